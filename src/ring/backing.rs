@@ -1,0 +1,208 @@
+//! The memory a ring lives in.
+
+use super::cursor::Position;
+use super::layout::{ConsumerBlock, ProducerBlock};
+use super::slot::Slot;
+use crate::error::BuildError;
+use crate::sync::{Arc, AtomicU64, Ordering};
+use core::ptr::NonNull;
+
+/// Largest capacity: 2^30 messages.
+pub(crate) const MAX_CAPACITY: usize = 1 << 30;
+
+/// What the algorithm needs to know of its memory. A handle copies it once, at construction, and never asks again.
+pub(crate) struct Geometry<T> {
+    pub(crate) producer: NonNull<ProducerBlock>,
+    pub(crate) consumer: NonNull<ConsumerBlock>,
+    /// First of `mask + 1` slots.
+    pub(crate) slots: NonNull<Slot<T>>,
+    /// Most messages the ring may hold: 1 to [`MAX_CAPACITY`], at most `mask + 1`.
+    pub(crate) capacity: u64,
+    /// Slots less one: a power of two less one.
+    pub(crate) mask: u64,
+    /// Where the positions began; statistics count from here.
+    pub(crate) start: Position,
+}
+
+/// Memory that holds a ring: two blocks and a power of two of slots.
+///
+/// # Safety
+/// As long as the backing lives, every pointer of [`Backing::geometry`] stays valid and means the same memory, the
+/// blocks are initialised, and the answer never changes. A backing may be used and dropped on any thread.
+pub(crate) unsafe trait Backing {
+    type Item;
+
+    fn geometry(&self) -> Geometry<Self::Item>;
+
+    /// Reads the other side's position. Memory that this side has mapped read-only may need another way to do it.
+    #[inline(always)]
+    fn observe(word: &AtomicU64, order: Ordering) -> u64 {
+        word.load(order)
+    }
+}
+
+/// A ring in this process's own memory, freed by whichever side goes last.
+pub(crate) struct Heap<T>(Arc<HeapRing<T>>);
+
+struct HeapRing<T> {
+    producer: ProducerBlock,
+    consumer: ConsumerBlock,
+    slots: Storage<T>,
+    capacity: u64,
+    start: Position,
+}
+
+impl<T> Heap<T> {
+    /// A ring of exactly `capacity` messages whose positions begin at `start`.
+    pub(crate) fn new(capacity: usize, start: Position) -> Result<Self, BuildError> {
+        match capacity {
+            0 => return Err(BuildError::ZeroCapacity),
+            1..=MAX_CAPACITY => {}
+            _ => return Err(BuildError::CapacityTooLarge { requested: capacity, max: MAX_CAPACITY }),
+        }
+        Ok(Self(Arc::new(HeapRing {
+            producer: ProducerBlock::new(start.open_word()),
+            consumer: ConsumerBlock::new(start.open_word()),
+            slots: Storage::new(capacity.next_power_of_two())?,
+            capacity: capacity as u64,
+            start,
+        })))
+    }
+
+    /// A second owner of the same ring, for the other side. Whoever attaches both sides answers for their number.
+    pub(super) fn share(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+// SAFETY: the pointers lead into the `Arc`'s block and into `Storage`, both of which stay where they are until the last
+// `Heap` drops; the blocks are initialised in `new`.
+unsafe impl<T> Backing for Heap<T> {
+    type Item = T;
+
+    fn geometry(&self) -> Geometry<T> {
+        Geometry {
+            producer: NonNull::from(&self.0.producer),
+            consumer: NonNull::from(&self.0.consumer),
+            slots: self.0.slots.first(),
+            capacity: self.0.capacity,
+            mask: self.0.slots.len() as u64 - 1,
+            start: self.0.start,
+        }
+    }
+}
+
+impl<T> Drop for HeapRing<T> {
+    /// Drops what neither side took: a message that was published while the receiver left.
+    fn drop(&mut self) {
+        // Both handles are gone, and the `Arc` ordered all they did before this: plain reads would do.
+        let tail = Position::from_word(self.producer.tail.load(Ordering::Relaxed));
+        let head = Position::from_word(self.consumer.head.load(Ordering::Relaxed));
+        // SAFETY: nobody else is left, so the values between head and tail (I3) are ours.
+        unsafe { drop_run(self.slots.first(), self.slots.len() as u64 - 1, head, tail) };
+    }
+}
+
+/// Drops the values from `head` up to `tail`. If one panics, the rest are dropped all the same.
+///
+/// # Safety
+/// The caller owns these slots as consumer, each holds a value, and none is taken again.
+pub(super) unsafe fn drop_run<T>(slots: NonNull<Slot<T>>, mask: u64, head: Position, tail: Position) {
+    struct Rest<T>(NonNull<Slot<T>>, u64, Position, Position);
+    impl<T> Rest<T> {
+        fn run(&mut self) {
+            while self.2 != self.3 {
+                let index = self.2.slot(self.1) as usize;
+                // Before the value's own `drop` runs: should it panic, it must not be dropped twice.
+                self.2 = self.2.plus(1);
+                // SAFETY: `index` is at most `mask`, inside the storage.
+                let slot = unsafe { self.0.add(index) };
+                // SAFETY: the caller of `drop_run` owns the slot and its value.
+                drop(unsafe { super::slot::read(slot.as_ptr()) });
+            }
+        }
+    }
+    impl<T> Drop for Rest<T> {
+        fn drop(&mut self) {
+            self.run();
+        }
+    }
+    if core::mem::needs_drop::<T>() {
+        Rest(slots, mask, head, tail).run();
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+use heap::Storage;
+#[cfg(not(ringmail_loom))]
+mod heap {
+    use super::{BuildError, NonNull, Slot};
+    use alloc::alloc::{Layout, alloc, dealloc};
+
+    /// Slots straight from the allocator, untouched: the first to write a page decides where it lies.
+    pub(super) struct Storage<T> {
+        first: NonNull<Slot<T>>,
+        len: usize,
+    }
+
+    impl<T> Storage<T> {
+        pub(super) fn new(len: usize) -> Result<Self, BuildError> {
+            let too_large = BuildError::OutOfMemory { bytes: len.checked_mul(size_of::<T>()) };
+            let layout = Self::layout(len).ok_or(too_large)?;
+            if layout.size() == 0 {
+                // Zero-sized values need a pointer, not memory.
+                return Ok(Self { first: NonNull::dangling(), len });
+            }
+            // SAFETY: the size is not zero.
+            let memory = unsafe { alloc(layout) };
+            let first =
+                NonNull::new(memory.cast::<Slot<T>>()).ok_or(BuildError::OutOfMemory { bytes: Some(layout.size()) })?;
+            Ok(Self { first, len })
+        }
+
+        pub(super) fn first(&self) -> NonNull<Slot<T>> {
+            self.first
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.len
+        }
+
+        /// Whole 128-byte rows, so that no neighbour of this allocation shares a line with a slot.
+        fn layout(len: usize) -> Option<Layout> {
+            let layout = Layout::array::<Slot<T>>(len).ok()?;
+            if layout.size() == 0 {
+                return Some(layout);
+            }
+            Some(layout.align_to(128).ok()?.pad_to_align())
+        }
+    }
+
+    impl<T> Drop for Storage<T> {
+        fn drop(&mut self) {
+            if let Some(layout) = Self::layout(self.len).filter(|l| l.size() != 0) {
+                // SAFETY: `new` allocated this memory with the same layout.
+                unsafe { dealloc(self.first.as_ptr().cast(), layout) };
+            }
+        }
+    }
+}
+
+#[cfg(ringmail_loom)]
+struct Storage<T>(alloc::vec::Vec<Slot<T>>);
+
+#[cfg(ringmail_loom)]
+impl<T> Storage<T> {
+    fn new(len: usize) -> Result<Self, BuildError> {
+        // Loom's cells must be made by `new` inside the model.
+        Ok(Self((0..len).map(|_| Slot::new()).collect()))
+    }
+
+    fn first(&self) -> NonNull<Slot<T>> {
+        NonNull::from(&self.0[0])
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,46 @@
+//! The ring: one bounded queue in shared words, one writer per word. The crate's one unsafe island.
+//!
+//! ```text
+//!   producer's private copies                                         consumer's private copies
+//!   tail, full_at                                                     head, tail_seen
+//!        │ writes            ┌────────── reads, when out of room ──────────┐ writes │
+//!        ▼                   │                                             │        ▼
+//!   ┌──────────────┐   ┌─────┴────────────────────────────────────┐   ┌────┴─────────┐
+//!   │ tail, closed │   │ slots: · · · [h][ ][ ][ ][t) · · · · · · │   │ head, retired│
+//!   └──────┬───────┘   │   producer writes [t, full_at)           │   ├──────────────┤
+//!          │           │   consumer reads  [h, t)                 │   │ gone         │
+//!          │           └──────────────────────────────────────────┘   └──────────────┘
+//!          └────────── read by the consumer, when out of messages ─────────▲
+//! ```
+//!
+//! **Who writes what.** `tail` and the slots in `[tail, full_at)`: the producer. `head`, `gone`: the consumer. Values move
+//! from one to the other by a Release store of a position that the other side loads with Acquire ([`order`]).
+//!
+//! **Invariants**
+//! * I1 `head ≤ tail ≤ head + capacity`, and `capacity ≤ mask + 1`: distances never wrap ([`cursor`]).
+//! * I2 Slots at positions `[tail, head + capacity)` hold no value and belong to the producer.
+//! * I3 Slots at positions `[head, tail)` hold one value each and belong to the consumer.
+//! * I4 At most one producer and one consumer are attached; each moves its own word only, and only forward.
+//! * I5 After a word carries its closed bit, its owner never writes it again. For `head` the bit also hands the
+//!   consumer's role to the producer: whoever finds it set owns I3 and may drop what is left.
+//! * I6 A side's private copy of its own position is at or ahead of the published one; its copy of the other side's
+//!   position is at or behind it. Both errors only make the ring look fuller or emptier than it is, and "full" and
+//!   "empty" are never answered from the copy: the word is read again first.
+//!
+//! **Steps.** Every operation here is wait-free: no loop waits for another thread.
+//!
+//! **Panics.** A position moves past a value before that value's own code (`drop`, a closure) can run, and is published
+//! by a guard: each value is dropped exactly once whatever unwinds.
+//!
+//! **A thread that dies** between two stores leaves a ring in which its next message does not exist yet.
+//!
+//! Source of the idea: Lamport's one-producer one-consumer queue (1983), with each side caching the other's index as
+//! in FastFlow, MCRingBuffer and rigtorp's `SPSCQueue`.
+#![allow(unsafe_code)]
+
+pub(crate) mod backing;
+pub(crate) mod cursor;
+pub(crate) mod layout;
+pub(crate) mod order;
+mod slot;
+pub(crate) mod spsc;

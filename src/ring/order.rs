@@ -1,0 +1,150 @@
+//! Every memory ordering of the ring and the bell, by name, each with its partner.
+//!
+//! | site | ordering | partner | what the pair carries |
+//! |---|---|---|---|
+//! | [`publish_tail`] | Release | [`observe_tail`] | the values written before `tail` moved |
+//! | [`close_tail`] | Release | [`observe_tail`] | the values before a close: position and close are one word |
+//! | [`observe_tail`] | Acquire | [`publish_tail`], [`close_tail`] | |
+//! | [`publish_head`] | Release | [`observe_head`] | the values before `head` are out, their slots may be overwritten |
+//! | [`observe_head`] | Acquire | [`publish_head`] | |
+//! | [`retire_head`] | Release | [`inherit_head`] | the consumer's whole role: the sender owns what is left |
+//! | [`inherit_head`] | Acquire | [`retire_head`] | |
+//! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
+//! | [`answer`] | Acquire | [`announce`] | |
+//!
+//! Relaxed on purpose: the `gone` word (it carries no data; whoever acts on it then reads `head` by `inherit_head`),
+//! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
+//! every statistic.
+//!
+//! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a bell is FENCED, the
+//! ringer's fence pairs with the sleeper's fence.
+//!
+//! In a normal build each name is a constant. Under loom each asks whether the running model weakened its [`Site`],
+//! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
+
+use crate::sync::Ordering;
+
+/// A place of the protocol that a mutant can break.
+#[cfg(ringmail_loom)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Site {
+    PublishTail,
+    CloseTail,
+    ObserveTail,
+    PublishHead,
+    ObserveHead,
+    RetireHead,
+    InheritHead,
+    Announce,
+    Answer,
+    /// The ringer's barrier between publishing and looking at the bell.
+    LightBarrier,
+    /// The sleeper's barrier between announcing and looking again, bell not FENCED.
+    HeavyBarrier,
+    /// The ringer's fence of a FENCED bell.
+    RingFence,
+    /// The ringer's second look at the state, behind that fence.
+    RingReload,
+    /// The sleeper's fence of a FENCED bell.
+    SleepFence,
+    /// The sleeper's second look at the ring.
+    LookAgain,
+    /// A ringer that clears the whole state, FENCED too, instead of WAITING alone.
+    SwapState,
+}
+
+#[cfg(ringmail_loom)]
+impl Site {
+    /// Every site, so that a test can insist that each is either killed or excused.
+    pub const ALL: [Site; 16] = [
+        Site::PublishTail,
+        Site::CloseTail,
+        Site::ObserveTail,
+        Site::PublishHead,
+        Site::ObserveHead,
+        Site::RetireHead,
+        Site::InheritHead,
+        Site::Announce,
+        Site::Answer,
+        Site::LightBarrier,
+        Site::HeavyBarrier,
+        Site::RingFence,
+        Site::RingReload,
+        Site::SleepFence,
+        Site::LookAgain,
+        Site::SwapState,
+    ];
+}
+
+#[cfg(ringmail_loom)]
+std::thread_local! {
+    // Loom runs every modelled thread on the thread that called `loom::model`, so all of them see this switch.
+    static WEAKENED: core::cell::Cell<Option<Site>> = const { core::cell::Cell::new(None) };
+}
+
+/// Runs `model` with `site` broken.
+#[cfg(ringmail_loom)]
+pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WEAKENED.set(None);
+        }
+    }
+    let _restore = Restore;
+    WEAKENED.set(Some(site));
+    model()
+}
+
+/// Whether the running model broke `site`.
+#[cfg(ringmail_loom)]
+pub(crate) fn weakened(site: Site) -> bool {
+    WEAKENED.get() == Some(site)
+}
+
+/// `true` when the running model broke this site; a plain `false` in every build that ships.
+#[cfg(feature = "std")]
+macro_rules! mutant {
+    ($site:ident) => {{
+        #[cfg(ringmail_loom)]
+        let broken = $crate::ring::order::weakened($crate::ring::order::Site::$site);
+        #[cfg(not(ringmail_loom))]
+        let broken = false;
+        broken
+    }};
+}
+#[cfg(feature = "std")]
+pub(crate) use mutant;
+
+macro_rules! orders {
+    ($($(#[$cfg:meta])* $name:ident = $order:ident, $site:ident;)*) => {
+        $(
+            $(#[$cfg])*
+            #[cfg(not(ringmail_loom))]
+            #[inline(always)]
+            pub(crate) const fn $name() -> Ordering {
+                Ordering::$order
+            }
+
+            #[cfg(ringmail_loom)]
+            pub(crate) fn $name() -> Ordering {
+                if weakened(Site::$site) { Ordering::Relaxed } else { Ordering::$order }
+            }
+        )*
+    };
+}
+
+orders! {
+    publish_tail = Release, PublishTail;
+    close_tail = Release, CloseTail;
+    observe_tail = Acquire, ObserveTail;
+    publish_head = Release, PublishHead;
+    observe_head = Acquire, ObserveHead;
+    retire_head = Release, RetireHead;
+    inherit_head = Acquire, InheritHead;
+    #[cfg(feature = "std")]
+    announce = Release, Announce;
+    #[cfg(feature = "std")]
+    answer = Acquire, Answer;
+}

@@ -1,0 +1,213 @@
+//! Many messages at once, written and read where they lie.
+
+use super::{Publish, Receiver, Release, Sender};
+use core::fmt;
+use core::iter::FusedIterator;
+#[cfg(not(ringmail_loom))]
+use core::mem::MaybeUninit;
+
+/// Reserved places of a channel, from [`Sender::try_reserve`].
+///
+/// It counts what is written into it; [`WriteChunk::commit`] publishes just that. Dropped, it sends nothing and drops what was
+/// written; leaked, it sends nothing and leaks what was written.
+#[must_use = "nothing is sent before `commit`"]
+pub struct WriteChunk<'a, T> {
+    tx: &'a mut Sender<T>,
+}
+
+impl<'a, T> WriteChunk<'a, T> {
+    /// Takes over the reservation that the ring just made.
+    #[inline(always)]
+    pub(super) fn new(tx: &'a mut Sender<T>) -> Self {
+        Self { tx }
+    }
+
+    /// Places reserved, in messages.
+    pub fn capacity(&self) -> usize {
+        self.tx.ring.reserved() as usize
+    }
+
+    /// Messages written so far.
+    pub fn len(&self) -> usize {
+        self.tx.ring.staged() as usize
+    }
+
+    /// Whether nothing has been written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the next message.
+    ///
+    /// # Errors
+    /// Gives it back if every place is written.
+    #[inline]
+    pub fn push(&mut self, value: T) -> Result<(), T> {
+        self.tx.ring.stage(value)
+    }
+
+    /// Writes from `values` until it or the chunk ends. Returns how many. Nothing is taken from the iterator without a place for it.
+    #[inline]
+    pub fn fill_from_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
+        self.tx.ring.stage_iter(&mut values.into_iter()) as usize
+    }
+
+    /// Copies from `values` until it or the chunk ends. Returns how many.
+    #[inline]
+    pub fn fill_from_slice(&mut self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.tx.ring.stage_slice(values) as usize
+    }
+
+    /// Publishes what was written, with one store and at most one wake. Returns how many messages that was.
+    #[inline]
+    pub fn commit(self) -> usize {
+        let n = self.len();
+        drop(Publish(&mut *self.tx));
+        n
+    }
+
+    /// The places not yet written, in order, as the two runs they form: for writers that need raw memory.
+    #[cfg(not(ringmail_loom))]
+    pub fn vacant_slices(&mut self) -> (&mut [MaybeUninit<T>], &mut [MaybeUninit<T>]) {
+        self.tx.ring.vacant()
+    }
+
+    /// Counts the first `n` of [`WriteChunk::vacant_slices`] as written.
+    ///
+    /// # Safety
+    /// They are.
+    #[allow(unsafe_code)]
+    pub unsafe fn assume_written(&mut self, n: usize) {
+        // SAFETY: the caller's promise is the callee's condition.
+        unsafe { self.tx.ring.assume_staged(n as u64) }
+    }
+}
+
+impl<T> Drop for WriteChunk<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.tx.ring.staged() != 0 {
+            self.tx.ring.discard_staged();
+        }
+    }
+}
+
+/// The next messages of a channel, from [`Receiver::read_chunk`].
+///
+/// Dropped or leaked, it takes nothing: the messages stay in the channel.
+#[must_use = "nothing is received before `commit` or iteration"]
+pub struct ReadChunk<'a, T> {
+    rx: &'a mut Receiver<T>,
+    len: u64,
+}
+
+impl<'a, T> ReadChunk<'a, T> {
+    #[inline(always)]
+    pub(super) fn new(rx: &'a mut Receiver<T>, len: u64) -> Self {
+        Self { rx, len }
+    }
+
+    /// Messages in the chunk.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none: only if none was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The messages, in order, as the two runs they form; the second is empty unless the chunk crosses the storage's end.
+    #[cfg(not(ringmail_loom))]
+    #[inline]
+    pub fn as_slices(&self) -> (&[T], &[T]) {
+        self.rx.ring.slices(self.len)
+    }
+
+    /// The messages, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> + '_ {
+        (0..self.len).map_while(|i| self.rx.ring.front(i))
+    }
+
+    /// Drops the first `n` messages (all, if `n` is more) and frees their places. The rest stay in the channel.
+    #[inline]
+    pub fn commit(self, n: usize) {
+        let n = self.len.min(n as u64);
+        let waking = Wake(self.rx);
+        waking.0.ring.skip(n);
+    }
+
+    /// Drops all messages of the chunk and frees their places.
+    #[inline]
+    pub fn commit_all(self) {
+        let n = self.len();
+        self.commit(n);
+    }
+}
+
+/// Wakes the sender when dropped, also by a panic.
+struct Wake<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Drop for Wake<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.ring_sender();
+    }
+}
+
+impl<'a, T> IntoIterator for ReadChunk<'a, T> {
+    type Item = T;
+    type IntoIter = IntoIter<'a, T>;
+
+    #[inline]
+    fn into_iter(self) -> IntoIter<'a, T> {
+        IntoIter { left: self.len, freeing: Release(self.rx) }
+    }
+}
+
+/// Takes the messages of a chunk one by one; their places are freed together when it is dropped. What was not taken stays.
+pub struct IntoIter<'a, T> {
+    left: u64,
+    freeing: Release<'a, T>,
+}
+
+impl<T> Iterator for IntoIter<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        self.freeing.0.ring.take()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
+    }
+}
+
+impl<T> ExactSizeIterator for IntoIter<'_, T> {}
+impl<T> FusedIterator for IntoIter<'_, T> {}
+
+impl<T> fmt::Debug for WriteChunk<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteChunk").field("len", &self.len()).field("capacity", &self.capacity()).finish()
+    }
+}
+
+impl<T> fmt::Debug for ReadChunk<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadChunk").field("len", &self.len).finish()
+    }
+}
+
+impl<T> fmt::Debug for IntoIter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadChunkIntoIter").field("left", &self.left).finish()
+    }
+}

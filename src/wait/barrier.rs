@@ -1,0 +1,128 @@
+//! The two halves of "publish, then look whether anybody sleeps": one free, one dear.
+//!
+//! A sleeper and a ringer each write one word and then read the other's (Dekker's pattern), so each needs a full barrier
+//! between its write and its read. A send happens millions of times for every sleep, so the price is put on the sleeper:
+//!
+//! | | ringer: [`light`] | sleeper: [`heavy`] | FENCED bell, both sides |
+//! |---|---|---|---|
+//! | Linux | none in hardware | `membarrier(PRIVATE_EXPEDITED)` | `fence(SeqCst)` |
+//! | elsewhere, or refused by the kernel | none in hardware | not available | `fence(SeqCst)`, always |
+//! | under loom | `fence(SeqCst)` | `fence(SeqCst)` | `fence(SeqCst)` |
+//!
+//! `membarrier` makes every running thread of the process pass a full barrier before it returns: for each ringer either its
+//! publication is visible to the sleeper's second look, or its look at the bell comes later and sees the sleeper. The
+//! idea is seastar's and glommio's; the kernel's documentation is membarrier(2).
+//!
+//! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time, so a second
+//! caller is told to come back rather than made to queue.
+//!
+//! Loom has no asymmetric barrier. A fence on both sides is the nearest thing it can explore: the models prove that the
+//! algorithm is right if the two calls are barriers, and the kernel's manual says that they are.
+
+use crate::sync::{Ordering, fence};
+
+/// Why a heavy barrier did not happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unavailable {
+    /// Another thread is inside one. Poll and try again.
+    Busy,
+    /// The kernel does not do it: not Linux, too old, or a seccomp filter came in later.
+    Refused,
+}
+
+/// A full barrier on both sides of a FENCED bell.
+pub(crate) fn full() {
+    fence(Ordering::SeqCst);
+}
+
+#[cfg(ringmail_loom)]
+mod imp {
+    use super::{Unavailable, full};
+    use crate::ring::order::mutant;
+
+    pub(crate) fn light() {
+        if !mutant!(LightBarrier) {
+            full();
+        }
+    }
+
+    pub(crate) fn heavy() -> Result<(), Unavailable> {
+        if !mutant!(HeavyBarrier) {
+            full();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn register() -> bool {
+        true
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+mod imp {
+    use super::Unavailable;
+    use crate::sync::{AtomicBool, AtomicU8, Ordering, compiler_fence};
+
+    /// The ringer's half: keeps the compiler from moving the look above the publication.
+    #[inline(always)]
+    pub(crate) fn light() {
+        compiler_fence();
+    }
+
+    /// One heavy barrier at a time in the process.
+    static INSIDE: AtomicBool = AtomicBool::new(false);
+
+    /// The sleeper's half: on return every other thread has passed a full barrier.
+    pub(crate) fn heavy() -> Result<(), Unavailable> {
+        if INSIDE.swap(true, Ordering::Acquire) {
+            return Err(Unavailable::Busy);
+        }
+        let done = expedited();
+        INSIDE.store(false, Ordering::Release);
+        if done { Ok(()) } else { Err(Unavailable::Refused) }
+    }
+
+    const UNKNOWN: u8 = 0;
+    const YES: u8 = 1;
+    const NO: u8 = 2;
+    static REGISTERED: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    /// Tells the kernel once that this process will use [`heavy`]. Whether it can.
+    ///
+    /// Two threads may both do it: the kernel does not mind.
+    pub(crate) fn register() -> bool {
+        match REGISTERED.load(Ordering::Relaxed) {
+            UNKNOWN => {
+                let works = intent();
+                REGISTERED.store(if works { YES } else { NO }, Ordering::Relaxed);
+                works
+            }
+            known => known == YES,
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    use rustix::thread::{MembarrierCommand, membarrier};
+
+    #[cfg(target_os = "linux")]
+    fn intent() -> bool {
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn expedited() -> bool {
+        membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn intent() -> bool {
+        false
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn expedited() -> bool {
+        false
+    }
+}
+
+pub(crate) use imp::{heavy, light, register};

@@ -1,0 +1,303 @@
+//! The bell: what a waiting side hangs up, and how it is woken.
+//!
+//! ```text
+//!                 sleeper: announce WAITING, barrier, look again
+//!     ┌───────┐ ─────────────────────────────────────────────────► ┌─────────┐
+//!     │ quiet │                                                    │ WAITING │
+//!     └───────┘ ◄───────────────────────────────────────────────── └─────────┘
+//!                 ringer: publish, barrier, sees WAITING, clears it, wakes
+//!                 sleeper: found something after all, or gave up: clears it
+//! ```
+//!
+//! The word has three bits. Ringers clear WAITING and touch nothing else; the sleeper writes the other two.
+//!
+//! | bit | meaning | set | cleared |
+//! |---|---|---|---|
+//! | WAITING | somebody sleeps, or is about to | sleeper | whoever answers: ringer or sleeper, by `fetch_and` |
+//! | FENCED | every ringer puts a full fence between publishing and looking | sleeper | sleeper, while nobody waits |
+//! | SETTLED | every ringer knows of FENCED: a heavy barrier has passed since | sleeper | with FENCED |
+//!
+//! While the word is 0, ringing costs one load of a line that nobody writes.
+//!
+//! **FENCED.** A heavy barrier costs the sleeper microseconds and interrupts every core; a fence costs each message
+//! some nanoseconds. A side that sleeps often says so once: it sets FENCED, passes one heavy barrier, and from then on a
+//! plain fence on each side is enough. Where there is no heavy barrier at all, bells are born FENCED and stay so.
+//!
+//! **One waiter at a time** is what a bell is for. A second one replaces the first and wakes it, so that both look again:
+//! slow, but nothing is lost.
+//!
+//! A wake is a hint: whoever wakes looks again. No lock is held while a waker runs; it may panic or ring in turn.
+
+use super::barrier::{self, Unavailable};
+use super::notify::{Notify, NotifyWaker};
+use crate::ring::order::{self, mutant};
+use crate::sync::{Arc, AtomicU32, Ordering};
+use atomic_waker::AtomicWaker;
+use core::fmt;
+use core::task::Waker;
+use core::time::Duration;
+use crossbeam_utils::CachePadded;
+
+const WAITING: u32 = 1;
+const FENCED: u32 = 2;
+const SETTLED: u32 = 4;
+
+/// How the sides of a channel keep "publish" and "is anybody asleep?" in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Barrier {
+    /// Messages pay nothing; a side that goes to sleep pays for a `membarrier` (Linux), which also interrupts the other
+    /// cores of this process for some microseconds. A side that sleeps often switches to fences by itself, and so
+    /// does every channel where the kernel has no such call.
+    #[default]
+    Auto,
+    /// Each message pays a full fence; going to sleep disturbs nobody.
+    Fence,
+    /// Nobody ever sleeps: waiting spins and yields, a pending future asks to be polled again at once.
+    Never,
+}
+
+/// What a waiting side hangs up so that others can wake it. Cheap to clone; clones are the same bell.
+///
+/// Every handle of a channel has a bell of its own. Give several channels *one* bell
+/// ([`spsc::Builder::receiver_bell`](crate::spsc::Builder::receiver_bell)) and one thread can wait for all of them: this is
+/// what other crates have `select` for.
+///
+/// One thread or task at a time may wait on a bell. If a second does, both keep waking each other until one has what it
+/// wants: correct, but as busy as polling.
+#[derive(Clone)]
+pub struct Bell {
+    core: Arc<Core>,
+}
+
+struct Core {
+    /// Alone on its line: every ringer reads it after every publication.
+    state: CachePadded<AtomicU32>,
+    waker: AtomicWaker,
+    /// What [`Bell::arm`] registers.
+    notify: Option<Waker>,
+    barrier: Barrier,
+}
+
+impl Bell {
+    /// A bell for threads: wait on it with [`Bell::wait`].
+    pub fn new() -> Self {
+        Self::build(Barrier::Auto, None)
+    }
+
+    /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
+    pub fn with_notify(notify: impl Notify) -> Self {
+        Self::build(Barrier::Auto, Some(NotifyWaker::waker(notify)))
+    }
+
+    pub(crate) fn with_barrier(barrier: Barrier) -> Self {
+        Self::build(barrier, None)
+    }
+
+    fn build(barrier: Barrier, notify: Option<Waker>) -> Self {
+        let cheap = match barrier {
+            Barrier::Auto => barrier::register(),
+            Barrier::Fence | Barrier::Never => false,
+        };
+        let born = if cheap { 0 } else { FENCED | SETTLED };
+        // Nobody ever waits on such a bell, so nobody need fence for it.
+        let born = if barrier == Barrier::Never { 0 } else { born };
+        let barrier = if cheap || barrier == Barrier::Never { barrier } else { Barrier::Fence };
+        let state = CachePadded::new(AtomicU32::new(born));
+        Self { core: Arc::new(Core { state, waker: AtomicWaker::new(), notify, barrier }) }
+    }
+
+    /// Whether waiting on this bell may ever sleep.
+    pub(crate) fn sleeps(&self) -> bool {
+        self.core.barrier != Barrier::Never
+    }
+
+    /// Wakes whoever waits, if anybody does. Call it after publishing what they wait for. Returns whether it woke.
+    #[inline(always)]
+    pub fn ring(&self) -> bool {
+        barrier::light();
+        // Relaxed: the barrier above is its order.
+        let state = self.core.state.load(Ordering::Relaxed);
+        state != 0 && self.answer(state)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn answer(&self, mut state: u32) -> bool {
+        if state & FENCED != 0 {
+            if !mutant!(RingFence) {
+                barrier::full();
+            }
+            if !mutant!(RingReload) {
+                state = self.core.state.load(Ordering::Relaxed);
+            }
+        }
+        if state & WAITING == 0 {
+            return false;
+        }
+        // Only the bit: FENCED is the sleeper's.
+        let keep = if mutant!(SwapState) { 0 } else { !WAITING };
+        if self.core.state.fetch_and(keep, order::answer()) & WAITING == 0 {
+            return false;
+        }
+        self.core.waker.wake();
+        true
+    }
+
+    /// Announces that `waker` is about to sleep. On `true` the caller must look again, and may sleep if it still finds
+    /// nothing; on `false` another thread is inside a barrier, and the caller polls on.
+    ///
+    /// `often` says that this side sleeps so often that fences are cheaper than barriers.
+    pub(crate) fn announce(&self, waker: &Waker, often: bool) -> bool {
+        let state = &self.core.state;
+        self.install(waker);
+        if self.core.barrier == Barrier::Auto && !often && state.load(Ordering::Relaxed) & FENCED != 0 {
+            // Only while nobody waits: a waiter may rely on the fences.
+            let _ = state.compare_exchange(FENCED | SETTLED, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order::announce());
+        if before & SETTLED != 0 {
+            if !mutant!(SleepFence) {
+                barrier::full();
+            }
+            return true;
+        }
+        match barrier::heavy() {
+            Ok(()) => {
+                if often {
+                    state.fetch_or(SETTLED, Ordering::Relaxed);
+                }
+                true
+            }
+            Err(Unavailable::Busy) => {
+                self.withdraw();
+                false
+            }
+            Err(Unavailable::Refused) => {
+                // The kernel allowed it once and now refuses. Fences from here on; a ringer that published before it
+                // could know has long emptied its store buffer by the end of this nap, and then it knows.
+                state.fetch_or(FENCED, Ordering::Relaxed);
+                barrier::full();
+                nap();
+                state.fetch_or(SETTLED, Ordering::Relaxed);
+                barrier::full();
+                true
+            }
+        }
+    }
+
+    /// Puts `waker` where the ringer finds it.
+    fn install(&self, waker: &Waker) {
+        let previous = self.core.waker.take();
+        self.core.waker.register(waker);
+        if let Some(other) = previous.filter(|w| !w.will_wake(waker)) {
+            // A second waiter: let the first look again rather than sleep for ever.
+            other.wake();
+        }
+    }
+
+    /// Renews an announcement that still stands, without a heavy barrier. On `true` the caller must look again, and
+    /// may sleep if it still finds nothing; on `false` the announcement was answered meanwhile.
+    ///
+    /// A ringer takes the waker after it clears WAITING. If it took before we installed ours, taking and installing
+    /// order its publication before our second look; if after, it wakes us.
+    pub(crate) fn renew(&self, waker: &Waker) -> bool {
+        self.install(waker);
+        barrier::full();
+        self.is_waiting()
+    }
+
+    /// Whether an announcement still stands.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.core.state.load(Ordering::Relaxed) & WAITING != 0
+    }
+
+    /// Takes the announcement back.
+    pub(crate) fn withdraw(&self) {
+        if self.is_waiting() {
+            self.core.state.fetch_and(!WAITING, Ordering::Relaxed);
+        }
+    }
+
+    /// Announces that the thread or reactor behind this bell is about to sleep.
+    ///
+    /// Then look at everything that rings this bell, and call [`Armed::confirm`]: only if that says so, sleep.
+    ///
+    /// ```
+    /// use ringmail::{spsc, wait::{Bell, EventFd}};
+    /// # #[cfg(target_os = "linux")] {
+    /// let fd = EventFd::new()?;
+    /// let bell = Bell::with_notify(fd.clone());
+    /// let (mut tx, mut rx) = spsc::Builder::new(8).receiver_bell(bell.clone()).build::<u32>()?;
+    /// // The reactor's turn: nothing to do, so say so, look again, sleep on the descriptor.
+    /// let armed = bell.arm();
+    /// let asleep = armed.confirm(|| !rx.is_empty());
+    /// assert!(asleep.is_some(), "nothing came meanwhile");
+    /// tx.send(7)?; // rings: the descriptor becomes readable, whatever polls it wakes
+    /// fd.wait(None)?;
+    /// drop(asleep);
+    /// assert_eq!(rx.try_recv()?, 7);
+    /// # }
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn arm(&self) -> Armed<'_> {
+        let notify = self.core.notify.as_ref().unwrap_or(Waker::noop());
+        while self.sleeps() && !self.announce(notify, false) {
+            crate::sync::yield_now();
+        }
+        Armed { bell: self }
+    }
+
+    /// Blocks until `ready` is true or `timeout` has passed; returns the last answer of `ready`.
+    ///
+    /// `ready` is asked at once, and again after each ring. It must look at everything that rings this bell.
+    pub fn wait(&self, timeout: Option<Duration>, mut ready: impl FnMut() -> bool) -> bool {
+        let mut side = super::Side::new(self.clone(), super::WaitStrategy::Park);
+        side.block(super::Deadline::after(timeout), 0, &mut ready).is_ok()
+    }
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bell").field("waiting", &self.is_waiting()).field("barrier", &self.core.barrier).finish()
+    }
+}
+
+/// A bell that will ring for what comes from now on. Dropping it disarms the bell.
+#[must_use = "dropping it disarms the bell"]
+#[derive(Debug)]
+pub struct Armed<'a> {
+    bell: &'a Bell,
+}
+
+impl<'a> Armed<'a> {
+    /// Looks again: `Some` if `ready` finds nothing, and then the caller may sleep on its own primitive until it is
+    /// woken; `None` if there is something to do.
+    pub fn confirm(self, ready: impl FnOnce() -> bool) -> Option<Armed<'a>> {
+        // A bell that never sleeps does not ring either.
+        if !self.bell.sleeps() || ready() { None } else { Some(self) }
+    }
+
+    /// Whether nobody has rung since.
+    pub fn is_quiet(&self) -> bool {
+        self.bell.is_waiting()
+    }
+}
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        self.bell.withdraw();
+    }
+}
+
+/// Longer than any store stays in a store buffer.
+fn nap() {
+    #[cfg(not(ringmail_loom))]
+    std::thread::sleep(Duration::from_micros(50));
+}

@@ -1,0 +1,278 @@
+//! Waiting: nobody pays for a sleeper until someone sleeps.
+//!
+//! One state machine serves every blocking, timed and asynchronous verb: *look; poll a while; announce; look again; sleep*.
+//! Only the last step differs: a thread parks ([`Side::block`]), a future returns `Pending` ([`Side::poll`]), a reactor
+//! sleeps on its own primitive ([`Bell::arm`]).
+//!
+//! * [`Bell`]: how the other side finds out that somebody sleeps, and how it wakes them.
+//! * [`Barrier`]: who pays for keeping that sound.
+//! * [`WaitStrategy`]: how long a side polls before it sleeps.
+//! * [`Notify`] and `EventFd`: being woken by something else than a thread or a future.
+
+mod barrier;
+mod bell;
+mod notify;
+mod parker;
+
+pub use bell::{Armed, Barrier, Bell};
+#[cfg(target_os = "linux")]
+pub use notify::EventFd;
+pub use notify::Notify;
+
+use crate::sync::{spin_loop, yield_now};
+use alloc::sync::Arc;
+use core::fmt;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use parker::Parker;
+use std::time::Instant;
+
+/// Tells the kernel that this process will use the cheap barrier of [`Barrier::Auto`].
+///
+/// The first channel does it otherwise. It takes microseconds while the process has one thread, and some tens of milliseconds
+/// once it has several: call it first thing in `main`. Returns whether the kernel agreed; if not, channels use fences.
+pub fn init() -> bool {
+    barrier::register()
+}
+
+/// How a side waits. A property of whoever waits; it costs the other side nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum WaitStrategy {
+    /// Spin until it happens. Lowest latency; uses a whole core, and needs one: with more threads than cores it stalls.
+    BusySpin,
+    /// Spin briefly, then give the core to other threads between looks. Never sleeps.
+    Yield,
+    /// Spin briefly, yield a few times, then sleep until woken.
+    #[default]
+    Park,
+}
+
+/// When to give up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(None);
+
+    pub(crate) fn at(instant: Instant) -> Self {
+        Self(Some(instant))
+    }
+
+    /// A timeout so long that the clock cannot express its end is for ever.
+    pub(crate) fn after(timeout: Option<Duration>) -> Self {
+        Self(timeout.and_then(|t| Instant::now().checked_add(t)))
+    }
+
+    fn passed(self) -> bool {
+        self.0.is_some_and(|at| Instant::now() >= at)
+    }
+
+    fn left(self) -> Option<Duration> {
+        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// The deadline passed.
+#[derive(Debug)]
+pub(crate) struct TimedOut;
+
+/// Looks between two reads of the clock while spinning to a deadline.
+const LOOKS_PER_CLOCK: u32 = 64;
+
+/// Under loom nothing is gained by looking more than once before sleeping, and every look multiplies the executions.
+const POLLS: bool = !cfg!(ringmail_loom);
+
+/// Pauses in the first, second, … round of spinning. Growing, so that a side that has just caught up leaves the other's
+/// line alone for a while and then finds several messages; bounded, so that the end of the wait is noticed soon.
+const FIRST_PAUSES: u32 = 1;
+const MOST_PAUSES: u32 = 64;
+/// Rounds of spinning before yielding, when spinning has paid lately and when it has not.
+const MOST_ROUNDS: u32 = 64;
+const LEAST_ROUNDS: u32 = 4;
+/// Yields before sleeping.
+const YIELDS: u32 = 8;
+/// Rounds of spinning inside a poll: the executor has other tasks.
+const POLL_ROUNDS: u32 = 8;
+
+/// A side that sleeps once in fewer messages than this is better off with fences: a barrier costs about as much as this
+/// many fences.
+const FENCE_BELOW: u64 = 512;
+/// And one that sleeps less often than this is better off without. Apart, so that it does not flap.
+const FENCE_ABOVE: u64 = 2048;
+
+/// The waiting half of a handle: its bell, its way to sleep, and what it has learnt about its waits.
+pub(crate) struct Side {
+    bell: Bell,
+    strategy: WaitStrategy,
+    parker: Arc<Parker>,
+    /// Wakes `parker`.
+    waker: Waker,
+    /// Whether a future of this handle announced itself and has not stood down.
+    armed: bool,
+    rounds: u32,
+    /// Messages per sleep, a running average, and the count at the last sleep.
+    per_sleep: u64,
+    last_sleep: u64,
+    often: bool,
+    sleeps: u64,
+}
+
+impl Side {
+    pub(crate) fn new(bell: Bell, strategy: WaitStrategy) -> Self {
+        let parker = Arc::new(Parker::new());
+        let waker = Waker::from(Arc::clone(&parker));
+        Self {
+            bell,
+            strategy,
+            parker,
+            waker,
+            armed: false,
+            rounds: MOST_ROUNDS,
+            per_sleep: 8 * FENCE_ABOVE,
+            last_sleep: 0,
+            often: false,
+            sleeps: 0,
+        }
+    }
+
+    pub(crate) fn set_strategy(&mut self, strategy: WaitStrategy) {
+        self.strategy = strategy;
+    }
+
+    /// Sleeps since the last call.
+    pub(crate) fn take_sleeps(&mut self) -> u64 {
+        core::mem::take(&mut self.sleeps)
+    }
+
+    /// Blocks until `ready` is true. `passed` counts the messages that this handle has moved so far.
+    #[cold]
+    pub(crate) fn block(
+        &mut self,
+        deadline: Deadline,
+        passed: u64,
+        mut ready: impl FnMut() -> bool,
+    ) -> Result<(), TimedOut> {
+        if ready() || self.poll_a_while(deadline, &mut ready)? {
+            return Ok(());
+        }
+        loop {
+            self.parker.reset();
+            if !self.announce(None, passed) {
+                yield_now();
+            } else if ready() {
+                self.bell.withdraw();
+                return Ok(());
+            } else {
+                self.sleeps += 1;
+                self.parker.park(deadline.left());
+                self.bell.withdraw();
+            }
+            if ready() {
+                return Ok(());
+            }
+            if deadline.passed() {
+                return Err(TimedOut);
+            }
+        }
+    }
+
+    /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `passed` as in [`Side::block`].
+    #[cold]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut() -> bool) -> Poll<()> {
+        if ready() || (POLLS && spin(POLL_ROUNDS, &mut ready)) {
+            self.stand_down();
+            return Poll::Ready(());
+        }
+        if !self.bell.sleeps() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !(self.armed && self.bell.renew(cx.waker())) {
+            if !self.announce(Some(cx.waker()), passed) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.armed = true;
+            self.sleeps += 1;
+        }
+        if ready() {
+            self.stand_down();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Takes back what a future announced: it was dropped, or found what it wanted.
+    #[inline]
+    pub(crate) fn stand_down(&mut self) {
+        if core::mem::take(&mut self.armed) {
+            self.bell.withdraw();
+        }
+    }
+
+    /// Announces that `waker`, or this side's thread, is about to sleep.
+    fn announce(&mut self, waker: Option<&Waker>, passed: u64) -> bool {
+        let messages = passed.wrapping_sub(core::mem::replace(&mut self.last_sleep, passed));
+        self.per_sleep = (self.per_sleep * 3 + messages.min(FENCE_ABOVE * 8)) / 4;
+        let limit = if self.often { FENCE_ABOVE } else { FENCE_BELOW };
+        self.often = self.per_sleep < limit;
+        self.bell.announce(waker.unwrap_or(&self.waker), self.often)
+    }
+
+    /// Polls as the strategy says before sleeping, for ever if it never sleeps. Whether `ready` came true.
+    fn poll_a_while(&mut self, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> Result<bool, TimedOut> {
+        if self.strategy == WaitStrategy::BusySpin {
+            loop {
+                for _ in 0..LOOKS_PER_CLOCK {
+                    if ready() {
+                        return Ok(true);
+                    }
+                    spin_loop();
+                }
+                if deadline.passed() {
+                    return Err(TimedOut);
+                }
+            }
+        }
+        if POLLS && spin(self.rounds, ready) {
+            self.rounds = (self.rounds * 2).min(MOST_ROUNDS);
+            return Ok(true);
+        }
+        self.rounds = (self.rounds / 2).max(LEAST_ROUNDS);
+        let sleeps = self.strategy == WaitStrategy::Park && self.bell.sleeps();
+        let mut yields = if !POLLS { 0 } else { YIELDS };
+        while !sleeps || yields > 0 {
+            if deadline.passed() {
+                return Err(TimedOut);
+            }
+            yield_now();
+            if ready() {
+                return Ok(true);
+            }
+            yields = yields.saturating_sub(1);
+        }
+        Ok(false)
+    }
+}
+
+impl fmt::Debug for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Side").field("bell", &self.bell).field("strategy", &self.strategy).finish()
+    }
+}
+
+/// Looks and pauses in turn, `rounds` times, the pauses growing. Whether `ready` came true.
+fn spin(rounds: u32, ready: &mut impl FnMut() -> bool) -> bool {
+    let mut pauses = FIRST_PAUSES;
+    for _ in 0..rounds {
+        for _ in 0..pauses {
+            spin_loop();
+        }
+        if ready() {
+            return true;
+        }
+        pauses = (pauses * 2).min(MOST_PAUSES);
+    }
+    false
+}

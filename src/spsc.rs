@@ -136,7 +136,8 @@ impl<T> Sender<T> {
     /// # Errors
     /// `Full` if there is no room at all, `Disconnected` if the channel is closed; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
-        if self.ring.reserve(self.ring.capacity() as u64) == 0 {
+        let capacity = self.capacity() as u64;
+        if self.ring.reserve(capacity) == 0 {
             return Err(self.refusal());
         }
         let sending = Publish(self);

@@ -15,6 +15,9 @@ pub mod spsc;
 mod sync;
 #[cfg(feature = "std")]
 pub mod wait;
+#[cfg(not(feature = "std"))]
+#[path = "wait/without_std.rs"]
+mod wait;
 
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 #[cfg(feature = "std")]

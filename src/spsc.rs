@@ -52,8 +52,9 @@ pub use waiting::{RecvFuture, SendFuture};
 use crate::error::{TryRecvError, TrySendError};
 use crate::ring::backing::Heap;
 use crate::ring::spsc::{Consumer, Producer};
+use crate::wait::Bell;
 #[cfg(feature = "std")]
-use crate::wait::{Bell, Side, WaitStrategy};
+use crate::wait::{Side, WaitStrategy};
 use alloc::vec::Vec;
 use core::fmt;
 use crossbeam_utils::CachePadded;
@@ -62,11 +63,9 @@ use crossbeam_utils::CachePadded;
 pub struct Sender<T> {
     /// Padded: each side's private copies must not share a line with the other handle's, wherever the two are kept.
     ring: CachePadded<Producer<Heap<T>>>,
+    receiver: Bell,
     #[cfg(feature = "std")]
     side: Side,
-    /// The receiver's bell.
-    #[cfg(feature = "std")]
-    receiver: Bell,
 }
 
 /// The receiving half. Dropping it closes the channel and drops what is in it.
@@ -74,11 +73,9 @@ pub struct Receiver<T> {
     /// Padded like the sender's.
     ring: CachePadded<Consumer<Heap<T>>>,
     closed: bool,
+    sender: Bell,
     #[cfg(feature = "std")]
     side: Side,
-    /// The sender's bell.
-    #[cfg(feature = "std")]
-    sender: Bell,
 }
 
 impl<T> Sender<T> {
@@ -212,8 +209,15 @@ impl<T> Sender<T> {
     /// Wakes the receiver if it sleeps.
     #[inline(always)]
     fn ring_receiver(&self) {
-        #[cfg(feature = "std")]
-        if self.receiver.ring() {
+        if self.receiver.is_hung_up() {
+            self.wake_receiver();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_receiver(&self) {
+        if self.receiver.answer() {
             self.ring.count_wake();
         }
     }
@@ -265,13 +269,8 @@ impl<T> Receiver<T> {
     /// `Empty`, or `Disconnected` when nothing will ever come.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.ring.pop() {
-            Some(value) => {
-                self.ring_sender();
-                Ok(value)
-            }
-            None => Err(self.nothing()),
-        }
+        let Some(next) = self.ring.next() else { return Err(self.nothing()) };
+        next.take(|ring| freed(ring, &self.sender))
     }
 
     /// The next message, left where it is.
@@ -387,10 +386,7 @@ impl<T> Receiver<T> {
     /// Wakes the sender if it sleeps.
     #[inline(always)]
     fn ring_sender(&self) {
-        #[cfg(feature = "std")]
-        if self.sender.ring() {
-            self.ring.count_wake();
-        }
+        freed(&self.ring, &self.sender);
     }
 
     /// Why the ring gave nothing.
@@ -402,6 +398,22 @@ impl<T> Receiver<T> {
             self.ring.retire();
         }
         if self.ring.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
+    }
+}
+
+/// Wakes the sender if it sleeps: there is room.
+#[inline(always)]
+fn freed<T>(ring: &Consumer<Heap<T>>, sender: &Bell) {
+    if sender.is_hung_up() {
+        wake_sender(ring, sender);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_sender<T>(ring: &Consumer<Heap<T>>, sender: &Bell) {
+    if sender.answer() {
+        ring.count_wake();
     }
 }
 

@@ -310,7 +310,6 @@ impl<B: Backing> Producer<B> {
         self.own().counters.0.parks.add(n);
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
     }
@@ -371,24 +370,16 @@ impl<B: Backing> Consumer<B> {
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
 
-    /// Takes the next value and frees its slot. Wait-free.
+    /// The next message, if there is one now. Wait-free.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<B::Item> {
-        let value = self.take()?;
-        self.release();
-        Some(value)
+    pub(crate) fn next(&mut self) -> Option<Next<'_, B>> {
+        if self.has_message() { Some(Next(self)) } else { None }
     }
 
     /// Takes the next value; its slot stays occupied until [`Consumer::release`].
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<B::Item> {
-        if self.head == self.tail_seen && !self.find_message() {
-            return None;
-        }
-        // SAFETY: `head < tail`, so the slot is ours and full (I3); `head` moves past it at once.
-        let value = unsafe { slot::read(self.slot(self.head)) };
-        self.head = self.head.plus(1);
-        Some(value)
+        self.next().map(Next::read)
     }
 
     /// Publishes how far we have read: the slots before `head` are free.
@@ -548,7 +539,6 @@ impl<B: Backing> Consumer<B> {
         self.own().counters.0.parks.add(n);
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
     }
@@ -556,6 +546,33 @@ impl<B: Backing> Consumer<B> {
     pub(crate) fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
         stats(self.peer(), self.own(), self.geometry.start, self.head, tail)
+    }
+}
+
+/// Proof that `head < tail`: the next slot is the consumer's and full (I3).
+pub(crate) struct Next<'a, B: Backing>(&'a mut Consumer<B>);
+
+impl<B: Backing> Next<'_, B> {
+    #[inline(always)]
+    fn read(self) -> B::Item {
+        let head = self.0.head;
+        // SAFETY: the slot is ours and full (see the type); `head` moves past it at once.
+        let value = unsafe { slot::read(self.0.slot(head)) };
+        self.0.head = head.plus(1);
+        value
+    }
+
+    /// Takes the message, frees its slot and then calls `freed`.
+    ///
+    /// The guard frees after the answer stands where the caller wants it. With a local in between, the compiler would copy a
+    /// large message twice (`benches/asm/check` looks).
+    #[inline(always)]
+    pub(crate) fn take<E>(self, freed: impl Fn(&Consumer<B>)) -> Result<B::Item, E> {
+        let done = OnDrop(self.0, |consumer: &mut Consumer<B>| {
+            consumer.release();
+            freed(consumer);
+        });
+        Ok(Next(&mut *done.0).read())
     }
 }
 

@@ -83,7 +83,10 @@ impl Builder {
         let (producer, consumer) = pair(Heap::new(self.capacity, Position::new(self.start))?);
         let (producer, consumer) = (CachePadded::new(producer), CachePadded::new(consumer));
         #[cfg(not(feature = "std"))]
-        return Ok((Sender { ring: producer }, Receiver { ring: consumer, closed: false }));
+        return Ok((
+            Sender { ring: producer, receiver: crate::wait::Bell },
+            Receiver { ring: consumer, closed: false, sender: crate::wait::Bell },
+        ));
         #[cfg(feature = "std")]
         {
             let bell = |given: Option<Bell>| given.unwrap_or_else(|| Bell::with_barrier(self.barrier));

@@ -1,6 +1,6 @@
 //! The verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
-use super::{Receiver, Sender, WaitStrategy};
+use super::{Receiver, Sender, WaitStrategy, freed};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::wait::{Deadline, TimedOut};
 use alloc::vec::Vec;
@@ -168,13 +168,8 @@ impl<T> Receiver<T> {
     /// The channel is closed and drained.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        match self.ring.pop() {
-            Some(value) => {
-                self.ring_sender();
-                Ok(value)
-            }
-            None => self.recv_later(Deadline::NEVER).map_err(|_| RecvError),
-        }
+        let Some(next) = self.ring.next() else { return self.recv_later(Deadline::NEVER).map_err(|_| RecvError) };
+        next.take(|ring| freed(ring, &self.sender))
     }
 
     /// Takes the next message, waiting for at most `timeout`. One too long for the clock is for ever.
@@ -234,13 +229,8 @@ impl<T> Receiver<T> {
     /// The channel is closed and drained.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        match self.ring.pop() {
-            Some(value) => {
-                self.ring_sender();
-                Poll::Ready(Ok(value))
-            }
-            None => self.poll_later(cx),
-        }
+        let Some(next) = self.ring.next() else { return self.poll_later(cx) };
+        Poll::Ready(next.take(|ring| freed(ring, &self.sender)))
     }
 
     /// Changes how this side waits.
@@ -250,13 +240,8 @@ impl<T> Receiver<T> {
 
     #[inline]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError> {
-        match self.ring.pop() {
-            Some(value) => {
-                self.ring_sender();
-                Ok(value)
-            }
-            None => self.recv_later(deadline()),
-        }
+        let Some(next) = self.ring.next() else { return self.recv_later(deadline()) };
+        next.take(|ring| freed(ring, &self.sender))
     }
 
     /// There was no message: waits for one.

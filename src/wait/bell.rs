@@ -115,15 +115,22 @@ impl Bell {
     /// Wakes whoever waits, if anybody does. Call it after publishing what they wait for. Returns whether it woke.
     #[inline(always)]
     pub fn ring(&self) -> bool {
-        barrier::light();
-        // Relaxed: the barrier above is its order.
-        let state = self.core.state.load(Ordering::Relaxed);
-        state != 0 && self.answer(state)
+        self.is_hung_up() && self.answer()
     }
 
+    /// The hot half of ringing: whether there is anything to look into. Call it after publishing.
+    #[inline(always)]
+    pub(crate) fn is_hung_up(&self) -> bool {
+        barrier::light();
+        // Relaxed: the barrier above is its order.
+        self.core.state.load(Ordering::Relaxed) != 0
+    }
+
+    /// The cold half. Whether it woke somebody.
     #[cold]
     #[inline(never)]
-    fn answer(&self, mut state: u32) -> bool {
+    pub(crate) fn answer(&self) -> bool {
+        let mut state = self.core.state.load(Ordering::Relaxed);
         if state & FENCED != 0 {
             if !mutant!(RingFence) {
                 barrier::full();

@@ -1,0 +1,7 @@
+//! One-way, futures, one task on each of two threads.
+
+mod common;
+
+fn main() {
+    common::run("async");
+}

@@ -1,0 +1,7 @@
+//! One-way, in runs.
+
+mod common;
+
+fn main() {
+    common::run("batch");
+}

@@ -1,0 +1,7 @@
+//! One-way, blocking verbs.
+
+mod common;
+
+fn main() {
+    common::run("blocking");
+}

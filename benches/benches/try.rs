@@ -1,0 +1,7 @@
+//! One-way, `try` verbs.
+
+mod common;
+
+fn main() {
+    common::run("try");
+}

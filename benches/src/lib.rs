@@ -1,0 +1,12 @@
+//! Benchmarks of ringmail beside its peers.
+//!
+//! [`peers`] puts every queue behind the same few verbs; [`work`] holds the workloads, generic over those verbs;
+//! [`catalog`] lists which peer runs which workload. Two harnesses share them: the criterion suites in `benches/`, for a
+//! quick look, and the [`paired`] runner, for figures that are worth quoting on a machine that is not one's own.
+
+pub mod catalog;
+pub mod duel;
+pub mod floor;
+pub mod paired;
+pub mod peers;
+pub mod work;

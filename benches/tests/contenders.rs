@@ -1,0 +1,37 @@
+//! Every contender of every suite runs: what a slice delivers is checked inside it, and a failed check panics.
+
+use ringmail_benches::catalog::{SUITES, select};
+use ringmail_benches::duel::{Env, end_on_panic};
+
+#[test]
+fn every_contender_delivers_every_message_in_order() {
+    end_on_panic();
+    let env = Env::detect().expect("two cores to measure between");
+    for suite in SUITES {
+        // A sleeping receiver is left alone for a while before each message.
+        let n = if suite.name == "wake" { 2 } else { 300 };
+        for contender in suite.contenders {
+            let outcome = (contender.run)(&suite.env(env), n, contender.name);
+            assert!(!outcome.elapsed.is_zero(), "{} / {} took no time", suite.name, contender.name);
+        }
+    }
+}
+
+#[test]
+fn every_suite_has_ringmail_and_no_name_twice() {
+    for suite in SUITES {
+        let mut names: Vec<_> = suite.contenders.iter().map(|c| c.name).collect();
+        assert!(names.contains(&"ringmail"), "{}", suite.name);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{}: {names:?}", suite.name);
+    }
+}
+
+#[test]
+fn a_name_selects_itself_or_what_begins_with_it() {
+    let names = |name| select(name).map(|suites| suites.iter().map(|s| s.name).collect::<Vec<_>>());
+    assert_eq!(names("async"), Ok(vec!["async"]));
+    assert_eq!(names("batch"), Ok(vec!["batch-8", "batch-32", "batch-128"]));
+    assert_eq!(names("all").map(|all| all.len()), Ok(SUITES.len()));
+    assert!(names("bat").unwrap_err().contains("batch-8"));
+}

@@ -1,0 +1,241 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Payload sizes, in bytes, for which a measuring loop is compiled.
+pub(crate) const PAYLOADS: [usize; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
+
+/// Measures ringmail channels on the cores you name.
+#[derive(Debug, Parser)]
+#[command(name = "ringmail", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes
+    Latency(Box<Latency>),
+}
+
+const LATENCY_LONG: &str = "\
+Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes.
+
+Two threads, each pinned to a core, pass one message to and fro over two SPSC channels (closed loop, one message in
+flight). Figures are whole round trips: nothing is halved. Every pair also gets its floor: two cache lines and plain
+loads and stores, no channel, measured in slices that alternate with the channel's. The ratio is the median over the
+slices.
+
+Each pair runs on memory of its own that no earlier pair has used. A channel is built on the pinned thread of its
+receiver, so that thread touches it first, and a floor line likewise by the thread that reads it.";
+
+const LATENCY_EXAMPLES: &str = "\
+Examples:
+  ringmail latency                                 every pair of the cores this process may use
+  ringmail latency --cores 0-7,16 --cell p99       some cores; p99 in the cells
+  ringmail latency --cores physical --html r.html  one core per SMT group; a page to share
+  ringmail latency pair 0 4 --duration 10s         two cores in depth
+  ringmail latency --json - | jq '.pairs[0]'       the report as data
+  taskset -c 2,3 ringmail latency --quiet          inside a smaller set of cores
+
+Exit codes:
+  0    measured, perhaps in part: the report says so
+  1    a pair could not be measured, or an output could not be written
+  2    bad arguments, or fewer than two cores
+  130  interrupted; what was measured so far is reported";
+
+#[derive(Debug, Args)]
+#[command(long_about = LATENCY_LONG, after_help = LATENCY_EXAMPLES, args_conflicts_with_subcommands = false)]
+pub(crate) struct Latency {
+    #[command(subcommand)]
+    pub(crate) what: Option<What>,
+    /// Cores to test: a list such as 0-3,7 or physical, isolated, llc:0, node:1, all, !3 [default: all allowed]
+    #[arg(long, value_name = "LIST", global = true)]
+    pub(crate) cores: Option<String>,
+    /// Channel samples per pair [default: as many as the time budget allows]
+    #[arg(long, value_name = "N", global = true, conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) samples: Option<u64>,
+    /// Measuring time per pair, floor and channel together, such as 500ms or 2s
+    #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Time for the whole run; pairs that do not fit are left out and counted [default: 16s; 60s with --samples; with
+    /// --duration, what it takes]
+    #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
+    pub(crate) time_budget: Option<Duration>,
+    /// Bytes per message, all written and all read: 8, 16, 32, 64, 128, 256, 512 or 1024
+    #[arg(long, value_name = "BYTES", global = true, value_parser = payload, default_value = "8")]
+    pub(crate) payload: usize,
+    /// Slots per channel
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u32).range(1..=1 << 20), default_value = "64")]
+    pub(crate) capacity: u32,
+    /// How a thread waits for a message (the floor always spins)
+    #[arg(long, global = true, value_enum, default_value_t = Wait::Spin)]
+    pub(crate) wait: Wait,
+    /// Seed of the order in which pairs are measured [default: from the clock; the report states it]
+    #[arg(long, value_name = "N", global = true)]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What to write, where and how.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Write the full report as JSON ('-' is standard output, here and below)
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write one row per pair, subject and statistic as CSV
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write the heat map as SVG
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write one self-contained HTML page
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) html: Option<PathBuf>,
+    /// Statistic in the heat map's cells
+    #[arg(long, global = true, value_enum, default_value_t = Cell::P50, help_heading = "Output")]
+    pub(crate) cell: Cell,
+    /// Colour on the terminal; NO_COLOR is honoured when auto
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, help_heading = "Output")]
+    pub(crate) color: When,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) ascii: bool,
+    /// No progress bar; on the terminal only the table of pairs
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// One pair only
+    Pair {
+        /// Core of the thread that sends first and keeps the time
+        a: usize,
+        /// Core of the thread that answers
+        b: usize,
+    },
+}
+
+/// How a thread waits for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    /// Spin until it comes
+    Spin,
+    /// Spin briefly, then yield the core between looks
+    Yield,
+    /// Spin briefly, yield, then sleep until woken
+    Park,
+}
+
+impl Wait {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::Yield => "yield",
+            Self::Park => "park",
+        }
+    }
+}
+
+/// Statistic shown in a heat map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cell {
+    P50,
+    P90,
+    P99,
+    #[value(name = "p99.9")]
+    P999,
+    Max,
+    /// p50 of the floor
+    Floor,
+    /// Channel over floor
+    Ratio,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Reads `250us`, `500ms`, `2s` or `1m`; fractions such as `1.5s` too. Zero and more than a day are refused.
+fn duration(text: &str) -> Result<Duration, String> {
+    const HELP: &str = "expected a number and a unit, such as 500ms or 2s (units: us, ms, s, m)";
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(HELP)?;
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| HELP)?;
+    let scale = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(HELP.into()),
+    };
+    let seconds = number * scale;
+    if !(1e-6..=86_400.0).contains(&seconds) {
+        return Err("must lie between 1us and one day (1440m)".into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn payload(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|bytes| PAYLOADS.contains(bytes))
+        .ok_or_else(|| format!("must be one of {}", PAYLOADS.map(|bytes| bytes.to_string()).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_a_sane_size() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
+        for bad in ["", "5", "s", "-1s", "1.2.3s", "1h", "0s", "0.1us", "99999999s", "nans", "1e3s", "1 s", "٣s"] {
+            assert!(duration(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn payload_must_be_a_compiled_size() {
+        for bytes in PAYLOADS {
+            assert_eq!(payload(&bytes.to_string()), Ok(bytes));
+        }
+        for bad in ["0", "7", "2048", "-8", "x"] {
+            assert!(payload(bad).unwrap_err().contains("1024"));
+        }
+    }
+
+    #[test]
+    fn flags_may_stand_before_or_after_pair() {
+        for line in ["ringmail latency pair 0 4 --seed 7", "ringmail latency --seed 7 pair 0 4"] {
+            let Command::Latency(latency) = Cli::try_parse_from(line.split(' ')).unwrap().command;
+            assert_eq!(latency.seed, Some(7));
+            assert!(matches!(latency.what, Some(What::Pair { a: 0, b: 4 })));
+        }
+    }
+
+    #[test]
+    fn samples_and_duration_exclude_each_other() {
+        assert!(Cli::try_parse_from("ringmail latency --samples 5 --duration 1s".split(' ')).is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! `ringmail`: the command beside the library. `ringmail latency --help` says what it measures and how.
+//!
+//! ```text
+//!   args ──> latency ──> measure (pinned threads) ──> report ──> render ──> output
+//!               └──────> topology, env, warnings ───────┘
+//! ```
+
+mod args;
+mod env;
+mod latency;
+mod measure;
+mod output;
+mod render;
+mod report;
+mod topology;
+mod warnings;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Why the command ends without success, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// The call was wrong; exit code 2, as for arguments that do not parse.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    /// The call was right but could not be done; exit code 1.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let result = match cli.command {
+        args::Command::Latency(latency) => latency::run(&latency),
+    };
+    result.unwrap_or_else(|failure| {
+        // Nobody is left to tell if standard error is gone too.
+        let _ = writeln!(std::io::stderr(), "error: {}", failure.message);
+        ExitCode::from(failure.code)
+    })
+}

@@ -1,0 +1,159 @@
+//! The subject: a round trip over two real `ringmail::spsc` channels, one each way.
+//!
+//! The sender writes every word of a message and the receiver reads and checks every word, so that the figures hold for
+//! messages whose contents matter. The answer carries other words than the question.
+
+use std::time::Instant;
+
+use ringmail::WaitStrategy;
+use ringmail::error::BuildError;
+use ringmail::spsc::{Builder, Receiver, Sender};
+
+use super::{Halt, RoundTrip, Turn};
+use crate::args::Wait;
+
+/// A message of `N` words of 8 bytes.
+pub(crate) type Message<const N: usize> = [u64; N];
+
+/// First words that end the channel's turn; sequence numbers never get there.
+const SWITCH: u64 = u64::MAX / 2;
+const QUIT: u64 = u64::MAX / 2 - 1;
+
+/// Builds the channel into the calling thread; its memory is touched here first.
+pub(crate) fn build<const N: usize>(
+    capacity: usize,
+    wait: Wait,
+) -> Result<(Sender<Message<N>>, Receiver<Message<N>>), BuildError> {
+    let strategy = match wait {
+        Wait::Spin => WaitStrategy::BusySpin,
+        Wait::Yield => WaitStrategy::Yield,
+        Wait::Park => WaitStrategy::Park,
+    };
+    Builder::new(capacity).wait(strategy).build::<Message<N>>()
+}
+
+/// One thread's side: it sends into one channel and receives from the other.
+#[derive(Debug)]
+pub(crate) struct ChannelEnd<const N: usize> {
+    sender: Sender<Message<N>>,
+    receiver: Receiver<Message<N>>,
+    last: u64,
+    deadline: Instant,
+}
+
+impl<const N: usize> ChannelEnd<N> {
+    pub(crate) fn new(sender: Sender<Message<N>>, receiver: Receiver<Message<N>>) -> Self {
+        Self { sender, receiver, last: 0, deadline: Instant::now() }
+    }
+
+    /// The deadline is a fixed instant, so that a wait that succeeds at once need not read the clock.
+    #[inline]
+    fn send(&mut self, first: u64) -> Result<(), Halt> {
+        self.sender.send_deadline(message(first), self.deadline).map_err(|error| match error {
+            ringmail::error::SendTimeoutError::Timeout(_) => Halt::Silent,
+            ringmail::error::SendTimeoutError::Disconnected(_) => Halt::Gone,
+        })
+    }
+
+    /// Receives a message and returns its first word, once all words are known to belong to it.
+    #[inline]
+    fn receive(&mut self) -> Result<u64, Halt> {
+        let message = self.receiver.recv_deadline(self.deadline).map_err(|error| match error {
+            ringmail::error::RecvTimeoutError::Timeout => Halt::Silent,
+            ringmail::error::RecvTimeoutError::Disconnected => Halt::Gone,
+        })?;
+        if is_whole(&message) { Ok(message[0]) } else { Err(Halt::Corrupt) }
+    }
+}
+
+#[inline]
+fn message<const N: usize>(first: u64) -> Message<N> {
+    std::array::from_fn(|index| first.wrapping_add(index as u64))
+}
+
+#[inline]
+fn is_whole<const N: usize>(message: &Message<N>) -> bool {
+    // No early exit: every word is read, and the comparison can be done for several at once.
+    let wrong =
+        message.iter().enumerate().fold(0, |sum, (index, word)| sum | (word ^ message[0].wrapping_add(index as u64)));
+    wrong == 0
+}
+
+impl<const N: usize> RoundTrip for ChannelEnd<N> {
+    fn begin(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
+    #[inline]
+    fn trip(&mut self) -> Result<(), Halt> {
+        self.last += 1;
+        self.send(self.last)?;
+        if self.receive()? == !self.last { Ok(()) } else { Err(Halt::Corrupt) }
+    }
+
+    fn end(&mut self, turn: Turn) -> Result<(), Halt> {
+        let first = if turn == Turn::Quit { QUIT } else { SWITCH };
+        self.send(first)?;
+        if self.receive()? == !first { Ok(()) } else { Err(Halt::Corrupt) }
+    }
+
+    fn echo(&mut self) -> Result<Turn, Halt> {
+        loop {
+            let first = self.receive()?;
+            self.send(!first)?;
+            match first {
+                QUIT => return Ok(Turn::Quit),
+                SWITCH => return Ok(Turn::Switch),
+                next if next == self.last + 1 => self.last = next,
+                _ => return Err(Halt::Corrupt),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_message_with_one_wrong_word_is_not_whole() {
+        let good: Message<8> = message(u64::MAX - 3);
+        assert!(is_whole(&good));
+        for index in 1..8 {
+            let mut bad = good;
+            bad[index] ^= 1 << 40;
+            assert!(!is_whole(&bad), "word {index}");
+        }
+    }
+
+    fn ends() -> (ChannelEnd<4>, ChannelEnd<4>) {
+        let [(to_b, at_b), (to_a, at_a)] = [(); 2].map(|()| build::<4>(2, Wait::Park).unwrap());
+        (ChannelEnd::new(to_b, at_a), ChannelEnd::new(to_a, at_b))
+    }
+
+    #[test]
+    fn turns_switch_and_quit_in_step() {
+        let (mut timing, mut answering) = ends();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let answering = std::thread::spawn(move || {
+            answering.begin(deadline);
+            [answering.echo(), answering.echo()]
+        });
+        timing.begin(deadline);
+        for turn in [Turn::Switch, Turn::Quit] {
+            (0..100).for_each(|_| timing.trip().unwrap());
+            timing.end(turn).unwrap();
+        }
+        assert_eq!(answering.join().unwrap(), [Ok(Turn::Switch), Ok(Turn::Quit)]);
+    }
+
+    #[test]
+    fn a_missing_peer_ends_the_wait() {
+        let (mut timing, answering) = ends();
+        assert_eq!(timing.trip(), Err(Halt::Silent), "present but silent");
+        drop(answering);
+        assert_eq!(timing.trip(), Err(Halt::Gone));
+    }
+}

@@ -1,0 +1,151 @@
+//! The clock that times samples, and what it cannot see.
+//!
+//! On x86-64 the time-stamp counter serves, but only when the kernel itself trusts it (its clocksource is `tsc`): CPUID
+//! alone may promise an invariant counter that a hypervisor does not keep. On aarch64 it is the system counter. Anywhere
+//! else, and whenever in doubt, the operating system's monotonic clock.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::report::ClockInfo;
+
+/// Readings taken to find the quantum.
+const READINGS: usize = 20_000;
+
+/// A clock that threads may read at the same time.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    source: Source,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Counter(quanta::Clock),
+    Os(Instant),
+}
+
+impl Clock {
+    /// Picks the clock. `kernel_clocksource` is what the kernel uses, when known.
+    pub(crate) fn choose(kernel_clocksource: Option<&str>) -> Self {
+        let trusted = if cfg!(target_arch = "x86_64") {
+            kernel_clocksource == Some("tsc")
+        } else {
+            cfg!(target_arch = "aarch64")
+        };
+        let source = if trusted { Source::Counter(quanta::Clock::new()) } else { Source::Os(Instant::now()) };
+        Self { source }
+    }
+
+    /// A reading, in ticks of this clock.
+    #[inline]
+    pub(crate) fn raw(&self) -> u64 {
+        match &self.source {
+            Source::Counter(clock) => clock.raw(),
+            Source::Os(base) => base.elapsed().as_nanos() as u64,
+        }
+    }
+
+    /// Nanoseconds from one reading to a later one; 0 if it is not later.
+    #[inline]
+    pub(crate) fn ns(&self, from: u64, to: u64) -> u64 {
+        match &self.source {
+            Source::Counter(clock) => clock.delta_as_nanos(from, to),
+            Source::Os(_) => to.saturating_sub(from),
+        }
+    }
+
+    /// Measures name, quantum and read cost. Takes some 10 ms.
+    pub(crate) fn info(&self) -> ClockInfo {
+        let started = (Instant::now(), self.raw());
+        let mut quantum = u64::MAX;
+        let mut read_ns = f64::INFINITY;
+        // The best of several batches: a batch that the kernel interrupts costs more than reading does.
+        for _ in 0..10 {
+            let first = self.raw();
+            let mut last = first;
+            for _ in 0..READINGS / 10 {
+                let now = black_box(self.raw());
+                if now > last {
+                    quantum = quantum.min(now - last);
+                }
+                last = now;
+            }
+            read_ns = read_ns.min(self.ns(first, last) as f64 / (READINGS / 10) as f64);
+        }
+        // A clock that stood still through all readings is coarser than they took; waiting shows its step.
+        let patience = Instant::now();
+        while quantum == u64::MAX && patience.elapsed() < Duration::from_secs(1) {
+            let before = self.raw();
+            let after = self.raw();
+            if after > before {
+                quantum = after - before;
+            }
+        }
+        while started.0.elapsed() < Duration::from_millis(5) {
+            std::hint::spin_loop();
+        }
+        let ticks = self.raw().saturating_sub(started.1) as f64;
+        let ticks_per_ns = (ticks / started.0.elapsed().as_nanos() as f64).max(f64::MIN_POSITIVE);
+        let name = match &self.source {
+            Source::Os(_) => "operating system's monotonic clock".to_owned(),
+            Source::Counter(_) if cfg!(target_arch = "aarch64") => {
+                format!("system counter, {:.0} MHz", ticks_per_ns * 1e3)
+            }
+            Source::Counter(_) => format!("time-stamp counter, {:.0} MHz", ticks_per_ns * 1e3),
+        };
+        // Stated to a tenth: a longer fraction would claim what the estimate of the frequency cannot hold.
+        let quantum_ns = ((quantum as f64 / ticks_per_ns) * 10.0).round().max(1.0) / 10.0;
+        ClockInfo { name, quantum_ns, read_ns: (read_ns * 10.0).round() / 10.0 }
+    }
+}
+
+/// Round trips to time as one sample so that it spans 16 quanta, given the shortest trip seen.
+pub(crate) fn trips_per_sample(quantum_ns: f64, shortest_trip_ns: f64) -> u32 {
+    const QUANTA: f64 = 16.0;
+    const MOST: f64 = 4096.0;
+    // A trip that reads as zero says only that many are needed.
+    let trips = QUANTA * quantum_ns / shortest_trip_ns.max(QUANTA * quantum_ns / MOST);
+    trips.ceil().clamp(1.0, MOST) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_os_clock_is_used_unless_the_kernel_trusts_the_counter() {
+        if cfg!(target_arch = "x86_64") {
+            assert!(matches!(Clock::choose(None).source, Source::Os(_)));
+            assert!(matches!(Clock::choose(Some("hpet")).source, Source::Os(_)));
+            assert!(matches!(Clock::choose(Some("tsc")).source, Source::Counter(_)));
+        }
+    }
+
+    #[test]
+    fn both_clocks_agree_with_the_wall() {
+        for source in [None, Some("tsc")] {
+            let clock = Clock::choose(source);
+            let (raw, wall) = (clock.raw(), Instant::now());
+            std::thread::sleep(Duration::from_millis(30));
+            let (ns, wall) = (clock.ns(raw, clock.raw()) as f64, wall.elapsed().as_nanos() as f64);
+            assert!((ns / wall - 1.0).abs() < 0.05, "{ns} against {wall} ns");
+        }
+    }
+
+    #[test]
+    fn quantum_and_read_cost_are_measured() {
+        let info = Clock::choose(Some("tsc")).info();
+        assert!(info.quantum_ns > 0.0 && info.quantum_ns < 1e7, "{info:?}");
+        assert!(info.read_ns > 0.0 && info.read_ns < 1e5, "{info:?}");
+    }
+
+    #[test]
+    fn short_trips_are_timed_together() {
+        assert_eq!(trips_per_sample(10.0, 500.0), 1);
+        assert_eq!(trips_per_sample(10.0, 160.0), 1);
+        assert_eq!(trips_per_sample(10.0, 159.0), 2);
+        assert_eq!(trips_per_sample(10.0, 30.0), 6);
+        assert_eq!(trips_per_sample(1000.0, 100.0), 160);
+        assert_eq!(trips_per_sample(1000.0, 0.0), 4096);
+    }
+}

@@ -1,0 +1,297 @@
+//! One visit to a pair: two pinned threads, fresh memory, slices of floor and channel in turn.
+//!
+//! ```text
+//!   timing thread     floor | channel | floor | channel | floor … quit
+//!   answering thread  echo  | echo    | echo  | echo    | echo
+//! ```
+//!
+//! Only the timing thread decides: it ends a turn by a value that the other echoes before it turns to the next subject.
+//! Every wait has a deadline, so that a lost peer ends a visit and never the run.
+
+use std::any::Any;
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use ringmail::affinity::{current_core, spawn_pinned};
+use ringmail::spsc::Sender;
+
+use super::channel::{self, ChannelEnd, Message};
+use super::clock::{Clock, trips_per_sample};
+use super::floor::{FloorEnd, Line};
+use super::stats;
+use super::{Halt, RoundTrip, Turn};
+use crate::args::Wait;
+
+/// How long a thread waits for its peer beyond the end of a slice before it gives up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches.
+const WARM_UP: u32 = 64;
+
+/// What is the same for every visit of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) capacity: usize,
+    pub(crate) wait: Wait,
+    pub(crate) slice: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) quantum_ns: f64,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// Where a visit ends, whichever comes first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) time: Duration,
+    pub(crate) channel_samples: u64,
+}
+
+/// Round trips per sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trips {
+    pub(crate) floor: u32,
+    pub(crate) channel: u32,
+}
+
+/// What a visit measured. `held` keeps its memory from being used again.
+pub(crate) struct Visit {
+    pub(crate) trips: Trips,
+    pub(crate) floor: Histogram<u64>,
+    pub(crate) channel: Histogram<u64>,
+    pub(crate) slices_ns: Vec<[f64; 3]>,
+    pub(crate) migrated: bool,
+    pub(crate) preemptions: Option<u64>,
+    pub(crate) held: Box<dyn Any + Send>,
+}
+
+/// Ends that a thread builds for its peer.
+struct Offer<const N: usize> {
+    sender: Sender<Message<N>>,
+    line: Arc<Line>,
+}
+
+/// Both ends of one thread, and an allocation that keeps them off pages that others have touched.
+struct Ends<const N: usize> {
+    channel: ChannelEnd<N>,
+    floor: FloorEnd,
+    _spacer: Vec<u8>,
+}
+
+/// Measures the pair once with messages of `N` words; `trips` are those of an earlier visit, if there was one.
+pub(crate) fn visit<const N: usize>(
+    plan: &Plan,
+    [a, b]: [usize; 2],
+    trips: Option<Trips>,
+    extent: Extent,
+) -> Result<Visit, String> {
+    // The measuring threads allocate nothing but what is to lie on fresh memory: what they freed would be reused.
+    let (to_a, from_b) = mpsc::sync_channel(1);
+    let (to_b, from_a) = mpsc::sync_channel(1);
+    let (plan_a, plan_b) = (plan.clone(), plan.clone());
+    let book = Book::new(plan, extent);
+    let answering =
+        spawn_pinned(b, move || answer(meet::<N>(&plan_b, to_a, from_a)?, &plan_b)).map_err(|e| e.to_string())?;
+    let timing = spawn_pinned(a, move || time(meet::<N>(&plan_a, to_b, from_b)?, &plan_a, trips, extent, book));
+    // Should the first thread not start, its half of the meeting is gone and the second ends by itself.
+    let timed = timing.map(|thread| thread.join());
+    let answered = answering.join();
+    match (timed.map_err(|e| e.to_string())?, answered) {
+        (Err(_), _) | (_, Err(_)) => Err("a measuring thread panicked; please report this".to_owned()),
+        (Ok(Err(halt)), _) | (Ok(Ok(_)), Ok(Err(halt))) => Err(halt.to_string()),
+        (Ok(Ok((mut visit, mine))), Ok(Ok((side, theirs)))) => {
+            visit.migrated |= side.migrated();
+            visit.preemptions = visit.preemptions.zip(side.preemptions()).map(|(a, b)| a + b);
+            visit.held = Box::new((mine, theirs));
+            Ok(visit)
+        }
+    }
+}
+
+/// Where a visit is written down.
+struct Book {
+    floor: Histogram<u64>,
+    channel: Histogram<u64>,
+    slice: Histogram<u64>,
+    slices_ns: Vec<[f64; 3]>,
+}
+
+impl Book {
+    fn new(plan: &Plan, extent: Extent) -> Self {
+        let slices = extent.time.as_secs_f64() / (2.0 * plan.slice.as_secs_f64()).max(1e-4) + 2.0;
+        Self {
+            floor: stats::histogram(),
+            channel: stats::histogram(),
+            slice: stats::histogram(),
+            slices_ns: Vec::with_capacity(slices.min(100_000.0) as usize),
+        }
+    }
+}
+
+/// Builds what this thread owns, on this thread, and swaps the far ends with the peer.
+fn meet<const N: usize>(
+    plan: &Plan,
+    give: mpsc::SyncSender<Offer<N>>,
+    take: mpsc::Receiver<Offer<N>>,
+) -> Result<Ends<N>, Halt> {
+    // Two pages off what came before: the thread that sets up a pair must also be the first to touch its pages.
+    let spacer = vec![1_u8; 8192];
+    let (sender, receiver) = channel::build::<N>(plan.capacity, plan.wait).map_err(|e| Halt::Build(e.to_string()))?;
+    let line = Line::new();
+    give.send(Offer { sender, line: Arc::clone(&line) }).map_err(|_| Halt::Gone)?;
+    let offer = take.recv_timeout(PATIENCE).map_err(|_| Halt::Gone)?;
+    Ok(Ends {
+        channel: ChannelEnd::new(offer.sender, receiver),
+        floor: FloorEnd::new(offer.line, line),
+        _spacer: spacer,
+    })
+}
+
+/// The answering thread.
+fn answer<const N: usize>(mut ends: Ends<N>, plan: &Plan) -> Result<(Side, Ends<N>), Halt> {
+    let mut side = Side::begin();
+    loop {
+        ends.floor.begin(Instant::now() + plan.slice + PATIENCE);
+        if ends.floor.echo()? == Turn::Quit {
+            side.end();
+            return Ok((side, ends));
+        }
+        ends.channel.begin(Instant::now() + plan.slice + PATIENCE);
+        ends.channel.echo()?;
+        side.look();
+    }
+}
+
+/// The timing thread.
+fn time<const N: usize>(
+    mut ends: Ends<N>,
+    plan: &Plan,
+    trips: Option<Trips>,
+    extent: Extent,
+    book: Book,
+) -> Result<(Visit, Ends<N>), Halt> {
+    let Book { mut floor, mut channel, mut slice, mut slices_ns } = book;
+    let mut side = Side::begin();
+    let trips = match trips {
+        Some(trips) => trips,
+        None => pilot(&mut ends, plan, &mut slice)?,
+    };
+    let began = Instant::now();
+    let stopped = || plan.stop.load(Ordering::Relaxed);
+    let mut before = run_slice(&mut ends.floor, plan, trips.floor, u64::MAX, &mut slice)?;
+    stats::add(&mut floor, &slice);
+    loop {
+        ends.floor.end(Turn::Switch)?;
+        let left = extent.channel_samples - channel.len();
+        let middle = run_slice(&mut ends.channel, plan, trips.channel, left, &mut slice)?;
+        stats::add(&mut channel, &slice);
+        ends.channel.end(Turn::Switch)?;
+        let after = run_slice(&mut ends.floor, plan, trips.floor, u64::MAX, &mut slice)?;
+        stats::add(&mut floor, &slice);
+        // A slice that was cut short has too few samples to be compared with its neighbours.
+        if !stopped() {
+            slices_ns.push([before, middle, after].map(|ns| (ns * 10.0).round() / 10.0));
+        }
+        before = after;
+        side.look();
+        if stopped() || channel.len() >= extent.channel_samples || began.elapsed() >= extent.time {
+            break;
+        }
+    }
+    ends.floor.end(Turn::Quit)?;
+    side.end();
+    let (migrated, preemptions) = (side.migrated(), side.preemptions());
+    let held = Box::new(());
+    Ok((Visit { trips, floor, channel, slices_ns, migrated, preemptions, held }, ends))
+}
+
+/// Finds out how many round trips make a sample, from the shortest in a few short slices. Begins and ends at the floor.
+fn pilot<const N: usize>(ends: &mut Ends<N>, plan: &Plan, slice: &mut Histogram<u64>) -> Result<Trips, Halt> {
+    const ROUNDS: u32 = 4;
+    const TOGETHER: u32 = 8;
+    let plan = &Plan { slice: Duration::from_micros(500), ..plan.clone() };
+    let mut shortest = [f64::INFINITY; 2];
+    for _ in 0..ROUNDS {
+        run_slice(&mut ends.floor, plan, TOGETHER, u64::MAX, slice)?;
+        shortest[0] = shortest[0].min(slice.min() as f64 / f64::from(TOGETHER));
+        ends.floor.end(Turn::Switch)?;
+        run_slice(&mut ends.channel, plan, TOGETHER, u64::MAX, slice)?;
+        shortest[1] = shortest[1].min(slice.min() as f64 / f64::from(TOGETHER));
+        ends.channel.end(Turn::Switch)?;
+    }
+    let [floor, channel] = shortest.map(|ns| trips_per_sample(plan.quantum_ns, ns));
+    Ok(Trips { floor, channel })
+}
+
+/// Times samples of `trips` round trips for the length of a slice, at most `most`, into the emptied `samples`. Returns the
+/// slice's figure in ns per round trip. Nothing in here allocates or prints.
+fn run_slice<S: RoundTrip>(
+    subject: &mut S,
+    plan: &Plan,
+    trips: u32,
+    most: u64,
+    samples: &mut Histogram<u64>,
+) -> Result<f64, Halt> {
+    samples.reset();
+    subject.begin(Instant::now() + plan.slice + PATIENCE);
+    for _ in 0..WARM_UP {
+        subject.trip()?;
+    }
+    let length = plan.slice.as_nanos() as u64;
+    let began = plan.clock.raw();
+    loop {
+        let start = plan.clock.raw();
+        for _ in 0..trips {
+            subject.trip()?;
+        }
+        let end = plan.clock.raw();
+        samples.saturating_record(plan.clock.ns(start, end));
+        if plan.clock.ns(began, end) >= length || samples.len() >= most || plan.stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(stats::middle_mean(samples).unwrap_or(f64::NAN) / f64::from(trips))
+}
+
+/// What the kernel did to one thread during a visit.
+struct Side {
+    core: Option<usize>,
+    moved: bool,
+    switches: [Option<u64>; 2],
+}
+
+impl Side {
+    fn begin() -> Self {
+        Self { core: current_core(), moved: false, switches: [involuntary_switches(), None] }
+    }
+
+    fn look(&mut self) {
+        self.moved |= current_core() != self.core;
+    }
+
+    fn end(&mut self) {
+        self.look();
+        self.switches[1] = involuntary_switches();
+    }
+
+    fn migrated(&self) -> bool {
+        self.moved
+    }
+
+    fn preemptions(&self) -> Option<u64> {
+        let [before, after] = self.switches;
+        after.zip(before).map(|(after, before)| after.saturating_sub(before))
+    }
+}
+
+/// Times that the kernel took the core from the calling thread; Linux only. Reads without allocating.
+fn involuntary_switches() -> Option<u64> {
+    let mut buffer = [0; 4096];
+    let length = File::open("/proc/thread-self/status").ok()?.read(&mut buffer).ok()?;
+    let status = std::str::from_utf8(&buffer[..length]).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"))?.trim().parse().ok()
+}

@@ -1,0 +1,251 @@
+//! Runs the built command as users do. Machines with one core skip the tests that need two.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ringmail::affinity::{Topology, pin_current};
+use serde_json::Value;
+
+/// Runs spin on the same cores, so they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The first two cores this process may use, and the turn; `None` if there is only one.
+fn two_cores() -> Option<([String; 2], MutexGuard<'static, ()>)> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let allowed = Topology::detect().unwrap().allowed();
+    match allowed[..] {
+        [a, b, ..] => Some(([a.to_string(), b.to_string()], turn)),
+        _ => None,
+    }
+}
+
+fn ringmail() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmail"));
+    for name in ["NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE", "LANG", "COLUMNS"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm-256color").stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    ringmail().args(args).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder of its own for a test, gone when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ringmail-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_pair_is_measured_and_shown_beside_its_floor() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let output = run(&["latency", "pair", &a, &b, "--samples", "2000", "--time-budget", "4s"]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", err(&output));
+    for part in ["RTT", "floor", "p99.9", "RTT / floor", "Jitter", "1 of 1 pairs", "Clock: "] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colour into a pipe");
+    assert_eq!(err(&output), "", "no progress into a pipe");
+}
+
+#[test]
+fn json_on_standard_output_is_all_of_it() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let list = format!("{a},{b}");
+    let output =
+        run(&["latency", "--cores", &list, "--duration", "300ms", "--time-budget", "3s", "--seed", "7", "--json", "-"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        (&report["schema"], &report["ended"], &report["settings"]["seed"]),
+        (&1.into(), &"complete".into(), &7.into())
+    );
+    assert_eq!(report["jitter"].as_array().unwrap().len(), 2);
+    assert!(report["clock"]["quantum_ns"].as_f64().unwrap() > 0.0);
+    let pair = &report["pairs"][0];
+    for subject in ["channel", "floor"] {
+        let names = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"];
+        let figures = names.map(|name| pair[subject][name].as_f64().unwrap());
+        assert!(figures.is_sorted() && figures[5] > 0.0, "{subject}: {figures:?}");
+        assert!(pair[subject]["samples"].as_u64().unwrap() > 1000);
+    }
+    assert!(pair["ratio"]["median"].as_f64().unwrap() > 0.1);
+    assert!(pair["slices_ns"].as_array().unwrap().len() >= 3);
+}
+
+#[test]
+fn every_payload_and_every_way_to_wait_arrives_intact() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let pair = ["latency", "pair", a.as_str(), b.as_str(), "--samples", "300", "--time-budget", "3s", "--quiet"];
+    let variants = ["8", "16", "32", "64", "128", "256", "512", "1024"].map(|bytes| ["--payload", bytes]);
+    let waits = ["spin", "yield", "park"].map(|wait| ["--wait", wait]);
+    for variant in variants.into_iter().chain(waits).chain([["--capacity", "1"]]) {
+        let output = run(&[&pair[..], &variant].concat());
+        assert_eq!(output.status.code(), Some(0), "{variant:?}: {}{}", out(&output), err(&output));
+        assert!(out(&output).starts_with("pair"), "{variant:?}: {}", out(&output));
+    }
+}
+
+#[test]
+fn wrong_arguments_end_with_code_2_and_a_reason() {
+    for (args, reason) in [
+        (&["latency", "--nonsense"][..], "--nonsense"),
+        (&["latency", "--duration", "5"], "500ms"),
+        (&["latency", "--payload", "7"], "1024"),
+        (&["latency", "--samples", "0"], "--samples"),
+        (&["latency", "--wait", "sleep"], "spin"),
+        (&["latency", "--cores", "0-"], "--cores"),
+        (&["latency", "--cores", "99999"], "--cores"),
+        (&["latency", "pair", "0"], "<B>"),
+        (&["latency", "pair", "0", "0"], "two different cores"),
+        (&["latency", "pair", "0", "99999"], "99999"),
+        (&["latency", "--json", "-", "--csv", "-"], "another output"),
+        (&["elsewhere"], "elsewhere"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", err(&output));
+        assert!(err(&output).contains(reason), "{args:?} does not say {reason:?}: {}", err(&output));
+        assert!(!err(&output).contains("panicked"));
+    }
+}
+
+#[test]
+fn one_core_is_explained() {
+    let core = Topology::detect().unwrap().allowed()[0];
+    // A child inherits the mask of the thread that starts it.
+    let limited = std::thread::spawn(move || {
+        pin_current(core).unwrap();
+        run(&["latency"])
+    });
+    let listed = run(&["latency", "--cores", &core.to_string()]);
+    for output in [limited.join().unwrap(), listed] {
+        assert_eq!(output.status.code(), Some(2));
+        let text = err(&output);
+        assert!(text.contains("needs two cores") && text.contains(&format!("only core {core} is")), "{text}");
+    }
+}
+
+#[test]
+fn colour_needs_to_be_asked_for_and_no_color_is_heard() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let measure = |color: &str, no_color: &str| {
+        let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms", "--color", color];
+        out(&ringmail().args(args).env("NO_COLOR", no_color).output().unwrap())
+    };
+    assert!(!measure("auto", "1").contains('\u{1b}'));
+    assert!(!measure("never", "").contains('\u{1b}'));
+    assert!(measure("always", "").contains("\u{1b}[48;5;"));
+}
+
+#[test]
+fn ascii_and_narrow_output_keep_their_word() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms", "--ascii"];
+    let text = out(&ringmail().args(args).env("COLUMNS", "40").output().unwrap());
+    assert!(text.is_ascii() && text.contains("floor"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 40), "{text}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms"];
+    let mut child = ringmail().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn an_unwritable_file_is_found_before_measuring() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let began = Instant::now();
+    let output = run(&["latency", "pair", &a, &b, "--duration", "20s", "--json", "/nonexistent/report.json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("/nonexistent/report.json") && err(&output).contains("nothing was measured"));
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn all_files_are_written_and_replace_earlier_ones() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let folder = Folder::new("files");
+    let [json, csv, svg, html] = ["r.json", "r.csv", "r.svg", "r.html"].map(|name| folder.file(name));
+    std::fs::write(&json, "x".repeat(1_000_000)).unwrap();
+    let measure = ["latency", "pair", &a, &b, "--samples", "500", "--time-budget", "1s"];
+    let files = ["--json", &json, "--csv", &csv, "--svg", &svg, "--html", &html];
+    let output = run(&[&measure[..], &files].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("RTT / floor"), "files do not silence the terminal");
+    let read = |path: &str| std::fs::read_to_string(path).unwrap();
+    let report: Value = serde_json::from_str(&read(&json)).unwrap();
+    assert_eq!(report["pairs"].as_array().unwrap().len(), 1);
+    assert!(read(&csv).lines().any(|line| line.contains(",channel,p50,")));
+    assert!(read(&svg).trim_end().ends_with("</svg>") && read(&html).trim_end().ends_with("</html>"));
+    let twice = run(&["latency", "--json", &json, "--csv", &json]);
+    assert_eq!(twice.status.code(), Some(2), "{}", err(&twice));
+}
+
+#[test]
+fn the_time_budget_holds() {
+    let Some((_, _turn)) = two_cores() else { return };
+    let began = Instant::now();
+    let output = run(&["latency", "--samples", "1000000000", "--time-budget", "1s", "--quiet"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_reports_what_there_is() {
+    let Some(([a, b], _turn)) = two_cores() else { return };
+    let args = ["latency", "pair", &a, &b, "--duration", "60s", "--json", "-"];
+    let mut child = ringmail().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    let status = child.wait().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert_eq!(status.code(), Some(130));
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["ended"], "interrupted");
+    assert!(report["pairs"][0]["channel"]["samples"].as_u64().unwrap() > 0, "{text}");
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() {
+    let output = run(&["latency", "--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(out(&output).contains("Examples:") && out(&output).contains("Exit codes:"));
+}

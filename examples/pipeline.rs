@@ -23,9 +23,7 @@ fn count(line: &str) -> Counts {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let text = match env::args_os().nth(1) {
-        Some(file) => {
-            fs::read_to_string(&file).map_err(|e| format!("cannot read {}: {e}", file.to_string_lossy()))?
-        }
+        Some(file) => fs::read_to_string(&file).map_err(|e| format!("cannot read {}: {e}", file.to_string_lossy()))?,
         None => include_str!("pipeline.rs").to_owned(),
     };
     let expected = count(&text);

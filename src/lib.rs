@@ -1,6 +1,88 @@
-//! Lock-free, shared-nothing message channels.
+//! Message channels for Rust that share nothing: bounded lock-free rings in which **each word has one writer**.
+//!
+//! Holders of private state meet only through messages in a channel. Nobody looks into anybody else, so order, delivery
+//! and back-pressure are explicit, and what one side does costs the other nothing until they really meet.
+//!
+//! # Which channel do I want?
+//!
+//! | I have | use | order |
+//! |---|---|---|
+//! | one sender, one receiver | [`spsc::channel`] | first in, first out |
+//! | one thread that waits for several channels | [`spsc::Builder::receiver_bell`] with one [`wait::Bell`] | each channel its own |
+//! | a reactor (epoll, io_uring, a runtime of my own) that must be woken | [`wait::Bell::with_notify`] with [`wait::EventFd`] or a [`wait::Notify`] of mine | each channel its own |
+//!
+//! ```
+//! use std::thread;
+//! let (mut tx, mut rx) = ringmail::spsc::channel(1024)?;
+//! let parser = thread::spawn(move || {
+//!     for line in ["to be", "or not", "to be"] {
+//!         tx.send(line.len()).expect("the receiver is there");
+//!     }
+//! }); // `tx` is dropped here: the receiver drains and then its iterator ends
+//! assert_eq!(rx.iter().sum::<usize>(), 16);
+//! parser.join().unwrap();
+//! # Ok::<(), ringmail::BuildError>(())
+//! ```
+//!
+//! # One verb, four tempers
+//!
+//! | | never waits | blocks | gives up | future |
+//! |---|---|---|---|---|
+//! | one message | `try_send`, `try_recv` | `send`, `recv` | `send_timeout`, `recv_deadline`, … | `send_async`, `recv_async` |
+//! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | | |
+//! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | `poll_ready`, `poll_recv` |
+//!
+//! How long a side polls before it sleeps is its own [`WaitStrategy`]; what a sleeping side costs the other is the channel's
+//! [`Barrier`].
+//!
+//! # Guarantees
+//!
+//! * Capacity is exact, 1 to 2^30. `Full` and `Empty` are never answered from an old look.
+//! * `try_send` and `try_recv` are wait-free. On x86-64 Linux they, and `send` and `recv` while nobody has to wait, execute no fence
+//!   and no locked instruction; a script reads the assembly in every run of the tests.
+//! * A message is received or dropped exactly once, whichever side leaves when, and whatever panics.
+//! * Nothing is allocated after construction but what a waker of yours allocates; there is no hidden thread, no global registry and
+//!   no executor.
+//! * Every future is cancel-safe, and none needs a particular runtime.
+//!
+//! # Limits
+//!
+//! * No `select!`, no unbounded queue, no many-to-many channel: see the table above for what to use instead.
+//! * On Linux, a side that goes to sleep calls `membarrier`, which interrupts the cores that run other threads of this process
+//!   for some microseconds. A side that sleeps often stops doing that; [`Barrier::Fence`] never does.
+//! * Linux on x86-64 is what is tested. Other platforms compile by construction and use portable fences; nothing has been run there.
+//! * 64-bit atomics are required.
+//!
+//! # How it is verified
+//!
+//! | claim | witness | command |
+//! |---|---|---|
+//! | every ordering is needed and enough | loom models with the messages in loom cells; each ordering weakened must fail | `loom-tests/run` |
+//! | every verb agrees with a queue, across the wrap | libFuzzer, corpus replayed by the tests | `cargo +nightly fuzz run spsc_ops` |
+//! | no data race in the compiled code | ThreadSanitizer on a stress program, with a planted race that it must find | `benches/stress/tsan` |
+//! | each message dropped once, also by a panic | drop counts, injected panics | `cargo test` |
+//! | no fence, no lock | the assembly | `benches/asm/check` |
+//!
+//! `unsafe` is confined to two modules, `sync` and `ring`, and one method that passes a caller's promise on to them.
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `std` | yes | blocking, timeouts, futures, bells; `rustix` and `atomic-waker` |
+//! | `futures` | | `Stream` and `Sink` |
+//! | `affinity` | | core lists, machine topology, pinning; `core_affinity` |
+//!
+//! Without `std`: the ring and its `try_*` verbs, on `alloc`.
+//!
+//! The minimum Rust version is 1.85; it is declared, and what is tested is the current stable.
 #![cfg_attr(not(any(feature = "std", ringmail_loom)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The front page names everything; without `std` some of it is not there to link to.
+#![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links))]
+// Seen through `sync` these types are core's own, which clippy cannot tell apart; under loom they are loom's, and whoever
+// names core's directly stands out: the gate lints that build.
+#![cfg_attr(not(ringmail_loom), allow(clippy::disallowed_types))]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -23,9 +105,10 @@ pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutE
 #[cfg(feature = "std")]
 pub use wait::{Barrier, WaitStrategy, init};
 
-/// The switchboard of the ordering mutants, for the `loom-tests` crate.
+/// The switchboard of the models, for the `loom-tests` crate.
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
     pub use crate::ring::order::{Site, with_mutant};
+    pub use crate::wait::heavy_fails;
 }

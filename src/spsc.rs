@@ -51,6 +51,7 @@ pub use waiting::{RecvFuture, SendFuture};
 
 use crate::error::{TryRecvError, TrySendError};
 use crate::ring::backing::Heap;
+use crate::ring::order::mutant;
 use crate::ring::spsc::{Consumer, Producer};
 use crate::wait::Bell;
 #[cfg(feature = "std")]
@@ -133,8 +134,9 @@ impl<T> Sender<T> {
     /// # Errors
     /// `Full` if there is no room at all, `Disconnected` if the channel is closed; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
-        let capacity = self.capacity() as u64;
-        if self.ring.reserve(capacity) == 0 {
+        // No more than it can need: room that is already known then serves without another look at the receiver's line.
+        let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.capacity());
+        if self.ring.reserve(most as u64) == 0 {
             return Err(self.refusal());
         }
         let sending = Publish(self);
@@ -173,7 +175,9 @@ impl<T> Sender<T> {
     /// Sends nothing more. The receiver still gets what was sent, then `Disconnected`. Dropping the sender does the same.
     pub fn close(&mut self) {
         self.ring.close();
-        self.ring_receiver();
+        if !mutant!(SenderCloseRings) {
+            self.ring_receiver();
+        }
     }
 
     /// Whether a send can never succeed again: either side closed. Once true it stays true.
@@ -330,16 +334,19 @@ impl<T> Receiver<T> {
         Ok(n)
     }
 
-    /// Hands up to `max` messages to `f`, one by one, then frees their places together. Returns how many there were; 0 says
-    /// nothing about whether more can come.
+    /// Hands up to `max` of the messages there are now to `f`, one by one, then frees their places together. Returns how many;
+    /// 0 says nothing about whether more can come.
     ///
     /// A message counts as received before `f` sees it: if `f` panics, that one is gone and the rest stay.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
+        let n = self.ring.available(max as u64) as usize;
+        if n == 0 {
+            self.free_leaked();
+            return 0;
+        }
         let freeing = Release(self);
-        let mut n = 0;
-        while n < max {
+        for _ in 0..n {
             let Some(value) = freeing.0.ring.take() else { break };
-            n += 1;
             f(value);
         }
         n
@@ -350,7 +357,9 @@ impl<T> Receiver<T> {
     pub fn close(&mut self) {
         self.closed = true;
         self.ring.announce_gone();
-        self.ring_sender();
+        if !mutant!(ReceiverCloseRings) {
+            self.ring_sender();
+        }
     }
 
     /// Whether no message will be added any more: either side closed. Some may still be there to receive.
@@ -389,10 +398,18 @@ impl<T> Receiver<T> {
         freed(&self.ring, &self.sender);
     }
 
+    /// Frees the places that a leaked guard had kept, before this side answers "empty" or waits.
+    fn free_leaked(&mut self) {
+        if self.ring.free_leaked() {
+            self.ring_sender();
+        }
+    }
+
     /// Why the ring gave nothing.
     #[cold]
     #[inline(never)]
     fn nothing(&mut self) -> TryRecvError {
+        self.free_leaked();
         if self.closed {
             // What raced with the close is dropped here or by the sender; from now on the answer cannot change.
             self.ring.retire();
@@ -423,7 +440,7 @@ struct Release<'a, T>(&'a mut Receiver<T>);
 impl<T> Drop for Release<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.0.ring.release();
+        self.0.ring.free();
         self.0.ring_sender();
     }
 }

@@ -17,7 +17,7 @@ mod imp {
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, fence};
     pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
     #[cfg(feature = "std")]
-    pub(crate) use std::thread::yield_now;
+    pub(crate) use std::{sync::Mutex, thread::yield_now};
 
     /// A cell that both sides of a ring may reach. Same closure interface as loom's, so that a model sees every access.
     #[repr(transparent)]
@@ -40,8 +40,8 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
-    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::{Arc, Mutex};
     pub(crate) use loom::thread::yield_now;
 }
 
@@ -54,6 +54,38 @@ pub(crate) use imp::*;
 #[inline(always)]
 pub(crate) fn compiler_fence() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
+/// A cell for one waker, for its owner to fill and anybody to empty.
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+pub(crate) use atomic_waker::AtomicWaker;
+
+/// The same cell, real code that loom cannot see into, behind a word that loom can: so it tries both orders of any two
+/// calls, and knows that a waker taken out was put in before.
+#[cfg(all(feature = "std", ringmail_loom))]
+pub(crate) struct AtomicWaker(atomic_waker::AtomicWaker, AtomicU32);
+
+#[cfg(all(feature = "std", ringmail_loom))]
+impl AtomicWaker {
+    pub(crate) fn new() -> Self {
+        Self(atomic_waker::AtomicWaker::new(), AtomicU32::new(0))
+    }
+
+    pub(crate) fn register(&self, waker: &core::task::Waker) {
+        self.1.fetch_add(1, crate::ring::order::waker_cell());
+        self.0.register(waker);
+    }
+
+    pub(crate) fn take(&self) -> Option<core::task::Waker> {
+        self.1.fetch_add(1, crate::ring::order::waker_cell());
+        self.0.take()
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.take() {
+            waker.wake();
+        }
+    }
 }
 
 /// A word that a thread can sleep on until somebody wakes it.
@@ -114,7 +146,11 @@ mod futex {
                 return;
             }
             match timeout {
+                // Loom has no clock: a sleep that may time out is one that may end at once.
+                #[cfg(ringmail_loom)]
+                Some(_) => drop(guard),
                 None => drop(self.2.wait(guard)),
+                #[cfg(not(ringmail_loom))]
                 Some(t) => drop(self.2.wait_timeout(guard, t)),
             }
         }

@@ -189,7 +189,7 @@ mod heap {
 }
 
 #[cfg(ringmail_loom)]
-struct Storage<T>(alloc::vec::Vec<Slot<T>>);
+struct Storage<T>(Vec<Slot<T>>);
 
 #[cfg(ringmail_loom)]
 impl<T> Storage<T> {

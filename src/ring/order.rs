@@ -38,6 +38,8 @@ pub enum Site {
     InheritHead,
     Announce,
     Answer,
+    /// What the waker cell orders by itself.
+    WakerCell,
     /// The ringer's barrier between publishing and looking at the bell.
     LightBarrier,
     /// The sleeper's barrier between announcing and looking again, bell not FENCED.
@@ -52,12 +54,28 @@ pub enum Site {
     LookAgain,
     /// A ringer that clears the whole state, FENCED too, instead of WAITING alone.
     SwapState,
+    /// An announcement is renewed only where no other can stand in its place.
+    RenewOwn,
+    /// A sleeper that forgets earlier wakes before it announces itself, not after.
+    ResetFirst,
+    /// A second waiter of a bell wakes the one that it replaces.
+    WakeReplaced,
+    /// A waiter that replaces its own waker does not wake itself, whatever `will_wake` says.
+    WakeSelf,
+    /// A waiter that leaves a bell wakes the one whose announcement it takes back.
+    HandOver,
+    /// A sender that closes rings.
+    SenderCloseRings,
+    /// A receiver that closes rings.
+    ReceiverCloseRings,
+    /// An inherited ring is marked empty before its values drop.
+    InheritStore,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 16] = [
+    pub const ALL: [Site; 25] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -67,6 +85,7 @@ impl Site {
         Site::InheritHead,
         Site::Announce,
         Site::Answer,
+        Site::WakerCell,
         Site::LightBarrier,
         Site::HeavyBarrier,
         Site::RingFence,
@@ -74,37 +93,46 @@ impl Site {
         Site::SleepFence,
         Site::LookAgain,
         Site::SwapState,
+        Site::RenewOwn,
+        Site::ResetFirst,
+        Site::WakeReplaced,
+        Site::WakeSelf,
+        Site::HandOver,
+        Site::SenderCloseRings,
+        Site::ReceiverCloseRings,
+        Site::InheritStore,
     ];
 }
 
 #[cfg(ringmail_loom)]
 std::thread_local! {
     // Loom runs every modelled thread on the thread that called `loom::model`, so all of them see this switch.
-    static WEAKENED: core::cell::Cell<Option<Site>> = const { core::cell::Cell::new(None) };
+    // One bit a site.
+    static WEAKENED: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
-/// Runs `model` with `site` broken.
+/// Runs `model` with `site` broken, and whatever an outer call broke.
 #[cfg(ringmail_loom)]
 pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
-    struct Restore;
+    struct Restore(u64);
     impl Drop for Restore {
         fn drop(&mut self) {
-            WEAKENED.set(None);
+            WEAKENED.set(self.0);
         }
     }
-    let _restore = Restore;
-    WEAKENED.set(Some(site));
+    let before = WEAKENED.get();
+    let _restore = Restore(before);
+    WEAKENED.set(before | 1 << site as u32);
     model()
 }
 
 /// Whether the running model broke `site`.
 #[cfg(ringmail_loom)]
 pub(crate) fn weakened(site: Site) -> bool {
-    WEAKENED.get() == Some(site)
+    WEAKENED.get() & 1 << site as u32 != 0
 }
 
 /// `true` when the running model broke this site; a plain `false` in every build that ships.
-#[cfg(feature = "std")]
 macro_rules! mutant {
     ($site:ident) => {{
         #[cfg(ringmail_loom)]
@@ -114,7 +142,6 @@ macro_rules! mutant {
         broken
     }};
 }
-#[cfg(feature = "std")]
 pub(crate) use mutant;
 
 macro_rules! orders {
@@ -127,6 +154,7 @@ macro_rules! orders {
                 Ordering::$order
             }
 
+            $(#[$cfg])*
             #[cfg(ringmail_loom)]
             pub(crate) fn $name() -> Ordering {
                 if weakened(Site::$site) { Ordering::Relaxed } else { Ordering::$order }
@@ -136,7 +164,11 @@ macro_rules! orders {
 }
 
 orders! {
+    #[cfg(not(ringmail_planted_race))]
     publish_tail = Release, PublishTail;
+    // Wrong on purpose: `benches/stress/tsan` shows with it that ThreadSanitizer would notice.
+    #[cfg(ringmail_planted_race)]
+    publish_tail = Relaxed, PublishTail;
     close_tail = Release, CloseTail;
     observe_tail = Acquire, ObserveTail;
     publish_head = Release, PublishHead;
@@ -147,4 +179,7 @@ orders! {
     announce = Release, Announce;
     #[cfg(feature = "std")]
     answer = Acquire, Answer;
+    // Not a choice of ours: what `atomic_waker` does, for the model of it in `sync`.
+    #[cfg(ringmail_loom)]
+    waker_cell = AcqRel, WakerCell;
 }

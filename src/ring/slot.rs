@@ -74,7 +74,14 @@ pub(crate) unsafe fn write_run<T>(slot: *const Slot<T>, source: *const T, n: usi
     #[cfg(ringmail_loom)]
     for i in 0..n {
         // One by one, so that the model sees every access.
-        unsafe { write(slot.add(i), source.add(i).read()) }
+        // SAFETY: `i < n`, inside both runs.
+        let slot = unsafe { slot.add(i) };
+        // SAFETY: as above.
+        let source = unsafe { source.add(i) };
+        // SAFETY: valid for a read; the value now belongs to the slot.
+        let value = unsafe { source.read() };
+        // SAFETY: the caller's promise for this slot.
+        unsafe { write(slot, value) };
     }
 }
 
@@ -92,6 +99,13 @@ pub(crate) unsafe fn read_run<T>(slot: *const Slot<T>, target: *mut T, n: usize)
     #[cfg(ringmail_loom)]
     for i in 0..n {
         // One by one, so that the model sees every access.
-        unsafe { target.add(i).write(read(slot.add(i))) }
+        // SAFETY: `i < n`, inside both runs.
+        let slot = unsafe { slot.add(i) };
+        // SAFETY: as above.
+        let target = unsafe { target.add(i) };
+        // SAFETY: the caller's promise for this slot.
+        let value = unsafe { read(slot) };
+        // SAFETY: valid for a write.
+        unsafe { target.write(value) };
     }
 }

@@ -10,10 +10,11 @@
 use super::backing::{Backing, Geometry, Heap, drop_run};
 use super::cursor::Position;
 use super::layout::{ConsumerBlock, ProducerBlock, Stats};
-use super::order;
+use super::order::{self, mutant};
 use super::slot::{self, Slot};
 use crate::sync::Ordering;
 use alloc::vec::Vec;
+#[cfg(not(ringmail_loom))]
 use core::mem::MaybeUninit;
 
 /// Both ends of a ring on the heap.
@@ -25,6 +26,10 @@ pub(crate) fn pair<T>(ring: Heap<T>) -> (Producer<Heap<T>>, Consumer<Heap<T>>) {
     let consumer = unsafe { Consumer::attach(other) };
     (producer, consumer)
 }
+
+/// Slots that hold nothing yet, as the two runs they form.
+#[cfg(not(ringmail_loom))]
+pub(crate) type Vacant<'a, T> = (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>]);
 
 /// The end that writes.
 pub(crate) struct Producer<B: Backing> {
@@ -215,7 +220,7 @@ impl<B: Backing> Producer<B> {
 
     /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
     #[cfg(not(ringmail_loom))]
-    pub(crate) fn vacant(&mut self) -> (&mut [MaybeUninit<B::Item>], &mut [MaybeUninit<B::Item>]) {
+    pub(crate) fn vacant(&mut self) -> Vacant<'_, B::Item> {
         let n = (self.reserved - self.staged) as usize;
         let at = self.tail.plus(self.staged);
         let to_end = ((self.geometry.mask + 1 - at.slot(self.geometry.mask)) as usize).min(n);
@@ -280,7 +285,9 @@ impl<B: Backing> Producer<B> {
         }
         // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
         // now (I5), and the memory's owners are ordered by their reference count.
-        self.peer().head.store(self.tail.closed_word(), Ordering::Relaxed);
+        if !mutant!(InheritStore) {
+            self.peer().head.store(self.tail.closed_word(), Ordering::Relaxed);
+        }
         // SAFETY: the consumer retired, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, head, self.tail) };
     }
@@ -388,28 +395,44 @@ impl<B: Backing> Consumer<B> {
         self.own().head.store(self.head.open_word(), order::publish_head());
     }
 
-    /// Looks how far the producer has come. Whether there is a message now.
-    #[cold]
-    #[inline(never)]
-    fn find_message(&mut self) -> bool {
-        if self.retired {
-            return false;
-        }
-        // A guard that was leaked may have read on without publishing it: without this the ring would stay full.
-        if self.own().head.load(Ordering::Relaxed) != self.head.open_word() {
+    /// As [`Consumer::release`], for guards that may have taken nothing: an end that has retired writes no more (I5).
+    #[inline(always)]
+    pub(crate) fn free(&mut self) {
+        if !self.retired {
             self.release();
         }
-        let word = B::observe(&self.peer().tail, order::observe_tail());
-        self.tail_seen = Position::from_word(word);
-        let found = self.head != self.tail_seen;
-        self.over = !found && Position::is_closed(word);
-        found
     }
 
-    /// Whether a message is there; looks again if none was.
+    /// Whether a message is there; looks how far the producer has come if none was known.
     #[inline(always)]
     pub(crate) fn has_message(&mut self) -> bool {
         self.head != self.tail_seen || self.find_message()
+    }
+
+    /// Looks how far the producer has come. Inline: in a ping-pong every message takes this path.
+    #[inline(always)]
+    fn find_message(&mut self) -> bool {
+        let word = B::observe(&self.peer().tail, order::observe_tail());
+        let tail = Position::from_word(word);
+        // An end that has retired reads no more, whatever has come since.
+        let found = tail != self.head && !self.retired;
+        if found {
+            self.tail_seen = tail;
+        } else {
+            self.over = self.retired || Position::is_closed(word);
+        }
+        found
+    }
+
+    /// Frees what a leaked guard took without freeing it. Whether there was any: then the producer must be woken.
+    ///
+    /// To be called before the channel answers "empty" or waits: with places missing, the producer might wait as well.
+    pub(crate) fn free_leaked(&mut self) -> bool {
+        let leaked = self.own().head.load(Ordering::Relaxed) != self.head.open_word();
+        if leaked {
+            self.free();
+        }
+        leaked && !self.retired
     }
 
     /// Whether the last look found the ring empty and closed in one word: nothing will ever come.
@@ -479,7 +502,7 @@ impl<B: Backing> Consumer<B> {
         let from = self.head;
         self.head = from.plus(self.tail_seen.since(from).min(n));
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
-        let free = OnDrop(self, Self::release);
+        let free = OnDrop(self, Self::free);
         // SAFETY: the values in [from, to) are ours (I3), and `head` has passed them.
         unsafe { drop_run(slots, mask, from, to) };
         drop(free);

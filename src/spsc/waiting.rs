@@ -263,6 +263,7 @@ impl<T> Receiver<T> {
     #[cold]
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        self.free_leaked();
         if !self.closed {
             let (passed, ring) = (self.ring.received(), &mut self.ring);
             let poll = self.side.poll(cx, passed, || ring.has_message() || ring.is_over());
@@ -273,6 +274,7 @@ impl<T> Receiver<T> {
     }
 
     fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
+        self.free_leaked();
         let (passed, ring) = (self.ring.received(), &mut self.ring);
         let waited = self.side.block(deadline, passed, || ring.has_message() || ring.is_over());
         self.count_parks();

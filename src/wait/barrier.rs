@@ -46,7 +46,20 @@ mod imp {
         }
     }
 
+    std::thread_local! {
+        static FAILURES: core::cell::Cell<Option<(Unavailable, u32)>> = const { core::cell::Cell::new(None) };
+    }
+
+    /// Makes the next `times` heavy barriers of this model fail: refused by the kernel for good, or busy.
+    pub fn heavy_fails(refused: bool, times: u32) {
+        FAILURES.set(Some((if refused { Unavailable::Refused } else { Unavailable::Busy }, times)));
+    }
+
     pub(crate) fn heavy() -> Result<(), Unavailable> {
+        if let Some((why, times @ 1..)) = FAILURES.get() {
+            FAILURES.set(Some((why, times - 1)));
+            return Err(why);
+        }
         if !mutant!(HeavyBarrier) {
             full();
         }
@@ -79,7 +92,12 @@ mod imp {
         }
         let done = expedited();
         INSIDE.store(false, Ordering::Release);
-        if done { Ok(()) } else { Err(Unavailable::Refused) }
+        if !done {
+            // It worked once: a filter came in later. From now on every bell stays with fences.
+            REGISTERED.store(NO, Ordering::Relaxed);
+            return Err(Unavailable::Refused);
+        }
+        Ok(())
     }
 
     const UNKNOWN: u8 = 0;
@@ -125,4 +143,6 @@ mod imp {
     }
 }
 
+#[cfg(ringmail_loom)]
+pub use imp::heavy_fails;
 pub(crate) use imp::{heavy, light, register};

@@ -31,8 +31,7 @@
 use super::barrier::{self, Unavailable};
 use super::notify::{Notify, NotifyWaker};
 use crate::ring::order::{self, mutant};
-use crate::sync::{Arc, AtomicU32, Ordering};
-use atomic_waker::AtomicWaker;
+use crate::sync::{Arc, AtomicU32, AtomicWaker, Mutex, Ordering};
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -41,6 +40,9 @@ use crossbeam_utils::CachePadded;
 const WAITING: u32 = 1;
 const FENCED: u32 = 2;
 const SETTLED: u32 = 4;
+
+/// The waiter's number of everybody who uses [`Bell::arm`]: they share one waker.
+const REACTOR: usize = 1;
 
 /// How the sides of a channel keep "publish" and "is anybody asleep?" in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,24 +79,30 @@ struct Core {
     /// What [`Bell::arm`] registers.
     notify: Option<Waker>,
     barrier: Barrier,
+    /// Whether more than one handle may wait on it: somebody outside has it.
+    shared: bool,
+    /// Who waits on a shared bell takes turns: the waker cell takes one registration at a time, and FENCED and SETTLED of two
+    /// that change them at once would not belong together. Holds the number of the last waiter.
+    turn: Mutex<usize>,
 }
 
 impl Bell {
     /// A bell for threads: wait on it with [`Bell::wait`].
     pub fn new() -> Self {
-        Self::build(Barrier::Auto, None)
+        Self::build(Barrier::Auto, None, true)
     }
 
     /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
     pub fn with_notify(notify: impl Notify) -> Self {
-        Self::build(Barrier::Auto, Some(NotifyWaker::waker(notify)))
+        Self::build(Barrier::Auto, Some(NotifyWaker::waker(notify)), true)
     }
 
+    /// A bell for one handle alone.
     pub(crate) fn with_barrier(barrier: Barrier) -> Self {
-        Self::build(barrier, None)
+        Self::build(barrier, None, false)
     }
 
-    fn build(barrier: Barrier, notify: Option<Waker>) -> Self {
+    fn build(barrier: Barrier, notify: Option<Waker>, shared: bool) -> Self {
         let cheap = match barrier {
             Barrier::Auto => barrier::register(),
             Barrier::Fence | Barrier::Never => false,
@@ -104,7 +112,7 @@ impl Bell {
         let born = if barrier == Barrier::Never { 0 } else { born };
         let barrier = if cheap || barrier == Barrier::Never { barrier } else { Barrier::Fence };
         let state = CachePadded::new(AtomicU32::new(born));
-        Self { core: Arc::new(Core { state, waker: AtomicWaker::new(), notify, barrier }) }
+        Self { core: Arc::new(Core { state, waker: AtomicWaker::new(), notify, barrier, shared, turn: Mutex::new(0) }) }
     }
 
     /// Whether waiting on this bell may ever sleep.
@@ -154,13 +162,33 @@ impl Bell {
     /// Announces that `waker` is about to sleep. On `true` the caller must look again, and may sleep if it still finds
     /// nothing; on `false` another thread is inside a barrier, and the caller polls on.
     ///
-    /// `often` says that this side sleeps so often that fences are cheaper than barriers.
-    pub(crate) fn announce(&self, waker: &Waker, often: bool) -> bool {
+    /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that fences are cheaper than barriers.
+    pub(crate) fn announce(&self, waker: &Waker, waiter: usize, often: bool) -> bool {
+        let mut turn = self.core.shared.then(|| self.core.turn.lock().unwrap_or_else(|e| e.into_inner()));
+        let another =
+            turn.as_deref_mut().is_some_and(|last| core::mem::replace(last, waiter) != waiter || mutant!(WakeSelf));
+        let replaced = self.install(waker);
+        let announced = self.declare(often);
+        drop(turn);
+        // A second waiter: let the first look again rather than sleep for ever. The same one's own waker is not woken:
+        // `will_wake` may deny that it is, and a task that wakes itself at every poll never sleeps.
+        if let Some(other) = replaced.filter(|w| another && !w.will_wake(waker) && !mutant!(WakeReplaced)) {
+            other.wake();
+        }
+        if !announced {
+            self.withdraw(waker);
+        }
+        announced
+    }
+
+    /// The state's part of [`Bell::announce`].
+    fn declare(&self, often: bool) -> bool {
         let state = &self.core.state;
-        self.install(waker);
-        if self.core.barrier == Barrier::Auto && !often && state.load(Ordering::Relaxed) & FENCED != 0 {
-            // Only while nobody waits: a waiter may rely on the fences.
-            let _ = state.compare_exchange(FENCED | SETTLED, 0, Ordering::Relaxed, Ordering::Relaxed);
+        let before = state.load(Ordering::Relaxed);
+        // Only while nobody waits: a waiter may rely on the fences. And only while there is something to go back to.
+        let barriers = self.core.barrier == Barrier::Auto && barrier::register();
+        if barriers && !often && before & (FENCED | WAITING) == FENCED {
+            let _ = state.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
         let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order::announce());
         if before & SETTLED != 0 {
@@ -176,10 +204,7 @@ impl Bell {
                 }
                 true
             }
-            Err(Unavailable::Busy) => {
-                self.withdraw();
-                false
-            }
+            Err(Unavailable::Busy) => false,
             Err(Unavailable::Refused) => {
                 // The kernel allowed it once and now refuses. Fences from here on; a ringer that published before it
                 // could know has long emptied its store buffer by the end of this nap, and then it knows.
@@ -193,14 +218,11 @@ impl Bell {
         }
     }
 
-    /// Puts `waker` where the ringer finds it.
-    fn install(&self, waker: &Waker) {
+    /// Puts `waker` where the ringer finds it. Returns what was there.
+    fn install(&self, waker: &Waker) -> Option<Waker> {
         let previous = self.core.waker.take();
         self.core.waker.register(waker);
-        if let Some(other) = previous.filter(|w| !w.will_wake(waker)) {
-            // A second waiter: let the first look again rather than sleep for ever.
-            other.wake();
-        }
+        previous
     }
 
     /// Renews an announcement that still stands, without a heavy barrier. On `true` the caller must look again, and
@@ -208,9 +230,13 @@ impl Bell {
     ///
     /// A ringer takes the waker after it clears WAITING. If it took before we installed ours, taking and installing
     /// order its publication before our second look; if after, it wakes us.
+    ///
+    /// On a shared bell never: what stands may be the announcement of another, whose barrier is still to come.
     pub(crate) fn renew(&self, waker: &Waker) -> bool {
+        if self.core.shared && !mutant!(RenewOwn) {
+            return false;
+        }
         self.install(waker);
-        barrier::full();
         self.is_waiting()
     }
 
@@ -219,9 +245,26 @@ impl Bell {
         self.core.state.load(Ordering::Relaxed) & WAITING != 0
     }
 
-    /// Takes the announcement back.
-    pub(crate) fn withdraw(&self) {
+    /// Takes back the announcement of `waker`.
+    ///
+    /// On a shared bell it may be somebody else's that stood: they are woken and announce themselves again.
+    pub(crate) fn withdraw(&self, waker: &Waker) {
         if self.is_waiting() {
+            // As a ringer does: whoever's announcement this clears, their waker is there to take.
+            self.core.state.fetch_and(!WAITING, order::answer());
+            if self.core.shared && !mutant!(HandOver) {
+                if let Some(other) = self.core.waker.take().filter(|w| !w.will_wake(waker)) {
+                    other.wake();
+                }
+            }
+        }
+    }
+
+    /// Takes back the announcement of a future, whose waker is not at hand.
+    ///
+    /// On a shared bell it stays, as another future of the same task may rely on it: one wake for nothing at most.
+    pub(crate) fn withdraw_own(&self) {
+        if !self.core.shared && self.is_waiting() {
             self.core.state.fetch_and(!WAITING, Ordering::Relaxed);
         }
     }
@@ -248,11 +291,15 @@ impl Bell {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn arm(&self) -> Armed<'_> {
-        let notify = self.core.notify.as_ref().unwrap_or(Waker::noop());
-        while self.sleeps() && !self.announce(notify, false) {
+        while self.sleeps() && !self.announce(self.notify(), REACTOR, false) {
             crate::sync::yield_now();
         }
         Armed { bell: self }
+    }
+
+    /// What [`Bell::arm`] registers.
+    fn notify(&self) -> &Waker {
+        self.core.notify.as_ref().unwrap_or(Waker::noop())
     }
 
     /// Blocks until `ready` is true or `timeout` has passed; returns the last answer of `ready`.
@@ -272,7 +319,12 @@ impl Default for Bell {
 
 impl fmt::Debug for Bell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bell").field("waiting", &self.is_waiting()).field("barrier", &self.core.barrier).finish()
+        let state = self.core.state.load(Ordering::Relaxed);
+        f.debug_struct("Bell")
+            .field("waiting", &(state & WAITING != 0))
+            .field("fenced", &(state & FENCED != 0))
+            .field("barrier", &self.core.barrier)
+            .finish()
     }
 }
 
@@ -299,7 +351,7 @@ impl<'a> Armed<'a> {
 
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        self.bell.withdraw();
+        self.bell.withdraw(self.bell.notify());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Waiting: nobody pays for a sleeper until someone sleeps.
 //!
 //! One state machine serves every blocking, timed and asynchronous verb: *look; poll a while; announce; look again; sleep*.
-//! Only the last step differs: a thread parks ([`Side::block`]), a future returns `Pending` ([`Side::poll`]), a reactor
+//! Only the last step differs: a thread parks (`Side::block`), a future returns `Pending` (`Side::poll`), a reactor
 //! sleeps on its own primitive ([`Bell::arm`]).
 //!
 //! * [`Bell`]: how the other side finds out that somebody sleeps, and how it wakes them.
@@ -14,11 +14,15 @@ mod bell;
 mod notify;
 mod parker;
 
+#[cfg(ringmail_loom)]
+#[doc(hidden)]
+pub use barrier::heavy_fails;
 pub use bell::{Armed, Barrier, Bell};
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;
 pub use notify::Notify;
 
+use crate::ring::order::mutant;
 use crate::sync::{spin_loop, yield_now};
 use alloc::sync::Arc;
 use core::fmt;
@@ -89,7 +93,7 @@ const FIRST_PAUSES: u32 = 1;
 const MOST_PAUSES: u32 = 64;
 /// Rounds of spinning before yielding, when spinning has paid lately and when it has not.
 const MOST_ROUNDS: u32 = 64;
-const LEAST_ROUNDS: u32 = 4;
+const LEAST_ROUNDS: u32 = 1;
 /// Yields before sleeping.
 const YIELDS: u32 = 8;
 /// Rounds of spinning inside a poll: the executor has other tasks.
@@ -157,16 +161,22 @@ impl Side {
             return Ok(());
         }
         loop {
-            self.parker.reset();
-            if !self.announce(None, passed) {
+            if !mutant!(ResetFirst) {
+                self.parker.reset();
+            }
+            let announced = self.announce(None, passed);
+            if mutant!(ResetFirst) {
+                self.parker.reset();
+            }
+            if !announced {
                 yield_now();
-            } else if ready() {
-                self.bell.withdraw();
+            } else if !mutant!(LookAgain) && ready() {
+                self.bell.withdraw(&self.waker);
                 return Ok(());
             } else {
                 self.sleeps += 1;
                 self.parker.park(deadline.left());
-                self.bell.withdraw();
+                self.bell.withdraw(&self.waker);
             }
             if ready() {
                 return Ok(());
@@ -196,7 +206,7 @@ impl Side {
             self.armed = true;
             self.sleeps += 1;
         }
-        if ready() {
+        if !mutant!(LookAgain) && ready() {
             self.stand_down();
             return Poll::Ready(());
         }
@@ -207,7 +217,7 @@ impl Side {
     #[inline]
     pub(crate) fn stand_down(&mut self) {
         if core::mem::take(&mut self.armed) {
-            self.bell.withdraw();
+            self.bell.withdraw_own();
         }
     }
 
@@ -217,7 +227,9 @@ impl Side {
         self.per_sleep = (self.per_sleep * 3 + messages.min(FENCE_ABOVE * 8)) / 4;
         let limit = if self.often { FENCE_ABOVE } else { FENCE_BELOW };
         self.often = self.per_sleep < limit;
-        self.bell.announce(waker.unwrap_or(&self.waker), self.often)
+        // An address: no two sides that live have the same.
+        let waiter = Arc::as_ptr(&self.parker).addr();
+        self.bell.announce(waker.unwrap_or(&self.waker), waiter, self.often)
     }
 
     /// Polls as the strategy says before sleeping, for ever if it never sleeps. Whether `ready` came true.

@@ -1,0 +1,65 @@
+//! Two threads and a ring: every way to send with every way to receive, checked message by message.
+//!
+//! ```text
+//! ringmail-stress [run] [--messages N] [--seconds N]   every pair of verbs, N messages each (default 2000), once or for N seconds
+//! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
+//! ```
+//!
+//! `benches/stress/tsan` runs it under ThreadSanitizer. For that it uses nothing of std but `spawn` and `join`, and every handle goes
+//! back to the main thread to be dropped there: the precompiled std is not instrumented, and fences inside it (the last
+//! drop of an `Arc`) would be reported though they are right.
+
+mod parked;
+mod verbs;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const USAGE: &str = "usage: ringmail-stress [run|parked] [--messages N] [--seconds N]";
+
+fn main() -> ExitCode {
+    let (mut parked, mut messages, mut seconds) = (false, 2000, None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|n| n.parse::<u64>().ok());
+        let known = match argument.as_str() {
+            mode @ ("run" | "parked") => {
+                parked = mode == "parked";
+                true
+            }
+            "--messages" => number().filter(|&n| n > 0).inspect(|&n| messages = n).is_some(),
+            "--seconds" => {
+                seconds = number().filter(|&n| n > 0);
+                seconds.is_some()
+            }
+            _ => false,
+        };
+        if !known {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    ringmail::init();
+    if parked {
+        parked::report(Duration::from_secs(seconds.unwrap_or(5)))
+    } else {
+        run(messages, seconds.map(Duration::from_secs))
+    }
+}
+
+fn run(messages: u64, limit: Option<Duration>) -> ExitCode {
+    let start = Instant::now();
+    let (mut rounds, mut exchanges) = (0u64, 0u64);
+    loop {
+        exchanges += verbs::every_pair(messages);
+        rounds += 1;
+        if limit.is_none_or(|limit| start.elapsed() >= limit) {
+            break;
+        }
+    }
+    println!(
+        "{rounds} round(s), {exchanges} exchanges of up to {messages} messages, all in order, in {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,225 @@
+//! A channel beside its model: a queue, and what each side may know of it.
+
+use super::input::Input;
+use super::payload::{Book, Payload};
+use ringmail::spsc::{Builder, Receiver, Sender};
+use ringmail::{Barrier, TryRecvError, TrySendError, WaitStrategy};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+/// Both ends, each until it is dropped, and what they should answer.
+pub struct World<T: Payload> {
+    pub tx: Option<Sender<T>>,
+    pub rx: Option<Receiver<T>>,
+    pub book: Book,
+    pub capacity: usize,
+    pub queue: VecDeque<u64>,
+    /// Messages taken by a leaked iterator whose places the sender does not know to be free.
+    pub lag: usize,
+    pub sent: u64,
+    pub received: u64,
+    pub full: u64,
+    pub tx_closed: bool,
+    pub rx_closed: bool,
+    /// Values that went with a leaked guard.
+    pub leaked: BTreeSet<u64>,
+    /// Whether a pending poll is an announcement; if not, it wakes its own task at once.
+    pub sleeps: bool,
+    pub tx_alarm: Alarm,
+    pub rx_alarm: Alarm,
+}
+
+/// Counts the wakes of one side's task.
+#[derive(Default)]
+pub struct Alarm {
+    wakes: Arc<Wakes>,
+    seen: usize,
+    armed: bool,
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Alarm {
+    pub fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.wakes))
+    }
+
+    fn rung(&mut self) -> usize {
+        let now = self.wakes.0.load(Ordering::Relaxed);
+        now - std::mem::replace(&mut self.seen, now)
+    }
+
+    /// After a pending poll.
+    pub fn arm(&mut self, sleeps: bool) {
+        assert_eq!(self.rung(), usize::from(!sleeps), "a task that nobody will wake wakes itself, and only such a one");
+        self.armed = sleeps;
+    }
+
+    /// After a future that was pending was dropped.
+    pub fn disarm(&mut self) {
+        self.armed = false;
+    }
+
+    /// After something happened on the other side; `must`: something that this side waits for.
+    pub fn heard(&mut self, must: bool) {
+        let rung = self.rung();
+        assert!(rung <= usize::from(self.armed), "woken without having asked, or twice");
+        assert!(!must || rung == usize::from(self.armed), "a wake-up was lost");
+        self.armed &= rung == 0;
+    }
+}
+
+impl<T: Payload> World<T> {
+    /// The channel that the first bytes describe. The model believes its capacity to be `off` more.
+    pub fn new(input: &mut Input<'_>, off: usize) -> Self {
+        let flags = input.byte();
+        let wait = [WaitStrategy::Park, WaitStrategy::Yield, WaitStrategy::BusySpin][flags as usize % 3];
+        let barrier = [Barrier::Fence, Barrier::Auto, Barrier::Never][flags as usize / 3 % 3];
+        let capacity = 1 + input.below(20);
+        // The count of messages wraps at 2^63: begin a little before, at 0, or just anywhere.
+        let start = match input.byte() {
+            b @ 0..200 => (1u64 << 63) - b as u64 % 40,
+            b => b as u64 * 0x0101_0101_0101_0101,
+        };
+        let (tx, rx) = Builder::new(capacity).start_at(start).wait(wait).barrier(barrier).build().unwrap();
+        assert_eq!((tx.capacity(), rx.capacity()), (capacity, capacity));
+        Self {
+            tx: Some(tx),
+            rx: Some(rx),
+            book: Book::open(),
+            capacity: capacity + off,
+            queue: VecDeque::new(),
+            lag: 0,
+            sent: 0,
+            received: 0,
+            full: 0,
+            tx_closed: false,
+            rx_closed: false,
+            leaked: BTreeSet::new(),
+            sleeps: barrier != Barrier::Never,
+            tx_alarm: Alarm::default(),
+            rx_alarm: Alarm::default(),
+        }
+    }
+
+    /// Whether sending is over.
+    pub fn refuses(&self) -> bool {
+        self.tx_closed || self.rx_closed
+    }
+
+    /// Free places that the sender can know of.
+    pub fn room(&self) -> usize {
+        self.capacity - self.queue.len() - self.lag
+    }
+
+    /// What a send that finds no room must answer.
+    pub fn refusal(&mut self) -> TrySendError<()> {
+        if self.refuses() {
+            return TrySendError::Disconnected(());
+        }
+        self.full += 1;
+        TrySendError::Full(())
+    }
+
+    /// What a receive that finds no message must answer. It gives all places back.
+    pub fn nothing(&mut self) -> TryRecvError {
+        self.given_back();
+        if self.refuses() { TryRecvError::Disconnected } else { TryRecvError::Empty }
+    }
+
+    /// The values from `first` on were published.
+    pub fn published(&mut self, first: u64, n: usize) {
+        self.queue.extend((first..).take(n));
+        self.sent += n as u64;
+        self.rx_alarm.heard(n > 0);
+    }
+
+    /// The next message was taken and must be this one.
+    pub fn took(&mut self, id: u64) {
+        assert_eq!(Some(id), self.queue.pop_front(), "order");
+        self.received += 1;
+        self.lag += 1;
+    }
+
+    /// Whatever was taken, its place is free again and the sender knows.
+    pub fn given_back(&mut self) {
+        let lag = std::mem::take(&mut self.lag);
+        self.tx_alarm.heard(lag > 0 && self.tx.is_some());
+    }
+
+    /// After a verb that may or may not have given back what a leaked iterator kept.
+    pub fn may_have_given_back(&mut self) {
+        if let (1.., Some(tx)) = (self.lag, &self.tx) {
+            let seen = tx.len() - self.queue.len();
+            assert!(seen == 0 || seen == self.lag);
+            self.lag = seen;
+        }
+        self.tx_alarm.heard(false);
+    }
+
+    /// Everything that can be asked without changing anything.
+    pub fn look(&self) {
+        if let Some(tx) = &self.tx {
+            let len = self.queue.len() + self.lag;
+            assert_eq!((tx.len(), tx.is_empty(), tx.is_full()), (len, len == 0, len == self.capacity));
+            assert_eq!(tx.is_closed(), self.refuses());
+            let stats = tx.stats();
+            assert_eq!((stats.sent, stats.received, stats.depth), (self.sent, self.sent - len as u64, len));
+            assert_eq!(stats.full, self.full);
+        }
+        if let Some(rx) = &self.rx {
+            let len = self.queue.len();
+            assert_eq!((rx.len(), rx.is_empty(), rx.is_full()), (len, len == 0, len == self.capacity));
+            assert_eq!(rx.is_closed(), self.refuses());
+            let stats = rx.stats();
+            assert_eq!((stats.sent, stats.received, stats.depth), (self.sent, self.received, len));
+        }
+    }
+
+    pub fn close_tx(&mut self, drop_it: bool) {
+        match &mut self.tx {
+            Some(_) if drop_it => self.tx = None,
+            Some(tx) => tx.close(),
+            None => return,
+        }
+        self.tx_closed = true;
+        self.rx_alarm.heard(self.rx.is_some());
+    }
+
+    pub fn close_rx(&mut self, drop_it: bool) {
+        match &mut self.rx {
+            Some(_) if drop_it => {
+                self.rx = None;
+                self.queue.clear();
+                (self.received, self.lag) = (self.sent, 0);
+            }
+            Some(rx) => rx.close(),
+            None => return,
+        }
+        self.rx_closed = true;
+        self.tx_alarm.heard(self.tx.is_some());
+    }
+
+    /// The end: both sides go, in either order, and nothing is left but what was leaked.
+    pub fn finish(mut self, receiver_first: bool) {
+        self.look();
+        if receiver_first {
+            self.close_rx(true);
+            self.look();
+        }
+        self.close_tx(true);
+        self.look();
+        self.close_rx(true);
+        let alive = self.book.alive();
+        assert_eq!(alive, self.leaked, "all are dropped but what went with a leaked guard");
+    }
+}

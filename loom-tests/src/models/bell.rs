@@ -1,0 +1,140 @@
+//! The bell itself: shared by channels, by waiters, and with sleepers of another kind.
+
+use crate::check::model;
+use crate::payload::Unordered;
+use loom::future::block_on;
+use loom::thread;
+use ringmail::RecvError;
+use ringmail::model::{Site, with_mutant};
+use ringmail::spsc::{self, Receiver, Sender};
+use ringmail::wait::Bell;
+use std::future::poll_fn;
+use std::task::{Context, Waker};
+
+fn channel_on(bell: &Bell) -> (Sender<u32>, Receiver<u32>) {
+    spsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap()
+}
+
+/// One thread waits for two channels.
+pub fn one_bell_for_two_channels() {
+    model("bell::one_bell_for_two_channels", Some(2), || {
+        let bell = Bell::new();
+        let (mut tx1, mut rx1) = channel_on(&bell);
+        let (mut tx2, mut rx2) = channel_on(&bell);
+        let senders = [
+            thread::spawn(move || {
+                tx1.try_send(1).unwrap();
+                tx1
+            }),
+            thread::spawn(move || {
+                tx2.try_send(2).unwrap();
+                tx2
+            }),
+        ];
+        let mut sum = 0;
+        while sum != 3 {
+            assert!(bell.wait(None, || !rx1.is_empty() || !rx2.is_empty()));
+            sum += rx1.try_recv().unwrap_or(0) + rx2.try_recv().unwrap_or(0);
+        }
+        for sender in senders {
+            sender.join().unwrap();
+        }
+    });
+}
+
+/// Arms the bell until `ready`, and parks in between, as a reactor would on its own primitive.
+fn react(bell: &Bell, mut ready: impl FnMut() -> bool) {
+    while let Some(armed) = bell.arm().confirm(&mut ready) {
+        thread::park();
+        drop(armed);
+    }
+}
+
+/// A bell that unparks the thread that calls this.
+fn reactor_bell() -> Bell {
+    let me = thread::current();
+    Bell::with_notify(move || me.unpark())
+}
+
+/// A reactor sleeps on a primitive of its own, woken by a hook.
+pub fn a_reactor_sleeps_on_its_own() {
+    model("bell::a_reactor_sleeps_on_its_own", Some(3), || {
+        let bell = reactor_bell();
+        let (mut tx, mut rx) = channel_on(&bell);
+        let sender = thread::spawn(move || {
+            tx.try_send(1).unwrap();
+            drop(tx);
+        });
+        react(&bell, || !rx.is_empty());
+        assert_eq!(rx.try_recv(), Ok(1));
+        react(&bell, || rx.is_closed());
+        sender.join().unwrap();
+    });
+}
+
+/// What was done before the bell was armed is there when it rings: the announcement alone orders it, as it orders the ringer's
+/// grasp at the waker cell after the registration. (Loom runs that cell in the order it happens to, so it cannot show the
+/// lost wake itself; this is the same edge.)
+pub fn what_the_notifier_needs_is_there() {
+    with_mutant(Site::WakerCell, announced);
+}
+
+fn announced() {
+    model("bell::what_the_notifier_needs_is_there", None, || {
+        let memory = Unordered::new();
+        let (seen, me) = (memory.clone(), thread::current());
+        let bell = Bell::with_notify(move || {
+            seen.read();
+            me.unpark();
+        });
+        let (mut tx, rx) = channel_on(&bell);
+        let sender = thread::spawn(move || tx.try_send(1).unwrap());
+        memory.write();
+        react(&bell, || !rx.is_empty());
+        sender.join().unwrap();
+    });
+}
+
+/// An armed task is polled again after its own announcement was answered, and finds another's, whose barrier has not passed
+/// yet: it may not rely on that.
+pub fn the_announcement_of_another_is_not_renewed() {
+    model("bell::the_announcement_of_another_is_not_renewed", Some(3), || {
+        let bell = Bell::new();
+        let (mut tx1, mut rx1) = channel_on(&bell);
+        let (_tx2, mut rx2) = channel_on(&bell);
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(rx1.poll_recv(&mut nobody).is_pending());
+        assert!(bell.ring(), "this answers the announcement");
+        let other = thread::spawn(move || {
+            assert!(rx2.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
+            rx2
+        });
+        let sender = thread::spawn(move || tx1.try_send(1).map(|()| tx1));
+        assert_eq!(block_on(poll_fn(|cx| rx1.poll_recv(cx))), Ok(1));
+        assert!(sender.join().unwrap().is_ok());
+        other.join().unwrap();
+    });
+}
+
+/// Two threads wait on one bell, each for a channel of its own: slow, but nothing is lost. The first to have what it wants
+/// leaves, and the other, whose announcement stood in the same word, is not forgotten.
+pub fn two_threads_on_one_bell() {
+    model("bell::two_threads_on_one_bell", Some(2), || two_waiters(|rx| rx.recv()));
+}
+
+/// The same for tasks.
+pub fn two_tasks_on_one_bell() {
+    model("bell::two_tasks_on_one_bell", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
+}
+
+fn two_waiters(wait: fn(&mut Receiver<u32>) -> Result<u32, RecvError>) {
+    let bell = Bell::new();
+    let (mut tx1, mut rx1) = channel_on(&bell);
+    let (mut tx2, mut rx2) = channel_on(&bell);
+    let first = thread::spawn(move || wait(&mut rx1));
+    tx1.try_send(1).unwrap();
+    let second = thread::spawn(move || tx2.try_send(2).map(|()| tx2));
+    assert_eq!(wait(&mut rx2), Ok(2));
+    assert!(second.join().unwrap().is_ok());
+    assert_eq!(first.join().unwrap(), Ok(1));
+}

@@ -1,0 +1,102 @@
+//! FENCED bells: a plain fence on each side, no asymmetric barrier. Where the bell is born so, the models are bare: the
+//! library's own fences are the only ones.
+
+use super::{future, wait};
+use crate::check::{bare, model};
+use loom::future::block_on;
+use loom::thread;
+use ringmail::Barrier;
+use ringmail::spsc::{self, Receiver, Sender};
+use ringmail::wait::Bell;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+fn fenced(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
+    spsc::Builder::new(capacity).barrier(Barrier::Fence).build().unwrap()
+}
+
+pub fn a_message_wakes_the_receiver() {
+    bare(|| model("fenced::a_message_wakes_the_receiver", None, || wait::blocked_receiver(fenced(1))));
+}
+
+pub fn room_wakes_the_sender() {
+    bare(|| model("fenced::room_wakes_the_sender", None, || wait::blocked_sender(fenced(1))));
+}
+
+pub fn messages_pass_one_by_one() {
+    bare(|| model("fenced::messages_pass_one_by_one", Some(2), || wait::one_by_one(fenced(1), 2)));
+}
+
+pub fn a_dropped_sender_wakes_the_receiver() {
+    bare(|| model("fenced::a_dropped_sender_wakes_the_receiver", Some(3), || wait::sender_leaves(fenced(1))));
+}
+
+pub fn a_message_wakes_the_task() {
+    bare(|| model("fenced::a_message_wakes_the_task", None, || future::pending_receiver(fenced(1))));
+}
+
+pub fn a_second_poll_by_another_task() {
+    bare(|| model("fenced::a_second_poll_by_another_task", Some(3), || future::moved_receiver(fenced(1))));
+}
+
+/// A channel whose receiver has slept without a message in between until it is `short` sleeps from choosing fences. All of it
+/// alone, so that the barriers passed meanwhile need no other side.
+fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, Bell) {
+    let channel = || {
+        let bell = Bell::new();
+        let (tx, rx) = spsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        (tx, rx, bell)
+    };
+    let sleep = |rx: &mut Receiver<u32>| {
+        assert!(pin!(rx.recv_async()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    let fenced = |bell: &Bell| format!("{bell:?}").contains("fenced: true");
+    let (_tx, mut rx, bell) = channel();
+    let mut sleeps = 0;
+    while !fenced(&bell) {
+        sleep(&mut rx);
+        sleeps += 1;
+    }
+    let (tx, mut rx, bell) = channel();
+    (short..sleeps).for_each(|_| sleep(&mut rx));
+    assert_eq!(fenced(&bell), short == 0);
+    (tx, rx, bell)
+}
+
+/// A side that sleeps often has said so: from then on neither side passes an asymmetric barrier.
+pub fn a_settled_bell_needs_no_barrier() {
+    bare(|| {
+        model("fenced::a_settled_bell_needs_no_barrier", Some(2), || {
+            let (tx, rx, _bell) = sleepy(0);
+            wait::sender_leaves((tx, rx));
+        });
+    });
+}
+
+/// The sleep that changes to fences, while messages come.
+pub fn the_step_to_fenced() {
+    model("fenced::the_step_to_fenced", Some(3), || {
+        let (mut tx, mut rx, _bell) = sleepy(1);
+        let sender = thread::spawn(move || tx.try_send(1).map(|()| tx));
+        assert_eq!(block_on(rx.recv_async()), Ok(1));
+        drop(sender.join().unwrap());
+        assert!(rx.recv().is_err());
+    });
+}
+
+/// And back: a waiter that seldom sleeps clears it, while messages come.
+pub fn the_step_back() {
+    model("fenced::the_step_back", Some(3), || {
+        let (mut tx, mut rx, bell) = sleepy(0);
+        let sender = thread::spawn(move || {
+            tx.try_send(1).unwrap();
+            drop(tx);
+        });
+        // This waiter is new and has not slept yet.
+        assert!(bell.wait(None, || !rx.is_empty()));
+        assert_eq!(rx.try_recv(), Ok(1));
+        assert!(bell.wait(None, || rx.is_closed()));
+        sender.join().unwrap();
+    });
+}

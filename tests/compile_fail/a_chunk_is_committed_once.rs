@@ -1,0 +1,6 @@
+fn main() {
+    let (mut tx, _rx) = ringmail::spsc::channel::<u64>(2).unwrap();
+    let chunk = tx.try_reserve(1).unwrap();
+    chunk.commit();
+    chunk.commit(); //~ E0382
+}

@@ -1,0 +1,8 @@
+fn main() {
+    let (mut tx, mut rx) = ringmail::spsc::channel(1).unwrap();
+    tx.send(1).unwrap();
+    let chunk = rx.read_chunk(1).unwrap();
+    let (first, _) = chunk.as_slices();
+    chunk.commit_all(); //~ E0505
+    println!("{first:?}");
+}

@@ -1,0 +1,97 @@
+//! The fuzz targets' bodies on a stable compiler: over the corpus, over past failures, and over programs of its own.
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, unreachable_pub, clippy::disallowed_types)]
+mod fuzz;
+
+use fuzz::spsc_ops::{spsc_ops, spsc_ops_off_by_one};
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+/// One test at a time: the model knows who is woken and how often only if no other thread is inside a heavy barrier.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Runs `target` on every file of a directory under `fuzz/`. Returns how many there were.
+fn replay(directory: &str, target: fn(&[u8])) -> usize {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(directory);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&directory)
+        .unwrap_or_else(|e| panic!("{}: {e}", directory.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_none_or(|extension| extension != "md"))
+        .collect();
+    files.sort();
+    for file in &files {
+        let data = std::fs::read(file).unwrap();
+        if let Err(panic) = catch_unwind(|| target(&data)) {
+            eprintln!("while replaying {}", file.display());
+            std::panic::resume_unwind(panic);
+        }
+    }
+    files.len()
+}
+
+/// Bytes that look random and are the same every time (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn byte(&mut self) -> u8 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
+    }
+
+    fn program(&mut self) -> Vec<u8> {
+        let len = 8 + self.byte() as usize;
+        (0..len).map(|_| self.byte()).collect()
+    }
+}
+
+#[test]
+fn the_corpus_holds() {
+    let _alone = alone();
+    let replayed = replay("corpus/spsc_ops", spsc_ops);
+    assert!(replayed >= 50, "only {replayed} files: is the corpus there?");
+}
+
+#[test]
+fn what_once_failed_holds() {
+    let _alone = alone();
+    replay("regressions/spsc_ops", spsc_ops);
+}
+
+#[test]
+fn random_programs_hold() {
+    let _alone = alone();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..4000 {
+        let program = random.program();
+        if let Err(panic) = catch_unwind(|| spsc_ops(&program)) {
+            eprintln!("the program was {program:?}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// The oracle can fail: a model that is wrong by one place is found out, by the corpus as by random programs.
+#[test]
+fn a_model_that_is_off_by_one_is_noticed() {
+    let _alone = alone();
+    let found = |target: fn(&[u8])| {
+        let mut random = Random(7);
+        let programs: Vec<_> = (0..300).map(|_| random.program()).collect();
+        programs.iter().filter(|program| catch_unwind(|| target(program)).is_err()).count()
+    };
+    let quietly = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let (right, wrong) = (found(spsc_ops), found(spsc_ops_off_by_one));
+    let in_corpus = catch_unwind(|| replay("corpus/spsc_ops", spsc_ops_off_by_one)).is_err();
+    std::panic::set_hook(quietly);
+    assert_eq!(right, 0);
+    assert!(wrong > 100, "{wrong} of 300 programs");
+    assert!(in_corpus, "the corpus fills a channel");
+}

@@ -1,6 +1,6 @@
 //! More threads than cores: both sides of a channel on one core, where spinning keeps the other side from running.
 //!
-//! `RINGMAIL_PARKS=1000000` makes it long: as many messages through a ring of 1, each of which can mean a park.
+//! `RINGMAIL_PARKS=1000000` makes it long: so many parks for each capacity and barrier.
 
 mod support;
 
@@ -69,12 +69,19 @@ fn many_channels_at_once() {
     });
 }
 
-/// Without a limit in time, so that it can be as long as one likes.
+/// Without polling, so that a side that waits does sleep; and without a limit in time, so that it can be as long as one likes.
 #[test]
-fn as_many_parks_as_asked_for() {
-    let messages = std::env::var("RINGMAIL_PARKS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
-    for barrier in [Barrier::Auto, Barrier::Fence] {
-        let stats = exchange(1, barrier, WaitStrategy::Park, messages);
-        println!("{barrier:?}: {stats}");
+fn nothing_is_lost_in_as_many_parks_as_asked_for() {
+    let wanted = std::env::var("RINGMAIL_PARKS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    for (capacity, barrier) in [(1, Barrier::Auto), (1, Barrier::Fence), (1024, Barrier::Auto), (1024, Barrier::Fence)]
+    {
+        let (mut parks, mut messages) = (0, 0);
+        while parks < wanted {
+            let stats = exchange(capacity, barrier, WaitStrategy::ParkAtOnce, 100 * capacity as u64 + wanted / 2);
+            assert_eq!(stats.sent, stats.received);
+            parks += stats.sender_parks + stats.receiver_parks;
+            messages += stats.received;
+        }
+        println!("capacity {capacity}, {barrier:?}: {parks} parks, {messages} messages, none lost");
     }
 }

@@ -50,6 +50,8 @@ pub enum WaitStrategy {
     /// Spin briefly, yield a few times, then sleep until woken.
     #[default]
     Park,
+    /// Sleep at once, without polling first: for a side that waits long and often, or shares its core with the other.
+    ParkAtOnce,
 }
 
 /// When to give up.
@@ -100,7 +102,7 @@ const YIELDS: u32 = 8;
 const POLL_ROUNDS: u32 = 8;
 
 /// A side that sleeps once in fewer messages than this is better off with fences: a barrier costs about as much as this
-/// many fences.
+/// many fences, 10 µs against 20 ns where it was measured (`benches/src/bin/barrier_price.rs` shows the price).
 const FENCE_BELOW: u64 = 512;
 /// And one that sleeps less often than this is better off without. Apart, so that it does not flap.
 const FENCE_ABOVE: u64 = 2048;
@@ -190,7 +192,7 @@ impl Side {
     /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `passed` as in [`Side::block`].
     #[cold]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut() -> bool) -> Poll<()> {
-        if ready() || (POLLS && spin(POLL_ROUNDS, &mut ready)) {
+        if ready() || self.spin_a_while(POLL_ROUNDS, &mut ready) {
             self.stand_down();
             return Poll::Ready(());
         }
@@ -247,24 +249,34 @@ impl Side {
                 }
             }
         }
-        if POLLS && spin(self.rounds, ready) {
-            self.rounds = (self.rounds * 2).min(MOST_ROUNDS);
+        if self.spin_a_while(MOST_ROUNDS, ready) {
             return Ok(true);
         }
-        self.rounds = (self.rounds / 2).max(LEAST_ROUNDS);
-        let sleeps = self.strategy == WaitStrategy::Park && self.bell.sleeps();
-        let mut yields = if !POLLS { 0 } else { YIELDS };
+        let sleeps = self.strategy != WaitStrategy::Yield && self.bell.sleeps();
+        let mut yields = if POLLS && self.strategy != WaitStrategy::ParkAtOnce { YIELDS } else { 0 };
         while !sleeps || yields > 0 {
             if deadline.passed() {
                 return Err(TimedOut);
             }
             yield_now();
             if ready() {
+                // Perhaps the other side has a core of its own after all: try a little longer next time.
+                self.rounds = (self.rounds + 1).min(MOST_ROUNDS);
                 return Ok(true);
             }
             yields = yields.saturating_sub(1);
         }
         Ok(false)
+    }
+
+    /// Spins for at most `most` rounds, fewer if that has not paid lately. Whether `ready` came true.
+    fn spin_a_while(&mut self, most: u32, ready: &mut impl FnMut() -> bool) -> bool {
+        if !POLLS || self.strategy == WaitStrategy::ParkAtOnce {
+            return false;
+        }
+        let paid = spin(self.rounds.min(most), ready);
+        self.rounds = if paid { (self.rounds * 2).min(MOST_ROUNDS) } else { (self.rounds / 2).max(LEAST_ROUNDS) };
+        paid
     }
 }
 

@@ -79,7 +79,7 @@ position!(
 
 #[cfg(all(test, not(ringmail_loom)))]
 mod tests {
-    use std::collections::VecDeque;
+    use alloc::collections::VecDeque;
 
     position!(
         /// Seven bits of position: small enough to try every state.

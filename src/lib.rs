@@ -28,9 +28,9 @@
 //!
 //! | | never waits | blocks | gives up | future |
 //! |---|---|---|---|---|
-//! | one message | `try_send`, `try_recv` | `send`, `recv` | `send_timeout`, `recv_deadline`, … | `send_async`, `recv_async` |
+//! | one message | `try_send`, `try_recv` | `send`, `recv` | `send_timeout`, `recv_deadline`, … | `send_async`, `recv_async`, `poll_ready`, `poll_recv` |
 //! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | | |
-//! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | `poll_ready`, `poll_recv` |
+//! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | |
 //!
 //! How long a side polls before it sleeps is its own [`WaitStrategy`]; what a sleeping side costs the other is the channel's
 //! [`Barrier`].
@@ -38,19 +38,20 @@
 //! # Guarantees
 //!
 //! * Capacity is exact, 1 to 2^30. `Full` and `Empty` are never answered from an old look.
-//! * `try_send` and `try_recv` are wait-free. On x86-64 Linux they, and `send` and `recv` while nobody has to wait, execute no fence
-//!   and no locked instruction; a script reads the assembly in every run of the tests.
-//! * A message is received or dropped exactly once, whichever side leaves when, and whatever panics.
-//! * Nothing is allocated after construction but what a waker of yours allocates; there is no hidden thread, no global registry and
-//!   no executor.
+//! * `try_send` and `try_recv` are wait-free. On x86-64 Linux, as long as neither side sleeps often ([`Barrier`]), they, and `send` and
+//!   `recv` while nobody has to wait, execute no fence and no locked instruction; a script reads the assembly at every run of the gate.
+//! * A message is received or dropped exactly once, whichever side leaves when, and whatever code of its own panics
+//!   ([`wait::Notify`] says what a panicking hook costs).
+//! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do ([`wait::Bell::wait`] makes
+//!   one small block a call); there is no hidden thread, no global registry and no executor.
 //! * Every future is cancel-safe, and none needs a particular runtime.
 //!
 //! # Limits
 //!
 //! * No `select!`, no unbounded queue, no many-to-many channel: see the table above for what to use instead.
-//! * On Linux, a side that goes to sleep calls `membarrier`, which interrupts the cores that run other threads of this process
-//!   for some microseconds. A side that sleeps often stops doing that; [`Barrier::Fence`] never does.
-//! * Linux on x86-64 is what is tested. Other platforms compile by construction and use portable fences; nothing has been run there.
+//! * On Linux, a side that goes to sleep calls `membarrier`, which briefly interrupts the cores that run other threads of
+//!   this process. A channel whose side sleeps often stops doing that by itself; with [`Barrier::Fence`] it never happens.
+//! * Linux on x86-64 is what is tested. Other platforms use portable fences and have not been run.
 //! * 64-bit atomics are required.
 //!
 //! # How it is verified
@@ -60,10 +61,10 @@
 //! | every ordering is needed and enough | loom models with the messages in loom cells; each ordering weakened must fail | `loom-tests/run` |
 //! | every verb agrees with a queue, across the wrap | libFuzzer, corpus replayed by the tests | `cargo +nightly fuzz run spsc_ops` |
 //! | no data race in the compiled code | ThreadSanitizer on a stress program, with a planted race that it must find | `benches/stress/tsan` |
-//! | each message dropped once, also by a panic | drop counts, injected panics | `cargo test` |
+//! | each message dropped once, even in a panic | drop counts, injected panics | `cargo test` |
 //! | no fence, no lock | the assembly | `benches/asm/check` |
 //!
-//! `unsafe` is confined to two modules, `sync` and `ring`, and one method that passes a caller's promise on to them.
+//! `unsafe` is confined to one module, `ring`, and one method that passes a caller's promise on to it.
 //!
 //! # Features
 //!
@@ -73,7 +74,7 @@
 //! | `futures` | | `Stream` and `Sink` |
 //! | `affinity` | | core lists, machine topology, pinning; `core_affinity` |
 //!
-//! Without `std`: the ring and its `try_*` verbs, on `alloc`.
+//! Without `std`: the ring and its verbs that never wait, on `alloc`.
 //!
 //! The minimum Rust version is 1.85; it is declared, and what is tested is the current stable.
 #![cfg_attr(not(any(feature = "std", ringmail_loom)), no_std)]
@@ -93,7 +94,6 @@ pub mod affinity;
 pub mod error;
 mod ring;
 pub mod spsc;
-#[allow(unsafe_code)]
 mod sync;
 #[cfg(feature = "std")]
 pub mod wait;

@@ -14,7 +14,7 @@
 //! **Closing.** When the sender closes or is dropped, the receiver still gets everything sent before, then `Disconnected`. When the
 //! receiver closes or is dropped, the very next send gets its message back as `Disconnected`, whether the ring is full or
 //! not. A dropped receiver drops what is in the ring at once; a message that was sent in that very moment is dropped by
-//! the sender's next operation, or with the last handle. After [`Receiver::close`] what is already there can still be received;
+//! the sender's first operation after the receiver has finished, or with the last handle. After [`Receiver::close`] what is already there can still be received;
 //! once the receiver has been told `Disconnected`, it stays so.
 //!
 //! **Panics** in a message's `Drop`, in an iterator or in a closure drop every message exactly once, and the channel stays
@@ -231,10 +231,8 @@ impl<T> Sender<T> {
     #[inline(never)]
     fn refusal(&mut self) -> TrySendError<()> {
         if self.ring.is_closed() {
-            if self.ring.peer_gone() {
-                // What was sent while the receiver left is ours to drop.
-                self.ring.inherit();
-            }
+            // What was sent while the receiver left is ours to drop.
+            self.ring.inherit_if_gone();
             TrySendError::Disconnected(())
         } else {
             self.ring.count_full();
@@ -251,6 +249,8 @@ impl<T> Drop for Publish<'_, T> {
     fn drop(&mut self) {
         if self.0.ring.publish_staged() != 0 {
             self.0.ring_receiver();
+            // The receiver may have left since the reservation, which may be long ago.
+            self.0.ring.inherit_if_gone();
         }
     }
 }
@@ -362,7 +362,8 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Whether no message will be added any more: either side closed. Some may still be there to receive.
+    /// Whether either side closed. Messages may still be there to receive, and one that was sent at the moment of this side's own
+    /// close may still come.
     pub fn is_closed(&self) -> bool {
         self.closed || self.ring.peer_closed()
     }

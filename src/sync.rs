@@ -8,7 +8,7 @@
 compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that never wrap in practice");
 
 #[cfg(not(ringmail_loom))]
-#[allow(clippy::disallowed_types)]
+#[allow(clippy::disallowed_types, reason = "the one file that may name them")]
 mod imp {
     pub(crate) use alloc::sync::Arc;
     #[cfg(feature = "std")]

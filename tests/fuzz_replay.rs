@@ -55,7 +55,7 @@ impl Random {
 fn the_corpus_holds() {
     let _alone = alone();
     let replayed = replay("corpus/spsc_ops", spsc_ops);
-    assert!(replayed >= 50, "only {replayed} files: is the corpus there?");
+    assert!(replayed >= 100, "only {replayed} files: is the corpus there?");
 }
 
 #[test]

@@ -256,7 +256,13 @@ impl<T: Payload> World<T> {
         let Some(rx) = &mut self.rx else { return };
         let waker = self.rx_alarm.waker();
         match rx.poll_recv(&mut Context::from_waker(&waker)) {
-            Poll::Ready(answer) => self.received_one(answer, Self::over),
+            Poll::Ready(answer) => {
+                if answer.is_err() {
+                    // It may have closed itself after it asked to be woken.
+                    self.rx_alarm.disarm();
+                }
+                self.received_one(answer, Self::over);
+            }
             Poll::Pending => {
                 assert!(self.queue.is_empty() && self.nothing().is_empty());
                 self.rx_alarm.arm(self.sleeps);

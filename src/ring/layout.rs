@@ -99,15 +99,15 @@ impl ConsumerBlock {
 pub struct Stats {
     /// Messages published since the channel was made.
     pub sent: u64,
-    /// Messages taken out.
+    /// Messages taken out, or dropped because the receiver left.
     pub received: u64,
     /// Messages in the ring: `sent - received` at the moment of the look.
     pub depth: usize,
-    /// Times that a send found the ring full.
+    /// Times that a send looked for room and found none; a send that blocks may look more than once.
     pub full: u64,
-    /// Times that the sender went to sleep waiting for room.
+    /// Times that the sender went to sleep, or announced that it would, waiting for room.
     pub sender_parks: u64,
-    /// Times that the receiver went to sleep waiting for a message.
+    /// Times that the receiver went to sleep, or announced that it would, waiting for a message.
     pub receiver_parks: u64,
     /// Times that the sender woke the receiver.
     pub sender_wakes: u64,

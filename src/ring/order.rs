@@ -27,7 +27,7 @@ use crate::sync::Ordering;
 /// A place of the protocol that a mutant can break.
 #[cfg(ringmail_loom)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Site {
     PublishTail,
     CloseTail,

@@ -89,7 +89,7 @@ impl Builder {
         ));
         #[cfg(feature = "std")]
         {
-            let bell = |given: Option<Bell>| given.unwrap_or_else(|| Bell::with_barrier(self.barrier));
+            let bell = |given: Option<Bell>| given.unwrap_or_else(|| Bell::own(self.barrier));
             let (sender, receiver) = (bell(self.sender_bell), bell(self.receiver_bell));
             Ok((
                 Sender {
@@ -136,7 +136,8 @@ impl Builder {
     /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_bell(bell.clone()).build()?;
     /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_bell(bell.clone()).build::<u32>()?;
     /// orders.send("buy")?;
-    /// assert!(bell.wait(None, || !rx1.is_empty() || !rx2.is_empty()));
+    /// // A close rings too: whoever asks only for messages would sleep through it.
+    /// assert!(bell.wait(None, || !rx1.is_empty() || rx1.is_closed() || !rx2.is_empty() || rx2.is_closed()));
     /// assert_eq!(rx1.try_recv()?, "buy");
     /// assert!(rx2.try_recv().is_err());
     /// # Ok::<(), Box<dyn core::error::Error>>(())

@@ -62,6 +62,8 @@ impl<'a, T> WriteChunk<'a, T> {
     }
 
     /// Publishes what was written, with one store and at most one wake. Returns how many messages that was.
+    ///
+    /// If the receiver has left since the reservation they are dropped, at once or by the sender's next operation.
     #[inline]
     pub fn commit(self) -> usize {
         let n = self.len();
@@ -79,7 +81,7 @@ impl<'a, T> WriteChunk<'a, T> {
     ///
     /// # Safety
     /// They are.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "passes the caller's promise on to the ring")]
     pub unsafe fn assume_written(&mut self, n: usize) {
         // SAFETY: the caller's promise is the callee's condition.
         unsafe { self.tx.ring.assume_staged(n as u64) }
@@ -183,7 +185,13 @@ impl<T> Iterator for IntoIter<'_, T> {
             return None;
         }
         self.left -= 1;
-        self.freeing.0.ring.take()
+        let message = self.freeing.0.ring.take();
+        if self.left == 0 {
+            // Not only when dropped: leaked, it would keep the places of an empty channel from a sender that waits.
+            self.freeing.0.ring.free();
+            self.freeing.0.ring_sender();
+        }
+        message
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

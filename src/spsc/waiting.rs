@@ -70,7 +70,7 @@ impl<T> Sender<T> {
     /// # Errors
     /// The channel is closed; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
-        let mut values = values.into_iter();
+        let mut values = values.into_iter().fuse();
         let mut sent = 0;
         loop {
             sent += self.try_send_iter(&mut values).unwrap_or(0);
@@ -89,12 +89,13 @@ impl<T> Sender<T> {
     /// # Errors
     /// The channel is closed; the value comes back.
     pub fn send_async(&mut self, value: T) -> SendFuture<'_, T> {
-        SendFuture { tx: self, value: Some(value) }
+        SendFuture { tx: self, value: Some(value), waits: false }
     }
 
     /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.
     ///
-    /// A pending answer arranges for one wake of the context's task. Wait-free.
+    /// A pending answer arranges for one wake of the context's task; another verb that waits on this handle meanwhile takes that
+    /// over. Wait-free, except that waiters take turns on a bell that the builder was given.
     ///
     /// # Errors
     /// The channel is closed.
@@ -105,6 +106,7 @@ impl<T> Sender<T> {
             self.count_parks();
             ready!(poll);
             if self.ring.is_closed() {
+                self.ring.inherit_if_gone();
                 return Poll::Ready(Err(SendError(())));
             }
         }
@@ -220,7 +222,7 @@ impl<T> Receiver<T> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn recv_async(&mut self) -> RecvFuture<'_, T> {
-        RecvFuture { rx: self }
+        RecvFuture { rx: self, waits: false }
     }
 
     /// Takes the next message, or arranges for one wake of the context's task when there is one.
@@ -264,7 +266,10 @@ impl<T> Receiver<T> {
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         self.free_leaked();
-        if !self.closed {
+        if self.closed {
+            // It waits for nobody any more.
+            self.side.stand_down();
+        } else {
             let (passed, ring) = (self.ring.received(), &mut self.ring);
             let poll = self.side.poll(cx, passed, || ring.has_message() || ring.is_over());
             self.count_parks();
@@ -295,6 +300,8 @@ impl<T> Receiver<T> {
 pub struct SendFuture<'a, T> {
     tx: &'a mut Sender<T>,
     value: Option<T>,
+    /// Whether this future announced itself: then it takes that back when it is dropped.
+    waits: bool,
 }
 
 // The value is moved out by value, never pinned.
@@ -304,11 +311,13 @@ impl<T> Future for SendFuture<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     /// # Panics
-    /// If polled again after it was ready, like every future made by `async`.
+    /// If polled again after it was ready, like every future made by `async` (or it is pending, if the channel is full).
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let closed = ready!(this.tx.poll_ready(cx)).is_err();
+        let poll = this.tx.poll_ready(cx);
+        this.waits = poll.is_pending();
+        let closed = ready!(poll).is_err();
         let value = this.value.take().expect("a send was polled after it was ready");
         if closed {
             return Poll::Ready(Err(SendError(value)));
@@ -319,7 +328,9 @@ impl<T> Future for SendFuture<'_, T> {
 
 impl<T> Drop for SendFuture<'_, T> {
     fn drop(&mut self) {
-        self.tx.side.stand_down();
+        if self.waits {
+            self.tx.side.stand_down();
+        }
     }
 }
 
@@ -328,6 +339,8 @@ impl<T> Drop for SendFuture<'_, T> {
 #[must_use = "futures do nothing unless polled"]
 pub struct RecvFuture<'a, T> {
     rx: &'a mut Receiver<T>,
+    /// Whether this future announced itself: then it takes that back when it is dropped.
+    waits: bool,
 }
 
 impl<T> Future for RecvFuture<'_, T> {
@@ -335,12 +348,16 @@ impl<T> Future for RecvFuture<'_, T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.rx.poll_recv(cx)
+        let poll = self.rx.poll_recv(cx);
+        self.waits = poll.is_pending();
+        poll
     }
 }
 
 impl<T> Drop for RecvFuture<'_, T> {
     fn drop(&mut self) {
-        self.rx.side.stand_down();
+        if self.waits {
+            self.rx.side.stand_down();
+        }
     }
 }

@@ -26,7 +26,8 @@
 //! **One waiter at a time** is what a bell is for. A second one replaces the first and wakes it, so that both look again:
 //! slow, but nothing is lost.
 //!
-//! A wake is a hint: whoever wakes looks again. No lock is held while a waker runs; it may panic or ring in turn.
+//! A wake is a hint: whoever wakes looks again. A ringer holds no lock while a waker runs; it may panic or ring in turn. Waiters of a
+//! shared bell take turns, and a waker that a ringer takes at that very moment may run inside such a turn: it must not wait.
 
 use super::barrier::{self, Unavailable};
 use super::notify::{Notify, NotifyWaker};
@@ -49,7 +50,7 @@ const REACTOR: usize = 1;
 #[non_exhaustive]
 pub enum Barrier {
     /// Messages pay nothing; a side that goes to sleep pays for a `membarrier` (Linux), which also interrupts the other
-    /// cores of this process for some microseconds. A side that sleeps often switches to fences by itself, and so
+    /// cores of this process briefly. A side that sleeps often switches to fences by itself, and so
     /// does every channel where the kernel has no such call.
     #[default]
     Auto,
@@ -97,8 +98,15 @@ impl Bell {
         Self::build(Barrier::Auto, Some(NotifyWaker::waker(notify)), true)
     }
 
+    /// Another bell, like this one but with `barrier`. To be called before the bell is given to anybody.
+    ///
+    /// [`Barrier::Fence`] suits a bell that is armed very often: with [`Barrier::Auto`] each [`Bell::arm`] passes a heavy barrier.
+    pub fn with_barrier(&self, barrier: Barrier) -> Self {
+        Self::build(barrier, self.core.notify.clone(), true)
+    }
+
     /// A bell for one handle alone.
-    pub(crate) fn with_barrier(barrier: Barrier) -> Self {
+    pub(crate) fn own(barrier: Barrier) -> Self {
         Self::build(barrier, None, false)
     }
 
@@ -184,11 +192,8 @@ impl Bell {
     /// The state's part of [`Bell::announce`].
     fn declare(&self, often: bool) -> bool {
         let state = &self.core.state;
-        let before = state.load(Ordering::Relaxed);
-        // Only while nobody waits: a waiter may rely on the fences. And only while there is something to go back to.
-        let barriers = self.core.barrier == Barrier::Auto && barrier::register();
-        if barriers && !often && before & (FENCED | WAITING) == FENCED {
-            let _ = state.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
+        if !often {
+            self.leave_fences();
         }
         let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order::announce());
         if before & SETTLED != 0 {
@@ -216,6 +221,21 @@ impl Bell {
                 true
             }
         }
+    }
+
+    /// Gives up FENCED, if nobody waits: a waiter may rely on the fences. And only if there is something to go back to.
+    fn leave_fences(&self) {
+        let before = self.core.state.load(Ordering::Relaxed);
+        if before & (FENCED | WAITING) == FENCED && self.core.barrier == Barrier::Auto && barrier::register() {
+            let _ = self.core.state.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// The waiter says that it does not sleep often any more.
+    pub(crate) fn unfence(&self) {
+        let turn = self.core.shared.then(|| self.core.turn.lock().unwrap_or_else(|e| e.into_inner()));
+        self.leave_fences();
+        drop(turn);
     }
 
     /// Puts `waker` where the ringer finds it. Returns what was there.
@@ -281,7 +301,7 @@ impl Bell {
     /// let (mut tx, mut rx) = spsc::Builder::new(8).receiver_bell(bell.clone()).build::<u32>()?;
     /// // The reactor's turn: nothing to do, so say so, look again, sleep on the descriptor.
     /// let armed = bell.arm();
-    /// let asleep = armed.confirm(|| !rx.is_empty());
+    /// let asleep = armed.confirm(|| !rx.is_empty() || rx.is_closed());
     /// assert!(asleep.is_some(), "nothing came meanwhile");
     /// tx.send(7)?; // rings: the descriptor becomes readable, whatever polls it wakes
     /// fd.wait(None)?;
@@ -304,7 +324,8 @@ impl Bell {
 
     /// Blocks until `ready` is true or `timeout` has passed; returns the last answer of `ready`.
     ///
-    /// `ready` is asked at once, and again after each ring. It must look at everything that rings this bell.
+    /// `ready` is asked at once, and again after each ring. It must look at everything that rings this bell: a close rings too, so
+    /// ask `is_closed` beside `is_empty` or `is_full`. Allocates one small block.
     pub fn wait(&self, timeout: Option<Duration>, mut ready: impl FnMut() -> bool) -> bool {
         let mut side = super::Side::new(self.clone(), super::WaitStrategy::Park);
         side.block(super::Deadline::after(timeout), 0, &mut ready).is_ok()
@@ -343,7 +364,7 @@ impl<'a> Armed<'a> {
         if !self.bell.sleeps() || ready() { None } else { Some(self) }
     }
 
-    /// Whether nobody has rung since.
+    /// Whether nobody has rung since. After a wake, drop this and arm again: the next ring is for the next announcement.
     pub fn is_quiet(&self) -> bool {
         self.bell.is_waiting()
     }

@@ -7,7 +7,7 @@
 //! * [`Bell`]: how the other side finds out that somebody sleeps, and how it wakes them.
 //! * [`Barrier`]: who pays for keeping that sound.
 //! * [`WaitStrategy`]: how long a side polls before it sleeps.
-//! * [`Notify`] and `EventFd`: being woken by something else than a thread or a future.
+//! * [`Notify`] and `EventFd`: being woken by something other than a thread or a future.
 
 mod barrier;
 mod bell;
@@ -33,19 +33,19 @@ use std::time::Instant;
 
 /// Tells the kernel that this process will use the cheap barrier of [`Barrier::Auto`].
 ///
-/// The first channel does it otherwise. It takes microseconds while the process has one thread, and some tens of milliseconds
-/// once it has several: call it first thing in `main`. Returns whether the kernel agreed; if not, channels use fences.
+/// Otherwise the first channel that uses [`Barrier::Auto`] does it. That is quick while the process has one thread and slow once
+/// it has several: call this first thing in `main`. Returns whether the kernel agreed; if not, channels use fences.
 pub fn init() -> bool {
     barrier::register()
 }
 
-/// How a side waits. A property of whoever waits; it costs the other side nothing.
+/// How a side waits, a property of whoever waits. What its sleep costs the other side is the channel's [`Barrier`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum WaitStrategy {
     /// Spin until it happens. Lowest latency; uses a whole core, and needs one: with more threads than cores it stalls.
     BusySpin,
-    /// Spin briefly, then give the core to other threads between looks. Never sleeps.
+    /// Spin briefly, then give the core to other threads between looks. Never sleeps. (A future that is pending is woken all the same.)
     Yield,
     /// Spin briefly, yield a few times, then sleep until woken.
     #[default]
@@ -102,7 +102,7 @@ const YIELDS: u32 = 8;
 const POLL_ROUNDS: u32 = 8;
 
 /// A side that sleeps once in fewer messages than this is better off with fences: a barrier costs about as much as this
-/// many fences, 10 µs against 20 ns where it was measured (`benches/src/bin/barrier_price.rs` shows the price).
+/// many fences (`benches/src/bin/barrier_price.rs` shows the price on a machine).
 const FENCE_BELOW: u64 = 512;
 /// And one that sleeps less often than this is better off without. Apart, so that it does not flap.
 const FENCE_ABOVE: u64 = 2048;
@@ -160,6 +160,7 @@ impl Side {
         mut ready: impl FnMut() -> bool,
     ) -> Result<(), TimedOut> {
         if ready() || self.poll_a_while(deadline, &mut ready)? {
+            self.stayed_awake(passed);
             return Ok(());
         }
         loop {
@@ -192,7 +193,8 @@ impl Side {
     /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `passed` as in [`Side::block`].
     #[cold]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut() -> bool) -> Poll<()> {
-        if ready() || self.spin_a_while(POLL_ROUNDS, &mut ready) {
+        if ready() || self.spin_a_while(POLL_ROUNDS, Deadline::NEVER, &mut ready) {
+            self.stayed_awake(passed);
             self.stand_down();
             return Poll::Ready(());
         }
@@ -234,6 +236,14 @@ impl Side {
         self.bell.announce(waker.unwrap_or(&self.waker), waiter, self.often)
     }
 
+    /// A wait ended without sleeping. After enough of them the other side need not fence any more.
+    fn stayed_awake(&mut self, passed: u64) {
+        if self.often && passed.wrapping_sub(self.last_sleep) > FENCE_ABOVE {
+            (self.often, self.per_sleep) = (false, FENCE_ABOVE);
+            self.bell.unfence();
+        }
+    }
+
     /// Polls as the strategy says before sleeping, for ever if it never sleeps. Whether `ready` came true.
     fn poll_a_while(&mut self, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> Result<bool, TimedOut> {
         if self.strategy == WaitStrategy::BusySpin {
@@ -249,7 +259,7 @@ impl Side {
                 }
             }
         }
-        if self.spin_a_while(MOST_ROUNDS, ready) {
+        if self.spin_a_while(MOST_ROUNDS, deadline, ready) {
             return Ok(true);
         }
         let sleeps = self.strategy != WaitStrategy::Yield && self.bell.sleeps();
@@ -270,11 +280,11 @@ impl Side {
     }
 
     /// Spins for at most `most` rounds, fewer if that has not paid lately. Whether `ready` came true.
-    fn spin_a_while(&mut self, most: u32, ready: &mut impl FnMut() -> bool) -> bool {
+    fn spin_a_while(&mut self, most: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
         if !POLLS || self.strategy == WaitStrategy::ParkAtOnce {
             return false;
         }
-        let paid = spin(self.rounds.min(most), ready);
+        let paid = spin(self.rounds.min(most), deadline, ready);
         self.rounds = if paid { (self.rounds * 2).min(MOST_ROUNDS) } else { (self.rounds / 2).max(LEAST_ROUNDS) };
         paid
     }
@@ -286,10 +296,13 @@ impl fmt::Debug for Side {
     }
 }
 
-/// Looks and pauses in turn, `rounds` times, the pauses growing. Whether `ready` came true.
-fn spin(rounds: u32, ready: &mut impl FnMut() -> bool) -> bool {
+/// Looks and pauses in turn, `rounds` times, the pauses growing, or until the deadline. Whether `ready` came true.
+fn spin(rounds: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
     let mut pauses = FIRST_PAUSES;
     for _ in 0..rounds {
+        if deadline.passed() {
+            return false;
+        }
         for _ in 0..pauses {
             spin_loop();
         }

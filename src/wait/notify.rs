@@ -6,10 +6,13 @@ use core::task::Waker;
 
 /// What ringing a bell does: wakes a reactor, sets a flag, calls a runtime.
 ///
-/// It runs on the ringer's thread, in the middle of its send or receive, with no lock held: keep it short. It may ring
-/// other bells. If it panics, the message was sent all the same, and the panic reaches the ringer's caller.
+/// It runs on the ringer's thread, in the middle of its send or receive, or, if the two meet, on the waiter's, which is just arming
+/// the bell: keep it short, and let it neither wait nor arm this bell. It may ring other bells.
+///
+/// It should not panic. If it does in a send, the message was sent all the same and the panic reaches the sender's caller; in a receive
+/// the message in hand is leaked, and in the drop of a handle or a chunk that is itself part of a panic the process aborts.
 pub trait Notify: Send + Sync + 'static {
-    /// Called once per ring; any number of messages may have come.
+    /// Called at least once for the rings since the bell was armed; any number of messages may have come, also none.
     fn notify(&self);
 }
 
@@ -77,7 +80,7 @@ mod eventfd {
             }
         }
 
-        /// Blocks until rung, or for `timeout`; then clears. Returns how often it was rung, 0 after a timeout.
+        /// Blocks until rung, until a signal, or for `timeout`; then clears. Returns how often it was rung, perhaps 0.
         ///
         /// # Errors
         /// Those of `poll(2)` and `read(2)`.

@@ -1,0 +1,289 @@
+//! The end that reads.
+
+use super::super::backing::{Backing, Geometry, drop_run};
+use super::super::cursor::Position;
+use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
+use super::super::order;
+use super::super::slot::{self, Slot};
+use super::{OnDrop, stats};
+use crate::sync::Ordering;
+use alloc::vec::Vec;
+
+/// The end that reads.
+pub(crate) struct Consumer<B: Backing> {
+    /// Next position to read; at or ahead of the published `head`.
+    head: Position,
+    /// The last `tail` seen.
+    tail_seen: Position,
+    /// Whether nothing will ever come: the last look said so, or this end has retired.
+    over: bool,
+    /// Whether `head | closed` was stored: nothing may be touched any more.
+    retired: bool,
+    geometry: Geometry<B::Item>,
+    /// Keeps the memory of `geometry` alive.
+    _backing: B,
+}
+
+// SAFETY: the end is used by one thread at a time (`&mut self`), and values that it reads may come from another.
+unsafe impl<B: Backing> Send for Consumer<B> where B::Item: Send {}
+
+impl<B: Backing> Consumer<B> {
+    /// Resumes at the published position.
+    ///
+    /// # Safety
+    /// No other consumer is attached to this ring (I4).
+    pub(crate) unsafe fn attach(backing: B) -> Self {
+        let geometry = backing.geometry();
+        // SAFETY: a backing's blocks are valid while it lives.
+        let own = unsafe { geometry.consumer.as_ref() };
+        let head = Position::from_word(own.head.load(Ordering::Relaxed));
+        // No message known yet: the first operation looks.
+        Self { head, tail_seen: head, over: false, retired: false, geometry, _backing: backing }
+    }
+
+    #[inline(always)]
+    fn own(&self) -> &ConsumerBlock {
+        // SAFETY: the backing is alive and keeps its block valid.
+        unsafe { self.geometry.consumer.as_ref() }
+    }
+
+    #[inline(always)]
+    fn peer(&self) -> &ProducerBlock {
+        // SAFETY: the backing is alive and keeps its block valid.
+        unsafe { self.geometry.producer.as_ref() }
+    }
+
+    #[inline(always)]
+    fn slot(&self, at: Position) -> *const Slot<B::Item> {
+        // SAFETY: the index is at most `mask`, inside the storage.
+        unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
+    }
+
+    /// The next message, if there is one now. Wait-free.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<Next<'_, B>> {
+        if self.has_message() { Some(Next(self)) } else { None }
+    }
+
+    /// Takes the next value; its slot stays occupied until [`Consumer::release`].
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Option<B::Item> {
+        self.next().map(Next::read)
+    }
+
+    /// Publishes how far we have read: the slots before `head` are free.
+    #[inline(always)]
+    pub(crate) fn release(&mut self) {
+        self.own().head.store(self.head.open_word(), order::publish_head());
+    }
+
+    /// As [`Consumer::release`], for guards that may have taken nothing: an end that has retired writes no more (I5).
+    #[inline(always)]
+    pub(crate) fn free(&mut self) {
+        if !self.retired {
+            self.release();
+        }
+    }
+
+    /// Whether a message is there; looks how far the producer has come if none was known.
+    #[inline(always)]
+    pub(crate) fn has_message(&mut self) -> bool {
+        self.head != self.tail_seen || self.find_message()
+    }
+
+    /// Looks how far the producer has come. Inline: in a ping-pong every message takes this path.
+    #[inline(always)]
+    fn find_message(&mut self) -> bool {
+        let word = B::observe(&self.peer().tail, order::observe_tail());
+        let tail = Position::from_word(word);
+        // An end that has retired reads no more, whatever has come since.
+        let found = tail != self.head && !self.retired;
+        if found {
+            self.tail_seen = tail;
+        } else {
+            self.over = self.retired || Position::is_closed(word);
+        }
+        found
+    }
+
+    /// Frees what a leaked guard took without freeing it. Whether there was any: then the producer must be woken.
+    ///
+    /// To be called before the channel answers "empty" or waits: with places missing, the producer might wait as well.
+    pub(crate) fn free_leaked(&mut self) -> bool {
+        let leaked = self.own().head.load(Ordering::Relaxed) != self.head.open_word();
+        if leaked {
+            self.free();
+        }
+        leaked && !self.retired
+    }
+
+    /// Whether the last look found the ring empty and closed in one word: nothing will ever come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Messages ready to read, up to `wanted`; looks again if fewer were known.
+    #[inline(always)]
+    pub(crate) fn available(&mut self, wanted: u64) -> u64 {
+        if self.tail_seen.since(self.head) < wanted {
+            self.find_message();
+        }
+        self.tail_seen.since(self.head).min(wanted)
+    }
+
+    /// The next message in place, if [`Consumer::available`] has seen one.
+    #[inline(always)]
+    pub(crate) fn front(&self, offset: u64) -> Option<&B::Item> {
+        if offset >= self.tail_seen.since(self.head) {
+            return None;
+        }
+        // SAFETY: `head + offset < tail`: ours and full (I3), and `&self` keeps `head` where it is.
+        Some(unsafe { slot::borrow(self.slot(self.head.plus(offset))) })
+    }
+
+    /// The next `n` messages in place, in order, as the two runs they form; fewer if fewer were seen.
+    #[cfg(not(ringmail_loom))]
+    #[inline(always)]
+    pub(crate) fn slices(&self, n: u64) -> (&[B::Item], &[B::Item]) {
+        let n = self.tail_seen.since(self.head).min(n) as usize;
+        let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
+        let first = self.slot(self.head).cast::<B::Item>();
+        let start = self.geometry.slots.as_ptr().cast::<B::Item>();
+        // SAFETY: `to_end` slots from `head` on are ours and full (I3) while `self` is borrowed; a slot is
+        // `repr(transparent)` over its value.
+        let first = unsafe { core::slice::from_raw_parts(first, to_end) };
+        // SAFETY: the rest of them, from the storage's start on.
+        let second = unsafe { core::slice::from_raw_parts(start, n - to_end) };
+        (first, second)
+    }
+
+    /// Moves the next `n` messages to the end of `target` and frees their slots; fewer if fewer were seen.
+    pub(crate) fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
+        let n = self.tail_seen.since(self.head).min(n) as usize;
+        let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
+        let len = target.len();
+        // May panic or abort; nothing has moved yet.
+        target.reserve(n);
+        let room = target.spare_capacity_mut().as_mut_ptr().cast::<B::Item>();
+        // SAFETY: `to_end` slots from `head` on are ours and full (I3); `room` has space for `n`.
+        unsafe { slot::read_run(self.slot(self.head), room, to_end) };
+        // SAFETY: `to_end ≤ n`, inside the spare capacity.
+        let rest = unsafe { room.add(to_end) };
+        // SAFETY: the other slots of the run lie from the storage's start on.
+        unsafe { slot::read_run(self.geometry.slots.as_ptr(), rest, n - to_end) };
+        self.head = self.head.plus(n as u64);
+        // SAFETY: `n` values were moved in behind `len`.
+        unsafe { target.set_len(len + n) };
+        self.release();
+        n
+    }
+
+    /// Drops the next `n` messages and frees their slots; fewer if fewer were seen.
+    #[inline(always)]
+    pub(crate) fn skip(&mut self, n: u64) {
+        let from = self.head;
+        self.head = from.plus(self.tail_seen.since(from).min(n));
+        let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
+        let free = OnDrop(self, Self::free);
+        // SAFETY: the values in [from, to) are ours (I3), and `head` has passed them.
+        unsafe { drop_run(slots, mask, from, to) };
+        drop(free);
+    }
+
+    // ---- leaving, looking
+
+    /// Accepts nothing more: the producer's next send is refused. What was published can still be read.
+    pub(crate) fn announce_gone(&mut self) {
+        self.own().gone.0.store(1, Ordering::Relaxed);
+    }
+
+    /// Drops every message there is, then retires: see [`super`], I5.
+    pub(crate) fn retire(&mut self) {
+        if self.retired {
+            return;
+        }
+        self.find_message();
+        let from = self.head;
+        self.head = self.tail_seen;
+        let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
+        let last = OnDrop(self, |own| {
+            (own.retired, own.over) = (true, true);
+            own.own().head.store(own.head.closed_word(), order::retire_head());
+        });
+        // SAFETY: the values in [from, to) are ours (I3), and `head` has passed them.
+        unsafe { drop_run(slots, mask, from, to) };
+        drop(last);
+    }
+
+    /// Whether the producer has sent its last message.
+    pub(crate) fn peer_closed(&self) -> bool {
+        Position::is_closed(B::observe(&self.peer().tail, Ordering::Relaxed))
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.geometry.capacity as usize
+    }
+
+    /// Messages in the ring; the producer may add some meanwhile, so it is at least this.
+    pub(crate) fn len(&self) -> usize {
+        if self.retired {
+            return 0;
+        }
+        let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
+        tail.since(self.head).min(self.geometry.capacity) as usize
+    }
+
+    /// Messages received so far.
+    #[cfg(feature = "std")]
+    pub(crate) fn received(&self) -> u64 {
+        self.head.since(self.geometry.start)
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn count_parks(&self, n: u64) {
+        self.own().counters.0.parks.add(n);
+    }
+
+    pub(crate) fn count_wake(&self) {
+        self.own().counters.0.wakes.add(1);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
+        stats(self.peer(), self.own(), self.geometry.start, self.head, tail)
+    }
+}
+
+/// Proof that `head < tail`: the next slot is the consumer's and full (I3).
+pub(crate) struct Next<'a, B: Backing>(&'a mut Consumer<B>);
+
+impl<B: Backing> Next<'_, B> {
+    #[inline(always)]
+    fn read(self) -> B::Item {
+        let head = self.0.head;
+        // SAFETY: the slot is ours and full (see the type); `head` moves past it at once.
+        let value = unsafe { slot::read(self.0.slot(head)) };
+        self.0.head = head.plus(1);
+        value
+    }
+
+    /// Takes the message, frees its slot and then calls `freed`.
+    ///
+    /// The guard frees after the answer stands where the caller wants it. With a local in between, the compiler would copy a
+    /// large message twice (`benches/asm/check` looks).
+    #[inline(always)]
+    pub(crate) fn take<E>(self, freed: impl Fn(&Consumer<B>)) -> Result<B::Item, E> {
+        let done = OnDrop(self.0, |consumer: &mut Consumer<B>| {
+            consumer.release();
+            freed(consumer);
+        });
+        Ok(Next(&mut *done.0).read())
+    }
+}
+
+impl<B: Backing> Drop for Consumer<B> {
+    fn drop(&mut self) {
+        self.announce_gone();
+        self.retire();
+    }
+}

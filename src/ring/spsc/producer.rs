@@ -1,0 +1,323 @@
+//! The end that writes.
+
+use super::super::backing::{Backing, Geometry, drop_run};
+use super::super::cursor::Position;
+use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
+use super::super::order::{self, mutant};
+use super::super::slot::{self, Slot};
+use super::stats;
+use crate::sync::Ordering;
+#[cfg(not(ringmail_loom))]
+use core::mem::MaybeUninit;
+
+/// Slots that hold nothing yet, as the two runs they form.
+#[cfg(not(ringmail_loom))]
+pub(crate) type Vacant<'a, T> = (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>]);
+
+/// The end that writes.
+pub(crate) struct Producer<B: Backing> {
+    /// Next position to write.
+    tail: Position,
+    /// `tail` may not pass this: the last `head` seen, plus capacity.
+    full_at: Position,
+    /// Values written from `tail` on and not yet published.
+    staged: u64,
+    /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
+    reserved: u64,
+    closed: bool,
+    geometry: Geometry<B::Item>,
+    /// Keeps the memory of `geometry` alive.
+    _backing: B,
+}
+
+// SAFETY: the end is used by one thread at a time (`&mut self`), and values that it writes may be read on another.
+unsafe impl<B: Backing> Send for Producer<B> where B::Item: Send {}
+
+impl<B: Backing> Producer<B> {
+    /// Resumes at the published position.
+    ///
+    /// # Safety
+    /// No other producer is attached to this ring (I4).
+    pub(crate) unsafe fn attach(backing: B) -> Self {
+        let geometry = backing.geometry();
+        // SAFETY: a backing's blocks are valid while it lives.
+        let own = unsafe { geometry.producer.as_ref() };
+        let tail = Position::from_word(own.tail.load(Ordering::Relaxed));
+        // No room known yet: the first operation looks.
+        Self { tail, full_at: tail, staged: 0, reserved: 0, closed: false, geometry, _backing: backing }
+    }
+
+    #[inline(always)]
+    fn own(&self) -> &ProducerBlock {
+        // SAFETY: the backing is alive and keeps its block valid.
+        unsafe { self.geometry.producer.as_ref() }
+    }
+
+    #[inline(always)]
+    fn peer(&self) -> &ConsumerBlock {
+        // SAFETY: the backing is alive and keeps its block valid.
+        unsafe { self.geometry.consumer.as_ref() }
+    }
+
+    #[inline(always)]
+    fn slot(&self, at: Position) -> *const Slot<B::Item> {
+        // SAFETY: the index is at most `mask`, inside the storage.
+        unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
+    }
+
+    /// Sends one value; returns it if there is no room or no receiver. Wait-free.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: B::Item) -> Result<(), B::Item> {
+        if self.peer_gone() || (self.tail == self.full_at && !self.find_room()) {
+            return Err(value);
+        }
+        // SAFETY: `tail < full_at`, so the slot is ours and empty (I2).
+        unsafe { slot::write(self.slot(self.tail), value) };
+        self.publish(1);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn publish(&mut self, n: u64) {
+        self.tail = self.tail.plus(n);
+        self.own().tail.store(self.tail.open_word(), order::publish_tail());
+    }
+
+    /// Looks how far the consumer has come. Whether there is room now.
+    #[cold]
+    #[inline(never)]
+    fn find_room(&mut self) -> bool {
+        if self.closed {
+            return false;
+        }
+        let head = Position::from_word(B::observe(&self.peer().head, order::observe_head()));
+        self.full_at = head.plus(self.geometry.capacity);
+        self.tail != self.full_at
+    }
+
+    /// Room for up to `wanted` messages: as many as are free, 0 if full or if no receiver is left.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, wanted: u64) -> u64 {
+        if self.peer_gone() {
+            return 0;
+        }
+        if self.full_at.since(self.tail) < wanted {
+            self.find_room();
+        }
+        self.full_at.since(self.tail).min(wanted)
+    }
+
+    /// Whether the receiver accepts nothing more.
+    #[inline(always)]
+    pub(crate) fn peer_gone(&self) -> bool {
+        self.peer().gone.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether a send can never succeed again.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed || self.peer_gone()
+    }
+
+    // ---- staging: values written ahead and published together
+
+    /// Begins a reservation of up to `wanted` slots and returns how many. Forgets what an earlier one left staged.
+    #[inline(always)]
+    pub(crate) fn reserve(&mut self, wanted: u64) -> u64 {
+        self.staged = 0;
+        self.reserved = self.room(wanted);
+        self.reserved
+    }
+
+    pub(crate) fn staged(&self) -> u64 {
+        self.staged
+    }
+
+    pub(crate) fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// Writes one value into the reservation; returns it if the reservation is used up.
+    #[inline(always)]
+    pub(crate) fn stage(&mut self, value: B::Item) -> Result<(), B::Item> {
+        if self.staged == self.reserved {
+            return Err(value);
+        }
+        // SAFETY: `staged < reserved ≤ full_at - tail`, so the slot is ours and empty (I2).
+        unsafe { slot::write(self.slot(self.tail.plus(self.staged)), value) };
+        self.staged += 1;
+        Ok(())
+    }
+
+    /// Writes values until the iterator or the reservation ends. Returns how many. If the iterator panics, those before
+    /// stay staged.
+    #[inline(always)]
+    pub(crate) fn stage_iter(&mut self, values: &mut impl Iterator<Item = B::Item>) -> u64 {
+        /// Counts what was written even if the iterator panics.
+        struct Count<'a>(&'a mut u64, u64);
+        impl Drop for Count<'_> {
+            fn drop(&mut self) {
+                *self.0 = self.1;
+            }
+        }
+        let (before, reserved) = (self.staged, self.reserved);
+        // Two runs at most: up to the end of the storage, and from its start.
+        let to_end = self.geometry.mask + 1 - self.tail.slot(self.geometry.mask);
+        let (slots, first) = (self.geometry.slots, self.slot(self.tail));
+        let mut count = Count(&mut self.staged, before);
+        while count.1 < reserved.min(to_end) {
+            let Some(value) = values.next() else { return count.1 - before };
+            // SAFETY: `count < to_end`, inside the storage.
+            let slot = unsafe { first.add(count.1 as usize) };
+            // SAFETY: `count < reserved ≤ full_at - tail`: ours and empty (I2).
+            unsafe { slot::write(slot, value) };
+            count.1 += 1;
+        }
+        while count.1 < reserved {
+            let Some(value) = values.next() else { return count.1 - before };
+            // SAFETY: `count - to_end < reserved - to_end ≤ mask + 1`, inside the storage.
+            let slot = unsafe { slots.add((count.1 - to_end) as usize) };
+            // SAFETY: `count < reserved ≤ full_at - tail`: ours and empty (I2).
+            unsafe { slot::write(slot.as_ptr(), value) };
+            count.1 += 1;
+        }
+        count.1 - before
+    }
+
+    /// Copies values until the slice or the reservation ends. Returns how many.
+    #[inline(always)]
+    pub(crate) fn stage_slice(&mut self, values: &[B::Item]) -> u64
+    where
+        B::Item: Copy,
+    {
+        let n = (self.reserved - self.staged).min(values.len() as u64);
+        let at = self.tail.plus(self.staged);
+        let to_end = (self.geometry.mask + 1 - at.slot(self.geometry.mask)).min(n) as usize;
+        let (first, second) = values[..n as usize].split_at(to_end);
+        // SAFETY: `n` slots from `at` on are reserved, ours and empty (I2), the first `to_end` up to the storage's end.
+        unsafe { slot::write_run(self.slot(at), first.as_ptr(), first.len()) };
+        // SAFETY: the rest of them lie from the storage's start on.
+        unsafe { slot::write_run(self.geometry.slots.as_ptr(), second.as_ptr(), second.len()) };
+        self.staged += n;
+        n
+    }
+
+    /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn vacant(&mut self) -> Vacant<'_, B::Item> {
+        let n = (self.reserved - self.staged) as usize;
+        let at = self.tail.plus(self.staged);
+        let to_end = ((self.geometry.mask + 1 - at.slot(self.geometry.mask)) as usize).min(n);
+        let first = self.slot(at).cast::<MaybeUninit<B::Item>>().cast_mut();
+        let start = self.geometry.slots.as_ptr().cast::<MaybeUninit<B::Item>>();
+        // SAFETY: `to_end` reserved slots from `at` on, ours alone (I2) for as long as `self` is borrowed; a slot is
+        // `repr(transparent)` over `MaybeUninit<T>`.
+        let first = unsafe { core::slice::from_raw_parts_mut(first, to_end) };
+        // SAFETY: the rest of them, from the storage's start on, disjoint from the first run.
+        let second = unsafe { core::slice::from_raw_parts_mut(start, n - to_end) };
+        (first, second)
+    }
+
+    /// Counts `n` more values as staged.
+    ///
+    /// # Safety
+    /// The first `n` slots of [`Producer::vacant`] have been written.
+    pub(crate) unsafe fn assume_staged(&mut self, n: u64) {
+        self.staged += n.min(self.reserved - self.staged);
+    }
+
+    /// Publishes what is staged with one store and ends the reservation. Returns how many.
+    #[inline(always)]
+    pub(crate) fn publish_staged(&mut self) -> u64 {
+        self.reserved = 0;
+        let n = core::mem::take(&mut self.staged);
+        if n != 0 {
+            self.publish(n);
+        }
+        n
+    }
+
+    /// Drops what is staged and ends the reservation.
+    pub(crate) fn discard_staged(&mut self) {
+        self.reserved = 0;
+        let n = core::mem::take(&mut self.staged);
+        // SAFETY: these values were written by us and never published, so nobody else knows of them.
+        unsafe { drop_run(self.geometry.slots, self.geometry.mask, self.tail, self.tail.plus(n)) };
+    }
+
+    // ---- leaving, looking
+
+    /// Sends nothing more. The consumer still gets what was published.
+    pub(crate) fn close(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            self.full_at = self.tail;
+            self.own().tail.store(self.tail.closed_word(), order::close_tail());
+        }
+        self.inherit_if_gone();
+    }
+
+    /// Drops what a consumer that has left did not: see [`Producer::inherit`].
+    #[inline(always)]
+    pub(crate) fn inherit_if_gone(&mut self) {
+        if self.peer_gone() {
+            self.inherit();
+        }
+    }
+
+    /// Once the consumer has retired: drops what it left. Before that: nothing.
+    #[cold]
+    fn inherit(&mut self) {
+        let word = B::observe(&self.peer().head, order::inherit_head());
+        let head = Position::from_word(word);
+        if !Position::is_closed(word) || head == self.tail {
+            return;
+        }
+        // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
+        // now (I5), and the memory's owners are ordered by their reference count.
+        if !mutant!(InheritStore) {
+            self.peer().head.store(self.tail.closed_word(), Ordering::Relaxed);
+        }
+        // SAFETY: the consumer retired, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.
+        unsafe { drop_run(self.geometry.slots, self.geometry.mask, head, self.tail) };
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.geometry.capacity as usize
+    }
+
+    /// Messages in the ring; the consumer may take some meanwhile, so it is at most this.
+    pub(crate) fn len(&self) -> usize {
+        let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
+        self.tail.since(head).min(self.geometry.capacity) as usize
+    }
+
+    /// Messages sent so far.
+    #[cfg(feature = "std")]
+    pub(crate) fn sent(&self) -> u64 {
+        self.tail.since(self.geometry.start)
+    }
+
+    pub(crate) fn count_full(&self) {
+        self.own().counters.0.full.add(1);
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn count_parks(&self, n: u64) {
+        self.own().counters.0.parks.add(n);
+    }
+
+    pub(crate) fn count_wake(&self) {
+        self.own().counters.0.wakes.add(1);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
+        stats(self.own(), self.peer(), self.geometry.start, head, self.tail)
+    }
+}
+
+impl<B: Backing> Drop for Producer<B> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -88,6 +88,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The channel is closed; the value comes back.
+    #[inline]
     pub fn send_async(&mut self, value: T) -> SendFuture<'_, T> {
         SendFuture { tx: self, value: Some(value), waits: false }
     }
@@ -99,24 +100,16 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The channel is closed.
+    #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        if self.ring.room(1) == 0 {
-            let (passed, ring) = (self.ring.sent(), &mut self.ring);
-            let poll = self.side.poll(cx, passed, || ring.room(1) != 0 || ring.is_closed());
-            self.count_parks();
-            ready!(poll);
-            if self.ring.is_closed() {
-                self.ring.inherit_if_gone();
-                return Poll::Ready(Err(SendError(())));
-            }
-        }
-        Poll::Ready(Ok(()))
+        if self.ring.room(1) == 0 { self.poll_room(cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
     ///
     /// # Errors
     /// `Full` if nobody asked first, `Disconnected` if the channel is closed; the value comes back.
+    #[inline]
     pub fn start_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         self.try_send(value)
     }
@@ -146,6 +139,21 @@ impl<T> Sender<T> {
         }
         // Room that was seen stays: nobody else sends. So a refusal now means closed.
         self.try_send(value).map_err(|e| SendTimeoutError::Disconnected(e.into_inner()))
+    }
+
+    /// There was no room: waits for some.
+    #[cold]
+    #[inline(never)]
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
+        let (passed, ring) = (self.ring.sent(), &mut self.ring);
+        let poll = self.side.poll(cx, passed, || ring.room(1) != 0 || ring.is_closed());
+        self.count_parks();
+        ready!(poll);
+        if self.ring.is_closed() {
+            self.ring.inherit_if_gone();
+            return Poll::Ready(Err(SendError(())));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn wait_for_room(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
@@ -221,6 +229,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(pin!(rx.recv_async()).poll(&mut cx), Poll::Ready(Ok(5)));
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
+    #[inline]
     pub fn recv_async(&mut self) -> RecvFuture<'_, T> {
         RecvFuture { rx: self, waits: false }
     }
@@ -327,6 +336,7 @@ impl<T> Future for SendFuture<'_, T> {
 }
 
 impl<T> Drop for SendFuture<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if self.waits {
             self.tx.side.stand_down();
@@ -355,6 +365,7 @@ impl<T> Future for RecvFuture<'_, T> {
 }
 
 impl<T> Drop for RecvFuture<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if self.waits {
             self.rx.side.stand_down();

@@ -98,8 +98,10 @@ const MOST_ROUNDS: u32 = 64;
 const LEAST_ROUNDS: u32 = 1;
 /// Yields before sleeping.
 const YIELDS: u32 = 8;
-/// Rounds of spinning inside a poll: the executor has other tasks.
-const POLL_ROUNDS: u32 = 8;
+/// The same inside a poll. Fewer rounds: the executor has other tasks. Longer pauses: a poll costs more than a look, so it should find
+/// several messages (`paired --suite async` shows the difference).
+const POLL_ROUNDS: u32 = 6;
+const POLL_PAUSES: u32 = 8;
 
 /// A side that sleeps once in fewer messages than this is better off with fences: a barrier costs about as much as this
 /// many fences (`benches/src/bin/barrier_price.rs` shows the price on a machine).
@@ -193,7 +195,7 @@ impl Side {
     /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `passed` as in [`Side::block`].
     #[cold]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut() -> bool) -> Poll<()> {
-        if ready() || self.spin_a_while(POLL_ROUNDS, Deadline::NEVER, &mut ready) {
+        if ready() || self.spin_a_while(POLL_PAUSES, POLL_ROUNDS, Deadline::NEVER, &mut ready) {
             self.stayed_awake(passed);
             self.stand_down();
             return Poll::Ready(());
@@ -259,7 +261,7 @@ impl Side {
                 }
             }
         }
-        if self.spin_a_while(MOST_ROUNDS, deadline, ready) {
+        if self.spin_a_while(FIRST_PAUSES, MOST_ROUNDS, deadline, ready) {
             return Ok(true);
         }
         let sleeps = self.strategy != WaitStrategy::Yield && self.bell.sleeps();
@@ -279,12 +281,12 @@ impl Side {
         Ok(false)
     }
 
-    /// Spins for at most `most` rounds, fewer if that has not paid lately. Whether `ready` came true.
-    fn spin_a_while(&mut self, most: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
+    /// Spins for at most `most` rounds, fewer if that has not paid lately, `first` pauses in the first. Whether `ready` came true.
+    fn spin_a_while(&mut self, first: u32, most: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
         if !POLLS || self.strategy == WaitStrategy::ParkAtOnce {
             return false;
         }
-        let paid = spin(self.rounds.min(most), deadline, ready);
+        let paid = spin(first, self.rounds.min(most), deadline, ready);
         self.rounds = if paid { (self.rounds * 2).min(MOST_ROUNDS) } else { (self.rounds / 2).max(LEAST_ROUNDS) };
         paid
     }
@@ -297,8 +299,8 @@ impl fmt::Debug for Side {
 }
 
 /// Looks and pauses in turn, `rounds` times, the pauses growing, or until the deadline. Whether `ready` came true.
-fn spin(rounds: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
-    let mut pauses = FIRST_PAUSES;
+fn spin(first: u32, rounds: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
+    let mut pauses = first;
     for _ in 0..rounds {
         if deadline.passed() {
             return false;

@@ -14,7 +14,7 @@
 //!
 //! Relaxed on purpose: the `gone` word (it carries no data; whoever acts on it then reads `head` by `inherit_head`),
 //! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
-//! every statistic.
+//! every statistic. The try-lock around the heavy barrier has its pair beside it, in `wait::barrier`.
 //!
 //! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a bell is FENCED, the
 //! ringer's fence pairs with the sleeper's fence.

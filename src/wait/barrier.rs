@@ -82,7 +82,8 @@ mod imp {
         compiler_fence();
     }
 
-    /// One heavy barrier at a time in the process.
+    /// One heavy barrier at a time in the process: a try-lock, its Acquire and Release are each other's partners. It guards no
+    /// data, only the kernel's queue.
     static INSIDE: AtomicBool = AtomicBool::new(false);
 
     /// The sleeper's half: on return every other thread has passed a full barrier.

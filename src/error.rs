@@ -22,6 +22,8 @@ pub enum BuildError {
         /// What was needed; `None` if that number does not fit the address space.
         bytes: Option<usize>,
     },
+    /// A lane was asked for in a channel that is closed.
+    Disconnected,
 }
 
 impl fmt::Display for BuildError {
@@ -34,6 +36,7 @@ impl fmt::Display for BuildError {
             Self::OutOfMemory { bytes: Some(bytes) } => {
                 write!(f, "no memory for {bytes} bytes of slots: ask for a smaller capacity or a smaller message")
             }
+            Self::Disconnected => f.write_str("the channel is closed: there is nobody to open a lane to"),
             Self::OutOfMemory { bytes: None } => f.write_str(
                 "the slots would not fit the address space: ask for a smaller capacity or a smaller message",
             ),

@@ -91,7 +91,10 @@ extern crate alloc;
 
 #[cfg(feature = "affinity")]
 pub mod affinity;
+mod channel;
 pub mod error;
+pub mod fan_in;
+pub mod mpsc;
 mod ring;
 pub mod spsc;
 mod sync;
@@ -101,7 +104,11 @@ pub mod wait;
 #[path = "wait/without_std.rs"]
 mod wait;
 
+pub use channel::{Builder, ReadChunk, ReadChunkIntoIter, Receiver, Sender, Shape, SingleWriter, WriteChunk};
+#[cfg(feature = "std")]
+pub use channel::{IntoIter, Iter, RecvFuture, SendFuture, TryIter};
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use ring::layout::Stats;
 #[cfg(feature = "std")]
 pub use wait::{Barrier, WaitStrategy, init};
 

@@ -14,8 +14,8 @@ mod imp {
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
     #[cfg(feature = "std")]
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, fence};
-    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
+    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
     #[cfg(feature = "std")]
     pub(crate) use std::{sync::Mutex, thread::yield_now};
 
@@ -24,6 +24,10 @@ mod imp {
     pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(core::cell::UnsafeCell::new(value))
+        }
+
         #[inline(always)]
         pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
             f(self.0.get())
@@ -40,7 +44,7 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
-    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Mutex};
     pub(crate) use loom::thread::yield_now;
 }

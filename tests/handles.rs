@@ -273,7 +273,7 @@ fn the_count_of_messages_may_wrap() {
 #[test]
 fn statistics_count_what_happened() {
     let (mut tx, mut rx) = channel(2).unwrap();
-    assert_eq!(tx.stats(), ringmail::spsc::Stats::default());
+    assert_eq!(tx.stats(), ringmail::Stats::default());
     tx.try_send(1).unwrap();
     tx.try_send(2).unwrap();
     assert!(tx.try_send(3).is_err() && tx.try_send_slice(&[3]).is_err() && tx.try_reserve(1).is_err());

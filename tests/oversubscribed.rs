@@ -18,7 +18,7 @@ fn share_a_core() {
     }
 }
 
-fn exchange(capacity: usize, barrier: Barrier, wait: WaitStrategy, messages: u64) -> ringmail::spsc::Stats {
+fn exchange(capacity: usize, barrier: Barrier, wait: WaitStrategy, messages: u64) -> ringmail::Stats {
     let (mut tx, mut rx) = Builder::new(capacity).barrier(barrier).wait(wait).build().unwrap();
     let sender = thread::spawn(move || {
         share_a_core();

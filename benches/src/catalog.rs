@@ -34,6 +34,8 @@ pub enum Kind {
 pub struct Suite {
     /// As the command line calls it.
     pub name: &'static str,
+    /// As the README's table and picture call it.
+    pub label: &'static str,
     /// For the tables.
     pub about: &'static str,
     /// What is measured.
@@ -44,6 +46,8 @@ pub struct Suite {
     pub one_core: bool,
     /// Whether the figure moves with the distance of the cores, so that a slice counts only inside the band.
     pub banded: bool,
+    /// Messages of the shortest slice that says something.
+    pub least: u64,
     /// The rows.
     pub contenders: &'static [Contender],
 }
@@ -60,6 +64,8 @@ impl Suite {
 macro_rules! rows {
     ($($name:literal => $run:expr),+ $(,)?) => { &[$(Contender { name: $name, run: $run }),+] };
 }
+
+mod many;
 
 const SPINNING: &[Contender] = rows![
     "ringmail" => spinning::<Ringmail, u64>,
@@ -183,7 +189,17 @@ const WAKES: &[Contender] = rows![
 ];
 
 const fn stream(name: &'static str, about: &'static str, contenders: &'static [Contender]) -> Suite {
-    Suite { name, about, kind: Kind::Throughput, capacity: 1024, one_core: false, banded: true, contenders }
+    Suite {
+        name,
+        label: name,
+        about,
+        kind: Kind::Throughput,
+        capacity: 1024,
+        one_core: false,
+        banded: true,
+        least: 1,
+        contenders,
+    }
 }
 
 /// Every suite. A name on the command line selects the suite of that name, or all whose names begin with it and a dash.
@@ -216,6 +232,17 @@ pub const SUITES: &[Suite] = &[
         ..stream("oversub-1024", "send / recv, both threads on one core, capacity 1024", OVERSUBSCRIBED)
     },
     Suite { kind: Kind::Latency, banded: false, ..stream("wake", "send to a sleeping recv", WAKES) },
+    many::tries::<1>("mpsc-try-1", "1 sender, try"),
+    many::tries::<2>("mpsc-try-2", "2 senders, try"),
+    many::tries::<4>("mpsc-try-4", "4 senders, try"),
+    many::tries::<8>("mpsc-try-8", "8 senders, try"),
+    many::blocks::<1>("mpsc-block-1", "1 sender, blocking"),
+    many::blocks::<2>("mpsc-block-2", "2 senders, blocking"),
+    many::blocks::<4>("mpsc-block-4", "4 senders, blocking"),
+    many::blocks::<8>("mpsc-block-8", "8 senders, blocking"),
+    many::futures("mpsc-async-4", "4 senders, async"),
+    many::payloads::<8>("mpsc-payload-64", "4 senders, 64 bytes"),
+    many::payloads::<32>("mpsc-payload-256", "4 senders, 256 bytes"),
 ];
 
 /// The suites that `name` selects.

@@ -57,7 +57,7 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The floor just before and just after, in nanoseconds; zero where both threads share a core.
     pub floor: [f64; 2],
-    /// How long the two threads together were ready to run while another program had their core, probes included.
+    /// How long the threads together were ready to run while another program had their core, probes included.
     pub robbed: Duration,
     /// How often a thread gave its core up by itself: parked, slept or waited.
     pub parked: u64,
@@ -85,17 +85,17 @@ pub fn end_on_panic() {
 
 /// What the kernel has counted of a thread so far; all zero where it does not say.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     /// Switches because the thread had to wait for something.
-    parked: u64,
+    pub(crate) parked: u64,
     /// Time spent ready to run, without a core.
-    robbed: Duration,
+    pub(crate) robbed: Duration,
 }
 
 impl Counts {
     /// Of the calling thread. The number of involuntary switches would not do for `robbed`: the kernel counts a thread
     /// that yields among them.
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
         let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
@@ -106,24 +106,37 @@ impl Counts {
         }
     }
 
-    fn since(self, earlier: Self) -> Self {
+    pub(crate) fn since(self, earlier: Self) -> Self {
         Self { parked: self.parked - earlier.parked, robbed: self.robbed.saturating_sub(earlier.robbed) }
     }
 }
 
-/// Lets two threads through together, any number of times.
-#[derive(Debug, Default)]
-struct Gate(CachePadded<AtomicU32>);
+/// Lets its threads through together, any number of times.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    arrivals: CachePadded<AtomicU32>,
+    threads: u32,
+    /// Looks before a waiting thread gives its core up: another may be on the same core, or not running at all.
+    looks: u32,
+}
 
 impl Gate {
-    fn pass(&self) {
-        let arrival = self.0.fetch_add(1, Ordering::AcqRel);
-        let both = arrival / 2 * 2 + 2;
+    pub(crate) fn new(threads: u32, looks: u32) -> Self {
+        Self { arrivals: CachePadded::default(), threads, looks }
+    }
+
+    /// Counts as one thread without waiting for the others; returns how many arrivals open the gate.
+    pub(crate) fn arrive(&self) -> u32 {
+        let arrival = self.arrivals.fetch_add(1, Ordering::AcqRel);
+        (arrival / self.threads + 1) * self.threads
+    }
+
+    pub(crate) fn pass(&self) {
+        let all = self.arrive();
         let mut turns = 0_u32;
-        while self.0.load(Ordering::Acquire) < both {
+        while self.arrivals.load(Ordering::Acquire) < all {
             turns = turns.saturating_add(1);
-            // The other thread may be on the same core, or not running at all.
-            if turns > 10_000 { thread::yield_now() } else { hint::spin_loop() }
+            if turns > self.looks { thread::yield_now() } else { hint::spin_loop() }
         }
     }
 }
@@ -139,7 +152,7 @@ where
     A: FnMut(u64),
     B: FnMut(u64) + Send,
 {
-    let (gate, floor) = (Gate::default(), Floor::default());
+    let (gate, floor) = (Gate::new(2, 10_000), Floor::default());
     let probing = env.a != env.b;
     pin(env.a);
     thread::scope(|scope| {

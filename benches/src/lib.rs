@@ -5,6 +5,7 @@
 //! quick look, and the [`paired`] runner, for figures that are worth quoting on a machine that is not one's own.
 
 pub mod catalog;
+pub mod crowd;
 pub mod duel;
 pub mod floor;
 pub mod paired;

@@ -1,7 +1,8 @@
 //! Messages that can be told apart, and that know how often they were dropped.
 
 use ringmail::TrySendError;
-use ringmail::spsc::{Sender, WriteChunk};
+use ringmail::WriteChunk;
+use ringmail::spsc::Sender;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 

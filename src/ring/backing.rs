@@ -3,6 +3,7 @@
 use super::cursor::Position;
 use super::layout::{ConsumerBlock, ProducerBlock};
 use super::slot::Slot;
+use super::storage::Storage;
 use crate::error::BuildError;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::ptr::NonNull;
@@ -47,31 +48,52 @@ pub(crate) struct Heap<T>(Arc<HeapRing<T>>);
 struct HeapRing<T> {
     producer: ProducerBlock,
     consumer: ConsumerBlock,
-    slots: Storage<T>,
+    slots: Storage<Slot<T>>,
     capacity: u64,
     start: Position,
 }
 
+// SAFETY: values move between the threads that attach its two ends; everything else is atomic or never changes.
+unsafe impl<T: Send> Send for HeapRing<T> {}
+// SAFETY: no method of it reaches a value through `&self`; the ends do, by the rules I2 and I3.
+unsafe impl<T: Send> Sync for HeapRing<T> {}
+
 impl<T> Heap<T> {
     /// A ring of exactly `capacity` messages whose positions begin at `start`.
     pub(crate) fn new(capacity: usize, start: Position) -> Result<Self, BuildError> {
-        match capacity {
-            0 => return Err(BuildError::ZeroCapacity),
-            1..=MAX_CAPACITY => {}
-            _ => return Err(BuildError::CapacityTooLarge { requested: capacity, max: MAX_CAPACITY }),
-        }
+        check(capacity)?;
         Ok(Self(Arc::new(HeapRing {
             producer: ProducerBlock::new(start.open_word()),
             consumer: ConsumerBlock::new(start.open_word()),
-            slots: Storage::new(capacity.next_power_of_two())?,
+            slots: Storage::untouched(capacity.next_power_of_two())?,
             capacity: capacity as u64,
             start,
         })))
     }
 
     /// A second owner of the same ring, for the other side. Whoever attaches both sides answers for their number.
-    pub(super) fn share(&self) -> Self {
+    pub(crate) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+
+    /// The same memory as good as new, if nobody else has it; else it is freed by whoever goes last.
+    pub(crate) fn renew(mut self) -> Option<Self> {
+        let start = self.0.start;
+        let ring = Arc::get_mut(&mut self.0)?;
+        // As when the last owner drops it: what neither side took goes first.
+        ring.drop_rest();
+        ring.producer = ProducerBlock::new(start.open_word());
+        ring.consumer = ConsumerBlock::new(start.open_word());
+        Some(self)
+    }
+}
+
+/// Refuses a capacity out of range.
+pub(super) fn check(capacity: usize) -> Result<(), BuildError> {
+    match capacity {
+        0 => Err(BuildError::ZeroCapacity),
+        1..=MAX_CAPACITY => Ok(()),
+        _ => Err(BuildError::CapacityTooLarge { requested: capacity, max: MAX_CAPACITY }),
     }
 }
 
@@ -93,11 +115,19 @@ unsafe impl<T> Backing for Heap<T> {
 }
 
 impl<T> Drop for HeapRing<T> {
-    /// Drops what neither side took: a message that was published while the receiver left.
     fn drop(&mut self) {
+        self.drop_rest();
+    }
+}
+
+impl<T> HeapRing<T> {
+    /// Drops what neither side took: a message that was published while the receiver left.
+    fn drop_rest(&mut self) {
         // Both handles are gone, and the `Arc` ordered all they did before this: plain reads would do.
         let tail = Position::from_word(self.producer.tail.load(Ordering::Relaxed));
         let head = Position::from_word(self.consumer.head.load(Ordering::Relaxed));
+        // Should a value panic, the rest is dropped on the way out, and never again.
+        self.consumer.head.store(tail.closed_word(), Ordering::Relaxed);
         // SAFETY: nobody else is left, so the values between head and tail (I3) are ours.
         unsafe { drop_run(self.slots.first(), self.slots.len() as u64 - 1, head, tail) };
     }
@@ -129,80 +159,5 @@ pub(super) unsafe fn drop_run<T>(slots: NonNull<Slot<T>>, mask: u64, head: Posit
     }
     if core::mem::needs_drop::<T>() {
         Rest(slots, mask, head, tail).run();
-    }
-}
-
-#[cfg(not(ringmail_loom))]
-use heap::Storage;
-#[cfg(not(ringmail_loom))]
-mod heap {
-    use super::{BuildError, NonNull, Slot};
-    use alloc::alloc::{Layout, alloc, dealloc};
-
-    /// Slots straight from the allocator, untouched: the first to write a page decides where it lies.
-    pub(super) struct Storage<T> {
-        first: NonNull<Slot<T>>,
-        len: usize,
-    }
-
-    impl<T> Storage<T> {
-        pub(super) fn new(len: usize) -> Result<Self, BuildError> {
-            let too_large = BuildError::OutOfMemory { bytes: len.checked_mul(size_of::<T>()) };
-            let layout = Self::layout(len).ok_or(too_large)?;
-            if layout.size() == 0 {
-                // Zero-sized values need a pointer, not memory.
-                return Ok(Self { first: NonNull::dangling(), len });
-            }
-            // SAFETY: the size is not zero.
-            let memory = unsafe { alloc(layout) };
-            let first =
-                NonNull::new(memory.cast::<Slot<T>>()).ok_or(BuildError::OutOfMemory { bytes: Some(layout.size()) })?;
-            Ok(Self { first, len })
-        }
-
-        pub(super) fn first(&self) -> NonNull<Slot<T>> {
-            self.first
-        }
-
-        pub(super) fn len(&self) -> usize {
-            self.len
-        }
-
-        /// Whole 128-byte rows, so that no neighbour of this allocation shares a line with a slot.
-        fn layout(len: usize) -> Option<Layout> {
-            let layout = Layout::array::<Slot<T>>(len).ok()?;
-            if layout.size() == 0 {
-                return Some(layout);
-            }
-            Some(layout.align_to(128).ok()?.pad_to_align())
-        }
-    }
-
-    impl<T> Drop for Storage<T> {
-        fn drop(&mut self) {
-            if let Some(layout) = Self::layout(self.len).filter(|l| l.size() != 0) {
-                // SAFETY: `new` allocated this memory with the same layout.
-                unsafe { dealloc(self.first.as_ptr().cast(), layout) };
-            }
-        }
-    }
-}
-
-#[cfg(ringmail_loom)]
-struct Storage<T>(Vec<Slot<T>>);
-
-#[cfg(ringmail_loom)]
-impl<T> Storage<T> {
-    fn new(len: usize) -> Result<Self, BuildError> {
-        // Loom's cells must be made by `new` inside the model.
-        Ok(Self((0..len).map(|_| Slot::new()).collect()))
-    }
-
-    fn first(&self) -> NonNull<Slot<T>> {
-        NonNull::from(&self.0[0])
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
     }
 }

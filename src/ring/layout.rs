@@ -57,18 +57,23 @@ pub(crate) struct ConsumerCounters {
     pub(crate) wakes: Counter,
 }
 
-/// A statistic with one writer and any number of readers.
+/// A statistic, with any number of readers.
 #[repr(transparent)]
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
     /// Only the owner calls this: load and store need not be one step.
     pub(crate) fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// For one that several senders count in, on cold paths.
+    pub(crate) fn add_shared(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -101,6 +106,8 @@ pub struct Stats {
     pub sent: u64,
     /// Messages taken out, or dropped because the receiver left.
     pub received: u64,
+    /// Places of an `mpsc` ring that were claimed and then given up without a message; in no other count.
+    pub tombstones: u64,
     /// Messages in the ring: `sent - received` at the moment of the look.
     pub depth: usize,
     /// Times that a send looked for room and found none; a send that blocks may look more than once.

@@ -41,6 +41,19 @@
 pub(crate) mod backing;
 pub(crate) mod cursor;
 pub(crate) mod layout;
+pub(crate) mod mpsc;
 pub(crate) mod order;
+pub(crate) mod pile;
 mod slot;
 pub(crate) mod spsc;
+mod storage;
+
+/// Runs its second part on its first when dropped, also by a panic.
+struct OnDrop<'a, C, F: FnMut(&mut C)>(&'a mut C, F);
+
+impl<C, F: FnMut(&mut C)> Drop for OnDrop<'_, C, F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        (self.1)(self.0);
+    }
+}

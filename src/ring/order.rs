@@ -9,8 +9,22 @@
 //! | [`observe_head`] | Acquire | [`publish_head`] | |
 //! | [`retire_head`] | Release | [`inherit_head`] | the consumer's whole role: the sender owns what is left |
 //! | [`inherit_head`] | Acquire | [`retire_head`] | |
+//! | [`publish_stamp`] | Release | [`observe_stamp`] | one value of an `mpsc` ring |
+//! | [`observe_stamp`] | Acquire | [`publish_stamp`] | |
+//! | [`free_head`] | Release | [`find_head`] | the values before `head` of an `mpsc` ring are out |
+//! | [`find_head`] | Acquire | [`free_head`] | and every claim before it: a fresh look at `tail` is not behind |
+//! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
+//! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
+//! | [`observe_end`] | Acquire | [`end_tail`] | |
+//! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
+//! | [`take_over_head`] | Acquire | [`give_up_head`] | |
+//! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
+//! | [`take_pile`] | Acquire | [`put_on_pile`] | |
+//! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
+//! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
+//! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
 //!
 //! Relaxed on purpose: the `gone` word (it carries no data; whoever acts on it then reads `head` by `inherit_head`),
 //! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
@@ -36,8 +50,22 @@ pub enum Site {
     ObserveHead,
     RetireHead,
     InheritHead,
+    PublishStamp,
+    ObserveStamp,
+    FreeHead,
+    FindHead,
+    LeaveSenders,
+    EndTail,
+    ObserveEnd,
+    GiveUpHead,
+    TakeOverHead,
+    PutOnPile,
+    TakePile,
+    LeaveLanes,
+    ObserveLanesEnd,
     Announce,
     Answer,
+    SeeWaiting,
     /// What the waker cell orders by itself.
     WakerCell,
     /// The ringer's barrier between publishing and looking at the bell.
@@ -68,6 +96,8 @@ pub enum Site {
     SenderCloseRings,
     /// A receiver that closes rings.
     ReceiverCloseRings,
+    /// The fence between opening a lane and looking whether the receiver has gone.
+    OpenFence,
     /// An inherited ring is marked empty before its values drop.
     InheritStore,
 }
@@ -75,7 +105,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 25] = [
+    pub const ALL: [Site; 40] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -83,8 +113,22 @@ impl Site {
         Site::ObserveHead,
         Site::RetireHead,
         Site::InheritHead,
+        Site::PublishStamp,
+        Site::ObserveStamp,
+        Site::FreeHead,
+        Site::FindHead,
+        Site::LeaveSenders,
+        Site::EndTail,
+        Site::ObserveEnd,
+        Site::GiveUpHead,
+        Site::TakeOverHead,
+        Site::PutOnPile,
+        Site::TakePile,
+        Site::LeaveLanes,
+        Site::ObserveLanesEnd,
         Site::Announce,
         Site::Answer,
+        Site::SeeWaiting,
         Site::WakerCell,
         Site::LightBarrier,
         Site::HeavyBarrier,
@@ -100,6 +144,7 @@ impl Site {
         Site::HandOver,
         Site::SenderCloseRings,
         Site::ReceiverCloseRings,
+        Site::OpenFence,
         Site::InheritStore,
     ];
 }
@@ -175,10 +220,25 @@ orders! {
     observe_head = Acquire, ObserveHead;
     retire_head = Release, RetireHead;
     inherit_head = Acquire, InheritHead;
+    publish_stamp = Release, PublishStamp;
+    observe_stamp = Acquire, ObserveStamp;
+    free_head = Release, FreeHead;
+    find_head = Acquire, FindHead;
+    leave_senders = AcqRel, LeaveSenders;
+    end_tail = Release, EndTail;
+    observe_end = Acquire, ObserveEnd;
+    give_up_head = Release, GiveUpHead;
+    take_over_head = Acquire, TakeOverHead;
+    put_on_pile = Release, PutOnPile;
+    take_pile = Acquire, TakePile;
+    leave_lanes = AcqRel, LeaveLanes;
+    observe_lanes_end = Acquire, ObserveLanesEnd;
     #[cfg(feature = "std")]
     announce = Release, Announce;
     #[cfg(feature = "std")]
     answer = Acquire, Answer;
+    #[cfg(feature = "std")]
+    see_waiting = Acquire, SeeWaiting;
     // Not a choice of ours: what `atomic_waker` does, for the model of it in `sync`.
     #[cfg(ringmail_loom)]
     waker_cell = AcqRel, WakerCell;

@@ -7,7 +7,6 @@ use core::mem::MaybeUninit;
 #[cfg_attr(not(ringmail_loom), repr(transparent))]
 pub(crate) struct Slot<T>(UnsafeCell<MaybeUninit<T>>);
 
-#[cfg(ringmail_loom)]
 impl<T> Slot<T> {
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
@@ -38,10 +37,53 @@ pub(crate) unsafe fn read<T>(slot: *const Slot<T>) -> T {
     let slot = unsafe { &*slot };
     slot.0.with(|p| {
         // SAFETY: the caller owns the cell, so nobody writes it meanwhile.
-        let value = unsafe { p.read() };
+        let value = unsafe { copy_out(p) };
         // SAFETY: the caller promises that the cell holds a value.
         unsafe { value.assume_init() }
     })
+}
+
+/// `source.read()`, word by word if there are 3 to 32: as many as fit the vector registers of x86-64 without AVX.
+///
+/// A plain read is a copy from memory to memory. It must be done before the store that frees the slot, and the compiler
+/// does not merge it across that store with the move that the caller makes of the answer (`Ok` to `Some` to a variable
+/// of its own): two copies of the message. Words are values: they wait in registers and are written once, where the
+/// caller wants them. Pointers, because a word may be one, and uninitialised, because a word may be padding.
+///
+/// # Safety
+/// As `source.read()`.
+#[inline(always)]
+unsafe fn copy_out<T>(source: *const MaybeUninit<T>) -> MaybeUninit<T> {
+    type Word = MaybeUninit<*const ()>;
+    const WORD: usize = size_of::<Word>();
+    // A constant, not a call: what is not folded at once, the compiler splits the longer copies by.
+    let words = const {
+        let (words, rest) = (size_of::<T>() / WORD, size_of::<T>() % WORD);
+        if rest == 0 && align_of::<T>() >= align_of::<Word>() && words >= 3 && words <= 32 { words } else { 0 }
+    };
+    if words == 0 {
+        // SAFETY: the caller's promise.
+        return unsafe { source.read() };
+    }
+    let mut value = MaybeUninit::<T>::uninit();
+    let (source, target) = (source.cast::<Word>(), value.as_mut_ptr().cast::<Word>());
+    // Not a loop: the compiler would see the copy in it.
+    macro_rules! move_words {
+        ($($i:literal)*) => {$(
+            if $i < words {
+                // SAFETY: `i < words`, inside the value.
+                let source = unsafe { source.add($i) };
+                // SAFETY: as above.
+                let target = unsafe { target.add($i) };
+                // SAFETY: the caller's promise; aligned, as the value is.
+                let word = unsafe { source.read() };
+                // SAFETY: our own variable, aligned too.
+                unsafe { target.write(word) };
+            }
+        )*};
+    }
+    move_words!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+    value
 }
 
 /// Borrows the value in `slot`.

@@ -10,7 +10,7 @@
 mod consumer;
 mod producer;
 
-pub(crate) use consumer::Consumer;
+pub(crate) use consumer::{Consumer, Next};
 pub(crate) use producer::Producer;
 
 use super::backing::Heap;
@@ -27,21 +27,12 @@ pub(crate) fn pair<T>(ring: Heap<T>) -> (Producer<Heap<T>>, Consumer<Heap<T>>) {
     (producer, consumer)
 }
 
-/// Runs its second part on its first when dropped, also by a panic.
-struct OnDrop<'a, C, F: FnMut(&mut C)>(&'a mut C, F);
-
-impl<C, F: FnMut(&mut C)> Drop for OnDrop<'_, C, F> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        (self.1)(self.0);
-    }
-}
-
 fn stats(producer: &ProducerBlock, consumer: &ConsumerBlock, start: Position, head: Position, tail: Position) -> Stats {
     let (sent, received) = (tail.since(start), head.since(start));
     Stats {
         sent,
         received,
+        tombstones: 0,
         depth: sent.saturating_sub(received) as usize,
         full: producer.counters.0.full.get(),
         sender_parks: producer.counters.0.parks.get(),

@@ -146,16 +146,23 @@ impl Bell {
     #[cold]
     #[inline(never)]
     pub(crate) fn answer(&self) -> bool {
-        let mut state = self.core.state.load(Ordering::Relaxed);
+        self.answer_if(|| true)
+    }
+
+    /// The cold half, for one of several ringers: it wakes only if what it published is what the sleeper waits for. `mine` may read
+    /// what the sleeper noted before it announced itself.
+    #[inline(always)]
+    pub(crate) fn answer_if(&self, mine: impl FnOnce() -> bool) -> bool {
+        let mut state = self.core.state.load(order::see_waiting());
         if state & FENCED != 0 {
             if !mutant!(RingFence) {
                 barrier::full();
             }
             if !mutant!(RingReload) {
-                state = self.core.state.load(Ordering::Relaxed);
+                state = self.core.state.load(order::see_waiting());
             }
         }
-        if state & WAITING == 0 {
+        if state & WAITING == 0 || !mine() {
             return false;
         }
         // Only the bit: FENCED is the sleeper's.
@@ -328,7 +335,7 @@ impl Bell {
     /// ask `is_closed` beside `is_empty` or `is_full`. Allocates one small block.
     pub fn wait(&self, timeout: Option<Duration>, mut ready: impl FnMut() -> bool) -> bool {
         let mut side = super::Side::new(self.clone(), super::WaitStrategy::Park);
-        side.block(super::Deadline::after(timeout), 0, &mut ready).is_ok()
+        side.block(super::Deadline::after(timeout), 0, |_| ready()).is_ok()
     }
 }
 

@@ -13,6 +13,7 @@ mod barrier;
 mod bell;
 mod notify;
 mod parker;
+mod queue;
 
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
@@ -21,6 +22,8 @@ pub use bell::{Armed, Barrier, Bell};
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;
 pub use notify::Notify;
+use queue::Place;
+pub(crate) use queue::{Patience, Queue};
 
 use crate::ring::order::mutant;
 use crate::sync::{spin_loop, yield_now};
@@ -111,15 +114,31 @@ const FENCE_BELOW: u64 = 512;
 /// And one that sleeps less often than this is better off without. Apart, so that it does not flap.
 const FENCE_ABOVE: u64 = 2048;
 
+/// Which look of a waiting side this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    /// Between others: whoever waits in a queue goes first.
+    Passing,
+    /// It is this side's turn, or there is no queue.
+    Turn,
+    /// As `Turn`, and if there is nothing the side sleeps.
+    Last,
+}
+
 /// The waiting half of a handle: its bell, its way to sleep, and what it has learnt about its waits.
 pub(crate) struct Side {
     bell: Bell,
+    /// Where several sides share the bell, and where this one stands.
+    queue: Option<Queue>,
+    place: Place,
     strategy: WaitStrategy,
     parker: Arc<Parker>,
     /// Wakes `parker`.
     waker: Waker,
     /// Whether a future of this handle announced itself and has not stood down.
     armed: bool,
+    /// What `passed` was then.
+    armed_at: u64,
     rounds: u32,
     /// Messages per sleep, a running average, and the count at the last sleep.
     per_sleep: u64,
@@ -134,16 +153,29 @@ impl Side {
         let waker = Waker::from(Arc::clone(&parker));
         Self {
             bell,
+            queue: None,
+            place: Place::default(),
             strategy,
             parker,
             waker,
             armed: false,
+            armed_at: 0,
             rounds: MOST_ROUNDS,
             per_sleep: 8 * FENCE_ABOVE,
             last_sleep: 0,
             often: false,
             sleeps: 0,
         }
+    }
+
+    /// A side whose bell others wait on too, in this queue.
+    pub(crate) fn queued(bell: Bell, strategy: WaitStrategy, queue: Queue) -> Self {
+        Self { queue: Some(queue), ..Self::new(bell, strategy) }
+    }
+
+    /// Another side like this one.
+    pub(crate) fn another(&self) -> Self {
+        Self { queue: self.queue.clone(), ..Self::new(self.bell.clone(), self.strategy) }
     }
 
     pub(crate) fn set_strategy(&mut self, strategy: WaitStrategy) {
@@ -161,43 +193,68 @@ impl Side {
         &mut self,
         deadline: Deadline,
         passed: u64,
-        mut ready: impl FnMut() -> bool,
+        mut ready: impl FnMut(Look) -> bool,
     ) -> Result<(), TimedOut> {
-        if ready() || self.poll_a_while(deadline, &mut ready)? {
+        let mut passing = || ready(Look::Passing);
+        if passing() || self.poll_a_while(deadline, &mut passing)? {
             self.stayed_awake(passed);
+            self.leave();
             return Ok(());
         }
         loop {
             if !mutant!(ResetFirst) {
                 self.parker.reset();
             }
-            let announced = self.announce(None, passed);
-            if mutant!(ResetFirst) {
-                self.parker.reset();
-            }
-            if !announced {
-                yield_now();
-            } else if !mutant!(LookAgain) && ready() {
-                self.bell.withdraw(&self.waker);
-                return Ok(());
+            let turn = self.join(None);
+            if !turn {
+                // Whoever leaves the front wakes this side.
+                if ready(Look::Passing) {
+                    self.leave();
+                    return Ok(());
+                }
+                self.sleep(deadline);
             } else {
-                self.sleeps += 1;
-                self.parker.park(deadline.left());
-                self.bell.withdraw(&self.waker);
+                // A front that others left may have found room before it announces itself.
+                if self.queue.is_some() && ready(Look::Turn) {
+                    self.leave();
+                    return Ok(());
+                }
+                let announced = self.announce(None, passed);
+                if mutant!(ResetFirst) {
+                    self.parker.reset();
+                }
+                if !announced {
+                    yield_now();
+                } else if !mutant!(LookAgain) && ready(Look::Last) {
+                    self.bell.withdraw(&self.waker);
+                    self.leave();
+                    return Ok(());
+                } else {
+                    self.sleep(deadline);
+                    self.bell.withdraw(&self.waker);
+                }
             }
-            if ready() {
+            if ready(if turn { Look::Turn } else { Look::Passing }) {
+                self.leave();
                 return Ok(());
             }
             if deadline.passed() {
+                self.leave();
                 return Err(TimedOut);
             }
         }
     }
 
+    fn sleep(&mut self, deadline: Deadline) {
+        self.sleeps += 1;
+        self.parker.park(deadline.left());
+    }
+
     /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `passed` as in [`Side::block`].
     #[cold]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut() -> bool) -> Poll<()> {
-        if ready() || self.spin_a_while(POLL_PAUSES, POLL_ROUNDS, Deadline::NEVER, &mut ready) {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut(Look) -> bool) -> Poll<()> {
+        let mut passing = || ready(Look::Passing);
+        if passing() || self.spin_a_while(POLL_PAUSES, POLL_ROUNDS, Deadline::NEVER, &mut passing) {
             self.stayed_awake(passed);
             self.stand_down();
             return Poll::Ready(());
@@ -206,15 +263,27 @@ impl Side {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !(self.armed && self.bell.renew(cx.waker())) {
+        if !self.join(Some(cx.waker())) {
+            if ready(Look::Passing) {
+                self.stand_down();
+                return Poll::Ready(());
+            }
+            return Poll::Pending;
+        }
+        if self.queue.is_some() && ready(Look::Turn) {
+            self.stand_down();
+            return Poll::Ready(());
+        }
+        // Only an announcement of the same wait: another may be for a message that has come since.
+        if !(self.armed && self.armed_at == passed && self.bell.renew(cx.waker())) {
             if !self.announce(Some(cx.waker()), passed) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            self.armed = true;
+            (self.armed, self.armed_at) = (true, passed);
             self.sleeps += 1;
         }
-        if !mutant!(LookAgain) && ready() {
+        if !mutant!(LookAgain) && ready(Look::Last) {
             self.stand_down();
             return Poll::Ready(());
         }
@@ -226,6 +295,28 @@ impl Side {
     pub(crate) fn stand_down(&mut self) {
         if core::mem::take(&mut self.armed) {
             self.bell.withdraw_own();
+        }
+        if self.place.is_taken() {
+            self.leave();
+        }
+    }
+
+    /// Gives up a place that a future took, if one did.
+    pub(crate) fn leave_queue(&mut self) {
+        if self.place.is_taken() {
+            self.stand_down();
+        }
+    }
+
+    /// Takes a place in the queue, if there is one. Whether it is this side's turn.
+    fn join(&mut self, waker: Option<&Waker>) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.join(&mut self.place, waker.unwrap_or(&self.waker)))
+    }
+
+    /// Gives the place up. After withdrawing from the bell: the next one in the queue takes the bell over.
+    fn leave(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.leave(&mut self.place);
         }
     }
 
@@ -244,7 +335,11 @@ impl Side {
     fn stayed_awake(&mut self, passed: u64) {
         if self.often && passed.wrapping_sub(self.last_sleep) > FENCE_ABOVE {
             (self.often, self.per_sleep) = (false, FENCE_ABOVE);
-            self.bell.unfence();
+            match &self.queue {
+                // The bell's fences are the first waiter's business: only if there is none.
+                Some(queue) => queue.if_idle(|| self.bell.unfence()),
+                None => self.bell.unfence(),
+            }
         }
     }
 

@@ -12,4 +12,13 @@ impl Bell {
     pub(crate) fn answer(&self) -> bool {
         false
     }
+
+    pub(crate) fn answer_if(&self, _mine: impl FnOnce() -> bool) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> bool {
+        false
+    }
 }

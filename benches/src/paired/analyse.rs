@@ -11,6 +11,8 @@ use super::stats::{median_interval, quartiles};
 pub struct Summary {
     /// The suite's name.
     pub suite: String,
+    /// The name that readers see.
+    pub label: String,
     /// What it measures.
     pub about: String,
     /// Unit of the figures.
@@ -106,6 +108,7 @@ fn summary(runs: &[RunFile], name: &str, baseline: &str) -> Option<Summary> {
     builds.dedup();
     Some(Summary {
         suite: name.into(),
+        label: if first.label.is_empty() { name } else { &first.label }.into(),
         about: first.about.clone(),
         unit: first.unit.clone(),
         lower_is_better: first.lower_is_better,
@@ -181,6 +184,7 @@ mod tests {
     fn run(lower_is_better: bool, slices: Vec<Slice>) -> RunFile {
         let suite = SuiteRun {
             suite: "s".into(),
+            label: String::new(),
             about: "s".into(),
             unit: "u".into(),
             lower_is_better,

@@ -109,7 +109,7 @@ impl Cli {
             Some(Command::List) => {
                 for suite in SUITES {
                     let names: Vec<_> = suite.contenders.iter().map(|c| c.name).collect();
-                    println!("{:<14} {}\n               {}", suite.name, suite.about, names.join(", "));
+                    println!("{:<16} {}\n                 {}", suite.name, suite.about, names.join(", "));
                 }
                 Ok(())
             }

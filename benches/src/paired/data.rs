@@ -26,6 +26,9 @@ pub struct RunFile {
 pub struct SuiteRun {
     /// The suite's name in the catalogue.
     pub suite: String,
+    /// The name that readers see; empty in older files, which have none beside `suite`.
+    #[serde(default)]
+    pub label: String,
     /// What it measures.
     pub about: String,
     /// `Mmsg/s` or `ns`.

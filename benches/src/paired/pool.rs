@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::data::{Reply, Request};
+use crate::catalog::Suite;
 
 /// A contender as named on the command line: `name`, or `name@program` for the same contender of another build.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Contestant {
     replies: Receiver<String>,
     /// Messages for a slice of the intended length, by what the last one took.
     pub n: u64,
+    /// The fewest that make a slice.
+    least: u64,
 }
 
 impl Contestant {
@@ -46,9 +49,9 @@ impl Contestant {
     ///
     /// # Errors
     /// The program could not be started.
-    pub fn start(entrant: &Entrant, suite: &str, cores: [usize; 2]) -> Result<Self, String> {
+    pub fn start(entrant: &Entrant, suite: &Suite, cores: [usize; 2]) -> Result<Self, String> {
         let mut process = Command::new(&entrant.program)
-            .args(["child", suite, &entrant.contender])
+            .args(["child", suite.name, &entrant.contender])
             .args(cores.map(|core| core.to_string()))
             // The message of a panic is what a report needs; ten frames of it, three times over, are not.
             .env("RUST_BACKTRACE", "0")
@@ -68,7 +71,7 @@ impl Contestant {
                 }
             }
         });
-        Ok(Self { process, requests, replies, n: 16 })
+        Ok(Self { process, requests, replies, n: suite.least.max(16), least: suite.least })
     }
 
     /// Runs one slice.
@@ -101,7 +104,7 @@ impl Contestant {
     /// have met a disturbance.
     pub fn aim(&mut self, reply: &Reply, slice: Duration) {
         let factor = slice.as_nanos() as f64 / reply.elapsed_ns.max(1) as f64;
-        self.n = ((self.n as f64 * factor.clamp(0.25, 4.0)) as u64).max(1);
+        self.n = ((self.n as f64 * factor.clamp(0.25, 4.0)) as u64).max(self.least);
     }
 }
 

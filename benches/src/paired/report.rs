@@ -91,7 +91,7 @@ impl Line {
     fn bar(&self) -> Bar {
         let (row, ratio) = self.best();
         Bar {
-            label: self.summary.suite.clone(),
+            label: self.summary.label.clone(),
             ratio: ratio.quartiles[1],
             interval: ratio.interval,
             note: format!("vs {}", row.contender),
@@ -142,7 +142,7 @@ fn markdown(lines: &[Line], runs: &[RunFile], baseline: &str) -> String {
         let _ = writeln!(
             out,
             "| **{}**: {} | **{:.2}** | {:.2}–{:.2} | {} | {} | {:.0} %{} |",
-            line.summary.suite,
+            line.summary.label,
             line.summary.about,
             ratio.quartiles[1],
             ratio.interval[0],

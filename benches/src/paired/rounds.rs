@@ -74,6 +74,7 @@ impl Runner {
     pub fn suite(&mut self, suite: &Suite, entrants: &[Entrant], deadline: Option<Instant>) -> SuiteRun {
         let mut run = SuiteRun {
             suite: suite.name.into(),
+            label: suite.label.into(),
             about: suite.about.into(),
             unit: if suite.kind == Kind::Latency { "ns" } else { "Mmsg/s" }.into(),
             lower_is_better: suite.kind == Kind::Latency,
@@ -173,7 +174,7 @@ impl Runner {
 
     /// A child that knows how many messages make a slice.
     fn fresh(&self, suite: &Suite, entrant: &Entrant, rng: &mut Rng) -> Result<Contestant, String> {
-        let mut child = Contestant::start(entrant, suite.name, self.plan.cores)?;
+        let mut child = Contestant::start(entrant, suite, self.plan.cores)?;
         for _ in 0..AIMING {
             let request = Request { n: child.n, padding: rng.below(PADDING), band: None };
             let reply = child.run(request, self.plan.patience)?;

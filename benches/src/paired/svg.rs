@@ -15,9 +15,9 @@ pub struct Bar {
     pub note: String,
 }
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 780.0;
 /// Where bars begin, and how much room they and the words after them have.
-const LEFT: f64 = 130.0;
+const LEFT: f64 = 150.0;
 const RIGHT: f64 = 190.0;
 const TOP: f64 = 54.0;
 const STEP: f64 = 28.0;

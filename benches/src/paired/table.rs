@@ -9,9 +9,10 @@ pub fn text(summary: &Summary, baseline: &str) -> String {
     let mut out = String::new();
     let better = if summary.lower_is_better { "less is better" } else { "more is better" };
     let floor = if summary.bands.is_empty() { "no floor band".into() } else { format!("floor {}", summary.bands()) };
+    let label = if summary.label == summary.suite { String::new() } else { format!(" {}:", summary.label) };
     let _ = writeln!(
         out,
-        "\n{}: {}; {}, {better}; {} seeds, {} builds; {floor}",
+        "\n{}:{label} {}; {}, {better}; {} seeds, {} builds; {floor}",
         summary.suite, summary.about, summary.unit, summary.series, summary.builds
     );
     let _ = writeln!(

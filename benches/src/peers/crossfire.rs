@@ -1,6 +1,7 @@
-//! crossfire's SPSC flavour, blocking on both ends or async on both ends.
+//! crossfire's SPSC and MPSC flavours, each blocking on both ends or async on both ends.
 
-use crossfire::{AsyncRx, AsyncTx, Rx, Tx, spsc};
+use crossfire::flavor::Flavor;
+use crossfire::{AsyncRx, AsyncTx, MAsyncTx, MTx, Rx, Tx, mpsc, spsc};
 
 use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TryRecv, TrySend};
 
@@ -16,30 +17,56 @@ impl<T: Send + Unpin + 'static> Channel<T> for CrossfireBlocking {
     }
 }
 
-impl<T: Send + Unpin + 'static> TrySend<T> for Tx<spsc::Array<T>> {
+/// `crossfire::mpsc::bounded_blocking`.
+#[derive(Debug)]
+pub struct CrossfireMpsc;
+
+impl<T: Send + Unpin + 'static> Channel<T> for CrossfireMpsc {
+    type Tx = MTx<mpsc::Array<T>>;
+    type Rx = Rx<mpsc::Array<T>>;
+    fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
+        mpsc::bounded_blocking(capacity)
+    }
+}
+
+impl<F: Flavor> TrySend<F::Item> for Tx<F> {
     #[inline]
-    fn try_send(&mut self, value: T) -> bool {
+    fn try_send(&mut self, value: F::Item) -> bool {
         Tx::try_send(self, value).is_ok()
     }
 }
 
-impl<T: Send + Unpin + 'static> TryRecv<T> for Rx<spsc::Array<T>> {
+impl<F: Flavor> TrySend<F::Item> for MTx<F> {
     #[inline]
-    fn try_recv(&mut self) -> Option<T> {
+    fn try_send(&mut self, value: F::Item) -> bool {
+        Tx::try_send(self, value).is_ok()
+    }
+}
+
+impl<F: Flavor> TryRecv<F::Item> for Rx<F> {
+    #[inline]
+    fn try_recv(&mut self) -> Option<F::Item> {
         Rx::try_recv(self).ok()
     }
 }
 
-impl<T: Send + Unpin + 'static> BlockSend<T> for Tx<spsc::Array<T>> {
+impl<F: Flavor> BlockSend<F::Item> for Tx<F> {
     #[inline]
-    fn send(&mut self, value: T) {
+    fn send(&mut self, value: F::Item) {
         assert!(Tx::send(self, value).is_ok(), "crossfire: disconnected");
     }
 }
 
-impl<T: Send + Unpin + 'static> BlockRecv<T> for Rx<spsc::Array<T>> {
+impl<F: Flavor> BlockSend<F::Item> for MTx<F> {
     #[inline]
-    fn recv(&mut self) -> T {
+    fn send(&mut self, value: F::Item) {
+        assert!(Tx::send(self, value).is_ok(), "crossfire: disconnected");
+    }
+}
+
+impl<F: Flavor> BlockRecv<F::Item> for Rx<F> {
+    #[inline]
+    fn recv(&mut self) -> F::Item {
         Rx::recv(self).expect("crossfire: disconnected")
     }
 }
@@ -56,19 +83,39 @@ impl<T: Send + Unpin + 'static> Channel<T> for CrossfireAsync {
     }
 }
 
-// The futures are the peer's own, not wrapped in an `async fn`: its ends are not `Sync`, so a wrapper that borrows one
-// across the wait would not be `Send`.
-impl<T: Send + Unpin + 'static> AsyncSend<T> for AsyncTx<spsc::Array<T>> {
+/// `crossfire::mpsc::bounded_async`.
+#[derive(Debug)]
+pub struct CrossfireMpscAsync;
+
+impl<T: Send + Unpin + 'static> Channel<T> for CrossfireMpscAsync {
+    type Tx = MAsyncTx<mpsc::Array<T>>;
+    type Rx = AsyncRx<mpsc::Array<T>>;
+    fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
+        mpsc::bounded_async(capacity)
+    }
+}
+
+// The futures are the peer's own, not wrapped in an `async fn`: the SPSC ends are not `Sync`, so a wrapper that borrows
+// one across the wait would not be `Send`.
+impl<F: Flavor<Item: Send + Unpin>> AsyncSend<F::Item> for AsyncTx<F> {
     #[inline]
-    fn send(&mut self, value: T) -> impl Future<Output = ()> + Send {
+    fn send(&mut self, value: F::Item) -> impl Future<Output = ()> + Send {
         let sending = AsyncTx::send(self, value);
         async move { assert!(sending.await.is_ok(), "crossfire: disconnected") }
     }
 }
 
-impl<T: Send + Unpin + 'static> AsyncRecv<T> for AsyncRx<spsc::Array<T>> {
+impl<F: Flavor<Item: Send + Unpin>> AsyncSend<F::Item> for MAsyncTx<F> {
     #[inline]
-    fn recv(&mut self) -> impl Future<Output = T> + Send {
+    fn send(&mut self, value: F::Item) -> impl Future<Output = ()> + Send {
+        let sending = AsyncTx::send(self, value);
+        async move { assert!(sending.await.is_ok(), "crossfire: disconnected") }
+    }
+}
+
+impl<F: Flavor<Item: Send + Unpin>> AsyncRecv<F::Item> for AsyncRx<F> {
+    #[inline]
+    fn recv(&mut self) -> impl Future<Output = F::Item> + Send {
         let receiving = AsyncRx::recv(self);
         async move { receiving.await.expect("crossfire: disconnected") }
     }

@@ -2,16 +2,20 @@
 //!
 //! Everything is monomorphised: a workload is generic over a [`Channel`] and calls its ends directly, so a slice runs
 //! the peer's own code and nothing else. Each peer is used in the configuration that its documentation recommends for
-//! one sender and one receiver; where it has several candidates, each is a contender of its own.
+//! one sender and one receiver, or for several senders and one receiver; where it has several candidates, each is a
+//! contender of its own.
 
 mod async_channel;
+mod concurrent_queue;
 mod crossbeam;
 mod crossfire;
 mod disruptor;
 mod flume;
 mod kanal;
+mod many;
 mod ringbuf;
 mod ringmail;
+mod ringmail_many;
 mod rtrb;
 mod std_mpsc;
 mod thingbuf;
@@ -21,13 +25,16 @@ use std::fmt::Debug;
 use std::future::Future;
 
 pub use async_channel::AsyncChannel;
+pub use concurrent_queue::ConcurrentQueue;
 pub use crossbeam::{ArrayQueue, Crossbeam};
-pub use crossfire::{CrossfireAsync, CrossfireBlocking};
-pub use disruptor::Disruptor;
+pub use crossfire::{CrossfireAsync, CrossfireBlocking, CrossfireMpsc, CrossfireMpscAsync};
+pub use disruptor::{Disruptor, DisruptorMulti};
 pub use flume::Flume;
 pub use kanal::{KanalAsync, KanalSync};
+pub use many::{CheckEach, Drain, MAX_SENDERS, ManySenders, share, tag};
 pub use ringbuf::{Ringbuf, RingbufSlices};
 pub use ringmail::{Ringmail, RingmailDrain, RingmailSlices, RingmailSpin};
+pub use ringmail_many::{RingmailFanIn, RingmailFanInSplit, RingmailMpsc};
 pub use rtrb::{Rtrb, RtrbSlices};
 pub use std_mpsc::StdSync;
 pub use thingbuf::{ThingbufAsync, ThingbufBlocking};

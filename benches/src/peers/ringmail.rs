@@ -1,7 +1,7 @@
 //! ringmail: the `spsc` channel as `channel` makes it, and with spinning ends; runs through chunks, slices or `drain`.
 
-use ringmail::WaitStrategy;
 use ringmail::spsc::{self, Builder, Receiver, Sender};
+use ringmail::{Shape, WaitStrategy};
 
 use super::{
     AsyncRecv, AsyncSend, BatchRecv, BatchSend, BlockRecv, BlockSend, Channel, Check, MAX_RUN, TryRecv, TrySend,
@@ -19,42 +19,48 @@ impl<T: Send> Channel<T> for Ringmail {
     }
 }
 
-impl<T: Send> TrySend<T> for Sender<T> {
+impl<T, S: Shape> TrySend<T> for ringmail::Sender<T, S> {
     #[inline]
     fn try_send(&mut self, value: T) -> bool {
-        Sender::try_send(self, value).is_ok()
+        ringmail::Sender::try_send(self, value).is_ok()
     }
 }
 
-impl<T: Send> TryRecv<T> for Receiver<T> {
+impl<T, S: Shape> TryRecv<T> for ringmail::Receiver<T, S> {
     #[inline]
     fn try_recv(&mut self) -> Option<T> {
-        Receiver::try_recv(self).ok()
+        ringmail::Receiver::try_recv(self).ok()
     }
 }
 
-impl<T: Send> BlockSend<T> for Sender<T> {
+impl<T, S: Shape> BlockSend<T> for ringmail::Sender<T, S> {
     #[inline]
     fn send(&mut self, value: T) {
-        assert!(Sender::send(self, value).is_ok(), "ringmail: disconnected");
+        assert!(ringmail::Sender::send(self, value).is_ok(), "ringmail: disconnected");
     }
 }
 
-impl<T: Send> BlockRecv<T> for Receiver<T> {
+impl<T, S: Shape> BlockRecv<T> for ringmail::Receiver<T, S> {
     #[inline]
     fn recv(&mut self) -> T {
-        Receiver::recv(self).expect("ringmail: disconnected")
+        ringmail::Receiver::recv(self).expect("ringmail: disconnected")
     }
 }
 
-impl<T: Send> AsyncSend<T> for Sender<T> {
+impl<T: Send, S: Shape> AsyncSend<T> for ringmail::Sender<T, S>
+where
+    Self: Send,
+{
     #[inline]
     async fn send(&mut self, value: T) {
         assert!(self.send_async(value).await.is_ok(), "ringmail: disconnected");
     }
 }
 
-impl<T: Send> AsyncRecv<T> for Receiver<T> {
+impl<T: Send, S: Shape> AsyncRecv<T> for ringmail::Receiver<T, S>
+where
+    Self: Send,
+{
     #[inline]
     async fn recv(&mut self) -> T {
         self.recv_async().await.expect("ringmail: disconnected")

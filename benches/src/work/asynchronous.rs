@@ -35,7 +35,7 @@ where
     )
 }
 
-async fn send_all(tx: &mut impl AsyncSend<u64>, from: u64, n: u64) {
+pub(super) async fn send_all(tx: &mut impl AsyncSend<u64>, from: u64, n: u64) {
     for seq in from..from + n {
         tx.send(seq).await;
     }

@@ -1,8 +1,9 @@
 //! The workloads. Each runs `n` messages (or round trips) over one pair of cores and says how long they took; each
-//! checks that every message arrived once, in order and whole.
+//! checks that every message arrived once, in its sender's order and whole.
 
 mod asynchronous;
 mod batch;
+pub mod many;
 mod pingpong;
 mod stream;
 mod wake;

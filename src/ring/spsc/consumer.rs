@@ -1,11 +1,12 @@
 //! The end that reads.
 
+use super::super::OnDrop;
 use super::super::backing::{Backing, Geometry, drop_run};
 use super::super::cursor::Position;
 use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order;
 use super::super::slot::{self, Slot};
-use super::{OnDrop, stats};
+use super::stats;
 use crate::sync::Ordering;
 use alloc::vec::Vec;
 
@@ -21,7 +22,7 @@ pub(crate) struct Consumer<B: Backing> {
     retired: bool,
     geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    _backing: B,
+    backing: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it reads may come from another.
@@ -38,7 +39,7 @@ impl<B: Backing> Consumer<B> {
         let own = unsafe { geometry.consumer.as_ref() };
         let head = Position::from_word(own.head.load(Ordering::Relaxed));
         // No message known yet: the first operation looks.
-        Self { head, tail_seen: head, over: false, retired: false, geometry, _backing: backing }
+        Self { head, tail_seen: head, over: false, retired: false, geometry, backing }
     }
 
     #[inline(always)]
@@ -218,6 +219,11 @@ impl<B: Backing> Consumer<B> {
     /// Whether the producer has sent its last message.
     pub(crate) fn peer_closed(&self) -> bool {
         Position::is_closed(B::observe(&self.peer().tail, Ordering::Relaxed))
+    }
+
+    /// The memory that this end is attached to.
+    pub(crate) fn backing(&self) -> &B {
+        &self.backing
     }
 
     pub(crate) fn capacity(&self) -> usize {

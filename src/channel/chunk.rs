@@ -1,24 +1,26 @@
 //! Many messages at once, written and read where they lie.
 
-use super::{Publish, Receiver, Release, Sender};
+use super::receiver::Free;
+use super::{RecvEnd, Shape, SingleWriter};
+use crate::spsc::end::Tx;
 use core::fmt;
 use core::iter::FusedIterator;
 #[cfg(not(ringmail_loom))]
 use core::mem::MaybeUninit;
 
-/// Reserved places of a channel, from [`Sender::try_reserve`].
+/// Reserved places of a channel, from [`Sender::try_reserve`](super::Sender::try_reserve).
 ///
 /// It counts what is written into it; [`WriteChunk::commit`] publishes just that. Dropped, it sends nothing and drops what was
 /// written; leaked, it sends nothing and leaks what was written.
 #[must_use = "nothing is sent before `commit`"]
 pub struct WriteChunk<'a, T> {
-    tx: &'a mut Sender<T>,
+    tx: &'a mut Tx<T>,
 }
 
 impl<'a, T> WriteChunk<'a, T> {
     /// Takes over the reservation that the ring just made.
     #[inline(always)]
-    pub(super) fn new(tx: &'a mut Sender<T>) -> Self {
+    pub(super) fn new(tx: &'a mut Tx<T>) -> Self {
         Self { tx }
     }
 
@@ -67,7 +69,7 @@ impl<'a, T> WriteChunk<'a, T> {
     #[inline]
     pub fn commit(self) -> usize {
         let n = self.len();
-        drop(Publish(&mut *self.tx));
+        drop(self.tx.publishing());
         n
     }
 
@@ -97,18 +99,18 @@ impl<T> Drop for WriteChunk<'_, T> {
     }
 }
 
-/// The next messages of a channel, from [`Receiver::read_chunk`].
+/// The next messages of a channel, from [`Receiver::read_chunk`](super::Receiver::read_chunk).
 ///
 /// Dropped or leaked, it takes nothing: the messages stay in the channel.
 #[must_use = "nothing is received before `commit` or iteration"]
-pub struct ReadChunk<'a, T> {
-    rx: &'a mut Receiver<T>,
+pub struct ReadChunk<'a, T, S: Shape> {
+    rx: &'a mut S::Rx<T>,
     len: u64,
 }
 
-impl<'a, T> ReadChunk<'a, T> {
+impl<'a, T, S: Shape> ReadChunk<'a, T, S> {
     #[inline(always)]
-    pub(super) fn new(rx: &'a mut Receiver<T>, len: u64) -> Self {
+    pub(super) fn new(rx: &'a mut S::Rx<T>, len: u64) -> Self {
         Self { rx, len }
     }
 
@@ -122,24 +124,16 @@ impl<'a, T> ReadChunk<'a, T> {
         self.len == 0
     }
 
-    /// The messages, in order, as the two runs they form; the second is empty unless the chunk crosses the storage's end.
-    #[cfg(not(ringmail_loom))]
-    #[inline]
-    pub fn as_slices(&self) -> (&[T], &[T]) {
-        self.rx.ring.slices(self.len)
-    }
-
     /// The messages, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> + '_ {
-        (0..self.len).map_while(|i| self.rx.ring.front(i))
+        (0..self.len).map_while(|i| self.rx.front(i))
     }
 
     /// Drops the first `n` messages (all, if `n` is more) and frees their places. The rest stay in the channel.
     #[inline]
     pub fn commit(self, n: usize) {
         let n = self.len.min(n as u64);
-        let waking = Wake(self.rx);
-        waking.0.ring.skip(n);
+        self.rx.skip(n);
     }
 
     /// Drops all messages of the chunk and frees their places.
@@ -150,33 +144,32 @@ impl<'a, T> ReadChunk<'a, T> {
     }
 }
 
-/// Wakes the sender when dropped, also by a panic.
-struct Wake<'a, T>(&'a mut Receiver<T>);
-
-impl<T> Drop for Wake<'_, T> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.0.ring_sender();
+impl<T, S: SingleWriter> ReadChunk<'_, T, S> {
+    /// The messages, in order, as the two runs they form; the second is empty unless the chunk crosses the storage's end.
+    #[cfg(not(ringmail_loom))]
+    #[inline]
+    pub fn as_slices(&self) -> (&[T], &[T]) {
+        S::slices(self.rx, self.len)
     }
 }
 
-impl<'a, T> IntoIterator for ReadChunk<'a, T> {
+impl<'a, T, S: Shape> IntoIterator for ReadChunk<'a, T, S> {
     type Item = T;
-    type IntoIter = IntoIter<'a, T>;
+    type IntoIter = IntoIter<'a, T, S>;
 
     #[inline]
-    fn into_iter(self) -> IntoIter<'a, T> {
-        IntoIter { left: self.len, freeing: Release(self.rx) }
+    fn into_iter(self) -> IntoIter<'a, T, S> {
+        IntoIter { left: self.len, freeing: Free(self.rx) }
     }
 }
 
 /// Takes the messages of a chunk one by one; their places are freed together when it is dropped. What was not taken stays.
-pub struct IntoIter<'a, T> {
+pub struct IntoIter<'a, T, S: Shape> {
     left: u64,
-    freeing: Release<'a, T>,
+    freeing: Free<'a, S::Rx<T>>,
 }
 
-impl<T> Iterator for IntoIter<'_, T> {
+impl<T, S: Shape> Iterator for IntoIter<'_, T, S> {
     type Item = T;
 
     #[inline]
@@ -185,11 +178,10 @@ impl<T> Iterator for IntoIter<'_, T> {
             return None;
         }
         self.left -= 1;
-        let message = self.freeing.0.ring.take();
+        let message = self.freeing.0.take();
         if self.left == 0 {
             // Not only when dropped: leaked, it would keep the places of an empty channel from a sender that waits.
-            self.freeing.0.ring.free();
-            self.freeing.0.ring_sender();
+            self.freeing.0.free();
         }
         message
     }
@@ -199,8 +191,8 @@ impl<T> Iterator for IntoIter<'_, T> {
     }
 }
 
-impl<T> ExactSizeIterator for IntoIter<'_, T> {}
-impl<T> FusedIterator for IntoIter<'_, T> {}
+impl<T, S: Shape> ExactSizeIterator for IntoIter<'_, T, S> {}
+impl<T, S: Shape> FusedIterator for IntoIter<'_, T, S> {}
 
 impl<T> fmt::Debug for WriteChunk<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,13 +200,13 @@ impl<T> fmt::Debug for WriteChunk<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for ReadChunk<'_, T> {
+impl<T, S: Shape> fmt::Debug for ReadChunk<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadChunk").field("len", &self.len).finish()
     }
 }
 
-impl<T> fmt::Debug for IntoIter<'_, T> {
+impl<T, S: Shape> fmt::Debug for IntoIter<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadChunkIntoIter").field("left", &self.left).finish()
     }

@@ -1,8 +1,8 @@
 //! The verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
-use super::{Receiver, Sender, WaitStrategy, freed};
+use super::{Next, Receiver, RecvEnd, SendEnd, Sender, Shape, SingleWriter};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::wait::{Deadline, TimedOut};
+use crate::wait::{Deadline, Look, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
@@ -10,18 +10,15 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::time::Instant;
 
-impl<T> Sender<T> {
+impl<T, S: Shape> Sender<T, S> {
     /// Sends `value`, waiting for room if need be.
     ///
     /// # Errors
     /// The channel is closed; the value comes back.
     #[inline]
     pub fn send(&mut self, value: T) -> Result<(), SendError<T>> {
-        match self.ring.push(value) {
-            Ok(()) => {
-                self.ring_receiver();
-                Ok(())
-            }
+        match self.push_in_turn(value) {
+            Ok(()) => Ok(()),
             Err(value) => self.send_later(value, Deadline::NEVER).map_err(|e| SendError(e.into_inner())),
         }
     }
@@ -52,15 +49,112 @@ impl<T> Sender<T> {
     {
         let mut sent = 0;
         while sent < values.len() {
-            match self.try_send_slice(&values[sent..]) {
-                Ok(n) => sent += n,
-                Err(TrySendError::Full(())) => self.wait_for_room(Deadline::NEVER).unwrap_or_default(),
-                Err(TrySendError::Disconnected(())) => return Err(SendError(sent)),
+            let n = if self.end.may_go() { self.end.push_slice(&values[sent..]) } else { 0 };
+            sent += n;
+            if n == 0 {
+                if self.refusal().is_disconnected() {
+                    return Err(SendError(sent));
+                }
+                self.wait_to_push(|end| {
+                    let n = end.push_slice(&values[sent..]);
+                    sent += n;
+                    n != 0
+                });
             }
         }
         Ok(())
     }
 
+    /// Sends `value`, waiting for room if need be.
+    ///
+    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. To keep the value use
+    /// [`Sender::poll_ready`] and [`Sender::start_send`]. Needs no particular runtime.
+    ///
+    /// # Errors
+    /// The channel is closed; the value comes back.
+    #[inline]
+    pub fn send_async(&mut self, value: T) -> SendFuture<'_, T, S> {
+        SendFuture { tx: self, value: Some(value), waits: false }
+    }
+
+    /// Changes how this side waits.
+    pub fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.side.set_strategy(strategy);
+    }
+
+    #[inline]
+    fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError<T>> {
+        match self.push_in_turn(value) {
+            Ok(()) => Ok(()),
+            Err(value) => self.send_later(value, deadline()),
+        }
+    }
+
+    /// Sends one value unless there is no room or others go first.
+    #[inline(always)]
+    fn push_in_turn(&mut self, value: T) -> Result<(), T> {
+        if self.end.may_go() { self.end.push(value) } else { Err(value) }
+    }
+
+    /// There was no room, or others go first: waits.
+    #[cold]
+    #[inline(never)]
+    fn send_later(&mut self, value: T, deadline: Deadline) -> Result<(), SendTimeoutError<T>> {
+        if self.refusal().is_disconnected() {
+            return Err(SendTimeoutError::Disconnected(value));
+        }
+        let (passed, end, mut value) = (self.end.moved(), &mut self.end, Some(value));
+        let waited = self.side.block(deadline, passed, |look| attempt(end, &mut value, look));
+        self.count_parks();
+        match value {
+            None => Ok(()),
+            Some(value) if waited.is_err() => Err(SendTimeoutError::Timeout(value)),
+            Some(value) => {
+                self.end.settle();
+                Err(SendTimeoutError::Disconnected(value))
+            }
+        }
+    }
+
+    /// Blocks until `push` has sent something, or nothing can be sent any more.
+    pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Tx<T>) -> bool) {
+        let (passed, end) = (self.end.moved(), &mut self.end);
+        let attempt = |look| (look != Look::Passing || end.may_go()) && push(end) || end.is_closed();
+        self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
+        self.count_parks();
+    }
+
+    /// The same for a future. `value` is gone when it was sent.
+    #[cold]
+    #[inline(never)]
+    fn poll_send(&mut self, cx: &mut Context<'_>, value: &mut Option<T>) -> Poll<()> {
+        let (passed, end) = (self.end.moved(), &mut self.end);
+        let poll = self.side.poll(cx, passed, |look| attempt(end, value, look));
+        self.count_parks();
+        if poll.is_ready() && value.is_some() {
+            self.end.settle();
+        }
+        poll
+    }
+
+    fn count_parks(&mut self) {
+        let sleeps = self.side.take_sleeps();
+        if sleeps != 0 {
+            self.end.count_parks(sleeps);
+        }
+    }
+}
+
+/// Sends the value in `value`, if there is one; whether nothing is left to wait for: it was sent, or it never can be.
+fn attempt<E: SendEnd>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> bool {
+    if look != Look::Passing || end.may_go() {
+        let Some(message) = value.take() else { return true };
+        *value = end.push(message).err();
+    }
+    value.is_none() || end.is_closed()
+}
+
+impl<T, S: SingleWriter> Sender<T, S> {
     /// Sends everything that `values` yields, waiting for room as often as need be. Returns how many.
     ///
     /// Each run that fits is published together, when the room or the iterator ends: an iterator that itself waits for the receiver
@@ -81,18 +175,6 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends `value`, waiting for room if need be.
-    ///
-    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. To keep the value use
-    /// [`Sender::poll_ready`] and [`Sender::start_send`]. Needs no particular runtime.
-    ///
-    /// # Errors
-    /// The channel is closed; the value comes back.
-    #[inline]
-    pub fn send_async(&mut self, value: T) -> SendFuture<'_, T> {
-        SendFuture { tx: self, value: Some(value), waits: false }
-    }
-
     /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.
     ///
     /// A pending answer arranges for one wake of the context's task; another verb that waits on this handle meanwhile takes that
@@ -102,7 +184,7 @@ impl<T> Sender<T> {
     /// The channel is closed.
     #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        if self.ring.room(1) == 0 { self.poll_room(cx) } else { Poll::Ready(Ok(())) }
+        if S::ring(&mut self.end).ring.room(1) == 0 { self.poll_room(cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
@@ -114,72 +196,31 @@ impl<T> Sender<T> {
         self.try_send(value)
     }
 
-    /// Changes how this side waits.
-    pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
-    }
-
-    #[inline]
-    fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError<T>> {
-        match self.ring.push(value) {
-            Ok(()) => {
-                self.ring_receiver();
-                Ok(())
-            }
-            Err(value) => self.send_later(value, deadline()),
-        }
-    }
-
-    /// There was no room: waits for some.
-    #[cold]
-    #[inline(never)]
-    fn send_later(&mut self, value: T, deadline: Deadline) -> Result<(), SendTimeoutError<T>> {
-        if self.refusal().is_full() && self.wait_for_room(deadline).is_err() {
-            return Err(SendTimeoutError::Timeout(value));
-        }
-        // Room that was seen stays: nobody else sends. So a refusal now means closed.
-        self.try_send(value).map_err(|e| SendTimeoutError::Disconnected(e.into_inner()))
-    }
-
     /// There was no room: waits for some.
     #[cold]
     #[inline(never)]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        let (passed, ring) = (self.ring.sent(), &mut self.ring);
-        let poll = self.side.poll(cx, passed, || ring.room(1) != 0 || ring.is_closed());
+        let (passed, ring) = (self.end.moved(), &mut S::ring(&mut self.end).ring);
+        let poll = self.side.poll(cx, passed, |_| ring.room(1) != 0 || ring.is_closed());
         self.count_parks();
         ready!(poll);
-        if self.ring.is_closed() {
-            self.ring.inherit_if_gone();
+        if self.end.is_closed() {
+            self.end.settle();
             return Poll::Ready(Err(SendError(())));
         }
         Poll::Ready(Ok(()))
     }
-
-    fn wait_for_room(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
-        let (passed, ring) = (self.ring.sent(), &mut self.ring);
-        let waited = self.side.block(deadline, passed, || ring.room(1) != 0 || ring.is_closed());
-        self.count_parks();
-        waited
-    }
-
-    fn count_parks(&mut self) {
-        let sleeps = self.side.take_sleeps();
-        if sleeps != 0 {
-            self.ring.count_parks(sleeps);
-        }
-    }
 }
 
-impl<T> Receiver<T> {
+impl<T, S: Shape> Receiver<T, S> {
     /// Takes the next message, waiting for one if need be.
     ///
     /// # Errors
     /// The channel is closed and drained.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        let Some(next) = self.ring.next() else { return self.recv_later(Deadline::NEVER).map_err(|_| RecvError) };
-        next.take(|ring| freed(ring, &self.sender))
+        let Some(next) = self.end.next() else { return self.recv_later(Deadline::NEVER).map_err(|_| RecvError) };
+        next.take()
     }
 
     /// Takes the next message, waiting for at most `timeout`. One too long for the clock is for ever.
@@ -230,7 +271,7 @@ impl<T> Receiver<T> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     #[inline]
-    pub fn recv_async(&mut self) -> RecvFuture<'_, T> {
+    pub fn recv_async(&mut self) -> RecvFuture<'_, T, S> {
         RecvFuture { rx: self, waits: false }
     }
 
@@ -240,8 +281,8 @@ impl<T> Receiver<T> {
     /// The channel is closed and drained.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        let Some(next) = self.ring.next() else { return self.poll_later(cx) };
-        Poll::Ready(next.take(|ring| freed(ring, &self.sender)))
+        let Some(next) = self.end.next() else { return self.poll_later(cx) };
+        Poll::Ready(next.take())
     }
 
     /// Changes how this side waits.
@@ -251,15 +292,15 @@ impl<T> Receiver<T> {
 
     #[inline]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError> {
-        let Some(next) = self.ring.next() else { return self.recv_later(deadline()) };
-        next.take(|ring| freed(ring, &self.sender))
+        let Some(next) = self.end.next() else { return self.recv_later(deadline()) };
+        next.take()
     }
 
     /// There was no message: waits for one.
     #[cold]
     #[inline(never)]
     fn recv_later(&mut self, deadline: Deadline) -> Result<T, RecvTimeoutError> {
-        let waited = if self.closed { Ok(()) } else { self.wait_for_message(deadline) };
+        let waited = self.wait_for_message(deadline);
         match self.try_recv() {
             Ok(value) => Ok(value),
             Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
@@ -274,23 +315,28 @@ impl<T> Receiver<T> {
     #[cold]
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        self.free_leaked();
-        if self.closed {
+        self.end.found_nothing(self.closed);
+        if self.end.is_over() {
             // It waits for nobody any more.
             self.side.stand_down();
-        } else {
-            let (passed, ring) = (self.ring.received(), &mut self.ring);
-            let poll = self.side.poll(cx, passed, || ring.has_message() || ring.is_over());
-            self.count_parks();
-            ready!(poll);
+            return Poll::Ready(Err(RecvError));
         }
+        self.end.before_wait();
+        let (passed, end) = (self.end.moved(), &mut self.end);
+        let poll = self.side.poll(cx, passed, |look| awaited(end, look));
+        self.count_parks();
+        ready!(poll);
         Poll::Ready(self.try_recv().map_err(|_| RecvError))
     }
 
     fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
-        self.free_leaked();
-        let (passed, ring) = (self.ring.received(), &mut self.ring);
-        let waited = self.side.block(deadline, passed, || ring.has_message() || ring.is_over());
+        self.end.found_nothing(self.closed);
+        if self.end.is_over() {
+            return Ok(());
+        }
+        self.end.before_wait();
+        let (passed, end) = (self.end.moved(), &mut self.end);
+        let waited = self.side.block(deadline, passed, |look| awaited(end, look));
         self.count_parks();
         waited
     }
@@ -298,44 +344,56 @@ impl<T> Receiver<T> {
     fn count_parks(&mut self) {
         let sleeps = self.side.take_sleeps();
         if sleeps != 0 {
-            self.ring.count_parks(sleeps);
+            self.end.count_parks(sleeps);
         }
     }
+}
+
+/// Whether a receiver has nothing to wait for any more.
+fn awaited<E: RecvEnd>(end: &mut E, look: Look) -> bool {
+    let ready = end.has_message() || end.is_over();
+    if look == Look::Last && !ready {
+        end.before_sleep();
+    }
+    ready
 }
 
 /// A send in progress. From [`Sender::send_async`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct SendFuture<'a, T> {
-    tx: &'a mut Sender<T>,
+pub struct SendFuture<'a, T, S: Shape> {
+    tx: &'a mut Sender<T, S>,
     value: Option<T>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
     waits: bool,
 }
 
 // The value is moved out by value, never pinned.
-impl<T> Unpin for SendFuture<'_, T> {}
+impl<T, S: Shape> Unpin for SendFuture<'_, T, S> {}
 
-impl<T> Future for SendFuture<'_, T> {
+impl<T, S: Shape> Future for SendFuture<'_, T, S> {
     type Output = Result<(), SendError<T>>;
 
     /// # Panics
-    /// If polled again after it was ready, like every future made by `async` (or it is pending, if the channel is full).
+    /// If polled again after it was ready, like every future made by `async`.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let poll = this.tx.poll_ready(cx);
-        this.waits = poll.is_pending();
-        let closed = ready!(poll).is_err();
-        let value = this.value.take().expect("a send was polled after it was ready");
-        if closed {
-            return Poll::Ready(Err(SendError(value)));
+        if !this.waits {
+            let value = this.value.take().expect("a send was polled after it was ready");
+            match this.tx.push_in_turn(value) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(value) => this.value = Some(value),
+            }
         }
-        Poll::Ready(this.tx.try_send(value).map_err(|e| SendError(e.into_inner())))
+        let poll = this.tx.poll_send(cx, &mut this.value);
+        this.waits = poll.is_pending();
+        ready!(poll);
+        Poll::Ready(this.value.take().map_or(Ok(()), |value| Err(SendError(value))))
     }
 }
 
-impl<T> Drop for SendFuture<'_, T> {
+impl<T, S: Shape> Drop for SendFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {
@@ -347,13 +405,13 @@ impl<T> Drop for SendFuture<'_, T> {
 /// A receive in progress. From [`Receiver::recv_async`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct RecvFuture<'a, T> {
-    rx: &'a mut Receiver<T>,
+pub struct RecvFuture<'a, T, S: Shape> {
+    rx: &'a mut Receiver<T, S>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
     waits: bool,
 }
 
-impl<T> Future for RecvFuture<'_, T> {
+impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
     type Output = Result<T, RecvError>;
 
     #[inline]
@@ -364,7 +422,7 @@ impl<T> Future for RecvFuture<'_, T> {
     }
 }
 
-impl<T> Drop for RecvFuture<'_, T> {
+impl<T, S: Shape> Drop for RecvFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {

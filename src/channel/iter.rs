@@ -1,33 +1,33 @@
 //! Iterators over what arrives.
 
-use super::Receiver;
+use super::{Receiver, Shape};
 use core::iter::FusedIterator;
 
 /// Blocks for each message; ends when the channel is closed and drained. From [`Receiver::iter`].
 #[derive(Debug)]
-pub struct Iter<'a, T>(&'a mut Receiver<T>);
+pub struct Iter<'a, T, S: Shape>(&'a mut Receiver<T, S>);
 
 /// Ends when there is no message now. From [`Receiver::try_iter`].
 #[derive(Debug)]
-pub struct TryIter<'a, T>(&'a mut Receiver<T>);
+pub struct TryIter<'a, T, S: Shape>(&'a mut Receiver<T, S>);
 
 /// Like [`Iter`], and owns the receiver. From `into_iter`.
 #[derive(Debug)]
-pub struct IntoIter<T>(Receiver<T>);
+pub struct IntoIter<T, S: Shape>(Receiver<T, S>);
 
-impl<T> Receiver<T> {
+impl<T, S: Shape> Receiver<T, S> {
     /// Every message until the channel is closed and drained, blocking in between.
-    pub fn iter(&mut self) -> Iter<'_, T> {
+    pub fn iter(&mut self) -> Iter<'_, T, S> {
         Iter(self)
     }
 
     /// Every message that is there now. Not fused: a later message can still be taken.
-    pub fn try_iter(&mut self) -> TryIter<'_, T> {
+    pub fn try_iter(&mut self) -> TryIter<'_, T, S> {
         TryIter(self)
     }
 }
 
-impl<T> Iterator for Iter<'_, T> {
+impl<T, S: Shape> Iterator for Iter<'_, T, S> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -35,7 +35,7 @@ impl<T> Iterator for Iter<'_, T> {
     }
 }
 
-impl<T> Iterator for TryIter<'_, T> {
+impl<T, S: Shape> Iterator for TryIter<'_, T, S> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -43,7 +43,7 @@ impl<T> Iterator for TryIter<'_, T> {
     }
 }
 
-impl<T> Iterator for IntoIter<T> {
+impl<T, S: Shape> Iterator for IntoIter<T, S> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -52,23 +52,23 @@ impl<T> Iterator for IntoIter<T> {
 }
 
 // A closed and drained channel stays so.
-impl<T> FusedIterator for Iter<'_, T> {}
-impl<T> FusedIterator for IntoIter<T> {}
+impl<T, S: Shape> FusedIterator for Iter<'_, T, S> {}
+impl<T, S: Shape> FusedIterator for IntoIter<T, S> {}
 
-impl<T> IntoIterator for Receiver<T> {
+impl<T, S: Shape> IntoIterator for Receiver<T, S> {
     type Item = T;
-    type IntoIter = IntoIter<T>;
+    type IntoIter = IntoIter<T, S>;
 
-    fn into_iter(self) -> IntoIter<T> {
+    fn into_iter(self) -> IntoIter<T, S> {
         IntoIter(self)
     }
 }
 
-impl<'a, T> IntoIterator for &'a mut Receiver<T> {
+impl<'a, T, S: Shape> IntoIterator for &'a mut Receiver<T, S> {
     type Item = T;
-    type IntoIter = Iter<'a, T>;
+    type IntoIter = Iter<'a, T, S>;
 
-    fn into_iter(self) -> Iter<'a, T> {
+    fn into_iter(self) -> Iter<'a, T, S> {
         self.iter()
     }
 }

@@ -1,0 +1,156 @@
+//! One slice of several senders: the same as a [`duel`](crate::duel::duel), with more threads than cores.
+//!
+//! ```text
+//!   A  sender 0, 2, …      warm-up │ 0 probes, the rest sleep │ gate │ work ······ │ 0 probes, the rest sleep
+//!   B  receiver, 1, 3, …   warm-up │ the receiver probes      │ gate │ work ······ │ the receiver probes
+//!                                                                    ├── elapsed ──┤
+//! ```
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+use std::{hint, thread};
+
+use crate::duel::{Counts, Env, Gate, Outcome, pin};
+use crate::floor::{Floor, Probe};
+use crate::peers::share;
+
+/// What a thread does after an attempt that found no room, or nothing: a few looks more, then it gives the core away.
+///
+/// With more threads than cores, whoever the spinning thread waits for may be waiting for its core; spinning alone would
+/// measure how long the scheduler leaves a thread running. Every peer and both sides get the same, with one sender too, so
+/// that rows compare.
+#[derive(Debug, Default)]
+pub struct Patience(u32);
+
+impl Patience {
+    /// Looks before the core is given away.
+    pub const LOOKS: u32 = 64;
+
+    /// To be called after each attempt in vain; a new one for each message.
+    #[inline]
+    pub fn wait(&mut self) {
+        if self.0 < Self::LOOKS {
+            self.0 += 1;
+            hint::spin_loop();
+        } else {
+            thread::yield_now();
+        }
+    }
+}
+
+/// Where the threads of a slice wait for each other.
+struct Meeting {
+    gate: Gate,
+    /// The two that probe. A sender that is done sleeps here, not at the gate: its core is the others'.
+    probers: Barrier,
+    all: Barrier,
+}
+
+impl Meeting {
+    fn new(threads: usize) -> Self {
+        let gate = Gate::new(threads as u32, Patience::LOOKS);
+        Self { gate, probers: Barrier::new(2), all: Barrier::new(threads) }
+    }
+
+    /// A stop of those that do not probe: asleep, so that the two that do have the cores for themselves.
+    fn stand_aside(&self) {
+        self.gate.arrive();
+        self.all.wait();
+    }
+
+    /// The same stop, of a thread that probes once all others stand aside.
+    fn probe<T>(&self, probe: impl FnOnce() -> T) -> T {
+        self.probers.wait();
+        self.gate.pass();
+        let found = probe();
+        self.all.wait();
+        found
+    }
+}
+
+/// What a thread has to say of its part.
+struct Part {
+    start: Instant,
+    end: Instant,
+    counts: Counts,
+}
+
+/// One thread's slice: `stop` is what it does before and after its timed work.
+fn part(meeting: &Meeting, mut stop: impl FnMut(), work: impl FnOnce()) -> Part {
+    stop();
+    let before = Counts::now();
+    meeting.gate.pass();
+    let start = Instant::now();
+    work();
+    let end = Instant::now();
+    stop();
+    Part { start, end, counts: Counts::now().since(before) }
+}
+
+/// Runs `senders` against `receiver`: first with `warm` messages, then with `n`, timed. Each sender is called with its
+/// [`share`] of them, the receiver with all.
+///
+/// The receiver is on core B; senders are on A, B, A, B and so on. Timed is from the first thread through the gate to the
+/// receiver's last message. Each closure must own its end of the queue. The calling thread becomes the first sender and
+/// stays pinned.
+///
+/// With several senders [`Outcome::robbed`] is zero: what a thread waits for its core is then the other threads' doing, and
+/// the kernel does not tell it from what other programs took.
+///
+/// # Panics
+/// If there is no sender.
+pub fn crowd<S, R>(env: &Env, warm: u64, n: u64, senders: Vec<S>, mut receiver: R) -> Outcome
+where
+    S: FnMut(u64) + Send,
+    R: FnMut(u64) + Send,
+{
+    let count = senders.len();
+    let (meeting, floor) = (Meeting::new(count + 1), Floor::default());
+    let probing = env.a != env.b;
+    let mut senders = senders.into_iter().enumerate();
+    let (_, mut first) = senders.next().expect("a crowd has a sender");
+    pin(env.a);
+    thread::scope(|scope| {
+        let (meeting, floor) = (&meeting, &floor);
+        let receiving = scope.spawn(move || {
+            pin(env.b);
+            // Out of the box that carried it here, onto this thread's stack.
+            let mut receive = move |n| receiver(n);
+            let mut probe = Probe::new(floor);
+            receive(warm);
+            let stop = || {
+                meeting.probe(|| {
+                    if probing {
+                        probe.answer()
+                    }
+                })
+            };
+            part(meeting, stop, || receive(n))
+        });
+        let others: Vec<_> = senders
+            .map(|(sender, mut send)| {
+                scope.spawn(move || {
+                    pin(if sender % 2 == 0 { env.a } else { env.b });
+                    send(share(warm, count, sender));
+                    part(meeting, || meeting.stand_aside(), || send(share(n, count, sender)))
+                })
+            })
+            .collect();
+        let (mut probe, mut found) = (Probe::new(floor), Vec::with_capacity(2));
+        first(share(warm, count, 0));
+        let stop = || found.push(meeting.probe(|| if probing { probe.measure() } else { 0.0 }));
+        let mine = part(meeting, stop, || first(share(n, count, 0)));
+        let received = receiving.join().expect("the receiving thread panicked");
+        let others: Vec<Part> = others.into_iter().map(|t| t.join().expect("a sending thread panicked")).collect();
+        let parts = || others.iter().chain([&mine, &received]);
+        let start = parts().map(|part| part.start).min().unwrap_or(mine.start);
+        let robbed = if count == 1 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
+        Outcome {
+            elapsed: received.end.saturating_duration_since(start),
+            floor: [found[0], found[1]],
+            robbed,
+            parked: parts().map(|part| part.counts.parked).sum(),
+            latency: 0.0,
+        }
+    })
+}

@@ -1,0 +1,139 @@
+//! The options that every channel has.
+
+use super::Shape;
+#[cfg(feature = "std")]
+use crate::wait::{Barrier, Bell, WaitStrategy};
+use core::fmt;
+use core::marker::PhantomData;
+
+/// Options of a channel.
+///
+/// ```
+/// use ringmail::{WaitStrategy, spsc};
+/// let (mut tx, mut rx) = spsc::Builder::new(64)
+///     .receiver_wait(WaitStrategy::BusySpin) // this side owns its core
+///     .sender_wait(WaitStrategy::Park)
+///     .build()?;
+/// tx.send(1)?;
+/// assert_eq!(rx.recv(), Ok(1));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[must_use = "call `build`"]
+pub struct Builder<S> {
+    pub(crate) capacity: usize,
+    pub(crate) start: u64,
+    /// Messages in a turn, where lanes take turns.
+    pub(crate) turn: u32,
+    shape: PhantomData<fn() -> S>,
+    #[cfg(feature = "std")]
+    pub(crate) sender_wait: WaitStrategy,
+    #[cfg(feature = "std")]
+    pub(crate) receiver_wait: WaitStrategy,
+    #[cfg(feature = "std")]
+    pub(crate) sender_bell: Option<Bell>,
+    #[cfg(feature = "std")]
+    pub(crate) receiver_bell: Option<Bell>,
+    #[cfg(feature = "std")]
+    pub(crate) barrier: Barrier,
+}
+
+impl<S: Shape> Builder<S> {
+    /// A channel for exactly `capacity` messages. The number is checked by [`Builder::build`].
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            start: 0,
+            turn: 64,
+            shape: PhantomData,
+            #[cfg(feature = "std")]
+            sender_wait: WaitStrategy::default(),
+            #[cfg(feature = "std")]
+            receiver_wait: WaitStrategy::default(),
+            #[cfg(feature = "std")]
+            sender_bell: None,
+            #[cfg(feature = "std")]
+            receiver_bell: None,
+            #[cfg(feature = "std")]
+            barrier: Barrier::default(),
+        }
+    }
+
+    /// Begins counting messages at `position` (modulo 2^63) instead of 0, so that tests reach the wrap.
+    #[doc(hidden)]
+    pub fn start_at(mut self, position: u64) -> Self {
+        self.start = position;
+        self
+    }
+}
+
+#[cfg(feature = "std")]
+impl<S: Shape> Builder<S> {
+    /// How both sides wait.
+    pub fn wait(self, strategy: WaitStrategy) -> Self {
+        self.sender_wait(strategy).receiver_wait(strategy)
+    }
+
+    /// How the sender waits for room.
+    pub fn sender_wait(mut self, strategy: WaitStrategy) -> Self {
+        self.sender_wait = strategy;
+        self
+    }
+
+    /// How the receiver waits for messages.
+    pub fn receiver_wait(mut self, strategy: WaitStrategy) -> Self {
+        self.receiver_wait = strategy;
+        self
+    }
+
+    /// The bell that rings when there are messages, instead of one of the receiver's own.
+    ///
+    /// ```
+    /// use ringmail::{spsc, wait::Bell};
+    /// let bell = Bell::new();
+    /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_bell(bell.clone()).build()?;
+    /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_bell(bell.clone()).build::<u32>()?;
+    /// orders.send("buy")?;
+    /// // A close rings too: whoever asks only for messages would sleep through it.
+    /// assert!(bell.wait(None, || !rx1.is_empty() || rx1.is_closed() || !rx2.is_empty() || rx2.is_closed()));
+    /// assert_eq!(rx1.try_recv()?, "buy");
+    /// assert!(rx2.try_recv().is_err());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn receiver_bell(mut self, bell: Bell) -> Self {
+        self.receiver_bell = Some(bell);
+        self
+    }
+
+    /// How the bells that the channel makes for itself keep publishing and sleeping in order.
+    pub fn barrier(mut self, barrier: Barrier) -> Self {
+        self.barrier = barrier;
+        self
+    }
+}
+
+impl<S: Shape> Clone for Builder<S> {
+    fn clone(&self) -> Self {
+        Self {
+            capacity: self.capacity,
+            start: self.start,
+            turn: self.turn,
+            shape: PhantomData,
+            #[cfg(feature = "std")]
+            sender_wait: self.sender_wait,
+            #[cfg(feature = "std")]
+            receiver_wait: self.receiver_wait,
+            #[cfg(feature = "std")]
+            sender_bell: self.sender_bell.clone(),
+            #[cfg(feature = "std")]
+            receiver_bell: self.receiver_bell.clone(),
+            #[cfg(feature = "std")]
+            barrier: self.barrier,
+        }
+    }
+}
+
+impl<S: Shape> fmt::Debug for Builder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}

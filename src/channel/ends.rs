@@ -1,0 +1,139 @@
+//! What the verbs need of a ring's ends. One implementation a shape.
+
+use crate::ring::layout::Stats;
+use crate::spsc::end::Tx;
+use alloc::vec::Vec;
+
+/// The ends that a shape joins.
+pub(crate) trait Ends: 'static {
+    type Tx<T>: SendEnd<Item = T>;
+    type Rx<T>: RecvEnd<Item = T>;
+}
+
+/// A shape whose messages lie side by side, written by one sender.
+pub(crate) trait OneWriter: Ends {
+    /// The ring that this sender alone writes.
+    fn ring<T>(tx: &mut Self::Tx<T>) -> &mut Tx<T>;
+
+    /// The next `n` messages in place, fewer if fewer were seen, as the two runs they form.
+    #[cfg(not(ringmail_loom))]
+    fn slices<T>(rx: &Self::Rx<T>, n: u64) -> (&[T], &[T]);
+}
+
+/// A sending end and the bell that it rings. What it publishes, it rings for.
+pub(crate) trait SendEnd {
+    type Item;
+
+    /// Sends one value; returns it if there is no room or no receiver.
+    fn push(&mut self, value: Self::Item) -> Result<(), Self::Item>;
+
+    /// Whether this sender may go before others that wait, if any do. To be asked before each attempt of a verb that waits.
+    #[inline(always)]
+    fn may_go(&mut self) -> bool {
+        true
+    }
+
+    /// Copies as many of `values` as fit and publishes them together; 0 if there is no room or no receiver.
+    fn push_slice(&mut self, values: &[Self::Item]) -> usize
+    where
+        Self::Item: Copy;
+
+    /// Whether a send can never succeed again.
+    fn is_closed(&self) -> bool;
+
+    /// On a closed channel: drops what its receiver left behind.
+    fn settle(&mut self);
+
+    fn close(&mut self);
+
+    fn len(&self) -> usize;
+
+    fn capacity(&self) -> usize;
+
+    fn stats(&self) -> Stats;
+
+    fn count_full(&mut self);
+
+    #[cfg(feature = "std")]
+    fn count_parks(&mut self, n: u64);
+
+    /// Messages sent through this handle, for measuring how often it sleeps.
+    #[cfg(feature = "std")]
+    fn moved(&self) -> u64;
+}
+
+/// A receiving end and the bells of its senders. What it frees, it rings for.
+pub(crate) trait RecvEnd {
+    type Item;
+    type Next<'a>: Next<Item = Self::Item>
+    where
+        Self: 'a;
+
+    /// Whether the messages of several rings come through this end: a run then ends where the ring does.
+    const MANY_RINGS: bool;
+
+    /// The next message, if there is one now.
+    fn next(&mut self) -> Option<Self::Next<'_>>;
+
+    /// Takes the next message; its place stays occupied until [`RecvEnd::free`].
+    fn take(&mut self) -> Option<Self::Item>;
+
+    /// Frees the places of what was taken.
+    fn free(&mut self);
+
+    /// Whether a message is there; looks again if none was known.
+    fn has_message(&mut self) -> bool;
+
+    /// Messages ready to read in one run, up to `wanted`; looks again if fewer were known.
+    fn available(&mut self, wanted: u64) -> u64;
+
+    /// A message of the run that [`RecvEnd::available`] has seen.
+    fn front(&self, offset: u64) -> Option<&Self::Item>;
+
+    /// Moves the next `n` messages of the run to the end of `target` and frees their places.
+    fn move_into(&mut self, target: &mut Vec<Self::Item>, n: u64) -> usize;
+
+    /// Drops the next `n` messages of the run and frees their places.
+    fn skip(&mut self, n: u64);
+
+    /// To be called before the channel answers "empty" or waits. `closed`: this side accepts nothing more, and the
+    /// answer must not change once it was "over".
+    fn found_nothing(&mut self, closed: bool);
+
+    /// To be called before this side announces that it waits.
+    fn before_wait(&mut self) {}
+
+    /// To be asked last before this side sleeps: wakes senders that could go on but do not know it.
+    fn before_sleep(&mut self) {}
+
+    /// Whether the last look found nothing, and nothing will ever come.
+    fn is_over(&self) -> bool;
+
+    /// Accepts nothing more and wakes every sender.
+    fn close(&mut self);
+
+    /// Whether the senders have sent their last message.
+    fn peer_closed(&self) -> bool;
+
+    fn len(&self) -> usize;
+
+    fn capacity(&self) -> usize;
+
+    fn stats(&self) -> Stats;
+
+    #[cfg(feature = "std")]
+    fn count_parks(&mut self, n: u64);
+
+    /// Messages received, for measuring how often this side sleeps.
+    #[cfg(feature = "std")]
+    fn moved(&self) -> u64;
+}
+
+/// A message that is there and not yet taken.
+pub(crate) trait Next {
+    type Item;
+
+    /// Takes the message, frees its place and wakes who waits for it. Made so that the message is copied once, to where the caller
+    /// wants it.
+    fn take<E>(self) -> Result<Self::Item, E>;
+}

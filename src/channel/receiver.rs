@@ -1,0 +1,195 @@
+//! The receiving half.
+
+use super::{Next, ReadChunk, RecvEnd, Shape, handle};
+use crate::error::TryRecvError;
+use crate::ring::layout::Stats;
+#[cfg(feature = "std")]
+use crate::wait::Side;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The receiving half of a channel. Dropping it closes the channel and drops what is in it. `S` says how the halves are joined;
+/// it is fixed by the module that made the channel.
+pub struct Receiver<T, S: Shape> {
+    pub(crate) end: S::Rx<T>,
+    pub(crate) closed: bool,
+    #[cfg(feature = "std")]
+    pub(crate) side: Side,
+}
+
+impl<T, S: Shape> Receiver<T, S> {
+    /// Takes the next message if there is one now.
+    ///
+    /// Meanwhile the sender may add messages; nobody else can take any. `Empty` is never answered from an old look, and
+    /// `Disconnected` only once everything sent before the close has been taken.
+    ///
+    /// Wait-free.
+    ///
+    /// # Errors
+    /// `Empty`, or `Disconnected` when nothing will ever come.
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let Some(next) = self.end.next() else { return Err(self.nothing()) };
+        next.take()
+    }
+
+    /// The next message, left where it is.
+    ///
+    /// The sender cannot change it. It is taken by the next receiving verb.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    pub fn peek(&mut self) -> Result<&T, TryRecvError> {
+        if !self.end.has_message() {
+            return Err(self.nothing());
+        }
+        self.end.front(0).ok_or(TryRecvError::Empty)
+    }
+
+    /// Up to `n` of the next messages in place, at least one unless `n` is 0.
+    ///
+    /// Read them where they are, then [`commit`](ReadChunk::commit) as many as are dealt with. What is not committed stays in the
+    /// channel and comes again.
+    ///
+    /// Wait-free.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    ///
+    /// ```
+    /// let (mut tx, mut rx) = ringmail::spsc::channel(8)?;
+    /// tx.try_send_slice(&[1, 2, 3]).unwrap();
+    /// let chunk = rx.read_chunk(2)?;
+    /// assert_eq!(chunk.as_slices().0, [1, 2]);
+    /// chunk.commit(1);
+    /// assert_eq!(rx.try_recv(), Ok(2));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T, S>, TryRecvError> {
+        let len = self.end.available(n as u64);
+        if len == 0 && n > 0 {
+            return Err(self.nothing());
+        }
+        Ok(ReadChunk::new(&mut self.end, len))
+    }
+
+    /// Moves up to `limit` messages to the end of `buffer` with one copy. Returns how many, at least one unless `limit` is 0.
+    ///
+    /// Wait-free apart from the copy and the buffer's growth.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    pub fn try_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> Result<usize, TryRecvError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        let mut moved = 0;
+        loop {
+            let n = self.end.available((limit - moved) as u64);
+            if n == 0 {
+                return if moved == 0 { Err(self.nothing()) } else { Ok(moved) };
+            }
+            moved += self.end.move_into(buffer, n);
+            if moved == limit || !S::Rx::<T>::MANY_RINGS {
+                return Ok(moved);
+            }
+        }
+    }
+
+    /// Hands up to `max` of the messages there are now to `f`, one by one, then frees their places together. Returns how many;
+    /// 0 says nothing about whether more can come.
+    ///
+    /// A message counts as received before `f` sees it: if `f` panics, that one is gone and the rest stay.
+    pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
+        let mut taken = 0;
+        loop {
+            let n = self.end.available((max - taken) as u64) as usize;
+            if n == 0 {
+                self.end.found_nothing(false);
+                return taken;
+            }
+            let freeing = Free(&mut self.end);
+            for _ in 0..n {
+                let Some(value) = freeing.0.take() else { break };
+                f(value);
+            }
+            taken += n;
+            if taken == max || !S::Rx::<T>::MANY_RINGS {
+                return taken;
+            }
+        }
+    }
+
+    /// Accepts nothing more: the sender's next send fails. What is in the channel can still be received, then the answer is
+    /// `Disconnected`. A message sent at the same moment is either still received, or dropped.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.end.close();
+    }
+
+    /// Whether either side closed. Messages may still be there to receive, and one that was sent at the moment of this side's own
+    /// close may still come.
+    pub fn is_closed(&self) -> bool {
+        self.closed || self.end.peer_closed()
+    }
+
+    /// Messages in the channel. The sender may add some at any time, so there are at least this many a moment later.
+    pub fn len(&self) -> usize {
+        self.end.len()
+    }
+
+    /// Whether there was no message a moment ago. A channel with messages keeps them until this handle receives.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there was no room a moment ago. A full channel stays full until this handle receives.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Most messages that the channel holds: exactly what it was built with.
+    pub fn capacity(&self) -> usize {
+        self.end.capacity()
+    }
+
+    /// What the channel has done so far.
+    pub fn stats(&self) -> Stats {
+        self.end.stats()
+    }
+
+    /// Why the ring gave nothing.
+    #[cold]
+    #[inline(never)]
+    fn nothing(&mut self) -> TryRecvError {
+        self.end.found_nothing(self.closed);
+        if self.end.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
+    }
+}
+
+/// Frees the places of what was taken when dropped, also by a panic.
+pub(super) struct Free<'a, E: RecvEnd>(pub(super) &'a mut E);
+
+impl<E: RecvEnd> Drop for Free<'_, E> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.free();
+    }
+}
+
+// Nothing of it is ever pinned.
+impl<T, S: Shape> Unpin for Receiver<T, S> {}
+
+impl<T, S: Shape> Drop for Receiver<T, S> {
+    fn drop(&mut self) {
+        // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
+        self.close();
+    }
+}
+
+impl<T, S: Shape> fmt::Debug for Receiver<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        handle(f, "Receiver", self.len(), self.capacity(), self.is_closed())
+    }
+}

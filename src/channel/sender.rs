@@ -1,0 +1,176 @@
+//! The sending half.
+
+use super::{SendEnd, Shape, SingleWriter, WriteChunk, handle};
+use crate::error::TrySendError;
+use crate::ring::layout::Stats;
+#[cfg(feature = "std")]
+use crate::wait::Side;
+use core::fmt;
+
+/// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
+pub struct Sender<T, S: Shape> {
+    pub(crate) end: S::Tx<T>,
+    #[cfg(feature = "std")]
+    pub(crate) side: Side,
+}
+
+impl<T, S: Shape> Sender<T, S> {
+    /// Sends `value` if there is room now.
+    ///
+    /// Meanwhile the receiver may take messages, so a full channel may stop being full at any time; nobody else can fill it.
+    /// `Full` is never answered from an old look: the receiver's position is read again first.
+    ///
+    /// Wait-free.
+    ///
+    /// # Errors
+    /// `Full` or `Disconnected`, each with the value.
+    ///
+    /// ```
+    /// use ringmail::{TrySendError, spsc};
+    /// let (mut tx, rx) = spsc::channel(1)?;
+    /// assert_eq!(tx.try_send("a"), Ok(()));
+    /// assert_eq!(tx.try_send("b"), Err(TrySendError::Full("b")));
+    /// drop(rx);
+    /// assert_eq!(tx.try_send("c"), Err(TrySendError::Disconnected("c")));
+    /// # Ok::<(), ringmail::BuildError>(())
+    /// ```
+    #[inline]
+    pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
+        match self.end.push(value) {
+            Ok(()) => Ok(()),
+            Err(value) => Err(self.refusal().map(|()| value)),
+        }
+    }
+
+    /// Copies as many of `values` as fit now and publishes them together. Returns how many, at least one unless `values`
+    /// is empty.
+    ///
+    /// Wait-free apart from the copy.
+    ///
+    /// # Errors
+    /// `Full` if there is no room at all, `Disconnected` if the channel is closed.
+    pub fn try_send_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<()>>
+    where
+        T: Copy,
+    {
+        match self.end.push_slice(values) {
+            0 if !values.is_empty() || self.end.is_closed() => Err(self.refusal()),
+            sent => Ok(sent),
+        }
+    }
+
+    /// Sends nothing more. The receiver still gets what was sent, then `Disconnected`. Dropping the sender does the same.
+    pub fn close(&mut self) {
+        // A future that was leaked may stand in others' way.
+        #[cfg(feature = "std")]
+        self.side.leave_queue();
+        self.end.close();
+    }
+
+    /// Whether a send can never succeed again: either side closed. Once true it stays true.
+    pub fn is_closed(&self) -> bool {
+        self.end.is_closed()
+    }
+
+    /// Messages in the channel. The receiver may take some at any time, so there are at most this many a moment later.
+    pub fn len(&self) -> usize {
+        self.end.len()
+    }
+
+    /// Whether there was no message a moment ago. An empty channel stays empty until this handle sends.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there was no room a moment ago. A channel with room keeps it until this handle sends.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Most messages that the channel holds: exactly what it was built with.
+    pub fn capacity(&self) -> usize {
+        self.end.capacity()
+    }
+
+    /// What the channel has done so far.
+    pub fn stats(&self) -> Stats {
+        self.end.stats()
+    }
+
+    /// Why the ring took nothing.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refusal(&mut self) -> TrySendError<()> {
+        if self.end.is_closed() {
+            // What was sent while the receiver left is ours to drop.
+            self.end.settle();
+            TrySendError::Disconnected(())
+        } else {
+            self.end.count_full();
+            TrySendError::Full(())
+        }
+    }
+}
+
+impl<T, S: SingleWriter> Sender<T, S> {
+    /// Sends from `values` until it ends or there is no room, and publishes what was sent together. Returns how many.
+    ///
+    /// An item is taken out of the iterator only when it has a place, so none is lost. If the iterator panics, the items
+    /// before are sent.
+    ///
+    /// # Errors
+    /// `Full` if there is no room at all, `Disconnected` if the channel is closed; nothing was taken from the iterator then.
+    pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
+        // No more than it can need: room that is already known then serves without another look at the receiver's line.
+        let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.capacity());
+        if S::ring(&mut self.end).reserve(most as u64) == 0 {
+            return Err(self.refusal());
+        }
+        Ok(S::ring(&mut self.end).publishing().stage_iter(values))
+    }
+
+    /// Reserves room for up to `n` messages, to be written in place and published together.
+    ///
+    /// The chunk has at least one place unless `n` is 0; look at [`WriteChunk::capacity`]. Until it is committed the receiver sees
+    /// nothing; dropping it drops what was written, and nothing is sent.
+    ///
+    /// Wait-free.
+    ///
+    /// # Errors
+    /// `Full` if there is no room at all, `Disconnected` if the channel is closed.
+    ///
+    /// ```
+    /// let (mut tx, mut rx) = ringmail::spsc::channel(4)?;
+    /// let mut chunk = tx.try_reserve(8).expect("an empty channel has room");
+    /// assert_eq!(chunk.capacity(), 4);
+    /// chunk.push(1).expect("there are four places");
+    /// chunk.fill_from_iter(2..4);
+    /// assert!(rx.is_empty());
+    /// assert_eq!(chunk.commit(), 3);
+    /// assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
+    /// # Ok::<(), ringmail::BuildError>(())
+    /// ```
+    #[inline]
+    pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
+        let room = S::ring(&mut self.end).reserve(n as u64);
+        if room == 0 && (n > 0 || self.end.is_closed()) {
+            return Err(self.refusal());
+        }
+        Ok(WriteChunk::new(S::ring(&mut self.end)))
+    }
+}
+
+// Nothing of it is ever pinned.
+impl<T, S: Shape> Unpin for Sender<T, S> {}
+
+impl<T, S: Shape> Drop for Sender<T, S> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<T, S: Shape> fmt::Debug for Sender<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        handle(f, "Sender", self.len(), self.capacity(), self.is_closed())
+    }
+}

@@ -1,0 +1,195 @@
+//! Many senders, one receiver, a lane for each sender: senders never touch a common word.
+//!
+//! ```text
+//!  Sender ──► [ · ▓ ▓ ▓ · ] ──┐
+//!  Sender ──► [ · · · · · ] ──┼──► Receiver        wait-free, scales with cores
+//!  Sender ──► [ ▓ ▓ ▓ ▓ ▓ ] ──┘    takes turns among the lanes
+//! ```
+//!
+//! A lane is an [`spsc`](crate::spsc) ring with all its verbs and its cost; what differs is said here.
+//!
+//! **Order.** First in, first out for each sender. Between senders there is none: the receiver takes turns. If the order between
+//! senders matters, use [`mpsc`](crate::mpsc).
+//!
+//! **Turns.** The receiver takes up to [`Builder::budget`] messages (64 by default, times the lane's [`weight`](LaneOptions::weight)) from a lane, then goes
+//! on to the next lane that has any, round and round. So a lane with a message waits for at most one turn of each other lane. With
+//! [priorities](LaneOptions::priority), at the end of each turn a lane of a higher priority goes first, strictly: it can starve
+//! lower ones.
+//!
+//! **Lanes.** [`Sender::lane`] opens another; it allocates, so it can fail, which is why senders are not `Clone`. Opening needs no lock. A lane
+//! whose sender has gone is drained, and then its memory serves the next one that is opened. [`Receiver::last_lane`] and the
+//! `*_from` verbs say which sender a message came from.
+//!
+//! **Capacity** is each lane's own: one slow lane's senders wait, the others do not notice. The receiver's
+//! [`len`](crate::Receiver::len) and [`capacity`](crate::Receiver::capacity) are sums over its lanes.
+//!
+//! **Cost.** An idle lane costs each look of the receiver one load of a line that nobody writes. All lanes ring one bell.
+//!
+//! **Closing.** A sender that is closed or dropped closes its lane. The receiver gets what is left in all lanes, then, once the last
+//! sender is gone, `Disconnected`. A receiver that is closed or dropped closes all lanes.
+//!
+//! ```
+//! use std::thread;
+//! let (tx, mut rx) = ringmail::fan_in::channel(256)?;
+//! for id in 0..4u64 {
+//!     let mut tx = tx.lane()?;
+//!     thread::spawn(move || tx.send_iter((0..1000).map(|i| id * 1000 + i)));
+//! }
+//! drop(tx); // this one sent nothing
+//! assert_eq!(rx.iter().sum::<u64>(), (0..4000).sum());
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+mod builder;
+mod lanes;
+mod registry;
+mod tx;
+
+pub use builder::{Builder, channel};
+pub use registry::{LaneId, LaneOptions};
+
+use crate::channel::{self, Ends, OneWriter, Shape, SingleWriter};
+use crate::error::{BuildError, TryRecvError};
+#[cfg(feature = "std")]
+use crate::error::{RecvError, RecvTimeoutError};
+use crate::spsc::end;
+#[cfg(feature = "std")]
+use core::task::{Context, Poll};
+#[cfg(feature = "std")]
+use core::time::Duration;
+
+/// Many senders, one receiver, a lane for each.
+#[derive(Debug)]
+pub enum FanIn {}
+
+/// The sending half: the only writer of its lane. The channel closes when the last one is dropped; the receiver still gets what was
+/// sent.
+pub type Sender<T> = channel::Sender<T, FanIn>;
+
+/// The receiving half. Dropping it closes the channel and drops what is in it.
+pub type Receiver<T> = channel::Receiver<T, FanIn>;
+
+impl Shape for FanIn {}
+impl SingleWriter for FanIn {}
+
+impl Ends for FanIn {
+    type Tx<T> = tx::Tx<T>;
+    type Rx<T> = lanes::Lanes<T>;
+}
+
+impl OneWriter for FanIn {
+    #[inline(always)]
+    fn ring<T>(tx: &mut tx::Tx<T>) -> &mut end::Tx<T> {
+        &mut tx.lane
+    }
+
+    #[cfg(not(ringmail_loom))]
+    #[inline(always)]
+    fn slices<T>(rx: &lanes::Lanes<T>, n: u64) -> (&[T], &[T]) {
+        rx.slices(n)
+    }
+}
+
+impl<T> Sender<T> {
+    /// Another sender of the same channel, with a lane of its own.
+    ///
+    /// Lock-free. Allocates the lane, unless one of a sender that has gone is at hand.
+    ///
+    /// # Errors
+    /// No memory, or the channel, or this sender, is closed.
+    pub fn lane(&self) -> Result<Self, BuildError> {
+        self.lane_with(LaneOptions::new())
+    }
+
+    /// As [`Sender::lane`], with options.
+    ///
+    /// # Errors
+    /// As [`Sender::lane`].
+    pub fn lane_with(&self, options: LaneOptions) -> Result<Self, BuildError> {
+        self.end.open(options)
+    }
+
+    /// Which lane this is.
+    pub fn id(&self) -> LaneId {
+        self.end.id
+    }
+}
+
+impl<T> Receiver<T> {
+    /// The lane that the last message came from, or the chunk in hand. `None` before the first.
+    pub fn last_lane(&self) -> Option<LaneId> {
+        self.end.last()
+    }
+
+    /// Lanes that may still bring something, as far as this side has looked.
+    pub fn lane_count(&self) -> usize {
+        self.end.count()
+    }
+
+    /// As [`try_recv`](crate::Receiver::try_recv), and says which lane the message came from.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn try_recv_from(&mut self) -> Result<(LaneId, T), TryRecvError> {
+        let message = self.try_recv()?;
+        Ok((self.end.current_id(), message))
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T> Receiver<T> {
+    /// As [`recv`](crate::Receiver::recv), and says which lane the message came from.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn recv_from(&mut self) -> Result<(LaneId, T), RecvError> {
+        let message = self.recv()?;
+        Ok((self.end.current_id(), message))
+    }
+
+    /// As [`recv_timeout`](crate::Receiver::recv_timeout), and says which lane the message came from.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn recv_from_timeout(&mut self, timeout: Duration) -> Result<(LaneId, T), RecvTimeoutError> {
+        let message = self.recv_timeout(timeout)?;
+        Ok((self.end.current_id(), message))
+    }
+
+    /// As [`poll_recv`](crate::Receiver::poll_recv), and says which lane the message came from.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn poll_recv_from(&mut self, cx: &mut Context<'_>) -> Poll<Result<(LaneId, T), RecvError>> {
+        self.poll_recv(cx).map_ok(|message| (self.end.current_id(), message))
+    }
+
+    /// As [`recv_async`](crate::Receiver::recv_async), and says which lane the message came from. Cancel-safe too.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub async fn recv_from_async(&mut self) -> Result<(LaneId, T), RecvError> {
+        let message = self.recv_async().await?;
+        Ok((self.end.current_id(), message))
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+mod assertions {
+    use super::{Receiver, Sender};
+    use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+    assert_impl_all!(Sender<u64>: Send, Unpin);
+    assert_impl_all!(Receiver<u64>: Send, Unpin);
+    // A cell may move to another thread but not be shared: enough for a channel.
+    assert_impl_all!(Sender<core::cell::Cell<u64>>: Send);
+    assert_not_impl_any!(Sender<u64>: Sync, Clone);
+    assert_not_impl_any!(Receiver<u64>: Sync, Clone);
+    assert_not_impl_any!(Sender<alloc::rc::Rc<u64>>: Send);
+    assert_not_impl_any!(Receiver<alloc::rc::Rc<u64>>: Send);
+}

@@ -1,0 +1,60 @@
+//! How a channel is made.
+
+use super::lanes::Lanes;
+use super::registry::{LaneOptions, Options, Registry};
+use super::{FanIn, Receiver, Sender, tx};
+use crate::channel;
+use crate::error::BuildError;
+use crate::sync::Arc;
+#[cfg(feature = "std")]
+use crate::wait::{Bell, Side};
+
+/// A channel whose lanes hold exactly `capacity` messages each, 1 to 2^30, and its first sender.
+///
+/// Memory is allocated lane by lane: `capacity` rounded up to a power of two, times the size of `T`, and about a kilobyte.
+///
+/// # Errors
+/// Capacity 0 or above the limit, or no memory.
+pub fn channel<T>(capacity: usize) -> Result<(Sender<T>, Receiver<T>), BuildError> {
+    Builder::new(capacity).build()
+}
+
+/// Options of a channel.
+pub type Builder = channel::Builder<FanIn>;
+
+impl Builder {
+    /// The most messages that the receiver takes from a lane in one turn, times the lane's weight. 0 is taken for 1; the
+    /// default is 64.
+    pub fn budget(mut self, messages: u32) -> Self {
+        self.turn = messages.max(1);
+        self
+    }
+
+    /// Allocates the channel with its first lane.
+    ///
+    /// # Errors
+    /// Capacity 0 or above 2^30, or no memory.
+    pub fn build<T>(self) -> Result<(Sender<T>, Receiver<T>), BuildError> {
+        #[cfg(feature = "std")]
+        let bell = self.receiver_bell.unwrap_or_else(|| Bell::own(self.barrier));
+        #[cfg(not(feature = "std"))]
+        let bell = crate::wait::Bell;
+        let options = Options {
+            capacity: self.capacity,
+            start: self.start,
+            #[cfg(feature = "std")]
+            sender_wait: self.sender_wait,
+            #[cfg(feature = "std")]
+            barrier: self.barrier,
+        };
+        let registry = Arc::new(Registry::new(bell.clone(), options));
+        let tx = tx::first(&registry, LaneOptions::new())?;
+        let rx = Receiver {
+            end: Lanes::new(registry, u64::from(self.turn)),
+            closed: false,
+            #[cfg(feature = "std")]
+            side: Side::new(bell, self.receiver_wait),
+        };
+        Ok((tx, rx))
+    }
+}

@@ -1,0 +1,100 @@
+//! A sender: the writing end of a lane, and the way to open others.
+
+use super::registry::{LaneId, LaneOptions, Registry};
+use super::{FanIn, Sender};
+use crate::channel::SendEnd;
+use crate::error::BuildError;
+use crate::ring::layout::Stats;
+use crate::spsc::end;
+use crate::sync::Arc;
+use crate::wait::Bell;
+#[cfg(feature = "std")]
+use crate::wait::Side;
+
+/// The writing end of a lane.
+pub(crate) struct Tx<T> {
+    pub(super) lane: end::Tx<T>,
+    pub(super) id: LaneId,
+    registry: Arc<Registry<T>>,
+    /// Whether this end still counts as a sender.
+    open: bool,
+}
+
+impl<T> Tx<T> {
+    /// Another sender, unless this one is closed.
+    pub(super) fn open(&self, options: LaneOptions) -> Result<Sender<T>, BuildError> {
+        if self.open { first(&self.registry, options) } else { Err(BuildError::Disconnected) }
+    }
+}
+
+/// A sender of the channel.
+pub(super) fn first<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Result<Sender<T>, BuildError> {
+    #[cfg(feature = "std")]
+    let bell = Bell::own(registry.options.barrier);
+    #[cfg(not(feature = "std"))]
+    let bell = Bell;
+    let (lane, id) = registry.open(options, bell.clone())?;
+    Ok(crate::channel::Sender::<T, FanIn> {
+        end: Tx { lane, id, registry: Arc::clone(registry), open: true },
+        #[cfg(feature = "std")]
+        side: Side::new(bell, registry.options.sender_wait),
+    })
+}
+
+impl<T> SendEnd for Tx<T> {
+    type Item = T;
+
+    #[inline(always)]
+    fn push(&mut self, value: T) -> Result<(), T> {
+        self.lane.push(value)
+    }
+
+    fn push_slice(&mut self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.lane.push_slice(values)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lane.is_closed()
+    }
+
+    fn settle(&mut self) {
+        self.lane.settle();
+    }
+
+    fn close(&mut self) {
+        self.lane.close();
+        if core::mem::take(&mut self.open) && self.registry.leave() {
+            // The close of the lane rang too early: only now is there no sender.
+            self.registry.receiver.ring();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.lane.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.lane.capacity()
+    }
+
+    fn stats(&self) -> Stats {
+        self.lane.stats()
+    }
+
+    fn count_full(&mut self) {
+        self.lane.count_full();
+    }
+
+    #[cfg(feature = "std")]
+    fn count_parks(&mut self, n: u64) {
+        self.lane.count_parks(n);
+    }
+
+    #[cfg(feature = "std")]
+    fn moved(&self) -> u64 {
+        self.lane.moved()
+    }
+}

@@ -1,0 +1,205 @@
+//! Many senders, one receiver, one ring: every message in one total order.
+//!
+//! ```text
+//!  Sender ──┐
+//!  Sender ──┼──► [ · · ▓ ▓ ▓ ▓ · · ] ──► Receiver        bounded, exact capacity, lock-free
+//!  Sender ──┘
+//! ```
+//!
+//! The verbs are those of [`spsc`](crate::spsc), on handles that keep the same rules; what differs is said here.
+//!
+//! **Order.** Messages come out in the order in which their places were claimed: first in, first out over all senders, so also
+//! for each. A claim is one compare-and-swap on a word that all senders share: with many cores that word is what they fight
+//! for. If a total order is not needed, [`fan_in`](crate::fan_in) has no such word.
+//!
+//! **Empty** means "nothing next in order": a message behind another sender's unfinished claim is not yet next, and
+//! [`len`](Receiver::len) may be above 0. A sender that was interrupted there holds up its successors' messages, never their sends: nobody
+//! spins on it or waits for it.
+//!
+//! **Senders** clone cheaply; each clone is a handle of its own (`Send`, not `Sync`) and keeps its own copy of the receiver's position. The
+//! channel closes when the last one is dropped or closed. [`WeakSender`] does not keep it open.
+//!
+//! **Turns.** Senders that wait for room stand in a queue, and each that goes wakes the next. A sender that comes later may
+//! overtake, with `send`, the one that waits longest at most 256 times; then it stands behind. So with `n` senders a
+//! blocked one is overtaken at most `256 · n · (n - 1)` times before its message is in. Sends that do not wait (`try_send`) stand in no
+//! queue and are not counted.
+//!
+//! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, nothing after. A dropped
+//! receiver drops what is in the ring; a message whose sender was just then between claim and publication is dropped by that sender's
+//! next operation, or with the last handle. After `Disconnected` the receiver sees everything that the senders did before they left.
+//!
+//! ```
+//! use std::thread;
+//! let (mut tx, mut rx) = ringmail::mpsc::channel(1024)?;
+//! for id in 0..4u64 {
+//!     let mut tx = tx.clone();
+//!     thread::spawn(move || tx.send_iter((0..1000).map(|i| id * 1000 + i)));
+//! }
+//! tx.send(4000)?;
+//! drop(tx); // the clones keep the channel open until they are done
+//! assert_eq!(rx.iter().sum::<u64>(), (0..=4000).sum());
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+mod builder;
+mod end;
+
+pub use builder::{Builder, channel};
+
+#[cfg(feature = "std")]
+use crate::channel::SendEnd;
+use crate::channel::{self, Ends, Shape};
+#[cfg(feature = "std")]
+use crate::error::SendError;
+use core::fmt;
+
+/// Many senders, one receiver, one ring.
+#[derive(Debug)]
+pub enum Mpsc {}
+
+/// The sending half. Clone it for more senders. The channel closes when the last one is dropped; the receiver still gets what
+/// was sent.
+pub type Sender<T> = channel::Sender<T, Mpsc>;
+
+/// The receiving half. Dropping it closes the channel and drops what is in it.
+pub type Receiver<T> = channel::Receiver<T, Mpsc>;
+
+impl Shape for Mpsc {}
+
+impl Ends for Mpsc {
+    type Tx<T> = end::Tx<T>;
+    type Rx<T> = end::Rx<T>;
+}
+
+/// Another sender of the same channel, closed if this one is.
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            end: self.end.another(),
+            #[cfg(feature = "std")]
+            side: self.side.another(),
+        }
+    }
+}
+
+impl<T> Sender<T> {
+    /// A reference that does not keep the channel open.
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender {
+            end: self.end.downgrade(),
+            #[cfg(feature = "std")]
+            side: self.side.another(),
+        }
+    }
+
+    /// Senders there are, a moment ago.
+    pub fn sender_count(&self) -> usize {
+        self.end.alive()
+    }
+
+    /// Claims up to `n` places and holds them, as a sender does that is stopped between claim and publication: for tests.
+    #[doc(hidden)]
+    pub fn hold(&mut self, n: usize) -> Option<end::Held<'_, T>> {
+        self.end.hold(n)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T> Sender<T> {
+    /// Sends everything that `values` yields, waiting for room as often as need be. Returns how many.
+    ///
+    /// Items are gathered, 32 at a time, before places are claimed for them: no code of yours runs while a place is claimed. The
+    /// first call allocates the handle's buffer for that. If the iterator panics, what it yielded before is sent as far as there is
+    /// room, and dropped beyond.
+    ///
+    /// # Errors
+    /// The channel is closed; carries the item that was next. Up to 31 more that were gathered are dropped; the iterator, if lent
+    /// by `&mut`, still has the rest.
+    pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
+        let mut values = values.into_iter().fuse();
+        let mut sent = 0;
+        loop {
+            let mut gathered = self.end.gather();
+            gathered.fill(&mut values);
+            drop(gathered);
+            if self.end.gathered() == 0 {
+                return Ok(sent);
+            }
+            while self.end.gathered() != 0 {
+                let n = if self.end.may_go() { self.end.push_gathered() } else { 0 };
+                sent += n;
+                if n == 0 {
+                    if self.is_closed() {
+                        self.end.settle();
+                        return self.end.take_gathered().map_or(Ok(sent), |value| Err(SendError(value)));
+                    }
+                    self.wait_to_push(|end| {
+                        let n = end.push_gathered();
+                        sent += n;
+                        n != 0
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// A sender that does not keep the channel open. From [`Sender::downgrade`].
+pub struct WeakSender<T> {
+    end: end::WeakTx<T>,
+    #[cfg(feature = "std")]
+    side: crate::wait::Side,
+}
+
+impl<T> WeakSender<T> {
+    /// A sender, unless the last one has left.
+    ///
+    /// ```
+    /// let (tx, _rx) = ringmail::mpsc::channel::<u8>(1)?;
+    /// let weak = tx.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(tx);
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok::<(), ringmail::BuildError>(())
+    /// ```
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        let end = self.end.upgrade()?;
+        Some(Sender {
+            end,
+            #[cfg(feature = "std")]
+            side: self.side.another(),
+        })
+    }
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            end: self.end.clone(),
+            #[cfg(feature = "std")]
+            side: self.side.another(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSender").finish_non_exhaustive()
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+mod assertions {
+    use super::{Receiver, Sender, WeakSender};
+    use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+    assert_impl_all!(Sender<u64>: Send, Unpin, Clone);
+    assert_impl_all!(Receiver<u64>: Send, Unpin);
+    assert_impl_all!(WeakSender<u64>: Send, Clone);
+    // A cell may move to another thread but not be shared: enough for a channel.
+    assert_impl_all!(Sender<core::cell::Cell<u64>>: Send);
+    assert_not_impl_any!(Sender<u64>: Sync);
+    assert_not_impl_any!(Receiver<u64>: Sync, Clone);
+    assert_not_impl_any!(Sender<alloc::rc::Rc<u64>>: Send);
+    assert_not_impl_any!(Receiver<alloc::rc::Rc<u64>>: Send);
+}

@@ -1,0 +1,50 @@
+//! How a channel is made.
+
+use super::end::ends;
+use super::{Mpsc, Receiver, Sender};
+use crate::channel;
+use crate::error::BuildError;
+use crate::ring::cursor::Position;
+use crate::ring::mpsc::pair;
+#[cfg(feature = "std")]
+use crate::wait::{Bell, Queue, Side};
+
+/// A channel for exactly `capacity` messages, 1 to 2^30.
+///
+/// All memory is allocated here: `capacity` rounded up to a power of two, times the size of `T` and of a stamp of 8 bytes, and
+/// about a kilobyte. The stamps are written at once, so on a NUMA machine the ring lies where this is called.
+///
+/// # Errors
+/// Capacity 0 or above the limit, or no memory.
+pub fn channel<T>(capacity: usize) -> Result<(Sender<T>, Receiver<T>), BuildError> {
+    Builder::new(capacity).build()
+}
+
+/// Options of a channel.
+pub type Builder = channel::Builder<Mpsc>;
+
+impl Builder {
+    /// Allocates the channel.
+    ///
+    /// # Errors
+    /// Capacity 0 or above 2^30, or no memory.
+    pub fn build<T>(self) -> Result<(Sender<T>, Receiver<T>), BuildError> {
+        let (producer, consumer) = pair(self.capacity, Position::new(self.start))?;
+        #[cfg(not(feature = "std"))]
+        {
+            let (tx, rx) = ends(producer, consumer, crate::wait::Bell, crate::wait::Bell);
+            Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
+        }
+        #[cfg(feature = "std")]
+        {
+            let senders = Bell::own(self.barrier);
+            let receiver = self.receiver_bell.unwrap_or_else(|| Bell::own(self.barrier));
+            let queue = Queue::new();
+            let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone());
+            Ok((
+                Sender { end: tx, side: Side::queued(senders, self.sender_wait, queue) },
+                Receiver { end: rx, closed: false, side: Side::new(receiver, self.receiver_wait) },
+            ))
+        }
+    }
+}

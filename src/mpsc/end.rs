@@ -1,0 +1,475 @@
+//! The ends of a many-to-one ring, each with the bell of the other side.
+
+use crate::channel::{Next, RecvEnd, SendEnd};
+use crate::ring::cursor::Position;
+use crate::ring::layout::Stats;
+use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
+use crate::ring::order::mutant;
+use crate::wait::Bell;
+#[cfg(feature = "std")]
+use crate::wait::{Patience, Queue};
+use alloc::vec::Vec;
+use crossbeam_utils::CachePadded;
+
+/// Items that [`Gather`] takes from an iterator before places are claimed for them.
+#[cfg(feature = "std")]
+const GATHERED: usize = 32;
+
+/// Empty answers after which a receiver that only polls looks whether a sender waits behind one that does not come.
+#[cfg(feature = "std")]
+const IDLE_LOOKS: u32 = 64;
+
+/// A writing end, and the bell of the receiver.
+pub(crate) struct Tx<T> {
+    /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
+    ring: CachePadded<Producer<T>>,
+    receiver: Bell,
+    #[cfg(feature = "std")]
+    queue: Queue,
+    #[cfg(feature = "std")]
+    patience: Patience,
+    /// What an iterator yielded and was not sent yet.
+    #[cfg(feature = "std")]
+    gathered: Vec<T>,
+}
+
+/// The reading end, and the bell of the senders.
+pub(crate) struct Rx<T> {
+    ring: CachePadded<Consumer<T>>,
+    senders: Bell,
+    #[cfg(feature = "std")]
+    queue: Queue,
+    #[cfg(feature = "std")]
+    idle: u32,
+}
+
+/// Both ends; each rings the other side's bell.
+pub(super) fn ends<T>(
+    producer: Producer<T>,
+    consumer: Consumer<T>,
+    senders: Bell,
+    receiver: Bell,
+    #[cfg(feature = "std")] queue: Queue,
+) -> (Tx<T>, Rx<T>) {
+    let rx = Rx {
+        ring: CachePadded::new(consumer),
+        senders,
+        #[cfg(feature = "std")]
+        queue: queue.clone(),
+        #[cfg(feature = "std")]
+        idle: 0,
+    };
+    let tx = Tx::new(
+        producer,
+        receiver,
+        #[cfg(feature = "std")]
+        queue,
+    );
+    (tx, rx)
+}
+
+impl<T> Tx<T> {
+    fn new(producer: Producer<T>, receiver: Bell, #[cfg(feature = "std")] queue: Queue) -> Self {
+        #[cfg(feature = "std")]
+        queue.widen(producer.alive());
+        Self {
+            ring: CachePadded::new(producer),
+            receiver,
+            #[cfg(feature = "std")]
+            queue,
+            #[cfg(feature = "std")]
+            patience: Patience::default(),
+            #[cfg(feature = "std")]
+            gathered: Vec::new(),
+        }
+    }
+
+    pub(super) fn another(&self) -> Self {
+        Self::new(
+            self.ring.another(),
+            self.receiver.clone(),
+            #[cfg(feature = "std")]
+            self.queue.clone(),
+        )
+    }
+
+    pub(super) fn downgrade(&self) -> WeakTx<T> {
+        WeakTx {
+            ring: self.ring.downgrade(),
+            receiver: self.receiver.clone(),
+            #[cfg(feature = "std")]
+            queue: self.queue.clone(),
+        }
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        self.ring.alive()
+    }
+
+    /// Wakes the receiver if it sleeps for one of the `n` messages from `at` on.
+    #[inline(always)]
+    fn ring_receiver(&self, at: Position, n: u64) {
+        if self.receiver.is_hung_up() {
+            self.wake_receiver(at, n);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_receiver(&self, at: Position, n: u64) {
+        if self.receiver.answer_if(|| self.ring.is_awaited(at, n)) {
+            self.ring.count_wake();
+        }
+    }
+
+    pub(super) fn hold(&mut self, n: usize) -> Option<Held<'_, T>> {
+        let receiver = &self.receiver;
+        self.ring.hold(n as u64).map(|claim| Held { claim: Some(claim), receiver })
+    }
+}
+
+/// Claimed places, from the hidden test hook `Sender::hold`. What is not sent when it is dropped becomes tombstones.
+pub struct Held<'a, T> {
+    claim: Option<Claim<'a, T>>,
+    receiver: &'a Bell,
+}
+
+impl<T> Held<'_, T> {
+    /// Places left.
+    pub fn left(&self) -> usize {
+        self.claim.as_ref().map_or(0, |claim| claim.unfilled().1 as usize)
+    }
+
+    /// Publishes `value` in the next place.
+    pub fn send(&mut self, value: T) {
+        if let Some(claim) = &mut self.claim {
+            claim.fill(value);
+        }
+        self.receiver.ring();
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
+    fn drop(&mut self) {
+        self.claim = None;
+        self.receiver.ring();
+    }
+}
+
+impl<T> core::fmt::Debug for Held<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Held").field("left", &self.left()).finish()
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T> Tx<T> {
+    /// Gathers items for [`Tx::push_gathered`]. Should the iterator panic, sends what there is room for and drops the rest.
+    pub(super) fn gather(&mut self) -> Gather<'_, T> {
+        self.gathered.reserve_exact(GATHERED);
+        Gather(self, false)
+    }
+
+    pub(super) fn gathered(&self) -> usize {
+        self.gathered.len()
+    }
+
+    /// Sends as many of them as there is room for.
+    pub(super) fn push_gathered(&mut self) -> usize {
+        let Some((at, n)) = self.ring.push_all(&mut self.gathered) else { return 0 };
+        self.ring_receiver(at, n);
+        n as usize
+    }
+
+    /// Drops them but for the first.
+    pub(super) fn take_gathered(&mut self) -> Option<T> {
+        self.gathered.drain(..).next()
+    }
+}
+
+#[cfg(feature = "std")]
+pub(super) struct Gather<'a, T>(&'a mut Tx<T>, bool);
+
+#[cfg(feature = "std")]
+impl<T> Gather<'_, T> {
+    pub(super) fn fill(&mut self, values: &mut impl Iterator<Item = T>) {
+        while self.0.gathered.len() < GATHERED {
+            let Some(value) = values.next() else { break };
+            self.0.gathered.push(value);
+        }
+        self.1 = true;
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T> Drop for Gather<'_, T> {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.push_gathered();
+            self.0.gathered.clear();
+        }
+    }
+}
+
+impl<T> SendEnd for Tx<T> {
+    type Item = T;
+
+    #[inline(always)]
+    fn push(&mut self, value: T) -> Result<(), T> {
+        match self.ring.push(value) {
+            Ok(at) => {
+                self.ring_receiver(at, 1);
+                Ok(())
+            }
+            Err(value) => Err(value),
+        }
+    }
+
+    /// Each attempt that overtakes is counted. An empty ring has room for everybody, and its receiver may be about to sleep.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn may_go(&mut self) -> bool {
+        let first = self.queue.first();
+        first == 0 || self.patience.spend(first) || self.ring.looks_empty()
+    }
+
+    fn push_slice(&mut self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        let Some((at, n)) = self.ring.push_slice(values) else { return 0 };
+        self.ring_receiver(at, n);
+        n as usize
+    }
+
+    fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    fn settle(&mut self) {
+        self.ring.inherit();
+    }
+
+    fn close(&mut self) {
+        if self.ring.close() && !mutant!(SenderCloseRings) {
+            self.receiver.ring();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    fn count_full(&mut self) {
+        self.ring.count_full();
+    }
+
+    #[cfg(feature = "std")]
+    fn count_parks(&mut self, n: u64) {
+        self.ring.count_parks(n);
+    }
+
+    #[cfg(feature = "std")]
+    fn moved(&self) -> u64 {
+        self.ring.sent()
+    }
+}
+
+/// A writing end that does not count as one.
+pub(super) struct WeakTx<T> {
+    ring: ring::Weak<T>,
+    receiver: Bell,
+    #[cfg(feature = "std")]
+    queue: Queue,
+}
+
+impl<T> Clone for WeakTx<T> {
+    fn clone(&self) -> Self {
+        Self {
+            ring: self.ring.clone(),
+            receiver: self.receiver.clone(),
+            #[cfg(feature = "std")]
+            queue: self.queue.clone(),
+        }
+    }
+}
+
+impl<T> WeakTx<T> {
+    pub(super) fn upgrade(&self) -> Option<Tx<T>> {
+        let producer = self.ring.upgrade()?;
+        Some(Tx::new(
+            producer,
+            self.receiver.clone(),
+            #[cfg(feature = "std")]
+            self.queue.clone(),
+        ))
+    }
+}
+
+/// Wakes a sender if one waits: there is room.
+#[inline(always)]
+fn freed<T>(ring: &Consumer<T>, senders: &Bell) {
+    if senders.is_hung_up() {
+        wake_sender(ring, senders);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_sender<T>(ring: &Consumer<T>, senders: &Bell) {
+    if senders.answer() {
+        ring.count_wake();
+    }
+}
+
+/// The next message and the bell to ring for its place.
+pub(crate) struct NextOf<'a, T> {
+    message: ring::Next<'a, T>,
+    senders: &'a Bell,
+}
+
+impl<T> Next for NextOf<'_, T> {
+    type Item = T;
+
+    #[inline(always)]
+    fn take<E>(self) -> Result<T, E> {
+        self.message.take(|ring| freed(ring, self.senders))
+    }
+}
+
+/// Wakes a sender when dropped, also by a panic.
+struct Wake<'a, T>(&'a mut Rx<T>);
+
+impl<T> Drop for Wake<'_, T> {
+    fn drop(&mut self) {
+        freed(&self.0.ring, &self.0.senders);
+    }
+}
+
+impl<T> RecvEnd for Rx<T> {
+    type Item = T;
+    type Next<'a>
+        = NextOf<'a, T>
+    where
+        T: 'a;
+
+    const MANY_RINGS: bool = false;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<NextOf<'_, T>> {
+        let senders = &self.senders;
+        self.ring.next().map(|message| NextOf { message, senders })
+    }
+
+    #[inline(always)]
+    fn take(&mut self) -> Option<T> {
+        self.ring.take()
+    }
+
+    #[inline(always)]
+    fn free(&mut self) {
+        self.ring.release();
+        freed(&self.ring, &self.senders);
+    }
+
+    #[inline(always)]
+    fn has_message(&mut self) -> bool {
+        let found = self.ring.has_message();
+        if self.ring.take_passed() {
+            freed(&self.ring, &self.senders);
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn available(&mut self, wanted: u64) -> u64 {
+        self.ring.available(wanted)
+    }
+
+    #[inline(always)]
+    fn front(&self, offset: u64) -> Option<&T> {
+        self.ring.front(offset)
+    }
+
+    fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
+        let n = self.ring.move_into(target, n);
+        freed(&self.ring, &self.senders);
+        n
+    }
+
+    fn skip(&mut self, n: u64) {
+        let waking = Wake(self);
+        waking.0.ring.skip(n);
+    }
+
+    fn found_nothing(&mut self, _closed: bool) {
+        // What was claimed before a close comes or is a tombstone: nothing to give up here.
+        if self.ring.free_leaked() | self.ring.take_passed() {
+            freed(&self.ring, &self.senders);
+        }
+        #[cfg(feature = "std")]
+        {
+            self.idle = self.idle.wrapping_add(1);
+            if self.idle % IDLE_LOOKS == 0 {
+                self.queue.call_up();
+            }
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn before_wait(&mut self) {
+        self.ring.note_awaited();
+    }
+
+    #[cfg(feature = "std")]
+    fn before_sleep(&mut self) {
+        self.queue.call_up();
+    }
+
+    fn is_over(&self) -> bool {
+        self.ring.is_over()
+    }
+
+    fn close(&mut self) {
+        self.ring.close();
+        if !mutant!(ReceiverCloseRings) {
+            self.senders.ring();
+            #[cfg(feature = "std")]
+            self.queue.call_all();
+        }
+    }
+
+    fn peer_closed(&self) -> bool {
+        self.ring.peer_closed()
+    }
+
+    fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    #[cfg(feature = "std")]
+    fn count_parks(&mut self, n: u64) {
+        self.ring.count_parks(n);
+    }
+
+    #[cfg(feature = "std")]
+    fn moved(&self) -> u64 {
+        self.ring.received()
+    }
+}

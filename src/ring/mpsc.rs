@@ -1,0 +1,256 @@
+//! Many producers, one consumer: a ring whose slots say for themselves when they are full.
+//!
+//! ```text
+//!   tail ──► claimed by compare-and-swap, position by position, by any producer
+//!   slot   = { stamp, value }: a producer writes the value into what it claimed, then the stamp
+//!   head ──► freed by the consumer, which reads a slot once its stamp says so
+//! ```
+//!
+//! | stamp of the slot at position `p` | meaning |
+//! |---|---|
+//! | `p + 1` | holds the value of position `p` |
+//! | `p + 1`, bit 0 set | a tombstone: claimed and given up, nothing to read |
+//! | anything else | of an earlier lap: free, or claimed and not yet written |
+//!
+//! **Who writes what.** `tail` and the stamps: producers only, each stamp the one that claimed its position. `head`: the
+//! consumer only. The consumer never restamps a slot: "free" is what `head` says, so capacity is exact, 1 included.
+//!
+//! **Invariants**, beside I1 and I6 of [`super`]:
+//! * M1 A position is claimed once: `tail` only grows, by compare-and-swap. A claim needs `position < head + capacity`
+//!   for a `head` that the claimer itself loaded with Acquire: the slot's last value is out.
+//! * M2 A claimed slot belongs to its claimer until it stores the stamp; from then on, while `head ≤ position`, to the consumer.
+//! * M3 No code of the user runs between claim and stamp. Should anything unwind there, a guard leaves tombstones: a claim is
+//!   never left open.
+//! * M4 Once bit 0 of `tail` is set no more is claimed: the last producer sets it when it leaves, or the consumer when it closes.
+//! * M5 Once bit 0 of `head` is set the consumer is gone, and what is left belongs to whoever holds `heir`.
+//!
+//! **Steps.** `push` is lock-free: it repeats only when another producer has claimed meanwhile. Nobody waits for a
+//! producer that stands still between claim and stamp: others claim and publish behind it, the consumer says "empty".
+//!
+//! Source of the idea: Vyukov's bounded queue with a sequence number a slot, as in crossbeam's `ArrayQueue`; there the
+//! consumer restamps the slots, here it does not.
+
+mod consumer;
+mod producer;
+
+pub(crate) use consumer::{Consumer, Next};
+pub(crate) use producer::{Claim, Producer, Weak};
+
+use super::backing::check;
+use super::cursor::Position;
+use super::layout::{Counter, Stats};
+use super::order;
+use super::slot::{self, Slot};
+use super::storage::Storage;
+use crate::error::BuildError;
+use crate::sync::{Arc, AtomicU64, Ordering};
+use core::ptr::NonNull;
+use crossbeam_utils::CachePadded;
+
+/// One place of the ring.
+#[repr(C)]
+pub(super) struct Stamped<T> {
+    stamp: AtomicU64,
+    value: Slot<T>,
+}
+
+/// What the handles of a ring share.
+pub(crate) struct Ring<T> {
+    /// Next position to claim, and whether no more may be. Written by producers; once by a consumer that closes.
+    tail: CachePadded<AtomicU64>,
+    /// Next position to read, and whether the consumer is gone.
+    head: CachePadded<AtomicU64>,
+    /// 1 once the last producer has left. Apart from `tail`: a consumer that finds nothing looks here, not into the line that
+    /// producers fight for.
+    ended: CachePadded<AtomicU64>,
+    consumer: CachePadded<ConsumerWords>,
+    producers: CachePadded<ProducerWords>,
+    slots: Storage<Stamped<T>>,
+    capacity: u64,
+    start: Position,
+}
+
+/// Written by the consumer, seldom.
+struct ConsumerWords {
+    /// The position that a sleeping consumer waits for.
+    awaited: AtomicU64,
+    tombstones: Counter,
+    parks: Counter,
+    wakes: Counter,
+}
+
+/// Written by all producers, seldom.
+struct ProducerWords {
+    /// Producers there are.
+    alive: AtomicU64,
+    /// 1 while one of them drops what a consumer that has gone left behind.
+    heir: AtomicU64,
+    full: Counter,
+    parks: Counter,
+    wakes: Counter,
+}
+
+// SAFETY: the values move between the threads that hold the handles; everything else is atomic.
+unsafe impl<T: Send> Send for Ring<T> {}
+// SAFETY: M1 and M2: no two threads reach the same slot at once.
+unsafe impl<T: Send> Sync for Ring<T> {}
+
+/// What a slot says at a position.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Value,
+    Tombstone,
+    Nothing,
+}
+
+/// A handle's copy of where the slots are.
+struct Slots<T> {
+    first: NonNull<Stamped<T>>,
+    mask: u64,
+}
+
+impl<T> Slots<T> {
+    #[inline(always)]
+    fn at(&self, position: Position) -> &Stamped<T> {
+        // SAFETY: the index is at most `mask`, inside the storage, which lives as long as the ring that the handle holds.
+        unsafe { self.first.add(position.slot(self.mask) as usize).as_ref() }
+    }
+
+    /// Whether the slot holds the value of `position`.
+    #[inline(always)]
+    fn look(&self, position: Position) -> Found {
+        let stamp = self.at(position).stamp.load(order::observe_stamp());
+        let next = position.plus(1);
+        if stamp == next.open_word() {
+            Found::Value
+        } else if stamp == next.closed_word() {
+            Found::Tombstone
+        } else {
+            Found::Nothing
+        }
+    }
+}
+
+/// Both ends of a ring for exactly `capacity` messages whose positions begin at `start`.
+pub(crate) fn pair<T>(capacity: usize, start: Position) -> Result<(Producer<T>, Consumer<T>), BuildError> {
+    check(capacity)?;
+    let len = capacity.next_power_of_two();
+    let mask = len as u64 - 1;
+    let slots = Storage::new(len, |index| {
+        // The stamp of the lap before the first: no position ever expects it.
+        let first = start.plus((index as u64).wrapping_sub(start.slot(mask)) & mask);
+        Stamped { stamp: AtomicU64::new(first.plus(1).minus(len as u64).open_word()), value: Slot::new() }
+    })?;
+    let ring = Arc::new(Ring {
+        tail: CachePadded::new(AtomicU64::new(start.open_word())),
+        head: CachePadded::new(AtomicU64::new(start.open_word())),
+        ended: CachePadded::new(AtomicU64::new(0)),
+        consumer: CachePadded::new(ConsumerWords {
+            awaited: AtomicU64::new(start.open_word()),
+            tombstones: Counter::new(),
+            parks: Counter::new(),
+            wakes: Counter::new(),
+        }),
+        producers: CachePadded::new(ProducerWords {
+            alive: AtomicU64::new(1),
+            heir: AtomicU64::new(0),
+            full: Counter::new(),
+            parks: Counter::new(),
+            wakes: Counter::new(),
+        }),
+        slots,
+        capacity: capacity as u64,
+        start,
+    });
+    Ok((Producer::new(Arc::clone(&ring)), Consumer::new(ring)))
+}
+
+impl<T> Ring<T> {
+    fn slots(&self) -> Slots<T> {
+        Slots { first: self.slots.first(), mask: self.slots.len() as u64 - 1 }
+    }
+
+    /// Closes `tail`. Returns where it stands for good.
+    fn close_tail(&self) -> Position {
+        Position::from_word(self.tail.fetch_or(1, Ordering::Relaxed))
+    }
+
+    fn tail(&self) -> Position {
+        Position::from_word(self.tail.load(Ordering::Relaxed))
+    }
+
+    fn head(&self) -> Position {
+        Position::from_word(self.head.load(Ordering::Relaxed))
+    }
+
+    fn len(&self) -> usize {
+        // `head` first: `tail`, read later, is then not behind it.
+        let head = Position::from_word(self.head.load(order::find_head()));
+        self.tail().since(head).min(self.capacity) as usize
+    }
+
+    fn stats(&self) -> Stats {
+        let (head, tombstones) = (self.head(), self.consumer.tombstones.get());
+        let tail = self.tail();
+        let passed = head.since(self.start);
+        let sent = tail.since(self.start).max(passed);
+        Stats {
+            sent: sent.saturating_sub(tombstones),
+            received: passed.saturating_sub(tombstones),
+            tombstones,
+            depth: (sent - passed).min(self.capacity) as usize,
+            full: self.producers.full.get(),
+            sender_parks: self.producers.parks.get(),
+            receiver_parks: self.consumer.parks.get(),
+            sender_wakes: self.producers.wakes.get(),
+            receiver_wakes: self.consumer.wakes.get(),
+        }
+    }
+}
+
+impl<T> Drop for Ring<T> {
+    /// Drops what nobody took.
+    fn drop(&mut self) {
+        let (mut at, to, slots) = (self.head(), self.tail(), self.slots());
+        // SAFETY: nobody else is left; the reference count ordered all that they did before this.
+        unsafe { Rest { slots: &slots, at: &mut at, to, over_holes: true }.run() };
+    }
+}
+
+/// Drops published values, moving a position past each before its own code runs; what is left at a panic is dropped all the same.
+struct Rest<'a, T> {
+    slots: &'a Slots<T>,
+    at: &'a mut Position,
+    to: Position,
+    /// Whether to pass over claims that were never published, or to stop there.
+    over_holes: bool,
+}
+
+impl<T> Rest<'_, T> {
+    /// # Safety
+    /// The caller has the consumer's role over [at, to).
+    unsafe fn run(mut self) {
+        self.each();
+    }
+
+    fn each(&mut self) {
+        while *self.at != self.to {
+            let (here, found) = (*self.at, self.slots.look(*self.at));
+            if found == Found::Nothing && !self.over_holes {
+                return;
+            }
+            *self.at = here.plus(1);
+            if found == Found::Value {
+                // SAFETY: the stamp says that the value is there (M2), the caller of `run` may take it, and `at` has
+                // passed it.
+                drop(unsafe { slot::read(&raw const self.slots.at(here).value) });
+            }
+        }
+    }
+}
+
+impl<T> Drop for Rest<'_, T> {
+    fn drop(&mut self) {
+        self.each();
+    }
+}

@@ -1,0 +1,303 @@
+//! One of the ends that write.
+
+use super::{Rest, Ring, Slots};
+use crate::ring::cursor::Position;
+use crate::ring::layout::Stats;
+use crate::ring::{order, slot};
+use crate::sync::{Arc, Ordering};
+use alloc::vec::Vec;
+
+/// One of the ends that write.
+pub(crate) struct Producer<T> {
+    ring: Arc<Ring<T>>,
+    slots: Slots<T>,
+    /// Of the ring; 0 once this end sends nothing more.
+    capacity: u64,
+    /// The last `head` seen.
+    head_seen: Position,
+}
+
+// SAFETY: used by one thread at a time (`&mut self`); the values it writes may be read on another.
+unsafe impl<T: Send> Send for Producer<T> {}
+
+impl<T> Producer<T> {
+    /// One that the ring already counts.
+    pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
+        let capacity = ring.capacity;
+        Self::attach(ring, capacity)
+    }
+
+    fn attach(ring: Arc<Ring<T>>, capacity: u64) -> Self {
+        // As fresh as any look: the places before it are free (M1).
+        let head_seen = Position::from_word(ring.head.load(order::find_head()));
+        Self { slots: ring.slots(), capacity, head_seen, ring }
+    }
+
+    /// Another end of the same ring; one that sends nothing more has no other.
+    pub(crate) fn another(&self) -> Self {
+        let live = if self.capacity == 0 { None } else { Self::revive(&self.ring) };
+        live.unwrap_or_else(|| Self::attach(Arc::clone(&self.ring), 0))
+    }
+
+    /// One more end, unless all have left.
+    fn revive(ring: &Arc<Ring<T>>) -> Option<Self> {
+        let alive = &ring.producers.alive;
+        let mut now = alive.load(Ordering::Relaxed);
+        while now != 0 {
+            match alive.compare_exchange_weak(now, now + 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(Self::new(Arc::clone(ring))),
+                Err(other) => now = other,
+            }
+        }
+        None
+    }
+
+    /// A reference that does not count as an end.
+    pub(crate) fn downgrade(&self) -> Weak<T> {
+        Weak(Arc::clone(&self.ring))
+    }
+
+    /// Ends there are, this one included unless it has left.
+    pub(crate) fn alive(&self) -> usize {
+        self.ring.producers.alive.load(Ordering::Relaxed) as usize
+    }
+
+    /// Sends one value and returns its position; returns the value if there is no room or no receiver. Lock-free.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: T) -> Result<Position, T> {
+        let Some((at, _)) = self.claim(1) else { return Err(value) };
+        let place = self.slots.at(at);
+        // SAFETY: we claimed the position, so the slot is ours and empty (M1).
+        unsafe { slot::write(&raw const place.value, value) };
+        place.stamp.store(at.plus(1).open_word(), order::publish_stamp());
+        Ok(at)
+    }
+
+    /// Copies as many of `values` as there is room for, with one claim. Returns where they begin and how many.
+    pub(crate) fn push_slice(&mut self, values: &[T]) -> Option<(Position, u64)>
+    where
+        T: Copy,
+    {
+        let mut claim = self.hold(values.len() as u64)?;
+        let run = (claim.at, claim.left);
+        for &value in &values[..run.1 as usize] {
+            claim.fill(value);
+        }
+        Some(run)
+    }
+
+    /// Moves as many of `values`, from the first on, as there is room for, with one claim. Returns where they begin and how
+    /// many.
+    pub(crate) fn push_all(&mut self, values: &mut Vec<T>) -> Option<(Position, u64)> {
+        let mut claim = self.hold(values.len() as u64)?;
+        let run = (claim.at, claim.left);
+        for value in values.drain(..run.1 as usize) {
+            claim.fill(value);
+        }
+        Some(run)
+    }
+
+    /// Claims up to `wanted` places.
+    pub(crate) fn hold(&mut self, wanted: u64) -> Option<Claim<'_, T>> {
+        if wanted == 0 {
+            return None;
+        }
+        let (at, left) = self.claim(wanted)?;
+        Some(Claim { producer: self, at, left })
+    }
+
+    /// Claims up to `wanted` positions, at least one.
+    #[inline(always)]
+    fn claim(&mut self, wanted: u64) -> Option<(Position, u64)> {
+        let mut word = self.ring.tail.load(Ordering::Relaxed);
+        loop {
+            let tail = Position::from_word(word);
+            let used = tail.since(self.head_seen);
+            if used >= self.capacity || Position::is_closed(word) {
+                word = self.find_room(word)?;
+                continue;
+            }
+            let n = wanted.min(self.capacity - used);
+            // Relaxed: a claim carries no data. What it needs of `head` this end has loaded itself (M1).
+            match self.ring.tail.compare_exchange_weak(
+                word,
+                tail.plus(n).open_word(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Some((tail, n)),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Looks how far the consumer has come. A word of `tail` to claim from, if there is room.
+    #[cold]
+    #[inline(never)]
+    fn find_room(&mut self, word: u64) -> Option<u64> {
+        if Position::is_closed(word) || self.capacity == 0 {
+            return None;
+        }
+        self.head_seen = Position::from_word(self.ring.head.load(order::find_head()));
+        let used = Position::from_word(word).since(self.head_seen);
+        if used < self.capacity {
+            Some(word)
+        } else if used == self.capacity {
+            None
+        } else {
+            // An old `tail`, behind this `head`. Every claim before `head` is ordered before the store of `head` that we saw, so
+            // this look is not behind it.
+            Some(self.ring.tail.load(Ordering::Relaxed))
+        }
+    }
+
+    /// Whether a send can never succeed again.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.capacity == 0 || Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
+    }
+
+    /// Whether there was no message a moment ago.
+    pub(crate) fn looks_empty(&self) -> bool {
+        self.ring.len() == 0
+    }
+
+    /// Sends nothing more. Whether this was the last end, and the consumer must be woken.
+    pub(crate) fn close(&mut self) -> bool {
+        if core::mem::take(&mut self.capacity) == 0 {
+            return false;
+        }
+        self.inherit();
+        if self.ring.producers.alive.fetch_sub(1, order::leave_senders()) != 1 {
+            return false;
+        }
+        self.ring.close_tail();
+        self.ring.ended.store(1, order::end_tail());
+        true
+    }
+
+    /// Drops what a consumer that has gone left behind, up to the first claim that is still open.
+    pub(crate) fn inherit(&mut self) {
+        let ring = &*self.ring;
+        if !Position::is_closed(ring.head.load(Ordering::Relaxed))
+            || ring.producers.heir.swap(1, order::take_over_head()) != 0
+        {
+            return;
+        }
+        /// Gives the role on, also by a panic.
+        struct Heir<'a, T>(&'a Ring<T>, Position);
+        impl<T> Drop for Heir<'_, T> {
+            fn drop(&mut self) {
+                self.0.head.store(self.1.closed_word(), Ordering::Relaxed);
+                self.0.producers.heir.store(0, order::give_up_head());
+            }
+        }
+        let head = Position::from_word(ring.head.load(order::take_over_head()));
+        let mut heir = Heir(ring, head);
+        let to = ring.tail();
+        // SAFETY: the consumer is gone and we are the only heir (M5).
+        unsafe { Rest { slots: &self.slots, at: &mut heir.1, to, over_holes: false }.run() };
+    }
+
+    /// What a sleeping consumer waits for lies among `n` positions from `at`.
+    pub(crate) fn is_awaited(&self, at: Position, n: u64) -> bool {
+        let awaited = Position::from_word(self.ring.consumer.awaited.load(Ordering::Relaxed));
+        awaited.since(at) < n
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.ring.capacity as usize
+    }
+
+    /// Places claimed so far, by all.
+    #[cfg(feature = "std")]
+    pub(crate) fn sent(&self) -> u64 {
+        self.ring.tail().since(self.ring.start)
+    }
+
+    pub(crate) fn count_full(&self) {
+        self.ring.producers.full.add_shared(1);
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn count_parks(&self, n: u64) {
+        self.ring.producers.parks.add_shared(n);
+    }
+
+    pub(crate) fn count_wake(&self) {
+        self.ring.producers.wakes.add_shared(1);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+}
+
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A reference to a ring that does not count as an end.
+pub(crate) struct Weak<T>(Arc<Ring<T>>);
+
+impl<T> Clone for Weak<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Weak<T> {
+    /// An end, unless all have left.
+    pub(crate) fn upgrade(&self) -> Option<Producer<T>> {
+        Producer::revive(&self.0)
+    }
+}
+
+/// Claimed places. What is not filled when it is dropped becomes tombstones (M3).
+pub(crate) struct Claim<'a, T> {
+    producer: &'a mut Producer<T>,
+    at: Position,
+    left: u64,
+}
+
+impl<T> Claim<'_, T> {
+    /// Where the unfilled places begin, and how many there are.
+    pub(crate) fn unfilled(&self) -> (Position, u64) {
+        (self.at, self.left)
+    }
+
+    /// Publishes `value` in the next place, if one is left.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, value: T) {
+        if self.left == 0 {
+            return;
+        }
+        let at = self.advance();
+        let place = self.producer.slots.at(at);
+        // SAFETY: we claimed the position, so the slot is ours and empty (M1).
+        unsafe { slot::write(&raw const place.value, value) };
+        place.stamp.store(at.plus(1).open_word(), order::publish_stamp());
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) -> Position {
+        let at = self.at;
+        (self.at, self.left) = (at.plus(1), self.left - 1);
+        at
+    }
+}
+
+impl<T> Drop for Claim<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        while self.left != 0 {
+            let at = self.advance();
+            self.producer.slots.at(at).stamp.store(at.plus(1).closed_word(), order::publish_stamp());
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A power of two of cells on the heap.
+
+use super::slot::Slot;
+use crate::error::BuildError;
+use core::ptr::NonNull;
+
+#[cfg(not(ringmail_loom))]
+use alloc::alloc::{Layout, alloc, dealloc};
+#[cfg(ringmail_loom)]
+use alloc::vec::Vec;
+
+/// Cells straight from the allocator. Frees the memory, drops no cell.
+#[cfg(not(ringmail_loom))]
+pub(super) struct Storage<C> {
+    first: NonNull<C>,
+    len: usize,
+}
+
+#[cfg(not(ringmail_loom))]
+impl<C> Storage<C> {
+    /// Cells made by `fresh` from their index.
+    pub(super) fn new(len: usize, fresh: impl Fn(usize) -> C) -> Result<Self, BuildError> {
+        let storage = Self::allocate(len)?;
+        for i in 0..len {
+            // SAFETY: `i < len`, inside the allocation.
+            let cell = unsafe { storage.first.add(i) };
+            // SAFETY: valid for writes and aligned; nobody else knows of it yet.
+            unsafe { cell.write(fresh(i)) };
+        }
+        Ok(storage)
+    }
+
+    fn allocate(len: usize) -> Result<Self, BuildError> {
+        let too_large = BuildError::OutOfMemory { bytes: len.checked_mul(size_of::<C>()) };
+        let layout = Self::layout(len).ok_or(too_large)?;
+        if layout.size() == 0 {
+            // Zero-sized values need a pointer, not memory.
+            return Ok(Self { first: NonNull::dangling(), len });
+        }
+        // SAFETY: the size is not zero.
+        let memory = unsafe { alloc(layout) };
+        let first = NonNull::new(memory.cast::<C>()).ok_or(BuildError::OutOfMemory { bytes: Some(layout.size()) })?;
+        Ok(Self { first, len })
+    }
+
+    pub(super) fn first(&self) -> NonNull<C> {
+        self.first
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whole 128-byte rows, so that no neighbour of this allocation shares a line with a cell.
+    fn layout(len: usize) -> Option<Layout> {
+        let layout = Layout::array::<C>(len).ok()?;
+        if layout.size() == 0 {
+            return Some(layout);
+        }
+        Some(layout.align_to(128).ok()?.pad_to_align())
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+impl<T> Storage<Slot<T>> {
+    /// Slots that nobody has touched: the first to write a page decides where it lies.
+    pub(super) fn untouched(len: usize) -> Result<Self, BuildError> {
+        // A slot may hold anything: `MaybeUninit`.
+        Self::allocate(len)
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+impl<C> Drop for Storage<C> {
+    fn drop(&mut self) {
+        if let Some(layout) = Self::layout(self.len).filter(|l| l.size() != 0) {
+            // SAFETY: `allocate` got this memory with the same layout.
+            unsafe { dealloc(self.first.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+/// Loom's cells must be made by `new` inside the model, and dropped.
+#[cfg(ringmail_loom)]
+pub(super) struct Storage<C>(Vec<C>);
+
+#[cfg(ringmail_loom)]
+impl<C> Storage<C> {
+    pub(super) fn new(len: usize, fresh: impl Fn(usize) -> C) -> Result<Self, BuildError> {
+        Ok(Self((0..len).map(fresh).collect()))
+    }
+
+    pub(super) fn first(&self) -> NonNull<C> {
+        NonNull::from(&self.0[0])
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(ringmail_loom)]
+impl<T> Storage<Slot<T>> {
+    pub(super) fn untouched(len: usize) -> Result<Self, BuildError> {
+        Self::new(len, |_| Slot::new())
+    }
+}

@@ -121,6 +121,12 @@ impl<T> Receiver<T> {
         self.end.last()
     }
 
+    /// A message that was just taken, with its lane.
+    #[inline]
+    fn from(&self, message: T) -> (LaneId, T) {
+        (self.end.last().unwrap_or(LaneId::FIRST), message)
+    }
+
     /// Lanes that may still bring something, as far as this side has looked.
     pub fn lane_count(&self) -> usize {
         self.end.count()
@@ -133,7 +139,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(LaneId, T), TryRecvError> {
         let message = self.try_recv()?;
-        Ok((self.end.current_id(), message))
+        Ok(self.from(message))
     }
 }
 
@@ -146,7 +152,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn recv_from(&mut self) -> Result<(LaneId, T), RecvError> {
         let message = self.recv()?;
-        Ok((self.end.current_id(), message))
+        Ok(self.from(message))
     }
 
     /// As [`recv_timeout`](crate::Receiver::recv_timeout), and says which lane the message came from.
@@ -156,7 +162,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn recv_from_timeout(&mut self, timeout: Duration) -> Result<(LaneId, T), RecvTimeoutError> {
         let message = self.recv_timeout(timeout)?;
-        Ok((self.end.current_id(), message))
+        Ok(self.from(message))
     }
 
     /// As [`poll_recv`](crate::Receiver::poll_recv), and says which lane the message came from.
@@ -165,7 +171,7 @@ impl<T> Receiver<T> {
     /// As there.
     #[inline]
     pub fn poll_recv_from(&mut self, cx: &mut Context<'_>) -> Poll<Result<(LaneId, T), RecvError>> {
-        self.poll_recv(cx).map_ok(|message| (self.end.current_id(), message))
+        self.poll_recv(cx).map_ok(|message| self.from(message))
     }
 
     /// As [`recv_async`](crate::Receiver::recv_async), and says which lane the message came from. Cancel-safe too.
@@ -175,7 +181,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub async fn recv_from_async(&mut self) -> Result<(LaneId, T), RecvError> {
         let message = self.recv_async().await?;
-        Ok((self.end.current_id(), message))
+        Ok(self.from(message))
     }
 }
 

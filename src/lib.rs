@@ -8,8 +8,12 @@
 //! | I have | use | order |
 //! |---|---|---|
 //! | one sender, one receiver | [`spsc::channel`] | first in, first out |
+//! | many senders, one receiver, and the order between them matters | [`mpsc::channel`] | one total order |
+//! | many senders, one receiver, as fast as it goes | [`fan_in::channel`]: a lane for each sender | each sender its own |
 //! | one thread that waits for several channels | [`spsc::Builder::receiver_bell`] with one [`wait::Bell`] | each channel its own |
 //! | a reactor (epoll, io_uring, a runtime of my own) that must be woken | [`wait::Bell::with_notify`] with [`wait::EventFd`] or a [`wait::Notify`] of mine | each channel its own |
+//!
+//! [Which one?](which_one) has figures for the choice between the two with many senders.
 //!
 //! ```
 //! use std::thread;
@@ -38,8 +42,11 @@
 //! # Guarantees
 //!
 //! * Capacity is exact, 1 to 2^30. `Full` and `Empty` are never answered from an old look.
-//! * `try_send` and `try_recv` are wait-free. On x86-64 Linux, as long as neither side sleeps often ([`Barrier`]), they, and `send` and
-//!   `recv` while nobody has to wait, execute no fence and no locked instruction; a script reads the assembly at every run of the gate.
+//! * `try_send` and `try_recv` of `spsc` and `fan_in` are wait-free, `try_send` of `mpsc` is lock-free; none waits for a thread that was
+//!   interrupted in the middle of its own.
+//! * On x86-64 Linux, as long as neither side sleeps often ([`Barrier`]), `try_send` and `try_recv`, and `send` and `recv` while nobody
+//!   has to wait, execute no fence and no locked instruction, but for one compare-and-swap of a send on `mpsc`. Scripts
+//!   read the assembly and count instructions at every run of the gate.
 //! * A message is received or dropped exactly once, whichever side leaves when, and whatever code of its own panics
 //!   ([`wait::Notify`] says what a panicking hook costs).
 //! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do ([`wait::Bell::wait`] makes
@@ -59,10 +66,11 @@
 //! | claim | witness | command |
 //! |---|---|---|
 //! | every ordering is needed and enough | loom models with the messages in loom cells; each ordering weakened must fail | `loom-tests/run` |
-//! | every verb agrees with a queue, across the wrap | libFuzzer, corpus replayed by the tests | `cargo +nightly fuzz run spsc_ops` |
+//! | every verb agrees with a queue, across the wrap | libFuzzer, corpus replayed by the tests | `cargo +nightly fuzz run spsc_ops`, `mpsc_ops`, `fan_in_ops` |
 //! | no data race in the compiled code | ThreadSanitizer on a stress program, with a planted race that it must find | `benches/stress/tsan` |
 //! | each message dropped once, even in a panic | drop counts, injected panics | `cargo test` |
 //! | no fence, no lock | the assembly | `benches/asm/check` |
+//! | what a message costs | instructions counted, compared with a record | `benches/instructions/check` |
 //!
 //! `unsafe` is confined to one module, `ring`, and one method that passes a caller's promise on to it.
 //!
@@ -98,6 +106,9 @@ pub mod mpsc;
 mod ring;
 pub mod spsc;
 mod sync;
+#[cfg(doc)]
+#[doc = include_str!("which_one.md")]
+pub mod which_one {}
 #[cfg(feature = "std")]
 pub mod wait;
 #[cfg(not(feature = "std"))]

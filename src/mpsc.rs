@@ -20,13 +20,14 @@
 //! channel closes when the last one is dropped or closed. [`WeakSender`] does not keep it open.
 //!
 //! **Turns.** Senders that wait for room stand in a queue, and each that goes wakes the next. A sender that comes later may
-//! overtake, with `send`, the one that waits longest at most 256 times; then it stands behind. So with `n` senders a
-//! blocked one is overtaken at most `256 · n · (n - 1)` times before its message is in. Sends that do not wait (`try_send`) stand in no
-//! queue and are not counted.
+//! overtake, with `send`, the one that waits longest at most 256 times; then it stands behind. So with `n` senders that block, one that
+//! stands in the queue (it spins and yields some 40 times before) is overtaken at most `256 · n · (n - 1)` times before its message is in. Not counted are sends that do not wait (`try_send`): they
+//! stand in no queue. A future can be woken and not polled, so it is not waited for: while one is first, others go whenever they find
+//! the ring empty.
 //!
 //! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, nothing after. A dropped
-//! receiver drops what is in the ring; a message whose sender was just then between claim and publication is dropped by that sender's
-//! next operation, or with the last handle. After `Disconnected` the receiver sees everything that the senders did before they left.
+//! receiver drops what is in the ring; a message whose sender was just then between claim and publication, and those behind it, are
+//! dropped by a later operation of a sender, or with the last handle. After `Disconnected` the receiver sees everything that the senders did before they left.
 //!
 //! ```
 //! use std::thread;

@@ -24,10 +24,6 @@ mod imp {
     pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(core::cell::UnsafeCell::new(value))
-        }
-
         #[inline(always)]
         pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
             f(self.0.get())

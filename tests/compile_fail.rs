@@ -48,7 +48,7 @@ fn each_program_fails_in_its_marked_line_and_compiles_without_it() {
         fs::write(programs.join(format!("{name}.rs")), &text).unwrap();
         fs::write(programs.join(format!("{name}_twin.rs")), twin.join("\n")).unwrap();
     }
-    assert!(cases.len() >= 15, "where are the programs?");
+    assert!(cases.len() >= 30, "where are the programs?");
 
     let output = Command::new(env!("CARGO"))
         .args(["check", "--bins", "--keep-going", "--offline", "--message-format=short", "--color=never"])

@@ -24,7 +24,7 @@ pub struct Patience(u32);
 
 impl Patience {
     /// Looks before the core is given away.
-    pub const LOOKS: u32 = 64;
+    pub const LOOKS: u32 = 16;
 
     /// To be called after each attempt in vain; a new one for each message.
     #[inline]

@@ -1,6 +1,12 @@
 //! What the fuzz targets run: plain functions of bytes, without libFuzzer, so that a test can call them too.
 
+pub mod alarm;
+pub mod fan_in_ops;
+pub mod fan_in_world;
 pub mod input;
+pub mod mpsc_ops;
+pub mod mpsc_world;
+pub mod options;
 pub mod payload;
 pub mod spsc_ops;
 pub mod world;

@@ -1,18 +1,20 @@
 //! Messages that can be told apart, and that know how often they were dropped.
 
-use ringmail::TrySendError;
-use ringmail::WriteChunk;
-use ringmail::spsc::Sender;
+use ringmail::{Sender, Shape, TrySendError, WriteChunk};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 /// A kind of message. Those that are `Copy` can also do slices.
-pub trait Payload: Sized {
+pub trait Payload: Sized + 'static {
     fn make(book: Book) -> Self;
     fn id(&self) -> u64;
 
     /// Sends the next `n` values as a slice, if this kind can.
-    fn try_send_slice(_tx: &mut Sender<Self>, _book: Book, _n: usize) -> Option<Result<usize, TrySendError<()>>> {
+    fn try_send_slice<S: Shape>(
+        _tx: &mut Sender<Self, S>,
+        _book: Book,
+        _n: usize,
+    ) -> Option<Result<usize, TrySendError<()>>> {
         None
     }
 
@@ -66,7 +68,11 @@ impl Payload for u64 {
         *self
     }
 
-    fn try_send_slice(tx: &mut Sender<Self>, book: Book, n: usize) -> Option<Result<usize, TrySendError<()>>> {
+    fn try_send_slice<S: Shape>(
+        tx: &mut Sender<Self, S>,
+        book: Book,
+        n: usize,
+    ) -> Option<Result<usize, TrySendError<()>>> {
         let values: Vec<_> = (book.next()..).take(n).collect();
         let sent = tx.try_send_slice(&values);
         book.number(sent.unwrap_or(0));

@@ -1,13 +1,12 @@
 //! A channel beside its model: a queue, and what each side may know of it.
 
+use super::alarm::Alarm;
 use super::input::Input;
+use super::options::Options;
 use super::payload::{Book, Payload};
-use ringmail::spsc::{Builder, Receiver, Sender};
-use ringmail::{Barrier, TryRecvError, TrySendError, WaitStrategy};
+use ringmail::spsc::{Receiver, Sender, Spsc};
+use ringmail::{TryRecvError, TrySendError};
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
 
 /// Both ends, each until it is dropped, and what they should answer.
 pub struct World<T: Payload> {
@@ -31,66 +30,11 @@ pub struct World<T: Payload> {
     pub rx_alarm: Alarm,
 }
 
-/// Counts the wakes of one side's task.
-#[derive(Default)]
-pub struct Alarm {
-    wakes: Arc<Wakes>,
-    seen: usize,
-    armed: bool,
-}
-
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Alarm {
-    pub fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.wakes))
-    }
-
-    fn rung(&mut self) -> usize {
-        let now = self.wakes.0.load(Ordering::Relaxed);
-        now - std::mem::replace(&mut self.seen, now)
-    }
-
-    /// After a pending poll.
-    pub fn arm(&mut self, sleeps: bool) {
-        assert_eq!(self.rung(), usize::from(!sleeps), "a task that nobody will wake wakes itself, and only such a one");
-        self.armed = sleeps;
-    }
-
-    /// After a future that was pending was dropped.
-    pub fn disarm(&mut self) {
-        self.armed = false;
-    }
-
-    /// After something happened on the other side; `must`: something that this side waits for.
-    pub fn heard(&mut self, must: bool) {
-        let rung = self.rung();
-        assert!(rung <= usize::from(self.armed), "woken without having asked, or twice");
-        assert!(!must || rung == usize::from(self.armed), "a wake-up was lost");
-        self.armed &= rung == 0;
-    }
-}
-
 impl<T: Payload> World<T> {
     /// The channel that the first bytes describe. The model believes its capacity to be `off` more.
     pub fn new(input: &mut Input<'_>, off: usize) -> Self {
-        let flags = input.byte();
-        let wait = [WaitStrategy::Park, WaitStrategy::Yield, WaitStrategy::BusySpin][flags as usize % 3];
-        let barrier = [Barrier::Fence, Barrier::Auto, Barrier::Never][flags as usize / 3 % 3];
-        let capacity = 1 + input.below(20);
-        // The count of messages wraps at 2^63: begin a little before, at 0, or just anywhere.
-        let start = match input.byte() {
-            b @ 0..200 => (1u64 << 63) - b as u64 % 40,
-            b => b as u64 * 0x0101_0101_0101_0101,
-        };
-        let (tx, rx) = Builder::new(capacity).start_at(start).wait(wait).barrier(barrier).build().unwrap();
+        let Options { capacity, sleeps, builder, .. } = Options::<Spsc>::new(input);
+        let (tx, rx) = builder.build().unwrap();
         assert_eq!((tx.capacity(), rx.capacity()), (capacity, capacity));
         Self {
             tx: Some(tx),
@@ -105,7 +49,7 @@ impl<T: Payload> World<T> {
             tx_closed: false,
             rx_closed: false,
             leaked: BTreeSet::new(),
-            sleeps: barrier != Barrier::Never,
+            sleeps,
             tx_alarm: Alarm::default(),
             rx_alarm: Alarm::default(),
         }

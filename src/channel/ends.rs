@@ -28,6 +28,7 @@ pub(crate) trait SendEnd {
     fn push(&mut self, value: Self::Item) -> Result<(), Self::Item>;
 
     /// Whether this sender may go before others that wait, if any do. To be asked before each attempt of a verb that waits.
+    #[cfg(feature = "std")]
     #[inline(always)]
     fn may_go(&mut self) -> bool {
         true
@@ -72,6 +73,12 @@ pub(crate) trait RecvEnd {
     /// Whether the messages of several rings come through this end: a run then ends where the ring does.
     const MANY_RINGS: bool;
 
+    /// Messages that are there now, as a limit for verbs that take all there is: several rings might be filled as fast as they are
+    /// emptied.
+    fn there_now(&mut self) -> usize {
+        usize::MAX
+    }
+
     /// The next message, if there is one now.
     fn next(&mut self) -> Option<Self::Next<'_>>;
 
@@ -101,9 +108,22 @@ pub(crate) trait RecvEnd {
     fn found_nothing(&mut self, closed: bool);
 
     /// To be called before this side announces that it waits.
+    #[cfg(feature = "std")]
     fn before_wait(&mut self) {}
 
+    /// Whether the next message is another one than at the last [`RecvEnd::before_wait`], though none was taken: then this side must not
+    /// sleep on what it announced.
+    #[cfg(feature = "std")]
+    fn waits_anew(&self) -> bool {
+        false
+    }
+
+    /// To be called after a look of a wait that found nothing, unless this side sleeps next.
+    #[cfg(feature = "std")]
+    fn found_nothing_yet(&mut self) {}
+
     /// To be asked last before this side sleeps: wakes senders that could go on but do not know it.
+    #[cfg(feature = "std")]
     fn before_sleep(&mut self) {}
 
     /// Whether the last look found nothing, and nothing will ever come.
@@ -116,6 +136,11 @@ pub(crate) trait RecvEnd {
     fn peer_closed(&self) -> bool;
 
     fn len(&self) -> usize;
+
+    /// Whether a look would find nothing.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 
     fn capacity(&self) -> usize;
 

@@ -20,10 +20,10 @@ pub struct Receiver<T, S: Shape> {
 impl<T, S: Shape> Receiver<T, S> {
     /// Takes the next message if there is one now.
     ///
-    /// Meanwhile the sender may add messages; nobody else can take any. `Empty` is never answered from an old look, and
+    /// Meanwhile senders may add messages; nobody else can take any. `Empty` is never answered from an old look, and
     /// `Disconnected` only once everything sent before the close has been taken.
     ///
-    /// Wait-free.
+    /// Wait-free; with lanes it may look at each of them.
     ///
     /// # Errors
     /// `Empty`, or `Disconnected` when nothing will ever come.
@@ -35,7 +35,7 @@ impl<T, S: Shape> Receiver<T, S> {
 
     /// The next message, left where it is.
     ///
-    /// The sender cannot change it. It is taken by the next receiving verb.
+    /// Senders cannot change it. It is taken by the next receiving verb.
     ///
     /// # Errors
     /// As [`Receiver::try_recv`].
@@ -46,7 +46,7 @@ impl<T, S: Shape> Receiver<T, S> {
         self.end.front(0).ok_or(TryRecvError::Empty)
     }
 
-    /// Up to `n` of the next messages in place, at least one unless `n` is 0.
+    /// Up to `n` of the next messages in place, at least one unless `n` is 0, from one lane, and up to the first hole of an `mpsc` ring.
     ///
     /// Read them where they are, then [`commit`](ReadChunk::commit) as many as are dealt with. What is not committed stays in the
     /// channel and comes again.
@@ -74,7 +74,7 @@ impl<T, S: Shape> Receiver<T, S> {
         Ok(ReadChunk::new(&mut self.end, len))
     }
 
-    /// Moves up to `limit` messages to the end of `buffer` with one copy. Returns how many, at least one unless `limit` is 0.
+    /// Moves up to `limit` of the messages there are now to the end of `buffer` with one copy each. Returns how many, at least one unless `limit` is 0.
     ///
     /// Wait-free apart from the copy and the buffer's growth.
     ///
@@ -84,6 +84,7 @@ impl<T, S: Shape> Receiver<T, S> {
         if limit == 0 {
             return Ok(0);
         }
+        let limit = limit.min(self.end.there_now());
         let mut moved = 0;
         loop {
             let n = self.end.available((limit - moved) as u64);
@@ -102,6 +103,7 @@ impl<T, S: Shape> Receiver<T, S> {
     ///
     /// A message counts as received before `f` sees it: if `f` panics, that one is gone and the rest stay.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
+        let max = max.min(self.end.there_now());
         let mut taken = 0;
         loop {
             let n = self.end.available((max - taken) as u64) as usize;
@@ -121,7 +123,7 @@ impl<T, S: Shape> Receiver<T, S> {
         }
     }
 
-    /// Accepts nothing more: the sender's next send fails. What is in the channel can still be received, then the answer is
+    /// Accepts nothing more: every sender's next send fails. What is in the channel can still be received, then the answer is
     /// `Disconnected`. A message sent at the same moment is either still received, or dropped.
     pub fn close(&mut self) {
         self.closed = true;
@@ -134,22 +136,25 @@ impl<T, S: Shape> Receiver<T, S> {
         self.closed || self.end.peer_closed()
     }
 
-    /// Messages in the channel. The sender may add some at any time, so there are at least this many a moment later.
+    /// Messages in the channel. Senders may add some at any time, so there are at least this many a moment later; of an `mpsc` ring,
+    /// places that are claimed.
     pub fn len(&self) -> usize {
         self.end.len()
     }
 
-    /// Whether there was no message a moment ago. A channel with messages keeps them until this handle receives.
+    /// Whether there was no message a moment ago. A channel with messages keeps them until this handle receives. `false` too for a
+    /// lane that was just opened and not looked at yet.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.end.is_empty()
     }
 
     /// Whether there was no room a moment ago. A full channel stays full until this handle receives.
     pub fn is_full(&self) -> bool {
-        self.len() == self.capacity()
+        let capacity = self.capacity();
+        capacity != 0 && self.len() == capacity
     }
 
-    /// Most messages that the channel holds: exactly what it was built with.
+    /// Most messages that the channel holds: exactly what it was built with, for each lane.
     pub fn capacity(&self) -> usize {
         self.end.capacity()
     }

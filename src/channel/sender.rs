@@ -17,10 +17,10 @@ pub struct Sender<T, S: Shape> {
 impl<T, S: Shape> Sender<T, S> {
     /// Sends `value` if there is room now.
     ///
-    /// Meanwhile the receiver may take messages, so a full channel may stop being full at any time; nobody else can fill it.
+    /// Meanwhile the receiver may take messages, so a full channel may stop being full at any time; only on `mpsc` can others fill it.
     /// `Full` is never answered from an old look: the receiver's position is read again first.
     ///
-    /// Wait-free.
+    /// Wait-free; on `mpsc` lock-free: it repeats when another sender was faster.
     ///
     /// # Errors
     /// `Full` or `Disconnected`, each with the value.
@@ -45,7 +45,7 @@ impl<T, S: Shape> Sender<T, S> {
     /// Copies as many of `values` as fit now and publishes them together. Returns how many, at least one unless `values`
     /// is empty.
     ///
-    /// Wait-free apart from the copy.
+    /// As [`Sender::try_send`], plus the copy.
     ///
     /// # Errors
     /// `Full` if there is no room at all, `Disconnected` if the channel is closed.
@@ -59,7 +59,8 @@ impl<T, S: Shape> Sender<T, S> {
         }
     }
 
-    /// Sends nothing more. The receiver still gets what was sent, then `Disconnected`. Dropping the sender does the same.
+    /// Sends nothing more through this handle. The receiver still gets what was sent, and once no sender is left `Disconnected`. Dropping
+    /// the sender does the same.
     pub fn close(&mut self) {
         // A future that was leaked may stand in others' way.
         #[cfg(feature = "std")]
@@ -67,27 +68,29 @@ impl<T, S: Shape> Sender<T, S> {
         self.end.close();
     }
 
-    /// Whether a send can never succeed again: either side closed. Once true it stays true.
+    /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.
     pub fn is_closed(&self) -> bool {
         self.end.is_closed()
     }
 
-    /// Messages in the channel. The receiver may take some at any time, so there are at most this many a moment later.
+    /// Messages in the channel, or in this sender's lane; of an `mpsc` ring, places that are claimed. The receiver may take some at any
+    /// time.
     pub fn len(&self) -> usize {
         self.end.len()
     }
 
-    /// Whether there was no message a moment ago. An empty channel stays empty until this handle sends.
+    /// Whether there was no message a moment ago. An empty channel stays empty until a sender sends.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether there was no room a moment ago. A channel with room keeps it until this handle sends.
+    /// Whether there was no room a moment ago. A channel with room keeps it until a sender sends; where each sender has a ring of its
+    /// own, until this one does.
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// Most messages that the channel holds: exactly what it was built with.
+    /// Most messages that the channel, or this sender's lane, holds: exactly what it was built with.
     pub fn capacity(&self) -> usize {
         self.end.capacity()
     }

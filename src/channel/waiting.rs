@@ -315,30 +315,40 @@ impl<T, S: Shape> Receiver<T, S> {
     #[cold]
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        self.end.found_nothing(self.closed);
-        if self.end.is_over() {
-            // It waits for nobody any more.
-            self.side.stand_down();
-            return Poll::Ready(Err(RecvError));
+        loop {
+            self.end.found_nothing(self.closed);
+            if self.end.is_over() {
+                // It waits for nobody any more.
+                self.side.stand_down();
+                return Poll::Ready(Err(RecvError));
+            }
+            self.end.before_wait();
+            let (passed, end) = (self.end.moved(), &mut self.end);
+            let poll = self.side.poll(cx, passed, |look| awaited(end, look));
+            self.count_parks();
+            ready!(poll);
+            match self.try_recv() {
+                Err(TryRecvError::Empty) => {} // It waits anew.
+                said => return Poll::Ready(said.map_err(|_| RecvError)),
+            }
         }
-        self.end.before_wait();
-        let (passed, end) = (self.end.moved(), &mut self.end);
-        let poll = self.side.poll(cx, passed, |look| awaited(end, look));
-        self.count_parks();
-        ready!(poll);
-        Poll::Ready(self.try_recv().map_err(|_| RecvError))
     }
 
     fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
-        self.end.found_nothing(self.closed);
-        if self.end.is_over() {
-            return Ok(());
+        loop {
+            self.end.found_nothing(self.closed);
+            if self.end.is_over() {
+                return Ok(());
+            }
+            self.end.before_wait();
+            let (passed, end) = (self.end.moved(), &mut self.end);
+            let waited = self.side.block(deadline, passed, |look| awaited(end, look));
+            self.count_parks();
+            if waited.is_err() || self.end.has_message() || self.end.is_over() {
+                return waited;
+            }
+            // It waits anew.
         }
-        self.end.before_wait();
-        let (passed, end) = (self.end.moved(), &mut self.end);
-        let waited = self.side.block(deadline, passed, |look| awaited(end, look));
-        self.count_parks();
-        waited
     }
 
     fn count_parks(&mut self) {
@@ -349,11 +359,14 @@ impl<T, S: Shape> Receiver<T, S> {
     }
 }
 
-/// Whether a receiver has nothing to wait for any more.
+/// Whether a receiver has nothing to wait for any more, or must begin its wait anew.
 fn awaited<E: RecvEnd>(end: &mut E, look: Look) -> bool {
-    let ready = end.has_message() || end.is_over();
-    if look == Look::Last && !ready {
-        end.before_sleep();
+    let ready = end.has_message() || end.is_over() || end.waits_anew();
+    match look {
+        _ if ready => {}
+        Look::Last => end.before_sleep(),
+        // One that spins may never get further than this.
+        Look::Passing | Look::Turn => end.found_nothing_yet(),
     }
     ready
 }

@@ -49,8 +49,10 @@ impl Builder {
         };
         let registry = Arc::new(Registry::new(bell.clone(), options));
         let tx = tx::first(&registry, LaneOptions::new())?;
+        let mut lanes = Lanes::new(registry, u64::from(self.turn));
+        lanes.adopt();
         let rx = Receiver {
-            end: Lanes::new(registry, u64::from(self.turn)),
+            end: lanes,
             closed: false,
             #[cfg(feature = "std")]
             side: Side::new(bell, self.receiver_wait),

@@ -12,10 +12,13 @@ pub(crate) struct Lanes<T> {
     /// Those of one priority side by side, higher ones first.
     lanes: Vec<Lane<T>>,
     classes: Vec<Class>,
-    /// Whose turn it is, and how many more messages it may bring. With no turn left nobody's.
+    /// Whose turn it is: as long as it has messages that it has seen.
     current: usize,
-    left: u64,
+    /// The lane of the last turn, whatever has become of it.
+    last: Option<LaneId>,
     budget: u64,
+    /// Whether a look found a lane over: it is given back at the next turn.
+    some_ended: bool,
     /// Whether messages were taken whose places are not free yet: a guard that was leaked.
     unfreed: bool,
     /// Whether nothing will ever come.
@@ -41,8 +44,9 @@ impl<T> Lanes<T> {
             lanes: Vec::new(),
             classes: Vec::new(),
             current: 0,
-            left: 0,
+            last: None,
             budget,
+            some_ended: false,
             unfreed: false,
             over: false,
             closed: false,
@@ -51,45 +55,41 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// The lane whose turn it is, if it has a message and may bring one more.
+    /// The lane whose turn it is, if its turn has messages left.
     #[inline(always)]
     fn find(&mut self) -> bool {
-        if self.left != 0 {
-            if let Some(lane) = self.lanes.get_mut(self.current) {
-                if lane.end.has_message() {
-                    return true;
-                }
-            }
-        }
-        self.next_turn()
+        self.lanes.get(self.current).is_some_and(|lane| lane.end.ring.seen() != 0) || self.next_turn()
     }
 
     /// Gives the turn to the next lane that has a message. Whether there is one.
     #[inline(never)]
     fn next_turn(&mut self) -> bool {
-        self.left = 0;
+        if self.some_ended {
+            self.give_back();
+        }
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
-        let mut ended = false;
-        for class in &mut self.classes {
-            let (before, from_last) = self.lanes[class.from..class.to].split_at_mut(class.last + 1 - class.from);
-            for (at, lane) in from_last
-                .iter_mut()
-                .enumerate()
-                .map(|(i, lane)| (class.last + 1 + i, lane))
-                .chain(before.iter_mut().enumerate().map(|(i, lane)| (class.from + i, lane)))
-            {
-                if lane.end.has_message() {
-                    class.last = at;
-                    self.current = at;
-                    self.left = self.budget.saturating_mul(u64::from(lane.options.weight));
-                    return true;
-                }
-                ended |= lane.end.is_over();
+        if let [lane] = &mut self.lanes[..] {
+            // Nobody else's turn.
+            if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
+                (self.current, self.last) = (0, Some(lane.id));
+                return true;
             }
         }
-        if ended {
+        for class in &mut self.classes {
+            for _ in class.from..class.to {
+                class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };
+                let lane = &mut self.lanes[class.last];
+                // A turn is what the lane sees of its messages.
+                if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
+                    (self.current, self.last) = (class.last, Some(lane.id));
+                    return true;
+                }
+                self.some_ended |= lane.end.is_over();
+            }
+        }
+        if self.some_ended {
             self.give_back();
         }
         // In this order: a sender counts itself before its lane can be seen, and its lane is over before it stops counting.
@@ -97,52 +97,62 @@ impl<T> Lanes<T> {
         false
     }
 
-    /// Takes the lanes in that were opened meanwhile.
+    /// Takes the lanes in that were opened meanwhile. Each comes after all others of its priority, whose turns stay as they are.
     #[cold]
-    fn adopt(&mut self) {
-        for mut lane in self.registry.opened.take_all() {
+    pub(super) fn adopt(&mut self) {
+        // The last one opened comes first off the pile.
+        let mut opened: Vec<_> = self.registry.opened.take_all().collect();
+        while let Some(mut lane) = opened.pop() {
             if self.closed {
                 lane.end.close();
             }
-            let at = self.lanes.partition_point(|other| other.options.priority >= lane.options.priority);
+            let priority = lane.options.priority;
+            let class = self.classes.partition_point(|class| class.priority > priority);
+            if self.classes.get(class).is_none_or(|class| class.priority != priority) {
+                let from = self.classes.get(class).map_or(self.lanes.len(), |next| next.from);
+                self.classes.insert(class, Class { priority, from, to: from, last: from });
+            }
+            // Right behind the one whose turn was last: after all others.
+            let class_now = &mut self.classes[class];
+            let at = if class_now.from == class_now.to { class_now.from } else { class_now.last + 1 };
+            (class_now.last, class_now.to) = (at, class_now.to + 1);
             self.lanes.insert(at, lane);
+            for later in &mut self.classes[class + 1..] {
+                (later.from, later.to, later.last) = (later.from + 1, later.to + 1, later.last + 1);
+            }
+            if self.current >= at {
+                self.current += 1;
+            }
         }
-        self.sort();
     }
 
     /// Gives back the lanes that are over.
     #[cold]
     fn give_back(&mut self) {
+        self.some_ended = false;
         let mut at = 0;
         while at < self.lanes.len() {
-            if self.lanes[at].end.is_over() {
-                let lane = self.lanes.remove(at);
-                add(&mut self.past, &lane.end.stats());
-                self.registry.give_back(lane);
-            } else {
+            if !self.lanes[at].end.is_over() {
                 at += 1;
+                continue;
             }
-        }
-        self.sort();
-    }
-
-    /// Finds the classes anew. The turn begins with the first of each.
-    fn sort(&mut self) {
-        self.classes.clear();
-        for (at, lane) in self.lanes.iter().enumerate() {
-            match self.classes.last_mut().filter(|class| class.priority == lane.options.priority) {
-                Some(class) => (class.to, class.last) = (at + 1, at),
-                None => self.classes.push(Class { priority: lane.options.priority, from: at, to: at + 1, last: at }),
+            let lane = self.lanes.remove(at);
+            for class in &mut self.classes {
+                // Those before it keep their numbers; a turn that was its own passes to the one before.
+                class.from -= usize::from(class.from > at);
+                class.to -= usize::from(class.to > at);
+                class.last -= usize::from(class.last >= at && class.last > class.from);
             }
+            self.classes.retain(|class| class.from < class.to);
+            self.current -= usize::from(self.current > at);
+            add(&mut self.past, &lane.end.stats());
+            self.registry.give_back(lane);
         }
     }
 
-    pub(super) fn current_id(&self) -> LaneId {
-        self.lanes[self.current].id
-    }
-
+    /// The lane of the message that was taken last, or is to be taken next.
     pub(super) fn last(&self) -> Option<LaneId> {
-        self.lanes.get(self.current).map(|lane| lane.id)
+        self.last
     }
 
     pub(super) fn count(&self) -> usize {
@@ -153,10 +163,6 @@ impl<T> Lanes<T> {
     #[inline(always)]
     pub(super) fn slices(&self, n: u64) -> (&[T], &[T]) {
         self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.slices(n))
-    }
-
-    fn pay(&mut self, n: u64) {
-        self.left = self.left.saturating_sub(n);
     }
 }
 
@@ -181,19 +187,25 @@ impl<T> RecvEnd for Lanes<T> {
 
     const MANY_RINGS: bool = true;
 
+    fn there_now(&mut self) -> usize {
+        if !self.registry.opened.is_empty() {
+            self.adopt();
+        }
+        // One that is not there has to be looked for: that is how the end is found.
+        self.len().max(1)
+    }
+
     #[inline(always)]
     fn next(&mut self) -> Option<NextOf<'_, T>> {
         if !self.find() {
             return None;
         }
-        self.left -= 1;
-        self.lanes[self.current].end.next()
+        self.lanes.get_mut(self.current)?.end.next_seen()
     }
 
     #[inline(always)]
     fn take(&mut self) -> Option<T> {
         self.unfreed = true;
-        self.pay(1);
         self.lanes.get_mut(self.current)?.end.take()
     }
 
@@ -215,7 +227,7 @@ impl<T> RecvEnd for Lanes<T> {
         if wanted == 0 || !self.find() {
             return 0;
         }
-        self.lanes[self.current].end.available(wanted.min(self.left))
+        self.lanes[self.current].end.ring.seen().min(wanted)
     }
 
     #[inline(always)]
@@ -224,13 +236,11 @@ impl<T> RecvEnd for Lanes<T> {
     }
 
     fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
-        self.pay(n);
         self.lanes.get_mut(self.current).map_or(0, |lane| lane.end.move_into(target, n))
     }
 
     #[inline(always)]
     fn skip(&mut self, n: u64) {
-        self.pay(n);
         if let Some(lane) = self.lanes.get_mut(self.current) {
             lane.end.skip(n);
         }
@@ -267,6 +277,10 @@ impl<T> RecvEnd for Lanes<T> {
 
     fn len(&self) -> usize {
         self.lanes.iter().map(|lane| lane.end.len()).sum()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.registry.opened.is_empty() && self.len() == 0
     }
 
     fn capacity(&self) -> usize {

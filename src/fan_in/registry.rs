@@ -20,6 +20,8 @@ pub struct LaneId {
 }
 
 impl LaneId {
+    pub(super) const FIRST: Self = Self { index: 0, generation: 0 };
+
     /// A small number, for tables: lanes that are there at the same time have different ones, those of senders that have gone are
     /// given out again.
     pub const fn index(self) -> usize {
@@ -137,6 +139,9 @@ impl<T> Registry<T> {
 
     /// Opens a lane, whose sender waits on `sender`, and counts that sender.
     pub(super) fn open(&self, options: LaneOptions, sender: Bell) -> Result<(Tx<T>, LaneId), BuildError> {
+        if self.is_gone() {
+            return Err(BuildError::Disconnected);
+        }
         let spare = self.spare();
         let memory = match spare.memory {
             Some(memory) => memory,

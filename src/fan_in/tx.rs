@@ -5,6 +5,7 @@ use super::{FanIn, Sender};
 use crate::channel::SendEnd;
 use crate::error::BuildError;
 use crate::ring::layout::Stats;
+use crate::ring::order::mutant;
 use crate::spsc::end;
 use crate::sync::Arc;
 use crate::wait::Bell;
@@ -66,7 +67,7 @@ impl<T> SendEnd for Tx<T> {
 
     fn close(&mut self) {
         self.lane.close();
-        if core::mem::take(&mut self.open) && self.registry.leave() {
+        if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {
             // The close of the lane rang too early: only now is there no sender.
             self.registry.receiver.ring();
         }

@@ -152,7 +152,9 @@ impl<T> Held<'_, T> {
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         self.claim = None;
-        self.receiver.ring();
+        if !mutant!(TombstoneRings) {
+            self.receiver.ring();
+        }
     }
 }
 
@@ -225,12 +227,13 @@ impl<T> SendEnd for Tx<T> {
         }
     }
 
-    /// Each attempt that overtakes is counted. An empty ring has room for everybody, and its receiver may be about to sleep.
+    /// Each attempt that overtakes is counted. Behind a future that may not come, whoever finds the ring empty goes: its receiver may be about
+    /// to sleep.
     #[cfg(feature = "std")]
     #[inline(always)]
     fn may_go(&mut self) -> bool {
         let first = self.queue.first();
-        first == 0 || self.patience.spend(first) || self.ring.looks_empty()
+        first == 0 || self.patience.spend(first) || Queue::is_future(first) && self.ring.looks_empty()
     }
 
     fn push_slice(&mut self, values: &[T]) -> usize
@@ -391,7 +394,11 @@ impl<T> RecvEnd for Rx<T> {
 
     #[inline(always)]
     fn available(&mut self, wanted: u64) -> u64 {
-        self.ring.available(wanted)
+        let n = self.ring.available(wanted);
+        if self.ring.take_passed() {
+            freed(&self.ring, &self.senders);
+        }
+        n
     }
 
     #[inline(always)]
@@ -416,22 +423,34 @@ impl<T> RecvEnd for Rx<T> {
             freed(&self.ring, &self.senders);
         }
         #[cfg(feature = "std")]
-        {
-            self.idle = self.idle.wrapping_add(1);
-            if self.idle % IDLE_LOOKS == 0 {
-                self.queue.call_up();
-            }
+        self.found_nothing_yet();
+    }
+
+    #[cfg(feature = "std")]
+    fn found_nothing_yet(&mut self) {
+        self.idle = self.idle.wrapping_add(1);
+        if self.idle % IDLE_LOOKS == 0 && !mutant!(CallUpIdle) {
+            self.queue.call_up();
         }
     }
 
     #[cfg(feature = "std")]
     fn before_wait(&mut self) {
-        self.ring.note_awaited();
+        if !mutant!(NoteAwaited) {
+            self.ring.note_awaited();
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn waits_anew(&self) -> bool {
+        !self.ring.is_noted() && !mutant!(WaitAnew)
     }
 
     #[cfg(feature = "std")]
     fn before_sleep(&mut self) {
-        self.queue.call_up();
+        if !mutant!(CallUp) {
+            self.queue.call_up();
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -443,7 +462,9 @@ impl<T> RecvEnd for Rx<T> {
         if !mutant!(ReceiverCloseRings) {
             self.senders.ring();
             #[cfg(feature = "std")]
-            self.queue.call_all();
+            if !mutant!(CloseCallsAll) {
+                self.queue.call_all();
+            }
         }
     }
 

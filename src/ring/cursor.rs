@@ -56,11 +56,6 @@ macro_rules! position {
                 Self(self.0.wrapping_add(messages << 1))
             }
 
-            #[inline(always)]
-            pub(crate) const fn minus(self, messages: $word) -> Self {
-                Self(self.0.wrapping_sub(messages << 1))
-            }
-
             /// Messages between `earlier` and this position.
             #[inline(always)]
             pub(crate) const fn since(self, earlier: Self) -> $word {

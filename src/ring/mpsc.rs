@@ -112,11 +112,19 @@ struct Slots<T> {
 impl<T> Slots<T> {
     #[inline(always)]
     fn at(&self, position: Position) -> &Stamped<T> {
-        // SAFETY: the index is at most `mask`, inside the storage, which lives as long as the ring that the handle holds.
-        unsafe { self.first.add(position.slot(self.mask) as usize).as_ref() }
+        // SAFETY: the index is at most `mask`, inside the storage.
+        let place = unsafe { self.first.add(position.slot(self.mask) as usize) };
+        // SAFETY: the storage lives as long as the ring, which the handle holds; only its cells change.
+        unsafe { place.as_ref() }
     }
 
     /// Whether the slot holds the value of `position`.
+    #[inline(always)]
+    fn is_full(&self, position: Position) -> bool {
+        self.at(position).stamp.load(order::observe_stamp()) == position.plus(1).open_word()
+    }
+
+    /// What the slot says of `position`.
     #[inline(always)]
     fn look(&self, position: Position) -> Found {
         let stamp = self.at(position).stamp.load(order::observe_stamp());
@@ -136,11 +144,24 @@ pub(crate) fn pair<T>(capacity: usize, start: Position) -> Result<(Producer<T>, 
     check(capacity)?;
     let len = capacity.next_power_of_two();
     let mask = len as u64 - 1;
-    let slots = Storage::new(len, |index| {
-        // The stamp of the lap before the first: no position ever expects it.
+    // The stamp of the lap before the first: no position ever expects it.
+    let stamp = |index: usize| {
         let first = start.plus((index as u64).wrapping_sub(start.slot(mask)) & mask);
-        Stamped { stamp: AtomicU64::new(first.plus(1).minus(len as u64).open_word()), value: Slot::new() }
-    })?;
+        AtomicU64::new(first.plus(1).plus((len as u64).wrapping_neg()).open_word())
+    };
+    #[cfg(ringmail_loom)]
+    let slots = Storage::new(len, |index| Stamped { stamp: stamp(index), value: Slot::new() })?;
+    #[cfg(not(ringmail_loom))]
+    let slots = Storage::<Stamped<T>>::allocate(len)?;
+    #[cfg(not(ringmail_loom))]
+    for index in 0..len {
+        // SAFETY: `index < len`, inside the allocation.
+        let place = unsafe { slots.first().add(index) };
+        // SAFETY: valid, and nobody else knows of it yet.
+        let word = unsafe { &raw mut (*place.as_ptr()).stamp };
+        // SAFETY: valid and aligned. The value, which may be large, is left as it is: a slot may hold anything.
+        unsafe { word.write(stamp(index)) };
+    }
     let ring = Arc::new(Ring {
         tail: CachePadded::new(AtomicU64::new(start.open_word())),
         head: CachePadded::new(AtomicU64::new(start.open_word())),

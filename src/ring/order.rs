@@ -13,6 +13,8 @@
 //! | [`observe_stamp`] | Acquire | [`publish_stamp`] | |
 //! | [`free_head`] | Release | [`find_head`] | the values before `head` of an `mpsc` ring are out |
 //! | [`find_head`] | Acquire | [`free_head`] | and every claim before it: a fresh look at `tail` is not behind |
+//! | [`claim_tail`] | Release | [`observe_claim`] | the `head` that a claim relied on: a look at `head` is not behind it |
+//! | [`observe_claim`] | Acquire | [`claim_tail`] | |
 //! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
@@ -54,6 +56,8 @@ pub enum Site {
     ObserveStamp,
     FreeHead,
     FindHead,
+    ClaimTail,
+    ObserveClaim,
     LeaveSenders,
     EndTail,
     ObserveEnd,
@@ -96,16 +100,44 @@ pub enum Site {
     SenderCloseRings,
     /// A receiver that closes rings.
     ReceiverCloseRings,
+    /// The fence between joining the queue and looking again.
+    JoinFence,
+    /// Who was called up and leaves has another called in its stead.
+    PassCallOn,
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
     /// An inherited ring is marked empty before its values drop.
     InheritStore,
+    /// A receiver notes which message it waits for before it announces itself.
+    NoteAwaited,
+    /// An announcement is renewed only for the same wait.
+    RenewSame,
+    /// Claims that are given up ring.
+    TombstoneRings,
+    /// A sender whose `tail` is behind its fresh `head` reads `tail` again.
+    StaleTail,
+    /// A receiver that passed a tombstone while it waited notes and announces anew.
+    WaitAnew,
+    /// One sender at a time drops what a receiver left behind.
+    OneHeir,
+    /// Who leaves the front of the queue wakes the next.
+    LeaveWakes,
+    /// A receiver that is about to sleep calls up a sender behind the first.
+    CallUp,
+    /// A sender behind the first looks again once it stands in the queue.
+    LookAfterJoin,
+    /// A receiver that polls without sleeping calls one up too, now and then.
+    CallUpIdle,
+    /// A receiver that closes wakes all that stand in the queue.
+    CloseCallsAll,
+    /// The last sender of a `fan_in` channel rings once no sender is left.
+    LastLaneRings,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 40] = [
+    pub const ALL: [Site; 56] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -117,6 +149,8 @@ impl Site {
         Site::ObserveStamp,
         Site::FreeHead,
         Site::FindHead,
+        Site::ClaimTail,
+        Site::ObserveClaim,
         Site::LeaveSenders,
         Site::EndTail,
         Site::ObserveEnd,
@@ -144,8 +178,22 @@ impl Site {
         Site::HandOver,
         Site::SenderCloseRings,
         Site::ReceiverCloseRings,
+        Site::JoinFence,
+        Site::PassCallOn,
         Site::OpenFence,
         Site::InheritStore,
+        Site::NoteAwaited,
+        Site::RenewSame,
+        Site::TombstoneRings,
+        Site::StaleTail,
+        Site::WaitAnew,
+        Site::OneHeir,
+        Site::LeaveWakes,
+        Site::CallUp,
+        Site::LookAfterJoin,
+        Site::CallUpIdle,
+        Site::CloseCallsAll,
+        Site::LastLaneRings,
     ];
 }
 
@@ -220,10 +268,15 @@ orders! {
     observe_head = Acquire, ObserveHead;
     retire_head = Release, RetireHead;
     inherit_head = Acquire, InheritHead;
+    #[cfg(not(ringmail_planted_race))]
     publish_stamp = Release, PublishStamp;
+    #[cfg(ringmail_planted_race)]
+    publish_stamp = Relaxed, PublishStamp;
     observe_stamp = Acquire, ObserveStamp;
     free_head = Release, FreeHead;
     find_head = Acquire, FindHead;
+    claim_tail = Release, ClaimTail;
+    observe_claim = Acquire, ObserveClaim;
     leave_senders = AcqRel, LeaveSenders;
     end_tail = Release, EndTail;
     observe_end = Acquire, ObserveEnd;

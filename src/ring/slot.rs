@@ -7,6 +7,7 @@ use core::mem::MaybeUninit;
 #[cfg_attr(not(ringmail_loom), repr(transparent))]
 pub(crate) struct Slot<T>(UnsafeCell<MaybeUninit<T>>);
 
+#[cfg(ringmail_loom)]
 impl<T> Slot<T> {
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))

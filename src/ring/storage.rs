@@ -18,19 +18,8 @@ pub(super) struct Storage<C> {
 
 #[cfg(not(ringmail_loom))]
 impl<C> Storage<C> {
-    /// Cells made by `fresh` from their index.
-    pub(super) fn new(len: usize, fresh: impl Fn(usize) -> C) -> Result<Self, BuildError> {
-        let storage = Self::allocate(len)?;
-        for i in 0..len {
-            // SAFETY: `i < len`, inside the allocation.
-            let cell = unsafe { storage.first.add(i) };
-            // SAFETY: valid for writes and aligned; nobody else knows of it yet.
-            unsafe { cell.write(fresh(i)) };
-        }
-        Ok(storage)
-    }
-
-    fn allocate(len: usize) -> Result<Self, BuildError> {
+    /// Memory for `len` cells that nobody has touched.
+    pub(super) fn allocate(len: usize) -> Result<Self, BuildError> {
         let too_large = BuildError::OutOfMemory { bytes: len.checked_mul(size_of::<C>()) };
         let layout = Self::layout(len).ok_or(too_large)?;
         if layout.size() == 0 {

@@ -149,6 +149,13 @@ impl<T> SendEnd for Tx<T> {
 }
 
 impl<T> Rx<T> {
+    /// The next of the messages that were seen.
+    #[inline(always)]
+    pub(crate) fn next_seen(&mut self) -> Option<NextOf<'_, T>> {
+        let sender = &self.sender;
+        self.ring.next_seen().map(|message| NextOf { message, sender })
+    }
+
     /// Wakes the sender if it sleeps.
     #[inline(always)]
     fn ring_sender(&self) {

@@ -162,7 +162,8 @@ impl Bell {
                 state = self.core.state.load(order::see_waiting());
             }
         }
-        if state & WAITING == 0 || !mine() {
+        // Who waits on a bell of the user's own notes nothing.
+        if state & WAITING == 0 || !(self.core.shared || mine()) {
             return false;
         }
         // Only the bit: FENCED is the sleeper's.

@@ -99,10 +99,10 @@ const MOST_PAUSES: u32 = 64;
 /// Rounds of spinning before yielding, when spinning has paid lately and when it has not. The least was
 /// weighed with `paired --suite oversub`: 1 instead of 4 moves 1.2 times as much at capacity 1. The most, and the yields, were set once
 /// and not varied.
-const MOST_ROUNDS: u32 = 64;
+const MOST_ROUNDS: u32 = 8;
 const LEAST_ROUNDS: u32 = 1;
 /// Yields before sleeping.
-const YIELDS: u32 = 8;
+const YIELDS: u32 = 32;
 /// The same inside a poll. Fewer rounds: the executor has other tasks. Longer pauses: a poll costs more than a look, so it should find
 /// several messages (`paired --suite async` shows the difference).
 const POLL_ROUNDS: u32 = 6;
@@ -196,10 +196,11 @@ impl Side {
         mut ready: impl FnMut(Look) -> bool,
     ) -> Result<(), TimedOut> {
         let mut passing = || ready(Look::Passing);
-        if passing() || self.poll_a_while(deadline, &mut passing)? {
+        let polled = if passing() { Ok(true) } else { self.poll_a_while(deadline, &mut passing) };
+        if !matches!(polled, Ok(false)) {
             self.stayed_awake(passed);
-            self.leave();
-            return Ok(());
+            self.leave(polled.is_ok());
+            return polled.map(drop);
         }
         loop {
             if !mutant!(ResetFirst) {
@@ -208,15 +209,15 @@ impl Side {
             let turn = self.join(None);
             if !turn {
                 // Whoever leaves the front wakes this side.
-                if ready(Look::Passing) {
-                    self.leave();
+                if !mutant!(LookAfterJoin) && ready(Look::Passing) {
+                    self.leave(true);
                     return Ok(());
                 }
                 self.sleep(deadline);
             } else {
                 // A front that others left may have found room before it announces itself.
                 if self.queue.is_some() && ready(Look::Turn) {
-                    self.leave();
+                    self.leave(true);
                     return Ok(());
                 }
                 let announced = self.announce(None, passed);
@@ -227,7 +228,7 @@ impl Side {
                     yield_now();
                 } else if !mutant!(LookAgain) && ready(Look::Last) {
                     self.bell.withdraw(&self.waker);
-                    self.leave();
+                    self.leave(true);
                     return Ok(());
                 } else {
                     self.sleep(deadline);
@@ -235,11 +236,11 @@ impl Side {
                 }
             }
             if ready(if turn { Look::Turn } else { Look::Passing }) {
-                self.leave();
+                self.leave(true);
                 return Ok(());
             }
             if deadline.passed() {
-                self.leave();
+                self.leave(false);
                 return Err(TimedOut);
             }
         }
@@ -256,7 +257,7 @@ impl Side {
         let mut passing = || ready(Look::Passing);
         if passing() || self.spin_a_while(POLL_PAUSES, POLL_ROUNDS, Deadline::NEVER, &mut passing) {
             self.stayed_awake(passed);
-            self.stand_down();
+            self.found();
             return Poll::Ready(());
         }
         if !self.bell.sleeps() {
@@ -264,18 +265,19 @@ impl Side {
             return Poll::Pending;
         }
         if !self.join(Some(cx.waker())) {
-            if ready(Look::Passing) {
-                self.stand_down();
+            if !mutant!(LookAfterJoin) && ready(Look::Passing) {
+                self.found();
                 return Poll::Ready(());
             }
             return Poll::Pending;
         }
         if self.queue.is_some() && ready(Look::Turn) {
-            self.stand_down();
+            self.found();
             return Poll::Ready(());
         }
         // Only an announcement of the same wait: another may be for a message that has come since.
-        if !(self.armed && self.armed_at == passed && self.bell.renew(cx.waker())) {
+        let same = self.armed && (self.armed_at == passed || mutant!(RenewSame));
+        if !(same && self.bell.renew(cx.waker())) {
             if !self.announce(Some(cx.waker()), passed) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -284,21 +286,31 @@ impl Side {
             self.sleeps += 1;
         }
         if !mutant!(LookAgain) && ready(Look::Last) {
-            self.stand_down();
+            self.found();
             return Poll::Ready(());
         }
         Poll::Pending
     }
 
-    /// Takes back what a future announced: it was dropped, or found what it wanted.
+    /// Takes back what a future announced: it was dropped.
     #[inline]
     pub(crate) fn stand_down(&mut self) {
+        if self.armed || self.place.is_taken() {
+            self.give_up(false);
+        }
+    }
+
+    /// The same when it found what it wanted.
+    #[inline]
+    fn found(&mut self) {
+        self.give_up(true);
+    }
+
+    fn give_up(&mut self, sent: bool) {
         if core::mem::take(&mut self.armed) {
             self.bell.withdraw_own();
         }
-        if self.place.is_taken() {
-            self.leave();
-        }
+        self.leave(sent);
     }
 
     /// Gives up a place that a future took, if one did.
@@ -310,13 +322,17 @@ impl Side {
 
     /// Takes a place in the queue, if there is one. Whether it is this side's turn.
     fn join(&mut self, waker: Option<&Waker>) -> bool {
-        self.queue.as_ref().is_none_or(|queue| queue.join(&mut self.place, waker.unwrap_or(&self.waker)))
+        let future = waker.is_some();
+        self.queue.as_ref().is_none_or(|queue| queue.join(&mut self.place, waker.unwrap_or(&self.waker), future))
     }
 
-    /// Gives the place up. After withdrawing from the bell: the next one in the queue takes the bell over.
-    fn leave(&mut self) {
+    /// Gives the place up, after what a future announced is taken back: the next one in the queue takes the bell over.
+    fn leave(&mut self, sent: bool) {
         if let Some(queue) = &self.queue {
-            queue.leave(&mut self.place);
+            if core::mem::take(&mut self.armed) {
+                self.bell.withdraw_own();
+            }
+            queue.leave(&mut self.place, sent);
         }
     }
 

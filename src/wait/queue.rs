@@ -11,13 +11,15 @@
 //! * Only the **first** uses the bell, so the receiver rings one waiter whatever their number, and without a lock.
 //! * Whoever **leaves** the front (it sent, gave up, was dropped) wakes the next, who looks in turn.
 //! * A sender that does not wait may **overtake** those who do, [`PATIENCE`] times each; then it stands behind them.
-//! * A first one that was woken but does not come (a future that nobody polls) must not stop the rest: a receiver
-//!   that is about to sleep **calls up** one of those behind it, and whoever finds the ring empty may go whatever its turn.
-//!   Both sides pass the mutex in between, so one of the two sees the other.
+//! * A thread that is woken comes; a future may not (nobody polls it, or it was leaked), and must not stop the rest. While the first one is a
+//!   future, a receiver that is about to sleep **calls up** one of those behind it, a thread if it can, and whoever finds the ring empty may go
+//!   whatever its turn. Both sides fence in between, so one of the two sees the other.
 //!
 //! The mutex is held for a few steps of list keeping, never while foreign code runs, and only waiters and those that are about
 //! to sleep take it.
 
+use super::barrier;
+use crate::ring::order::mutant;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -37,7 +39,7 @@ pub(crate) const PATIENCE: u32 = 256;
 pub(crate) struct Queue(Arc<Inner>);
 
 struct Inner {
-    /// Ticket of the first, 0 if nobody waits. Alone on its line: every sender looks at it before each message.
+    /// Ticket of the first, 0 if nobody waits; its lowest bit says that it is a future. Alone on its line: every sender looks at it before each message.
     first: CachePadded<AtomicU64>,
     waiting: Mutex<Waiting>,
 }
@@ -50,7 +52,10 @@ struct Waiting {
 }
 
 struct Entry {
+    /// Even.
     ticket: u64,
+    /// Whether a future waits here: one that may not come when it is woken.
+    future: bool,
     /// Whether it was called up since it last looked.
     called: bool,
     waker: Waker,
@@ -92,50 +97,65 @@ impl Queue {
     }
 
     /// Takes a place, or keeps it, to be woken by `waker`. Whether it is the first.
-    pub(crate) fn join(&self, place: &mut Place, waker: &Waker) -> bool {
+    pub(crate) fn join(&self, place: &mut Place, waker: &Waker, future: bool) -> bool {
         let mut waiting = self.lock();
         if place.0 == 0 {
-            waiting.tickets += 1;
+            waiting.tickets += 2;
             place.0 = waiting.tickets;
-            waiting.entries.push_back(Entry { ticket: place.0, called: false, waker: waker.clone() });
+            waiting.entries.push_back(Entry { ticket: place.0, future, called: false, waker: waker.clone() });
         } else if let Some(entry) = waiting.find(place.0) {
-            entry.called = false;
+            (entry.called, entry.future) = (false, future);
             if !entry.waker.will_wake(waker) {
                 entry.waker = waker.clone();
             }
         }
-        self.note_first(&waiting) == place.0
+        self.note_first(&waiting);
+        let first = waiting.entries.front().is_some_and(|entry| entry.ticket == place.0);
+        drop(waiting);
+        // A receiver that is about to sleep frees, fences and looks at `first`. If it did not see us, our next look sees what it freed.
+        if !mutant!(JoinFence) {
+            barrier::full();
+        }
+        first
     }
 
     /// Gives the place up. If it was the first, the next one is woken.
-    pub(crate) fn leave(&self, place: &mut Place) {
+    ///
+    /// `sent`: it goes because it sent something, and then the receiver comes past again. Else it may have had a wake in hand that others
+    /// need: those behind a future are called up in its stead. One that was called up itself hands that on in any case.
+    pub(crate) fn leave(&self, place: &mut Place, sent: bool) {
         let ticket = core::mem::take(&mut place.0);
         if ticket == 0 {
             return;
         }
         let mut waiting = self.lock();
-        let was_first = waiting.entries.front().is_some_and(|entry| entry.ticket == ticket);
-        waiting.entries.retain(|entry| entry.ticket != ticket);
+        let Ok(at) = waiting.entries.binary_search_by_key(&ticket, |entry| entry.ticket) else { return };
+        let called = waiting.entries.remove(at).is_some_and(|entry| entry.called);
         self.note_first(&waiting);
-        let next = waiting.entries.front_mut().filter(|_| was_first).map(Entry::call);
+        let next = waiting.entries.front().filter(|_| at == 0 && !mutant!(LeaveWakes)).map(|entry| entry.waker.clone());
         drop(waiting);
         if let Some(waker) = next {
             waker.wake();
         }
+        if (if at == 0 { !sent } else { called }) && !mutant!(PassCallOn) {
+            self.call_up();
+        }
     }
 
-    /// Wakes one of those behind the first that has not been called yet. Whether there was one.
-    pub(crate) fn call_up(&self) -> bool {
-        if self.first() == 0 {
-            return false;
+    /// While the first one is a future: wakes one of those behind it that has not been called yet, a thread if there is one.
+    pub(crate) fn call_up(&self) {
+        if !Self::is_future(self.first()) {
+            return;
         }
-        let mut waiting = self.lock();
-        let idle = waiting.entries.iter_mut().skip(1).find(|entry| !entry.called).map(Entry::call);
-        drop(waiting);
-        idle.is_some_and(|waker| {
+        let called = self.lock().call_up();
+        if let Some(waker) = called {
             waker.wake();
-            true
-        })
+        }
+    }
+
+    /// Whether what [`Queue::first`] said is a future.
+    pub(crate) const fn is_future(first: u64) -> bool {
+        first & 1 != 0
     }
 
     /// Wakes all of them: nobody will get a turn any more.
@@ -161,16 +181,22 @@ impl Queue {
         }
     }
 
-    fn note_first(&self, waiting: &Waiting) -> u64 {
-        let first = waiting.entries.front().map_or(0, |entry| entry.ticket);
+    fn note_first(&self, waiting: &Waiting) {
+        let first = waiting.entries.front().map_or(0, |entry| entry.ticket | u64::from(entry.future));
         if self.first() != first {
             self.0.first.store(first, Ordering::Relaxed);
         }
-        first
     }
 }
 
 impl Waiting {
+    /// Calls one of those behind the first that has not been called yet, a thread if there is one: it surely comes.
+    fn call_up(&mut self) -> Option<Waker> {
+        let idle = |entry: &&mut Entry| !entry.called;
+        let thread = self.entries.iter_mut().skip(1).filter(idle).find(|entry| !entry.future).map(Entry::call);
+        thread.or_else(|| self.entries.iter_mut().skip(1).find(idle).map(Entry::call))
+    }
+
     fn find(&mut self, ticket: u64) -> Option<&mut Entry> {
         let at = self.entries.binary_search_by_key(&ticket, |entry| entry.ticket).ok()?;
         self.entries.get_mut(at)
@@ -196,9 +222,12 @@ impl Patience {
         if self.first != first {
             *self = Self { first, left: PATIENCE };
         }
-        let may = self.left != 0;
-        self.left -= u32::from(may);
-        may
+        // In this form: of `left -= u32::from(left != 0)`, inlined behind `||`, rustc 1.95 drops the store.
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        true
     }
 }
 

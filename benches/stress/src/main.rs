@@ -1,7 +1,8 @@
-//! Two threads and a ring: every way to send with every way to receive, checked message by message.
+//! Threads and a channel: every way to send with every way to receive, checked message by message.
 //!
 //! ```text
 //! ringmail-stress [run] [--messages N] [--seconds N]   every pair of verbs, N messages each (default 2000), once or for N seconds
+//! ringmail-stress spsc|mpsc|fan_in …                   the same for one shape
 //! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
 //! ```
 //!
@@ -9,22 +10,25 @@
 //! back to the main thread to be dropped there: the precompiled std is not instrumented, and fences inside it (the last
 //! drop of an `Arc`) would be reported though they are right.
 
+mod many;
 mod parked;
 mod verbs;
 
+use ringmail::fan_in::FanIn;
+use ringmail::mpsc::Mpsc;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: ringmail-stress [run|parked] [--messages N] [--seconds N]";
+const USAGE: &str = "usage: ringmail-stress [run|spsc|mpsc|fan_in|parked] [--messages N] [--seconds N]";
 
 fn main() -> ExitCode {
-    let (mut parked, mut messages, mut seconds) = (false, 2000, None);
+    let (mut mode, mut messages, mut seconds) = (String::from("run"), 2000, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|n| n.parse::<u64>().ok());
         let known = match argument.as_str() {
-            mode @ ("run" | "parked") => {
-                parked = mode == "parked";
+            "run" | "spsc" | "mpsc" | "fan_in" | "parked" => {
+                mode.clone_from(&argument);
                 true
             }
             "--messages" => number().filter(|&n| n > 0).inspect(|&n| messages = n).is_some(),
@@ -40,25 +44,35 @@ fn main() -> ExitCode {
         }
     }
     ringmail::init();
-    if parked {
+    if mode == "parked" {
         parked::report(Duration::from_secs(seconds.unwrap_or(5)))
     } else {
-        run(messages, seconds.map(Duration::from_secs))
+        run(&mode, messages, seconds.map(Duration::from_secs))
     }
 }
 
-fn run(messages: u64, limit: Option<Duration>) -> ExitCode {
+/// Two threads on an `spsc` ring, five on the others. Each shape's number of exchanges is printed: none may be zero.
+fn run(mode: &str, messages: u64, limit: Option<Duration>) -> ExitCode {
+    let wanted = |shape| mode == "run" || mode == shape;
     let start = Instant::now();
-    let (mut rounds, mut exchanges) = (0u64, 0u64);
+    let (mut rounds, mut spsc, mut mpsc, mut fan_in) = (0u64, 0u64, 0u64, 0u64);
     loop {
-        exchanges += verbs::every_pair(messages);
+        if wanted("spsc") {
+            spsc += verbs::every_pair(messages);
+        }
+        if wanted("mpsc") {
+            mpsc += many::every_pair::<Mpsc>(messages);
+        }
+        if wanted("fan_in") {
+            fan_in += many::every_pair::<FanIn>(messages) + many::lanes_again(messages);
+        }
         rounds += 1;
         if limit.is_none_or(|limit| start.elapsed() >= limit) {
             break;
         }
     }
     println!(
-        "{rounds} round(s), {exchanges} exchanges of up to {messages} messages, all in order, in {:.1} s",
+        "{rounds} round(s), {spsc} spsc, {mpsc} mpsc, {fan_in} fan_in exchanges of up to {messages} messages, all in order, in {:.1} s",
         start.elapsed().as_secs_f64()
     );
     ExitCode::SUCCESS

@@ -134,7 +134,7 @@ const RECEIVES: [(&str, Receive); 9] = [
 ];
 
 /// Again and again until the channel is closed.
-fn polling(mut receive: impl FnMut() -> Result<(), TryRecvError>) {
+pub(crate) fn polling(mut receive: impl FnMut() -> Result<(), TryRecvError>) {
     loop {
         match receive() {
             Ok(()) => {}

@@ -76,7 +76,8 @@ pub fn a_reactor_sleeps_on_its_own() {
 /// grasp at the waker cell after the registration. (Loom runs that cell in the order it happens to, so it cannot show the
 /// lost wake itself; this is the same edge.)
 pub fn what_the_notifier_needs_is_there() {
-    with_mutant(Site::WakerCell, announced);
+    // Nor may the ringer's first look at the bell: it need not order anything.
+    with_mutant(Site::WakerCell, || with_mutant(Site::SeeWaiting, announced));
 }
 
 fn announced() {

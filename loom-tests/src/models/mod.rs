@@ -3,8 +3,13 @@
 pub mod batch;
 pub mod bell;
 pub mod close;
+pub mod fan_in;
 pub mod fenced;
 pub mod future;
+pub mod mpsc;
+pub mod mpsc_close;
+pub mod mpsc_wait;
+pub mod queue;
 pub mod ring;
 pub mod wait;
 
@@ -37,6 +42,34 @@ macro_rules! every_model {
             fenced: a_message_wakes_the_receiver, room_wakes_the_sender, messages_pass_one_by_one, a_message_wakes_the_task,
                 a_second_poll_by_another_task, a_dropped_sender_wakes_the_receiver,
                 a_settled_bell_needs_no_barrier, the_step_to_fenced, the_step_back;
+            mpsc: each_senders_messages_stay_in_order, one_place_is_claimed_once, two_places_are_claimed_twice,
+                a_place_is_reused_after_it_is_read, full_is_never_answered_from_an_old_tail,
+                full_and_empty_are_never_answered_from_an_old_look, positions_wrap, nobody_waits_for_a_stalled_sender,
+                a_message_behind_an_open_claim_is_not_next, tombstones_are_passed_over;
+            mpsc_close: a_closed_receiver_gets_what_was_claimed, the_end_shows_all_that_the_senders_did,
+                a_weak_sender_and_the_last_one, what_a_receiver_left_behind_drops_at_the_next_send,
+                a_sender_inherits_the_receivers_role, two_heirs_at_once, an_inherited_value_panics, all_leave_at_once;
+            mpsc_wait: the_awaited_sender_rings, the_awaited_sender_rings_fenced, a_message_out_of_turn_wakes_nobody,
+                the_last_sender_wakes_the_receiver, the_last_sender_wakes_the_receiver_fenced,
+                a_poll_for_another_message_announces_anew, a_poll_for_another_message_announces_anew_fenced,
+                a_tombstone_wakes_the_receiver, a_tombstone_wakes_the_receiver_fenced,
+                a_message_behind_a_tombstone_wakes_the_receiver,
+                a_message_behind_a_tombstone_wakes_the_receiver_fenced;
+            queue: two_blocked_senders_get_through, two_blocked_senders_get_through_fenced,
+                a_wait_that_timed_out_stops_nobody, a_front_that_is_dropped_wakes_the_next,
+                a_front_that_is_dropped_wakes_the_next_fenced, a_front_that_is_dropped_hands_on_its_wake,
+                a_front_that_does_not_come_stops_nobody, a_front_that_does_not_come_stops_nobody_fenced,
+                a_receiver_that_spins_calls_up, two_that_do_not_come_stop_nobody, two_that_do_not_come_stop_nobody_fenced,
+                a_future_that_was_called_up_is_dropped, one_that_was_called_up_gives_up,
+                one_that_was_called_up_gives_up_before_a_future, a_front_that_timed_out_before_a_future,
+                a_close_wakes_the_whole_queue, a_close_wakes_the_whole_queue_fenced,
+                a_dropped_receiver_wakes_the_whole_queue;
+            fan_in: the_end_waits_for_a_lane_just_opened, a_lane_just_opened_wakes_the_receiver,
+                a_lane_just_opened_wakes_the_receiver_fenced, the_last_sender_wakes_the_receiver,
+                the_last_sender_wakes_the_receiver_fenced, the_last_sender_wakes_the_task,
+                the_end_shows_all_that_the_senders_did, a_lane_opened_while_the_receiver_leaves,
+                a_lane_opened_while_the_receiver_closes, two_lanes_ring_one_bell, two_lanes_ring_one_bell_fenced,
+                a_lane_is_used_again, two_lanes_opened_at_once;
         }
     };
 }

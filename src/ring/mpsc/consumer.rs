@@ -57,32 +57,41 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     fn find_message(&mut self) -> bool {
-        if self.slots.look(self.head) == Found::Value {
+        if self.slots.is_full(self.head) {
             self.seen = self.head.plus(1);
             return true;
         }
-        self.find_later()
+        // The rest only if there is more to it than "nothing yet".
+        let quiet = !self.closed && self.ring.ended.load(order::observe_end()) == 0;
+        !(quiet && self.slots.look(self.head) == Found::Nothing) && self.find_later()
     }
 
-    /// Not at once: a tombstone, the end, or nothing.
+    /// A tombstone, or the end: perhaps a message behind it, perhaps nothing ever.
     #[cold]
     #[inline(never)]
     fn find_later(&mut self) -> bool {
-        while self.slots.look(self.head) == Found::Tombstone {
-            self.head = self.head.plus(1);
-            self.ring.consumer.tombstones.add(1);
-            self.passed = true;
-            self.release();
+        loop {
+            // Before the slot: what was claimed before the end is then not missed.
+            let ended = self.closed || self.ring.ended.load(order::observe_end()) != 0;
+            let tail = self.ring.tail();
+            match self.slots.look(self.head) {
+                Found::Value => {
+                    self.seen = self.head.plus(1);
+                    return true;
+                }
+                Found::Tombstone => {
+                    self.head = self.head.plus(1);
+                    self.seen = self.head;
+                    self.ring.consumer.tombstones.add(1);
+                    self.passed = true;
+                    self.release();
+                }
+                Found::Nothing => {
+                    self.over = ended && tail == self.head;
+                    return false;
+                }
+            }
         }
-        self.seen = self.head;
-        // Before the slot: what was claimed before the end is then not missed.
-        let ended = self.closed || self.ring.ended.load(order::observe_end()) != 0;
-        if self.slots.look(self.head) == Found::Value {
-            self.seen = self.head.plus(1);
-            return true;
-        }
-        self.over = ended && self.ring.tail() == self.head;
-        false
     }
 
     /// Whether tombstones were passed since the last call: senders may find room.
@@ -111,7 +120,7 @@ impl<T> Consumer<T> {
             return 0;
         }
         let mut n = self.seen.since(self.head);
-        while n < wanted && self.slots.look(self.seen) == Found::Value {
+        while n < wanted && self.slots.is_full(self.seen) {
             self.seen = self.seen.plus(1);
             n += 1;
         }
@@ -159,8 +168,15 @@ impl<T> Consumer<T> {
     }
 
     /// Notes which message this end is about to wait for, so that only its sender rings.
+    #[cfg(feature = "std")]
     pub(crate) fn note_awaited(&self) {
         self.ring.consumer.awaited.store(self.head.open_word(), Ordering::Relaxed);
+    }
+
+    /// Whether the message noted last is still the next: tombstones may have been passed since.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_noted(&self) -> bool {
+        self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
 
     /// Accepts nothing more. What was claimed can still be read.

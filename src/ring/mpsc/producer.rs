@@ -3,9 +3,14 @@
 use super::{Rest, Ring, Slots};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::{order, slot};
+use crate::ring::order::{self, mutant};
+use crate::ring::slot;
 use crate::sync::{Arc, Ordering};
+#[cfg(feature = "std")]
 use alloc::vec::Vec;
+
+/// Refusals of one end that the common count learns of at once.
+const COUNTED_TOGETHER: u64 = 64;
 
 /// One of the ends that write.
 pub(crate) struct Producer<T> {
@@ -15,6 +20,8 @@ pub(crate) struct Producer<T> {
     capacity: u64,
     /// The last `head` seen.
     head_seen: Position,
+    /// Refusals that are not in the common count yet.
+    full: u64,
 }
 
 // SAFETY: used by one thread at a time (`&mut self`); the values it writes may be read on another.
@@ -30,7 +37,7 @@ impl<T> Producer<T> {
     fn attach(ring: Arc<Ring<T>>, capacity: u64) -> Self {
         // As fresh as any look: the places before it are free (M1).
         let head_seen = Position::from_word(ring.head.load(order::find_head()));
-        Self { slots: ring.slots(), capacity, head_seen, ring }
+        Self { slots: ring.slots(), capacity, head_seen, full: 0, ring }
     }
 
     /// Another end of the same ring; one that sends nothing more has no other.
@@ -66,11 +73,19 @@ impl<T> Producer<T> {
     #[inline(always)]
     pub(crate) fn push(&mut self, value: T) -> Result<Position, T> {
         let Some((at, _)) = self.claim(1) else { return Err(value) };
+        // SAFETY: we just claimed it.
+        unsafe { self.publish(at, value) };
+        Ok(at)
+    }
+
+    /// # Safety
+    /// This end claimed the position, and has not published it.
+    #[inline(always)]
+    unsafe fn publish(&self, at: Position, value: T) {
         let place = self.slots.at(at);
-        // SAFETY: we claimed the position, so the slot is ours and empty (M1).
+        // SAFETY: the slot is ours by the caller's promise, and empty (M1).
         unsafe { slot::write(&raw const place.value, value) };
         place.stamp.store(at.plus(1).open_word(), order::publish_stamp());
-        Ok(at)
     }
 
     /// Copies as many of `values` as there is room for, with one claim. Returns where they begin and how many.
@@ -78,23 +93,34 @@ impl<T> Producer<T> {
     where
         T: Copy,
     {
-        let mut claim = self.hold(values.len() as u64)?;
-        let run = (claim.at, claim.left);
-        for &value in &values[..run.1 as usize] {
-            claim.fill(value);
+        if values.is_empty() {
+            return None;
         }
-        Some(run)
+        let (from, n) = self.claim(values.len() as u64)?;
+        let mut at = from;
+        for &value in &values[..n as usize] {
+            // SAFETY: we just claimed it, and come here once.
+            unsafe { self.publish(at, value) };
+            at = at.plus(1);
+        }
+        Some((from, n))
     }
 
     /// Moves as many of `values`, from the first on, as there is room for, with one claim. Returns where they begin and how
     /// many.
+    #[cfg(feature = "std")]
     pub(crate) fn push_all(&mut self, values: &mut Vec<T>) -> Option<(Position, u64)> {
-        let mut claim = self.hold(values.len() as u64)?;
-        let run = (claim.at, claim.left);
-        for value in values.drain(..run.1 as usize) {
-            claim.fill(value);
+        if values.is_empty() {
+            return None;
         }
-        Some(run)
+        let (from, n) = self.claim(values.len() as u64)?;
+        let mut at = from;
+        for value in values.drain(..n as usize) {
+            // SAFETY: we just claimed it, and come here once.
+            unsafe { self.publish(at, value) };
+            at = at.plus(1);
+        }
+        Some((from, n))
     }
 
     /// Claims up to `wanted` places.
@@ -110,22 +136,31 @@ impl<T> Producer<T> {
     #[inline(always)]
     fn claim(&mut self, wanted: u64) -> Option<(Position, u64)> {
         let mut word = self.ring.tail.load(Ordering::Relaxed);
+        let mut looked = false;
         loop {
             let tail = Position::from_word(word);
             let used = tail.since(self.head_seen);
-            if used >= self.capacity || Position::is_closed(word) {
+            if used >= self.capacity {
                 word = self.find_room(word)?;
                 continue;
             }
-            let n = wanted.min(self.capacity - used);
-            // Relaxed: a claim carries no data. What it needs of `head` this end has loaded itself (M1).
+            let n = if wanted == 1 { 1 } else { wanted.min(self.capacity - used) };
+            if n < wanted && !looked {
+                // There may be more room than this end knows of.
+                looked = true;
+                word = self.find_room(word)?;
+                continue;
+            }
+            // A claim carries no data, and what it needs of `head` this end has loaded itself (M1). Release for `find_room` alone.
+            // From the open word: of a ring that is closed nothing can be claimed.
             match self.ring.tail.compare_exchange_weak(
-                word,
+                tail.open_word(),
                 tail.plus(n).open_word(),
-                Ordering::Relaxed,
+                order::claim_tail(),
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Some((tail, n)),
+                Err(now) if Position::is_closed(now) => return None,
                 Err(now) => word = now,
             }
         }
@@ -138,11 +173,14 @@ impl<T> Producer<T> {
         if Position::is_closed(word) || self.capacity == 0 {
             return None;
         }
+        // Again, with the `head` that its claimer had seen: from an older one than that the ring would look full that never was, or fuller
+        // than full.
+        let word = self.ring.tail.load(order::observe_claim());
         self.head_seen = Position::from_word(self.ring.head.load(order::find_head()));
         let used = Position::from_word(word).since(self.head_seen);
         if used < self.capacity {
             Some(word)
-        } else if used == self.capacity {
+        } else if used == self.capacity || mutant!(StaleTail) {
             None
         } else {
             // An old `tail`, behind this `head`. Every claim before `head` is ordered before the store of `head` that we saw, so
@@ -157,6 +195,7 @@ impl<T> Producer<T> {
     }
 
     /// Whether there was no message a moment ago.
+    #[cfg(feature = "std")]
     pub(crate) fn looks_empty(&self) -> bool {
         self.ring.len() == 0
     }
@@ -166,20 +205,22 @@ impl<T> Producer<T> {
         if core::mem::take(&mut self.capacity) == 0 {
             return false;
         }
-        self.inherit();
-        if self.ring.producers.alive.fetch_sub(1, order::leave_senders()) != 1 {
-            return false;
+        self.show_full();
+        let last = self.ring.producers.alive.fetch_sub(1, order::leave_senders()) == 1;
+        if last {
+            self.ring.close_tail();
+            self.ring.ended.store(1, order::end_tail());
         }
-        self.ring.close_tail();
-        self.ring.ended.store(1, order::end_tail());
-        true
+        // Last: a value's own code may panic.
+        self.inherit();
+        last
     }
 
     /// Drops what a consumer that has gone left behind, up to the first claim that is still open.
     pub(crate) fn inherit(&mut self) {
         let ring = &*self.ring;
         if !Position::is_closed(ring.head.load(Ordering::Relaxed))
-            || ring.producers.heir.swap(1, order::take_over_head()) != 0
+            || ring.producers.heir.swap(1, order::take_over_head()) != 0 && !mutant!(OneHeir)
         {
             return;
         }
@@ -218,8 +259,16 @@ impl<T> Producer<T> {
         self.ring.tail().since(self.ring.start)
     }
 
-    pub(crate) fn count_full(&self) {
-        self.ring.producers.full.add_shared(1);
+    /// Counts a refusal, for all to see some refusals later: a line that all write, written each time, would slow everybody down.
+    pub(crate) fn count_full(&mut self) {
+        self.full += 1;
+        if self.full == COUNTED_TOGETHER {
+            self.show_full();
+        }
+    }
+
+    fn show_full(&mut self) {
+        self.ring.producers.full.add_shared(core::mem::take(&mut self.full));
     }
 
     #[cfg(feature = "std")]
@@ -232,7 +281,8 @@ impl<T> Producer<T> {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.ring.stats()
+        let stats = self.ring.stats();
+        Stats { full: stats.full + self.full, ..stats }
     }
 }
 
@@ -278,10 +328,8 @@ impl<T> Claim<'_, T> {
             return;
         }
         let at = self.advance();
-        let place = self.producer.slots.at(at);
-        // SAFETY: we claimed the position, so the slot is ours and empty (M1).
-        unsafe { slot::write(&raw const place.value, value) };
-        place.stamp.store(at.plus(1).open_word(), order::publish_stamp());
+        // SAFETY: it is of this claim, and behind us.
+        unsafe { self.producer.publish(at, value) };
     }
 
     #[inline(always)]

@@ -60,6 +60,28 @@ impl<B: Backing> Consumer<B> {
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
 
+    /// The next of the messages that were seen, without looking for more.
+    #[inline(always)]
+    pub(crate) fn next_seen(&mut self) -> Option<Next<'_, B>> {
+        if self.seen() != 0 { Some(Next(self)) } else { None }
+    }
+
+    /// Messages that were seen and not taken.
+    #[inline(always)]
+    pub(crate) fn seen(&self) -> u64 {
+        self.tail_seen.since(self.head)
+    }
+
+    /// Looks how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
+    #[inline(always)]
+    pub(crate) fn look(&mut self, limit: u64) -> bool {
+        let found = self.find_message();
+        if found && self.seen() > limit {
+            self.tail_seen = self.head.plus(limit);
+        }
+        found
+    }
+
     /// The next message, if there is one now. Wait-free.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Next<'_, B>> {

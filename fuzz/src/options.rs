@@ -1,0 +1,29 @@
+//! The channel that the first bytes of an input describe.
+
+use super::input::Input;
+use ringmail::{Barrier, Builder, Shape, WaitStrategy};
+
+pub struct Options<S> {
+    pub capacity: usize,
+    /// Whether a pending poll is an announcement; if not, it wakes its own task at once.
+    pub sleeps: bool,
+    pub wait: WaitStrategy,
+    pub builder: Builder<S>,
+}
+
+impl<S: Shape> Options<S> {
+    /// Reads three bytes.
+    pub fn new(input: &mut Input<'_>) -> Self {
+        let flags = input.byte();
+        let wait = [WaitStrategy::Park, WaitStrategy::Yield, WaitStrategy::BusySpin][flags as usize % 3];
+        let barrier = [Barrier::Fence, Barrier::Auto, Barrier::Never][flags as usize / 3 % 3];
+        let capacity = 1 + input.below(20);
+        // The count of messages wraps at 2^63: begin a little before, at 0, or just anywhere.
+        let start = match input.byte() {
+            b @ 0..200 => (1u64 << 63) - b as u64 % 40,
+            b => b as u64 * 0x0101_0101_0101_0101,
+        };
+        let builder = Builder::new(capacity).start_at(start).wait(wait).barrier(barrier);
+        Self { capacity, sleeps: barrier != Barrier::Never, wait, builder }
+    }
+}

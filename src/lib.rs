@@ -50,7 +50,7 @@
 //! * A message is received or dropped exactly once, whichever side leaves when, and whatever code of its own panics
 //!   ([`wait::Notify`] says what a panicking hook costs).
 //! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do ([`wait::Bell::wait`] makes
-//!   one small block a call); there is no hidden thread, no global registry and no executor.
+//!   one small block a call, the first `send_iter` of an `mpsc` handle its buffer, a `fan_in` receiver room for lanes that were opened); there is no hidden thread, no global registry and no executor.
 //! * Every future is cancel-safe, and none needs a particular runtime.
 //!
 //! # Limits

@@ -70,13 +70,6 @@ impl<T> Lanes<T> {
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
-        if let [lane] = &mut self.lanes[..] {
-            // Nobody else's turn.
-            if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
-                (self.current, self.last) = (0, Some(lane.id));
-                return true;
-            }
-        }
         for class in &mut self.classes {
             for _ in class.from..class.to {
                 class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };

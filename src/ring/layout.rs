@@ -110,7 +110,8 @@ pub struct Stats {
     pub tombstones: u64,
     /// Messages in the ring: `sent - received` at the moment of the look.
     pub depth: usize,
-    /// Times that a send looked for room and found none; a send that blocks may look more than once.
+    /// Times that a send looked for room and found none; a send that blocks may look more than once. On `mpsc` the last 63 of each sender
+    /// are not in what other handles see.
     pub full: u64,
     /// Times that the sender went to sleep, or announced that it would, waiting for room.
     pub sender_parks: u64,

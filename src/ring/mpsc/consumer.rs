@@ -231,7 +231,7 @@ impl<T> Drop for Consumer<T> {
         let to = self.ring.close_tail();
         let this = Gone(self);
         let Consumer { slots, head, .. } = &mut *this.0;
-        // SAFETY: we are the consumer.
+        // SAFETY: we are the consumer, and `head` has not been given up yet (M2, M5).
         unsafe { Rest { slots, at: head, to, over_holes: false }.run() };
     }
 }

@@ -22,7 +22,7 @@ fn bound(senders: u64) -> u64 {
 }
 
 fn messages() -> u64 {
-    std::env::var("RINGMAIL_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000)
+    std::env::var("RINGMAIL_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(50_000)
 }
 
 /// How often each send of `senders` threads was overtaken, sorted: messages that were claimed after the call and received before it.

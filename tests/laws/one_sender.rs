@@ -1,7 +1,7 @@
 //! One sender, one receiver: what each verb answers in each state, and what ends a wait.
 
 use super::{Receiver, Sender, channel};
-use crate::support::{ends, let_it_sleep};
+use crate::support::{ends, let_it_sleep, until};
 use ringmail::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -126,7 +126,7 @@ fn send_waits_for_room_and_then_for_the_end() {
         assert_eq!(rx.recv(), Ok(7));
         let_it_sleep();
         assert_eq!(rx.recv(), Ok(8));
-        let_it_sleep();
+        until(|| rx.len() == 1);
         drop(rx);
         assert_eq!(sender.join().unwrap(), [true, true, true, false]);
     });
@@ -159,7 +159,7 @@ fn send_timeout_gives_up_no_sooner_than_its_time_and_goes_if_there_is_room_befor
         let sender = thread::spawn(move || (tx.send_timeout(3, LONG), tx.send_timeout(4, LONG)));
         let_it_sleep();
         assert_eq!(rx.recv(), Ok(1));
-        let_it_sleep();
+        until(|| rx.len() == 1);
         drop(rx);
         assert_eq!(sender.join().unwrap(), (Ok(()), Err(SendTimeoutError::Disconnected(4))));
     });

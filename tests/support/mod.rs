@@ -9,8 +9,8 @@ use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Long enough for any of these tests on a busy machine; a lost wake-up would last for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Long enough for any of these tests on a machine that does much else; a lost wake-up would last for ever.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Runs `test` on a thread of its own and fails, instead of hanging, if it does not end.
 pub fn ends<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {

@@ -71,6 +71,11 @@ impl<B: Backing> Producer<B> {
         if self.peer_gone() || (self.tail == self.full_at && !self.find_room()) {
             return Err(value);
         }
+        let ahead = const { slot::ahead::<B::Item>() };
+        // Only a slot that is ours: the consumer may be reading the others.
+        if ahead != 0 && self.full_at.since(self.tail) > ahead {
+            slot::prefetch_for_write(self.slot(self.tail.plus(ahead)));
+        }
         // SAFETY: `tail < full_at`, so the slot is ours and empty (I2).
         unsafe { slot::write(self.slot(self.tail), value) };
         self.publish(1);

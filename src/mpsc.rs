@@ -43,8 +43,12 @@
 
 mod builder;
 mod end;
+#[cfg(feature = "futures")]
+mod sink;
 
 pub use builder::{Builder, channel};
+#[cfg(feature = "futures")]
+pub use sink::SenderSink;
 
 #[cfg(feature = "std")]
 use crate::channel::SendEnd;

@@ -92,7 +92,7 @@ impl<T, S: Shape> Sender<T, S> {
 
     /// Sends one value unless there is no room or others go first.
     #[inline(always)]
-    fn push_in_turn(&mut self, value: T) -> Result<(), T> {
+    pub(crate) fn push_in_turn(&mut self, value: T) -> Result<(), T> {
         if self.end.may_go() { self.end.push(value) } else { Err(value) }
     }
 
@@ -127,7 +127,7 @@ impl<T, S: Shape> Sender<T, S> {
     /// The same for a future. `value` is gone when it was sent.
     #[cold]
     #[inline(never)]
-    fn poll_send(&mut self, cx: &mut Context<'_>, value: &mut Option<T>) -> Poll<()> {
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, value: &mut Option<T>) -> Poll<()> {
         let (passed, end) = (self.end.moved(), &mut self.end);
         let poll = self.side.poll(cx, passed, |look| attempt(end, value, look));
         self.count_parks();
@@ -135,6 +135,12 @@ impl<T, S: Shape> Sender<T, S> {
             self.end.settle();
         }
         poll
+    }
+
+    /// Takes back what a poll that was pending announced.
+    #[cfg(feature = "futures")]
+    pub(crate) fn stop_waiting(&mut self) {
+        self.side.stand_down();
     }
 
     fn count_parks(&mut self) {

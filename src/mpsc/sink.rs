@@ -1,0 +1,89 @@
+//! A sender as `futures_sink::Sink`.
+
+use super::Sender;
+use crate::error::TrySendError;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use futures_sink::Sink;
+
+impl<T> Sender<T> {
+    /// This sender as a [`Sink`]. Clone the sender before, or the sink's sender after, for more.
+    pub fn into_sink(self) -> SenderSink<T> {
+        SenderSink { tx: self, kept: None }
+    }
+}
+
+/// A sender that keeps one message while there is no room for it. From [`Sender::into_sink`].
+///
+/// Room in a ring with several senders is nobody's before a message is in it, so there is none that a sink could be ready for. Instead
+/// a message that finds none stays here: the sink is ready for another when that one is sent, and flushed. Dropping the sink drops it.
+///
+/// Errors are `Disconnected` with the message that was not sent, if any; and `Full` with the message for a `start_send` that did not ask
+/// `poll_ready` first while one is kept.
+pub struct SenderSink<T> {
+    tx: Sender<T>,
+    kept: Option<T>,
+}
+
+impl<T> SenderSink<T> {
+    /// The sender.
+    pub fn sender(&self) -> &Sender<T> {
+        &self.tx
+    }
+
+    /// The sender, and the message that was kept.
+    pub fn into_inner(mut self) -> (Sender<T>, Option<T>) {
+        self.tx.stop_waiting();
+        (self.tx, self.kept)
+    }
+
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TrySendError<Option<T>>>> {
+        if self.kept.is_some() {
+            ready!(self.tx.poll_send(cx, &mut self.kept));
+        }
+        Poll::Ready(self.kept.take().map_or(Ok(()), |value| Err(TrySendError::Disconnected(Some(value)))))
+    }
+}
+
+// What is kept is moved out by value, never pinned.
+impl<T> Unpin for SenderSink<T> {}
+
+impl<T> Sink<T> for SenderSink<T> {
+    type Error = TrySendError<Option<T>>;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        ready!(self.poll_kept(cx))?;
+        Poll::Ready(if self.tx.is_closed() { Err(TrySendError::Disconnected(None)) } else { Ok(()) })
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, value: T) -> Result<(), Self::Error> {
+        if self.kept.is_some() {
+            return Err(TrySendError::Full(Some(value)));
+        }
+        let this = &mut *self;
+        match this.tx.push_in_turn(value) {
+            Err(value) if this.tx.is_closed() => Err(TrySendError::Disconnected(Some(value))),
+            said => {
+                this.kept = said.err();
+                Ok(())
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.poll_kept(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let sent = ready!(self.poll_kept(cx));
+        self.tx.close();
+        Poll::Ready(sent)
+    }
+}
+
+impl<T> fmt::Debug for SenderSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SenderSink").field("tx", &self.tx).field("keeps", &self.kept.is_some()).finish()
+    }
+}

@@ -79,7 +79,7 @@ impl Ends for FanIn {
 
 impl OneWriter for FanIn {
     #[inline(always)]
-    fn ring<T>(tx: &mut tx::Tx<T>) -> &mut end::Tx<T> {
+    fn writer<T>(tx: &mut tx::Tx<T>) -> &mut end::Tx<T> {
         &mut tx.lane
     }
 

@@ -55,6 +55,10 @@ use crate::channel::SendEnd;
 use crate::channel::{self, Ends, Shape};
 #[cfg(feature = "std")]
 use crate::error::SendError;
+#[cfg(feature = "std")]
+use crate::ring::ends::Writer;
+#[cfg(feature = "std")]
+use crate::wait::{Bell, Side, WaitStrategy};
 use core::fmt;
 
 /// Many senders, one receiver, one ring.
@@ -92,7 +96,7 @@ impl<T> Sender<T> {
         WeakSender {
             end: self.end.downgrade(),
             #[cfg(feature = "std")]
-            side: self.side.another(),
+            waits: self.side.bell_and_strategy(),
         }
     }
 
@@ -134,7 +138,7 @@ impl<T> Sender<T> {
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
-                        self.end.settle();
+                        self.end.ring_mut().settle();
                         return self.end.take_gathered().map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {
@@ -152,7 +156,7 @@ impl<T> Sender<T> {
 pub struct WeakSender<T> {
     end: end::WeakTx<T>,
     #[cfg(feature = "std")]
-    side: crate::wait::Side,
+    waits: (Bell, WaitStrategy),
 }
 
 impl<T> WeakSender<T> {
@@ -167,11 +171,10 @@ impl<T> WeakSender<T> {
     /// # Ok::<(), ringmail::BuildError>(())
     /// ```
     pub fn upgrade(&self) -> Option<Sender<T>> {
-        let end = self.end.upgrade()?;
         Some(Sender {
-            end,
+            end: self.end.upgrade()?,
             #[cfg(feature = "std")]
-            side: self.side.another(),
+            side: Side::queued(self.waits.0.clone(), self.waits.1, self.end.queue.clone()),
         })
     }
 }
@@ -181,7 +184,7 @@ impl<T> Clone for WeakSender<T> {
         Self {
             end: self.end.clone(),
             #[cfg(feature = "std")]
-            side: self.side.another(),
+            waits: self.waits.clone(),
         }
     }
 }

@@ -59,7 +59,7 @@ impl Ends for Spsc {
 
 impl OneWriter for Spsc {
     #[inline(always)]
-    fn ring<T>(tx: &mut end::Tx<T>) -> &mut end::Tx<T> {
+    fn writer<T>(tx: &mut end::Tx<T>) -> &mut end::Tx<T> {
         tx
     }
 

@@ -1,5 +1,7 @@
 //! What the verbs need of a ring's ends. One implementation a shape.
 
+use super::rx::Next;
+use crate::ring::ends::{Reader, Writer};
 use crate::ring::layout::Stats;
 use crate::spsc::end::Tx;
 use alloc::vec::Vec;
@@ -12,8 +14,8 @@ pub(crate) trait Ends: 'static {
 
 /// A shape whose messages lie side by side, written by one sender.
 pub(crate) trait OneWriter: Ends {
-    /// The ring that this sender alone writes.
-    fn ring<T>(tx: &mut Self::Tx<T>) -> &mut Tx<T>;
+    /// The end of the ring that this sender alone writes.
+    fn writer<T>(tx: &mut Self::Tx<T>) -> &mut Tx<T>;
 
     /// The next `n` messages in place, fewer if fewer were seen, as the two runs they form.
     #[cfg(not(ringmail_loom))]
@@ -23,6 +25,12 @@ pub(crate) trait OneWriter: Ends {
 /// A sending end and the bell that it rings. What it publishes, it rings for.
 pub(crate) trait SendEnd {
     type Item;
+    type Ring: Writer;
+
+    /// The ring that this end writes.
+    fn ring(&self) -> &Self::Ring;
+
+    fn ring_mut(&mut self) -> &mut Self::Ring;
 
     /// Sends one value; returns it if there is no room or no receiver.
     fn push(&mut self, value: Self::Item) -> Result<(), Self::Item>;
@@ -39,36 +47,13 @@ pub(crate) trait SendEnd {
     where
         Self::Item: Copy;
 
-    /// Whether a send can never succeed again.
-    fn is_closed(&self) -> bool;
-
-    /// On a closed channel: drops what its receiver left behind.
-    fn settle(&mut self);
-
     fn close(&mut self);
-
-    fn len(&self) -> usize;
-
-    fn capacity(&self) -> usize;
-
-    fn stats(&self) -> Stats;
-
-    fn count_full(&mut self);
-
-    #[cfg(feature = "std")]
-    fn count_parks(&mut self, n: u64);
-
-    /// Messages sent through this handle, for measuring how often it sleeps.
-    #[cfg(feature = "std")]
-    fn moved(&self) -> u64;
 }
 
 /// A receiving end and the bells of its senders. What it frees, it rings for.
 pub(crate) trait RecvEnd {
     type Item;
-    type Next<'a>: Next<Item = Self::Item>
-    where
-        Self: 'a;
+    type Ring: Reader<Item = Self::Item>;
 
     /// Whether the messages of several rings come through this end: a run then ends where the ring does.
     const MANY_RINGS: bool;
@@ -80,7 +65,7 @@ pub(crate) trait RecvEnd {
     }
 
     /// The next message, if there is one now.
-    fn next(&mut self) -> Option<Self::Next<'_>>;
+    fn next(&mut self) -> Option<Next<'_, Self::Ring>>;
 
     /// Takes the next message; its place stays occupied until [`RecvEnd::free`].
     fn take(&mut self) -> Option<Self::Item>;
@@ -152,13 +137,4 @@ pub(crate) trait RecvEnd {
     /// Messages received, for measuring how often this side sleeps.
     #[cfg(feature = "std")]
     fn moved(&self) -> u64;
-}
-
-/// A message that is there and not yet taken.
-pub(crate) trait Next {
-    type Item;
-
-    /// Takes the message, frees its place and wakes who waits for it. Made so that the message is copied once, to where the caller
-    /// wants it.
-    fn take<E>(self) -> Result<Self::Item, E>;
 }

@@ -12,6 +12,7 @@ mod futures;
 #[cfg(feature = "std")]
 mod iter;
 mod receiver;
+pub(crate) mod rx;
 mod sender;
 #[cfg(feature = "std")]
 mod waiting;
@@ -25,7 +26,7 @@ pub use sender::Sender;
 #[cfg(feature = "std")]
 pub use waiting::{RecvFuture, SendFuture};
 
-pub(crate) use ends::{Ends, Next, OneWriter, RecvEnd, SendEnd};
+pub(crate) use ends::{Ends, OneWriter, RecvEnd, SendEnd};
 
 use core::fmt;
 

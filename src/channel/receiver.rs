@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use super::{Next, ReadChunk, RecvEnd, Shape, handle};
+use super::{ReadChunk, RecvEnd, Shape, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]

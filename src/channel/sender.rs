@@ -2,6 +2,7 @@
 
 use super::{SendEnd, Shape, SingleWriter, WriteChunk, handle};
 use crate::error::TrySendError;
+use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
 use crate::wait::Side;
@@ -54,7 +55,7 @@ impl<T, S: Shape> Sender<T, S> {
         T: Copy,
     {
         match self.end.push_slice(values) {
-            0 if !values.is_empty() || self.end.is_closed() => Err(self.refusal()),
+            0 if !values.is_empty() || self.end.ring().is_closed() => Err(self.refusal()),
             sent => Ok(sent),
         }
     }
@@ -70,13 +71,13 @@ impl<T, S: Shape> Sender<T, S> {
 
     /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.
     pub fn is_closed(&self) -> bool {
-        self.end.is_closed()
+        self.end.ring().is_closed()
     }
 
     /// Messages in the channel, or in this sender's lane; of an `mpsc` ring, places that are claimed. The receiver may take some at any
     /// time.
     pub fn len(&self) -> usize {
-        self.end.len()
+        self.end.ring().len()
     }
 
     /// Whether there was no message a moment ago. An empty channel stays empty until a sender sends.
@@ -92,24 +93,24 @@ impl<T, S: Shape> Sender<T, S> {
 
     /// Most messages that the channel, or this sender's lane, holds: exactly what it was built with.
     pub fn capacity(&self) -> usize {
-        self.end.capacity()
+        self.end.ring().capacity()
     }
 
     /// What the channel has done so far.
     pub fn stats(&self) -> Stats {
-        self.end.stats()
+        self.end.ring().stats()
     }
 
     /// Why the ring took nothing.
     #[cold]
     #[inline(never)]
     pub(super) fn refusal(&mut self) -> TrySendError<()> {
-        if self.end.is_closed() {
+        if self.end.ring().is_closed() {
             // What was sent while the receiver left is ours to drop.
-            self.end.settle();
+            self.end.ring_mut().settle();
             TrySendError::Disconnected(())
         } else {
-            self.end.count_full();
+            self.end.ring_mut().count_full();
             TrySendError::Full(())
         }
     }
@@ -126,10 +127,10 @@ impl<T, S: SingleWriter> Sender<T, S> {
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
         // No more than it can need: room that is already known then serves without another look at the receiver's line.
         let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.capacity());
-        if S::ring(&mut self.end).reserve(most as u64) == 0 {
+        if S::writer(&mut self.end).reserve(most as u64) == 0 {
             return Err(self.refusal());
         }
-        Ok(S::ring(&mut self.end).publishing().stage_iter(values))
+        Ok(S::writer(&mut self.end).publishing().stage_iter(values))
     }
 
     /// Reserves room for up to `n` messages, to be written in place and published together.
@@ -155,11 +156,11 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// ```
     #[inline]
     pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
-        let room = S::ring(&mut self.end).reserve(n as u64);
-        if room == 0 && (n > 0 || self.end.is_closed()) {
+        let room = S::writer(&mut self.end).reserve(n as u64);
+        if room == 0 && (n > 0 || self.end.ring().is_closed()) {
             return Err(self.refusal());
         }
-        Ok(WriteChunk::new(S::ring(&mut self.end)))
+        Ok(WriteChunk::new(S::writer(&mut self.end)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
-use super::{Next, Receiver, RecvEnd, SendEnd, Sender, Shape, SingleWriter};
+use super::{Receiver, RecvEnd, SendEnd, Sender, Shape, SingleWriter};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use crate::ring::ends::Writer;
 use crate::wait::{Deadline, Look, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
 use core::future::Future;
@@ -103,14 +104,14 @@ impl<T, S: Shape> Sender<T, S> {
         if self.refusal().is_disconnected() {
             return Err(SendTimeoutError::Disconnected(value));
         }
-        let (passed, end, mut value) = (self.end.moved(), &mut self.end, Some(value));
+        let (passed, end, mut value) = (self.end.ring().sent(), &mut self.end, Some(value));
         let waited = self.side.block(deadline, passed, |look| attempt(end, &mut value, look));
         self.count_parks();
         match value {
             None => Ok(()),
             Some(value) if waited.is_err() => Err(SendTimeoutError::Timeout(value)),
             Some(value) => {
-                self.end.settle();
+                self.end.ring_mut().settle();
                 Err(SendTimeoutError::Disconnected(value))
             }
         }
@@ -118,8 +119,8 @@ impl<T, S: Shape> Sender<T, S> {
 
     /// Blocks until `push` has sent something, or nothing can be sent any more.
     pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Tx<T>) -> bool) {
-        let (passed, end) = (self.end.moved(), &mut self.end);
-        let attempt = |look| (look != Look::Passing || end.may_go()) && push(end) || end.is_closed();
+        let (passed, end) = (self.end.ring().sent(), &mut self.end);
+        let attempt = |look| (look != Look::Passing || end.may_go()) && push(end) || end.ring().is_closed();
         self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
         self.count_parks();
     }
@@ -128,11 +129,11 @@ impl<T, S: Shape> Sender<T, S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, value: &mut Option<T>) -> Poll<()> {
-        let (passed, end) = (self.end.moved(), &mut self.end);
+        let (passed, end) = (self.end.ring().sent(), &mut self.end);
         let poll = self.side.poll(cx, passed, |look| attempt(end, value, look));
         self.count_parks();
         if poll.is_ready() && value.is_some() {
-            self.end.settle();
+            self.end.ring_mut().settle();
         }
         poll
     }
@@ -146,7 +147,7 @@ impl<T, S: Shape> Sender<T, S> {
     fn count_parks(&mut self) {
         let sleeps = self.side.take_sleeps();
         if sleeps != 0 {
-            self.end.count_parks(sleeps);
+            self.end.ring().count_parks(sleeps);
         }
     }
 }
@@ -157,7 +158,7 @@ fn attempt<E: SendEnd>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> 
         let Some(message) = value.take() else { return true };
         *value = end.push(message).err();
     }
-    value.is_none() || end.is_closed()
+    value.is_none() || end.ring().is_closed()
 }
 
 impl<T, S: SingleWriter> Sender<T, S> {
@@ -190,7 +191,7 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// The channel is closed.
     #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        if S::ring(&mut self.end).ring.room(1) == 0 { self.poll_room(cx) } else { Poll::Ready(Ok(())) }
+        if S::writer(&mut self.end).ring.room(1) == 0 { self.poll_room(cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
@@ -206,12 +207,12 @@ impl<T, S: SingleWriter> Sender<T, S> {
     #[cold]
     #[inline(never)]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        let (passed, ring) = (self.end.moved(), &mut S::ring(&mut self.end).ring);
+        let (passed, ring) = (self.end.ring().sent(), &mut S::writer(&mut self.end).ring);
         let poll = self.side.poll(cx, passed, |_| ring.room(1) != 0 || ring.is_closed());
         self.count_parks();
         ready!(poll);
-        if self.end.is_closed() {
-            self.end.settle();
+        if self.end.ring().is_closed() {
+            self.end.ring_mut().settle();
             return Poll::Ready(Err(SendError(())));
         }
         Poll::Ready(Ok(()))
@@ -285,7 +286,7 @@ impl<T, S: Shape> Receiver<T, S> {
     ///
     /// # Errors
     /// The channel is closed and drained.
-    #[inline]
+    #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let Some(next) = self.end.next() else { return self.poll_later(cx) };
         Poll::Ready(next.take())

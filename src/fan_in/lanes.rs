@@ -2,8 +2,10 @@
 
 use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RecvEnd;
+use crate::channel::rx::Next;
+use crate::ring::backing::Heap;
 use crate::ring::layout::Stats;
-use crate::spsc::end::NextOf;
+use crate::ring::spsc::Consumer;
 use crate::sync::Arc;
 use alloc::vec::Vec;
 
@@ -173,10 +175,7 @@ fn add(sum: &mut Stats, lane: &Stats) {
 
 impl<T> RecvEnd for Lanes<T> {
     type Item = T;
-    type Next<'a>
-        = NextOf<'a, T>
-    where
-        T: 'a;
+    type Ring = Consumer<Heap<T>>;
 
     const MANY_RINGS: bool = true;
 
@@ -189,7 +188,7 @@ impl<T> RecvEnd for Lanes<T> {
     }
 
     #[inline(always)]
-    fn next(&mut self) -> Option<NextOf<'_, T>> {
+    fn next(&mut self) -> Option<Next<'_, Self::Ring>> {
         if !self.find() {
             return None;
         }

@@ -4,8 +4,9 @@ use super::registry::{LaneId, LaneOptions, Registry};
 use super::{FanIn, Sender};
 use crate::channel::SendEnd;
 use crate::error::BuildError;
-use crate::ring::layout::Stats;
+use crate::ring::backing::Heap;
 use crate::ring::order::mutant;
+use crate::ring::spsc::Producer;
 use crate::spsc::end;
 use crate::sync::Arc;
 use crate::wait::Bell;
@@ -44,6 +45,17 @@ pub(super) fn first<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Res
 
 impl<T> SendEnd for Tx<T> {
     type Item = T;
+    type Ring = Producer<Heap<T>>;
+
+    #[inline(always)]
+    fn ring(&self) -> &Self::Ring {
+        &self.lane.ring
+    }
+
+    #[inline(always)]
+    fn ring_mut(&mut self) -> &mut Self::Ring {
+        &mut self.lane.ring
+    }
 
     #[inline(always)]
     fn push(&mut self, value: T) -> Result<(), T> {
@@ -57,45 +69,11 @@ impl<T> SendEnd for Tx<T> {
         self.lane.push_slice(values)
     }
 
-    fn is_closed(&self) -> bool {
-        self.lane.is_closed()
-    }
-
-    fn settle(&mut self) {
-        self.lane.settle();
-    }
-
     fn close(&mut self) {
         self.lane.close();
         if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {
             // The close of the lane rang too early: only now is there no sender.
             self.registry.receiver.ring();
         }
-    }
-
-    fn len(&self) -> usize {
-        self.lane.len()
-    }
-
-    fn capacity(&self) -> usize {
-        self.lane.capacity()
-    }
-
-    fn stats(&self) -> Stats {
-        self.lane.stats()
-    }
-
-    fn count_full(&mut self) {
-        self.lane.count_full();
-    }
-
-    #[cfg(feature = "std")]
-    fn count_parks(&mut self, n: u64) {
-        self.lane.count_parks(n);
-    }
-
-    #[cfg(feature = "std")]
-    fn moved(&self) -> u64 {
-        self.lane.moved()
     }
 }

@@ -32,7 +32,7 @@ impl Builder {
         let (producer, consumer) = pair(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) = ends(producer, consumer, crate::wait::Bell, crate::wait::Bell);
+            let (tx, rx) = ends(producer, consumer, crate::wait::Bell, crate::wait::Bell, crate::wait::Queue);
             Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]

@@ -1,13 +1,14 @@
 //! The ends of a many-to-one ring, each with the bell of the other side.
 
-use crate::channel::{Next, RecvEnd, SendEnd};
+use crate::channel::{SendEnd, rx};
 use crate::ring::cursor::Position;
-use crate::ring::layout::Stats;
+use crate::ring::ends::Writer;
 use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
 use crate::ring::order::mutant;
-use crate::wait::Bell;
 #[cfg(feature = "std")]
-use crate::wait::{Patience, Queue};
+use crate::wait::Patience;
+use crate::wait::{Bell, Queue};
+#[cfg(feature = "std")]
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
 
@@ -24,7 +25,6 @@ pub(crate) struct Tx<T> {
     /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
     ring: CachePadded<Producer<T>>,
     receiver: Bell,
-    #[cfg(feature = "std")]
     queue: Queue,
     #[cfg(feature = "std")]
     patience: Patience,
@@ -33,14 +33,43 @@ pub(crate) struct Tx<T> {
     gathered: Vec<T>,
 }
 
-/// The reading end, and the bell of the senders.
-pub(crate) struct Rx<T> {
-    ring: CachePadded<Consumer<T>>,
-    senders: Bell,
-    #[cfg(feature = "std")]
+/// The reading end, and the senders.
+pub(crate) type Rx<T> = rx::Rx<Consumer<T>, Senders>;
+
+/// The bell of the senders, and those of them that wait.
+pub(crate) struct Senders {
+    bell: Bell,
     queue: Queue,
     #[cfg(feature = "std")]
     idle: u32,
+}
+
+impl rx::Senders for Senders {
+    #[inline(always)]
+    fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    #[cfg(feature = "std")]
+    fn found_nothing_yet(&mut self) {
+        self.idle = self.idle.wrapping_add(1);
+        if self.idle % IDLE_LOOKS == 0 && !mutant!(CallUpIdle) {
+            self.queue.call_up();
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn before_sleep(&self) {
+        if !mutant!(CallUp) {
+            self.queue.call_up();
+        }
+    }
+
+    fn call_all(&self) {
+        if !mutant!(CloseCallsAll) {
+            self.queue.call_all();
+        }
+    }
 }
 
 /// Both ends; each rings the other side's bell.
@@ -49,33 +78,23 @@ pub(super) fn ends<T>(
     consumer: Consumer<T>,
     senders: Bell,
     receiver: Bell,
-    #[cfg(feature = "std")] queue: Queue,
+    queue: Queue,
 ) -> (Tx<T>, Rx<T>) {
-    let rx = Rx {
-        ring: CachePadded::new(consumer),
-        senders,
-        #[cfg(feature = "std")]
+    let senders = Senders {
+        bell: senders,
         queue: queue.clone(),
         #[cfg(feature = "std")]
         idle: 0,
     };
-    let tx = Tx::new(
-        producer,
-        receiver,
-        #[cfg(feature = "std")]
-        queue,
-    );
-    (tx, rx)
+    (Tx::new(producer, receiver, queue), Rx::new(consumer, senders))
 }
 
 impl<T> Tx<T> {
-    fn new(producer: Producer<T>, receiver: Bell, #[cfg(feature = "std")] queue: Queue) -> Self {
-        #[cfg(feature = "std")]
+    fn new(producer: Producer<T>, receiver: Bell, queue: Queue) -> Self {
         queue.widen(producer.alive());
         Self {
             ring: CachePadded::new(producer),
             receiver,
-            #[cfg(feature = "std")]
             queue,
             #[cfg(feature = "std")]
             patience: Patience::default(),
@@ -85,21 +104,11 @@ impl<T> Tx<T> {
     }
 
     pub(super) fn another(&self) -> Self {
-        Self::new(
-            self.ring.another(),
-            self.receiver.clone(),
-            #[cfg(feature = "std")]
-            self.queue.clone(),
-        )
+        Self::new(self.ring.another(), self.receiver.clone(), self.queue.clone())
     }
 
     pub(super) fn downgrade(&self) -> WeakTx<T> {
-        WeakTx {
-            ring: self.ring.downgrade(),
-            receiver: self.receiver.clone(),
-            #[cfg(feature = "std")]
-            queue: self.queue.clone(),
-        }
+        WeakTx { ring: self.ring.downgrade(), receiver: self.receiver.clone(), queue: self.queue.clone() }
     }
 
     pub(super) fn alive(&self) -> usize {
@@ -215,6 +224,17 @@ impl<T> Drop for Gather<'_, T> {
 
 impl<T> SendEnd for Tx<T> {
     type Item = T;
+    type Ring = Producer<T>;
+
+    #[inline(always)]
+    fn ring(&self) -> &Self::Ring {
+        &self.ring
+    }
+
+    #[inline(always)]
+    fn ring_mut(&mut self) -> &mut Self::Ring {
+        &mut self.ring
+    }
 
     #[inline(always)]
     fn push(&mut self, value: T) -> Result<(), T> {
@@ -245,44 +265,10 @@ impl<T> SendEnd for Tx<T> {
         n as usize
     }
 
-    fn is_closed(&self) -> bool {
-        self.ring.is_closed()
-    }
-
-    fn settle(&mut self) {
-        self.ring.inherit();
-    }
-
     fn close(&mut self) {
         if self.ring.close() && !mutant!(SenderCloseRings) {
             self.receiver.ring();
         }
-    }
-
-    fn len(&self) -> usize {
-        self.ring.len()
-    }
-
-    fn capacity(&self) -> usize {
-        self.ring.capacity()
-    }
-
-    fn stats(&self) -> Stats {
-        self.ring.stats()
-    }
-
-    fn count_full(&mut self) {
-        self.ring.count_full();
-    }
-
-    #[cfg(feature = "std")]
-    fn count_parks(&mut self, n: u64) {
-        self.ring.count_parks(n);
-    }
-
-    #[cfg(feature = "std")]
-    fn moved(&self) -> u64 {
-        self.ring.sent()
     }
 }
 
@@ -290,207 +276,17 @@ impl<T> SendEnd for Tx<T> {
 pub(super) struct WeakTx<T> {
     ring: ring::Weak<T>,
     receiver: Bell,
-    #[cfg(feature = "std")]
-    queue: Queue,
+    pub(super) queue: Queue,
 }
 
 impl<T> Clone for WeakTx<T> {
     fn clone(&self) -> Self {
-        Self {
-            ring: self.ring.clone(),
-            receiver: self.receiver.clone(),
-            #[cfg(feature = "std")]
-            queue: self.queue.clone(),
-        }
+        Self { ring: self.ring.clone(), receiver: self.receiver.clone(), queue: self.queue.clone() }
     }
 }
 
 impl<T> WeakTx<T> {
     pub(super) fn upgrade(&self) -> Option<Tx<T>> {
-        let producer = self.ring.upgrade()?;
-        Some(Tx::new(
-            producer,
-            self.receiver.clone(),
-            #[cfg(feature = "std")]
-            self.queue.clone(),
-        ))
-    }
-}
-
-/// Wakes a sender if one waits: there is room.
-#[inline(always)]
-fn freed<T>(ring: &Consumer<T>, senders: &Bell) {
-    if senders.is_hung_up() {
-        wake_sender(ring, senders);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn wake_sender<T>(ring: &Consumer<T>, senders: &Bell) {
-    if senders.answer() {
-        ring.count_wake();
-    }
-}
-
-/// The next message and the bell to ring for its place.
-pub(crate) struct NextOf<'a, T> {
-    message: ring::Next<'a, T>,
-    senders: &'a Bell,
-}
-
-impl<T> Next for NextOf<'_, T> {
-    type Item = T;
-
-    #[inline(always)]
-    fn take<E>(self) -> Result<T, E> {
-        self.message.take(|ring| freed(ring, self.senders))
-    }
-}
-
-/// Wakes a sender when dropped, also by a panic.
-struct Wake<'a, T>(&'a mut Rx<T>);
-
-impl<T> Drop for Wake<'_, T> {
-    fn drop(&mut self) {
-        freed(&self.0.ring, &self.0.senders);
-    }
-}
-
-impl<T> RecvEnd for Rx<T> {
-    type Item = T;
-    type Next<'a>
-        = NextOf<'a, T>
-    where
-        T: 'a;
-
-    const MANY_RINGS: bool = false;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<NextOf<'_, T>> {
-        let senders = &self.senders;
-        self.ring.next().map(|message| NextOf { message, senders })
-    }
-
-    #[inline(always)]
-    fn take(&mut self) -> Option<T> {
-        self.ring.take()
-    }
-
-    #[inline(always)]
-    fn free(&mut self) {
-        self.ring.release();
-        freed(&self.ring, &self.senders);
-    }
-
-    #[inline(always)]
-    fn has_message(&mut self) -> bool {
-        let found = self.ring.has_message();
-        if self.ring.take_passed() {
-            freed(&self.ring, &self.senders);
-        }
-        found
-    }
-
-    #[inline(always)]
-    fn available(&mut self, wanted: u64) -> u64 {
-        let n = self.ring.available(wanted);
-        if self.ring.take_passed() {
-            freed(&self.ring, &self.senders);
-        }
-        n
-    }
-
-    #[inline(always)]
-    fn front(&self, offset: u64) -> Option<&T> {
-        self.ring.front(offset)
-    }
-
-    fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
-        let n = self.ring.move_into(target, n);
-        freed(&self.ring, &self.senders);
-        n
-    }
-
-    fn skip(&mut self, n: u64) {
-        let waking = Wake(self);
-        waking.0.ring.skip(n);
-    }
-
-    fn found_nothing(&mut self, _closed: bool) {
-        // What was claimed before a close comes or is a tombstone: nothing to give up here.
-        if self.ring.free_leaked() | self.ring.take_passed() {
-            freed(&self.ring, &self.senders);
-        }
-        #[cfg(feature = "std")]
-        self.found_nothing_yet();
-    }
-
-    #[cfg(feature = "std")]
-    fn found_nothing_yet(&mut self) {
-        self.idle = self.idle.wrapping_add(1);
-        if self.idle % IDLE_LOOKS == 0 && !mutant!(CallUpIdle) {
-            self.queue.call_up();
-        }
-    }
-
-    #[cfg(feature = "std")]
-    fn before_wait(&mut self) {
-        if !mutant!(NoteAwaited) {
-            self.ring.note_awaited();
-        }
-    }
-
-    #[cfg(feature = "std")]
-    fn waits_anew(&self) -> bool {
-        !self.ring.is_noted() && !mutant!(WaitAnew)
-    }
-
-    #[cfg(feature = "std")]
-    fn before_sleep(&mut self) {
-        if !mutant!(CallUp) {
-            self.queue.call_up();
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.ring.is_over()
-    }
-
-    fn close(&mut self) {
-        self.ring.close();
-        if !mutant!(ReceiverCloseRings) {
-            self.senders.ring();
-            #[cfg(feature = "std")]
-            if !mutant!(CloseCallsAll) {
-                self.queue.call_all();
-            }
-        }
-    }
-
-    fn peer_closed(&self) -> bool {
-        self.ring.peer_closed()
-    }
-
-    fn len(&self) -> usize {
-        self.ring.len()
-    }
-
-    fn capacity(&self) -> usize {
-        self.ring.capacity()
-    }
-
-    fn stats(&self) -> Stats {
-        self.ring.stats()
-    }
-
-    #[cfg(feature = "std")]
-    fn count_parks(&mut self, n: u64) {
-        self.ring.count_parks(n);
-    }
-
-    #[cfg(feature = "std")]
-    fn moved(&self) -> u64 {
-        self.ring.received()
+        Some(Tx::new(self.ring.upgrade()?, self.receiver.clone(), self.queue.clone()))
     }
 }

@@ -40,6 +40,7 @@
 
 pub(crate) mod backing;
 pub(crate) mod cursor;
+pub(crate) mod ends;
 pub(crate) mod layout;
 pub(crate) mod mpsc;
 pub(crate) mod order;

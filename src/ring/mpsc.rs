@@ -33,7 +33,7 @@
 mod consumer;
 mod producer;
 
-pub(crate) use consumer::{Consumer, Next};
+pub(crate) use consumer::Consumer;
 pub(crate) use producer::{Claim, Producer, Weak};
 
 use super::backing::check;

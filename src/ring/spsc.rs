@@ -10,7 +10,7 @@
 mod consumer;
 mod producer;
 
-pub(crate) use consumer::{Consumer, Next};
+pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
 
 use super::backing::Heap;

@@ -187,6 +187,10 @@ impl Side {
         Self { queue: self.queue.clone(), ..Self::new(self.bell.clone(), self.strategy) }
     }
 
+    pub(crate) fn bell_and_strategy(&self) -> (Bell, WaitStrategy) {
+        (self.bell.clone(), self.strategy)
+    }
+
     pub(crate) fn set_strategy(&mut self, strategy: WaitStrategy) {
         self.strategy = strategy;
     }

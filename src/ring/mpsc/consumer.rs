@@ -2,8 +2,9 @@
 
 use super::{Found, Rest, Ring, Slots};
 use crate::ring::cursor::Position;
+use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::{order, slot};
+use crate::ring::{OnDrop, order, slot};
 use crate::sync::{Arc, Ordering};
 use alloc::vec::Vec;
 
@@ -19,7 +20,7 @@ pub(crate) struct Consumer<T> {
     over: bool,
     /// Whether this end closed `tail`.
     closed: bool,
-    /// Whether tombstones were passed since the last [`Consumer::take_passed`].
+    /// Whether tombstones were passed since the last [`Reader::take_passed`].
     passed: bool,
 }
 
@@ -30,29 +31,6 @@ impl<T> Consumer<T> {
     pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
         let head = ring.head();
         Self { slots: ring.slots(), head, seen: head, over: false, closed: false, passed: false, ring }
-    }
-
-    /// The next message, if there is one now. Passes over tombstones; apart from that, wait-free.
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<Next<'_, T>> {
-        if self.has_message() { Some(Next(self)) } else { None }
-    }
-
-    /// Takes the next value; its slot stays occupied until [`Consumer::release`].
-    #[inline(always)]
-    pub(crate) fn take(&mut self) -> Option<T> {
-        self.next().map(Next::read)
-    }
-
-    /// Publishes how far we have read: the slots before `head` are free.
-    #[inline(always)]
-    pub(crate) fn release(&mut self) {
-        self.ring.head.store(self.head.open_word(), order::free_head());
-    }
-
-    #[inline(always)]
-    pub(crate) fn has_message(&mut self) -> bool {
-        self.head != self.seen || self.find_message()
     }
 
     #[inline(always)]
@@ -93,29 +71,37 @@ impl<T> Consumer<T> {
             }
         }
     }
+}
 
-    /// Whether tombstones were passed since the last call: senders may find room.
-    pub(crate) fn take_passed(&mut self) -> bool {
+// SAFETY: `has_message` is whether the stamp at `head` was seen: then the slot is ours and full (M2).
+unsafe impl<T> Reader for Consumer<T> {
+    type Item = T;
+
+    #[inline(always)]
+    unsafe fn read(&mut self) -> T {
+        let at = self.head;
+        // SAFETY: its stamp was seen (M2), by the caller's promise; `head` moves past it at once.
+        let value = unsafe { slot::read(&raw const self.slots.at(at).value) };
+        self.head = at.plus(1);
+        value
+    }
+
+    #[inline(always)]
+    fn has_message(&mut self) -> bool {
+        self.head != self.seen || self.find_message()
+    }
+
+    #[inline(always)]
+    fn release(&mut self) {
+        self.ring.head.store(self.head.open_word(), order::free_head());
+    }
+
+    fn take_passed(&mut self) -> bool {
         core::mem::take(&mut self.passed)
     }
 
-    /// Frees what a leaked guard took without freeing it. Whether there was any.
-    pub(crate) fn free_leaked(&mut self) -> bool {
-        let leaked = self.ring.head.load(Ordering::Relaxed) != self.head.open_word();
-        if leaked {
-            self.release();
-        }
-        leaked
-    }
-
-    /// Whether the last look found nothing, nothing claimed, and no sender left.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over
-    }
-
-    /// Messages ready to read, up to `wanted`, up to the first hole.
     #[inline(always)]
-    pub(crate) fn available(&mut self, wanted: u64) -> u64 {
+    fn available(&mut self, wanted: u64) -> u64 {
         if wanted == 0 || !self.has_message() {
             return 0;
         }
@@ -127,9 +113,8 @@ impl<T> Consumer<T> {
         n.min(wanted)
     }
 
-    /// A message that [`Consumer::available`] has seen, in place.
     #[inline(always)]
-    pub(crate) fn front(&self, offset: u64) -> Option<&T> {
+    fn front(&self, offset: u64) -> Option<&T> {
         if offset >= self.seen.since(self.head) {
             return None;
         }
@@ -138,8 +123,7 @@ impl<T> Consumer<T> {
         Some(unsafe { slot::borrow(&raw const place.value) })
     }
 
-    /// Moves the next `n` messages to the end of `target` and frees their slots; fewer if fewer were seen.
-    pub(crate) fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
+    fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
         let n = self.seen.since(self.head).min(n) as usize;
         // May panic or abort; nothing has moved yet.
         target.reserve(n);
@@ -151,69 +135,68 @@ impl<T> Consumer<T> {
         n
     }
 
-    /// Drops the next `n` messages and frees their slots; fewer if fewer were seen.
-    pub(crate) fn skip(&mut self, n: u64) {
-        /// Frees what was dropped, also by a panic.
-        struct Freed<'a, T>(&'a mut Consumer<T>);
-        impl<T> Drop for Freed<'_, T> {
-            fn drop(&mut self) {
-                self.0.release();
-            }
-        }
+    fn skip(&mut self, n: u64) {
         let to = self.head.plus(self.seen.since(self.head).min(n));
-        let this = Freed(self);
+        let this = OnDrop(self, Self::release);
         let Consumer { slots, head, .. } = &mut *this.0;
         // SAFETY: the positions before `seen` are ours (M2).
         unsafe { Rest { slots, at: head, to, over_holes: false }.run() };
     }
 
-    /// Notes which message this end is about to wait for, so that only its sender rings.
+    fn free_leaked(&mut self) -> bool {
+        let leaked = self.ring.head.load(Ordering::Relaxed) != self.head.open_word();
+        if leaked {
+            self.release();
+        }
+        leaked
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
     #[cfg(feature = "std")]
-    pub(crate) fn note_awaited(&self) {
+    fn note_awaited(&self) {
         self.ring.consumer.awaited.store(self.head.open_word(), Ordering::Relaxed);
     }
 
-    /// Whether the message noted last is still the next: tombstones may have been passed since.
     #[cfg(feature = "std")]
-    pub(crate) fn is_noted(&self) -> bool {
+    fn is_noted(&self) -> bool {
         self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    /// Accepts nothing more. What was claimed can still be read.
-    pub(crate) fn close(&mut self) {
+    fn close(&mut self) {
         self.closed = true;
         self.ring.close_tail();
     }
 
-    /// Whether the senders have sent their last message.
-    pub(crate) fn peer_closed(&self) -> bool {
+    fn peer_closed(&self) -> bool {
         self.ring.ended.load(Ordering::Relaxed) != 0
     }
 
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.ring.tail().since(self.head).min(self.ring.capacity) as usize
     }
 
-    pub(crate) fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.ring.capacity as usize
     }
 
-    /// Places read so far.
     #[cfg(feature = "std")]
-    pub(crate) fn received(&self) -> u64 {
+    fn received(&self) -> u64 {
         self.head.since(self.ring.start)
     }
 
     #[cfg(feature = "std")]
-    pub(crate) fn count_parks(&self, n: u64) {
+    fn count_parks(&self, n: u64) {
         self.ring.consumer.parks.add(n);
     }
 
-    pub(crate) fn count_wake(&self) {
+    fn count_wake(&self) {
         self.ring.consumer.wakes.add(1);
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         self.ring.stats()
     }
 }
@@ -221,41 +204,10 @@ impl<T> Consumer<T> {
 impl<T> Drop for Consumer<T> {
     /// Drops what was published, up to the first open claim; the rest falls to the senders, or to the last owner.
     fn drop(&mut self) {
-        /// Leaves, also by a panic.
-        struct Gone<'a, T>(&'a mut Consumer<T>);
-        impl<T> Drop for Gone<'_, T> {
-            fn drop(&mut self) {
-                self.0.ring.head.store(self.0.head.closed_word(), order::give_up_head());
-            }
-        }
         let to = self.ring.close_tail();
-        let this = Gone(self);
+        let this = OnDrop(self, |own| own.ring.head.store(own.head.closed_word(), order::give_up_head()));
         let Consumer { slots, head, .. } = &mut *this.0;
         // SAFETY: we are the consumer, and `head` has not been given up yet (M2, M5).
         unsafe { Rest { slots, at: head, to, over_holes: false }.run() };
-    }
-}
-
-/// Proof that the slot at `head` holds its value.
-pub(crate) struct Next<'a, T>(&'a mut Consumer<T>);
-
-impl<T> Next<'_, T> {
-    #[inline(always)]
-    fn read(self) -> T {
-        let at = self.0.head;
-        // SAFETY: its stamp was seen (M2); `head` moves past it at once.
-        let value = unsafe { slot::read(&raw const self.0.slots.at(at).value) };
-        self.0.head = at.plus(1);
-        value
-    }
-
-    /// Takes the message, frees its slot and then calls `freed`. As in `spsc`: the guard frees after the answer stands in place.
-    #[inline(always)]
-    pub(crate) fn take<E>(self, freed: impl Fn(&Consumer<T>)) -> Result<T, E> {
-        let done = crate::ring::OnDrop(self.0, |consumer: &mut Consumer<T>| {
-            consumer.release();
-            freed(consumer);
-        });
-        Ok(Next(&mut *done.0).read())
     }
 }

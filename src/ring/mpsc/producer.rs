@@ -2,6 +2,7 @@
 
 use super::{Rest, Ring, Slots};
 use crate::ring::cursor::Position;
+use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::order::{self, mutant};
 use crate::ring::slot;
@@ -189,11 +190,6 @@ impl<T> Producer<T> {
         }
     }
 
-    /// Whether a send can never succeed again.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.capacity == 0 || Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
-    }
-
     /// Whether there was no message a moment ago.
     #[cfg(feature = "std")]
     pub(crate) fn looks_empty(&self) -> bool {
@@ -212,12 +208,28 @@ impl<T> Producer<T> {
             self.ring.ended.store(1, order::end_tail());
         }
         // Last: a value's own code may panic.
-        self.inherit();
+        self.settle();
         last
     }
 
-    /// Drops what a consumer that has gone left behind, up to the first claim that is still open.
-    pub(crate) fn inherit(&mut self) {
+    /// What a sleeping consumer waits for lies among `n` positions from `at`.
+    pub(crate) fn is_awaited(&self, at: Position, n: u64) -> bool {
+        let awaited = Position::from_word(self.ring.consumer.awaited.load(Ordering::Relaxed));
+        awaited.since(at) < n
+    }
+
+    fn show_full(&mut self) {
+        self.ring.producers.full.add_shared(core::mem::take(&mut self.full));
+    }
+}
+
+impl<T> Writer for Producer<T> {
+    fn is_closed(&self) -> bool {
+        self.capacity == 0 || Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
+    }
+
+    /// Up to the first claim that is still open.
+    fn settle(&mut self) {
         let ring = &*self.ring;
         if !Position::is_closed(ring.head.load(Ordering::Relaxed))
             || ring.producers.heir.swap(1, order::take_over_head()) != 0 && !mutant!(OneHeir)
@@ -239,48 +251,37 @@ impl<T> Producer<T> {
         unsafe { Rest { slots: &self.slots, at: &mut heir.1, to, over_holes: false }.run() };
     }
 
-    /// What a sleeping consumer waits for lies among `n` positions from `at`.
-    pub(crate) fn is_awaited(&self, at: Position, n: u64) -> bool {
-        let awaited = Position::from_word(self.ring.consumer.awaited.load(Ordering::Relaxed));
-        awaited.since(at) < n
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ring.len()
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.ring.capacity as usize
     }
 
-    /// Places claimed so far, by all.
+    fn len(&self) -> usize {
+        self.ring.len()
+    }
+
     #[cfg(feature = "std")]
-    pub(crate) fn sent(&self) -> u64 {
+    fn sent(&self) -> u64 {
         self.ring.tail().since(self.ring.start)
     }
 
-    /// Counts a refusal, for all to see some refusals later: a line that all write, written each time, would slow everybody down.
-    pub(crate) fn count_full(&mut self) {
+    /// For all to see some refusals later: a line that all write, written each time, would slow everybody down.
+    fn count_full(&mut self) {
         self.full += 1;
         if self.full == COUNTED_TOGETHER {
             self.show_full();
         }
     }
 
-    fn show_full(&mut self) {
-        self.ring.producers.full.add_shared(core::mem::take(&mut self.full));
-    }
-
     #[cfg(feature = "std")]
-    pub(crate) fn count_parks(&self, n: u64) {
+    fn count_parks(&self, n: u64) {
         self.ring.producers.parks.add_shared(n);
     }
 
-    pub(crate) fn count_wake(&self) {
+    fn count_wake(&self) {
         self.ring.producers.wakes.add_shared(1);
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         let stats = self.ring.stats();
         Stats { full: stats.full + self.full, ..stats }
     }

@@ -3,6 +3,7 @@
 use super::super::OnDrop;
 use super::super::backing::{Backing, Geometry, drop_run};
 use super::super::cursor::Position;
+use super::super::ends::{Next, Reader};
 use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order;
 use super::super::slot::{self, Slot};
@@ -62,7 +63,7 @@ impl<B: Backing> Consumer<B> {
 
     /// The next of the messages that were seen, without looking for more.
     #[inline(always)]
-    pub(crate) fn next_seen(&mut self) -> Option<Next<'_, B>> {
+    pub(crate) fn next_seen(&mut self) -> Option<Next<'_, Self>> {
         if self.seen() != 0 { Some(Next(self)) } else { None }
     }
 
@@ -82,38 +83,6 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
-    /// The next message, if there is one now. Wait-free.
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<Next<'_, B>> {
-        if self.has_message() { Some(Next(self)) } else { None }
-    }
-
-    /// Takes the next value; its slot stays occupied until [`Consumer::release`].
-    #[inline(always)]
-    pub(crate) fn take(&mut self) -> Option<B::Item> {
-        self.next().map(Next::read)
-    }
-
-    /// Publishes how far we have read: the slots before `head` are free.
-    #[inline(always)]
-    pub(crate) fn release(&mut self) {
-        self.own().head.store(self.head.open_word(), order::publish_head());
-    }
-
-    /// As [`Consumer::release`], for guards that may have taken nothing: an end that has retired writes no more (I5).
-    #[inline(always)]
-    pub(crate) fn free(&mut self) {
-        if !self.retired {
-            self.release();
-        }
-    }
-
-    /// Whether a message is there; looks how far the producer has come if none was known.
-    #[inline(always)]
-    pub(crate) fn has_message(&mut self) -> bool {
-        self.head != self.tail_seen || self.find_message()
-    }
-
     /// Looks how far the producer has come. Inline: in a ping-pong every message takes this path.
     #[inline(always)]
     fn find_message(&mut self) -> bool {
@@ -127,41 +96,6 @@ impl<B: Backing> Consumer<B> {
             self.over = self.retired || Position::is_closed(word);
         }
         found
-    }
-
-    /// Frees what a leaked guard took without freeing it. Whether there was any: then the producer must be woken.
-    ///
-    /// To be called before the channel answers "empty" or waits: with places missing, the producer might wait as well.
-    pub(crate) fn free_leaked(&mut self) -> bool {
-        let leaked = self.own().head.load(Ordering::Relaxed) != self.head.open_word();
-        if leaked {
-            self.free();
-        }
-        leaked && !self.retired
-    }
-
-    /// Whether the last look found the ring empty and closed in one word: nothing will ever come.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over
-    }
-
-    /// Messages ready to read, up to `wanted`; looks again if fewer were known.
-    #[inline(always)]
-    pub(crate) fn available(&mut self, wanted: u64) -> u64 {
-        if self.tail_seen.since(self.head) < wanted {
-            self.find_message();
-        }
-        self.tail_seen.since(self.head).min(wanted)
-    }
-
-    /// The next message in place, if [`Consumer::available`] has seen one.
-    #[inline(always)]
-    pub(crate) fn front(&self, offset: u64) -> Option<&B::Item> {
-        if offset >= self.tail_seen.since(self.head) {
-            return None;
-        }
-        // SAFETY: `head + offset < tail`: ours and full (I3), and `&self` keeps `head` where it is.
-        Some(unsafe { slot::borrow(self.slot(self.head.plus(offset))) })
     }
 
     /// The next `n` messages in place, in order, as the two runs they form; fewer if fewer were seen.
@@ -180,8 +114,61 @@ impl<B: Backing> Consumer<B> {
         (first, second)
     }
 
-    /// Moves the next `n` messages to the end of `target` and frees their slots; fewer if fewer were seen.
-    pub(crate) fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
+    /// The memory that this end is attached to.
+    pub(crate) fn backing(&self) -> &B {
+        &self.backing
+    }
+}
+
+// SAFETY: `has_message` is whether `head < tail`, seen with Acquire: then the slot at `head` is ours and full (I3).
+unsafe impl<B: Backing> Reader for Consumer<B> {
+    type Item = B::Item;
+
+    #[inline(always)]
+    unsafe fn read(&mut self) -> B::Item {
+        let head = self.head;
+        // SAFETY: the slot is ours and full by the caller's promise; `head` moves past it at once.
+        let value = unsafe { slot::read(self.slot(head)) };
+        self.head = head.plus(1);
+        value
+    }
+
+    #[inline(always)]
+    fn has_message(&mut self) -> bool {
+        self.head != self.tail_seen || self.find_message()
+    }
+
+    #[inline(always)]
+    fn release(&mut self) {
+        self.own().head.store(self.head.open_word(), order::publish_head());
+    }
+
+    #[inline(always)]
+    fn free(&mut self) {
+        // An end that has retired writes no more (I5).
+        if !self.retired {
+            self.release();
+        }
+    }
+
+    #[inline(always)]
+    fn available(&mut self, wanted: u64) -> u64 {
+        if self.tail_seen.since(self.head) < wanted {
+            self.find_message();
+        }
+        self.tail_seen.since(self.head).min(wanted)
+    }
+
+    #[inline(always)]
+    fn front(&self, offset: u64) -> Option<&B::Item> {
+        if offset >= self.tail_seen.since(self.head) {
+            return None;
+        }
+        // SAFETY: `head + offset < tail`: ours and full (I3), and `&self` keeps `head` where it is.
+        Some(unsafe { slot::borrow(self.slot(self.head.plus(offset))) })
+    }
+
+    fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
         let n = self.tail_seen.since(self.head).min(n) as usize;
         let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
         let len = target.len();
@@ -201,9 +188,8 @@ impl<B: Backing> Consumer<B> {
         n
     }
 
-    /// Drops the next `n` messages and frees their slots; fewer if fewer were seen.
     #[inline(always)]
-    pub(crate) fn skip(&mut self, n: u64) {
+    fn skip(&mut self, n: u64) {
         let from = self.head;
         self.head = from.plus(self.tail_seen.since(from).min(n));
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
@@ -213,15 +199,25 @@ impl<B: Backing> Consumer<B> {
         drop(free);
     }
 
-    // ---- leaving, looking
+    fn free_leaked(&mut self) -> bool {
+        let leaked = self.own().head.load(Ordering::Relaxed) != self.head.open_word();
+        if leaked {
+            self.free();
+        }
+        leaked && !self.retired
+    }
 
-    /// Accepts nothing more: the producer's next send is refused. What was published can still be read.
-    pub(crate) fn announce_gone(&mut self) {
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn close(&mut self) {
+        // The producer's next send is refused.
         self.own().gone.0.store(1, Ordering::Relaxed);
     }
 
-    /// Drops every message there is, then retires: see [`super`], I5.
-    pub(crate) fn retire(&mut self) {
+    /// See [`super`], I5.
+    fn retire(&mut self) {
         if self.retired {
             return;
         }
@@ -238,22 +234,11 @@ impl<B: Backing> Consumer<B> {
         drop(last);
     }
 
-    /// Whether the producer has sent its last message.
-    pub(crate) fn peer_closed(&self) -> bool {
+    fn peer_closed(&self) -> bool {
         Position::is_closed(B::observe(&self.peer().tail, Ordering::Relaxed))
     }
 
-    /// The memory that this end is attached to.
-    pub(crate) fn backing(&self) -> &B {
-        &self.backing
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
-        self.geometry.capacity as usize
-    }
-
-    /// Messages in the ring; the producer may add some meanwhile, so it is at least this.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         if self.retired {
             return 0;
         }
@@ -261,57 +246,33 @@ impl<B: Backing> Consumer<B> {
         tail.since(self.head).min(self.geometry.capacity) as usize
     }
 
-    /// Messages received so far.
+    fn capacity(&self) -> usize {
+        self.geometry.capacity as usize
+    }
+
     #[cfg(feature = "std")]
-    pub(crate) fn received(&self) -> u64 {
+    fn received(&self) -> u64 {
         self.head.since(self.geometry.start)
     }
 
     #[cfg(feature = "std")]
-    pub(crate) fn count_parks(&self, n: u64) {
+    fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
     }
 
-    pub(crate) fn count_wake(&self) {
+    fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
         stats(self.peer(), self.own(), self.geometry.start, self.head, tail)
     }
 }
 
-/// Proof that `head < tail`: the next slot is the consumer's and full (I3).
-pub(crate) struct Next<'a, B: Backing>(&'a mut Consumer<B>);
-
-impl<B: Backing> Next<'_, B> {
-    #[inline(always)]
-    fn read(self) -> B::Item {
-        let head = self.0.head;
-        // SAFETY: the slot is ours and full (see the type); `head` moves past it at once.
-        let value = unsafe { slot::read(self.0.slot(head)) };
-        self.0.head = head.plus(1);
-        value
-    }
-
-    /// Takes the message, frees its slot and then calls `freed`.
-    ///
-    /// The guard frees after the answer stands where the caller wants it. With a local in between, the compiler would copy a
-    /// large message twice (`benches/asm/check` looks).
-    #[inline(always)]
-    pub(crate) fn take<E>(self, freed: impl Fn(&Consumer<B>)) -> Result<B::Item, E> {
-        let done = OnDrop(self.0, |consumer: &mut Consumer<B>| {
-            consumer.release();
-            freed(consumer);
-        });
-        Ok(Next(&mut *done.0).read())
-    }
-}
-
 impl<B: Backing> Drop for Consumer<B> {
     fn drop(&mut self) {
-        self.announce_gone();
+        self.close();
         self.retire();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::backing::{Backing, Geometry, drop_run};
 use super::super::cursor::Position;
+use super::super::ends::Writer;
 use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
@@ -116,11 +117,6 @@ impl<B: Backing> Producer<B> {
     #[inline(always)]
     pub(crate) fn peer_gone(&self) -> bool {
         self.peer().gone.0.load(Ordering::Relaxed) != 0
-    }
-
-    /// Whether a send can never succeed again.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed || self.peer_gone()
     }
 
     // ---- staging: values written ahead and published together
@@ -249,8 +245,6 @@ impl<B: Backing> Producer<B> {
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, self.tail, self.tail.plus(n)) };
     }
 
-    // ---- leaving, looking
-
     /// Sends nothing more. The consumer still gets what was published.
     pub(crate) fn close(&mut self) {
         if !self.closed {
@@ -258,15 +252,7 @@ impl<B: Backing> Producer<B> {
             self.full_at = self.tail;
             self.own().tail.store(self.tail.closed_word(), order::close_tail());
         }
-        self.inherit_if_gone();
-    }
-
-    /// Drops what a consumer that has left did not: see [`Producer::inherit`].
-    #[inline(always)]
-    pub(crate) fn inherit_if_gone(&mut self) {
-        if self.peer_gone() {
-            self.inherit();
-        }
+        self.settle();
     }
 
     /// Once the consumer has retired: drops what it left. Before that: nothing.
@@ -285,37 +271,48 @@ impl<B: Backing> Producer<B> {
         // SAFETY: the consumer retired, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, head, self.tail) };
     }
+}
 
-    pub(crate) fn capacity(&self) -> usize {
+impl<B: Backing> Writer for Producer<B> {
+    fn is_closed(&self) -> bool {
+        self.closed || self.peer_gone()
+    }
+
+    #[inline(always)]
+    fn settle(&mut self) {
+        if self.peer_gone() {
+            self.inherit();
+        }
+    }
+
+    fn capacity(&self) -> usize {
         self.geometry.capacity as usize
     }
 
-    /// Messages in the ring; the consumer may take some meanwhile, so it is at most this.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
         self.tail.since(head).min(self.geometry.capacity) as usize
     }
 
-    /// Messages sent so far.
     #[cfg(feature = "std")]
-    pub(crate) fn sent(&self) -> u64 {
+    fn sent(&self) -> u64 {
         self.tail.since(self.geometry.start)
     }
 
-    pub(crate) fn count_full(&self) {
+    fn count_full(&mut self) {
         self.own().counters.0.full.add(1);
     }
 
     #[cfg(feature = "std")]
-    pub(crate) fn count_parks(&self, n: u64) {
+    fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
     }
 
-    pub(crate) fn count_wake(&self) {
+    fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
         stats(self.own(), self.peer(), self.geometry.start, head, self.tail)
     }

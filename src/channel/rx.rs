@@ -1,0 +1,222 @@
+//! The receiving end of one ring, whichever it is.
+
+use super::RecvEnd;
+use crate::ring::ends::{self, Reader};
+use crate::ring::layout::Stats;
+use crate::ring::order::mutant;
+use crate::wait::Bell;
+use alloc::vec::Vec;
+use crossbeam_utils::CachePadded;
+
+/// The reading end of a ring, and who writes it.
+pub(crate) struct Rx<R, S = Bell> {
+    /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
+    pub(crate) ring: CachePadded<R>,
+    pub(crate) senders: S,
+}
+
+/// Those that wait for room.
+pub(crate) trait Senders {
+    fn bell(&self) -> &Bell;
+
+    /// As [`RecvEnd::found_nothing_yet`].
+    #[cfg(feature = "std")]
+    fn found_nothing_yet(&mut self) {}
+
+    /// As [`RecvEnd::before_sleep`].
+    #[cfg(feature = "std")]
+    fn before_sleep(&self) {}
+
+    /// Wakes those that the bell does not: nothing more is accepted.
+    fn call_all(&self) {}
+}
+
+impl Senders for Bell {
+    #[inline(always)]
+    fn bell(&self) -> &Bell {
+        self
+    }
+}
+
+impl<R: Reader, S: Senders> Rx<R, S> {
+    pub(crate) fn new(ring: R, senders: S) -> Self {
+        Self { ring: CachePadded::new(ring), senders }
+    }
+
+    #[inline(always)]
+    fn freed(&self) {
+        freed(&*self.ring, self.senders.bell());
+    }
+}
+
+/// Wakes a sender if one waits: there is room.
+#[inline(always)]
+fn freed<R: Reader>(ring: &R, senders: &Bell) {
+    if senders.is_hung_up() {
+        wake_sender(ring, senders);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_sender<R: Reader>(ring: &R, senders: &Bell) {
+    if senders.answer() {
+        ring.count_wake();
+    }
+}
+
+/// A message that is there and not yet taken, and the bell to ring for its place.
+pub(crate) struct Next<'a, R: Reader> {
+    pub(crate) message: ends::Next<'a, R>,
+    pub(crate) senders: &'a Bell,
+}
+
+impl<R: Reader> Next<'_, R> {
+    /// Takes the message, frees its place and wakes who waits for it. Made so that the message is copied once, to where the caller
+    /// wants it.
+    #[inline(always)]
+    pub(crate) fn take<E>(self) -> Result<R::Item, E> {
+        self.message.take(|ring| freed(ring, self.senders))
+    }
+}
+
+/// Wakes a sender when dropped, also by a panic.
+struct Wake<'a, R: Reader, S: Senders>(&'a mut Rx<R, S>);
+
+impl<R: Reader, S: Senders> Drop for Wake<'_, R, S> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.freed();
+    }
+}
+
+impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
+    type Item = R::Item;
+    type Ring = R;
+
+    const MANY_RINGS: bool = false;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Next<'_, R>> {
+        let senders = self.senders.bell();
+        self.ring.next().map(|message| Next { message, senders })
+    }
+
+    #[inline(always)]
+    fn take(&mut self) -> Option<R::Item> {
+        self.ring.take()
+    }
+
+    #[inline(always)]
+    fn free(&mut self) {
+        self.ring.free();
+        self.freed();
+    }
+
+    #[inline(always)]
+    fn has_message(&mut self) -> bool {
+        let found = self.ring.has_message();
+        if self.ring.take_passed() {
+            self.freed();
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn available(&mut self, wanted: u64) -> u64 {
+        let n = self.ring.available(wanted);
+        if self.ring.take_passed() {
+            self.freed();
+        }
+        n
+    }
+
+    #[inline(always)]
+    fn front(&self, offset: u64) -> Option<&R::Item> {
+        self.ring.front(offset)
+    }
+
+    fn move_into(&mut self, target: &mut Vec<R::Item>, n: u64) -> usize {
+        let n = self.ring.move_into(target, n);
+        self.freed();
+        n
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, n: u64) {
+        let waking = Wake(self);
+        waking.0.ring.skip(n);
+    }
+
+    fn found_nothing(&mut self, closed: bool) {
+        if self.ring.free_leaked() | self.ring.take_passed() {
+            self.freed();
+        }
+        if closed {
+            self.ring.retire();
+        }
+        #[cfg(feature = "std")]
+        self.found_nothing_yet();
+    }
+
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn found_nothing_yet(&mut self) {
+        self.senders.found_nothing_yet();
+    }
+
+    #[cfg(feature = "std")]
+    fn before_wait(&mut self) {
+        if !mutant!(NoteAwaited) {
+            self.ring.note_awaited();
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn waits_anew(&self) -> bool {
+        !self.ring.is_noted() && !mutant!(WaitAnew)
+    }
+
+    #[cfg(feature = "std")]
+    fn before_sleep(&mut self) {
+        self.senders.before_sleep();
+    }
+
+    fn is_over(&self) -> bool {
+        self.ring.is_over()
+    }
+
+    fn close(&mut self) {
+        self.ring.close();
+        if !mutant!(ReceiverCloseRings) {
+            self.freed();
+            self.senders.call_all();
+        }
+    }
+
+    fn peer_closed(&self) -> bool {
+        self.ring.peer_closed()
+    }
+
+    fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    #[cfg(feature = "std")]
+    fn count_parks(&mut self, n: u64) {
+        self.ring.count_parks(n);
+    }
+
+    #[cfg(feature = "std")]
+    fn moved(&self) -> u64 {
+        self.ring.received()
+    }
+}

@@ -16,7 +16,7 @@
 //! [priorities](LaneOptions::priority), at the end of each turn a lane of a higher priority goes first, strictly: it can starve
 //! lower ones.
 //!
-//! **Lanes.** [`Sender::lane`] opens another; it allocates, so it can fail, which is why senders are not `Clone`. Opening needs no lock. A lane
+//! **Lanes.** [`Sender::lane`] opens another; it allocates, so it can fail, which is why senders are not `Clone`. Only openers wait for each other. A lane
 //! whose sender has gone is drained, and then its memory serves the next one that is opened. [`Receiver::last_lane`] and the
 //! `*_from` verbs say which sender a message came from.
 //!
@@ -93,7 +93,7 @@ impl OneWriter for FanIn {
 impl<T> Sender<T> {
     /// Another sender of the same channel, with a lane of its own.
     ///
-    /// Lock-free. Allocates the lane, unless one of a sender that has gone is at hand.
+    /// Takes a lock that openers share, and nobody else. Allocates the lane, unless one of a sender that has gone is at hand.
     ///
     /// # Errors
     /// No memory, or the channel, or this sender, is closed.
@@ -116,7 +116,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The lane that the last message came from, or the chunk in hand. `None` before the first.
+    /// The lane that the last message came from, or the chunk or message that is looked at. `None` before the first.
     pub fn last_lane(&self) -> Option<LaneId> {
         self.end.last()
     }

@@ -1,4 +1,4 @@
-//! Message channels for Rust that share nothing: bounded lock-free rings in which **each word has one writer**.
+//! Message channels for Rust that share nothing: bounded lock-free rings in which **each word has one writer** (on `mpsc`, but for the word that claims places).
 //!
 //! Holders of private state meet only through messages in a channel. Nobody looks into anybody else, so order, delivery
 //! and back-pressure are explicit, and what one side does costs the other nothing until they really meet.
@@ -42,8 +42,8 @@
 //! # Guarantees
 //!
 //! * Capacity is exact, 1 to 2^30. `Full` and `Empty` are never answered from an old look.
-//! * `try_send` and `try_recv` of `spsc` and `fan_in` are wait-free, `try_send` of `mpsc` is lock-free; none waits for a thread that was
-//!   interrupted in the middle of its own.
+//! * `try_send` and `try_recv` of `spsc` are wait-free, and of `fan_in` while no lane comes or goes; `try_send` of `mpsc` is lock-free,
+//!   `try_recv` wait-free. None waits for a thread that was interrupted in the middle of its own.
 //! * On x86-64 Linux, as long as neither side sleeps often ([`Barrier`]), `try_send` and `try_recv`, and `send` and `recv` while nobody
 //!   has to wait, execute no fence and no locked instruction, but for one compare-and-swap of a send on `mpsc`. Scripts
 //!   read the assembly and count instructions at every run of the gate.

@@ -1,10 +1,14 @@
 //! Lanes: what opens and closes them, what tells them apart, and what the receiver knows of all together.
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
 
 mod support;
 mod tasks;
 
 use ringmail::fan_in::{LaneOptions, Receiver, channel};
 use ringmail::{BuildError, RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -253,4 +257,37 @@ fn what_lies_in_a_lane_not_yet_seen_is_received_after_a_close_and_dropped_with_t
     assert!(tx.try_send(ledger.value()).is_ok() && other.try_send(ledger.value()).is_ok());
     drop(rx);
     assert_eq!(ledger.drops(), [1, 1], "at once, with the senders alive");
+}
+
+/// An opener that finds the spare lanes in another's hands must not make one more: it would be there for good.
+#[test]
+fn lanes_opened_on_two_threads_serve_each_other() {
+    let (tx, mut rx) = channel::<usize>(1).unwrap();
+    let received: Arc<[AtomicUsize; 2]> = Arc::default();
+    let senders: Vec<_> = [tx.lane().unwrap(), tx]
+        .into_iter()
+        .enumerate()
+        .map(|(id, tx)| {
+            let received = Arc::clone(&received);
+            thread::spawn(move || {
+                let mut most = 0;
+                for round in 1..=10_000 {
+                    let mut lane = tx.lane().unwrap();
+                    most = most.max(lane.id().index());
+                    lane.try_send(id).unwrap();
+                    drop(lane);
+                    while received[id].load(Ordering::Relaxed) < round {
+                        thread::yield_now();
+                    }
+                }
+                most
+            })
+        })
+        .collect();
+    for id in rx.iter() {
+        received[id].fetch_add(1, Ordering::Relaxed);
+    }
+    let most = senders.into_iter().map(|sender| sender.join().unwrap()).max().unwrap();
+    // Two for the handles that open, and for each of them one in use and one on its way back.
+    assert!(most < 8, "{most} lanes for two at a time");
 }

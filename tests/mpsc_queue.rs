@@ -1,11 +1,19 @@
 //! Senders of one ring that wait in turn: whoever leaves, is cancelled or never comes back, the others go on.
 
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
+
 mod support;
 mod tasks;
 
 use ringmail::mpsc::{Builder, Receiver, Sender, channel};
+use ringmail::wait::Bell;
 use ringmail::{Barrier, WaitStrategy};
-use std::task::{Poll, Waker};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use support::{Wakes, ends, let_it_sleep};
@@ -259,5 +267,98 @@ fn a_future_that_is_called_up_and_dropped_passes_the_call_on() {
         drop(quitter);
         assert_eq!(receiver.join().unwrap(), (Ok(0), Ok(2)));
         behind.join().unwrap();
+    });
+}
+
+/// None of them surely comes, so one of them being called up would not do.
+#[test]
+fn the_last_of_three_futures_is_called_up_before_the_receiver_sleeps() {
+    let (mut tx, mut rx) = full();
+    let (mut second, mut third) = (tx.clone(), tx.clone());
+    let (mut a, mut b, mut c) = (tx.send_async(1), second.send_async(2), third.send_async(3));
+    let (wakes, waker) = Wakes::new();
+    assert!(poll(&mut a, Waker::noop()).is_pending() && poll(&mut b, Waker::noop()).is_pending());
+    assert!(poll(&mut c, &waker).is_pending());
+    assert_eq!(poll(&mut rx.recv_async(), Waker::noop()), Poll::Ready(Ok(0)));
+    assert!(poll(&mut rx.recv_async(), Waker::noop()).is_pending());
+    assert_eq!(wakes.count(), 1);
+    assert!(poll(&mut c, &waker).is_ready());
+    assert_eq!(rx.try_recv(), Ok(3));
+}
+
+#[test]
+fn a_receiver_on_a_bell_of_its_own_calls_up() {
+    ends(|| {
+        let bell = Bell::new();
+        let (mut tx, mut rx) = Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        tx.try_send(0).unwrap();
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(poll(&mut stuck, Waker::noop()).is_pending());
+        let sender = blocked(&other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        assert!(bell.wait(None, || !rx.is_empty() || rx.is_closed()));
+        sender.join().unwrap();
+        assert_eq!(rx.try_recv(), Ok(2));
+    });
+}
+
+/// The receiver takes the message and goes to sleep while its sender is still on the way out of the queue, held up by the very wake.
+#[test]
+fn one_that_sends_from_the_front_calls_up_for_a_future_that_does_not_come() {
+    struct Slow(AtomicUsize);
+    impl Wake for Slow {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let_it_sleep();
+            let_it_sleep();
+        }
+    }
+    ends(|| {
+        let (tx, mut rx) = full();
+        let mut second = tx.clone();
+        let first = blocked(&tx, 1);
+        let mut stuck = second.send_async(2);
+        assert!(poll(&mut stuck, Waker::noop()).is_pending());
+        let third = blocked(&tx, 3);
+        let slow = Arc::new(Slow(AtomicUsize::new(0)));
+        let waker = Waker::from(slow.clone());
+        assert_eq!(poll(&mut rx.recv_async(), &waker), Poll::Ready(Ok(0)));
+        let mut pending = Box::pin(rx.recv_async());
+        let mut seen = poll(&mut pending, &waker);
+        while seen.is_pending() && slow.0.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        if seen.is_pending() {
+            seen = poll(&mut pending, &waker);
+        }
+        assert_eq!(seen, Poll::Ready(Ok(1)));
+        drop(pending);
+        assert_eq!(block_on(rx.recv_async()), Ok(3));
+        first.join().unwrap();
+        third.join().unwrap();
+    });
+}
+
+/// The queue's last reference to a waker may own another sender that waits in it.
+#[test]
+fn a_waker_that_owns_another_waiter_is_dropped_outside_the_lock() {
+    type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+    struct Owner(#[allow(dead_code, reason = "dropped")] Mutex<Task>);
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+    ends(|| {
+        let (tx, _rx) = full();
+        let (mut owned, mut other) = (tx.clone(), tx);
+        let mut task: Task = Box::pin(async move {
+            let _ = owned.send_async(1).await;
+        });
+        assert!(poll(&mut task, Waker::noop()).is_pending());
+        let waker = Waker::from(Arc::new(Owner(Mutex::new(task))));
+        let mut send = other.send_async(2);
+        assert!(poll(&mut send, &waker).is_pending());
+        drop(waker);
+        assert!(poll(&mut send, Waker::noop()).is_pending());
     });
 }

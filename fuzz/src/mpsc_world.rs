@@ -102,8 +102,6 @@ pub struct Waiter {
     ticket: u64,
     /// Woken since it was last polled.
     woken: bool,
-    /// Woken since the last look.
-    now: bool,
 }
 
 /// All ends, each until it is dropped, and what they should answer.
@@ -131,8 +129,8 @@ pub struct World<T: Payload> {
     pub line: VecDeque<Waiter>,
     tickets: u64,
     first_before: u64,
-    /// Who has to be called up because one that was has left.
-    stand_in: Option<u64>,
+    /// Whether the others have to be called up, because one that was has left.
+    stand_ins: bool,
     pub leaked: BTreeSet<u64>,
     pub sleeps: bool,
     pub rx_alarm: Alarm,
@@ -162,7 +160,7 @@ impl<T: Payload> World<T> {
             line: VecDeque::new(),
             tickets: 0,
             first_before: 0,
-            stand_in: None,
+            stand_ins: false,
             leaked: BTreeSet::new(),
             sleeps,
             rx_alarm: Alarm::default(),
@@ -302,7 +300,7 @@ impl<T: Payload> World<T> {
             Some(place) => self.line[place].woken = false,
             None => {
                 self.tickets += 1;
-                self.line.push_back(Waiter { seat: at, ticket: self.tickets, woken: false, now: false });
+                self.line.push_back(Waiter { seat: at, ticket: self.tickets, woken: false });
             }
         }
     }
@@ -312,9 +310,7 @@ impl<T: Payload> World<T> {
         let Some(place) = self.in_line(at) else { return };
         let Some(waiter) = self.line.remove(place) else { return };
         // Only the queue wakes those behind the first.
-        if place > 0 && waiter.woken {
-            self.stand_in = self.line.iter().skip(1).find(|waiter| !waiter.woken).map(|waiter| waiter.ticket);
-        }
+        self.stand_ins |= place > 0 && waiter.woken;
         if let Some(seat) = &mut self.seats[at] {
             seat.leaky = false;
         }
@@ -332,17 +328,15 @@ impl<T: Payload> World<T> {
             };
             // By the bell, and by the queue: whoever waits may be told of the same thing by both.
             assert!(rung <= 2, "woken {rung} times by one operation");
-            waiter.now = rung > 0;
             waiter.woken |= rung > 0;
         }
-        let stand_in = self.stand_in.take();
-        let called = self.line.iter().find(|waiter| Some(waiter.ticket) == stand_in);
-        assert!(called.is_none_or(|waiter| waiter.now), "who was called up and leaves has another called in its stead");
+        let stand_ins = std::mem::take(&mut self.stand_ins);
+        assert!(!stand_ins || self.all_called(), "who was called up and leaves has the others called in its stead");
         let (first, before) = (self.first(), self.first_before);
         self.first_before = first;
         let room = self.room();
         let Some(front) = self.line.front() else { return };
-        assert!(before == 0 || first == before || front.now, "who leaves the front wakes the next");
+        assert!(before == 0 || first == before || front.woken, "who leaves the front wakes the next");
         assert!(
             room == 0 || self.owed || self.sealed() || front.woken,
             "there is room, and the first in line was not woken"
@@ -350,15 +344,15 @@ impl<T: Payload> World<T> {
         assert!(!self.sealed() || self.line.iter().all(|waiter| waiter.woken), "closed, and not everybody was woken");
     }
 
-    /// The receiver is about to sleep: whoever may be woken in vain at the front, one of those behind has been called up.
+    /// The receiver is about to sleep: whoever may be woken in vain at the front, those behind have been called up.
     pub fn receiver_sleeps(&mut self) {
-        let idle = self.line.iter().skip(1).find(|waiter| !waiter.woken).map(|waiter| waiter.ticket);
         self.hear();
-        let called = self.line.iter().find(|waiter| Some(waiter.ticket) == idle);
-        assert!(
-            called.is_none_or(|waiter| waiter.now),
-            "a receiver that sleeps calls up one of those behind the first"
-        );
+        assert!(self.all_called(), "a receiver that sleeps calls up those behind the first");
+    }
+
+    /// All here are futures, of which none surely comes.
+    fn all_called(&self) -> bool {
+        self.line.iter().skip(1).all(|waiter| waiter.woken)
     }
 
     // ---- the receiver
@@ -477,7 +471,9 @@ impl<T: Payload> World<T> {
             assert!(tx.stats().full >= seat.full, "its own it knows");
         }
         if let Some(rx) = &self.rx {
-            assert_eq!((rx.len(), rx.is_empty(), rx.is_full()), (len, len == 0, len == self.capacity));
+            assert_eq!((rx.len(), rx.is_full()), (len, len == self.capacity));
+            // Of an empty ring this question calls up those that wait.
+            assert!(len == 0 && !self.line.is_empty() || rx.is_empty() == (len == 0));
             assert_eq!(rx.is_closed(), self.sealed());
             stats(rx.stats());
         } else {

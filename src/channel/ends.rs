@@ -42,6 +42,11 @@ pub(crate) trait SendEnd {
         true
     }
 
+    /// To be called after a wait: what this sender leaves behind may need somebody.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn waited(&self) {}
+
     /// Copies as many of `values` as fit and publishes them together; 0 if there is no room or no receiver.
     fn push_slice(&mut self, values: &[Self::Item]) -> usize
     where

@@ -202,6 +202,16 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
         self.ring.len()
     }
 
+    fn is_empty(&self) -> bool {
+        let empty = self.ring.len() == 0;
+        // Whoever waits on a bell of the user's asks this last before the sleep, see `Bell`.
+        #[cfg(feature = "std")]
+        if empty && !mutant!(EmptyCallsUp) {
+            self.senders.before_sleep();
+        }
+        empty
+    }
+
     fn capacity(&self) -> usize {
         self.ring.capacity()
     }

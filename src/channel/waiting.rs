@@ -106,6 +106,7 @@ impl<T, S: Shape> Sender<T, S> {
         }
         let (passed, end, mut value) = (self.end.ring().sent(), &mut self.end, Some(value));
         let waited = self.side.block(deadline, passed, |look| attempt(end, &mut value, look));
+        self.end.waited();
         self.count_parks();
         match value {
             None => Ok(()),
@@ -122,6 +123,7 @@ impl<T, S: Shape> Sender<T, S> {
         let (passed, end) = (self.end.ring().sent(), &mut self.end);
         let attempt = |look| (look != Look::Passing || end.may_go()) && push(end) || end.ring().is_closed();
         self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
+        self.end.waited();
         self.count_parks();
     }
 

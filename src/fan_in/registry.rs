@@ -6,11 +6,17 @@ use crate::ring::cursor::Position;
 use crate::ring::order::{self, mutant};
 use crate::ring::pile::Pile;
 use crate::spsc::end::{Rx, Tx, ends};
+#[cfg(feature = "std")]
+use crate::sync::Mutex;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Bell;
 #[cfg(feature = "std")]
 use crate::wait::{Barrier, WaitStrategy};
+#[cfg(feature = "std")]
+use alloc::vec::Vec;
 use core::fmt;
+#[cfg(feature = "std")]
+use std::sync::PoisonError;
 
 /// Which lane of a channel. No two lanes of a channel ever have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -103,7 +109,11 @@ pub(super) struct Spare<T> {
 pub(crate) struct Registry<T> {
     /// Opened, and not yet seen by the receiver.
     pub(super) opened: Pile<Lane<T>>,
+    /// Given back by the receiver.
     spare: Pile<Spare<T>>,
+    /// Those that openers have collected from there, one opener at a time: another would find none meanwhile, and make a lane too many.
+    #[cfg(feature = "std")]
+    collected: Mutex<Vec<Spare<T>>>,
     /// Senders there are.
     alive: AtomicU64,
     /// 1 once the receiver accepts nothing more.
@@ -129,6 +139,8 @@ impl<T> Registry<T> {
         Self {
             opened: Pile::new(),
             spare: Pile::new(),
+            #[cfg(feature = "std")]
+            collected: Mutex::new(Vec::new()),
             alive: AtomicU64::new(0),
             gone: AtomicU64::new(0),
             numbers: AtomicU64::new(0),
@@ -171,15 +183,28 @@ impl<T> Registry<T> {
 
     /// A number, and memory if some is at hand.
     fn spare(&self) -> Spare<T> {
+        self.collect().unwrap_or_else(|| {
+            let index = self.numbers.fetch_add(1, Ordering::Relaxed) as u32;
+            Spare { id: LaneId { index, generation: 0 }, memory: None }
+        })
+    }
+
+    #[cfg(feature = "std")]
+    fn collect(&self) -> Option<Spare<T>> {
+        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.spare.is_empty() {
-            let mut spare = self.spare.take_all();
-            if let Some(first) = spare.next() {
-                spare.for_each(|other| self.spare.put(other));
-                return first;
-            }
+            collected.extend(self.spare.take_all());
         }
-        let index = self.numbers.fetch_add(1, Ordering::Relaxed) as u32;
-        Spare { id: LaneId { index, generation: 0 }, memory: None }
+        collected.pop()
+    }
+
+    /// Without a lock to wait for: two openers at once may make a lane more than there need be.
+    #[cfg(not(feature = "std"))]
+    fn collect(&self) -> Option<Spare<T>> {
+        let mut spare = self.spare.take_all();
+        let first = spare.next()?;
+        spare.for_each(|other| self.spare.put(other));
+        Some(first)
     }
 
     /// Takes back a lane that is drained and has no sender.

@@ -54,7 +54,7 @@ impl rx::Senders for Senders {
     fn found_nothing_yet(&mut self) {
         self.idle = self.idle.wrapping_add(1);
         if self.idle % IDLE_LOOKS == 0 && !mutant!(CallUpIdle) {
-            self.queue.call_up();
+            self.queue.try_call_up();
         }
     }
 
@@ -254,6 +254,11 @@ impl<T> SendEnd for Tx<T> {
     fn may_go(&mut self) -> bool {
         let first = self.queue.first();
         first == 0 || self.patience.spend(first) || Queue::is_future(first) && self.ring.looks_empty()
+    }
+
+    #[cfg(feature = "std")]
+    fn waited(&self) {
+        self.queue.left(|| self.ring.looks_empty());
     }
 
     fn push_slice(&mut self, values: &[T]) -> usize

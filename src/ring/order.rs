@@ -128,6 +128,12 @@ pub enum Site {
     LookAfterJoin,
     /// A receiver that polls without sleeping calls one up too, now and then.
     CallUpIdle,
+    /// Where none but futures wait behind the first, all of them are called up.
+    CallOne,
+    /// A sender that leaves a future in front of an empty ring calls up.
+    LeftLooks,
+    /// A receiver that asks whether the ring is empty calls up if it is: it may sleep on a bell of the user's.
+    EmptyCallsUp,
     /// A receiver that closes wakes all that stand in the queue.
     CloseCallsAll,
     /// The last sender of a `fan_in` channel rings once no sender is left.
@@ -137,7 +143,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 56] = [
+    pub const ALL: [Site; 59] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -192,6 +198,9 @@ impl Site {
         Site::CallUp,
         Site::LookAfterJoin,
         Site::CallUpIdle,
+        Site::CallOne,
+        Site::LeftLooks,
+        Site::EmptyCallsUp,
         Site::CloseCallsAll,
         Site::LastLaneRings,
     ];

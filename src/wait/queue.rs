@@ -12,11 +12,12 @@
 //! * Whoever **leaves** the front (it sent, gave up, was dropped) wakes the next, who looks in turn.
 //! * A sender that does not wait may **overtake** those who do, [`PATIENCE`] times each; then it stands behind them.
 //! * A thread that is woken comes; a future may not (nobody polls it, or it was leaked), and must not stop the rest. While the first one is a
-//!   future, a receiver that is about to sleep **calls up** one of those behind it, a thread if it can, and whoever finds the ring empty may go
-//!   whatever its turn. Both sides fence in between, so one of the two sees the other.
+//!   future, a receiver that is about to sleep **calls up** those behind it, as far as the next thread, and whoever finds the ring empty may
+//!   go whatever its turn. So does a sender that leaves a future in front of an empty ring: the receiver may have looked before. Both
+//!   sides fence in between, so one of the two sees the other.
 //!
-//! The mutex is held for a few steps of list keeping, never while foreign code runs, and only waiters and those that are about
-//! to sleep take it.
+//! The mutex is held for a few steps of list keeping, never while foreign code runs (wakers are cloned before, woken and dropped after),
+//! and only waiters and those that are about to sleep take it.
 
 use super::barrier;
 use crate::ring::order::mutant;
@@ -29,7 +30,7 @@ use crossbeam_utils::CachePadded;
 use loom::sync::MutexGuard;
 #[cfg(not(ringmail_loom))]
 use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 /// How often a sender may overtake the one that has waited longest.
 pub(crate) const PATIENCE: u32 = 256;
@@ -58,7 +59,8 @@ struct Entry {
     future: bool,
     /// Whether it was called up since it last looked.
     called: bool,
-    waker: Waker,
+    /// None once it was used: whoever was woken looks, and brings another.
+    waker: Option<Waker>,
 }
 
 /// One sender's place in the queue: its ticket, 0 while it does not wait.
@@ -98,20 +100,20 @@ impl Queue {
 
     /// Takes a place, or keeps it, to be woken by `waker`. Whether it is the first.
     pub(crate) fn join(&self, place: &mut Place, waker: &Waker, future: bool) -> bool {
+        let (fresh, mut old) = (waker.clone(), None);
         let mut waiting = self.lock();
         if place.0 == 0 {
             waiting.tickets += 2;
             place.0 = waiting.tickets;
-            waiting.entries.push_back(Entry { ticket: place.0, future, called: false, waker: waker.clone() });
+            waiting.entries.push_back(Entry { ticket: place.0, future, called: false, waker: Some(fresh) });
         } else if let Some(entry) = waiting.find(place.0) {
             (entry.called, entry.future) = (false, future);
-            if !entry.waker.will_wake(waker) {
-                entry.waker = waker.clone();
-            }
+            old = entry.waker.replace(fresh);
         }
         self.note_first(&waiting);
         let first = waiting.entries.front().is_some_and(|entry| entry.ticket == place.0);
         drop(waiting);
+        drop(old);
         // A receiver that is about to sleep frees, fences and looks at `first`. If it did not see us, our next look sees what it freed.
         if !mutant!(JoinFence) {
             barrier::full();
@@ -130,26 +132,66 @@ impl Queue {
         }
         let mut waiting = self.lock();
         let Ok(at) = waiting.entries.binary_search_by_key(&ticket, |entry| entry.ticket) else { return };
-        let called = waiting.entries.remove(at).is_some_and(|entry| entry.called);
+        let left = waiting.entries.remove(at);
         self.note_first(&waiting);
-        let next = waiting.entries.front().filter(|_| at == 0 && !mutant!(LeaveWakes)).map(|entry| entry.waker.clone());
+        let next = waiting.entries.front_mut().filter(|_| at == 0 && !mutant!(LeaveWakes)).and_then(|e| e.waker.take());
         drop(waiting);
         if let Some(waker) = next {
             waker.wake();
         }
+        let called = left.is_some_and(|entry| entry.called);
         if (if at == 0 { !sent } else { called }) && !mutant!(PassCallOn) {
             self.call_up();
         }
     }
 
-    /// While the first one is a future: wakes one of those behind it that has not been called yet, a thread if there is one.
+    /// While the first one is a future: wakes a thread behind it that has not been called yet, if there is one; else all the
+    /// futures that have not, as none of them surely comes.
     pub(crate) fn call_up(&self) {
+        self.call_up_under(|| Some(self.lock()));
+    }
+
+    /// The same for those who must not wait, even for the mutex: then nobody may be called up, and they come again.
+    pub(crate) fn try_call_up(&self) {
+        self.call_up_under(|| match self.0.waiting.try_lock() {
+            Ok(waiting) => Some(waiting),
+            Err(TryLockError::Poisoned(e)) => Some(e.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+    }
+
+    /// To be called by a sender that waited and goes: if it leaves a future in front of a ring that `is_empty`, it calls up.
+    #[inline(always)]
+    pub(crate) fn left(&self, is_empty: impl FnOnce() -> bool) {
+        if Self::is_future(self.first()) && !mutant!(LeftLooks) {
+            // A receiver that is about to sleep frees, fences and looks at `first`. If it still saw us there, we see what it freed.
+            barrier::full();
+            if is_empty() {
+                self.call_up();
+            }
+        }
+    }
+
+    fn call_up_under<'a>(&'a self, lock: impl Fn() -> Option<MutexGuard<'a, Waiting>>) {
         if !Self::is_future(self.first()) {
             return;
         }
-        let called = self.lock().call_up();
-        if let Some(waker) = called {
-            waker.wake();
+        let Some(mut waiting) = lock() else { return };
+        // Those that come anew while the others are woken are none of ours.
+        let last = waiting.tickets;
+        let mut after = 0;
+        while let Some(entry) = waiting.next_to_call(after, last) {
+            (after, entry.called) = (entry.ticket, true);
+            let (future, waker) = (entry.future, entry.waker.take());
+            drop(waiting);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            if !future || mutant!(CallOne) {
+                return;
+            }
+            let Some(again) = lock() else { return };
+            waiting = again;
         }
     }
 
@@ -166,9 +208,13 @@ impl Queue {
             entry.called = false;
         }
         loop {
-            let Some(waker) = waiting.entries.iter_mut().find(|entry| !entry.called).map(Entry::call) else { return };
+            let Some(entry) = waiting.entries.iter_mut().find(|entry| !entry.called) else { return };
+            entry.called = true;
+            let waker = entry.waker.take();
             drop(waiting);
-            waker.wake();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
             waiting = self.lock();
         }
     }
@@ -190,23 +236,21 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Calls one of those behind the first that has not been called yet, a thread if there is one: it surely comes.
-    fn call_up(&mut self) -> Option<Waker> {
-        let idle = |entry: &&mut Entry| !entry.called;
-        let thread = self.entries.iter_mut().skip(1).filter(idle).find(|entry| !entry.future).map(Entry::call);
-        thread.or_else(|| self.entries.iter_mut().skip(1).find(idle).map(Entry::call))
+    /// Of those behind the first that have not been called yet, with tickets from `after` (exclusive) to `last`: the first thread, else the
+    /// first future.
+    fn next_to_call(&mut self, after: u64, last: u64) -> Option<&mut Entry> {
+        let from = self.entries.partition_point(|entry| entry.ticket <= after).max(1);
+        let idle = |entry: &Entry| !entry.called && entry.ticket <= last;
+        let behind = self.entries.iter().enumerate().skip(from);
+        let mut idle = behind.filter(|(_, entry)| idle(entry));
+        let first = idle.next()?;
+        let (at, _) = if first.1.future { idle.find(|(_, entry)| !entry.future).unwrap_or(first) } else { first };
+        self.entries.get_mut(at)
     }
 
     fn find(&mut self, ticket: u64) -> Option<&mut Entry> {
         let at = self.entries.binary_search_by_key(&ticket, |entry| entry.ticket).ok()?;
         self.entries.get_mut(at)
-    }
-}
-
-impl Entry {
-    fn call(&mut self) -> Waker {
-        self.called = true;
-        self.waker.clone()
     }
 }
 

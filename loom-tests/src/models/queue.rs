@@ -3,8 +3,10 @@
 
 use crate::check::{bare, model, outcomes};
 use crate::payload::Drops;
+use loom::future::block_on;
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, Sender};
+use ringmail::wait::Bell;
 use ringmail::{Barrier, SendError, SendTimeoutError, WaitStrategy};
 use std::future::Future;
 use std::pin::pin;
@@ -221,6 +223,60 @@ pub fn a_front_that_timed_out_before_a_future() {
         let _ = tx.send_timeout(2, Duration::ZERO);
         behind.join().unwrap();
         let _rx = receiver.join().unwrap();
+    });
+}
+
+/// The same, and the front sends: the receiver may have taken that, and gone to sleep, before it leaves.
+pub fn a_front_that_sends_before_a_future() {
+    model("queue::a_front_that_sends_before_a_future", Some(1), || {
+        let (mut tx, rx) = full();
+        let behind = future_then_thread(tx.clone());
+        let receiver = receiving_until(3, rx);
+        let _ = tx.send(2);
+        behind.join().unwrap();
+        let _rx = receiver.join().unwrap();
+    });
+}
+
+/// Two futures that nobody polls stand before one that is: it is called up too, as none of the three surely comes.
+pub fn the_last_of_three_futures_comes() {
+    model("queue::the_last_of_three_futures_comes", Some(1), || {
+        let (mut tx, mut rx) = full();
+        let (mut second, mut third) = (tx.clone(), tx.clone());
+        let (mut a, mut b) = (tx.send_async(1), second.send_async(2));
+        assert!(waits(&mut a) && waits(&mut b));
+        let c = thread::spawn(move || {
+            block_on(third.send_async(3)).unwrap();
+            third
+        });
+        assert_eq!((rx.recv(), rx.recv()), (Ok(0), Ok(3)));
+        let _c = c.join().unwrap();
+        drop((a, b));
+    });
+}
+
+/// A receiver that sleeps on a bell of the user's, not in a verb of its own: asking whether there is anything calls up.
+pub fn a_receiver_on_its_own_bell_calls_up() {
+    model("queue::a_receiver_on_its_own_bell_calls_up", Some(1), || {
+        let bell = Bell::new();
+        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_bell(bell.clone()));
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(waits(&mut stuck));
+        let b = sending(other, 2);
+        for message in [0, 2] {
+            let got = loop {
+                assert!(bell.wait(None, || !rx.is_empty() || rx.is_closed()));
+                // A place that is claimed is no message yet.
+                match rx.try_recv() {
+                    Ok(got) => break got,
+                    Err(_) => thread::yield_now(),
+                }
+            };
+            assert_eq!(got, message);
+        }
+        let _b = b.join().unwrap();
+        drop(stuck);
     });
 }
 

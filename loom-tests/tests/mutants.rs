@@ -18,6 +18,11 @@ const NOT_MUTATED: &[(Site, &str)] = &[
          or the ringer's message is seen by the sleeper's last look. Could be Relaxed",
     ),
     (
+        Site::JoinFence,
+        "a joiner and a receiver that calls up meet in the mutex, and who leaves a future in front fences and looks itself: no model tells the \
+         difference since. Kept for a receiver that does not see the future in front yet",
+    ),
+    (
         Site::LeaveLanes,
         "the receiver says \"over\" only of lanes whose closed `tail` it saw, and a lane is put on the pile before its opener's own \
          lane closes: those pairs carry all that this one does. Could be Relaxed",
@@ -65,15 +70,14 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::WaitAnew => &["mpsc_wait::a_message_behind_a_tombstone_wakes_the_receiver"],
         Site::LeaveWakes => &["queue::a_front_that_is_dropped_hands_on_its_wake"],
         Site::CallUp | Site::LookAfterJoin => &["queue::a_front_that_does_not_come_stops_nobody"],
-        Site::PassCallOn => &["queue::one_that_was_called_up_gives_up"],
-        Site::JoinFence => &["queue::a_front_that_timed_out_before_a_future"],
+        Site::PassCallOn => &["queue::a_front_that_is_dropped_before_a_future_calls_up"],
         Site::CallUpIdle => &["queue::a_receiver_that_spins_calls_up"],
         Site::CallOne => &["queue::the_last_of_three_futures_comes"],
         Site::LeftLooks => &["queue::a_front_that_sends_before_a_future"],
         Site::EmptyCallsUp => &["queue::a_receiver_on_its_own_bell_calls_up"],
         Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PutOnPile | Site::TakePile => &["fan_in::the_end_waits_for_a_lane_just_opened"],
-        Site::SeeWaiting | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
+        Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
         Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

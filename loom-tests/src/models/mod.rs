@@ -58,6 +58,7 @@ macro_rules! every_model {
             queue: two_blocked_senders_get_through, two_blocked_senders_get_through_fenced,
                 a_wait_that_timed_out_stops_nobody, a_front_that_is_dropped_wakes_the_next,
                 a_front_that_is_dropped_wakes_the_next_fenced, a_front_that_is_dropped_hands_on_its_wake,
+                a_front_that_is_dropped_before_a_future_calls_up,
                 a_front_that_does_not_come_stops_nobody, a_front_that_does_not_come_stops_nobody_fenced,
                 a_receiver_that_spins_calls_up, two_that_do_not_come_stop_nobody, two_that_do_not_come_stop_nobody_fenced,
                 a_future_that_was_called_up_is_dropped, one_that_was_called_up_gives_up,

@@ -119,6 +119,22 @@ pub fn a_front_that_is_dropped_hands_on_its_wake() {
     });
 }
 
+/// The same, and the next is a future that nobody polls: the thread behind it goes on.
+pub fn a_front_that_is_dropped_before_a_future_calls_up() {
+    model("queue::a_front_that_is_dropped_before_a_future_calls_up", Some(2), || {
+        let (mut tx, mut rx) = full();
+        let (mut second, third) = (tx.clone(), tx.clone());
+        let (mut a, mut b) = (tx.send_async(1), second.send_async(2));
+        assert!(waits(&mut a) && waits(&mut b));
+        let c = sending(third, 3);
+        assert_eq!(rx.try_recv(), Ok(0), "this wakes the front");
+        drop(a);
+        let _c = c.join().unwrap();
+        assert_eq!(rx.try_recv(), Ok(3));
+        drop(b);
+    });
+}
+
 /// The front is woken and does not come: a receiver that goes to sleep calls up the one behind, who may only just be joining.
 pub fn a_front_that_does_not_come_stops_nobody() {
     model("queue::a_front_that_does_not_come_stops_nobody", Some(3), || stuck_front(full()));

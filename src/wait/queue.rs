@@ -123,8 +123,9 @@ impl Queue {
 
     /// Gives the place up. If it was the first, the next one is woken.
     ///
-    /// `sent`: it goes because it sent something, and then the receiver comes past again. Else it may have had a wake in hand that others
-    /// need: those behind a future are called up in its stead. One that was called up itself hands that on in any case.
+    /// `sent`: it goes because it sent something, and then the receiver comes past again, or has, which [`Queue::left`] finds out. Else it
+    /// may have had a wake in hand that others need: those behind a future are called up in its stead. One that was called up itself
+    /// hands that on in any case.
     pub(crate) fn leave(&self, place: &mut Place, sent: bool) {
         let ticket = core::mem::take(&mut place.0);
         if ticket == 0 {

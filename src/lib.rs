@@ -1,4 +1,5 @@
-//! Message channels for Rust that share nothing: bounded lock-free rings in which **each word has one writer** (on `mpsc`, but for the word that claims places).
+//! Message channels for Rust that share nothing: bounded lock-free rings in which **each word has one writer**
+//! (on `mpsc`, but for the word that claims places).
 //!
 //! Holders of private state meet only through messages in a channel. Nobody looks into anybody else, so order, delivery
 //! and back-pressure are explicit, and what one side does costs the other nothing until they really meet.

@@ -144,6 +144,8 @@ impl<T, S: Shape> Receiver<T, S> {
 
     /// Whether there was no message a moment ago. A channel with messages keeps them until this handle receives. `false` too for a
     /// lane that was just opened and not looked at yet.
+    ///
+    /// If it is empty and a future waits first for room on an `mpsc` ring, this wakes those behind it, and takes their lock for that.
     pub fn is_empty(&self) -> bool {
         self.end.is_empty()
     }

@@ -134,8 +134,11 @@ impl<T, S: Shape> Sender<T, S> {
         let (passed, end) = (self.end.ring().sent(), &mut self.end);
         let poll = self.side.poll(cx, passed, |look| attempt(end, value, look));
         self.count_parks();
-        if poll.is_ready() && value.is_some() {
-            self.end.ring_mut().settle();
+        if poll.is_ready() {
+            self.end.waited();
+            if value.is_some() {
+                self.end.ring_mut().settle();
+            }
         }
         poll
     }

@@ -146,7 +146,7 @@ pub(crate) struct Side {
     /// What `passed` was then.
     armed_at: u64,
     rounds: u32,
-    /// Polls in a row that looked a while, or would have, and found nothing.
+    /// Polls that looked a while in vain, or would have, since one found something that way.
     in_vain: u32,
     /// Messages per sleep, a running average, and the count at the last sleep.
     per_sleep: u64,

@@ -111,11 +111,15 @@ struct Slots<T> {
 
 impl<T> Slots<T> {
     #[inline(always)]
-    fn at(&self, position: Position) -> &Stamped<T> {
+    fn place(&self, position: Position) -> *const Stamped<T> {
         // SAFETY: the index is at most `mask`, inside the storage.
-        let place = unsafe { self.first.add(position.slot(self.mask) as usize) };
+        unsafe { self.first.add(position.slot(self.mask) as usize) }.as_ptr()
+    }
+
+    #[inline(always)]
+    fn at(&self, position: Position) -> &Stamped<T> {
         // SAFETY: the storage lives as long as the ring, which the handle holds; only its cells change.
-        unsafe { place.as_ref() }
+        unsafe { &*self.place(position) }
     }
 
     /// Whether the slot holds the value of `position`.

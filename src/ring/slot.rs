@@ -28,31 +28,32 @@ pub(crate) unsafe fn write<T>(slot: *const Slot<T>, value: T) {
     });
 }
 
-/// How many slots ahead of the one that it writes a producer asks for the cache lines, 0 for not at all.
+/// How many cells ahead of the one that it writes a producer asks for the cache lines, 0 for not at all: about a kilobyte.
 ///
-/// The consumer's core has them since the last round. A store waits for its line in the store buffer, and the stores behind it wait
-/// too; of messages this large a few fill the buffer. About a kilobyte ahead was best of 0.5 to 6 on a pair of cores near each other and one
-/// far apart (`paired --suite payload`: 64 and 256 bytes move 1.2 to 1.4 times as much). Several small messages share a line, and a
-/// message of a kilobyte is its own run ahead: neither gains.
-pub(crate) const fn ahead<T>() -> u64 {
-    match size_of::<T>() {
-        size @ 32..=512 => 1024 / size as u64,
-        _ => 0,
+/// The consumer's core has them since the last round. A store waits for its line in the store buffer, and the stores behind
+/// it wait too: of large messages a few fill the buffer, and a locked instruction, such as a claim, waits until it is empty.
+/// So a ring of one producer, which locks nothing, asks for cells of 32 bytes on only. On a pair of cores near each other and
+/// one far apart a kilobyte was as good as the best of a quarter to 6. (`paired --suite payload,mpsc-payload`: 64 and 256 bytes
+/// move 1.1 to 1.4 times as much; `mpsc-try-1` 1.1 to 1.3 times near and 2 times far.) A cell of a kilobyte is its own run ahead.
+pub(crate) const fn ahead<C>() -> u64 {
+    match size_of::<C>() {
+        0 | 529.. => 0,
+        size => 1024 / size as u64,
     }
 }
 
-/// Asks for the cache lines of `slot`, to be written soon. A hint: `slot` may be any address.
+/// Asks for the cache lines of `cell`, to be written soon. A hint: `cell` may be any address.
 #[inline(always)]
-pub(crate) fn prefetch_for_write<T>(slot: *const Slot<T>) {
+pub(crate) fn prefetch_for_write<C>(cell: *const C) {
     // Of the hint instruction there is no intrinsic that the compiler does not turn into one for reading.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for line in (0..size_of::<T>()).step_by(64) {
-        let line = slot.cast::<u8>().wrapping_add(line);
+    for line in (0..size_of::<C>()).step_by(64) {
+        let line = cell.cast::<u8>().wrapping_add(line);
         // SAFETY: changes neither memory nor registers nor flags, and never faults, whatever the address.
         unsafe { core::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly)) };
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = slot;
+    let _ = cell;
 }
 
 /// Takes the value out of `slot`.

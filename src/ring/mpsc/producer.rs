@@ -1,6 +1,6 @@
 //! One of the ends that write.
 
-use super::{Rest, Ring, Slots};
+use super::{Rest, Ring, Slots, Stamped};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
@@ -76,7 +76,21 @@ impl<T> Producer<T> {
         let Some((at, _)) = self.claim(1) else { return Err(value) };
         // SAFETY: we just claimed it.
         unsafe { self.publish(at, value) };
+        self.prepare(at);
         Ok(at)
+    }
+
+    /// Asks for the line that this end, or another, writes soon after `at`, which it has just claimed.
+    #[inline(always)]
+    fn prepare(&self, at: Position) {
+        let ahead = const { slot::ahead::<Stamped<T>>() };
+        // Each line once: of small cells a power of two, for a stamp is eight bytes, begin in it.
+        let in_line = const { if size_of::<Stamped<T>>() < 64 { 64 / size_of::<Stamped<T>>() as u64 } else { 1 } };
+        let first = at.slot(in_line - 1) == 0;
+        // Only a slot that is free: the consumer may be reading the others.
+        if ahead != 0 && first && self.capacity - at.since(self.head_seen) > ahead {
+            slot::prefetch_for_write(self.slots.place(at.plus(ahead)));
+        }
     }
 
     /// # Safety

@@ -72,7 +72,7 @@ impl<B: Backing> Producer<B> {
         if self.peer_gone() || (self.tail == self.full_at && !self.find_room()) {
             return Err(value);
         }
-        let ahead = const { slot::ahead::<B::Item>() };
+        let ahead = const { if size_of::<B::Item>() < 32 { 0 } else { slot::ahead::<B::Item>() } };
         // Only a slot that is ours: the consumer may be reading the others.
         if ahead != 0 && self.full_at.since(self.tail) > ahead {
             slot::prefetch_for_write(self.slot(self.tail.plus(ahead)));

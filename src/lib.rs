@@ -105,6 +105,8 @@ pub mod error;
 pub mod fan_in;
 pub mod mpsc;
 mod ring;
+#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+pub mod shm;
 pub mod spsc;
 mod sync;
 #[cfg(doc)]

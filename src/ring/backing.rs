@@ -2,7 +2,7 @@
 
 use super::cursor::Position;
 use super::layout::{ConsumerBlock, ProducerBlock};
-use super::slot::Slot;
+use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
 use crate::sync::{Arc, AtomicU64, Ordering};
@@ -33,12 +33,41 @@ pub(crate) struct Geometry<T> {
 pub(crate) unsafe trait Backing {
     type Item;
 
+    /// Whether another process may write any of it, at any time: then positions are checked, values are copied word by word
+    /// and never lent, what is left stays for the next to come, and nobody writes a word of the other side's.
+    const SHARED: bool = false;
+
     fn geometry(&self) -> Geometry<Self::Item>;
+
+    /// Whether this process has the memory: of one that another process maps too, a forked child may not.
+    fn is_here(&self) -> bool {
+        true
+    }
 
     /// Reads the other side's position. Memory that this side has mapped read-only may need another way to do it.
     #[inline(always)]
     fn observe(word: &AtomicU64, order: Ordering) -> u64 {
         word.load(order)
+    }
+
+    /// As [`slot::write`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn put(slot: *const Slot<Self::Item>, value: Self::Item) {
+        // SAFETY: the caller's promise.
+        unsafe { slot::write(slot, value) }
+    }
+
+    /// As [`slot::read`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn get(slot: *const Slot<Self::Item>) -> Self::Item {
+        // SAFETY: the caller's promise.
+        unsafe { slot::read(slot) }
     }
 }
 
@@ -89,7 +118,7 @@ impl<T> Heap<T> {
 }
 
 /// Refuses a capacity out of range.
-pub(super) fn check(capacity: usize) -> Result<(), BuildError> {
+pub(crate) fn check(capacity: usize) -> Result<(), BuildError> {
     match capacity {
         0 => Err(BuildError::ZeroCapacity),
         1..=MAX_CAPACITY => Ok(()),
@@ -148,7 +177,7 @@ pub(super) unsafe fn drop_run<T>(slots: NonNull<Slot<T>>, mask: u64, head: Posit
                 // SAFETY: `index` is at most `mask`, inside the storage.
                 let slot = unsafe { self.0.add(index) };
                 // SAFETY: the caller of `drop_run` owns the slot and its value.
-                drop(unsafe { super::slot::read(slot.as_ptr()) });
+                drop(unsafe { slot::read(slot.as_ptr()) });
             }
         }
     }

@@ -42,6 +42,8 @@ pub(crate) mod backing;
 pub(crate) mod cursor;
 pub(crate) mod ends;
 pub(crate) mod layout;
+#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+pub(crate) mod mapped;
 pub(crate) mod mpsc;
 pub(crate) mod order;
 pub(crate) mod pile;

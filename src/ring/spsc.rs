@@ -27,7 +27,13 @@ pub(crate) fn pair<T>(ring: Heap<T>) -> (Producer<Heap<T>>, Consumer<Heap<T>>) {
     (producer, consumer)
 }
 
-fn stats(producer: &ProducerBlock, consumer: &ConsumerBlock, start: Position, head: Position, tail: Position) -> Stats {
+pub(super) fn stats(
+    producer: &ProducerBlock,
+    consumer: &ConsumerBlock,
+    start: Position,
+    head: Position,
+    tail: Position,
+) -> Stats {
     let (sent, received) = (tail.since(start), head.since(start));
     Stats {
         sent,

@@ -1,6 +1,8 @@
 //! The end that reads.
 
 use super::super::OnDrop;
+#[cfg(not(ringmail_loom))]
+use super::super::backing::Heap;
 use super::super::backing::{Backing, Geometry, drop_run};
 use super::super::cursor::Position;
 use super::super::ends::{Next, Reader};
@@ -21,6 +23,8 @@ pub(crate) struct Consumer<B: Backing> {
     over: bool,
     /// Whether `head | closed` was stored: nothing may be touched any more.
     retired: bool,
+    /// Whether the other side's position was impossible.
+    corrupt: bool,
     geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
     backing: B,
@@ -40,7 +44,7 @@ impl<B: Backing> Consumer<B> {
         let own = unsafe { geometry.consumer.as_ref() };
         let head = Position::from_word(own.head.load(Ordering::Relaxed));
         // No message known yet: the first operation looks.
-        Self { head, tail_seen: head, over: false, retired: false, geometry, backing }
+        Self { head, tail_seen: head, over: false, retired: false, corrupt: false, geometry, backing }
     }
 
     #[inline(always)]
@@ -90,6 +94,11 @@ impl<B: Backing> Consumer<B> {
         let tail = Position::from_word(word);
         // An end that has retired reads no more, whatever has come since.
         let found = tail != self.head && !self.retired;
+        if B::SHARED && tail.since(self.head) > self.geometry.capacity {
+            // The other side wrote nonsense: no message, ever.
+            self.corrupt = true;
+            return false;
+        }
         if found {
             self.tail_seen = tail;
         } else {
@@ -98,25 +107,57 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
+    /// Receives again, where one that left before has closed.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn reopen(&mut self) {
+        self.own().gone.0.store(0, Ordering::Relaxed);
+    }
+
+    /// What the producer's word holds while there is no message.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn awaited(&self) -> u64 {
+        self.head.open_word()
+    }
+
+    /// The next message, as [`Consumer::rewind`] takes it.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn position(&self) -> Position {
+        self.head
+    }
+
+    /// Takes back what was taken since and not released.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn rewind(&mut self, to: Position) {
+        self.head = to;
+    }
+
+    /// Whether the producer's position was impossible.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.corrupt
+    }
+
+    /// The memory that this end is attached to.
+    pub(crate) fn backing(&self) -> &B {
+        &self.backing
+    }
+}
+
+#[cfg(not(ringmail_loom))]
+impl<T> Consumer<Heap<T>> {
     /// The next `n` messages in place, in order, as the two runs they form; fewer if fewer were seen.
-    #[cfg(not(ringmail_loom))]
     #[inline(always)]
-    pub(crate) fn slices(&self, n: u64) -> (&[B::Item], &[B::Item]) {
+    pub(crate) fn slices(&self, n: u64) -> (&[T], &[T]) {
         let n = self.tail_seen.since(self.head).min(n) as usize;
         let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
-        let first = self.slot(self.head).cast::<B::Item>();
-        let start = self.geometry.slots.as_ptr().cast::<B::Item>();
+        let first = self.slot(self.head).cast::<T>();
+        let start = self.geometry.slots.as_ptr().cast::<T>();
         // SAFETY: `to_end` slots from `head` on are ours and full (I3) while `self` is borrowed; a slot is
         // `repr(transparent)` over its value.
         let first = unsafe { core::slice::from_raw_parts(first, to_end) };
         // SAFETY: the rest of them, from the storage's start on.
         let second = unsafe { core::slice::from_raw_parts(start, n - to_end) };
         (first, second)
-    }
-
-    /// The memory that this end is attached to.
-    pub(crate) fn backing(&self) -> &B {
-        &self.backing
     }
 }
 
@@ -128,7 +169,7 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
     unsafe fn read(&mut self) -> B::Item {
         let head = self.head;
         // SAFETY: the slot is ours and full by the caller's promise; `head` moves past it at once.
-        let value = unsafe { slot::read(self.slot(head)) };
+        let value = unsafe { B::get(self.slot(head)) };
         self.head = head.plus(1);
         value
     }
@@ -161,7 +202,7 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 
     #[inline(always)]
     fn front(&self, offset: u64) -> Option<&B::Item> {
-        if offset >= self.tail_seen.since(self.head) {
+        if B::SHARED || offset >= self.tail_seen.since(self.head) {
             return None;
         }
         // SAFETY: `head + offset < tail`: ours and full (I3), and `&self` keeps `head` where it is.
@@ -174,6 +215,13 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         let len = target.len();
         // May panic or abort; nothing has moved yet.
         target.reserve(n);
+        if B::SHARED {
+            for _ in 0..n {
+                target.extend(self.take());
+            }
+            self.release();
+            return n;
+        }
         let room = target.spare_capacity_mut().as_mut_ptr().cast::<B::Item>();
         // SAFETY: `to_end` slots from `head` on are ours and full (I3); `room` has space for `n`.
         unsafe { slot::read_run(self.slot(self.head), room, to_end) };
@@ -272,7 +320,12 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 
 impl<B: Backing> Drop for Consumer<B> {
     fn drop(&mut self) {
+        if !self.backing.is_here() {
+            return;
+        }
         self.close();
-        self.retire();
+        if !B::SHARED {
+            self.retire();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The end that writes.
 
-use super::super::backing::{Backing, Geometry, drop_run};
+use super::super::backing::{Backing, Geometry, Heap, drop_run};
 use super::super::cursor::Position;
 use super::super::ends::Writer;
 use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
@@ -26,9 +26,11 @@ pub(crate) struct Producer<B: Backing> {
     /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
     reserved: u64,
     closed: bool,
+    /// Whether the other side's position was impossible.
+    corrupt: bool,
     geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    _backing: B,
+    backing: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it writes may be read on another.
@@ -45,7 +47,7 @@ impl<B: Backing> Producer<B> {
         let own = unsafe { geometry.producer.as_ref() };
         let tail = Position::from_word(own.tail.load(Ordering::Relaxed));
         // No room known yet: the first operation looks.
-        Self { tail, full_at: tail, staged: 0, reserved: 0, closed: false, geometry, _backing: backing }
+        Self { tail, full_at: tail, staged: 0, reserved: 0, closed: false, corrupt: false, geometry, backing }
     }
 
     #[inline(always)]
@@ -78,7 +80,7 @@ impl<B: Backing> Producer<B> {
             slot::prefetch_for_write(self.slot(self.tail.plus(ahead)));
         }
         // SAFETY: `tail < full_at`, so the slot is ours and empty (I2).
-        unsafe { slot::write(self.slot(self.tail), value) };
+        unsafe { B::put(self.slot(self.tail), value) };
         self.publish(1);
         Ok(())
     }
@@ -97,6 +99,11 @@ impl<B: Backing> Producer<B> {
             return false;
         }
         let head = Position::from_word(B::observe(&self.peer().head, order::observe_head()));
+        if B::SHARED && self.tail.since(head) > self.geometry.capacity {
+            // The other side wrote nonsense: no room, ever.
+            (self.full_at, self.corrupt) = (self.tail, true);
+            return false;
+        }
         self.full_at = head.plus(self.geometry.capacity);
         self.tail != self.full_at
     }
@@ -144,7 +151,7 @@ impl<B: Backing> Producer<B> {
             return Err(value);
         }
         // SAFETY: `staged < reserved ≤ full_at - tail`, so the slot is ours and empty (I2).
-        unsafe { slot::write(self.slot(self.tail.plus(self.staged)), value) };
+        unsafe { B::put(self.slot(self.tail.plus(self.staged)), value) };
         self.staged += 1;
         Ok(())
     }
@@ -170,7 +177,7 @@ impl<B: Backing> Producer<B> {
             // SAFETY: `count < to_end`, inside the storage.
             let slot = unsafe { first.add(count.1 as usize) };
             // SAFETY: `count < reserved ≤ full_at - tail`: ours and empty (I2).
-            unsafe { slot::write(slot, value) };
+            unsafe { B::put(slot, value) };
             count.1 += 1;
         }
         while count.1 < reserved {
@@ -178,7 +185,7 @@ impl<B: Backing> Producer<B> {
             // SAFETY: `count - to_end < reserved - to_end ≤ mask + 1`, inside the storage.
             let slot = unsafe { slots.add((count.1 - to_end) as usize) };
             // SAFETY: `count < reserved ≤ full_at - tail`: ours and empty (I2).
-            unsafe { slot::write(slot.as_ptr(), value) };
+            unsafe { B::put(slot.as_ptr(), value) };
             count.1 += 1;
         }
         count.1 - before
@@ -194,36 +201,20 @@ impl<B: Backing> Producer<B> {
         let at = self.tail.plus(self.staged);
         let to_end = (self.geometry.mask + 1 - at.slot(self.geometry.mask)).min(n) as usize;
         let (first, second) = values[..n as usize].split_at(to_end);
+        if B::SHARED {
+            for (offset, &value) in (self.staged..).zip(&values[..n as usize]) {
+                // SAFETY: one of `n` reserved slots, ours and empty (I2).
+                unsafe { B::put(self.slot(self.tail.plus(offset)), value) };
+            }
+            self.staged += n;
+            return n;
+        }
         // SAFETY: `n` slots from `at` on are reserved, ours and empty (I2), the first `to_end` up to the storage's end.
         unsafe { slot::write_run(self.slot(at), first.as_ptr(), first.len()) };
         // SAFETY: the rest of them lie from the storage's start on.
         unsafe { slot::write_run(self.geometry.slots.as_ptr(), second.as_ptr(), second.len()) };
         self.staged += n;
         n
-    }
-
-    /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn vacant(&mut self) -> Vacant<'_, B::Item> {
-        let n = (self.reserved - self.staged) as usize;
-        let at = self.tail.plus(self.staged);
-        let to_end = ((self.geometry.mask + 1 - at.slot(self.geometry.mask)) as usize).min(n);
-        let first = self.slot(at).cast::<MaybeUninit<B::Item>>().cast_mut();
-        let start = self.geometry.slots.as_ptr().cast::<MaybeUninit<B::Item>>();
-        // SAFETY: `to_end` reserved slots from `at` on, ours alone (I2) for as long as `self` is borrowed; a slot is
-        // `repr(transparent)` over `MaybeUninit<T>`.
-        let first = unsafe { core::slice::from_raw_parts_mut(first, to_end) };
-        // SAFETY: the rest of them, from the storage's start on, disjoint from the first run.
-        let second = unsafe { core::slice::from_raw_parts_mut(start, n - to_end) };
-        (first, second)
-    }
-
-    /// Counts `n` more values as staged.
-    ///
-    /// # Safety
-    /// The first `n` slots of [`Producer::vacant`] have been written.
-    pub(crate) unsafe fn assume_staged(&mut self, n: u64) {
-        self.staged += n.min(self.reserved - self.staged);
     }
 
     /// Publishes what is staged with one store and ends the reservation. Returns how many.
@@ -243,6 +234,24 @@ impl<B: Backing> Producer<B> {
         let n = core::mem::take(&mut self.staged);
         // SAFETY: these values were written by us and never published, so nobody else knows of them.
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, self.tail, self.tail.plus(n)) };
+    }
+
+    /// Sends again, where one that left before has closed.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn reopen(&mut self) {
+        self.own().tail.store(self.tail.open_word(), order::publish_tail());
+    }
+
+    /// What the consumer's word held when there was no room.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn awaited(&self) -> u64 {
+        self.full_at.plus(self.geometry.capacity.wrapping_neg()).open_word()
+    }
+
+    /// Whether the consumer's position was impossible.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.corrupt
     }
 
     /// Sends nothing more. The consumer still gets what was published.
@@ -273,6 +282,32 @@ impl<B: Backing> Producer<B> {
     }
 }
 
+impl<T> Producer<Heap<T>> {
+    /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn vacant(&mut self) -> Vacant<'_, T> {
+        let n = (self.reserved - self.staged) as usize;
+        let at = self.tail.plus(self.staged);
+        let to_end = ((self.geometry.mask + 1 - at.slot(self.geometry.mask)) as usize).min(n);
+        let first = self.slot(at).cast::<MaybeUninit<T>>().cast_mut();
+        let start = self.geometry.slots.as_ptr().cast::<MaybeUninit<T>>();
+        // SAFETY: `to_end` reserved slots from `at` on, ours alone (I2) for as long as `self` is borrowed; a slot is
+        // `repr(transparent)` over `MaybeUninit<T>`.
+        let first = unsafe { core::slice::from_raw_parts_mut(first, to_end) };
+        // SAFETY: the rest of them, from the storage's start on, disjoint from the first run.
+        let second = unsafe { core::slice::from_raw_parts_mut(start, n - to_end) };
+        (first, second)
+    }
+
+    /// Counts `n` more values as staged.
+    ///
+    /// # Safety
+    /// The first `n` slots of [`Producer::vacant`] have been written.
+    pub(crate) unsafe fn assume_staged(&mut self, n: u64) {
+        self.staged += n.min(self.reserved - self.staged);
+    }
+}
+
 impl<B: Backing> Writer for Producer<B> {
     fn is_closed(&self) -> bool {
         self.closed || self.peer_gone()
@@ -280,7 +315,7 @@ impl<B: Backing> Writer for Producer<B> {
 
     #[inline(always)]
     fn settle(&mut self) {
-        if self.peer_gone() {
+        if !B::SHARED && self.peer_gone() {
             self.inherit();
         }
     }
@@ -320,6 +355,8 @@ impl<B: Backing> Writer for Producer<B> {
 
 impl<B: Backing> Drop for Producer<B> {
     fn drop(&mut self) {
-        self.close();
+        if self.backing.is_here() {
+            self.close();
+        }
     }
 }

@@ -1,0 +1,202 @@
+//! A ring in memory that another process maps too.
+//!
+//! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
+//! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
+//! read ([`Backing::SHARED`]), and messages are copied out word by word before they are looked at.
+
+use super::backing::{Backing, Geometry};
+use super::cursor::Position;
+use super::layout::{ConsumerBlock, Line, ProducerBlock};
+use super::slot::Slot;
+use super::spsc::Producer;
+use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use std::sync::Arc;
+use zerocopy::{IntoBytes, TryFromBytes};
+
+/// The producer's page.
+#[repr(C)]
+pub(crate) struct ProducerPage {
+    pub(crate) block: ProducerBlock,
+    pub(crate) session: Session,
+}
+
+/// The consumer's page.
+#[repr(C)]
+pub(crate) struct ConsumerPage {
+    pub(crate) block: ConsumerBlock,
+    pub(crate) session: Session,
+}
+
+/// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
+#[repr(C, align(128))]
+pub(crate) struct Session {
+    /// The session that is being set up; ahead of `epoch` where its holder died before it was.
+    pub(crate) begun: AtomicU64,
+    /// Sessions so far; the last is the current one.
+    pub(crate) epoch: AtomicU64,
+    /// The last session that ended in order.
+    pub(crate) left: AtomicU64,
+    /// 1 if the holder executes no fence after it publishes: whoever sleeps calls `membarrier`.
+    pub(crate) unfenced: AtomicU64,
+    /// For people to read; nothing depends on it.
+    pub(crate) pid: AtomicU64,
+    /// Odd while the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
+    pub(crate) parked: Line<AtomicU64>,
+}
+
+mod offsets {
+    use super::*;
+    use core::mem::offset_of;
+    use static_assertions::const_assert_eq;
+
+    const_assert_eq!(size_of::<Session>(), 256);
+    const_assert_eq!(offset_of!(Session, parked), 128);
+    const_assert_eq!(offset_of!(ProducerPage, session), 256);
+    const_assert_eq!(size_of::<ProducerPage>(), 512);
+    const_assert_eq!(offset_of!(ConsumerPage, session), 384);
+    const_assert_eq!(size_of::<ConsumerPage>(), 640);
+}
+
+/// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.
+#[repr(C, align(8))]
+pub(crate) struct Raw<T>(MaybeUninit<T>);
+
+impl<T: Copy> Clone for Raw<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Copy> Copy for Raw<T> {}
+
+const WORD: usize = size_of::<u64>();
+
+impl<T: IntoBytes> Raw<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(MaybeUninit::new(value))
+    }
+}
+
+impl<T: TryFromBytes> Raw<T> {
+    /// The message, if the bytes are one.
+    #[inline(always)]
+    pub(crate) fn validate(self) -> Option<T> {
+        let first = (&raw const self.0).cast::<u8>();
+        // SAFETY: all bytes are initialised: a `Raw` is made of a value whose every byte is (`IntoBytes`) or filled by `Mapped::get`.
+        let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
+        T::try_read_from_bytes(bytes).ok()
+    }
+}
+
+/// A ring whose pages `keep` holds.
+pub(crate) struct Mapped<T, K> {
+    geometry: Geometry<T>,
+    /// The process that mapped it: a child that was forked has none of it.
+    pid: u32,
+    _keep: Arc<K>,
+}
+
+// SAFETY: the pointers are to memory that `keep` holds; what is in it is atomic, or copied by the rules I2 and I3.
+unsafe impl<T: Send, K: Send + Sync> Send for Mapped<T, K> {}
+
+impl<T, K> Mapped<Raw<T>, K> {
+    /// # Safety
+    /// While `keep` lives the pages are mapped, each for writing on the side that owns it (the producer owns the slots) and for
+    /// reading on the other, and the file cannot shrink. `slots` leads to `capacity`, rounded up to a power of two, of them, aligned
+    /// for one. `capacity` is within the limits.
+    pub(crate) unsafe fn new(
+        producer: NonNull<ProducerPage>,
+        consumer: NonNull<ConsumerPage>,
+        slots: NonNull<Slot<Raw<T>>>,
+        capacity: u64,
+        keep: Arc<K>,
+    ) -> Self {
+        let geometry = Geometry {
+            producer: producer.cast(),
+            consumer: consumer.cast(),
+            slots,
+            capacity,
+            mask: capacity.next_power_of_two() - 1,
+            start: Position::new(0),
+        };
+        Self { geometry, pid: std::process::id(), _keep: keep }
+    }
+}
+
+// SAFETY: as promised to `new`; `keep` is held, and the blocks are atomics, for which any content is valid.
+unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
+    type Item = Raw<T>;
+
+    const SHARED: bool = true;
+
+    fn geometry(&self) -> Geometry<Raw<T>> {
+        Geometry { ..self.geometry }
+    }
+
+    fn is_here(&self) -> bool {
+        self.pid == std::process::id()
+    }
+
+    /// Of memory that is mapped for reading only, relaxed loads alone are promised to work.
+    #[inline(always)]
+    fn observe(word: &AtomicU64, order: Ordering) -> u64 {
+        let value = word.load(Ordering::Relaxed);
+        if order != Ordering::Relaxed {
+            fence(order);
+        }
+        value
+    }
+
+    #[inline(always)]
+    unsafe fn put(slot: *const Slot<Raw<T>>, value: Raw<T>) {
+        let (source, target) = ((&raw const value).cast::<u64>(), slot.cast::<AtomicU64>());
+        for i in 0..const { size_of::<T>() / WORD } {
+            // SAFETY: `i` is a whole word of the message, aligned as a `Raw` is; its bytes are initialised.
+            let word = unsafe { source.wrapping_add(i).read() };
+            // SAFETY: the same word of the slot.
+            let target = unsafe { &*target.wrapping_add(i) };
+            target.store(word, Ordering::Relaxed);
+        }
+        let (source, target) = (source.cast::<u8>(), target.cast::<AtomicU8>());
+        for i in const { size_of::<T>() / WORD * WORD }..size_of::<T>() {
+            // SAFETY: inside the message.
+            let byte = unsafe { source.wrapping_add(i).read() };
+            // SAFETY: inside the slot.
+            let target = unsafe { &*target.wrapping_add(i) };
+            target.store(byte, Ordering::Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn get(slot: *const Slot<Raw<T>>) -> Raw<T> {
+        let mut value = Raw(MaybeUninit::uninit());
+        let (source, target) = (slot.cast::<AtomicU64>(), (&raw mut value).cast::<u64>());
+        for i in 0..const { size_of::<T>() / WORD } {
+            // SAFETY: `i` is a whole word of the slot.
+            let word = unsafe { &*source.wrapping_add(i) }.load(Ordering::Relaxed);
+            // SAFETY: the same word of our own variable.
+            unsafe { target.wrapping_add(i).write(word) };
+        }
+        let (source, target) = (source.cast::<AtomicU8>(), target.cast::<u8>());
+        for i in const { size_of::<T>() / WORD * WORD }..size_of::<T>() {
+            // SAFETY: inside the slot.
+            let byte = unsafe { &*source.wrapping_add(i) }.load(Ordering::Relaxed);
+            // SAFETY: inside our own variable.
+            unsafe { target.wrapping_add(i).write(byte) };
+        }
+        value
+    }
+}
+
+impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
+    /// As [`Producer::push`].
+    #[inline(always)]
+    pub(crate) fn push_message(&mut self, value: T) -> Result<(), T> {
+        self.push(Raw(MaybeUninit::new(value))).map_err(|Raw(value)| {
+            // SAFETY: the value of the line above; it never left this thread's memory.
+            unsafe { value.assume_init() }
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! What can go wrong between processes.
+
+use super::sys::Role;
+use crate::error::BuildError;
+use core::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A side of a mapped channel could not be opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// No name at all, or one that is neither a plain name nor a path.
+    Name {
+        /// What was asked for.
+        name: String,
+    },
+    /// The capacity is 0 or too large.
+    Build(BuildError),
+    /// There is no such segment, and this call makes none.
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file is not a segment of a channel, or its header is damaged.
+    NotASegment {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is longer or shorter than the channel it claims to be.
+    Size {
+        /// Bytes of the file.
+        found: u64,
+        /// Bytes that it should have.
+        wanted: u64,
+    },
+    /// Made by a version of this crate that lays segments out in another way.
+    Abi {
+        /// Its major number.
+        found: u16,
+        /// The one that this version supports.
+        supported: u16,
+    },
+    /// The segment has properties that this version does not know.
+    Flags {
+        /// All of them, as bits.
+        found: u32,
+    },
+    /// The segment is another channel than the one asked for.
+    Mismatch(Mismatch),
+    /// The two sides mean different messages.
+    Schema {
+        /// The segment's.
+        found: String,
+        /// The one of this side.
+        wanted: String,
+    },
+    /// The segment was made before the machine was started again: what is in it may be half written.
+    OtherBoot,
+    /// Somebody else has this side of the channel.
+    Taken {
+        /// Which side.
+        role: Role,
+        /// The process that says so of itself; of another pid namespace it may mean nothing.
+        pid: u32,
+    },
+    /// The directory or file belongs to another user, or others may write it.
+    NotOurs {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No room for the segment where it is to lie.
+    NoSpace {
+        /// Bytes that it needs.
+        bytes: u64,
+    },
+    /// The positions in the segment are impossible.
+    Corrupted,
+    /// The system refused.
+    Io {
+        /// What.
+        what: &'static str,
+        /// Of which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// In what a segment differs from the channel asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Mismatch {
+    /// In what.
+    pub what: &'static str,
+    /// The segment's.
+    pub found: u64,
+    /// The one asked for.
+    pub wanted: u64,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name } => write!(
+                f,
+                "{name:?} is no name for a channel: use 1 to 100 letters, digits, '-', '_' and '.', not '.' first, or a path with a '/'"
+            ),
+            Self::Build(error) => error.fmt(f),
+            Self::NotFound { path } => {
+                write!(f, "there is no channel at {}: open one of its sides first", path.display())
+            }
+            Self::NotASegment { path } => {
+                write!(
+                    f,
+                    "{} is no channel of ringmail's, or damaged: choose another name, or remove it",
+                    path.display()
+                )
+            }
+            Self::Size { found, wanted } => {
+                write!(f, "the segment has {found} bytes instead of {wanted}: it was cut or is damaged; remove it")
+            }
+            Self::Abi { found, supported } => {
+                write!(
+                    f,
+                    "the segment has layout {found}, this version of ringmail reads {supported}: use the same version on both sides"
+                )
+            }
+            Self::Flags { found } => {
+                write!(
+                    f,
+                    "the segment has properties ({found:#x}) that this version of ringmail does not know: use the newer one"
+                )
+            }
+            Self::Mismatch(Mismatch { what, found, wanted }) => {
+                write!(f, "the segment's {what} is {found}, not {wanted}: both sides must ask for the same")
+            }
+            Self::Schema { found, wanted } => {
+                write!(f, "the segment carries {found}, this side {wanted}: both must mean the same message")
+            }
+            Self::OtherBoot => {
+                f.write_str("the segment is from before the last boot and may be half written: remove it")
+            }
+            Self::Taken { role, pid } => {
+                let side = if *role == Role::Sender { "sender" } else { "receiver" };
+                write!(f, "the channel has a {side} already (process {pid}): there can be one")
+            }
+            Self::NotOurs { path } => {
+                write!(
+                    f,
+                    "{} belongs to another user, or is open to others: it must be this user's alone",
+                    path.display()
+                )
+            }
+            Self::NoSpace { bytes } => {
+                write!(f, "no room for {bytes} bytes: make room, ask for a smaller capacity, or name a path elsewhere")
+            }
+            Self::Corrupted => f.write_str("the positions in the segment are impossible: remove it"),
+            Self::Io { what, path, source } => write!(f, "could not {what} {}: {source}", path.display()),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Build(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<BuildError> for OpenError {
+    fn from(error: BuildError) -> Self {
+        Self::Build(error)
+    }
+}
+
+/// Why the other side is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Ended {
+    /// It closed. Somebody may open it again.
+    Disconnected,
+    /// It ended without closing: the kernel has taken its lock back. Somebody may take its place.
+    PeerDied,
+    /// It wrote what cannot be. This handle does nothing any more.
+    Corrupted,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "the other side has closed",
+            Self::PeerDied => "the process of the other side has ended without closing",
+            Self::Corrupted => "the other side wrote what cannot be: remove the segment",
+        })
+    }
+}
+
+impl core::error::Error for Ended {}
+
+/// `try_send` could not send; the message comes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TrySendError<T> {
+    /// No room now.
+    Full(T),
+    /// Nobody is there to receive.
+    Ended(T, Ended),
+}
+
+impl<T> TrySendError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Ended(value, _) => value,
+        }
+    }
+}
+
+/// A send that waits did not happen; the message comes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendError<T> {
+    /// No room until the deadline.
+    Timeout(T),
+    /// Nobody is there to receive.
+    Ended(T, Ended),
+}
+
+impl<T> SendError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(value) | Self::Ended(value, _) => value,
+        }
+    }
+}
+
+/// `try_recv` received nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TryRecvError {
+    /// No message now.
+    Empty,
+    /// No message is left, and nobody is there to send.
+    Ended(Ended),
+}
+
+/// A receive that waits received nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecvError {
+    /// No message until the deadline.
+    Timeout,
+    /// No message is left, and nobody is there to send.
+    Ended(Ended),
+}
+
+const LATE: &str = "the time ran out";
+
+macro_rules! display {
+    ($([$($generic:ident)?] $name:ident: $variant:pat => $text:expr;)*) => {$(
+        impl<$($generic)?> fmt::Display for $name$(<$generic>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $variant => f.write_str($text),
+                    Self::Ended(.., ended) => ended.fmt(f),
+                }
+            }
+        }
+        impl<$($generic: fmt::Debug)?> core::error::Error for $name$(<$generic>)? {}
+    )*};
+}
+
+display! {
+    [T] TrySendError: Self::Full(_) => "the channel is full";
+    [T] SendError: Self::Timeout(_) => LATE;
+    [] TryRecvError: Self::Empty => "the channel is empty";
+    [] RecvError: Self::Timeout => LATE;
+}

@@ -1,0 +1,63 @@
+//! Channels between processes: the rings of this crate in a file that both sides map. Linux.
+//!
+//! ```
+//! use ringmail::shm::spsc;
+//! # let name = format!("doc-{}", std::process::id());
+//! // In one process, or one thread:
+//! let mut tx = spsc::Builder::<u64>::new(&name).capacity(1024).open_sender()?;
+//! // In another:
+//! let mut rx = spsc::Builder::<u64>::new(&name).open_receiver()?;
+//! tx.send(7)?;
+//! assert_eq!(rx.recv(), Ok(7));
+//! # drop((tx, rx));
+//! # assert!(spsc::Builder::<u64>::new(&name).remove()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Whichever side comes first makes the segment; it stays when both have gone, with what was not received, until somebody removes
+//! it or the machine is started again.
+//!
+//! # Who is there
+//!
+//! A side is held by whoever has the kernel's lock for it. The kernel takes the lock back when that process ends, however it ends; no
+//! timer, heartbeat or process number decides anything. A process that is stopped still has its side.
+//!
+//! | who dies where | what the other side sees |
+//! |---|---|
+//! | sender, before or inside a write | nothing of that message. The receiver gets the rest, then [`Ended::PeerDied`]; the next sender goes on |
+//! | sender, after it published | the message, at the latest 50 ms later should the receiver sleep |
+//! | receiver, inside the handler of `try_recv_with` or `drain` | the next receiver gets the message again: at least once |
+//! | receiver, after `recv` | the message counts as received: at most once |
+//! | anybody stopped for an hour | the other side waits; nothing is taken away |
+//!
+//! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 50 ms of sleep.
+//!
+//! # Trust
+//!
+//! Each side maps its own page for writing and the other's for reading only. What it reads of the other's is checked: an impossible
+//! position, or bytes that are no message, is [`Ended::Corrupted`], never an access outside of the mapping, a panic or a wait without end.
+//! A message is copied out before it is checked. But a file has a name: a process of the same user can cut it short, and the next access
+//! is then a `SIGBUS`. Named channels are for processes that do not attack each other.
+//!
+//! # Forks
+//!
+//! A child that is forked has none of the memory; handles in it do nothing when dropped and must not be used. Until it ends or calls
+//! `exec` it holds its parent's locks as well, so a parent's death is noticed only then.
+//!
+//! # Limits
+//!
+//! One sender and one receiver; messages of one fixed size. Nothing is written to disk on purpose: what survives a loss of power is not
+//! specified.
+
+mod error;
+mod header;
+mod message;
+mod segment;
+mod side;
+pub mod spsc;
+mod sys;
+
+pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use message::{Message, Schema};
+pub use side::Peer;
+pub use sys::Role;

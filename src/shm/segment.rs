@@ -1,0 +1,279 @@
+//! Segments as files: how one comes to be, is found, is checked, and goes.
+//!
+//! A segment is built whole under a name of its own and then given its real one by a rename that replaces nothing: whoever opens
+//! it finds a complete header, always. Whoever loses that race opens the winner's.
+
+use super::error::OpenError;
+use super::header::{self, Header};
+use super::sys::{self, Role};
+use crate::error::BuildError;
+use crate::ring::backing::MAX_CAPACITY;
+use crate::ring::mapped::{ConsumerPage, ProducerPage};
+use core::mem::offset_of;
+use rustix::fs::{self as rfs, AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What travels in a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(super) enum Kind {
+    /// One sender, one receiver, messages of one type.
+    Spsc = 1,
+}
+
+/// Where everything lies: pages of header, sender, receiver, data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Layout {
+    pub(super) kind: Kind,
+    pub(super) page: u64,
+    pub(super) capacity: u64,
+    pub(super) size: u64,
+    pub(super) stride: u64,
+    pub(super) align: u64,
+    /// Bytes of the data pages.
+    pub(super) data: u64,
+}
+
+impl Layout {
+    /// Of `capacity` messages of `size` bytes in slots of `stride`.
+    pub(super) fn new(
+        kind: Kind,
+        capacity: usize,
+        size: usize,
+        stride: usize,
+        align: usize,
+    ) -> Result<Self, BuildError> {
+        crate::ring::backing::check(capacity)?;
+        let page = rustix::param::page_size() as u64;
+        let slots = (capacity as u64).next_power_of_two();
+        let too_large = BuildError::OutOfMemory { bytes: None };
+        let data = slots.checked_mul(stride as u64).filter(|&n| n < 1 << 46).ok_or(too_large)?;
+        // At least one: an empty mapping is none.
+        let data = data.max(1).next_multiple_of(page);
+        debug_assert!(capacity <= MAX_CAPACITY && align as u64 <= page);
+        Ok(Self {
+            kind,
+            page,
+            capacity: capacity as u64,
+            size: size as u64,
+            stride: stride as u64,
+            align: align as u64,
+            data,
+        })
+    }
+
+    /// Bytes of the file.
+    pub(super) fn total(&self) -> u64 {
+        3 * self.page + self.data
+    }
+}
+
+/// Whose the directory of plain names is: the user's alone.
+pub(super) fn directory() -> PathBuf {
+    PathBuf::from(format!("/dev/shm/ringmail-{}", rustix::process::geteuid().as_raw()))
+}
+
+/// The file of a plain name, or of a path.
+pub(super) fn path_of(name: &str) -> Result<PathBuf, OpenError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.contains('/') && !name.ends_with('/') && !name.contains('\0') {
+        Ok(PathBuf::from(name))
+    } else if (1..=100).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
+        Ok(directory().join(name))
+    } else {
+        Err(OpenError::Name { name: name.into() })
+    }
+}
+
+fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E) -> OpenError {
+    let path = path.to_path_buf();
+    move |error| OpenError::Io { what, path, source: error.into() }
+}
+
+/// Makes the directory of plain names, or finds it as it must be.
+fn prepare_directory(path: &Path) -> Result<(), OpenError> {
+    let Some(parent) = path.parent().filter(|&parent| parent == directory()) else { return Ok(()) };
+    match rfs::mkdir(parent, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(failed("make the directory", parent)(error)),
+    }
+    // Not through a link that somebody planted in a directory that all may write.
+    let found = rfs::lstat(parent).map_err(failed("look at", parent))?;
+    let kind = rfs::FileType::from_raw_mode(found.st_mode);
+    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
+    if kind == rfs::FileType::Directory && ours { Ok(()) } else { Err(OpenError::NotOurs { path: parent.into() }) }
+}
+
+/// Opens what is there, for reading and writing, if it is a file of this user's.
+fn open_file(path: &Path) -> Result<File, OpenError> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match rfs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Err(OpenError::NotFound { path: path.into() }),
+        Err(Errno::LOOP) => return Err(OpenError::NotASegment { path: path.into() }),
+        Err(error) => return Err(failed("open", path)(error)),
+    };
+    let found = file.metadata().map_err(failed("look at", path))?;
+    if !found.is_file() {
+        return Err(OpenError::NotASegment { path: path.into() });
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(OpenError::NotOurs { path: path.into() });
+    }
+    Ok(file)
+}
+
+/// Opens the segment at `path` if it is the channel that `ours` describes; `capacity`: whether that was asked for. With what it has.
+pub(super) fn open(path: &Path, ours: &Header, layout: &Layout, capacity: bool) -> Result<(File, Layout), OpenError> {
+    let file = open_file(path)?;
+    let header = read_header(&file, path)?;
+    header.check(ours, capacity)?;
+    let asked = usize::try_from(header.capacity).unwrap_or(usize::MAX);
+    let found = Layout::new(layout.kind, asked, layout.size as usize, layout.stride as usize, layout.align as usize)?;
+    let metadata = file.metadata().map_err(failed("look at", path))?;
+    if metadata.len() != found.total() {
+        return Err(OpenError::Size { found: metadata.len(), wanted: found.total() });
+    }
+    if metadata.blocks() * 512 < found.total() {
+        // With holes: a full disk would be noticed by a signal in the middle of a send.
+        reserve(&file, &found, path)?;
+    }
+    Ok((file, found))
+}
+
+pub(super) fn read_header(file: &File, path: &Path) -> Result<Header, OpenError> {
+    let mut bytes = [0; header::LEN];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => Header::decode(&bytes, path),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(OpenError::NotASegment { path: path.into() }),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+/// Makes the blocks of the whole file, so that no store can find the disk full.
+fn reserve(file: &File, layout: &Layout, path: &Path) -> Result<(), OpenError> {
+    loop {
+        match rfs::fallocate(file, FallocateFlags::empty(), 0, layout.total()) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM) => {
+                return Err(OpenError::NoSpace { bytes: layout.total() });
+            }
+            Err(error) => return Err(failed("make room for", path)(error)),
+        }
+    }
+}
+
+/// Makes the segment, or finds that somebody was faster. Either way it is there afterwards.
+fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
+    /// Removes the file under its first name, whatever happens.
+    struct Scratch(PathBuf);
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            // After the rename there is none.
+            let _ = rfs::unlink(&self.0);
+        }
+    }
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    prepare_directory(path)?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(OpenError::Name { name: path.to_string_lossy().into() });
+    };
+    let unique = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let scratch = parent.join(format!(".{}.{}.{}.new", name.to_string_lossy(), unique.0, unique.1));
+    // Of an earlier process with the same number that was killed here: nobody else uses this name.
+    let _ = rfs::unlink(&scratch);
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR).map_err(failed("create", &scratch))?;
+    let (scratch, file) = (Scratch(scratch), File::from(file));
+    reserve(&file, layout, path)?;
+    file.write_all_at(&header.encode(), 0).map_err(failed("write", path))?;
+    match rfs::renameat_with(rfs::CWD, &scratch.0, rfs::CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(failed("name", path)(error)),
+    }
+}
+
+/// A side of a channel: its lock, and the descriptor to ask the kernel with.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Never mapped, shared or duplicated: the lock goes with it.
+    lock: File,
+    pub(super) role: Role,
+}
+
+impl Held {
+    /// Whether the other side has its lock.
+    pub(super) fn peer_holds(&self) -> bool {
+        // A kernel that cannot tell (there is none) must not make a death of it.
+        sys::is_taken(&self.lock, self.role.other()).unwrap_or(true)
+    }
+}
+
+/// Opens the segment, made first if need be, and takes `role` of it. The second file is for mapping.
+pub(super) fn take(
+    path: &Path,
+    header: &Header,
+    layout: &Layout,
+    capacity: bool,
+    role: Role,
+) -> Result<(Held, File, Layout), OpenError> {
+    prepare_directory(path)?;
+    loop {
+        let (lock, found) = match open(path, header, layout, capacity) {
+            Err(OpenError::NotFound { .. }) => {
+                create(path, header, layout)?;
+                continue;
+            }
+            other => other?,
+        };
+        if !sys::take_role(&lock, role).map_err(failed("lock", path))? {
+            return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) });
+        }
+        // Whoever removes a segment holds both roles: from now on it stays, if it is still the one of that name.
+        let (same, map) = match open_file(path) {
+            Ok(map) => {
+                let ids = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(failed("look at", path));
+                (ids(&map)? == ids(&lock)?, map)
+            }
+            Err(OpenError::NotFound { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        if same {
+            return Ok((Held { lock, role }, map, found));
+        }
+    }
+}
+
+/// The process that said it has `role`; 0 if it cannot be read.
+fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
+    let at = match role {
+        Role::Sender => layout.page + offset_of!(ProducerPage, session.pid) as u64,
+        Role::Receiver => 2 * layout.page + offset_of!(ConsumerPage, session.pid) as u64,
+    };
+    let mut pid = [0; 8];
+    let read = file.read_exact_at(&mut pid, at);
+    if read.is_ok() { u64::from_ne_bytes(pid) as u32 } else { 0 }
+}
+
+/// Removes the segment if both of its sides are free. Whether it did.
+pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
+    let (sender, receiver) = (open_file(path)?, open_file(path)?);
+    read_header(&sender, path)?;
+    for (file, role) in [(&sender, Role::Sender), (&receiver, Role::Receiver)] {
+        if !sys::take_role(file, role).map_err(failed("lock", path))? {
+            return Ok(false);
+        }
+    }
+    let ids = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(failed("look at", path));
+    if ids(&sender)? != ids(&receiver)? {
+        return Ok(false);
+    }
+    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(failed("remove", path))?;
+    Ok(true)
+}

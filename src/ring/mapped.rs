@@ -8,9 +8,9 @@ use super::backing::{Backing, Geometry};
 use super::cursor::Position;
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::slot::Slot;
-use super::spsc::Producer;
+use super::spsc::{Consumer, Producer};
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
 use zerocopy::{IntoBytes, TryFromBytes};
@@ -22,11 +22,12 @@ pub(crate) struct ProducerPage {
     pub(crate) session: Session,
 }
 
-/// The consumer's page.
+/// The consumer's page. Not in the producer's order: with both positions at the same place of their pages, a side's look at the other's would
+/// wait for its own last store, as processors tell the two apart by the lower twelve bits of their addresses at first.
 #[repr(C)]
 pub(crate) struct ConsumerPage {
-    pub(crate) block: ConsumerBlock,
     pub(crate) session: Session,
+    pub(crate) block: ConsumerBlock,
 }
 
 /// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
@@ -48,14 +49,13 @@ pub(crate) struct Session {
 
 mod offsets {
     use super::*;
-    use core::mem::offset_of;
     use static_assertions::const_assert_eq;
 
     const_assert_eq!(size_of::<Session>(), 256);
     const_assert_eq!(offset_of!(Session, parked), 128);
     const_assert_eq!(offset_of!(ProducerPage, session), 256);
     const_assert_eq!(size_of::<ProducerPage>(), 512);
-    const_assert_eq!(offset_of!(ConsumerPage, session), 384);
+    const_assert_eq!(offset_of!(ConsumerPage, block), 256);
     const_assert_eq!(size_of::<ConsumerPage>(), 640);
 }
 
@@ -115,7 +115,8 @@ impl<T, K> Mapped<Raw<T>, K> {
     ) -> Self {
         let geometry = Geometry {
             producer: producer.cast(),
-            consumer: consumer.cast(),
+            // SAFETY: inside the page.
+            consumer: unsafe { consumer.cast::<ConsumerBlock>().byte_add(offset_of!(ConsumerPage, block)) },
             slots,
             capacity,
             mask: capacity.next_power_of_two() - 1,
@@ -187,6 +188,26 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
             unsafe { target.wrapping_add(i).write(byte) };
         }
         value
+    }
+}
+
+impl<T, K> Producer<Mapped<Raw<T>, K>> {
+    /// The consumer's session, and the word that it sleeps on. From the handle, not by way of the mapping: asked after each message.
+    #[inline(always)]
+    pub(crate) fn peer_session(&self) -> (&Session, &AtomicU64) {
+        let page = self.peer_block().cast::<u8>().wrapping_sub(offset_of!(ConsumerPage, block)).cast::<ConsumerPage>();
+        // SAFETY: the block lies in such a page: see `Mapped::new`.
+        (unsafe { &(*page).session }, self.position_word())
+    }
+}
+
+impl<T, K> Consumer<Mapped<Raw<T>, K>> {
+    /// As the producer's.
+    #[inline(always)]
+    pub(crate) fn peer_session(&self) -> (&Session, &AtomicU64) {
+        let page = self.peer_block().cast::<u8>().wrapping_sub(offset_of!(ProducerPage, block)).cast::<ProducerPage>();
+        // SAFETY: as there.
+        (unsafe { &(*page).session }, self.position_word())
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) struct Side {
     peer_epoch: u64,
     /// The value of `parked` of the sleep that was answered last.
     woken: u64,
-    /// Whether this side fences after each publication, because it cannot be reached by `membarrier`.
-    fences: bool,
+    /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
+    fences: u64,
     pub(super) strategy: WaitStrategy,
 }
 
@@ -81,7 +81,7 @@ impl Side {
             pid: std::process::id(),
             peer_epoch: peer.epoch.load(Ordering::Acquire),
             woken: 0,
-            fences: !registered,
+            fences: (!registered).into(),
             strategy,
         }
     }
@@ -99,19 +99,21 @@ impl Side {
     /// To be called after each publication of a position, `word`: wakes the other side if it sleeps on it.
     #[inline(always)]
     pub(super) fn published(&mut self, peer: &Session, word: &AtomicU64) -> bool {
-        if self.fences {
-            fence(Ordering::SeqCst);
-        } else {
-            // The sleeper's `membarrier` does the rest, see `wait::barrier`.
-            compiler_fence();
-        }
+        // The sleeper's `membarrier` does the rest, see `wait::barrier`.
+        compiler_fence();
+        // Not two branches: a message in a few nanoseconds has no time for them.
         let parked = peer.parked.0.load(Ordering::Relaxed);
-        parked & 1 != 0 && self.wake(parked, word)
+        (parked | self.fences) & 1 != 0 && self.wake(peer, word)
     }
 
     #[cold]
     #[inline(never)]
-    fn wake(&mut self, parked: u64, word: &AtomicU64) -> bool {
+    fn wake(&mut self, peer: &Session, word: &AtomicU64) -> bool {
+        fence(Ordering::SeqCst);
+        let parked = peer.parked.0.load(Ordering::Relaxed);
+        if parked & 1 == 0 {
+            return false;
+        }
         // Once a sleep: one that does not wake, because it is stopped or dead, must not cost a call a message.
         let first = self.woken != parked;
         if first {

@@ -74,7 +74,7 @@ impl<T: Message> Builder<T> {
         let mut ring = CachePadded::new(ring);
         let (own, peer) = side::sessions(&map, Role::Receiver);
         let side = Side::begin(held, own, peer, self.wait, || ring.reopen());
-        Ok(Receiver { ring, map, side, closed: false, invalid: false })
+        Ok(Receiver { ring, map, side, stopped: None })
     }
 
     /// Removes the channel if nobody has either of its sides. Whether it did; what was in it is gone.
@@ -126,9 +126,8 @@ pub struct Receiver<T: Message> {
     ring: CachePadded<Consumer<Mapped<Raw<T>, Map>>>,
     map: Arc<Map>,
     side: Side,
-    closed: bool,
-    /// Whether the sender sent what is no message.
-    invalid: bool,
+    /// Why nothing is received any more: this side closed, or the sender sent what is no message.
+    stopped: Option<Ended>,
 }
 
 impl<T: Message> Sender<T> {
@@ -272,7 +271,7 @@ impl<T: Message> Sender<T> {
 
     #[inline(always)]
     fn ring_receiver(&mut self) {
-        let (peer, tail) = (&self.map.consumer().session, &self.map.producer().block.tail);
+        let (peer, tail) = self.ring.peer_session();
         if self.side.published(peer, tail) {
             self.ring.count_wake();
         }
@@ -417,8 +416,8 @@ impl<T: Message> Receiver<T> {
 
     /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
     pub fn close(&mut self) {
-        if !self.closed && self.side.is_ours() {
-            self.closed = true;
+        if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
+            self.stop(Ended::Disconnected);
             self.side.end(side::sessions(&self.map, Role::Receiver).0);
             Reader::close(&mut *self.ring);
             self.ring_sender();
@@ -458,7 +457,7 @@ impl<T: Message> Receiver<T> {
 
     #[inline(always)]
     fn ring_sender(&mut self) {
-        let (peer, head) = (&self.map.producer().session, &self.map.consumer().block.head);
+        let (peer, head) = self.ring.peer_session();
         if self.side.published(peer, head) {
             Reader::count_wake(&*self.ring);
         }
@@ -467,11 +466,10 @@ impl<T: Message> Receiver<T> {
     /// The next message; its place stays occupied.
     #[inline(always)]
     fn read(&mut self) -> Option<T> {
-        if self.closed || self.invalid {
-            return None;
-        }
         let value = self.ring.take()?.validate();
-        self.invalid = value.is_none();
+        if value.is_none() {
+            self.stop(Ended::Corrupted);
+        }
         value
     }
 
@@ -525,15 +523,21 @@ impl<T: Message> Receiver<T> {
         }
     }
 
+    #[cold]
+    fn stop(&mut self, why: Ended) {
+        self.stopped = Some(why);
+        self.ring.halt();
+    }
+
     /// Why there is no message: `None` if the channel is merely empty.
     #[cold]
     #[inline(never)]
     fn nothing(&mut self) -> Option<Ended> {
-        if self.invalid || self.ring.is_corrupt() {
-            return Some(Ended::Corrupted);
+        if self.ring.is_corrupt() {
+            self.stop(Ended::Corrupted);
         }
-        if self.closed {
-            return Some(Ended::Disconnected);
+        if self.stopped.is_some() {
+            return self.stopped;
         }
         let news = self.side.news(&self.map.producer().session);
         // The end after the position: what was sent before it is then not missed.

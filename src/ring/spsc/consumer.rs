@@ -10,6 +10,8 @@ use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order;
 use super::super::slot::{self, Slot};
 use super::stats;
+#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 use alloc::vec::Vec;
 
@@ -57,6 +59,20 @@ impl<B: Backing> Consumer<B> {
     fn peer(&self) -> &ProducerBlock {
         // SAFETY: the backing is alive and keeps its block valid.
         unsafe { self.geometry.producer.as_ref() }
+    }
+
+    /// Where the other side's block lies: what else is in its page is no business of the ring's.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[inline(always)]
+    pub(crate) fn peer_block(&self) -> *const ProducerBlock {
+        self.geometry.producer.as_ptr()
+    }
+
+    /// The word that this end publishes.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[inline(always)]
+    pub(crate) fn position_word(&self) -> &AtomicU64 {
+        &self.own().head
     }
 
     #[inline(always)]
@@ -117,6 +133,12 @@ impl<B: Backing> Consumer<B> {
     #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
     pub(crate) fn awaited(&self) -> u64 {
         self.head.open_word()
+    }
+
+    /// Receives nothing more; what is in the ring stays there.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn halt(&mut self) {
+        (self.tail_seen, self.retired) = (self.head, true);
     }
 
     /// The next message, as [`Consumer::rewind`] takes it.

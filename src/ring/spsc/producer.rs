@@ -7,6 +7,8 @@ use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
+#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 #[cfg(not(ringmail_loom))]
 use core::mem::MaybeUninit;
@@ -60,6 +62,20 @@ impl<B: Backing> Producer<B> {
     fn peer(&self) -> &ConsumerBlock {
         // SAFETY: the backing is alive and keeps its block valid.
         unsafe { self.geometry.consumer.as_ref() }
+    }
+
+    /// Where the other side's block lies: what else is in its page is no business of the ring's.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[inline(always)]
+    pub(crate) fn peer_block(&self) -> *const ConsumerBlock {
+        self.geometry.consumer.as_ptr()
+    }
+
+    /// The word that this end publishes.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[inline(always)]
+    pub(crate) fn position_word(&self) -> &AtomicU64 {
+        &self.own().tail
     }
 
     #[inline(always)]

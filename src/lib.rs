@@ -12,6 +12,7 @@
 //! | many senders, one receiver, and the order between them matters | [`mpsc::channel`] | one total order |
 //! | many senders, one receiver, as fast as it goes | [`fan_in::channel`]: a lane for each sender | each sender its own |
 //! | one thread that waits for several channels | [`spsc::Builder::receiver_bell`] with one [`wait::Bell`] | each channel its own |
+//! | two processes | [`shm::spsc`] (feature `shm`) | first in, first out |
 //! | a reactor (epoll, io_uring, a runtime of my own) that must be woken | [`wait::Bell::with_notify`] with [`wait::EventFd`] or a [`wait::Notify`] of mine | each channel its own |
 //!
 //! [Which one?](which_one) has figures for the choice between the two with many senders.
@@ -73,7 +74,8 @@
 //! | no fence, no lock | the assembly | `benches/asm/check` |
 //! | what a message costs | instructions counted, compared with a record | `benches/instructions/check` |
 //!
-//! `unsafe` is confined to one module, `ring`, and one method that passes a caller's promise on to it.
+//! `unsafe` is confined to one module, `ring`, to one file of `shm` that maps memory and takes the kernel's locks, and to one method that passes
+//! a caller's promise on.
 //!
 //! # Features
 //!
@@ -81,6 +83,7 @@
 //! |---|---|---|
 //! | `std` | yes | blocking, timeouts, futures, bells; `rustix` and `atomic-waker` |
 //! | `futures` | | `Stream` and `Sink` |
+//! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `affinity` | | core lists, machine topology, pinning; `core_affinity` |
 //!
 //! Without `std`: the ring and its verbs that never wait, on `alloc`.
@@ -89,7 +92,10 @@
 #![cfg_attr(not(any(feature = "std", ringmail_loom)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The front page names everything; without `std` some of it is not there to link to.
-#![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "std", feature = "shm")),
+    allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)
+)]
 // Seen through `sync` these types are core's own, which clippy cannot tell apart; under loom they are loom's, and whoever
 // names core's directly stands out: the gate lints that build.
 #![cfg_attr(not(ringmail_loom), allow(clippy::disallowed_types))]

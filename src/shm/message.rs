@@ -45,14 +45,19 @@ impl fmt::Display for Schema {
 ///
 /// ```
 /// use ringmail::shm::{Message, Schema};
-/// # mod zerocopy { pub use ::zerocopy::*; }
-/// // #[derive(zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
-/// // struct Quote { price: u64, size: u64 }
-/// struct Quotes;
-/// // Of the types that zerocopy knows, an array needs no derive:
-/// type Quote = [u64; 2];
-/// # let _ = Quotes;
-/// assert_eq!(<Quote as Message>::SCHEMA.to_string(), "[u64; 2] version 1 (reads 1 and later)");
+///
+/// #[derive(zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
+/// #[repr(C)]
+/// struct Quote {
+///     price: u64,
+///     size: u64,
+/// }
+///
+/// impl Message for Quote {
+///     const SCHEMA: Schema = Schema::new("quote").version(2, 1);
+/// }
+///
+/// assert_eq!(Quote::SCHEMA.to_string(), "quote version 2 (reads 1 and later)");
 /// ```
 pub trait Message: TryFromBytes + IntoBytes + Immutable + Send + 'static {
     /// What both sides must agree on.

@@ -11,13 +11,15 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use std::sync::Arc;
 use std::thread::yield_now;
 
-/// Longest sleep without a look at the other side: half of what a death may go unnoticed.
-const NAP: Duration = Duration::from_millis(50);
+/// Longest sleep without a look at the other side: a death is to be noticed within 100 ms.
+const NAP: Duration = Duration::from_millis(75);
 /// The same where a wake may be lost: no barrier is to be had.
 const SHORT_NAP: Duration = Duration::from_millis(1);
 /// Rounds of spinning before yielding, and yields before sleeping.
-const SPINS: u32 = 64;
-const YIELDS: u32 = 16;
+const SPINS: u64 = 64;
+const YIELDS: u64 = 16;
+/// Looks between two calls of the kernel about the other side, for sides that do not sleep.
+const LOOKS_PER_CALL: u64 = 4096;
 
 /// What is known of the other side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,7 +152,7 @@ impl Side {
     }
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it
-    /// moves, and `expected` tells its value while there is nothing.
+    /// moves; while there is nothing `ready` tells what it holds. `parks` is called before a sleep.
     #[cold]
     pub(super) fn block(
         &mut self,
@@ -159,74 +161,65 @@ impl Side {
         word: &AtomicU64,
         deadline: Deadline,
         mut ready: impl FnMut() -> Option<u64>,
-        mut parks: impl FnMut(),
+        parks: impl FnOnce(),
     ) -> Waited {
-        let mut looks = 0u32;
-        loop {
+        let (spins, yields) = match self.strategy {
+            WaitStrategy::BusySpin => (u64::MAX, 0),
+            WaitStrategy::Yield => (SPINS, u64::MAX),
+            WaitStrategy::Park => (SPINS, YIELDS),
+            WaitStrategy::ParkAtOnce => (0, 0),
+        };
+        for look in 0..spins.saturating_add(yields) {
             if ready().is_none() {
                 return Waited::Ready;
             }
-            looks = looks.wrapping_add(1);
-            let spins =
-                self.strategy == WaitStrategy::BusySpin || looks < SPINS && self.strategy != WaitStrategy::ParkAtOnce;
-            if spins {
-                spin_loop();
-            } else if self.strategy == WaitStrategy::Yield
-                || looks < SPINS + YIELDS && self.strategy == WaitStrategy::Park
-            {
-                yield_now();
-            } else {
-                parks();
-                if self.park(own, peer, word, deadline, &mut ready) {
-                    return Waited::Ready;
-                }
-                looks = SPINS + YIELDS;
-            }
-            // Sleepers look after each nap, the others now and then.
-            let asleep = looks == SPINS + YIELDS;
-            if (asleep || looks % 4096 == 0) && self.news_of_death(peer) {
-                // What it did last is seen before it is called dead.
-                return if ready().is_none() { Waited::Ready } else { Waited::PeerGone };
+            if look % LOOKS_PER_CALL == LOOKS_PER_CALL - 1 && self.peer_is_gone(peer) {
+                return self.last_look(&mut ready);
             }
             if deadline.passed() {
                 return Waited::TimedOut;
             }
+            if look < spins { spin_loop() } else { yield_now() }
         }
+        parks();
+        // One announcement for all naps: whoever answers it has published before, so that the next look ends this wait.
+        let even = own.parked.0.load(Ordering::Relaxed) & !1;
+        own.parked.0.store(even + 1, Ordering::Relaxed);
+        let longest = if Self::barrier(peer) { NAP } else { SHORT_NAP };
+        let waited = loop {
+            let Some(expected) = ready() else { break Waited::Ready };
+            if deadline.passed() {
+                break Waited::TimedOut;
+            }
+            sys::sleep_on(word, expected, deadline.left().map_or(longest, |left| left.min(longest)));
+            if ready().is_none() {
+                break Waited::Ready;
+            }
+            if self.peer_is_gone(peer) {
+                break self.last_look(&mut ready);
+            }
+        };
+        own.parked.0.store(even + 2, Ordering::Relaxed);
+        waited
+    }
+
+    /// Between the announcement of a sleep and the look before it; the other side has the same between a publication and its look. Whether
+    /// it could be reached.
+    fn barrier(peer: &Session) -> bool {
+        let unfenced = peer.unfenced.load(Ordering::Relaxed) != 0;
+        let reached = !unfenced || membarrier(MembarrierCommand::GlobalExpedited).is_ok();
+        fence(Ordering::SeqCst);
+        reached
     }
 
     /// Whether the other side was there once and is not now.
-    fn news_of_death(&self, peer: &Session) -> bool {
+    fn peer_is_gone(&self, peer: &Session) -> bool {
         matches!(self.peer_state(peer), Peer::Died | Peer::Left)
     }
 
-    /// One sleep. Whether `ready` came true before it.
-    fn park(
-        &mut self,
-        own: &Session,
-        peer: &Session,
-        word: &AtomicU64,
-        deadline: Deadline,
-        ready: &mut impl FnMut() -> Option<u64>,
-    ) -> bool {
-        let even = own.parked.0.load(Ordering::Relaxed) & !1;
-        own.parked.0.store(even + 1, Ordering::Relaxed);
-        // Between our announcement and our look. The other side has the same between its publication and its look.
-        let reached = if peer.unfenced.load(Ordering::Relaxed) != 0 {
-            let done = membarrier(MembarrierCommand::GlobalExpedited).is_ok();
-            fence(Ordering::SeqCst);
-            done
-        } else {
-            fence(Ordering::SeqCst);
-            true
-        };
-        let expected = ready();
-        if let Some(expected) = expected {
-            let longest = if reached { NAP } else { SHORT_NAP };
-            let nap = deadline.left().map_or(longest, |left| left.min(longest));
-            sys::sleep_on(word, expected, nap);
-        }
-        own.parked.0.store(even + 2, Ordering::Relaxed);
-        expected.is_none()
+    /// What it did last is seen before it is called gone.
+    fn last_look(&self, ready: &mut impl FnMut() -> Option<u64>) -> Waited {
+        if ready().is_none() { Waited::Ready } else { Waited::PeerGone }
     }
 
     /// Waits until somebody has the other side.

@@ -138,4 +138,5 @@ pub use wait::{Barrier, WaitStrategy, init};
 pub mod model {
     pub use crate::ring::order::{Site, with_mutant};
     pub use crate::wait::heavy_fails;
+    pub use crate::wait::{Parked, full};
 }

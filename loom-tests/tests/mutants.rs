@@ -78,6 +78,8 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PutOnPile | Site::TakePile => &["fan_in::the_end_waits_for_a_lane_just_opened"],
         Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
+        Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
+        Site::NapAwaited => &["nap::each_sleep_is_answered"],
         Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

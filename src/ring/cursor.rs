@@ -28,6 +28,14 @@ macro_rules! position {
                 Self(count << 1)
             }
 
+            /// The message count of this position.
+            #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+            #[allow(dead_code, reason = "of the one that ships")]
+            #[inline(always)]
+            pub(crate) const fn count(self) -> $word {
+                self.0 >> 1
+            }
+
             /// What a word says, without its closed bit.
             #[inline(always)]
             pub(crate) const fn from_word(word: $word) -> Self {

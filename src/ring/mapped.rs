@@ -10,6 +10,7 @@ use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::slot::Slot;
 use super::spsc::{Consumer, Producer};
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
+use crate::wait::Parked;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) struct Session {
     /// For people to read; nothing depends on it.
     pub(crate) pid: AtomicU64,
     /// Odd while the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
-    pub(crate) parked: Line<AtomicU64>,
+    pub(crate) parked: Line<Parked>,
 }
 
 mod offsets {

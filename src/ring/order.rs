@@ -138,12 +138,18 @@ pub enum Site {
     CloseCallsAll,
     /// The last sender of a `fan_in` channel rings once no sender is left.
     LastLaneRings,
+    /// Between processes: the barrier between a publication and the look for a sleeper.
+    NapLight,
+    /// Between processes: the barrier between an announcement and the look before the sleep.
+    NapHeavy,
+    /// Between processes: a sleeper says which position it waits for.
+    NapAwaited,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 59] = [
+    pub const ALL: [Site; 62] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -203,6 +209,9 @@ impl Site {
         Site::EmptyCallsUp,
         Site::CloseCallsAll,
         Site::LastLaneRings,
+        Site::NapLight,
+        Site::NapHeavy,
+        Site::NapAwaited,
     ];
 }
 

@@ -3,8 +3,9 @@
 use super::error::{Ended, OpenError};
 use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
+use crate::ring::cursor::Position;
 use crate::ring::mapped::Session;
-use crate::sync::{AtomicU64, Ordering, compiler_fence, fence, spin_loop};
+use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use crate::wait::{Deadline, WaitStrategy};
 use core::time::Duration;
 use rustix::thread::{MembarrierCommand, membarrier};
@@ -43,8 +44,6 @@ pub(super) struct Side {
     pid: u32,
     /// The other side's session, as far as its end has been told.
     peer_epoch: u64,
-    /// The value of `parked` of the sleep that was answered last.
-    woken: u64,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
     pub(super) strategy: WaitStrategy,
@@ -68,9 +67,7 @@ impl Side {
     ) -> Self {
         let epoch = own.begun.load(Ordering::Relaxed).max(own.epoch.load(Ordering::Relaxed)) + 1;
         own.begun.store(epoch, Ordering::Relaxed);
-        // Left odd by one that was killed in its sleep: nobody need wake it any more.
-        let parked = own.parked.0.load(Ordering::Relaxed);
-        own.parked.0.store(parked + (parked & 1), Ordering::Relaxed);
+        own.parked.0.rise();
         let registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         own.unfenced.store(registered.into(), Ordering::Relaxed);
         own.pid.store(std::process::id().into(), Ordering::Relaxed);
@@ -82,7 +79,6 @@ impl Side {
             held,
             pid: std::process::id(),
             peer_epoch: peer.epoch.load(Ordering::Acquire),
-            woken: 0,
             fences: (!registered).into(),
             strategy,
         }
@@ -98,31 +94,19 @@ impl Side {
         self.pid == std::process::id()
     }
 
-    /// To be called after each publication of a position, `word`: wakes the other side if it sleeps on it.
+    /// To be called after each publication of a position, now `to`, that moved by `n`: wakes the other side if it waits for what was
+    /// published. Whether it did.
     #[inline(always)]
-    pub(super) fn published(&mut self, peer: &Session, word: &AtomicU64) -> bool {
-        // The sleeper's `membarrier` does the rest, see `wait::barrier`.
-        compiler_fence();
-        // Not two branches: a message in a few nanoseconds has no time for them.
-        let parked = peer.parked.0.load(Ordering::Relaxed);
-        (parked | self.fences) & 1 != 0 && self.wake(peer, word)
+    pub(super) fn published(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
+        peer.parked.0.calls(self.fences) && wake(peer, word, to.count().wrapping_sub(n), n)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn wake(&mut self, peer: &Session, word: &AtomicU64) -> bool {
+    /// To be called after this side has closed: wakes the other whatever it waits for.
+    pub(super) fn closed(&self, peer: &Session, word: &AtomicU64) {
         fence(Ordering::SeqCst);
-        let parked = peer.parked.0.load(Ordering::Relaxed);
-        if parked & 1 == 0 {
-            return false;
-        }
-        // Once a sleep: one that does not wake, because it is stopped or dead, must not cost a call a message.
-        let first = self.woken != parked;
-        if first {
-            self.woken = parked;
+        if peer.parked.0.calls(0) {
             sys::wake(word);
         }
-        first
     }
 
     /// What the kernel and the words say of the other side.
@@ -152,13 +136,15 @@ impl Side {
     }
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it
-    /// moves; while there is nothing `ready` tells what it holds. `parks` is called before a sleep.
+    /// moves, `awaited` the one that it must pass; while there is nothing `ready` tells what it holds. `parks` is called before a sleep.
     #[cold]
+    #[allow(clippy::too_many_arguments, reason = "each is one word of the protocol")]
     pub(super) fn block(
         &mut self,
         own: &Session,
         peer: &Session,
         word: &AtomicU64,
+        awaited: Position,
         deadline: Deadline,
         mut ready: impl FnMut() -> Option<u64>,
         parks: impl FnOnce(),
@@ -182,25 +168,25 @@ impl Side {
             if look < spins { spin_loop() } else { yield_now() }
         }
         parks();
-        // One announcement for all naps: whoever answers it has published before, so that the next look ends this wait.
-        let even = own.parked.0.load(Ordering::Relaxed) & !1;
-        own.parked.0.store(even + 1, Ordering::Relaxed);
-        let longest = if Self::barrier(peer) { NAP } else { SHORT_NAP };
-        let waited = loop {
-            let Some(expected) = ready() else { break Waited::Ready };
-            if deadline.passed() {
-                break Waited::TimedOut;
-            }
+        let ready = core::cell::RefCell::new(ready);
+        let look = || match ready.borrow_mut()() {
+            None => Ok(Waited::Ready),
+            Some(_) if deadline.passed() => Ok(Waited::TimedOut),
+            Some(expected) => Err(expected),
+        };
+        let nap = |expected, reached| {
+            let longest = if reached { NAP } else { SHORT_NAP };
             sys::sleep_on(word, expected, deadline.left().map_or(longest, |left| left.min(longest)));
+            let ready = &mut *ready.borrow_mut();
             if ready().is_none() {
-                break Waited::Ready;
-            }
-            if self.peer_is_gone(peer) {
-                break self.last_look(&mut ready);
+                Some(Waited::Ready)
+            } else if self.peer_is_gone(peer) {
+                Some(self.last_look(ready))
+            } else {
+                None
             }
         };
-        own.parked.0.store(even + 2, Ordering::Relaxed);
-        waited
+        own.parked.0.sleep(awaited.count(), || Self::barrier(peer), look, nap)
     }
 
     /// Between the announcement of a sleep and the look before it; the other side has the same between a publication and its look. Whether
@@ -238,6 +224,16 @@ impl Side {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn wake(peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
+    let wakes = peer.parked.0.answer(from, n);
+    if wakes {
+        sys::wake(word);
+    }
+    wakes
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Waited {
@@ -248,7 +244,6 @@ pub(super) enum Waited {
 
 /// Checks the two positions of a segment that a new side takes over.
 pub(super) fn check_positions(map: &Map, layout: &Layout) -> Result<(), OpenError> {
-    use crate::ring::cursor::Position;
     let tail = Position::from_word(map.producer().block.tail.load(Ordering::Relaxed));
     let head = Position::from_word(map.consumer().block.head.load(Ordering::Relaxed));
     if tail.since(head) > layout.capacity { Err(OpenError::Corrupted) } else { Ok(()) }

@@ -194,7 +194,7 @@ impl<T: Message> Sender<T> {
                 Some(ended) => TrySendError::Ended((), ended),
             }),
             sent => {
-                self.ring_receiver();
+                self.ring_receiver(sent);
                 Ok(sent as usize)
             }
         }
@@ -228,7 +228,8 @@ impl<T: Message> Sender<T> {
             self.closed = true;
             self.side.end(side::sessions(&self.map, Role::Sender).0);
             self.ring.close();
-            self.ring_receiver();
+            let (peer, tail) = self.ring.peer_session();
+            self.side.closed(peer, tail);
         }
     }
 
@@ -270,9 +271,9 @@ impl<T: Message> Sender<T> {
     }
 
     #[inline(always)]
-    fn ring_receiver(&mut self) {
+    fn ring_receiver(&mut self, n: u64) {
         let (peer, tail) = self.ring.peer_session();
-        if self.side.published(peer, tail) {
+        if self.side.published(peer, tail, self.ring.position(), n) {
             self.ring.count_wake();
         }
     }
@@ -280,7 +281,7 @@ impl<T: Message> Sender<T> {
     #[inline(always)]
     fn push(&mut self, value: T) -> Result<(), T> {
         self.ring.push_message(value)?;
-        self.ring_receiver();
+        self.ring_receiver(1);
         Ok(())
     }
 
@@ -318,9 +319,10 @@ impl<T: Message> Sender<T> {
         let ready = || {
             let mut ring = ring.borrow_mut();
             let go = ring.room(1) != 0 || ring.is_closed() || ring.is_corrupt();
-            (!go).then(|| ring.awaited())
+            (!go).then(|| ring.awaited().open_word())
         };
-        self.side.block(own, peer, head, deadline, ready, || ring.borrow().count_parks(1))
+        let awaited = ring.borrow().awaited();
+        self.side.block(own, peer, head, awaited, deadline, ready, || ring.borrow().count_parks(1))
     }
 
     /// Why there is no room: `None` if the channel is merely full.
@@ -420,7 +422,8 @@ impl<T: Message> Receiver<T> {
             self.stop(Ended::Disconnected);
             self.side.end(side::sessions(&self.map, Role::Receiver).0);
             Reader::close(&mut *self.ring);
-            self.ring_sender();
+            let (peer, head) = self.ring.peer_session();
+            self.side.closed(peer, head);
         }
     }
 
@@ -456,9 +459,9 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline(always)]
-    fn ring_sender(&mut self) {
+    fn ring_sender(&mut self, n: u64) {
         let (peer, head) = self.ring.peer_session();
-        if self.side.published(peer, head) {
+        if self.side.published(peer, head, self.ring.position(), n) {
             Reader::count_wake(&*self.ring);
         }
     }
@@ -474,15 +477,15 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline(always)]
-    fn free(&mut self) {
+    fn free(&mut self, n: u64) {
         self.ring.release();
-        self.ring_sender();
+        self.ring_sender(n);
     }
 
     #[inline(always)]
     fn take(&mut self) -> Option<T> {
         let value = self.read()?;
-        self.free();
+        self.free(1);
         Some(value)
     }
 
@@ -507,9 +510,11 @@ impl<T: Message> Receiver<T> {
             let ready = || {
                 let mut ring = ring.borrow_mut();
                 let go = ring.has_message() || Reader::peer_closed(&**ring) || ring.is_corrupt();
-                (!go).then(|| ring.awaited())
+                (!go).then(|| ring.awaited().open_word())
             };
-            match self.side.block(own, peer, tail, deadline, ready, || Reader::count_parks(&**ring.borrow(), 1)) {
+            let awaited = ring.borrow().awaited();
+            let parks = || Reader::count_parks(&**ring.borrow(), 1);
+            match self.side.block(own, peer, tail, awaited, deadline, ready, parks) {
                 Waited::TimedOut => return Err(RecvError::Timeout),
                 Waited::PeerGone => {
                     let ended = if self.peer() == Peer::Left { Ended::Disconnected } else { Ended::PeerDied };
@@ -564,7 +569,8 @@ impl<'a, T: Message> Taking<'a, T> {
 impl<T: Message> Drop for Taking<'_, T> {
     fn drop(&mut self) {
         if self.done {
-            self.from.free();
+            let n = self.from.ring.position().since(self.began);
+            self.from.free(n);
         } else {
             self.from.ring.rewind(self.began);
         }

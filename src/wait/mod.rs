@@ -12,16 +12,22 @@
 mod barrier;
 mod bell;
 mod notify;
+#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+mod parked;
 mod parker;
 mod queue;
 
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
-pub use barrier::heavy_fails;
+pub use barrier::{full, heavy_fails};
 pub use bell::{Armed, Barrier, Bell};
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;
 pub use notify::Notify;
+#[cfg(ringmail_loom)]
+pub use parked::Parked;
+#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+pub(crate) use parked::Parked;
 use queue::Place;
 pub(crate) use queue::{Patience, Queue};
 

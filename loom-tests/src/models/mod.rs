@@ -9,6 +9,7 @@ pub mod future;
 pub mod mpsc;
 pub mod mpsc_close;
 pub mod mpsc_wait;
+pub mod nap;
 pub mod queue;
 pub mod ring;
 pub mod wait;
@@ -72,6 +73,7 @@ macro_rules! every_model {
                 the_end_shows_all_that_the_senders_did, a_lane_opened_while_the_receiver_leaves,
                 a_lane_opened_while_the_receiver_closes, two_lanes_ring_one_bell, two_lanes_ring_one_bell_fenced,
                 a_lane_is_used_again, two_lanes_opened_at_once;
+            nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced;
         }
     };
 }

@@ -129,10 +129,10 @@ impl<B: Backing> Consumer<B> {
         self.own().gone.0.store(0, Ordering::Relaxed);
     }
 
-    /// What the producer's word holds while there is no message.
+    /// Where the producer stands while there is no message.
     #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-    pub(crate) fn awaited(&self) -> u64 {
-        self.head.open_word()
+    pub(crate) fn awaited(&self) -> Position {
+        self.head
     }
 
     /// Receives nothing more; what is in the ring stays there.

@@ -258,10 +258,17 @@ impl<B: Backing> Producer<B> {
         self.own().tail.store(self.tail.open_word(), order::publish_tail());
     }
 
-    /// What the consumer's word held when there was no room.
+    /// The next position to write.
     #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-    pub(crate) fn awaited(&self) -> u64 {
-        self.full_at.plus(self.geometry.capacity.wrapping_neg()).open_word()
+    #[inline(always)]
+    pub(crate) fn position(&self) -> Position {
+        self.tail
+    }
+
+    /// Where the consumer stood when there was no room.
+    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    pub(crate) fn awaited(&self) -> Position {
+        self.full_at.plus(self.geometry.capacity.wrapping_neg())
     }
 
     /// Whether the consumer's position was impossible.

@@ -4,6 +4,8 @@
 #[allow(dead_code, unreachable_pub, clippy::disallowed_types)]
 mod fuzz;
 
+#[cfg(all(feature = "shm", target_os = "linux"))]
+use fuzz::shm_ops;
 use fuzz::{fan_in_ops, mpsc_ops, spsc_ops};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -22,13 +24,21 @@ struct Target {
     wrong: &'static [fn(&[u8])],
 }
 
-const TARGETS: [Target; 3] = [
+const TARGETS: &[Target] = &[
     Target { name: "spsc_ops", body: spsc_ops::spsc_ops, wrong: &[spsc_ops::spsc_ops_off_by_one] },
     Target { name: "mpsc_ops", body: mpsc_ops::mpsc_ops, wrong: &[mpsc_ops::mpsc_ops_off_by_one] },
     Target {
         name: "fan_in_ops",
         body: fan_in_ops::fan_in_ops,
         wrong: &[fan_in_ops::fan_in_ops_off_by_one, fan_in_ops::fan_in_ops_longer_turns],
+    },
+    #[cfg(all(feature = "shm", target_os = "linux"))]
+    Target { name: "shm_header", body: shm_ops::shm_header, wrong: &[shm_ops::shm_header_credulous] },
+    #[cfg(all(feature = "shm", target_os = "linux"))]
+    Target {
+        name: "shm_hostile_peer",
+        body: shm_ops::shm_hostile_peer,
+        wrong: &[shm_ops::shm_hostile_peer_off_by_one],
     },
 ];
 
@@ -71,7 +81,7 @@ impl Random {
 #[test]
 fn the_corpus_holds() {
     let _alone = alone();
-    for Target { name, body, .. } in TARGETS {
+    for &Target { name, body, .. } in TARGETS {
         let replayed = replay(&format!("corpus/{name}"), body);
         assert!(replayed >= 80, "{name}: only {replayed} files: is the corpus there?");
     }
@@ -80,7 +90,7 @@ fn the_corpus_holds() {
 #[test]
 fn what_once_failed_holds() {
     let _alone = alone();
-    for Target { name, body, .. } in TARGETS {
+    for &Target { name, body, .. } in TARGETS {
         replay(&format!("regressions/{name}"), body);
     }
 }
@@ -88,7 +98,7 @@ fn what_once_failed_holds() {
 #[test]
 fn random_programs_hold() {
     let _alone = alone();
-    for Target { name, body, .. } in TARGETS {
+    for &Target { name, body, .. } in TARGETS {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..4000 {
             let program = random.program();
@@ -109,7 +119,7 @@ fn a_model_that_is_off_by_one_is_noticed() {
         let programs: Vec<_> = (0..300).map(|_| random.program()).collect();
         programs.iter().filter(|program| catch_unwind(|| target(program)).is_err()).count()
     };
-    for Target { name, body, wrong } in TARGETS {
+    for &Target { name, body, wrong } in TARGETS {
         for &target in wrong {
             let quietly = std::panic::take_hook();
             std::panic::set_hook(Box::new(|_| ()));

@@ -8,5 +8,7 @@ pub mod mpsc_ops;
 pub mod mpsc_world;
 pub mod options;
 pub mod payload;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm_ops;
 pub mod spsc_ops;
 pub mod world;

@@ -65,7 +65,7 @@ impl Side {
         strategy: WaitStrategy,
         resume: impl FnOnce(),
     ) -> Self {
-        let epoch = own.begun.load(Ordering::Relaxed).max(own.epoch.load(Ordering::Relaxed)) + 1;
+        let epoch = own.begun.load(Ordering::Relaxed).max(own.epoch.load(Ordering::Relaxed)).wrapping_add(1);
         own.begun.store(epoch, Ordering::Relaxed);
         own.parked.0.rise();
         let registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();

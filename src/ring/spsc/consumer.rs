@@ -110,7 +110,7 @@ impl<B: Backing> Consumer<B> {
         let tail = Position::from_word(word);
         // An end that has retired reads no more, whatever has come since.
         let found = tail != self.head && !self.retired;
-        if B::SHARED && tail.since(self.head) > self.geometry.capacity {
+        if B::SHARED && (self.corrupt || tail.since(self.head) > self.geometry.capacity) {
             // The other side wrote nonsense: no message, ever.
             self.corrupt = true;
             return false;

@@ -115,7 +115,7 @@ impl<B: Backing> Producer<B> {
             return false;
         }
         let head = Position::from_word(B::observe(&self.peer().head, order::observe_head()));
-        if B::SHARED && self.tail.since(head) > self.geometry.capacity {
+        if B::SHARED && (self.corrupt || self.tail.since(head) > self.geometry.capacity) {
             // The other side wrote nonsense: no room, ever.
             (self.full_at, self.corrupt) = (self.tail, true);
             return false;

@@ -1,0 +1,89 @@
+//! What a forked child has of a mapped channel: nothing, but its parent's locks until it ends. Forks want a program of one thread, so
+//! there is no test harness.
+
+#[cfg(not(all(target_os = "linux", feature = "shm")))]
+fn main() {}
+
+#[cfg(all(target_os = "linux", feature = "shm"))]
+fn main() {
+    let name = format!("/dev/shm/ringmail-test-fork-{}", std::process::id());
+    if std::env::args().any(|argument| argument == "--list") {
+        println!("a_child_leaves_its_parents_channel_alone: test");
+        return;
+    }
+    let held = std::panic::catch_unwind(|| imp::a_child_leaves_its_parents_channel_alone(&name));
+    let _ = std::fs::remove_file(&name);
+    if held.is_err() {
+        std::process::exit(1);
+    }
+    println!("\ntest result: ok. 1 passed; 0 failed");
+}
+
+#[cfg(all(target_os = "linux", feature = "shm"))]
+mod imp {
+    use ringmail::shm::spsc::Builder;
+    use ringmail::shm::{OpenError, Peer, TryRecvError};
+    use std::io::Read;
+
+    pub(crate) fn a_child_leaves_its_parents_channel_alone(name: &str) {
+        let open = || Builder::<u64>::new(name);
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut tx = open().capacity(4).open_sender().unwrap();
+        let mut rx = open().open_receiver().unwrap();
+        tx.send_slice(&[1, 2]).unwrap();
+        assert!(maps().contains(name));
+
+        // A child that drops its copies changes nothing, and has none of the memory.
+        if let Some(child) = fork() {
+            assert_eq!(wait(child), 0, "the child ended as it should");
+        } else {
+            let mapped = maps().contains(name);
+            drop((tx, rx));
+            end(i32::from(mapped));
+        }
+        assert_eq!((tx.peer(), rx.peer()), (Peer::Here, Peer::Here));
+        assert!(matches!(open().open_sender(), Err(OpenError::Taken { .. })));
+        tx.send(3).unwrap();
+        assert_eq!((rx.recv(), rx.recv(), rx.recv()), (Ok(1), Ok(2), Ok(3)));
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+
+        // While a child lives that did not call `exec`, its parent's side stays taken.
+        let (mut read, write) = std::os::unix::net::UnixStream::pair().unwrap();
+        let Some(child) = fork() else {
+            drop(write);
+            end(read.read(&mut [0]).unwrap_or(1) as i32);
+        };
+        drop(tx);
+        assert!(matches!(open().open_sender(), Err(OpenError::Taken { .. })));
+        assert_eq!(rx.peer(), Peer::Here);
+        drop(write);
+        assert_eq!(wait(child), 0);
+        assert_eq!(rx.peer(), Peer::Left);
+        assert!(open().open_sender().is_ok());
+    }
+
+    /// The child's number; `None` in the child.
+    fn fork() -> Option<i32> {
+        // SAFETY: this program has one thread.
+        match unsafe { libc::fork() } {
+            -1 => panic!("no fork: {}", std::io::Error::last_os_error()),
+            0 => None,
+            child => Some(child),
+        }
+    }
+
+    /// Ends the child without what the parent would do at its end.
+    fn end(code: i32) -> ! {
+        // SAFETY: always allowed.
+        unsafe { libc::_exit(code) }
+    }
+
+    /// The child's exit code, -1 if a signal ended it.
+    fn wait(child: i32) -> i32 {
+        let mut status = 0;
+        // SAFETY: a number of our own child, and room for its status.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(waited, child);
+        if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 }
+    }
+}

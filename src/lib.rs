@@ -111,7 +111,8 @@ pub mod error;
 pub mod fan_in;
 pub mod mpsc;
 mod ring;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+// Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
+#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub mod shm;
 pub mod spsc;
 mod sync;

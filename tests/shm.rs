@@ -1,5 +1,5 @@
 //! Channels over mapped memory: both sides in one process, and in two.
-#![cfg(all(target_os = "linux", feature = "shm"))]
+#![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{Ended, Message, OpenError, Peer, RecvError, Role, Schema, SendError, TryRecvError, TrySendError};

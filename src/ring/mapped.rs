@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) epoch: AtomicU64,
     /// The last session that ended in order.
     pub(crate) left: AtomicU64,
+    /// The last session that ended otherwise, once another has begun.
+    pub(crate) died: AtomicU64,
     /// 1 if the holder executes no fence after it publishes: whoever sleeps calls `membarrier`.
     pub(crate) unfenced: AtomicU64,
     /// For people to read; nothing depends on it.

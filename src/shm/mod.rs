@@ -1,4 +1,4 @@
-//! Channels between processes: the rings of this crate in a file that both sides map. Linux.
+//! Channels between processes: the rings of this crate in a file that both sides map. Linux, on machines of 64 bits.
 //!
 //! ```
 //! use ringmail::shm::spsc;

@@ -9,14 +9,15 @@ use super::sys::{self, Role};
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::mapped::{ConsumerPage, ProducerPage};
+use core::hash::BuildHasher;
 use core::mem::offset_of;
 use rustix::fs::{self as rfs, AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
+use std::hash::RandomState;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What travels in a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,7 +123,7 @@ fn open_file(path: &Path) -> Result<File, OpenError> {
     if !found.is_file() {
         return Err(OpenError::NotASegment { path: path.into() });
     }
-    if found.uid() != rustix::process::geteuid().as_raw() {
+    if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
         return Err(OpenError::NotOurs { path: path.into() });
     }
     Ok(file)
@@ -179,17 +180,22 @@ fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError
             let _ = rfs::unlink(&self.0);
         }
     }
-    static MADE: AtomicU32 = AtomicU32::new(0);
     prepare_directory(path)?;
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+    let (Some(parent), Some(_)) = (path.parent(), path.file_name()) else {
         return Err(OpenError::Name { name: path.to_string_lossy().into() });
     };
-    let unique = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-    let scratch = parent.join(format!(".{}.{}.{}.new", name.to_string_lossy(), unique.0, unique.1));
-    // Of an earlier process with the same number that was killed here: nobody else uses this name.
-    let _ = rfs::unlink(&scratch);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR).map_err(failed("create", &scratch))?;
+    let (scratch, file) = loop {
+        // Not the number of this process alone: another pid namespace that has this directory has the same ones. Not chance
+        // alone: a forked child has its parent's.
+        let unique = RandomState::new().hash_one(std::process::id());
+        let scratch = parent.join(format!(".ringmail-{unique:016x}.new"));
+        match rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => break (scratch, file),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(failed("create", &scratch)(error)),
+        }
+    };
     let (scratch, file) = (Scratch(scratch), File::from(file));
     reserve(&file, layout, path)?;
     file.write_all_at(&header.encode(), 0).map_err(failed("write", path))?;
@@ -205,9 +211,27 @@ pub(super) struct Held {
     /// Never mapped, shared or duplicated: the lock goes with it.
     lock: File,
     pub(super) role: Role,
+    pid: u32,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A forked child's lock is its parent's.
+        if self.pid == std::process::id() {
+            sys::give_role(&self.lock, self.role);
+        }
+    }
 }
 
 impl Held {
+    /// Takes `role` if nobody has it, else gives the file back.
+    fn take(lock: File, role: Role, path: &Path) -> Result<Result<Self, File>, OpenError> {
+        match sys::take_role(&lock, role).map_err(failed("lock", path))? {
+            true => Ok(Ok(Self { lock, role, pid: std::process::id() })),
+            false => Ok(Err(lock)),
+        }
+    }
+
     /// Whether the other side has its lock.
     pub(super) fn peer_holds(&self) -> bool {
         // A kernel that cannot tell (there is none) must not make a death of it.
@@ -232,22 +256,25 @@ pub(super) fn take(
             }
             other => other?,
         };
-        if !sys::take_role(&lock, role).map_err(failed("lock", path))? {
-            return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) });
-        }
+        let held = match Held::take(lock, role, path)? {
+            Ok(held) => held,
+            Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
+        };
         // Whoever removes a segment holds both roles: from now on it stays, if it is still the one of that name.
         let (same, map) = match open_file(path) {
-            Ok(map) => {
-                let ids = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(failed("look at", path));
-                (ids(&map)? == ids(&lock)?, map)
-            }
+            Ok(map) => (is_same(&map, &held.lock, path)?, map),
             Err(OpenError::NotFound { .. }) => continue,
             Err(error) => return Err(error),
         };
         if same {
-            return Ok((Held { lock, role }, map, found));
+            return Ok((held, map, found));
         }
     }
+}
+
+fn is_same(one: &File, other: &File, path: &Path) -> Result<bool, OpenError> {
+    let ids = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(failed("look at", path));
+    Ok(ids(one)? == ids(other)?)
 }
 
 /// The process that said it has `role`; 0 if it cannot be read.
@@ -265,13 +292,14 @@ fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
 pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     let (sender, receiver) = (open_file(path)?, open_file(path)?);
     read_header(&sender, path)?;
-    for (file, role) in [(&sender, Role::Sender), (&receiver, Role::Receiver)] {
-        if !sys::take_role(file, role).map_err(failed("lock", path))? {
-            return Ok(false);
-        }
-    }
-    let ids = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(failed("look at", path));
-    if ids(&sender)? != ids(&receiver)? {
+    let Ok(sender) = Held::take(sender, Role::Sender, path)? else { return Ok(false) };
+    let Ok(receiver) = Held::take(receiver, Role::Receiver, path)? else { return Ok(false) };
+    // Somebody may have removed it and made another before we had both sides: that one is not ours to remove.
+    let named = match open_file(path) {
+        Err(OpenError::NotFound { .. }) => return Ok(false),
+        other => other?,
+    };
+    if !is_same(&sender.lock, &named, path)? || !is_same(&receiver.lock, &named, path)? {
         return Ok(false);
     }
     rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(failed("remove", path))?;

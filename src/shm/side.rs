@@ -7,6 +7,7 @@ use crate::ring::cursor::Position;
 use crate::ring::mapped::Session;
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use crate::wait::{Deadline, WaitStrategy};
+use core::cell::Cell;
 use core::time::Duration;
 use rustix::thread::{MembarrierCommand, membarrier};
 use std::sync::Arc;
@@ -42,17 +43,25 @@ pub(super) struct Side {
     held: Attached,
     /// Who opened it: a forked child has no part in it.
     pid: u32,
-    /// The other side's session, as far as its end has been told.
-    peer_epoch: u64,
+    /// The last session of the other side whose death has been told, or need not be: it was over when this side was opened.
+    told: Cell<u64>,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
     pub(super) strategy: WaitStrategy,
 }
 
+/// Reads a word of the other side's: of memory that is mapped for reading only, relaxed loads alone are promised to work.
+fn observe(word: &AtomicU64) -> u64 {
+    let value = word.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
+}
+
 impl Session {
-    /// Whether the session before `epoch` ended in order.
-    fn ended_well(&self, epoch: u64) -> bool {
-        self.left.load(Ordering::Relaxed) >= epoch
+    /// The last session, also one that is being set up; 0 before the first.
+    fn last(&self) -> u64 {
+        let begun = observe(&self.begun);
+        begun.max(observe(&self.epoch))
     }
 }
 
@@ -65,20 +74,28 @@ impl Side {
         strategy: WaitStrategy,
         resume: impl FnOnce(),
     ) -> Self {
-        let epoch = own.begun.load(Ordering::Relaxed).max(own.epoch.load(Ordering::Relaxed)).wrapping_add(1);
-        own.begun.store(epoch, Ordering::Relaxed);
+        let last = own.last();
+        if own.left.load(Ordering::Relaxed) < last {
+            // Partner: `news`. The lock is ours, so all that the dead one stored is there.
+            own.died.store(last, Ordering::Release);
+        }
+        // `check_words` has seen that there is room to count on; should somebody write there since, it wraps.
+        let epoch = last.wrapping_add(1);
+        own.begun.store(epoch, Ordering::Release);
         own.parked.0.rise();
         let registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         own.unfenced.store(registered.into(), Ordering::Relaxed);
+        // Partner: the first fence of `barrier`. Whoever did not see that word yet is seen to sleep by us.
+        fence(Ordering::SeqCst);
         own.pid.store(std::process::id().into(), Ordering::Relaxed);
         resume();
-        // Partner: `peer_state` and `news`, which load it with Acquire.
+        // Partner: `Session::last`, which loads it with Acquire.
         own.epoch.store(epoch, Ordering::Release);
         sys::wake(&own.epoch);
         Self {
             held,
             pid: std::process::id(),
-            peer_epoch: peer.epoch.load(Ordering::Acquire),
+            told: Cell::new(peer.last().saturating_sub(1)),
             fences: (!registered).into(),
             strategy,
         }
@@ -111,28 +128,38 @@ impl Side {
 
     /// What the kernel and the words say of the other side.
     pub(super) fn peer_state(&self, peer: &Session) -> Peer {
-        // The lock first: who holds it now had it before the words are read.
-        if self.held.0.peer_holds() {
-            return Peer::Here;
-        }
-        let begun = peer.begun.load(Ordering::Acquire);
-        match begun.max(peer.epoch.load(Ordering::Acquire)) {
-            0 => Peer::Never,
-            epoch if peer.ended_well(epoch) => Peer::Left,
-            _ => Peer::Died,
-        }
+        self.look_after(peer).0
     }
 
-    /// Whether a session of the other side has ended since the last call, and another has begun: `PeerDied` if it did not end in order.
-    /// To be asked where nothing else is to be done.
-    pub(super) fn news(&mut self, peer: &Session) -> Option<Ended> {
-        let epoch = peer.epoch.load(Ordering::Acquire);
-        if epoch == self.peer_epoch {
-            return None;
+    /// The same, and of which session.
+    fn look_after(&self, peer: &Session) -> (Peer, u64) {
+        // The words on both sides of the question: else a session that begins just after it would pass for one without a holder, and
+        // one that ends just before it for one that did not close.
+        let session = peer.last();
+        if self.held.0.peer_holds() {
+            return (Peer::Here, session);
         }
-        let before = core::mem::replace(&mut self.peer_epoch, epoch);
-        // The first is no news; of several only the last before this one is known.
-        (before != 0 && !peer.ended_well(epoch.wrapping_sub(1))).then_some(Ended::PeerDied)
+        let left = observe(&peer.left);
+        let state = match peer.last() {
+            now if now != session => Peer::Here,
+            0 => Peer::Never,
+            _ if left >= session => Peer::Left,
+            _ => Peer::Died,
+        };
+        (state, session)
+    }
+
+    /// The last session of the other side that died, if another has begun since and nobody has been told. To be told where nothing
+    /// else is to be done, see [`Side::tell`].
+    pub(super) fn news(&self, peer: &Session) -> Option<u64> {
+        let died = observe(&peer.died);
+        (died > self.told.get()).then_some(died)
+    }
+
+    /// Notes that the death of `session` is told now.
+    pub(super) fn tell(&self, session: u64) -> Ended {
+        self.told.set(self.told.get().max(session));
+        Ended::PeerDied
     }
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it
@@ -159,8 +186,10 @@ impl Side {
             if ready().is_none() {
                 return Waited::Ready;
             }
-            if look % LOOKS_PER_CALL == LOOKS_PER_CALL - 1 && self.peer_is_gone(peer) {
-                return self.last_look(&mut ready);
+            if look % LOOKS_PER_CALL == LOOKS_PER_CALL - 1 {
+                if let Some(ended) = self.look_for_end(peer, &mut ready) {
+                    return ended;
+                }
             }
             if deadline.passed() {
                 return Waited::TimedOut;
@@ -178,13 +207,7 @@ impl Side {
             let longest = if reached { NAP } else { SHORT_NAP };
             sys::sleep_on(word, expected, deadline.left().map_or(longest, |left| left.min(longest)));
             let ready = &mut *ready.borrow_mut();
-            if ready().is_none() {
-                Some(Waited::Ready)
-            } else if self.peer_is_gone(peer) {
-                Some(self.last_look(ready))
-            } else {
-                None
-            }
+            if ready().is_none() { Some(Waited::Ready) } else { self.look_for_end(peer, ready) }
         };
         own.parked.0.sleep(awaited.count(), || Self::barrier(peer), look, nap)
     }
@@ -192,26 +215,30 @@ impl Side {
     /// Between the announcement of a sleep and the look before it; the other side has the same between a publication and its look. Whether
     /// it could be reached.
     fn barrier(peer: &Session) -> bool {
+        // One that begins meanwhile, and fences no more, has fenced after it said so: hence the fence before we ask.
+        fence(Ordering::SeqCst);
         let unfenced = peer.unfenced.load(Ordering::Relaxed) != 0;
         let reached = !unfenced || membarrier(MembarrierCommand::GlobalExpedited).is_ok();
         fence(Ordering::SeqCst);
         reached
     }
 
-    /// Whether the other side was there once and is not now.
-    fn peer_is_gone(&self, peer: &Session) -> bool {
-        matches!(self.peer_state(peer), Peer::Died | Peer::Left)
-    }
-
-    /// What it did last is seen before it is called gone.
-    fn last_look(&self, ready: &mut impl FnMut() -> Option<u64>) -> Waited {
-        if ready().is_none() { Waited::Ready } else { Waited::PeerGone }
+    /// Whether the other side was there once and is not now; then why not, or that there is something after all: what it did last is
+    /// seen before it is called gone.
+    fn look_for_end(&self, peer: &Session, ready: &mut impl FnMut() -> Option<u64>) -> Option<Waited> {
+        let (state, session) = self.look_after(peer);
+        let gone = matches!(state, Peer::Died | Peer::Left);
+        gone.then(|| match (ready(), state) {
+            (None, _) => Waited::Ready,
+            (_, Peer::Left) => Waited::PeerGone(Ended::Disconnected),
+            _ => Waited::PeerGone(self.tell(session)),
+        })
     }
 
     /// Waits until somebody has the other side.
     pub(super) fn wait_for_peer(&mut self, peer: &Session, deadline: Deadline) -> bool {
         loop {
-            let epoch = peer.epoch.load(Ordering::Acquire);
+            let epoch = observe(&peer.epoch);
             if epoch != 0 && self.peer_state(peer) == Peer::Here {
                 return true;
             }
@@ -239,14 +266,17 @@ fn wake(peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
 pub(super) enum Waited {
     Ready,
     TimedOut,
-    PeerGone,
+    PeerGone(Ended),
 }
 
-/// Checks the two positions of a segment that a new side takes over.
-pub(super) fn check_positions(map: &Map, layout: &Layout) -> Result<(), OpenError> {
+/// Checks the positions and counts of a segment that a new side takes over.
+pub(super) fn check_words(map: &Map, layout: &Layout) -> Result<(), OpenError> {
     let tail = Position::from_word(map.producer().block.tail.load(Ordering::Relaxed));
     let head = Position::from_word(map.consumer().block.head.load(Ordering::Relaxed));
-    if tail.since(head) > layout.capacity { Err(OpenError::Corrupted) } else { Ok(()) }
+    let sessions = [&map.producer().session, &map.consumer().session];
+    // No count comes so far.
+    let too_far = sessions.iter().flat_map(|s| [&s.begun, &s.epoch, &s.left, &s.died]).any(|n| observe(n) >> 62 != 0);
+    if tail.since(head) > layout.capacity || too_far { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 
 /// The words of `role`, and of the other.

@@ -96,7 +96,7 @@ impl<T: Message> Builder<T> {
         let header = Header::new(&layout, T::SCHEMA);
         let (held, file, layout) = segment::take(&path, &header, &layout, self.capacity.is_some(), role)?;
         let map = Map::new(&file, &layout, Some(role)).map_err(|source| OpenError::Io { what: "map", path, source })?;
-        side::check_positions(&map, &layout)?;
+        side::check_words(&map, &layout)?;
         Ok((Arc::new(map), layout, held))
     }
 }
@@ -214,7 +214,7 @@ impl<T: Message> Sender<T> {
                 Ok(n) => sent += n,
                 Err(TrySendError::Ended((), ended)) => return Err(SendError::Ended(sent, ended)),
                 Err(TrySendError::Full(())) => match self.wait_for_room(Deadline::NEVER) {
-                    Waited::PeerGone => return Err(SendError::Ended(sent, self.verdict())),
+                    Waited::PeerGone(ended) => return Err(SendError::Ended(sent, ended)),
                     Waited::Ready | Waited::TimedOut => {}
                 },
             }
@@ -302,7 +302,7 @@ impl<T: Message> Sender<T> {
             }
             match self.wait_for_room(deadline) {
                 Waited::TimedOut => return Err(SendError::Timeout(value)),
-                Waited::PeerGone => return Err(SendError::Ended(value, self.verdict())),
+                Waited::PeerGone(ended) => return Err(SendError::Ended(value, ended)),
                 Waited::Ready => {}
             }
             match self.push(value) {
@@ -336,11 +336,7 @@ impl<T: Message> Sender<T> {
             return Some(Ended::Disconnected);
         }
         self.ring.count_full();
-        self.side.news(&self.map.consumer().session)
-    }
-
-    fn verdict(&self) -> Ended {
-        if self.peer() == Peer::Left { Ended::Disconnected } else { Ended::PeerDied }
+        self.side.news(&self.map.consumer().session).map(|session| self.side.tell(session))
     }
 }
 
@@ -469,8 +465,11 @@ impl<T: Message> Receiver<T> {
     /// The next message; its place stays occupied.
     #[inline(always)]
     fn read(&mut self) -> Option<T> {
+        let at = self.ring.position();
         let value = self.ring.take()?.validate();
         if value.is_none() {
+            // It stays where it is: it was not received.
+            self.ring.rewind(at);
             self.stop(Ended::Corrupted);
         }
         value
@@ -516,10 +515,7 @@ impl<T: Message> Receiver<T> {
             let parks = || Reader::count_parks(&**ring.borrow(), 1);
             match self.side.block(own, peer, tail, awaited, deadline, ready, parks) {
                 Waited::TimedOut => return Err(RecvError::Timeout),
-                Waited::PeerGone => {
-                    let ended = if self.peer() == Peer::Left { Ended::Disconnected } else { Ended::PeerDied };
-                    return Err(RecvError::Ended(ended));
-                }
+                Waited::PeerGone(ended) => return Err(RecvError::Ended(ended)),
                 Waited::Ready => {}
             }
             if let Some(value) = self.take() {
@@ -544,12 +540,19 @@ impl<T: Message> Receiver<T> {
         if self.stopped.is_some() {
             return self.stopped;
         }
-        let news = self.side.news(&self.map.producer().session);
-        // The end after the position: what was sent before it is then not missed.
-        if self.ring.is_over() && !self.ring.has_message() {
-            return Some(Ended::Disconnected);
+        let died = self.side.news(&self.map.producer().session);
+        // The position after the end: what was sent before it is then not missed.
+        if self.ring.has_message() {
+            return None;
         }
-        news
+        if self.ring.is_corrupt() {
+            self.stop(Ended::Corrupted);
+            return self.stopped;
+        }
+        match died {
+            Some(session) => Some(self.side.tell(session)),
+            None => self.ring.is_over().then_some(Ended::Disconnected),
+        }
     }
 }
 

@@ -44,8 +44,12 @@ impl Role {
 }
 
 fn lock(file: &File, command: libc::c_int, role: Role) -> io::Result<libc::flock> {
+    set(file, command, role, libc::F_WRLCK)
+}
+
+fn set(file: &File, command: libc::c_int, role: Role, kind: libc::c_int) -> io::Result<libc::flock> {
     let mut lock = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
+        l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: role.byte(),
         l_len: 1,
@@ -67,6 +71,11 @@ pub(super) fn take_role(file: &File, role: Role) -> io::Result<bool> {
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+/// Gives the role back, also where a forked child still has this descriptor: closing it would not do then.
+pub(super) fn give_role(file: &File, role: Role) {
+    let _ = set(file, libc::F_OFD_SETLK, role, libc::F_UNLCK);
 }
 
 /// Whether somebody else than the owner of this descriptor has the role.

@@ -10,7 +10,7 @@ use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order;
 use super::super::slot::{self, Slot};
 use super::stats;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 use alloc::vec::Vec;
@@ -62,14 +62,14 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Where the other side's block lies: what else is in its page is no business of the ring's.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ProducerBlock {
         self.geometry.producer.as_ptr()
     }
 
     /// The word that this end publishes.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn position_word(&self) -> &AtomicU64 {
         &self.own().head
@@ -124,37 +124,37 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Receives again, where one that left before has closed.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn reopen(&mut self) {
         self.own().gone.0.store(0, Ordering::Relaxed);
     }
 
     /// Where the producer stands while there is no message.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn awaited(&self) -> Position {
         self.head
     }
 
     /// Receives nothing more; what is in the ring stays there.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn halt(&mut self) {
         (self.tail_seen, self.retired) = (self.head, true);
     }
 
     /// The next message, as [`Consumer::rewind`] takes it.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn position(&self) -> Position {
         self.head
     }
 
     /// Takes back what was taken since and not released.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn rewind(&mut self, to: Position) {
         self.head = to;
     }
 
     /// Whether the producer's position was impossible.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_corrupt(&self) -> bool {
         self.corrupt
     }

@@ -7,7 +7,7 @@ use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 #[cfg(not(ringmail_loom))]
@@ -65,14 +65,14 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Where the other side's block lies: what else is in its page is no business of the ring's.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ConsumerBlock {
         self.geometry.consumer.as_ptr()
     }
 
     /// The word that this end publishes.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn position_word(&self) -> &AtomicU64 {
         &self.own().tail
@@ -114,8 +114,11 @@ impl<B: Backing> Producer<B> {
         if self.closed {
             return false;
         }
-        let head = Position::from_word(B::observe(&self.peer().head, order::observe_head()));
-        if B::SHARED && (self.corrupt || self.tail.since(head) > self.geometry.capacity) {
+        let word = B::observe(&self.peer().head, order::observe_head());
+        let head = Position::from_word(word);
+        // Where what is left stays for the next to come, nobody retires.
+        let nonsense = self.tail.since(head) > self.geometry.capacity || Position::is_closed(word);
+        if B::SHARED && (self.corrupt || nonsense) {
             // The other side wrote nonsense: no room, ever.
             (self.full_at, self.corrupt) = (self.tail, true);
             return false;
@@ -253,26 +256,26 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Sends again, where one that left before has closed.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn reopen(&mut self) {
         self.own().tail.store(self.tail.open_word(), order::publish_tail());
     }
 
     /// The next position to write.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn position(&self) -> Position {
         self.tail
     }
 
     /// Where the consumer stood when there was no room.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn awaited(&self) -> Position {
         self.full_at.plus(self.geometry.capacity.wrapping_neg())
     }
 
     /// Whether the consumer's position was impossible.
-    #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_corrupt(&self) -> bool {
         self.corrupt
     }

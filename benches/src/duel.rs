@@ -85,17 +85,17 @@ pub fn end_on_panic() {
 
 /// What the kernel has counted of a thread so far; all zero where it does not say.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// Switches because the thread had to wait for something.
-    pub(crate) parked: u64,
+    pub parked: u64,
     /// Time spent ready to run, without a core.
-    pub(crate) robbed: Duration,
+    pub robbed: Duration,
 }
 
 impl Counts {
     /// Of the calling thread. The number of involuntary switches would not do for `robbed`: the kernel counts a thread
     /// that yields among them.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
         let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
@@ -106,7 +106,8 @@ impl Counts {
         }
     }
 
-    pub(crate) fn since(self, earlier: Self) -> Self {
+    /// What was added since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
         Self { parked: self.parked - earlier.parked, robbed: self.robbed.saturating_sub(earlier.robbed) }
     }
 }

@@ -1,0 +1,115 @@
+//! Which workloads there are, and who runs them.
+
+/// What is timed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Messages from A to B.
+    OneWay,
+    /// A message to B and back, over two links.
+    RoundTrip,
+}
+
+/// How both sides wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waits {
+    /// On the verbs that do not, with the processor's hint for a spin loop in between.
+    Spinning,
+    /// On the verbs that do not, with nothing in between: how often a side looks decides much of a figure, and the hint is dozens of
+    /// cycles long.
+    Racing,
+    /// By the verbs that block.
+    Blocking,
+}
+
+/// A workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Suite {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// For tables.
+    pub about: &'static str,
+    /// What is timed.
+    pub kind: Kind,
+    /// Bytes of a message.
+    pub bytes: usize,
+    /// How both sides wait.
+    pub waits: Waits,
+}
+
+const fn one_way(name: &'static str, bytes: usize, about: &'static str) -> Suite {
+    Suite { name, about, kind: Kind::OneWay, bytes, waits: Waits::Spinning }
+}
+
+const fn round_trip(name: &'static str, bytes: usize, about: &'static str) -> Suite {
+    Suite { name, about, kind: Kind::RoundTrip, bytes, waits: Waits::Spinning }
+}
+
+const fn racing(suite: Suite) -> Suite {
+    Suite { waits: Waits::Racing, ..suite }
+}
+
+const fn blocking(suite: Suite) -> Suite {
+    Suite { waits: Waits::Blocking, ..suite }
+}
+
+/// All workloads.
+pub const SUITES: &[Suite] = &[
+    one_way("one-way-8", 8, "8 B one way, both sides spin"),
+    one_way("one-way-256", 256, "256 B one way, both sides spin"),
+    one_way("one-way-4096", 4096, "4 KiB one way, both sides spin"),
+    racing(one_way("racing-8", 8, "8 B one way, both sides spin without a pause")),
+    racing(one_way("racing-256", 256, "256 B one way, both sides spin without a pause")),
+    racing(one_way("racing-4096", 4096, "4 KiB one way, both sides spin without a pause")),
+    blocking(one_way("blocking-8", 8, "8 B one way, blocking verbs")),
+    blocking(one_way("blocking-256", 256, "256 B one way, blocking verbs")),
+    blocking(one_way("blocking-4096", 4096, "4 KiB one way, blocking verbs")),
+    round_trip("rtt-8", 8, "8 B there and back, both sides spin"),
+    round_trip("rtt-256", 256, "256 B there and back, both sides spin"),
+    round_trip("rtt-4096", 4096, "4 KiB there and back, both sides spin"),
+    racing(round_trip("rtt-racing-8", 8, "8 B there and back, both sides spin without a pause")),
+    racing(round_trip("rtt-racing-256", 256, "256 B there and back, both sides spin without a pause")),
+    blocking(round_trip("rtt-blocking-8", 8, "8 B there and back, blocking verbs")),
+];
+
+/// `ringmail::shm::spsc` between two processes; what the others are compared with.
+pub const MAPPED: &str = "ringmail-shm";
+/// `ringmail::spsc` between two threads of one process.
+pub const ONE_PROCESS: &str = "ringmail-one-process";
+/// Two cache lines in a mapping that both processes have: no round trip can be shorter.
+pub const BARE: &str = "bare-lines";
+
+/// Everybody.
+pub const CONTENDERS: &[&str] = &[MAPPED, ONE_PROCESS, "pipe", "seqpacket", "ipc-channel", "iceoryx2", BARE];
+
+impl Suite {
+    /// Whether `contender` runs this.
+    pub fn has(&self, contender: &str) -> bool {
+        let bare = self.kind == Kind::RoundTrip && self.bytes == 8 && self.waits == Waits::Spinning;
+        CONTENDERS.contains(&contender) && (contender != BARE || bare)
+    }
+
+    /// Whether it uses the verbs that block.
+    pub fn blocks(&self) -> bool {
+        self.waits == Waits::Blocking
+    }
+
+    /// Messages, or round trips, before the clock starts: around each ring of 1024 twice, unless each is a sleep.
+    pub fn warm_up(&self) -> u64 {
+        if self.kind == Kind::RoundTrip && self.blocks() { 64 } else { 2048 }
+    }
+}
+
+/// The suites that `name` means: one, all, or all that begin with it and a `-`.
+///
+/// # Errors
+/// There is none.
+pub fn select(name: &str) -> Result<Vec<&'static Suite>, String> {
+    let begins =
+        |suite: &Suite| suite.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let found: Vec<_> = SUITES.iter().filter(|suite| name == "all" || begins(suite)).collect();
+    if found.is_empty() {
+        let names: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        return Err(format!("no suite `{name}`; there are {}", names.join(", ")));
+    }
+    Ok(found)
+}

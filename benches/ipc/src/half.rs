@@ -1,0 +1,90 @@
+//! One side of a slice: warm-up, probe, work, probe. The other side does the same in its own process.
+//!
+//! ```text
+//!   A  open │ warm-up │ probe │ gate │ work ······ │ gate │ probe
+//!   B  open │ warm-up │ probe │ gate │ work ······ │ gate │ probe
+//!                                    ├── elapsed ──┤
+//! ```
+
+use ringmail_benches::duel::Counts;
+use ringmail_benches::floor::Probe;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::page::Page;
+
+/// Which end of the links a side has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Side {
+    /// Sends; on a round trip it sends first.
+    A,
+    /// Receives; on a round trip it sends back.
+    B,
+}
+
+/// What a side says after its slice.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Half {
+    /// Who says it.
+    pub side: Side,
+    /// When its work began and ended, by the clock that all processes share, in nanoseconds.
+    pub span: [u64; 2],
+    /// A's probes, before and after.
+    pub floor: [f64; 2],
+    /// Time that it was ready to run while another program had its core, in nanoseconds.
+    pub robbed: u64,
+    /// How often it gave its core up by itself.
+    pub parked: u64,
+}
+
+/// What a side must know besides its work.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat<'a> {
+    /// The page that both sides map.
+    pub page: &'a Page,
+    /// Which side.
+    pub side: Side,
+    /// Messages or round trips before the clock starts.
+    pub warm: u64,
+    /// Messages or round trips that are timed.
+    pub n: u64,
+}
+
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+impl Seat<'_> {
+    /// Does `work`; everything that it needs is open already.
+    pub fn run(&self, mut work: impl FnMut(u64)) -> Half {
+        let mut probe = Probe::new(&self.page.floor);
+        let mut look = || match self.side {
+            Side::A => probe.measure(),
+            Side::B => {
+                probe.answer();
+                0.0
+            }
+        };
+        // All links stand.
+        self.page.pass();
+        work(self.warm);
+        let before = Counts::now();
+        self.page.pass();
+        let first = look();
+        self.page.pass();
+        let start = now();
+        work(self.n);
+        let end = now();
+        self.page.pass();
+        let last = look();
+        let counts = Counts::now().since(before);
+        Half {
+            side: self.side,
+            span: [start, end],
+            floor: [first, last],
+            robbed: counts.robbed.as_nanos() as u64,
+            parked: counts.parked,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Ringmail's mapped channel between two processes, beside other ways to send a message to another process.
+//!
+//! ```text
+//!   runner ── makes a page and the links, starts both, waits ──┐
+//!     │                                                        │
+//!     ├─▶ side A (core 0) ═══ links under test ═══▶ side B (core 1)
+//!     │        └──────── page: gate, floor, notes ────────┘
+//!     └── ringmail-one-process: A and B are two threads of one process, over the same page
+//! ```
+//!
+//! * Each slice has two processes and links of its own, gone with it.
+//! * Both run the same [`work`] over the verbs of [`links`]; what came is checked in every slice, message for message.
+//! * The floor, a bare round trip over two cache lines in the page, is probed before and after; [`rounds`] and the tables do with it what
+//!   `ringmail_benches::paired` does.
+//! * A slice that has not ended in time is killed, and named.
+//!
+//! What the contenders have in common, and what they have not: every message is made on the sender's stack and arrives on the receiver's;
+//! rings hold 1024 messages, a pipe and the sockets what the system gives them; to spin, a pipe and the sockets are set not to block,
+//! ipc-channel has a `try_recv` but only one `send`; iceoryx2 blocks with an event for each message.
+//!
+//! Two rings of a few nanoseconds a message are told apart only over several builds: where the compiler puts a loop, and how often that
+//! looks, moves their ratio more than the mapping does. `--build` names one, and `paired report` pools the JSON of several.
+#![cfg(target_os = "linux")]
+
+pub mod catalog;
+pub mod cli;
+pub mod half;
+pub mod links;
+pub mod message;
+pub mod page;
+pub mod pair;
+pub mod rounds;
+pub mod side;
+pub mod work;

@@ -1,0 +1,178 @@
+//! A process of a slice: opens its ends, does its half, says one line and ends.
+
+use std::io::{Write, stdout};
+use std::os::fd::RawFd;
+use std::thread;
+
+use ringmail_benches::duel::{end_on_panic, pin};
+use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{BARE, Kind, MAPPED, ONE_PROCESS, SUITES, Suite, Waits};
+use crate::half::{Half, Seat, Side};
+use crate::links::{CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, Pipe, Place, Seqpacket, inherit};
+use crate::message::{Parcel, Words};
+use crate::page::{self, Page};
+use crate::work::{Blocking, Racing, Spinning, Verbs, answer, ask, receive, send};
+
+/// What a process is told, on its command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// The workload's name.
+    pub suite: String,
+    /// Who runs it.
+    pub contender: String,
+    /// Which side; none for both, each in a thread.
+    pub side: Option<Side>,
+    /// Messages or round trips to time.
+    pub n: u64,
+    /// A's core and B's.
+    pub cores: [usize; 2],
+    /// The page, inherited.
+    pub page: RawFd,
+    /// The links: the one from A to B, and the one back.
+    pub tickets: Vec<String>,
+}
+
+/// Does what was ordered and says how it went.
+///
+/// # Errors
+/// An order that makes no sense, or a system that refused; a failed slice ends the process.
+pub fn serve(order: &str) -> Result<(), String> {
+    end_on_panic();
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| format!("dying with the parent: {e}"))?;
+    let order: Order = serde_json::from_str(order).map_err(|e| format!("not an order: {order}: {e}"))?;
+    let suite = SUITES.iter().find(|suite| suite.name == order.suite).ok_or("no such suite")?;
+    // SAFETY: the runner left the page open for this process, and it is taken only here.
+    let page = page::Mapped::new(unsafe { inherit(order.page) }).map_err(|e| format!("mapping the page: {e}"))?;
+    match suite.bytes {
+        8 => sized::<Words<1>>(suite, &order, &page),
+        256 => sized::<Words<32>>(suite, &order, &page),
+        4096 => sized::<Words<512>>(suite, &order, &page),
+        other => Err(format!("no message of {other} bytes")),
+    }
+}
+
+fn sized<T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Result<(), String> {
+    match suite.waits {
+        Waits::Spinning => with::<Spinning, T>(suite, order, page),
+        Waits::Racing => with::<Racing, T>(suite, order, page),
+        Waits::Blocking => with::<Blocking, T>(suite, order, page),
+    }
+}
+
+fn with<V: Verbs<T>, T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Result<(), String> {
+    let task = Task { suite, order, page };
+    match order.contender.as_str() {
+        MAPPED => task.linked::<Mapped, V, T>(),
+        "pipe" => task.linked::<Pipe, V, T>(),
+        "seqpacket" => task.linked::<Seqpacket, V, T>(),
+        "ipc-channel" => task.linked::<IpcChannel, V, T>(),
+        "iceoryx2" => task.linked::<Iceoryx2, V, T>(),
+        ONE_PROCESS => task.threads::<V, T>(),
+        BARE => task.bare(),
+        other => Err(format!("no contender `{other}`")),
+    }
+}
+
+fn say(half: &Half) -> Result<(), String> {
+    let line = serde_json::to_string(half).map_err(|e| e.to_string())?;
+    writeln!(stdout().lock(), "{line}").map_err(|e| format!("answering: {e}"))
+}
+
+/// A slice as one process sees it.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    suite: &'a Suite,
+    order: &'a Order,
+    page: &'a Page,
+}
+
+impl<'a> Task<'a> {
+    fn seat(&self, side: Side) -> Seat<'a> {
+        pin(self.order.cores[usize::from(side == Side::B)]);
+        Seat { page: self.page, side, warm: self.suite.warm_up(), n: self.order.n }
+    }
+
+    fn side(&self) -> Result<Side, String> {
+        self.order.side.ok_or_else(|| format!("{} needs two processes", self.order.contender))
+    }
+
+    fn place(&self, link: usize) -> Place<'a> {
+        Place { ticket: &self.order.tickets[link], link, blocking: self.suite.blocks(), page: self.page }
+    }
+
+    /// A's half, with what it sends to and, on a round trip, what it receives from.
+    fn a<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, tx: X, rx: Option<Y>) -> Half
+    where
+        X: TrySend<T> + BlockSend<T>,
+        Y: TryRecv<T> + BlockRecv<T>,
+    {
+        match rx {
+            None => seat.run(send::<V, T, X>(tx)),
+            Some(rx) => seat.run(ask::<V, T, X, Y>(tx, rx, &self.order.contender)),
+        }
+    }
+
+    /// B's half.
+    fn b<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, rx: Y, tx: Option<X>) -> Half
+    where
+        X: TrySend<T> + BlockSend<T>,
+        Y: TryRecv<T> + BlockRecv<T>,
+    {
+        match tx {
+            None => seat.run(receive::<V, T, Y>(rx, &self.order.contender)),
+            Some(tx) => seat.run(answer::<V, T, X, Y>(tx, rx)),
+        }
+    }
+
+    /// The half of this process. Both sides open the links in the same order: some wait for the other side there.
+    fn linked<L: Link<T>, V: Verbs<T>, T: Parcel>(&self) -> Result<(), String> {
+        let side = self.side()?;
+        let seat = self.seat(side);
+        let back = self.suite.kind == Kind::RoundTrip;
+        say(&match side {
+            Side::A => {
+                let tx = L::tx(&self.place(0));
+                self.a::<V, T, _, _>(seat, tx, back.then(|| L::rx(&self.place(1))))
+            }
+            Side::B => {
+                let rx = L::rx(&self.place(0));
+                self.b::<V, T, _, _>(seat, rx, back.then(|| L::tx(&self.place(1))))
+            }
+        })
+    }
+
+    /// Both halves, over rings on the heap.
+    fn threads<V: Verbs<T>, T: Parcel>(&self) -> Result<(), String> {
+        let ring = || ringmail::spsc::channel::<T>(CAPACITY).map_err(|e| e.to_string());
+        let (tx, rx) = ring()?;
+        let (back_tx, back_rx) = if self.suite.kind == Kind::RoundTrip {
+            let (tx, rx) = ring()?;
+            (Some(tx), Some(rx))
+        } else {
+            (None, None)
+        };
+        let task = *self;
+        thread::scope(|scope| {
+            let other = scope.spawn(move || task.b::<V, T, _, _>(task.seat(Side::B), rx, back_tx));
+            let half = task.a::<V, T, _, _>(task.seat(Side::A), tx, back_rx);
+            say(&half)?;
+            say(&other.join().map_err(|_| "the receiving thread panicked")?)
+        })
+    }
+
+    fn bare(&self) -> Result<(), String> {
+        let side = self.side()?;
+        let mut done = 0;
+        let half = self.seat(side).run(|n| {
+            match side {
+                Side::A => self.page.bare.ping(done, n),
+                Side::B => self.page.bare.pong(done, n),
+            }
+            done += n;
+        });
+        say(&half)
+    }
+}

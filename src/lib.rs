@@ -70,6 +70,7 @@
 //! | every ordering is needed and enough | loom models with the messages in loom cells; each ordering weakened must fail | `loom-tests/run` |
 //! | every verb agrees with a queue, across the wrap | libFuzzer, corpus replayed by the tests | `cargo +nightly fuzz run spsc_ops`, `mpsc_ops`, `fan_in_ops` |
 //! | no data race in the compiled code | ThreadSanitizer on a stress program, with a planted race that it must find | `benches/stress/tsan` |
+//! | no side that is killed or stopped, at any step, breaks a promise to the other | SIGKILL and SIGSTOP at every point, and a planted bug that must be found | `benches/killsweep/check` |
 //! | each message dropped once, even in a panic | drop counts, injected panics | `cargo test` |
 //! | no fence, no lock | the assembly | `benches/asm/check` |
 //! | what a message costs | instructions counted, compared with a record | `benches/instructions/check` |

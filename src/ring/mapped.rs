@@ -6,6 +6,7 @@
 
 use super::backing::{Backing, Geometry};
 use super::cursor::Position;
+use super::failpoint::point;
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::slot::Slot;
 use super::spsc::{Consumer, Producer};
@@ -161,6 +162,7 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
             let word = unsafe { source.wrapping_add(i).read() };
             // SAFETY: the same word of the slot.
             let target = unsafe { &*target.wrapping_add(i) };
+            point!();
             target.store(word, Ordering::Relaxed);
         }
         let (source, target) = (source.cast::<u8>(), target.cast::<AtomicU8>());
@@ -169,8 +171,10 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
             let byte = unsafe { source.wrapping_add(i).read() };
             // SAFETY: inside the slot.
             let target = unsafe { &*target.wrapping_add(i) };
+            point!();
             target.store(byte, Ordering::Relaxed);
         }
+        point!();
     }
 
     #[inline(always)]

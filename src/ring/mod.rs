@@ -41,6 +41,7 @@
 pub(crate) mod backing;
 pub(crate) mod cursor;
 pub(crate) mod ends;
+pub(crate) mod failpoint;
 pub(crate) mod layout;
 #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
 pub(crate) mod mapped;

@@ -57,6 +57,9 @@ mod side;
 pub mod spsc;
 mod sys;
 
+#[cfg(ringmail_failpoints)]
+#[doc(hidden)]
+pub use crate::ring::failpoint::{arm, arm_stop, passed};
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
 pub use message::{Message, Schema};
 pub use side::Peer;

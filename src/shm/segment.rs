@@ -8,6 +8,7 @@ use super::header::{self, Header};
 use super::sys::{self, Role};
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
+use crate::ring::failpoint::point;
 use crate::ring::mapped::{ConsumerPage, ProducerPage};
 use core::hash::BuildHasher;
 use core::mem::offset_of;
@@ -99,10 +100,12 @@ fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E)
 /// Makes the directory of plain names, or finds it as it must be.
 fn prepare_directory(path: &Path) -> Result<(), OpenError> {
     let Some(parent) = path.parent().filter(|&parent| parent == directory()) else { return Ok(()) };
+    point!();
     match rfs::mkdir(parent, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(failed("make the directory", parent)(error)),
     }
+    point!();
     // Not through a link that somebody planted in a directory that all may write.
     let found = rfs::lstat(parent).map_err(failed("look at", parent))?;
     let kind = rfs::FileType::from_raw_mode(found.st_mode);
@@ -190,17 +193,24 @@ fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError
         // alone: a forked child has its parent's.
         let unique = RandomState::new().hash_one(std::process::id());
         let scratch = parent.join(format!(".ringmail-{unique:016x}.new"));
+        point!();
         match rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => break (scratch, file),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(failed("create", &scratch)(error)),
         }
     };
+    point!();
     let (scratch, file) = (Scratch(scratch), File::from(file));
     reserve(&file, layout, path)?;
+    point!();
     file.write_all_at(&header.encode(), 0).map_err(failed("write", path))?;
+    point!();
     match rfs::renameat_with(rfs::CWD, &scratch.0, rfs::CWD, path, RenameFlags::NOREPLACE) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Ok(()) | Err(Errno::EXIST) => {
+            point!();
+            Ok(())
+        }
         Err(error) => Err(failed("name", path)(error)),
     }
 }
@@ -218,7 +228,9 @@ impl Drop for Held {
     fn drop(&mut self) {
         // A forked child's lock is its parent's.
         if self.pid == std::process::id() {
+            point!();
             sys::give_role(&self.lock, self.role);
+            point!();
         }
     }
 }
@@ -226,6 +238,7 @@ impl Drop for Held {
 impl Held {
     /// Takes `role` if nobody has it, else gives the file back.
     fn take(lock: File, role: Role, path: &Path) -> Result<Result<Self, File>, OpenError> {
+        point!();
         match sys::take_role(&lock, role).map_err(failed("lock", path))? {
             true => Ok(Ok(Self { lock, role, pid: std::process::id() })),
             false => Ok(Err(lock)),
@@ -260,6 +273,7 @@ pub(super) fn take(
             Ok(held) => held,
             Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
         };
+        point!();
         // Whoever removes a segment holds both roles: from now on it stays, if it is still the one of that name.
         let (same, map) = match open_file(path) {
             Ok(map) => (is_same(&map, &held.lock, path)?, map),
@@ -267,6 +281,7 @@ pub(super) fn take(
             Err(error) => return Err(error),
         };
         if same {
+            point!();
             return Ok((held, map, found));
         }
     }
@@ -302,6 +317,8 @@ pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     if !is_same(&sender.lock, &named, path)? || !is_same(&receiver.lock, &named, path)? {
         return Ok(false);
     }
+    point!();
     rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(failed("remove", path))?;
+    point!();
     Ok(true)
 }

@@ -4,6 +4,7 @@ use super::error::{Ended, OpenError};
 use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
 use crate::ring::cursor::Position;
+use crate::ring::failpoint::point;
 use crate::ring::mapped::Session;
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use crate::wait::{Deadline, WaitStrategy};
@@ -77,21 +78,30 @@ impl Side {
         let last = own.last();
         if own.left.load(Ordering::Relaxed) < last {
             // Partner: `news`. The lock is ours, so all that the dead one stored is there.
+            point!();
             own.died.store(last, Ordering::Release);
         }
         // `check_words` has seen that there is room to count on; should somebody write there since, it wraps.
         let epoch = last.wrapping_add(1);
+        point!();
         own.begun.store(epoch, Ordering::Release);
+        point!();
         own.parked.0.rise();
+        point!();
         let registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         own.unfenced.store(registered.into(), Ordering::Relaxed);
+        point!();
         // Partner: the first fence of `barrier`. Whoever did not see that word yet is seen to sleep by us.
         fence(Ordering::SeqCst);
         own.pid.store(std::process::id().into(), Ordering::Relaxed);
+        point!();
         resume();
         // Partner: `Session::last`, which loads it with Acquire.
+        point!();
         own.epoch.store(epoch, Ordering::Release);
+        point!();
         sys::wake(&own.epoch);
+        point!();
         Self {
             held,
             pid: std::process::id(),
@@ -103,7 +113,9 @@ impl Side {
 
     /// Ends the session in order.
     pub(super) fn end(&self, own: &Session) {
+        point!();
         own.left.store(own.epoch.load(Ordering::Relaxed), Ordering::Relaxed);
+        point!();
     }
 
     /// Whether this process is the one that opened the side.
@@ -139,6 +151,7 @@ impl Side {
         if self.held.0.peer_holds() {
             return (Peer::Here, session);
         }
+        point!();
         let left = observe(&peer.left);
         let state = match peer.last() {
             now if now != session => Peer::Here,
@@ -205,6 +218,7 @@ impl Side {
         };
         let nap = |expected, reached| {
             let longest = if reached { NAP } else { SHORT_NAP };
+            point!();
             sys::sleep_on(word, expected, deadline.left().map_or(longest, |left| left.min(longest)));
             let ready = &mut *ready.borrow_mut();
             if ready().is_none() { Some(Waited::Ready) } else { self.look_for_end(peer, ready) }
@@ -256,7 +270,9 @@ impl Side {
 fn wake(peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
     let wakes = peer.parked.0.answer(from, n);
     if wakes {
+        point!();
         sys::wake(word);
+        point!();
     }
     wakes
 }

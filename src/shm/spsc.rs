@@ -8,6 +8,7 @@ use super::side::{self, Peer, Side, Waited};
 use super::sys::{self, Map, Role};
 use crate::ring::cursor::Position;
 use crate::ring::ends::{Reader, Writer};
+use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::{Mapped, Raw, Session};
 use crate::ring::spsc::{Consumer, Producer};
@@ -96,6 +97,7 @@ impl<T: Message> Builder<T> {
         let header = Header::new(&layout, T::SCHEMA);
         let (held, file, layout) = segment::take(&path, &header, &layout, self.capacity.is_some(), role)?;
         let map = Map::new(&file, &layout, Some(role)).map_err(|source| OpenError::Io { what: "map", path, source })?;
+        point!();
         side::check_words(&map, &layout)?;
         Ok((Arc::new(map), layout, held))
     }

@@ -14,6 +14,7 @@
 
 use super::barrier;
 use crate::ring::cursor::Position;
+use crate::ring::failpoint::point;
 use crate::ring::order::mutant;
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -47,7 +48,9 @@ impl Parked {
         mut nap: impl FnMut(u64, bool) -> Option<R>,
     ) -> R {
         let awaited = if mutant!(NapAwaited) { 0 } else { awaited };
+        point!();
         self.0.store(Position::new(awaited).closed_word(), Ordering::Relaxed);
+        point!();
         let reached = mutant!(NapHeavy) || barrier();
         let found = loop {
             match look() {
@@ -59,7 +62,9 @@ impl Parked {
                 }
             }
         };
+        point!();
         self.0.store(Position::new(awaited).open_word(), Ordering::Relaxed);
+        point!();
         found
     }
 

@@ -6,6 +6,7 @@ use super::super::backing::Heap;
 use super::super::backing::{Backing, Geometry, drop_run};
 use super::super::cursor::Position;
 use super::super::ends::{Next, Reader};
+use super::super::failpoint::point;
 use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order;
 use super::super::slot::{self, Slot};
@@ -126,7 +127,9 @@ impl<B: Backing> Consumer<B> {
     /// Receives again, where one that left before has closed.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn reopen(&mut self) {
+        point!();
         self.own().gone.0.store(0, Ordering::Relaxed);
+        point!();
     }
 
     /// Where the producer stands while there is no message.
@@ -203,7 +206,9 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 
     #[inline(always)]
     fn release(&mut self) {
+        point!();
         self.own().head.store(self.head.open_word(), order::publish_head());
+        point!();
     }
 
     #[inline(always)]
@@ -283,7 +288,9 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 
     fn close(&mut self) {
         // The producer's next send is refused.
+        point!();
         self.own().gone.0.store(1, Ordering::Relaxed);
+        point!();
     }
 
     /// See [`super`], I5.
@@ -328,10 +335,12 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
     #[cfg(feature = "std")]
     fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
+        point!();
     }
 
     fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
+        point!();
     }
 
     fn stats(&self) -> Stats {

@@ -3,6 +3,7 @@
 use super::super::backing::{Backing, Geometry, Heap, drop_run};
 use super::super::cursor::Position;
 use super::super::ends::Writer;
+use super::super::failpoint::point;
 use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
 use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
@@ -95,6 +96,15 @@ impl<B: Backing> Producer<B> {
         if ahead != 0 && self.full_at.since(self.tail) > ahead {
             slot::prefetch_for_write(self.slot(self.tail.plus(ahead)));
         }
+        #[cfg(ringmail_planted_early_publish)]
+        if B::SHARED {
+            // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
+            let slot = self.slot(self.tail);
+            self.publish(1);
+            // SAFETY: none, the consumer may read it already.
+            unsafe { B::put(slot, value) };
+            return Ok(());
+        }
         // SAFETY: `tail < full_at`, so the slot is ours and empty (I2).
         unsafe { B::put(self.slot(self.tail), value) };
         self.publish(1);
@@ -104,7 +114,9 @@ impl<B: Backing> Producer<B> {
     #[inline(always)]
     fn publish(&mut self, n: u64) {
         self.tail = self.tail.plus(n);
+        point!();
         self.own().tail.store(self.tail.open_word(), order::publish_tail());
+        point!();
     }
 
     /// Looks how far the consumer has come. Whether there is room now.
@@ -258,7 +270,9 @@ impl<B: Backing> Producer<B> {
     /// Sends again, where one that left before has closed.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn reopen(&mut self) {
+        point!();
         self.own().tail.store(self.tail.open_word(), order::publish_tail());
+        point!();
     }
 
     /// The next position to write.
@@ -285,7 +299,9 @@ impl<B: Backing> Producer<B> {
         if !self.closed {
             self.closed = true;
             self.full_at = self.tail;
+            point!();
             self.own().tail.store(self.tail.closed_word(), order::close_tail());
+            point!();
         }
         self.settle();
     }
@@ -362,15 +378,18 @@ impl<B: Backing> Writer for Producer<B> {
 
     fn count_full(&mut self) {
         self.own().counters.0.full.add(1);
+        point!();
     }
 
     #[cfg(feature = "std")]
     fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
+        point!();
     }
 
     fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
+        point!();
     }
 
     fn stats(&self) -> Stats {

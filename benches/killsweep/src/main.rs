@@ -1,0 +1,60 @@
+//! Kills one side of a channel between processes at every point at which the other can see a difference, and looks what is left.
+//!
+//! ```text
+//! ringmail-killsweep                every scenario, some at a time
+//! ringmail-killsweep sweep NAME     one of them
+//! ```
+//!
+//! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
+//! point, the second, and so on until it lives to its end. The parent plays the other side (`parent`), and then opens the dead one
+//! anew. The points are `ringmail::ring::failpoint`'s: `benches/killsweep/check` builds with them.
+//!
+//! What must hold, at every point:
+//! * no message is torn, none comes out of order, none twice, and none is missing whose send has returned;
+//! * a receive that has returned is not repeated; what a handler was given comes again unless the handler returned;
+//! * whoever waits for the dead side is told in time, and whoever opens it goes on where it stopped;
+//! * a creator that is killed leaves no more than the file under its first name.
+//!
+//! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
+
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+mod message;
+#[cfg(target_os = "linux")]
+mod other;
+#[cfg(target_os = "linux")]
+mod parent;
+#[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod scenario;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => parent::all(),
+        ["sweep", name] => match scenario::find(name) {
+            Some(scenario) => parent::sweep(scenario),
+            None => usage(),
+        },
+        ["child", script, channel, wait, first, how, at] => child::main(script, channel, wait, first, how, at),
+        _ => usage(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("channels between processes are for Linux");
+    ExitCode::FAILURE
+}
+
+#[cfg(target_os = "linux")]
+fn usage() -> ExitCode {
+    eprintln!("usage: ringmail-killsweep [sweep NAME]; names: {}", scenario::names());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,481 @@
+//! The process that looks.
+
+use crate::message::Told;
+use crate::other::{Other, Step, builder};
+use crate::run::{Fate, Run};
+use crate::scenario::{self, Scenario};
+use ringmail::WaitStrategy;
+use ringmail::shm::{Ended, OpenError, Peer, Role};
+use rustix::process::Signal;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Scenarios at a time: most of each is waiting.
+const AT_A_TIME: usize = 5;
+/// A death is reported within this, by contract, and what a busy machine may add.
+const NOTICE: Duration = Duration::from_millis(100);
+const SLACK: Duration = Duration::from_millis(400);
+/// One step of the parent's; longer than a death may go unnoticed.
+const STEP: Duration = Duration::from_millis(200);
+/// Without progress for so long something hangs.
+const STALL: Duration = Duration::from_secs(5);
+/// How long a stopped child stays so, and how many are.
+const STOPPED: Duration = Duration::from_millis(300);
+const STOPS: u64 = 8;
+/// Enough to be sure.
+const MOST_VIOLATIONS: u64 = 10;
+
+/// Runs every scenario in a process of its own and adds up what they say.
+pub(crate) fn all() -> ExitCode {
+    let mut waiting = scenario::ALL.iter();
+    let mut running: Vec<Child> = Vec::new();
+    // Points, runs, violations, slowest notice.
+    let mut sum = [0u64; 4];
+    let mut ok = true;
+    loop {
+        while running.len() < AT_A_TIME {
+            let Some(next) = waiting.next() else { break };
+            match Command::new("/proc/self/exe").args(["sweep", next.name]).stdout(Stdio::piped()).spawn() {
+                Ok(child) => running.push(child),
+                Err(error) => return fail(&format!("could not run {}: {error}", next.name)),
+            }
+        }
+        if running.is_empty() {
+            break;
+        }
+        let done = running.iter_mut().position(|child| !matches!(child.try_wait(), Ok(None)));
+        let Some(done) = done else {
+            sleep(Duration::from_millis(5));
+            continue;
+        };
+        let Ok(output) = running.swap_remove(done).wait_with_output() else { return fail("a sweep was lost") };
+        ok &= output.status.success();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let Some(numbers) = line.strip_prefix("sum ") else {
+                println!("{line}");
+                continue;
+            };
+            let numbers: Vec<u64> = numbers.split(' ').filter_map(|n| n.parse().ok()).collect();
+            if let [points, runs, violations, notice] = numbers[..] {
+                sum = [sum[0] + points, sum[1] + runs, sum[2] + violations, sum[3].max(notice)];
+            }
+        }
+    }
+    let [points, runs, violations, notice] = sum;
+    println!("a death was noticed within {notice} ms");
+    println!("killsweep: {points} points × {runs} runs, {violations} violations");
+    if ok && violations == 0 && points > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn fail(what: &str) -> ExitCode {
+    eprintln!("{what}");
+    ExitCode::FAILURE
+}
+
+/// Kills the child of `scenario` at every point, and stops it at some.
+pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
+    let start = Instant::now();
+    let (mut kills, mut stops, mut violations) = (0u64, 0u64, 0u64);
+    let mut notice = Duration::ZERO;
+    let mut judge = |fate: Fate| match one(scenario, fate) {
+        Ok((killed, noticed)) => {
+            notice = notice.max(noticed);
+            killed
+        }
+        Err(what) => {
+            violations += 1;
+            println!("violation: {} {fate:?}: {what}", scenario.name);
+            if violations == MOST_VIOLATIONS {
+                println!("and no more of {}", scenario.name);
+            }
+            violations < MOST_VIOLATIONS
+        }
+    };
+    while judge(Fate::Kill(kills + 1)) {
+        kills += 1;
+    }
+    while stops < STOPS.min(kills) {
+        judge(Fate::Stop(1 + stops * kills / STOPS.min(kills)));
+        stops += 1;
+    }
+    let (millis, runs) = (notice.as_millis(), kills + 1 + stops);
+    println!(
+        "{:<20} {kills:4} points, {runs:4} runs ({stops} stopped), {violations} violations, {:5.1} s",
+        scenario.name,
+        start.elapsed().as_secs_f64()
+    );
+    println!("sum {kills} {runs} {violations} {millis}");
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A channel in a directory of its own.
+struct Name {
+    directory: PathBuf,
+    channel: String,
+}
+
+impl Name {
+    fn new(scenario: &Scenario) -> Result<Self, String> {
+        let directory = PathBuf::from(format!("/dev/shm/killsweep-{}-{}", scenario.name, std::process::id()));
+        fs::create_dir_all(&directory).map_err(|error| format!("no directory: {error}"))?;
+        Ok(Self { channel: directory.join("channel").to_string_lossy().into_owned(), directory })
+    }
+
+    /// What is there.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// What a child said, in short.
+struct Story {
+    told: Vec<(Told, u64)>,
+}
+
+impl Story {
+    fn last(&self) -> Option<Told> {
+        self.told.last().map(|told| told.0)
+    }
+
+    fn last_of(&self, what: Told) -> Option<u64> {
+        self.told.iter().rev().find(|told| told.0 == what).map(|told| told.1)
+    }
+
+    /// Whether it certainly had its side open.
+    fn inside(&self) -> bool {
+        !matches!(self.last(), None | Some(Told::Closing | Told::Closed | Told::Finished))
+    }
+}
+
+/// One run: whether the child was killed, and how long its death went unnoticed.
+fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
+    let name = Name::new(scenario)?;
+    let channel = &*name.channel;
+    if scenario.alone {
+        let mut run = Run::start(scenario, scenario.script, channel, 1, fate)?;
+        let mut held = None;
+        if let Fate::Stop(_) = fate {
+            while run.end().is_none() && !run.is_stopped() {
+                sleep(Duration::from_millis(1));
+            }
+            held = meanwhile(scenario, channel)?;
+            run.signal(Signal::CONT);
+        }
+        let killed = run.killed()?;
+        let was_used = held.take().is_some();
+        let story = Story { told: run.told() };
+        if scenario.script == "remove" && !killed && !was_used && !name.files().is_empty() {
+            return Err("not removed".into());
+        }
+        after_alone(scenario, &name, &story, killed)?;
+        return Ok((killed, Duration::ZERO));
+    }
+    let mut other = Other::open(channel, scenario.role.other_role(), scenario.parent_waits, 1).map_err(text)?;
+    let mut first = 1;
+    if scenario.succeeds {
+        let script = if scenario.role == Role::Sender { "full" } else { "empty" };
+        let mut before = Run::start(scenario, script, channel, 1, Fate::Live)?;
+        wait_until("the first child sleeps", || other.peer_parks() != 0)?;
+        sleep(Duration::from_millis(1));
+        before.signal(Signal::KILL);
+        before.killed()?;
+        if other.peer() != Peer::Died {
+            return Err(format!("the first child is dead, and its side is {:?}", other.peer()));
+        }
+        if scenario.role == Role::Sender {
+            first = 1 + crate::child::CAPACITY as u64;
+        }
+    }
+    // Every other time this side is told of that death before somebody succeeds; then it must not be told again.
+    let asked = scenario.succeeds && matches!(fate, Fate::Kill(at) if at % 2 == 0);
+    if asked {
+        wait_until("the first child's death is told", || other.step(STEP) == Ok(Step::Ended(Ended::PeerDied)))?;
+    }
+    let mut run = Run::start(scenario, scenario.script, channel, first, fate)?;
+    if scenario.succeeds && !asked {
+        // This side asks for the first time when the second holder is there: the first one's death must not be hidden by it.
+        wait_until("the second child opens", || !run.told().is_empty() || run.end().is_some() || run.is_stopped())?;
+    }
+    let noticed = play(scenario, &mut other, &run, fate, channel, asked)?;
+    let killed = run.killed()?;
+    let story = Story { told: run.told() };
+    match scenario.role {
+        Role::Sender => {
+            let got = other.next - 1;
+            let sent = story.last_of(Told::Sent).unwrap_or(first - 1);
+            let begun = story.last_of(Told::Sending).unwrap_or(first - 1);
+            if got < sent || got > begun {
+                return Err(format!("received up to {got} of {sent} sent, {begun} begun"));
+            }
+            let again = Other::open(channel, Role::Sender, WaitStrategy::Park, other.next).map_err(text)?;
+            after(again, other)?;
+        }
+        Role::Receiver => {
+            let sent = other.next - 1;
+            let mut again = Other::open(channel, Role::Receiver, WaitStrategy::Park, 0).map_err(text)?;
+            resumed(&mut again, &story, sent)?;
+            after(other, again)?;
+        }
+    }
+    gone(&name, 0)?;
+    Ok((killed, noticed))
+}
+
+/// Plays the other side until the child has ended and this side knows. How long its death went unnoticed.
+fn play(
+    scenario: &Scenario,
+    other: &mut Other,
+    run: &Run,
+    fate: Fate,
+    channel: &str,
+    asked: bool,
+) -> Result<Duration, String> {
+    let mut progress = Instant::now();
+    let mut notice = None;
+    let mut may_stop = matches!(fate, Fate::Stop(_));
+    // A death that this side has not been told of yet, and will be once: the earlier holder's.
+    let mut old_deaths = u64::from(scenario.succeeds && !asked);
+    loop {
+        if may_stop && run.is_stopped() {
+            may_stop = false;
+            stopped(other, run, scenario, channel, &mut old_deaths)?;
+            run.signal(Signal::CONT);
+            progress = Instant::now();
+        }
+        if scenario.slow {
+            sleep(Duration::from_millis(4));
+        }
+        let dead = run.end();
+        let step = other.step(if may_stop { STEP / 20 } else { STEP })?;
+        match (step, dead) {
+            (Step::Moved, _) => progress = Instant::now(),
+            (_, None) if progress.elapsed() > STALL => {
+                return Err(format!("no progress; the child said {:?}", run.told().last()));
+            }
+            (Step::Nothing, None) => {}
+            // Killed before it had any part in the channel.
+            (Step::Nothing, Some(_)) if other.peer() == Peer::Never => return Ok(Duration::ZERO),
+            (Step::Nothing, Some((at, _))) if at.elapsed() > NOTICE + SLACK => {
+                return Err("its death was not noticed".into());
+            }
+            (Step::Nothing, Some(_)) => {}
+            // Perhaps of an earlier session of it: what is said from now on is of its last.
+            (Step::Ended(ended), None) => {
+                let told = Instant::now();
+                match end_of(run, other) {
+                    Some((at, _)) => notice = notice.or(Some(told.saturating_duration_since(at))),
+                    None => alive(ended, other, &mut old_deaths, run)?,
+                }
+            }
+            (Step::Ended(ended), Some((at, _))) => {
+                let story = Story { told: run.told() };
+                if story.inside() && ended == Ended::Disconnected {
+                    return Err(format!("died after {:?}, reported as {ended:?}", story.last()));
+                }
+                if story.last() == Some(Told::Finished) && ended == Ended::PeerDied {
+                    return Err("closed in order, reported dead".into());
+                }
+                if story.last() == Some(Told::Finished) && old_deaths != 0 {
+                    return Err("the earlier holder's death was never told".into());
+                }
+                return Ok(notice.unwrap_or_else(|| at.elapsed()));
+            }
+        }
+    }
+}
+
+/// When the child ended. Where its side is free and not closed, that is about to be known.
+fn end_of(run: &Run, other: &Other) -> Option<(Instant, ExitStatus)> {
+    let late = Instant::now() + NOTICE + SLACK;
+    while run.end().is_none() && other.peer() == Peer::Died && Instant::now() < late {
+        sleep(Duration::from_millis(1));
+    }
+    run.end()
+}
+
+/// The end of a session was reported while the child lives: it may have closed and be about to open again.
+fn alive(ended: Ended, other: &mut Other, old_deaths: &mut u64, run: &Run) -> Result<(), String> {
+    if ended == Ended::PeerDied {
+        *old_deaths =
+            old_deaths.checked_sub(1).ok_or_else(|| format!("reported dead, alive: {:?}", run.told().last()))?;
+    }
+    other.wait_for_peer(Duration::from_millis(20));
+    Ok(())
+}
+
+/// The child is stopped: for as long as it is, nothing is taken from it.
+fn stopped(
+    other: &mut Other,
+    run: &Run,
+    scenario: &Scenario,
+    channel: &str,
+    old_deaths: &mut u64,
+) -> Result<(), String> {
+    // All that it wrote has been read by then.
+    sleep(STOPPED / 6);
+    let inside = Story { told: run.told() }.inside();
+    let (peer, until) = (other.peer(), Instant::now() + STOPPED);
+    if inside && peer != Peer::Here {
+        return Err(format!("stopped, and its side is {peer:?}"));
+    }
+    while Instant::now() < until {
+        match other.step(STOPPED / 6)? {
+            // The earlier holder, as long as this one has no part.
+            Step::Ended(Ended::PeerDied) if *old_deaths != 0 || peer == Peer::Died => {
+                *old_deaths = 0;
+                sleep(Duration::from_millis(5));
+            }
+            // Stopped in the middle of its closing.
+            Step::Ended(Ended::Disconnected) if !inside => sleep(Duration::from_millis(5)),
+            Step::Ended(ended) => return Err(format!("only stopped, reported {ended:?}")),
+            Step::Moved | Step::Nothing => {}
+        }
+    }
+    if other.peer() != peer {
+        return Err(format!("stopped, and its side went from {peer:?} to {:?}", other.peer()));
+    }
+    match Other::open(channel, scenario.role, WaitStrategy::Park, 0) {
+        Err(OpenError::Taken { .. }) => {}
+        Err(error) => return Err(format!("its side while it is stopped: {error}")),
+        Ok(_) if inside || peer == Peer::Here => return Err("its side was taken while it is stopped".into()),
+        // It had none: and has one session more before its own.
+        Ok(_) => {}
+    }
+    Ok(())
+}
+
+/// A channel whose maker is stopped can be opened: the other side of it, until the maker has ended. Who removes it holds both.
+fn meanwhile(scenario: &Scenario, channel: &str) -> Result<Option<Other>, String> {
+    sleep(STOPPED);
+    match Other::open(channel, scenario.role.other_role(), WaitStrategy::Park, 1) {
+        Ok(other) => Ok(Some(other)),
+        Err(OpenError::Taken { .. }) if scenario.script == "remove" => Ok(None),
+        Err(error) => Err(format!("while its maker is stopped: {error}")),
+    }
+}
+
+/// The next holder of a dead receiver's role gets what it should.
+fn resumed(again: &mut Other, story: &Story, sent: u64) -> Result<(), String> {
+    let number = |told: &Told| matches!(told, Told::Received | Told::Handled);
+    let last = story.told.iter().rev().find(|told| number(&told.0)).map_or(0, |told| told.1);
+    // What was certainly given up: received, or handled by a handler that returned and was told of.
+    let operation = story.told.iter().rposition(|told| matches!(told.0, Told::Receiving | Told::Handling));
+    let (from, to) = match operation.map(|at| (story.told[at].0, &story.told[at..])) {
+        Some((Told::Receiving, [_])) => (last + 1, last + 2),
+        Some((Told::Handling, since)) if !since.iter().any(|told| told.0 == Told::Freed) => {
+            (last + 1 - since.iter().filter(|told| told.0 == Told::Handled).count() as u64, last + 1)
+        }
+        _ => (last + 1, last + 1),
+    };
+    let first = again.receive_any()?;
+    // None is left: all of them were received.
+    let first = first.unwrap_or(sent + 1);
+    if first < from || first > to {
+        return Err(format!("resumed at {first} instead of {from} to {to}, after {:?}", story.told.last()));
+    }
+    again.next = first + u64::from(first <= sent);
+    while again.next <= sent {
+        if again.step(Duration::ZERO)? != Step::Moved {
+            return Err(format!("{} of {sent} is missing", again.next));
+        }
+    }
+    Ok(())
+}
+
+/// Both sides are the parent's now: more messages pass, and then the channel ends in order.
+fn after(mut sends: Other, mut receives: Other) -> Result<(), String> {
+    let mut ended = 0;
+    for _ in 0..2 {
+        for _ in 0..crate::child::CAPACITY {
+            while sends.step(STEP)? != Step::Moved {
+                ended += 1;
+                if ended > 1 {
+                    return Err("no message can be sent any more".into());
+                }
+            }
+        }
+        while receives.next < sends.next {
+            if receives.step(STEP)? != Step::Moved {
+                return Err("what was sent after the death does not come".into());
+            }
+        }
+    }
+    // The death is news once, and then there is merely nothing.
+    let quiet = [receives.step(Duration::ZERO)?, receives.step(Duration::ZERO)?];
+    if quiet[1] != Step::Nothing {
+        return Err(format!("after the death: {quiet:?}"));
+    }
+    drop(sends);
+    match receives.step(STEP)? {
+        Step::Ended(Ended::Disconnected) => Ok(()),
+        other => Err(format!("closed at last, reported {other:?}")),
+    }
+}
+
+/// The child made the segment, or was killed before; whoever comes next finds or makes one that works.
+fn after_alone(scenario: &Scenario, name: &Name, story: &Story, killed: bool) -> Result<(), String> {
+    let left = name.files();
+    let scratch = left.iter().filter(|file| file.starts_with('.') && file.ends_with(".new")).count();
+    if left.len() - scratch > 1 || scratch > usize::from(killed && story.told.is_empty()) {
+        return Err(format!("left behind: {left:?}"));
+    }
+    let channel = &*name.channel;
+    let mut receives = Other::open(channel, Role::Receiver, WaitStrategy::Park, 1).map_err(text)?;
+    while let Some(number) = receives.receive_any()? {
+        if number > story.last_of(Told::Sending).unwrap_or(0) {
+            return Err(format!("received {number}, which nobody sent"));
+        }
+    }
+    let removing = scenario.script == "remove" && story.last_of(Told::Opened) == Some(1);
+    if !removing && receives.next <= story.last_of(Told::Sent).unwrap_or(0) {
+        return Err("the message is lost".into());
+    }
+    let sends = Other::open(channel, Role::Sender, WaitStrategy::Park, receives.next).map_err(text)?;
+    after(sends, receives)?;
+    gone(name, scratch)
+}
+
+/// Nobody has a side: the channel goes, and nothing stays but a dead creator's file.
+fn gone(name: &Name, scratch: usize) -> Result<(), String> {
+    match builder(&name.channel, WaitStrategy::Park).remove() {
+        Ok(true) => {}
+        other => return Err(format!("not removed: {other:?}")),
+    }
+    let left = name.files();
+    if left.len() == scratch { Ok(()) } else { Err(format!("left behind: {left:?}")) }
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+    let late = Instant::now() + STALL;
+    while !holds() {
+        if Instant::now() > late {
+            return Err(format!("not within {} s: {what}", STALL.as_secs()));
+        }
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn text(error: OpenError) -> String {
+    error.to_string()
+}
+
+trait OtherRole {
+    fn other_role(self) -> Self;
+}
+
+impl OtherRole for Role {
+    fn other_role(self) -> Self {
+        if self == Self::Sender { Self::Receiver } else { Self::Sender }
+    }
+}

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Payload sizes, in bytes, for which a measuring loop is compiled.
 pub(crate) const PAYLOADS: [usize; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
 
-/// Measures ringmail channels on the cores you name.
+/// Measures ringmail channels on the cores you name, and uses those between processes.
 #[derive(Debug, Parser)]
 #[command(name = "ringmail", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -20,6 +20,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes
     Latency(Box<Latency>),
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    #[command(flatten)]
+    Shm(crate::shm::Verb),
 }
 
 const LATENCY_LONG: &str = "\
@@ -228,7 +231,9 @@ mod tests {
     #[test]
     fn flags_may_stand_before_or_after_pair() {
         for line in ["ringmail latency pair 0 4 --seed 7", "ringmail latency --seed 7 pair 0 4"] {
-            let Command::Latency(latency) = Cli::try_parse_from(line.split(' ')).unwrap().command;
+            let Command::Latency(latency) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+                panic!("{line} is another verb");
+            };
             assert_eq!(latency.seed, Some(7));
             assert!(matches!(latency.what, Some(What::Pair { a: 0, b: 4 })));
         }

@@ -4,6 +4,7 @@
 //!   args ──> latency ──> measure (pinned threads) ──> report ──> render ──> output
 //!               └──────> topology, env, warnings ───────┘
 //! ```
+//! The verbs of channels between processes are in `shm`.
 
 mod args;
 mod env;
@@ -12,6 +13,8 @@ mod measure;
 mod output;
 mod render;
 mod report;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod shm;
 mod topology;
 mod warnings;
 
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let result = match cli.command {
         args::Command::Latency(latency) => latency::run(&latency),
+        #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+        args::Command::Shm(verb) => shm::run(&verb),
     };
     result.unwrap_or_else(|failure| {
         // Nobody is left to tell if standard error is gone too.

@@ -78,7 +78,7 @@ impl Sinks {
                 Some(file) => replace(file, &text),
                 None => {
                     stdout_is_free = false;
-                    to_stdout(&text)
+                    to_stdout(&text).map(drop)
                 }
             };
             // One full disk must not cost the other outputs.
@@ -86,7 +86,7 @@ impl Sinks {
                 failures.push(format!("cannot write {}: {error}", path.display()));
             }
         }
-        let shown = if stdout_is_free { to_stdout(&terminal::draw(report, cell, look)) } else { Ok(()) };
+        let shown = if stdout_is_free { to_stdout(&terminal::draw(report, cell, look)).map(drop) } else { Ok(()) };
         if let Err(error) = shown {
             failures.push(format!("cannot write to standard output: {error}"));
         }
@@ -109,12 +109,12 @@ fn replace(mut file: File, text: &str) -> io::Result<()> {
     file.flush()
 }
 
-/// A reader that has seen enough, as in `| head -1`, is no error.
-fn to_stdout(text: &str) -> io::Result<()> {
+/// Whether it was written: a reader that has seen enough, as in `| head -1`, is no error.
+pub(crate) fn to_stdout(text: &str) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
     }
 }
 

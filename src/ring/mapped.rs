@@ -22,6 +22,8 @@ use zerocopy::{IntoBytes, TryFromBytes};
 pub(crate) struct ProducerPage {
     pub(crate) block: ProducerBlock,
     pub(crate) session: Session,
+    /// Of a channel of records only.
+    pub(crate) marks: Line<[Mark; 2]>,
 }
 
 /// The consumer's page. Not in the producer's order: with both positions at the same place of their pages, a side's look at the other's would
@@ -30,6 +32,14 @@ pub(crate) struct ProducerPage {
 pub(crate) struct ConsumerPage {
     pub(crate) session: Session,
     pub(crate) block: ConsumerBlock,
+}
+
+/// How many records there were at a position. The producer writes the two in turn, each before the position that it names: whoever
+/// takes over finds the one of the position that was published, wherever the producer before ended.
+#[repr(C)]
+pub(crate) struct Mark {
+    pub(crate) records: AtomicU64,
+    pub(crate) tail: AtomicU64,
 }
 
 /// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
@@ -58,7 +68,8 @@ mod offsets {
     const_assert_eq!(size_of::<Session>(), 256);
     const_assert_eq!(offset_of!(Session, parked), 128);
     const_assert_eq!(offset_of!(ProducerPage, session), 256);
-    const_assert_eq!(size_of::<ProducerPage>(), 512);
+    const_assert_eq!(offset_of!(ProducerPage, marks), 512);
+    const_assert_eq!(size_of::<ProducerPage>(), 640);
     const_assert_eq!(offset_of!(ConsumerPage, block), 256);
     const_assert_eq!(size_of::<ConsumerPage>(), 640);
 }

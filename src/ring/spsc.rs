@@ -27,7 +27,7 @@ pub(crate) fn pair<T>(ring: Heap<T>) -> (Producer<Heap<T>>, Consumer<Heap<T>>) {
     (producer, consumer)
 }
 
-pub(super) fn stats(
+pub(crate) fn stats(
     producer: &ProducerBlock,
     consumer: &ConsumerBlock,
     start: Position,

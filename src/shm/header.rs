@@ -11,7 +11,7 @@
 
 use super::error::{Mismatch, OpenError};
 use super::message::Schema;
-use super::segment::Layout;
+use super::segment::{Kind, Layout};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -143,7 +143,8 @@ impl Header {
         differ("alignment", self.align.into(), ours.align.into())?;
         differ("page size", self.page.into(), ours.page.into())?;
         if capacity {
-            differ("capacity", self.capacity, ours.capacity)?;
+            let what = if self.kind == Kind::Bytes as u32 { "capacity in words of 8 bytes" } else { "capacity" };
+            differ(what, self.capacity, ours.capacity)?;
         }
         Ok(())
     }
@@ -157,7 +158,7 @@ impl Header {
 }
 
 /// This boot of the machine; zero where the kernel does not tell.
-fn boot() -> [u8; 16] {
+pub(super) fn boot() -> [u8; 16] {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()

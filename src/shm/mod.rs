@@ -17,6 +17,8 @@
 //! Whichever side comes first makes the segment; it stays when both have gone, with what was not received, until somebody removes
 //! it or the machine is started again.
 //!
+//! An onlooker sees what a channel does without taking part: [`look`] and [`list`].
+//!
 //! # Who is there
 //!
 //! A side is held by whoever has the kernel's lock for it. The kernel takes the lock back when that process ends, however it ends; no
@@ -26,7 +28,7 @@
 //! |---|---|
 //! | sender, before or inside a write | nothing of that message. The receiver gets the rest, then [`Ended::PeerDied`]; the next sender goes on |
 //! | sender, after it published | the message, at the latest 75 ms later should the receiver sleep |
-//! | receiver, inside the handler of `try_recv_with` or `drain` | the next receiver gets the message again: at least once |
+//! | receiver, inside the handler of `try_recv_with` or `drain`, or before `Batch::commit` | the next receiver gets the message again: at least once |
 //! | receiver, after `recv` | the message counts as received: at most once |
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!
@@ -46,11 +48,14 @@
 //!
 //! # Limits
 //!
-//! One sender and one receiver; messages of one fixed size. Nothing is written to disk on purpose: what survives a loss of power is not
+//! One sender and one receiver; messages of one fixed size ([`spsc`]) or records of any length up to a limit ([`bytes`]). Nothing is written to disk on purpose: what survives a loss of power is not
 //! specified.
 
+pub mod bytes;
+mod ends;
 mod error;
 mod header;
+mod look;
 mod message;
 mod segment;
 mod side;
@@ -61,6 +66,8 @@ mod sys;
 #[doc(hidden)]
 pub use crate::ring::failpoint::{arm, arm_stop, passed};
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use look::{Overview, SideView, list, look};
 pub use message::{Message, Schema};
+pub use segment::Kind;
 pub use side::Peer;
 pub use sys::Role;

@@ -14,7 +14,7 @@ use core::hash::BuildHasher;
 use core::mem::offset_of;
 use rustix::fs::{self as rfs, AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::hash::RandomState;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -22,10 +22,20 @@ use std::path::{Path, PathBuf};
 
 /// What travels in a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 #[repr(u32)]
-pub(super) enum Kind {
-    /// One sender, one receiver, messages of one type.
+pub enum Kind {
+    /// One sender, one receiver, messages of one type: [`spsc`](super::spsc).
     Spsc = 1,
+    /// One sender, one receiver, records of any length: [`bytes`](super::bytes).
+    Bytes = 2,
+}
+
+impl Kind {
+    /// The kind of that number in a header.
+    pub(super) fn from_number(number: u32) -> Option<Self> {
+        [Self::Spsc, Self::Bytes].into_iter().find(|&kind| kind as u32 == number)
+    }
 }
 
 /// Where everything lies: pages of header, sender, receiver, data.
@@ -92,7 +102,7 @@ pub(super) fn path_of(name: &str) -> Result<PathBuf, OpenError> {
     }
 }
 
-fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E) -> OpenError {
+pub(super) fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E) -> OpenError {
     let path = path.to_path_buf();
     move |error| OpenError::Io { what, path, source: error.into() }
 }
@@ -106,16 +116,26 @@ fn prepare_directory(path: &Path) -> Result<(), OpenError> {
         Err(error) => return Err(failed("make the directory", parent)(error)),
     }
     point!();
+    check_directory(parent)
+}
+
+/// Refuses a directory that others could change.
+pub(super) fn check_directory(path: &Path) -> Result<(), OpenError> {
     // Not through a link that somebody planted in a directory that all may write.
-    let found = rfs::lstat(parent).map_err(failed("look at", parent))?;
+    let found = rfs::lstat(path).map_err(failed("look at", path))?;
     let kind = rfs::FileType::from_raw_mode(found.st_mode);
     let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
-    if kind == rfs::FileType::Directory && ours { Ok(()) } else { Err(OpenError::NotOurs { path: parent.into() }) }
+    if kind == rfs::FileType::Directory && ours { Ok(()) } else { Err(OpenError::NotOurs { path: path.into() }) }
 }
 
 /// Opens what is there, for reading and writing, if it is a file of this user's.
 fn open_file(path: &Path) -> Result<File, OpenError> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    open_as(path, OFlags::RDWR)
+}
+
+/// Opens what is there if it is a file of this user's.
+pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
+    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match rfs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Err(OpenError::NotFound { path: path.into() }),
@@ -139,15 +159,21 @@ pub(super) fn open(path: &Path, ours: &Header, layout: &Layout, capacity: bool) 
     header.check(ours, capacity)?;
     let asked = usize::try_from(header.capacity).unwrap_or(usize::MAX);
     let found = Layout::new(layout.kind, asked, layout.size as usize, layout.stride as usize, layout.align as usize)?;
-    let metadata = file.metadata().map_err(failed("look at", path))?;
-    if metadata.len() != found.total() {
-        return Err(OpenError::Size { found: metadata.len(), wanted: found.total() });
-    }
+    let metadata = check_size(&file, &found, path)?;
     if metadata.blocks() * 512 < found.total() {
         // With holes: a full disk would be noticed by a signal in the middle of a send.
         reserve(&file, &found, path)?;
     }
     Ok((file, found))
+}
+
+/// Refuses a file that is longer or shorter than `layout` says.
+pub(super) fn check_size(file: &File, layout: &Layout, path: &Path) -> Result<Metadata, OpenError> {
+    let metadata = file.metadata().map_err(failed("look at", path))?;
+    match metadata.len() == layout.total() {
+        true => Ok(metadata),
+        false => Err(OpenError::Size { found: metadata.len(), wanted: layout.total() }),
+    }
 }
 
 pub(super) fn read_header(file: &File, path: &Path) -> Result<Header, OpenError> {

@@ -143,23 +143,8 @@ impl Side {
         self.look_after(peer).0
     }
 
-    /// The same, and of which session.
     fn look_after(&self, peer: &Session) -> (Peer, u64) {
-        // The words on both sides of the question: else a session that begins just after it would pass for one without a holder, and
-        // one that ends just before it for one that did not close.
-        let session = peer.last();
-        if self.held.0.peer_holds() {
-            return (Peer::Here, session);
-        }
-        point!();
-        let left = observe(&peer.left);
-        let state = match peer.last() {
-            now if now != session => Peer::Here,
-            0 => Peer::Never,
-            _ if left >= session => Peer::Left,
-            _ => Peer::Died,
-        };
-        (state, session)
+        look_after(peer, || self.held.0.peer_holds())
     }
 
     /// The last session of the other side that died, if another has begun since and nobody has been told. To be told where nothing
@@ -208,6 +193,10 @@ impl Side {
                 return Waited::TimedOut;
             }
             if look < spins { spin_loop() } else { yield_now() }
+        }
+        // Not only after the sleep: whoever published last and died then would be missed for two.
+        if let Some(ended) = self.look_for_end(peer, &mut ready) {
+            return ended;
         }
         parks();
         let ready = core::cell::RefCell::new(ready);
@@ -263,6 +252,25 @@ impl Side {
             sys::sleep_on(&peer.epoch, epoch, nap);
         }
     }
+}
+
+/// What became of the side that has the words `of`, and in which session; `is_held` asks the kernel whether somebody has it.
+pub(super) fn look_after(of: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
+    // The words on both sides of the question: else a session that begins just after it would pass for one without a holder, and
+    // one that ends just before it for one that did not close.
+    let session = of.last();
+    if is_held() {
+        return (Peer::Here, session);
+    }
+    point!();
+    let left = observe(&of.left);
+    let state = match of.last() {
+        now if now != session => Peer::Here,
+        0 => Peer::Never,
+        _ if left >= session => Peer::Left,
+        _ => Peer::Died,
+    };
+    (state, session)
 }
 
 #[cold]

@@ -37,6 +37,12 @@ impl Parked {
         self.0.store(self.0.load(Ordering::Relaxed) & !1, Ordering::Relaxed);
     }
 
+    /// Whether the sleeper sleeps, or is about to: for people to read.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn is_asleep(&self) -> bool {
+        Position::is_closed(self.0.load(Ordering::Relaxed))
+    }
+
     /// The sleeper: announces that it waits for `awaited`, a count of messages or places, and after `barrier` looks and sleeps in turn
     /// until one of the two has an answer. `look` says what the word to sleep on holds while there is nothing; `nap` sleeps while it holds
     /// that, and is told whether `barrier` reached the other side.

@@ -282,10 +282,16 @@ impl<B: Backing> Producer<B> {
         self.tail
     }
 
-    /// Where the consumer stood when there was no room.
+    /// Where the consumer stood when it was last looked at.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn awaited(&self) -> Position {
+    pub(crate) fn peer_seen(&self) -> Position {
         self.full_at.plus(self.geometry.capacity.wrapping_neg())
+    }
+
+    /// The message that must be consumed before there is room for `n`.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn awaited(&self, n: u64) -> Position {
+        self.tail.plus(n.wrapping_sub(1)).plus(self.geometry.capacity.wrapping_neg())
     }
 
     /// Whether the consumer's position was impossible.

@@ -1,0 +1,106 @@
+//! `ringmail ls`, `stat` and `clean`: what there is, and what is not needed any more.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::thread::sleep;
+
+use ringmail::shm::bytes::Builder;
+use ringmail::shm::{self, Kind, OpenError, Overview};
+
+use super::{Clean, Stat, refused};
+use crate::Failure;
+use crate::output::to_stdout;
+
+fn names() -> Result<Vec<String>, Failure> {
+    shm::list().map_err(|error| Failure::failed(format!("cannot list the channels: {error}")))
+}
+
+/// Whether somebody still reads what is shown.
+fn show(text: &str) -> Result<bool, Failure> {
+    to_stdout(text).map_err(|error| Failure::failed(format!("cannot write to standard output: {error}")))
+}
+
+/// Nobody is left to tell if standard error is gone too.
+fn warn(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+pub(super) fn ls() -> Result<ExitCode, Failure> {
+    let mut rows = Vec::new();
+    let mut code = ExitCode::SUCCESS;
+    for name in names()? {
+        match shm::look(&name) {
+            Ok(seen) => rows.push(row(name, &seen)),
+            // Removed since.
+            Err(OpenError::NotFound { .. }) => {}
+            Err(error) => {
+                warn(format_args!("{name}: {error}"));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    if !rows.is_empty() {
+        rows.insert(0, ["NAME", "KIND", "CAPACITY", "USED", "SENT", "SENDER", "RECEIVER"].map(String::from));
+        show(&table(&rows))?;
+    }
+    Ok(code)
+}
+
+/// Sizes are in messages, of records in bytes; what was sent is in messages or records.
+fn row(name: String, seen: &Overview) -> [String; 7] {
+    let unit = if seen.kind == Kind::Bytes { seen.message_bytes } else { 1 };
+    let size = |n: u64| format!("{}{}", n * unit, if unit == 1 { "" } else { " B" });
+    let sent = seen.records.unwrap_or(seen.stats.sent);
+    let (sender, receiver) = (seen.sender.state.to_string(), seen.receiver.state.to_string());
+    let (kind, used) = (seen.kind.to_string(), size(seen.stats.depth as u64));
+    [name, kind, size(seen.capacity), used, sent.to_string(), sender, receiver]
+}
+
+fn table(rows: &[[String; 7]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+pub(super) fn stat(args: &Stat) -> Result<ExitCode, Failure> {
+    loop {
+        let seen = shm::look(&args.name).map_err(refused)?;
+        let end = if args.watch.is_some() { "\n\n" } else { "\n" };
+        let read = show(&format!("{seen}{end}"))?;
+        match args.watch {
+            // A signal ends it as it ends any program: there is nothing to close.
+            Some(pause) if read => sleep(pause),
+            _ => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
+    if let Some(name) = &args.name {
+        return match Builder::new(name).remove().map_err(refused)? {
+            true => show(&format!("removed {name}\n")).map(|_| ExitCode::SUCCESS),
+            false => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
+        };
+    }
+    let mut code = ExitCode::SUCCESS;
+    for name in names()? {
+        match Builder::new(&name).remove() {
+            Ok(true) => {
+                show(&format!("removed {name}\n"))?;
+            }
+            Ok(false) => warn(format_args!("kept {name}: it is in use")),
+            Err(OpenError::NotFound { .. }) => {}
+            Err(error) => {
+                warn(format_args!("kept {name}: {error}"));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,367 @@
+//! Channels between processes, as users have them: the built command on both sides.
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A folder in memory, of a test's own and gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(format!("/dev/shm/ringmail-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A command that is killed if the test ends before it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Starts `ringmail` with these arguments; what it says on standard error can be read.
+    fn start(args: &[&str], input: Stdio, output: Stdio) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmail"));
+        command.args(args).stdin(input).stdout(output).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    fn receiver(args: &[&str], to: &str) -> Self {
+        Self::start(args, Stdio::null(), File::create(to).unwrap().into())
+    }
+
+    fn sender(args: &[&str]) -> Self {
+        Self::start(args, Stdio::piped(), Stdio::null())
+    }
+
+    /// The exit code, within a time that no right command takes, and what it said on standard error.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            sleep(Duration::from_millis(5));
+        };
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code(), said)
+    }
+
+    fn write(&mut self, text: &[u8]) {
+        // A command that has ended reads no more.
+        let _ = self.0.stdin.as_mut().unwrap().write_all(text);
+    }
+
+    /// The end of its input.
+    fn finish(&mut self) {
+        self.0.stdin = None;
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+/// Runs it to its end, which no right command of these takes long to come to.
+fn run(args: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command.args(["60", env!("CARGO_BIN_EXE_ringmail")]).args(args).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn lines(numbers: std::ops::Range<u32>) -> String {
+    numbers.map(|n| format!("{n}\n")).collect()
+}
+
+/// Waits until `stat` of the channel contains `part`.
+fn wait_for(name: &str, part: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !text(&run(&["stat", name]).stdout).contains(part) {
+        assert!(Instant::now() < deadline, "{name} never had {part:?}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until the file holds as many bytes.
+fn wait_for_bytes(path: &str, bytes: u64) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while std::fs::metadata(path).unwrap().len() < bytes {
+        assert!(Instant::now() < deadline, "{path} stays short");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_hundred_thousand_lines_arrive_as_they_were() {
+    let dir = Folder::new("lines");
+    let (name, out) = (dir.file("channel"), dir.file("out"));
+    let mut recv = Running::receiver(&["recv", &name, "--capacity", "4096"], &out);
+    wait_for(&name, "receiver  here");
+    let mut send = Running::sender(&["send", &name]);
+    // Lines of all lengths, an empty one, one that is no text, and a last one without an end.
+    let mut input = lines(0..100_000).into_bytes();
+    (0..300).for_each(|n| input.extend([b'x'; 300][..n].iter().chain(b"\n")));
+    input.extend(b"\xff\x00\n\nlast");
+    send.write(&input);
+    send.finish();
+    assert_eq!(send.end(), (Some(0), String::new()));
+    assert_eq!(recv.end(), (Some(0), String::new()));
+    input.push(b'\n');
+    assert!(std::fs::read(out).unwrap() == input);
+}
+
+#[test]
+fn what_was_sent_waits_for_a_receiver() {
+    let dir = Folder::new("waits");
+    let name = dir.file("channel");
+    for round in 0..3 {
+        let mut send = Running::sender(&["send", &name]);
+        send.write(lines(0..round).as_bytes());
+        send.finish();
+        assert_eq!(send.end().0, Some(0));
+    }
+    let out = run(&["recv", &name, "--count", "1"]);
+    assert_eq!((out.status.code(), text(&out.stdout)), (Some(0), "0\n".into()));
+    let out = run(&["recv", &name]);
+    assert_eq!((out.status.code(), text(&out.stdout)), (Some(0), "0\n1\n".into()));
+    // With nothing left, a receiver waits for the next sender, even for one that has nothing to say.
+    let mut recv = Running::receiver(&["recv", &name], &dir.file("out"));
+    wait_for(&name, "receiver  here");
+    sleep(Duration::from_millis(200));
+    assert_eq!(recv.0.try_wait().unwrap(), None);
+    let mut send = Running::sender(&["send", &name]);
+    send.finish();
+    assert_eq!((send.end().0, recv.end().0), (Some(0), Some(0)));
+    // A sender fills the channel, and waits for a receiver that is to come.
+    let mut send = Running::sender(&["send", &name]);
+    let input = "0123456789\n".repeat(60_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            send.write(input.as_bytes());
+            send.finish();
+        });
+        sleep(Duration::from_millis(200));
+        assert!(run(&["recv", &name]).stdout == input.as_bytes());
+    });
+    assert_eq!(send.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_sender_that_was_killed_leaves_whole_lines() {
+    let dir = Folder::new("sender-killed");
+    let (name, out) = (dir.file("channel"), dir.file("out"));
+    let mut recv = Running::receiver(&["recv", &name], &out);
+    wait_for(&name, "receiver  here");
+    let mut send = Running::sender(&["send", &name]);
+    send.write(lines(0..10_000).as_bytes());
+    wait_for_bytes(&out, 20_000);
+    send.signal("-KILL");
+    let (code, said) = recv.end();
+    assert_eq!(code, Some(3), "{said}");
+    let got = dir.read("out");
+    assert!(got.ends_with('\n') && lines(0..10_000).starts_with(&got));
+    let n = got.lines().count();
+    assert_eq!(said, format!("error: the sender has died: {n} records were written, all that it sent\n"));
+}
+
+/// What the sender says that it sent is written by the first or by the second, and nothing is missing in between.
+#[test]
+fn a_receiver_that_was_killed_is_followed_by_one_that_misses_nothing() {
+    let dir = Folder::new("receiver-killed");
+    let (name, first) = (dir.file("channel"), dir.file("first"));
+    let mut recv = Running::receiver(&["recv", &name, "--capacity", "8192"], &first);
+    wait_for(&name, "receiver  here");
+    let mut send = Running::sender(&["send", &name]);
+    send.write(lines(0..5_000).as_bytes());
+    wait_for_bytes(&first, 5_000);
+    recv.signal("-KILL");
+    let _ = recv.0.wait();
+    // More than the channel holds: it must notice.
+    send.write(lines(5_000..20_000).as_bytes());
+    let (code, said) = send.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.starts_with("error: the receiver has died: ") && said.contains(" records were sent"), "{said}");
+    let sent: u32 = said.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    let out = run(&["recv", &name]);
+    assert_eq!(out.status.code(), Some(0));
+    let (first, second) = (dir.read("first"), text(&out.stdout));
+    let start: u32 = second.lines().next().unwrap().parse().unwrap();
+    assert_eq!(second, lines(start..sent));
+    let whole = first.rfind('\n').map_or(0, |end| end + 1);
+    let printed = first[..whole].lines().count() as u32;
+    assert_eq!(first[..whole], lines(0..printed));
+    assert!(start <= printed, "{start} follows {printed}");
+}
+
+#[test]
+fn records_with_a_length_are_any_bytes() {
+    let dir = Folder::new("framed");
+    let (name, out) = (dir.file("channel"), dir.file("out"));
+    let mut recv = Running::receiver(&["recv", &name, "--length-framed"], &out);
+    let mut send = Running::sender(&["send", &name, "--length-framed"]);
+    let input = b"\x00\x00\x00\x00\x03\x00\x00\x00a\nb\x01\x00\x00\x00\xff";
+    send.write(input);
+    send.finish();
+    assert_eq!((send.end().0, recv.end().0), (Some(0), Some(0)));
+    assert_eq!(std::fs::read(&out).unwrap(), input);
+    for (input, why) in [
+        (&b"\x03\x00\x00"[..], "record 1 of standard input: the input ends in the middle"),
+        (b"\x03\x00\x00\x00ab", "record 1 of standard input: the input ends in the middle"),
+        (b"\xff\xff\xff\xff", "record 1 of standard input: 4294967295 bytes can never fit"),
+    ] {
+        let mut send = Running::sender(&["send", &name, "--length-framed"]);
+        send.write(input);
+        send.finish();
+        let (code, said) = send.end();
+        assert!(code == Some(1) && said.contains(why), "{code:?} {said}");
+    }
+}
+
+#[test]
+fn a_line_that_can_never_fit_is_told_its_limit() {
+    let dir = Folder::new("long");
+    let name = dir.file("channel");
+    let most = "x".repeat(1000 - 24);
+    for (line, code, why) in [
+        (format!("{most}\n"), 0, ""),
+        (most.clone(), 0, ""),
+        (format!("{most}y\n"), 1, "record 1 of standard input: a line that long can never fit, 976 bytes can"),
+        (most.repeat(3), 1, "larger --capacity"),
+    ] {
+        let mut send = Running::sender(&["send", &name, "--capacity", "1000"]);
+        send.write(line.as_bytes());
+        send.finish();
+        let (ended, said) = send.end();
+        assert!(ended == Some(code) && said.contains(why), "{ended:?} {said}");
+        if code == 0 {
+            assert_eq!(text(&run(&["recv", &name]).stdout), format!("{most}\n"));
+        }
+        assert!(run(&["clean", &name]).status.success());
+    }
+}
+
+#[test]
+fn output_that_nobody_takes_loses_nothing() {
+    let dir = Folder::new("pipe");
+    let name = dir.file("channel");
+    let mut send = Running::sender(&["send", &name]);
+    send.write(lines(0..10_000).as_bytes());
+    send.finish();
+    assert_eq!(send.end().0, Some(0));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (code, said) = Running::start(&["recv", &name], Stdio::null(), full.into()).end();
+    assert!(code == Some(1) && said.contains("cannot write to standard output: No space left"), "{said}");
+    let mut recv = Running::start(&["recv", &name], Stdio::null(), Stdio::piped());
+    drop(recv.0.stdout.take());
+    assert_eq!(recv.end(), (Some(0), String::new()));
+    assert!(text(&run(&["recv", &name]).stdout) == lines(0..10_000));
+}
+
+#[test]
+fn a_signal_ends_both_sides_in_order() {
+    let dir = Folder::new("signal");
+    let name = dir.file("channel");
+    // It waits for input.
+    let mut send = Running::sender(&["send", &name]);
+    send.write(b"a\nb\n");
+    wait_for(&name, "2 sent");
+    send.signal("-INT");
+    assert_eq!(send.end(), (Some(130), String::new()));
+    wait_for(&name, "sender    left");
+    assert_eq!(text(&run(&["recv", &name]).stdout), "a\nb\n");
+    // It waits for a sender.
+    let mut recv = Running::receiver(&["recv", &name], &dir.file("out"));
+    wait_for(&name, "receiver  here");
+    sleep(Duration::from_millis(300));
+    recv.signal("-TERM");
+    assert_eq!(recv.end(), (Some(130), String::new()));
+    wait_for(&name, "receiver  left");
+    // It waits for room.
+    let (name, input) = (dir.file("other"), dir.file("input"));
+    std::fs::write(&input, "0123456789\n".repeat(60_000)).unwrap();
+    let mut send = Running::start(&["send", &name], File::open(&input).unwrap().into(), Stdio::null());
+    // Of 5 words each, as many as fit.
+    wait_for(&name, "26214 sent");
+    sleep(Duration::from_millis(300));
+    send.signal("-INT");
+    assert_eq!(send.end().0, Some(130));
+    wait_for(&name, "sender    left");
+}
+
+#[test]
+fn channels_are_shown_and_removed_when_free() {
+    let name = format!("cli-test-{}", std::process::id());
+    let mut recv = Running::start(&["recv", &name], Stdio::null(), Stdio::null());
+    wait_for(&name, "receiver  here");
+    let out = run(&["ls"]);
+    let row = text(&out.stdout).lines().find(|line| line.starts_with(&name)).map(str::to_owned).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells, [&*name, "bytes", "1048576", "B", "0", "B", "0", "never", "here"]);
+    let stat = run(&["stat", &name]);
+    assert!(text(&stat.stdout).contains("bytes, 1048576 bytes"));
+    let second = run(&["recv", &name]);
+    assert!(second.status.code() == Some(1) && text(&second.stderr).contains("has a receiver already"));
+    let kept = run(&["clean", &name]);
+    assert_eq!(kept.status.code(), Some(1));
+    assert!(text(&kept.stderr).contains("is in use: end its sender and its receiver first"));
+    recv.signal("-KILL");
+    let _ = recv.0.wait();
+    let stat = text(&run(&["stat", &name]).stdout);
+    assert!(stat.contains("receiver  died"), "{stat}");
+    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}\n"));
+    for args in [["stat", &*name], ["clean", &*name]] {
+        let gone = run(&args);
+        assert!(gone.status.code() == Some(1) && text(&gone.stderr).contains("there is no channel at"));
+    }
+}
+
+#[test]
+fn a_wrong_call_says_what_to_do() {
+    for (args, code, why) in [
+        (&["send", "a b"][..], 2, "1 to 100 letters"),
+        (&["recv", ""], 2, "1 to 100 letters"),
+        (&["stat", ".x"], 2, "1 to 100 letters"),
+        (&["stat", "x", "--watch", "y"], 2, "a number of seconds"),
+        (&["recv", "x", "--count", "0"], 2, "--count"),
+        (&["send", "x", "--capacity", "0"], 2, "capacity 0"),
+        (&["clean"], 2, "--all"),
+        (&["clean", "x", "--all"], 2, "--all"),
+        (&["send", "/nowhere/x"], 1, "/nowhere/"),
+    ] {
+        let out = run(args);
+        let said = text(&out.stderr);
+        assert!(out.status.code() == Some(code) && said.contains(why), "{args:?}: {said}");
+        assert_eq!(text(&out.stdout), "");
+    }
+}

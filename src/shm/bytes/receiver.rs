@@ -1,0 +1,260 @@
+//! The side that receives records.
+
+use super::super::ends::{Opened, Rx, Taking};
+use super::super::error::{RecvError, TryRecvError};
+use super::super::side::Peer;
+use super::{HEADER, Header, WORD, max_len};
+use crate::ring::ends::Reader;
+use crate::ring::layout::Stats;
+use crate::ring::mapped::Raw;
+use crate::wait::{Deadline, WaitStrategy};
+use core::fmt;
+use core::time::Duration;
+use std::time::Instant;
+
+/// The receiving side. Dropping it closes the channel in order; what it has not received stays for the next receiver.
+///
+/// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
+pub struct Receiver {
+    rx: Rx<u64>,
+}
+
+/// What a record says beside its body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RecordInfo {
+    /// Which kind the sender says that it is.
+    pub kind: u16,
+    /// In which version of its meaning.
+    pub version: u32,
+    /// How many records were sent before it.
+    pub sequence: u64,
+    /// Bytes of the body.
+    pub len: usize,
+}
+
+impl Receiver {
+    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+        Self { rx: Rx::begin(opened, wait) }
+    }
+
+    /// Takes the next record if there is one now; its body takes the place of what is in `body`. A bounded number of steps.
+    ///
+    /// Does not ask the kernel whether the sender lives: [`Receiver::peer`] and the verbs that wait do. A record counts as received once this
+    /// has returned it: at most once, should this process be killed. [`Receiver::batch`] is for at least once.
+    ///
+    /// # Errors
+    /// `Empty`, or `Ended` with the reason once nothing is left; `body` is then as it was.
+    #[inline]
+    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
+        match self.take(body) {
+            Some(info) => Ok(info),
+            None => Err(nothing(&mut self.rx)),
+        }
+    }
+
+    /// Takes the next record, waiting for one if need be; also for a sender that was never there.
+    ///
+    /// # Errors
+    /// `Ended` with the reason once nothing is left.
+    #[inline]
+    pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, RecvError> {
+        self.recv_until(body, || Deadline::NEVER)
+    }
+
+    /// Takes the next record, waiting for at most `timeout`.
+    ///
+    /// # Errors
+    /// No record in time, or `Ended` with the reason once nothing is left.
+    pub fn recv_timeout_into(&mut self, body: &mut Vec<u8>, timeout: Duration) -> Result<RecordInfo, RecvError> {
+        self.recv_until(body, || Deadline::after(Some(timeout)))
+    }
+
+    /// Takes the next record, waiting until `deadline`.
+    ///
+    /// # Errors
+    /// No record in time, or `Ended` with the reason once nothing is left.
+    pub fn recv_deadline_into(&mut self, body: &mut Vec<u8>, deadline: Instant) -> Result<RecordInfo, RecvError> {
+        self.recv_until(body, || Deadline::at(deadline))
+    }
+
+    /// Waits until there is a record, for at most `timeout`, and takes nothing.
+    ///
+    /// # Errors
+    /// No record in time, or `Ended` with the reason once nothing is left.
+    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
+        let deadline = Deadline::after(Some(timeout));
+        while !self.rx.ring.has_message() {
+            wait(&mut self.rx, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to take records whose places stay occupied until [`Batch::commit`].
+    pub fn batch(&mut self) -> Batch<'_> {
+        Batch { taking: Taking::new(&mut self.rx), taken: 0 }
+    }
+
+    /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
+    pub fn close(&mut self) {
+        self.rx.close();
+    }
+
+    /// What the kernel says of the sender. A system call.
+    pub fn peer(&self) -> Peer {
+        self.rx.peer()
+    }
+
+    /// Waits until somebody has the sending side, at most for `timeout`. Whether somebody has.
+    pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+        self.rx.wait_for_peer(timeout)
+    }
+
+    /// Whether there was no record a moment ago.
+    pub fn is_empty(&self) -> bool {
+        Reader::len(&*self.rx.ring) == 0
+    }
+
+    /// Bytes of the ring.
+    pub fn capacity(&self) -> usize {
+        Reader::capacity(&*self.rx.ring) * WORD
+    }
+
+    /// Longest body that the channel can carry, in bytes.
+    pub fn max_len(&self) -> usize {
+        max_len(Reader::capacity(&*self.rx.ring))
+    }
+
+    /// What the channel has done since it was made, under all who had its sides. Counts words of 8 bytes, headers included, where
+    /// other channels count messages.
+    pub fn stats(&self) -> Stats {
+        self.rx.stats()
+    }
+
+    #[inline]
+    fn take(&mut self, body: &mut Vec<u8>) -> Option<RecordInfo> {
+        let before = self.rx.ring.position();
+        let info = read(&mut self.rx, body)?;
+        self.rx.free(self.rx.ring.position().since(before));
+        Some(info)
+    }
+
+    #[inline]
+    fn recv_until(&mut self, body: &mut Vec<u8>, deadline: impl FnOnce() -> Deadline) -> Result<RecordInfo, RecvError> {
+        match self.take(body) {
+            Some(info) => Ok(info),
+            None => self.recv_later(body, deadline()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_later(&mut self, body: &mut Vec<u8>, deadline: Deadline) -> Result<RecordInfo, RecvError> {
+        loop {
+            wait(&mut self.rx, deadline)?;
+            if let Some(info) = self.take(body) {
+                return Ok(info);
+            }
+        }
+    }
+}
+
+fn nothing(rx: &mut Rx<u64>) -> TryRecvError {
+    rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)
+}
+
+/// To be called where nothing was found.
+fn wait(rx: &mut Rx<u64>, deadline: Deadline) -> Result<(), RecvError> {
+    match rx.nothing() {
+        Some(ended) => Err(RecvError::Ended(ended)),
+        None => rx.wait_for_message(deadline),
+    }
+}
+
+/// The next record; its place stays occupied.
+#[inline]
+fn read(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
+    if !rx.ring.has_message() {
+        return None;
+    }
+    let at = rx.ring.position();
+    // Records are published whole, so all of this one was seen, or it is none.
+    let seen = rx.ring.seen();
+    let mut word = || rx.ring.take().and_then(Raw::validate).unwrap_or(0);
+    let header = if seen < HEADER as u64 { None } else { Header::decode([word(), word(), word()]) };
+    let fits = |header: &Header| u64::from(header.len).div_ceil(WORD as u64) <= seen - HEADER as u64;
+    let Some(Header { len, kind, version, sequence }) = header.filter(fits) else {
+        rx.spoil(at);
+        return None;
+    };
+    let len = len as usize;
+    body.clear();
+    body.reserve(len);
+    for _ in 0..len / WORD {
+        body.extend_from_slice(&word().to_ne_bytes());
+    }
+    if len % WORD != 0 {
+        body.extend_from_slice(&word().to_ne_bytes()[..len % WORD]);
+    }
+    Some(RecordInfo { kind, version, sequence, len })
+}
+
+/// Records that were taken but not yet freed. Whoever drops it without [`Batch::commit`], panics, or is killed gets all of them again, or the
+/// next receiver does: at least once.
+///
+/// ```
+/// # use ringmail::shm::bytes::Builder;
+/// # let name = format!("doc-batch-{}", std::process::id());
+/// # let mut tx = Builder::new(&name).open_sender()?;
+/// # let mut rx = Builder::new(&name).open_receiver()?;
+/// # tx.send(b"one")?;
+/// let (mut body, mut file) = (Vec::new(), Vec::new());
+/// let mut batch = rx.batch();
+/// while batch.try_recv_into(&mut body).is_ok() {
+///     file.extend_from_slice(&body);
+/// }
+/// // Only once it is safe:
+/// batch.commit();
+/// # assert_eq!(file, b"one");
+/// # drop((tx, rx));
+/// # assert!(Builder::new(&name).remove()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Batch<'a> {
+    taking: Taking<'a, u64>,
+    taken: u64,
+}
+
+impl Batch<'_> {
+    /// As [`Receiver::try_recv_into`]; the record's place stays occupied.
+    ///
+    /// # Errors
+    /// `Empty`, or `Ended` with the reason once nothing is left; the records before can be committed all the same.
+    #[inline]
+    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
+        let info = read(self.taking.from, body).ok_or_else(|| nothing(self.taking.from))?;
+        self.taken += 1;
+        Ok(info)
+    }
+
+    /// Frees the places of all the records. Returns how many.
+    pub fn commit(mut self) -> u64 {
+        self.taking.done = self.taken != 0;
+        self.taken
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("empty", &self.is_empty())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}

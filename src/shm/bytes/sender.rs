@@ -1,0 +1,281 @@
+//! The side that sends records.
+
+use super::super::ends::{Opened, Tx};
+use super::super::error::{self, Ended, OpenError};
+use super::super::side::Peer;
+use super::{HEADER, Header, Record, WORD, max_len};
+use crate::ring::cursor::Position;
+use crate::ring::ends::Writer;
+use crate::ring::layout::Stats;
+use crate::ring::mapped::Raw;
+use crate::sync::Ordering;
+use crate::wait::{Deadline, WaitStrategy};
+use core::fmt;
+use core::time::Duration;
+use std::time::Instant;
+
+/// The sending side. Dropping it closes the channel in order; a process that ends without is noticed by the kernel.
+///
+/// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
+pub struct Sender {
+    tx: Tx<u64>,
+    /// Where the next record goes; the published position.
+    tail: Position,
+    /// Number of the next record.
+    sequence: u64,
+    /// Of records that do not say.
+    version: u32,
+    max_len: usize,
+}
+
+impl Sender {
+    pub(super) fn begin(opened: Opened, wait: WaitStrategy, version: u32) -> Result<Self, OpenError> {
+        let page = opened.map.producer();
+        let tail = Position::from_word(page.block.tail.load(Ordering::Relaxed));
+        let mark = page.marks.0.iter().find(|mark| mark.tail.load(Ordering::Relaxed) == tail.open_word());
+        let sequence = mark.ok_or(OpenError::Corrupted)?.records.load(Ordering::Relaxed);
+        let max_len = max_len(opened.layout.capacity as usize);
+        Ok(Self { tx: Tx::begin(opened, wait), tail, sequence, version, max_len })
+    }
+
+    /// Sends a record, such as a `&[u8]` or a [`Record`], if there is room for all of it now. A bounded number of steps.
+    ///
+    /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
+    ///
+    /// # Errors
+    /// `TooLarge` if it could never fit, `Full`, or `Ended` with the reason. Nothing of it was sent.
+    #[inline]
+    pub fn try_send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), TrySendError> {
+        let record = record.into();
+        let words = self.words(&record)?;
+        match self.push(&record, words) {
+            true => Ok(()),
+            false => Err(self.tx.refusal().map_or(TrySendError::Full, TrySendError::Ended)),
+        }
+    }
+
+    /// Sends a record, waiting for room if need be; also for a receiver that was never there.
+    ///
+    /// # Errors
+    /// `TooLarge` if it could never fit, or `Ended` with the reason. Nothing of it was sent.
+    #[inline]
+    pub fn send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), SendError> {
+        self.send_until(&record.into(), || Deadline::NEVER)
+    }
+
+    /// Sends a record, waiting for room for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], or no room in time.
+    pub fn send_timeout<'a>(&mut self, record: impl Into<Record<'a>>, timeout: Duration) -> Result<(), SendError> {
+        self.send_until(&record.into(), || Deadline::after(Some(timeout)))
+    }
+
+    /// Sends a record, waiting for room until `deadline`.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], or no room in time.
+    pub fn send_deadline<'a>(&mut self, record: impl Into<Record<'a>>, deadline: Instant) -> Result<(), SendError> {
+        self.send_until(&record.into(), || Deadline::at(deadline))
+    }
+
+    /// Sends nothing more. The receiver still gets what was sent, and then `Disconnected`. Dropping does the same.
+    pub fn close(&mut self) {
+        self.tx.close();
+    }
+
+    /// What the kernel says of the receiver. A system call.
+    pub fn peer(&self) -> Peer {
+        self.tx.peer()
+    }
+
+    /// Waits until somebody has the receiving side, at most for `timeout`. Whether somebody has.
+    pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+        self.tx.wait_for_peer(timeout)
+    }
+
+    /// Number of the next record: as many were sent since the channel was made, under all who had this side.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether there was no record a moment ago.
+    pub fn is_empty(&self) -> bool {
+        self.tx.ring.len() == 0
+    }
+
+    /// Bytes of the ring.
+    pub fn capacity(&self) -> usize {
+        self.tx.ring.capacity() * WORD
+    }
+
+    /// Longest body that the channel can carry, in bytes.
+    pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// What the channel has done since it was made, under all who had its sides. Counts words of 8 bytes, headers included, where
+    /// other channels count messages.
+    pub fn stats(&self) -> Stats {
+        self.tx.stats()
+    }
+
+    /// Words that the record takes.
+    #[inline]
+    fn words(&self, record: &Record<'_>) -> Result<usize, TooLarge> {
+        let (len, max) = (record.body.len(), self.max_len);
+        if len <= max { Ok(HEADER + len.div_ceil(WORD)) } else { Err(TooLarge { len, max }) }
+    }
+
+    /// Sends the record if there is room for its `words`.
+    #[inline]
+    fn push(&mut self, record: &Record<'_>, words: usize) -> bool {
+        let ring = &mut *self.tx.ring;
+        if ring.reserve(words as u64) != words as u64 {
+            return false;
+        }
+        let Record { body, kind, version } = *record;
+        let version = version.unwrap_or(self.version);
+        // `words` has checked the length.
+        let header = Header { len: body.len() as u32, kind, version, sequence: self.sequence }.encode();
+        let (whole, rest) = as_words(body);
+        ring.stage_slice(&header.map(Raw::new));
+        ring.stage_iter(&mut whole.map(Raw::new));
+        if let Some(rest) = rest {
+            ring.stage_slice(&[Raw::new(rest)]);
+        }
+        debug_assert_eq!(ring.staged(), words as u64, "the reservation is used up");
+        let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
+        // The other mark is that of the position which is published now: it stays until the next has moved it.
+        let mark = &self.tx.map.producer().marks.0[(sequence & 1) as usize];
+        mark.records.store(sequence, Ordering::Relaxed);
+        // In this order, should this process be killed in between.
+        mark.tail.store(tail.open_word(), Ordering::Release);
+        ring.publish_staged();
+        (self.tail, self.sequence) = (tail, sequence);
+        self.tx.announce(words as u64);
+        true
+    }
+
+    #[inline]
+    fn send_until(&mut self, record: &Record<'_>, deadline: impl FnOnce() -> Deadline) -> Result<(), SendError> {
+        let words = self.words(record)?;
+        if self.push(record, words) { Ok(()) } else { self.send_later(record, words, deadline()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_later(&mut self, record: &Record<'_>, words: usize, deadline: Deadline) -> Result<(), SendError> {
+        loop {
+            if let Some(ended) = self.tx.refusal() {
+                return Err(SendError::Ended(ended));
+            }
+            self.tx.wait_for_room(words as u64, deadline)?;
+            if self.push(record, words) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The whole words of a body, and the bytes behind them with zeros to a word.
+#[inline(always)]
+fn as_words(body: &[u8]) -> (impl Iterator<Item = u64> + '_, Option<u64>) {
+    let chunks = body.chunks_exact(WORD);
+    let rest = chunks.remainder();
+    let word = |bytes: &[u8]| {
+        let mut word = [0; WORD];
+        word[..bytes.len()].copy_from_slice(bytes);
+        u64::from_ne_bytes(word)
+    };
+    (chunks.map(word), (!rest.is_empty()).then(|| word(rest)))
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("sequence", &self.sequence)
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record that can never fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TooLarge {
+    /// Bytes of its body.
+    pub len: usize,
+    /// Most that the channel can carry.
+    pub max: usize,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { len, max } = self;
+        write!(
+            f,
+            "a record of {len} bytes can never fit, {max} can: send it in parts, or make the channel with a larger capacity"
+        )
+    }
+}
+
+impl core::error::Error for TooLarge {}
+
+/// `try_send` sent nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TrySendError {
+    /// The record can never fit.
+    TooLarge(TooLarge),
+    /// No room for it now.
+    Full,
+    /// Nobody is there to receive.
+    Ended(Ended),
+}
+
+/// A send that waits sent nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The record can never fit.
+    TooLarge(TooLarge),
+    /// No room for it until the deadline.
+    Timeout,
+    /// Nobody is there to receive.
+    Ended(Ended),
+}
+
+macro_rules! error {
+    ($name:ident, $busy:ident, $as:expr) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::TooLarge(error) => error.fmt(f),
+                    Self::$busy => $as.fmt(f),
+                    Self::Ended(ended) => ended.fmt(f),
+                }
+            }
+        }
+
+        impl core::error::Error for $name {}
+
+        impl From<TooLarge> for $name {
+            fn from(error: TooLarge) -> Self {
+                Self::TooLarge(error)
+            }
+        }
+    };
+}
+
+error!(TrySendError, Full, error::TrySendError::Full(()));
+error!(SendError, Timeout, error::SendError::Timeout(()));
+
+impl From<error::SendError<()>> for SendError {
+    fn from(error: error::SendError<()>) -> Self {
+        match error {
+            error::SendError::Timeout(()) => Self::Timeout,
+            error::SendError::Ended((), ended) => Self::Ended(ended),
+        }
+    }
+}

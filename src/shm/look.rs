@@ -1,0 +1,198 @@
+//! Onlookers: what a channel does, seen without taking part. No lock is taken and no word is written.
+
+use super::error::OpenError;
+use super::header::{Header, boot};
+use super::segment::{self, Kind, Layout};
+use super::side::{self, Peer};
+use super::sys::{self, Map, Role};
+use super::{Mismatch, bytes};
+use crate::ring::cursor::Position;
+use crate::ring::layout::Stats;
+use crate::ring::mapped::Session;
+use crate::sync::Ordering;
+use core::fmt;
+use rustix::fs::OFlags;
+use std::io;
+use std::path::Path;
+
+/// A channel as an onlooker saw it. Its words were read one after the other while both sides went on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Overview {
+    /// What travels in it.
+    pub kind: Kind,
+    /// What both sides mean by a message.
+    pub schema: String,
+    /// Messages that it holds; of [`Kind::Bytes`], words of 8 bytes.
+    pub capacity: u64,
+    /// Bytes of a message, or 8.
+    pub message_bytes: u64,
+    /// The sending side.
+    pub sender: SideView,
+    /// The receiving side.
+    pub receiver: SideView,
+    /// What it has done since it was made; of [`Kind::Bytes`], in words. The depth is never more than the capacity.
+    pub stats: Stats,
+    /// Of [`Kind::Bytes`]: records sent, with one that may be about to be.
+    pub records: Option<u64>,
+}
+
+/// One side of a channel as an onlooker saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SideView {
+    /// Whether somebody has it, by the kernel's word.
+    pub state: Peer,
+    /// The process that says of itself that it has it, or had; of another pid namespace it may mean nothing. 0 if there was none.
+    pub pid: u32,
+    /// How often it was opened.
+    pub epoch: u64,
+    /// Whether it sleeps, or is about to.
+    pub parked: bool,
+}
+
+/// Looks at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
+///
+/// # Errors
+/// There is none, it is not a channel or is damaged, or the system refused: see [`OpenError`].
+pub fn look(name: &str) -> Result<Overview, OpenError> {
+    let path = segment::path_of(name)?;
+    let file = segment::open_as(&path, OFlags::RDONLY)?;
+    let header = segment::read_header(&file, &path)?;
+    let (kind, layout) = layout(&header, &path)?;
+    segment::check_size(&file, &layout, &path)?;
+    let map = Map::new(&file, &layout, None).map_err(segment::failed("map", &path))?;
+    let (producer, consumer) = (map.producer(), map.consumer());
+    let view = |role, words: &Session| -> Result<SideView, OpenError> {
+        let taken = sys::is_taken(&file, role).map_err(segment::failed("look at the locks of", &path))?;
+        let (state, _) = side::look_after(words, || taken);
+        Ok(SideView {
+            state,
+            pid: words.pid.load(Ordering::Relaxed) as u32,
+            epoch: words.epoch.load(Ordering::Relaxed),
+            parked: taken && words.parked.0.is_asleep(),
+        })
+    };
+    let (sender, receiver) = (view(Role::Sender, &producer.session)?, view(Role::Receiver, &consumer.session)?);
+    // What was received by the first look was sent by the second.
+    let head = Position::from_word(consumer.block.head.load(Ordering::Acquire));
+    let tail = Position::from_word(producer.block.tail.load(Ordering::Relaxed));
+    let mut stats = crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail);
+    stats.depth = stats.depth.min(layout.capacity as usize);
+    let records = producer.marks.0.iter().map(|mark| mark.records.load(Ordering::Relaxed)).max();
+    Ok(Overview {
+        kind,
+        schema: header.schema_text(),
+        capacity: layout.capacity,
+        message_bytes: layout.size,
+        sender,
+        receiver,
+        stats,
+        records: records.filter(|_| kind == Kind::Bytes),
+    })
+}
+
+/// The layout that a header claims, if this version could have made it.
+fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
+    if header.flags != 0 {
+        return Err(OpenError::Flags { found: header.flags });
+    }
+    if header.boot != boot() {
+        return Err(OpenError::OtherBoot);
+    }
+    let page = rustix::param::page_size() as u64;
+    if u64::from(header.page) != page {
+        let mismatch = Mismatch { what: "page size", found: header.page.into(), wanted: page };
+        return Err(OpenError::Mismatch(mismatch));
+    }
+    let damaged = || OpenError::NotASegment { path: path.into() };
+    let kind = Kind::from_number(header.kind).ok_or_else(damaged)?;
+    let align = u64::from(header.align);
+    let plausible = align.is_power_of_two()
+        && (8..=page).contains(&align)
+        && header.size != 0
+        && header.size.checked_next_multiple_of(align) == Some(header.stride)
+        && (kind != Kind::Bytes || header.size == bytes::WORD as u64);
+    let to_usize = |n: u64| usize::try_from(n).map_err(|_| damaged());
+    match plausible {
+        true => {
+            let (capacity, size, stride) =
+                (to_usize(header.capacity)?, to_usize(header.size)?, to_usize(header.stride)?);
+            Ok((kind, Layout::new(kind, capacity, size, stride, header.align as usize)?))
+        }
+        false => Err(damaged()),
+    }
+}
+
+/// The plain names of this user's channels, in order; files that are no channels may be among them, and [`look`] says so. Channels at paths
+/// of their own are not.
+///
+/// # Errors
+/// The directory cannot be read, or others could change it.
+pub fn list() -> io::Result<Vec<String>> {
+    let directory = segment::directory();
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    segment::check_directory(&directory).map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Ok(name) = entry?.file_name().into_string() {
+            // Leaves out those that are being made.
+            if segment::path_of(&name).is_ok() {
+                names.push(name);
+            }
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Spsc => "spsc",
+            Self::Bytes => "bytes",
+        })
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Never => "never",
+            Self::Here => "here",
+            Self::Left => "left",
+            Self::Died => "died",
+        })
+    }
+}
+
+impl fmt::Display for SideView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, pid, epoch, parked } = self;
+        match state {
+            Peer::Never => write!(f, "{state}"),
+            _ => write!(f, "{state}, process {pid}, session {epoch}{}", if *parked { ", asleep" } else { "" }),
+        }
+    }
+}
+
+impl fmt::Display for Overview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, schema, capacity, message_bytes, sender, receiver, stats, records } = self;
+        writeln!(f, "carries   {schema}")?;
+        match records {
+            Some(records) => {
+                writeln!(f, "kind      {kind}, {} bytes, in words of {message_bytes}", capacity * message_bytes)?;
+                writeln!(f, "records   {records} sent")?;
+            }
+            None => writeln!(f, "kind      {kind}, {capacity} messages of {message_bytes} bytes")?,
+        }
+        writeln!(f, "sender    {sender}")?;
+        writeln!(f, "receiver  {receiver}")?;
+        write!(f, "{}     {stats}", if records.is_some() { "words" } else { "stats" })
+    }
+}

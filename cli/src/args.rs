@@ -23,6 +23,10 @@ pub(crate) enum Command {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     #[command(flatten)]
     Shm(crate::shm::Verb),
+    /// The answering side of `latency ipc`, which starts it
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    #[command(hide = true)]
+    AnswerLatency(crate::measure::process::Answer),
 }
 
 const LATENCY_LONG: &str = "\
@@ -34,7 +38,10 @@ loads and stores, no channel, measured in slices that alternate with the channel
 slices.
 
 Each pair runs on memory of its own that no earlier pair has used. A channel is built on the pinned thread of its
-receiver, so that thread touches it first, and a floor line likewise by the thread that reads it.";
+receiver, so that thread touches it first, and a floor line likewise by the thread that reads it.
+
+`ipc` takes in a second process: its slices, over two channels in shared memory, alternate with those of the threads and
+of the floor on the same two cores, so that all ratios are of one run.";
 
 const LATENCY_EXAMPLES: &str = "\
 Examples:
@@ -42,6 +49,7 @@ Examples:
   ringmail latency --cores 0-7,16 --cell p99       some cores; p99 in the cells
   ringmail latency --cores physical --html r.html  one core per SMT group; a page to share
   ringmail latency pair 0 4 --duration 10s         two cores in depth
+  ringmail latency ipc                             between two processes, beside two threads and the floor
   ringmail latency --json - | jq '.pairs[0]'       the report as data
   taskset -c 2,3 ringmail latency --quiet          inside a smaller set of cores
 
@@ -59,10 +67,10 @@ pub(crate) struct Latency {
     /// Cores to test: a list such as 0-3,7 or physical, isolated, llc:0, node:1, all, !3 [default: all allowed]
     #[arg(long, value_name = "LIST", global = true)]
     pub(crate) cores: Option<String>,
-    /// Channel samples per pair [default: as many as the time budget allows]
+    /// Samples of each channel per pair [default: as many as the time budget allows]
     #[arg(long, value_name = "N", global = true, conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) samples: Option<u64>,
-    /// Measuring time per pair, floor and channel together, such as 500ms or 2s
+    /// Measuring time per pair, floor and channels together, such as 500ms or 2s
     #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Time for the whole run; pairs that do not fit are left out and counted [default: 16s; 60s with --samples; with
@@ -123,6 +131,26 @@ pub(crate) enum What {
         /// Core of the thread that answers
         b: usize,
     },
+    /// Between two processes, beside two threads on the same cores
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    Ipc {
+        /// Core of the process that sends first and keeps the time [default: the first two cores]
+        #[arg(requires = "b")]
+        a: Option<usize>,
+        /// Core of the process that answers
+        b: Option<usize>,
+    },
+}
+
+impl What {
+    /// The verb, and the cores that it names.
+    pub(crate) fn cores(&self) -> (&'static str, Option<[usize; 2]>) {
+        match self {
+            Self::Pair { a, b } => ("pair", Some([*a, *b])),
+            #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+            Self::Ipc { a, b } => ("ipc", a.zip(*b).map(|(a, b)| [a, b])),
+        }
+    }
 }
 
 /// How a thread waits for a message.
@@ -134,6 +162,13 @@ pub(crate) enum Wait {
     Yield,
     /// Spin briefly, yield, then sleep until woken
     Park,
+}
+
+impl Latency {
+    /// Whether to measure between two processes as well as between two threads.
+    pub(crate) fn between_processes(&self) -> bool {
+        self.what.as_ref().is_some_and(|what| what.cores().0 == "ipc")
+    }
 }
 
 impl Wait {
@@ -237,6 +272,22 @@ mod tests {
             assert_eq!(latency.seed, Some(7));
             assert!(matches!(latency.what, Some(What::Pair { a: 0, b: 4 })));
         }
+    }
+
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    #[test]
+    fn ipc_takes_two_cores_or_none_beside_the_list() {
+        let cores = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).ok()?;
+            let Command::Latency(latency) = cli.command else { panic!("{line} is another verb") };
+            assert!(latency.between_processes());
+            Some((latency.what?.cores().1, latency.cores))
+        };
+        assert_eq!(cores("ringmail latency ipc"), Some((None, None)));
+        assert_eq!(cores("ringmail latency ipc 4 0"), Some((Some([4, 0]), None)));
+        assert_eq!(cores("ringmail latency ipc --cores 0-3"), Some((None, Some("0-3".into()))));
+        assert_eq!(cores("ringmail latency ipc 4"), None);
+        assert_eq!(cores("ringmail latency ipc 4 0 1"), None);
     }
 
     #[test]

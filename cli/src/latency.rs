@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
             clock,
             quantum_ns: clock_info.quantum_ns,
             stop,
+            processes: args.between_processes(),
         },
         payload: args.payload,
         cores: selection.cores.iter().map(|core| core.id).collect(),
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
         ended: outcome.ended,
         settings: Settings {
             seed: job.seed,
+            between_processes: job.plan.processes,
             payload_bytes: job.payload,
             capacity: job.plan.capacity,
             wait: args.wait.name(),
@@ -99,9 +101,14 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
     };
     report.warnings = warnings::find(&report, outcome.reused_memory);
     sinks.write(&report)?;
+    if let ([first, rest @ ..], true) = (report.failures.as_slice(), report.ended != Ended::Interrupted) {
+        let [a, b] = first.cores;
+        let more = if rest.is_empty() { String::new() } else { format!("; {} more pairs failed", rest.len()) };
+        return Err(Failure::failed(format!("pair {a}-{b}: {}{more}", first.reason)));
+    }
     Ok(match report.ended {
         Ended::Interrupted => ExitCode::from(130),
-        _ if report.pairs.is_empty() || !report.failures.is_empty() => ExitCode::from(1),
+        _ if report.pairs.is_empty() => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
 }

@@ -1,8 +1,8 @@
 //! `ringmail`: the command beside the library. `ringmail latency --help` says what it measures and how.
 //!
 //! ```text
-//!   args ──> latency ──> measure (pinned threads) ──> report ──> render ──> output
-//!               └──────> topology, env, warnings ───────┘
+//!   args ──> latency ──> measure (pinned threads, processes) ──> report ──> render ──> output
+//!               └──────> topology, env, warnings ──────────────────┘
 //! ```
 //! The verbs of channels between processes are in `shm`.
 
@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         args::Command::Latency(latency) => latency::run(&latency),
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::Shm(verb) => shm::run(&verb),
+        #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+        args::Command::AnswerLatency(answer) => measure::process::run(&answer),
     };
     result.unwrap_or_else(|failure| {
         // Nobody is left to tell if standard error is gone too.

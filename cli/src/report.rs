@@ -60,6 +60,8 @@ pub(crate) enum Ended {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Settings {
     pub(crate) seed: u64,
+    /// Between two processes, and between two threads beside it; else between threads alone.
+    pub(crate) between_processes: bool,
     pub(crate) payload_bytes: usize,
     pub(crate) capacity: usize,
     pub(crate) wait: &'static str,
@@ -121,6 +123,9 @@ pub(crate) struct Pair {
     pub(crate) channel: Figures,
     pub(crate) floor: Figures,
     pub(crate) ratio: Option<Ratio>,
+    /// Absent unless asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) processes: Option<Processes>,
     /// Times that this pair was set up anew: threads, channels, memory.
     pub(crate) visits: u32,
     /// Times that the kernel took a core away from a measuring thread; absent where it does not say.
@@ -128,6 +133,37 @@ pub(crate) struct Pair {
     pub(crate) flags: Vec<Flag>,
     /// Per slice: the floor just before, the channel, the floor just after; mean of the middle 80 % of the samples.
     pub(crate) slices_ns: Vec<[f64; 3]>,
+}
+
+/// What a round trip between two processes costs, on the cores of a pair and in the same run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Processes {
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
+    /// Over the floor.
+    pub(crate) ratio: Option<Ratio>,
+    /// Over the channel between threads.
+    pub(crate) ratio_to_channel: Option<Ratio>,
+    /// Each taken between the floor and the channel of the pair's slice of the same number.
+    pub(crate) slices_ns: Vec<f64>,
+}
+
+impl Pair {
+    /// What the pair was measured for, and its ratio to the floor: between processes if it was that, else between threads.
+    pub(crate) fn headline(&self) -> (&Figures, Option<&Ratio>) {
+        match &self.processes {
+            Some(processes) => (&processes.figures, processes.ratio.as_ref()),
+            None => (&self.channel, self.ratio.as_ref()),
+        }
+    }
+
+    /// Everything measured, by name; the headline first, the floor last.
+    pub(crate) fn subjects(&self) -> Vec<(&'static str, &Figures, Option<&Ratio>)> {
+        let processes = self.processes.as_ref().map(|it| ("processes", &it.figures, it.ratio.as_ref()));
+        let channel = if processes.is_some() { "threads" } else { "channel" };
+        let others = [(channel, &self.channel, self.ratio.as_ref()), ("floor", &self.floor, None)];
+        processes.into_iter().chain(others).collect()
+    }
 }
 
 /// Doubts about a pair's figures.

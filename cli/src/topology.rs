@@ -16,7 +16,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Reads the machine and applies `--cores` and `pair`. Every error is one of usage and says what is allowed.
+    /// Reads the machine and applies `--cores`, `pair` and `ipc`. Every error is one of usage and says what is allowed.
     pub(crate) fn new(args: &Latency) -> Result<Self, Failure> {
         let topology = Topology::detect().map_err(|error| Failure::failed(error.to_string()))?;
         let allowed = topology.allowed();
@@ -26,17 +26,21 @@ impl Selection {
         };
         ids.sort_unstable();
         ids.dedup();
-        let pairs = match args.what {
-            Some(What::Pair { a, b }) if a == b => {
-                return Err(Failure::usage(format!("pair {a} {b}: a round trip needs two different cores")));
+        let pairs = match args.what.as_ref().map(What::cores) {
+            Some((verb, Some([a, b]))) if a == b => {
+                return Err(Failure::usage(format!("{verb} {a} {b}: a round trip needs two different cores")));
             }
-            Some(What::Pair { a, b }) => {
+            Some((verb, Some([a, b]))) => {
                 if let Some(missing) = [a, b].into_iter().find(|id| !ids.contains(id)) {
                     let listed = list(&ids);
-                    return Err(Failure::usage(format!("pair {a} {b}: core {missing} is not among cores {listed}")));
+                    return Err(Failure::usage(format!("{verb} {a} {b}: core {missing} is not among cores {listed}")));
                 }
                 ids = vec![a.min(b), a.max(b)];
                 vec![[a, b]]
+            }
+            Some((_, None)) => {
+                ids.truncate(2);
+                ids.first_chunk().copied().into_iter().collect()
             }
             None => ids.iter().enumerate().flat_map(|(at, &a)| ids[at + 1..].iter().map(move |&b| [a, b])).collect(),
         };

@@ -118,7 +118,7 @@ const FLAGS: [(Flag, &str, &str); 5] = [
     ),
     (
         Flag::BelowFloor,
-        "the channel was faster than its floor, whose polling fell into a slow rhythm",
+        "a channel was faster than its floor, whose polling fell into a slow rhythm",
         "run again; take this ratio for no better than 1",
     ),
 ];

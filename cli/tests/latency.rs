@@ -1,47 +1,15 @@
 //! Runs the built command as users do. Machines with one core skip the tests that need two.
 
+mod support;
+
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ringmail::affinity::{Topology, pin_current};
 use serde_json::Value;
-
-/// Runs spin on the same cores, so they take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// The first two cores this process may use, and the turn; `None` if there is only one.
-fn two_cores() -> Option<([String; 2], MutexGuard<'static, ()>)> {
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let allowed = Topology::detect().unwrap().allowed();
-    match allowed[..] {
-        [a, b, ..] => Some(([a.to_string(), b.to_string()], turn)),
-        _ => None,
-    }
-}
-
-fn ringmail() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmail"));
-    for name in ["NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE", "LANG", "COLUMNS"] {
-        command.env_remove(name);
-    }
-    command.env("TERM", "xterm-256color").stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    ringmail().args(args).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use support::{err, out, ringmail, run, two_cores};
 
 /// A folder of its own for a test, gone when dropped.
 struct Folder(PathBuf);

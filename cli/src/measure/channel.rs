@@ -1,4 +1,4 @@
-//! The subject: a round trip over two real `ringmail::spsc` channels, one each way.
+//! The subject: a round trip over two real channels, one each way: `ringmail::spsc` between threads, or what another [`Link`] has.
 //!
 //! The sender writes every word of a message and the receiver reads and checks every word, so that the figures hold for
 //! messages whose contents matter. The answer carries other words than the question.
@@ -24,44 +24,75 @@ pub(crate) fn build<const N: usize>(
     capacity: usize,
     wait: Wait,
 ) -> Result<(Sender<Message<N>>, Receiver<Message<N>>), BuildError> {
-    let strategy = match wait {
+    Builder::new(capacity).wait(strategy(wait)).build::<Message<N>>()
+}
+
+/// What the library calls this way to wait.
+pub(super) fn strategy(wait: Wait) -> WaitStrategy {
+    match wait {
         Wait::Spin => WaitStrategy::BusySpin,
         Wait::Yield => WaitStrategy::Yield,
         Wait::Park => WaitStrategy::Park,
-    };
-    Builder::new(capacity).wait(strategy).build::<Message<N>>()
-}
-
-/// One thread's side: it sends into one channel and receives from the other.
-#[derive(Debug)]
-pub(crate) struct ChannelEnd<const N: usize> {
-    sender: Sender<Message<N>>,
-    receiver: Receiver<Message<N>>,
-    last: u64,
-    deadline: Instant,
-}
-
-impl<const N: usize> ChannelEnd<N> {
-    pub(crate) fn new(sender: Sender<Message<N>>, receiver: Receiver<Message<N>>) -> Self {
-        Self { sender, receiver, last: 0, deadline: Instant::now() }
     }
+}
 
-    /// The deadline is a fixed instant, so that a wait that succeeds at once need not read the clock.
+/// Two channels as one side has them: it sends into one and receives from the other.
+///
+/// The deadline is a fixed instant, so that a wait that succeeds at once need not read the clock.
+pub(crate) trait Link<const N: usize> {
+    /// Sends, waiting for room until the deadline.
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt>;
+    /// Receives, waiting for a message until the deadline.
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt>;
+}
+
+/// Two channels between threads.
+#[derive(Debug)]
+pub(crate) struct Threads<const N: usize> {
+    pub(crate) sender: Sender<Message<N>>,
+    pub(crate) receiver: Receiver<Message<N>>,
+}
+
+impl<const N: usize> Link<N> for Threads<N> {
     #[inline]
-    fn send(&mut self, first: u64) -> Result<(), Halt> {
-        self.sender.send_deadline(message(first), self.deadline).map_err(|error| match error {
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
+        self.sender.send_deadline(message, deadline).map_err(|error| match error {
             ringmail::error::SendTimeoutError::Timeout(_) => Halt::Silent,
             ringmail::error::SendTimeoutError::Disconnected(_) => Halt::Gone,
         })
     }
 
+    #[inline]
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
+        self.receiver.recv_deadline(deadline).map_err(|error| match error {
+            ringmail::error::RecvTimeoutError::Timeout => Halt::Silent,
+            ringmail::error::RecvTimeoutError::Disconnected => Halt::Gone,
+        })
+    }
+}
+
+/// One side's end of a link.
+#[derive(Debug)]
+pub(crate) struct ChannelEnd<L, const N: usize> {
+    link: L,
+    last: u64,
+    deadline: Instant,
+}
+
+impl<L: Link<N>, const N: usize> ChannelEnd<L, N> {
+    pub(crate) fn new(link: L) -> Self {
+        Self { link, last: 0, deadline: Instant::now() }
+    }
+
+    #[inline]
+    fn send(&mut self, first: u64) -> Result<(), Halt> {
+        self.link.send(message(first), self.deadline)
+    }
+
     /// Receives a message and returns its first word, once all words are known to belong to it.
     #[inline]
     fn receive(&mut self) -> Result<u64, Halt> {
-        let message = self.receiver.recv_deadline(self.deadline).map_err(|error| match error {
-            ringmail::error::RecvTimeoutError::Timeout => Halt::Silent,
-            ringmail::error::RecvTimeoutError::Disconnected => Halt::Gone,
-        })?;
+        let message = self.link.receive(self.deadline)?;
         if is_whole(&message) { Ok(message[0]) } else { Err(Halt::Corrupt) }
     }
 }
@@ -79,7 +110,7 @@ fn is_whole<const N: usize>(message: &Message<N>) -> bool {
     wrong == 0
 }
 
-impl<const N: usize> RoundTrip for ChannelEnd<N> {
+impl<L: Link<N>, const N: usize> RoundTrip for ChannelEnd<L, N> {
     fn begin(&mut self, deadline: Instant) {
         self.deadline = deadline;
     }
@@ -128,14 +159,14 @@ mod tests {
         }
     }
 
-    fn ends() -> (ChannelEnd<4>, ChannelEnd<4>) {
+    fn ends() -> [ChannelEnd<Threads<4>, 4>; 2] {
         let [(to_b, at_b), (to_a, at_a)] = [(); 2].map(|()| build::<4>(2, Wait::Park).unwrap());
-        (ChannelEnd::new(to_b, at_a), ChannelEnd::new(to_a, at_b))
+        [(to_b, at_a), (to_a, at_b)].map(|(sender, receiver)| ChannelEnd::new(Threads { sender, receiver }))
     }
 
     #[test]
     fn turns_switch_and_quit_in_step() {
-        let (mut timing, mut answering) = ends();
+        let [mut timing, mut answering] = ends();
         let deadline = Instant::now() + Duration::from_secs(60);
         let answering = std::thread::spawn(move || {
             answering.begin(deadline);
@@ -151,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_missing_peer_ends_the_wait() {
-        let (mut timing, answering) = ends();
+        let [mut timing, answering] = ends();
         assert_eq!(timing.trip(), Err(Halt::Silent), "present but silent");
         drop(answering);
         assert_eq!(timing.trip(), Err(Halt::Gone));

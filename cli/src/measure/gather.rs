@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::pair::{Trips, Visit};
 use super::stats;
-use crate::report::{Flag, Pair};
+use crate::report::{Flag, Pair, Processes, Ratio};
 
 /// Memory of earlier visits that is kept, so that later ones cannot run on it.
 const HELD_BYTES: usize = 256 << 20;
@@ -58,7 +58,9 @@ impl Gathered {
             Some(sum) => {
                 stats::add(&mut sum.floor, &visit.floor);
                 stats::add(&mut sum.channel, &visit.channel);
+                stats::add(&mut sum.processes, &visit.processes);
                 sum.slices_ns.extend(visit.slices_ns);
+                sum.processes_ns.extend(visit.processes_ns);
                 sum.migrated |= visit.migrated;
                 sum.preemptions = sum.preemptions.zip(visit.preemptions).map(|(a, b)| a + b);
             }
@@ -71,14 +73,28 @@ impl Gathered {
         let channel = stats::figures(&sum.channel, sum.trips.channel, quantum_ns, &column(1));
         let floor = stats::figures(&sum.floor, sum.trips.floor, quantum_ns, &column(0));
         let is_coarse = |p50_ns: f64, trips: u32| p50_ns * f64::from(trips) < 8.0 * quantum_ns;
-        let coarse = is_coarse(channel.p50_ns, sum.trips.channel) || is_coarse(floor.p50_ns, sum.trips.floor);
+        let mut coarse = is_coarse(channel.p50_ns, sum.trips.channel) || is_coarse(floor.p50_ns, sum.trips.floor);
+        let mut few = channel.samples < 1000;
         let ratio = stats::ratio(&sum.slices_ns);
+        let is_below = |ratio: &Option<Ratio>| ratio.as_ref().is_some_and(|ratio| ratio.median < BELOW);
+        let mut below = is_below(&ratio);
+        let processes = (!sum.processes.is_empty()).then(|| {
+            let figures = stats::figures(&sum.processes, sum.trips.processes, quantum_ns, &sum.processes_ns);
+            let of = |index: usize| sum.processes_ns[index];
+            let ratio =
+                stats::ratio_of(&sum.slices_ns, |index, [before, _, after]| of(index) / ((before + after) / 2.0));
+            let ratio_to_channel = stats::ratio_of(&sum.slices_ns, |index, [_, channel, _]| of(index) / channel);
+            coarse |= is_coarse(figures.p50_ns, sum.trips.processes);
+            few |= figures.samples < 1000;
+            below |= is_below(&ratio);
+            Processes { figures, ratio, ratio_to_channel, slices_ns: sum.processes_ns }
+        });
         let flags = [
             (stats::floor_is_unsteady(&sum.slices_ns), Flag::UnsteadyFloor),
             (sum.migrated, Flag::Migrated),
-            (channel.samples < 1000, Flag::FewSamples),
+            (few, Flag::FewSamples),
             (coarse, Flag::CoarseClock),
-            (ratio.as_ref().is_some_and(|ratio| ratio.median < BELOW), Flag::BelowFloor),
+            (below, Flag::BelowFloor),
         ];
         Some(Pair {
             cores: self.cores,
@@ -86,6 +102,7 @@ impl Gathered {
             ratio,
             channel,
             floor,
+            processes,
             visits: self.count,
             preemptions: sum.preemptions,
             flags: flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)).collect(),
@@ -104,8 +121,9 @@ mod tests {
         floor.record_n(floor_ns, samples).unwrap();
         channel.record_n(channel_ns, samples).unwrap();
         let slices_ns = vec![[floor_ns as f64, channel_ns as f64, floor_ns as f64]; 10];
-        let trips = Trips { floor: 1, channel: 1 };
-        Visit { trips, floor, channel, slices_ns, migrated: false, preemptions: Some(2), held: Box::new(()) }
+        let trips = Trips { floor: 1, channel: 1, processes: 1 };
+        let (processes, processes_ns, held) = (histogram(), vec![], Box::new(()));
+        Visit { trips, floor, channel, slices_ns, processes, processes_ns, migrated: false, preemptions: Some(2), held }
     }
 
     fn gathered(visits: Vec<Visit>) -> Pair {
@@ -131,6 +149,23 @@ mod tests {
         let moved = Visit { migrated: true, slices_ns: vec![[100.0, 120.0, 300.0]; 10], ..visit(100, 120, 2000) };
         assert_eq!(gathered(vec![moved]).flags, [Flag::UnsteadyFloor, Flag::Migrated, Flag::BelowFloor]);
         assert!(Gathered::new([0, 1]).finish(10.0).is_none());
+    }
+
+    #[test]
+    fn a_process_has_figures_of_its_own_and_ratios_to_both() {
+        let beside = |ns: u64| {
+            let mut processes = histogram();
+            processes.record_n(ns, 600).unwrap();
+            Visit { processes, processes_ns: vec![ns as f64; 10], ..visit(100, 120, 600) }
+        };
+        let pair = gathered(vec![beside(150), beside(150)]);
+        let processes = pair.processes.unwrap();
+        assert_eq!((processes.figures.samples, processes.slices_ns.len()), (1200, 20));
+        assert_eq!((processes.figures.p50_ns, pair.channel.p50_ns), (150.0, 120.0));
+        assert_eq!((processes.ratio.unwrap().median, processes.ratio_to_channel.unwrap().median), (1.5, 1.25));
+        assert_eq!(pair.flags, []);
+        assert_eq!(gathered(vec![beside(90), beside(90)]).flags, [Flag::BelowFloor]);
+        assert!(gathered(vec![visit(100, 120, 600)]).processes.is_none());
     }
 
     #[test]

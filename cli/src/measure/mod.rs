@@ -13,6 +13,8 @@ pub(crate) mod floor;
 mod gather;
 pub(crate) mod jitter;
 pub(crate) mod pair;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) mod process;
 pub(crate) mod shuffle;
 pub(crate) mod stats;
 
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Ended, Failure, Jitter, Pair};
 use gather::{Gathered, Held};
-use pair::{Extent, Plan, Trips, Visit};
+use pair::{Extent, Plan, Start, Trips, Visit};
 
 /// Visits last about this long; a pair with more time is visited more often.
 const VISIT: Duration = Duration::from_secs(1);
@@ -47,20 +49,23 @@ pub(crate) enum Halt {
     Gone,
     Corrupt,
     Build(String),
+    /// About the other process.
+    Process(String),
 }
 
 impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Silent => f.write_str("the peer thread gave no answer for 2 s; is another program holding its core?"),
-            Self::Gone => f.write_str("the peer thread ended early"),
+            Self::Silent => f.write_str("the peer gave no answer for 2 s; is another program holding its core?"),
+            Self::Gone => f.write_str("the peer ended early"),
             Self::Corrupt => f.write_str("a message arrived damaged or out of order; please report this"),
+            Self::Process(reason) => f.write_str(reason),
             Self::Build(reason) => write!(f, "the channel could not be built: {reason}"),
         }
     }
 }
 
-/// Something over which two threads can pass one message to and fro.
+/// Something over which two threads or processes can pass one message to and fro.
 pub(crate) trait RoundTrip {
     /// Starts a turn; waits in it end with [`Halt::Silent`] after `deadline`.
     fn begin(&mut self, deadline: Instant);
@@ -151,8 +156,8 @@ impl Job {
                     break 'run;
                 }
                 let extent = match self.samples {
-                    Some(samples) => Extent { time: left, channel_samples: samples },
-                    None => Extent { time: (time / visits).min(left.max(SHORTEST_VISIT)), channel_samples: u64::MAX },
+                    Some(samples) => Extent { time: left, samples },
+                    None => Extent { time: (time / visits).min(left.max(SHORTEST_VISIT)), samples: u64::MAX },
                 };
                 let pair = &mut gathered[index];
                 if pair.failure.is_none() {
@@ -181,7 +186,25 @@ impl Job {
     }
 }
 
-/// Chooses the loop that was compiled for the payload.
+/// Chooses the loop that was compiled for a payload of so many bytes; `$words` stands for its words.
+macro_rules! with_words {
+    ($payload:expr, $words:ident => $call:expr) => {
+        with_words!($payload, $words => $call, 8 16 32 64 128 256 512 1024)
+    };
+    ($payload:expr, $words:ident => $call:expr, $($bytes:literal)*) => {
+        match $payload {
+            $($bytes => {
+                const $words: usize = $bytes / 8;
+                $call
+            })*
+            other => Err(format!("no loop was compiled for messages of {other} bytes")),
+        }
+    };
+}
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use with_words;
+
+/// Visits the pair with messages of `payload` bytes.
 fn visit(
     payload: usize,
     plan: &Plan,
@@ -189,17 +212,13 @@ fn visit(
     trips: Option<Trips>,
     extent: Extent,
 ) -> Result<Visit, String> {
-    match payload {
-        8 => pair::visit::<1>(plan, cores, trips, extent),
-        16 => pair::visit::<2>(plan, cores, trips, extent),
-        32 => pair::visit::<4>(plan, cores, trips, extent),
-        64 => pair::visit::<8>(plan, cores, trips, extent),
-        128 => pair::visit::<16>(plan, cores, trips, extent),
-        256 => pair::visit::<32>(plan, cores, trips, extent),
-        512 => pair::visit::<64>(plan, cores, trips, extent),
-        1024 => pair::visit::<128>(plan, cores, trips, extent),
-        other => Err(format!("no loop was compiled for messages of {other} bytes")),
-    }
+    with_words!(payload, WORDS => {
+        #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+        let start: Start = process::start::<WORDS>;
+        #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+        let start: Start = |_, _| Err(Halt::Process("there are no channels between processes on this system".into()));
+        pair::visit::<WORDS>(plan, cores, trips, extent, plan.processes.then_some(start))
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +236,7 @@ mod tests {
             clock: clock::Clock::choose(None),
             quantum_ns: 10.0,
             stop: Arc::default(),
+            processes: false,
         };
         let pairs = vec![[0, 1]; pairs];
         Job { plan, payload: 8, cores: vec![0, 1], pairs, budget, duration: None, samples: None, seed: 1 }

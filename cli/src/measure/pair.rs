@@ -5,6 +5,14 @@
 //!   answering thread  echo  | echo    | echo  | echo    | echo
 //! ```
 //!
+//! With another process on the answering thread's core, each sleeps during the other's turn:
+//!
+//! ```text
+//!   timing thread     floor | processes | channel | floor | processes | channel | floor … quit
+//!   answering thread  echo  | asleep    | echo    | echo  | asleep    | echo    | echo
+//!   other process     asleep| echo      | asleep  | asleep| echo      | asleep  | asleep
+//! ```
+//!
 //! Only the timing thread decides: it ends a turn by a value that the other echoes before it turns to the next subject.
 //! Every wait has a deadline, so that a lost peer ends a visit and never the run.
 
@@ -20,7 +28,7 @@ use hdrhistogram::Histogram;
 use ringmail::affinity::{current_core, spawn_pinned};
 use ringmail::spsc::Sender;
 
-use super::channel::{self, ChannelEnd, Message};
+use super::channel::{self, ChannelEnd, Message, Threads};
 use super::clock::{Clock, trips_per_sample};
 use super::floor::{FloorEnd, Line};
 use super::stats;
@@ -28,9 +36,13 @@ use super::{Halt, RoundTrip, Turn};
 use crate::args::Wait;
 
 /// How long a thread waits for its peer beyond the end of a slice before it gives up.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches.
+/// How long the other process may take to start.
+pub(super) const START: Duration = Duration::from_secs(10);
+
+/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches, and wake who
+/// answers. On a machine that is too busy for so many within the length of a slice, as many as fit.
 const WARM_UP: u32 = 64;
 
 /// What is the same for every visit of a run.
@@ -42,13 +54,16 @@ pub(crate) struct Plan {
     pub(crate) clock: Clock,
     pub(crate) quantum_ns: f64,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Whether to measure between two processes as well.
+    pub(crate) processes: bool,
 }
 
 /// Where a visit ends, whichever comes first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
     pub(crate) time: Duration,
-    pub(crate) channel_samples: u64,
+    /// Of the channel, and of the one between processes.
+    pub(crate) samples: u64,
 }
 
 /// Round trips per sample.
@@ -56,6 +71,7 @@ pub(crate) struct Extent {
 pub(crate) struct Trips {
     pub(crate) floor: u32,
     pub(crate) channel: u32,
+    pub(crate) processes: u32,
 }
 
 /// What a visit measured. `held` keeps its memory from being used again.
@@ -64,9 +80,37 @@ pub(crate) struct Visit {
     pub(crate) floor: Histogram<u64>,
     pub(crate) channel: Histogram<u64>,
     pub(crate) slices_ns: Vec<[f64; 3]>,
+    /// Empty unless there was another process; so are `processes_ns`, which else belong to the slices of the same number.
+    pub(crate) processes: Histogram<u64>,
+    pub(crate) processes_ns: Vec<f64>,
     pub(crate) migrated: bool,
     pub(crate) preemptions: Option<u64>,
     pub(crate) held: Box<dyn Any + Send>,
+}
+
+/// Another process that answers on the core of the answering thread.
+pub(crate) trait Process {
+    /// [`run_slice`] with it. It sleeps before and after.
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt>;
+    /// Ends it; what the kernel did to it.
+    fn finish(self: Box<Self>) -> Result<Effects, Halt>;
+}
+
+/// Starts a process on a core, from the timing thread.
+pub(crate) type Start = fn(&Plan, usize) -> Result<Box<dyn Process>, Halt>;
+
+/// The other process, and what wakes the answering thread after its turn.
+struct Other {
+    process: Box<dyn Process>,
+    bell: mpsc::SyncSender<()>,
+}
+
+impl Other {
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt> {
+        let ns = self.process.slice(plan, trips, most, samples)?;
+        self.bell.send(()).map_err(|_| Halt::Gone)?;
+        Ok(ns)
+    }
 }
 
 /// Ends that a thread builds for its peer.
@@ -77,26 +121,35 @@ struct Offer<const N: usize> {
 
 /// Both ends of one thread, and an allocation that keeps them off pages that others have touched.
 struct Ends<const N: usize> {
-    channel: ChannelEnd<N>,
+    channel: ChannelEnd<Threads<N>, N>,
     floor: FloorEnd,
     _spacer: Vec<u8>,
 }
 
-/// Measures the pair once with messages of `N` words; `trips` are those of an earlier visit, if there was one.
+/// Measures the pair once with messages of `N` words; `trips` are those of an earlier visit, if there was one. `start`: how to
+/// start the other process, if there is to be one.
 pub(crate) fn visit<const N: usize>(
     plan: &Plan,
     [a, b]: [usize; 2],
     trips: Option<Trips>,
     extent: Extent,
+    start: Option<Start>,
 ) -> Result<Visit, String> {
     // The measuring threads allocate nothing but what is to lie on fresh memory: what they freed would be reused.
     let (to_a, from_b) = mpsc::sync_channel(1);
     let (to_b, from_a) = mpsc::sync_channel(1);
+    let (bell, ring) = mpsc::sync_channel(1);
+    let ring = start.map(|_| ring);
     let (plan_a, plan_b) = (plan.clone(), plan.clone());
     let book = Book::new(plan, extent);
     let answering =
-        spawn_pinned(b, move || answer(meet::<N>(&plan_b, to_a, from_a)?, &plan_b)).map_err(|e| e.to_string())?;
-    let timing = spawn_pinned(a, move || time(meet::<N>(&plan_a, to_b, from_b)?, &plan_a, trips, extent, book));
+        spawn_pinned(b, move || answer(meet::<N>(&plan_b, to_a, from_a)?, &plan_b, ring)).map_err(|e| e.to_string())?;
+    let timing = spawn_pinned(a, move || {
+        // While the answering thread sleeps: they share its core. What this frees only this thread has touched.
+        let process = start.map(|start| start(&plan_a, b)).transpose()?;
+        let other = process.map(|process| Other { process, bell });
+        time(meet::<N>(&plan_a, to_b, from_b)?, other, &plan_a, trips, extent, book)
+    });
     // Should the first thread not start, its half of the meeting is gone and the second ends by itself.
     let timed = timing.map(|thread| thread.join());
     let answered = answering.join();
@@ -104,11 +157,18 @@ pub(crate) fn visit<const N: usize>(
         (Err(_), _) | (_, Err(_)) => Err("a measuring thread panicked; please report this".to_owned()),
         (Ok(Err(halt)), _) | (Ok(Ok(_)), Ok(Err(halt))) => Err(halt.to_string()),
         (Ok(Ok((mut visit, mine))), Ok(Ok((side, theirs)))) => {
-            visit.migrated |= side.migrated();
-            visit.preemptions = visit.preemptions.zip(side.preemptions()).map(|(a, b)| a + b);
+            visit.suffer(side.effects());
             visit.held = Box::new((mine, theirs));
             Ok(visit)
         }
+    }
+}
+
+impl Visit {
+    /// Adds what the kernel did to one more side.
+    fn suffer(&mut self, effects: Effects) {
+        self.migrated |= effects.migrated;
+        self.preemptions = self.preemptions.zip(effects.preemptions).map(|(a, b)| a + b);
     }
 }
 
@@ -116,18 +176,23 @@ pub(crate) fn visit<const N: usize>(
 struct Book {
     floor: Histogram<u64>,
     channel: Histogram<u64>,
+    processes: Histogram<u64>,
     slice: Histogram<u64>,
     slices_ns: Vec<[f64; 3]>,
+    processes_ns: Vec<f64>,
 }
 
 impl Book {
     fn new(plan: &Plan, extent: Extent) -> Self {
         let slices = extent.time.as_secs_f64() / (2.0 * plan.slice.as_secs_f64()).max(1e-4) + 2.0;
+        let slices = slices.min(100_000.0) as usize;
         Self {
             floor: stats::histogram(),
             channel: stats::histogram(),
+            processes: stats::histogram(),
             slice: stats::histogram(),
-            slices_ns: Vec::with_capacity(slices.min(100_000.0) as usize),
+            slices_ns: Vec::with_capacity(slices),
+            processes_ns: Vec::with_capacity(if plan.processes { slices } else { 0 }),
         }
     }
 }
@@ -143,22 +208,31 @@ fn meet<const N: usize>(
     let (sender, receiver) = channel::build::<N>(plan.capacity, plan.wait).map_err(|e| Halt::Build(e.to_string()))?;
     let line = Line::new();
     give.send(Offer { sender, line: Arc::clone(&line) }).map_err(|_| Halt::Gone)?;
-    let offer = take.recv_timeout(PATIENCE).map_err(|_| Halt::Gone)?;
+    let patience = if plan.processes { START + PATIENCE } else { PATIENCE };
+    let offer = take.recv_timeout(patience).map_err(|_| Halt::Gone)?;
     Ok(Ends {
-        channel: ChannelEnd::new(offer.sender, receiver),
+        channel: ChannelEnd::new(Threads { sender: offer.sender, receiver }),
         floor: FloorEnd::new(offer.line, line),
         _spacer: spacer,
     })
 }
 
-/// The answering thread.
-fn answer<const N: usize>(mut ends: Ends<N>, plan: &Plan) -> Result<(Side, Ends<N>), Halt> {
+/// The answering thread; it waits for the `bell`, if there is one, while another process answers on its core.
+fn answer<const N: usize>(
+    mut ends: Ends<N>,
+    plan: &Plan,
+    bell: Option<mpsc::Receiver<()>>,
+) -> Result<(Side, Ends<N>), Halt> {
     let mut side = Side::begin();
     loop {
         ends.floor.begin(Instant::now() + plan.slice + PATIENCE);
         if ends.floor.echo()? == Turn::Quit {
             side.end();
             return Ok((side, ends));
+        }
+        if let Some(bell) = &bell {
+            // Longer than the timing thread waits for that process, so that it is the one to say what is wrong.
+            bell.recv_timeout(plan.slice + 2 * PATIENCE).map_err(|_| Halt::Gone)?;
         }
         ends.channel.begin(Instant::now() + plan.slice + PATIENCE);
         ends.channel.echo()?;
@@ -169,16 +243,17 @@ fn answer<const N: usize>(mut ends: Ends<N>, plan: &Plan) -> Result<(Side, Ends<
 /// The timing thread.
 fn time<const N: usize>(
     mut ends: Ends<N>,
+    mut other: Option<Other>,
     plan: &Plan,
     trips: Option<Trips>,
     extent: Extent,
     book: Book,
 ) -> Result<(Visit, Ends<N>), Halt> {
-    let Book { mut floor, mut channel, mut slice, mut slices_ns } = book;
+    let Book { mut floor, mut channel, mut processes, mut slice, mut slices_ns, mut processes_ns } = book;
     let mut side = Side::begin();
     let trips = match trips {
         Some(trips) => trips,
-        None => pilot(&mut ends, plan, &mut slice)?,
+        None => pilot(&mut ends, other.as_mut(), plan, &mut slice)?,
     };
     let began = Instant::now();
     let stopped = || plan.stop.load(Ordering::Relaxed);
@@ -186,7 +261,13 @@ fn time<const N: usize>(
     stats::add(&mut floor, &slice);
     loop {
         ends.floor.end(Turn::Switch)?;
-        let left = extent.channel_samples - channel.len();
+        let mut left = extent.samples.saturating_sub(channel.len());
+        let mut beside = None;
+        if let Some(other) = &mut other {
+            left = left.max(extent.samples.saturating_sub(processes.len()));
+            beside = Some(other.slice(plan, trips.processes, left, &mut slice)?);
+            stats::add(&mut processes, &slice);
+        }
         let middle = run_slice(&mut ends.channel, plan, trips.channel, left, &mut slice)?;
         stats::add(&mut channel, &slice);
         ends.channel.end(Turn::Switch)?;
@@ -194,42 +275,58 @@ fn time<const N: usize>(
         stats::add(&mut floor, &slice);
         // A slice that was cut short has too few samples to be compared with its neighbours.
         if !stopped() {
-            slices_ns.push([before, middle, after].map(|ns| (ns * 10.0).round() / 10.0));
+            let tenth = |ns: f64| (ns * 10.0).round() / 10.0;
+            slices_ns.push([before, middle, after].map(tenth));
+            processes_ns.extend(beside.map(tenth));
         }
         before = after;
         side.look();
-        if stopped() || channel.len() >= extent.channel_samples || began.elapsed() >= extent.time {
+        let enough = channel.len() >= extent.samples && (other.is_none() || processes.len() >= extent.samples);
+        if stopped() || enough || began.elapsed() >= extent.time {
             break;
         }
     }
     ends.floor.end(Turn::Quit)?;
     side.end();
-    let (migrated, preemptions) = (side.migrated(), side.preemptions());
+    let Effects { migrated, preemptions } = side.effects();
     let held = Box::new(());
-    Ok((Visit { trips, floor, channel, slices_ns, migrated, preemptions, held }, ends))
+    let mut visit = Visit { trips, floor, channel, slices_ns, processes, processes_ns, migrated, preemptions, held };
+    if let Some(other) = other {
+        visit.suffer(other.process.finish()?);
+    }
+    Ok((visit, ends))
 }
 
 /// Finds out how many round trips make a sample, from the shortest in a few short slices. Begins and ends at the floor.
-fn pilot<const N: usize>(ends: &mut Ends<N>, plan: &Plan, slice: &mut Histogram<u64>) -> Result<Trips, Halt> {
+fn pilot<const N: usize>(
+    ends: &mut Ends<N>,
+    mut other: Option<&mut Other>,
+    plan: &Plan,
+    slice: &mut Histogram<u64>,
+) -> Result<Trips, Halt> {
     const ROUNDS: u32 = 4;
     const TOGETHER: u32 = 8;
     let plan = &Plan { slice: Duration::from_micros(500), ..plan.clone() };
-    let mut shortest = [f64::INFINITY; 2];
+    let mut shortest = [f64::INFINITY; 3];
     for _ in 0..ROUNDS {
         run_slice(&mut ends.floor, plan, TOGETHER, u64::MAX, slice)?;
         shortest[0] = shortest[0].min(slice.min() as f64 / f64::from(TOGETHER));
         ends.floor.end(Turn::Switch)?;
+        if let Some(other) = &mut other {
+            other.slice(plan, TOGETHER, u64::MAX, slice)?;
+            shortest[2] = shortest[2].min(slice.min() as f64 / f64::from(TOGETHER));
+        }
         run_slice(&mut ends.channel, plan, TOGETHER, u64::MAX, slice)?;
         shortest[1] = shortest[1].min(slice.min() as f64 / f64::from(TOGETHER));
         ends.channel.end(Turn::Switch)?;
     }
-    let [floor, channel] = shortest.map(|ns| trips_per_sample(plan.quantum_ns, ns));
-    Ok(Trips { floor, channel })
+    let [floor, channel, processes] = shortest.map(|ns| trips_per_sample(plan.quantum_ns, ns));
+    Ok(Trips { floor, channel, processes })
 }
 
 /// Times samples of `trips` round trips for the length of a slice, at most `most`, into the emptied `samples`. Returns the
 /// slice's figure in ns per round trip. Nothing in here allocates or prints.
-fn run_slice<S: RoundTrip>(
+pub(super) fn run_slice<S: RoundTrip>(
     subject: &mut S,
     plan: &Plan,
     trips: u32,
@@ -238,10 +335,14 @@ fn run_slice<S: RoundTrip>(
 ) -> Result<f64, Halt> {
     samples.reset();
     subject.begin(Instant::now() + plan.slice + PATIENCE);
+    let length = plan.slice.as_nanos() as u64;
+    let began = plan.clock.raw();
     for _ in 0..WARM_UP {
         subject.trip()?;
+        if plan.clock.ns(began, plan.clock.raw()) >= length {
+            break;
+        }
     }
-    let length = plan.slice.as_nanos() as u64;
     let began = plan.clock.raw();
     loop {
         let start = plan.clock.raw();
@@ -257,34 +358,39 @@ fn run_slice<S: RoundTrip>(
     Ok(stats::middle_mean(samples).unwrap_or(f64::NAN) / f64::from(trips))
 }
 
-/// What the kernel did to one thread during a visit.
-struct Side {
+/// What the kernel did to one side during a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// It was found on another core.
+    pub(crate) migrated: bool,
+    pub(crate) preemptions: Option<u64>,
+}
+
+/// Watches what the kernel does to the calling thread.
+pub(super) struct Side {
     core: Option<usize>,
     moved: bool,
     switches: [Option<u64>; 2],
 }
 
 impl Side {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         Self { core: current_core(), moved: false, switches: [involuntary_switches(), None] }
     }
 
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         self.moved |= current_core() != self.core;
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.look();
         self.switches[1] = involuntary_switches();
     }
 
-    fn migrated(&self) -> bool {
-        self.moved
-    }
-
-    fn preemptions(&self) -> Option<u64> {
+    pub(super) fn effects(&self) -> Effects {
         let [before, after] = self.switches;
-        after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        let preemptions = after.zip(before).map(|(after, before)| after.saturating_sub(before));
+        Effects { migrated: self.moved, preemptions }
     }
 }
 

@@ -64,19 +64,27 @@ pub(crate) fn figures(samples: &Histogram<u64>, trips: u32, quantum_ns: f64, sli
 /// Channel over the mean of the floors around it, slice by slice. Slices during which the floor moved are left out, for
 /// their ratio compares two different machines. `None` without slices.
 pub(crate) fn ratio(slices: &[[f64; 3]]) -> Option<Ratio> {
-    let of = |[before, channel, after]: &[f64; 3]| channel / ((before + after) / 2.0);
-    let is_steady = |[before, _, after]: &&[f64; 3]| before.max(*after) <= STEADY * before.min(*after);
-    let mut ratios: Vec<f64> = slices.iter().filter(is_steady).map(of).collect();
+    ratio_of(slices, |_, [before, channel, after]| channel / ((before + after) / 2.0))
+}
+
+/// The same of any ratio `of` a slice, given its number and itself.
+pub(crate) fn ratio_of(slices: &[[f64; 3]], of: impl Fn(usize, &[f64; 3]) -> f64) -> Option<Ratio> {
+    let steady = slices.iter().enumerate().filter(|(_, slice)| is_steady(slice));
+    let mut ratios: Vec<f64> = steady.map(|(index, slice)| of(index, slice)).collect();
     if ratios.len() < ENOUGH.min(slices.len()) {
-        ratios = slices.iter().map(of).collect();
+        ratios = slices.iter().enumerate().map(|(index, slice)| of(index, slice)).collect();
     }
     let slices_used = ratios.len();
     Some(Ratio { median: percentile(&mut ratios, 0.5)?, range: range(&ratios), slices_used, slices: slices.len() })
 }
 
+fn is_steady([before, _, after]: &[f64; 3]) -> bool {
+    before.max(*after) <= STEADY * before.min(*after)
+}
+
 /// Slices whose floor was steady are too few for a ratio of their own.
 pub(crate) fn floor_is_unsteady(slices: &[[f64; 3]]) -> bool {
-    let steady = slices.iter().filter(|[before, _, after]| before.max(*after) <= STEADY * before.min(*after)).count();
+    let steady = slices.iter().filter(|slice| is_steady(slice)).count();
     steady < ENOUGH || steady * 4 < slices.len()
 }
 

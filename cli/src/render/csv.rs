@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Figures, Report};
+use crate::report::{Figures, Ratio, Report};
 
 const HEADER: &str = "core_a,core_b,relation,subject,statistic,value,unit,below_resolution,trips_per_sample,samples\n";
 
@@ -13,11 +13,11 @@ pub(crate) fn draw(report: &Report) -> String {
         let key = format!("{},{},{}", pair.cores[0], pair.cores[1], quoted(&pair.relation));
         figures(&mut text, &key, "channel", &pair.channel);
         figures(&mut text, &key, "floor", &pair.floor);
-        if let Some(ratio) = &pair.ratio {
-            let rows = [("median", ratio.median), ("p5", ratio.range[0]), ("p95", ratio.range[1])];
-            for (statistic, value) in rows {
-                put(&mut text, format_args!("{key},ratio,{statistic},{value:.4},1,false,,{}", ratio.slices_used));
-            }
+        ratios(&mut text, &key, "ratio", pair.ratio.as_ref());
+        if let Some(processes) = &pair.processes {
+            figures(&mut text, &key, "processes", &processes.figures);
+            ratios(&mut text, &key, "processes_ratio", processes.ratio.as_ref());
+            ratios(&mut text, &key, "processes_to_channel", processes.ratio_to_channel.as_ref());
         }
     }
     for jitter in &report.jitter {
@@ -51,6 +51,14 @@ fn figures(text: &mut String, key: &str, subject: &str, figures: &Figures) {
     }
 }
 
+fn ratios(text: &mut String, key: &str, subject: &str, ratio: Option<&Ratio>) {
+    let Some(ratio) = ratio else { return };
+    let rows = [("median", ratio.median), ("p5", ratio.range[0]), ("p95", ratio.range[1])];
+    for (statistic, value) in rows {
+        put(text, format_args!("{key},{subject},{statistic},{value:.4},1,false,,{}", ratio.slices_used));
+    }
+}
+
 fn put(text: &mut String, row: std::fmt::Arguments<'_>) {
     writeln!(text, "{row}").expect("a String takes everything");
 }
@@ -76,6 +84,15 @@ mod tests {
         assert_eq!(text.lines().count(), 1 + 6 * 19 + 4 * 3);
         assert!(text.contains("0,1,SMT sibling,channel,p50,"));
         assert!(text.contains("0,1,SMT sibling,ratio,median,1.2000,1,false,,90"));
+    }
+
+    #[test]
+    fn processes_have_rows_of_their_own() {
+        let text = draw(&fixture::between_processes());
+        let columns = HEADER.matches(',').count();
+        assert!(text.lines().all(|line| line.matches(',').count() == columns), "{text}");
+        assert_eq!(text.lines().count(), 1 + 19 + 8 + 2 * 3 + 2 * 3);
+        assert!(text.contains("0,1,SMT sibling,processes_to_channel,median,1.2500,1,false,,80"));
     }
 
     #[test]

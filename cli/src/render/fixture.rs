@@ -2,7 +2,7 @@
 
 use crate::env::Env;
 use crate::report::{
-    ClockInfo, CoreInfo, Ended, Figures, Jitter, Pair, Ratio, Report, SCHEMA, Settings, Tool, Warning,
+    ClockInfo, CoreInfo, Ended, Figures, Jitter, Pair, Processes, Ratio, Report, SCHEMA, Settings, Tool, Warning,
 };
 
 /// A machine of `cores` cores: two per SMT group, four per L3.
@@ -31,6 +31,7 @@ pub(crate) fn report(cores: usize) -> Report {
         ended: Ended::Complete,
         settings: Settings {
             seed: 42,
+            between_processes: false,
             payload_bytes: 8,
             capacity: 64,
             wait: "spin",
@@ -56,6 +57,19 @@ pub(crate) fn report(cores: usize) -> Report {
     }
 }
 
+/// The same of one pair, between processes.
+pub(crate) fn between_processes() -> Report {
+    let mut report = report(2);
+    report.settings.between_processes = true;
+    for pair in &mut report.pairs {
+        let ratio = |median| Some(Ratio { median, range: [1.0, 1.7], slices_used: 80, slices: 100 });
+        let slices_ns = pair.slices_ns.iter().map(|[_, channel, _]| channel * 1.25).collect();
+        let figures = figures(pair.channel.p50_ns * 1.25);
+        pair.processes = Some(Processes { figures, ratio: ratio(1.5), ratio_to_channel: ratio(1.25), slices_ns });
+    }
+    report
+}
+
 fn pair(a: usize, b: usize) -> Pair {
     let (relation, floor) = match () {
         () if a / 2 == b / 2 => ("SMT sibling", 7.0),
@@ -69,6 +83,7 @@ fn pair(a: usize, b: usize) -> Pair {
         channel: figures(floor * 1.2),
         floor: figures(floor),
         ratio: Some(Ratio { median: 1.2, range: [1.1, 1.4], slices_used: 90, slices: 100 }),
+        processes: None,
         visits: 1,
         preemptions: Some(3),
         flags: vec![],

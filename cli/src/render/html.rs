@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::format::{self, escape};
 use super::{clock, environment, json, slices, subject, summary, svg};
 use crate::args::Cell;
-use crate::report::{Ended, Figures, Pair, Report};
+use crate::report::{Ended, Figures, Pair, Ratio, Report};
 
 /// Pairs up to which each gets a chart of its slices.
 const CHARTS: usize = 12;
@@ -107,26 +107,27 @@ fn pair_table(page: &mut String, report: &Report) {
     ];
     let mut rows = Vec::new();
     for pair in summary::by_p50(report) {
-        rows.push(("", row(pair, "channel", &pair.channel)));
-        rows.push(("floor", row(pair, "floor", &pair.floor)));
+        for (name, figures, ratio) in pair.subjects() {
+            rows.push((if name == "floor" { name } else { "" }, row(pair, name, figures, ratio)));
+        }
     }
     page.push_str("<div class=\"scroll pairs\">");
     table(page, &HEAD, rows.into_iter());
     page.push_str("</div>\n");
 }
 
-fn row(pair: &Pair, name: &str, figures: &Figures) -> Vec<String> {
+fn row(pair: &Pair, name: &str, figures: &Figures, ratio: Option<&Ratio>) -> Vec<String> {
     let time = |ns| escape(&format::time(ns, figures.resolution_ns));
     let [a, b] = pair.cores;
     let [low, high] = figures.slice_range_ns;
     let flags = pair.flags.iter().map(|flag| format!(", <i>{}</i>", flag.name())).collect::<String>();
     let relation = escape(&pair.relation) + &flags;
-    let ratio = match &pair.ratio {
-        Some(ratio) if name == "channel" => {
+    let ratio = match ratio {
+        Some(ratio) => {
             let [low, high] = ratio.range.map(format::ratio);
             format!("{} ({low}–{high})", format::ratio(ratio.median))
         }
-        _ => String::new(),
+        None => String::new(),
     };
     let mut row = vec![format!("{a}–{b}"), relation, name.to_owned()];
     row.extend([figures.p50_ns, figures.p90_ns, figures.p99_ns, figures.p999_ns, figures.max_ns].map(time));
@@ -166,6 +167,14 @@ mod tests {
         assert!(!text.contains("<link") && !text.contains("src="));
         assert!(text.contains("load 2.3 on 2 cores</b> → stop other work"));
         assert_eq!(text.matches("<figure>").count(), 6);
+    }
+
+    #[test]
+    fn processes_have_a_row_and_dots() {
+        let text = draw(&fixture::between_processes(), Cell::P50).unwrap();
+        assert!(text.contains("<td>processes</td>") && text.contains("<td>threads</td>"));
+        assert!(text.contains("1.50 (1.00–1.70)"));
+        assert_eq!(text.matches("h.01").count(), 300);
     }
 
     #[test]

@@ -22,5 +22,18 @@ mod tests {
         assert_eq!(value["pairs"].as_array().unwrap().len(), 6);
         assert_eq!(value["pairs"][0]["channel"]["samples"], 123_456);
         assert_eq!(value["env"]["governor"], Value::Null);
+        assert!(value["pairs"][0].get("processes").is_none(), "only who asks for it gets it");
+    }
+
+    #[test]
+    fn processes_have_the_fields_of_a_subject_and_two_ratios() {
+        let text = super::draw(&fixture::between_processes()).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let processes = &value["pairs"][0]["processes"];
+        assert_eq!(processes["samples"], 123_456);
+        assert_eq!(
+            (&processes["ratio"]["median"], &processes["ratio_to_channel"]["median"]),
+            (&1.5.into(), &1.25.into())
+        );
     }
 }

@@ -19,17 +19,17 @@ use crate::report::{Pair, Report};
 
 /// A figure for a heat map's cell, and what it cannot resolve. `None` when the pair has none.
 pub(crate) fn cell_value(pair: &Pair, cell: Cell) -> Option<(f64, f64)> {
-    let channel = &pair.channel;
+    let (figures, ratio) = pair.headline();
     let value = match cell {
-        Cell::P50 => channel.p50_ns,
-        Cell::P90 => channel.p90_ns,
-        Cell::P99 => channel.p99_ns,
-        Cell::P999 => channel.p999_ns,
-        Cell::Max => channel.max_ns,
+        Cell::P50 => figures.p50_ns,
+        Cell::P90 => figures.p90_ns,
+        Cell::P99 => figures.p99_ns,
+        Cell::P999 => figures.p999_ns,
+        Cell::Max => figures.max_ns,
         Cell::Floor => return Some((pair.floor.p50_ns, pair.floor.resolution_ns)),
-        Cell::Ratio => return pair.ratio.as_ref().map(|ratio| (ratio.median, 0.0)),
+        Cell::Ratio => return ratio.map(|ratio| (ratio.median, 0.0)),
     };
-    Some((value, channel.resolution_ns))
+    Some((value, figures.resolution_ns))
 }
 
 /// What the cells of a heat map show.
@@ -66,8 +66,9 @@ pub(crate) struct Range {
 pub(crate) fn subject(report: &Report) -> String {
     let settings = &report.settings;
     let lead = "Round trip (RTT, not halved) over two SPSC channels, one message in flight";
+    let who = if settings.between_processes { ", between two processes and, beside that, two threads" } else { "" };
     let (bytes, capacity, wait) = (settings.payload_bytes, settings.capacity, settings.wait);
-    format!("{lead}: {bytes} B messages, capacity {capacity}, wait {wait}, seed {}.", settings.seed)
+    format!("{lead}{who}: {bytes} B messages, capacity {capacity}, wait {wait}, seed {}.", settings.seed)
 }
 
 /// One sentence on the clock.

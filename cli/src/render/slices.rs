@@ -1,4 +1,4 @@
-//! Floor and channel slice by slice, as SVG: it shows when the machine moved under the measurement.
+//! Floor, channel and the channel between processes slice by slice, as SVG: it shows when the machine moved under the measurement.
 
 use super::format;
 use super::svg::Svg;
@@ -11,6 +11,7 @@ const LEFT: f64 = 64.0;
 const TOP: f64 = 16.0;
 const FLOOR: &str = "#8a94a6";
 const CHANNEL: &str = "#d9532c";
+const PROCESSES: &str = "#2c7fd9";
 
 /// Slices drawn at most; more are thinned evenly.
 const MOST: usize = 1500;
@@ -18,15 +19,21 @@ const MOST: usize = 1500;
 /// `None` when there are too few slices to show anything.
 pub(crate) fn draw(pair: &Pair) -> Option<String> {
     let step = pair.slices_ns.len().div_ceil(MOST).max(1);
-    let slices: Vec<[f64; 3]> = pair.slices_ns.iter().step_by(step).copied().collect();
-    if slices.len() < 3 {
+    let column = |index: usize| pair.slices_ns.iter().step_by(step).map(|slice| slice[index]).collect::<Vec<_>>();
+    let mut series = vec![("floor", FLOOR, column(0)), ("channel", CHANNEL, column(1))];
+    if let Some(processes) = &pair.processes {
+        series[1].0 = "threads";
+        series.push(("processes", PROCESSES, processes.slices_ns.iter().step_by(step).copied().collect()));
+    }
+    let slices = series[0].2.len();
+    if slices < 3 {
         return None;
     }
-    let mut figures: Vec<f64> = slices.iter().flat_map(|slice| [slice[0], slice[1]]).filter(|ns| *ns > 0.0).collect();
+    let mut figures: Vec<f64> = series.iter().flat_map(|(_, _, ns)| ns).copied().filter(|ns| *ns > 0.0).collect();
     // A slice that was one long pause would flatten all others; it is drawn at the edge and counted.
     let (low, high) = (percentile(&mut figures, 0.02)? / 1.3, percentile(&mut figures, 0.98)? * 1.3);
     let outside = figures.iter().filter(|ns| !(low..=high).contains(*ns)).count();
-    let x = |index: usize| LEFT + (WIDTH - LEFT - 8.0) * index as f64 / (slices.len() - 1) as f64;
+    let x = |index: usize| LEFT + (WIDTH - LEFT - 8.0) * index as f64 / (slices - 1) as f64;
     let y = |ns: f64| TOP + (HEIGHT - TOP - 24.0) * (1.0 - (ns.clamp(low, high) / low).ln() / (high / low).ln());
     let mut svg = Svg(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" font-size=\"12\" \
@@ -37,10 +44,10 @@ pub(crate) fn draw(pair: &Pair) -> Option<String> {
         svg.put(format_args!("<path d=\"M{LEFT} {y:.1}H{WIDTH}\" stroke=\"currentColor\" stroke-opacity=\".15\"/>"));
         svg.text(LEFT - 8.0, y + 4.0, "text-anchor=\"end\"", &format::time(ns, 0.0));
     }
-    for (column, name, color) in [(0, "floor", FLOOR), (1, "channel", CHANNEL)] {
+    for (column, (name, color, figures)) in series.iter().enumerate() {
         let mut path = String::new();
-        for (index, slice) in slices.iter().enumerate().filter(|(_, slice)| slice[column] > 0.0) {
-            path += &format!("M{:.1} {:.1}h.01", x(index), y(slice[column]));
+        for (index, ns) in figures.iter().enumerate().filter(|(_, ns)| **ns > 0.0) {
+            path += &format!("M{:.1} {:.1}h.01", x(index), y(*ns));
         }
         svg.put(format_args!(
             "<path d=\"{path}\" stroke=\"{color}\" stroke-width=\"4\" stroke-linecap=\"round\" stroke-opacity=\".75\"/>"

@@ -28,8 +28,8 @@ pub(crate) fn clusters(report: &Report) -> Vec<Cluster> {
         .into_iter()
         .filter_map(|relation| {
             let pairs: Vec<&Pair> = report.pairs.iter().filter(|pair| pair.relation == relation).collect();
-            let mut p50: Vec<f64> = pairs.iter().map(|pair| pair.channel.p50_ns).collect();
-            let mut ratios: Vec<f64> = pairs.iter().filter_map(|pair| Some(pair.ratio.as_ref()?.median)).collect();
+            let mut p50: Vec<f64> = pairs.iter().map(|pair| pair.headline().0.p50_ns).collect();
+            let mut ratios: Vec<f64> = pairs.iter().filter_map(|pair| Some(pair.headline().1?.median)).collect();
             Some(Cluster {
                 relation: relation.to_owned(),
                 pairs: pairs.len(),
@@ -37,7 +37,7 @@ pub(crate) fn clusters(report: &Report) -> Vec<Cluster> {
                 lowest_ns: *p50.first()?,
                 highest_ns: *p50.last()?,
                 median_ratio: percentile(&mut ratios, 0.5),
-                resolution_ns: pairs.iter().map(|pair| pair.channel.resolution_ns).fold(0.0, f64::max),
+                resolution_ns: pairs.iter().map(|pair| pair.headline().0.resolution_ns).fold(0.0, f64::max),
             })
         })
         .collect();
@@ -48,7 +48,7 @@ pub(crate) fn clusters(report: &Report) -> Vec<Cluster> {
 /// Pairs by p50, lowest first.
 pub(crate) fn by_p50(report: &Report) -> Vec<&Pair> {
     let mut pairs: Vec<&Pair> = report.pairs.iter().collect();
-    pairs.sort_by(|a, b| a.channel.p50_ns.total_cmp(&b.channel.p50_ns));
+    pairs.sort_by(|a, b| a.headline().0.p50_ns.total_cmp(&b.headline().0.p50_ns));
     pairs
 }
 

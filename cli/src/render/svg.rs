@@ -190,11 +190,12 @@ impl Map<'_> {
 
 /// A pair's figures in a few lines.
 fn tooltip(pair: &Pair) -> String {
-    let time = |ns| format::time(ns, pair.channel.resolution_ns);
+    let (figures, ratio) = pair.headline();
+    let time = |ns| format::time(ns, figures.resolution_ns);
     let [a, b] = pair.cores;
-    let (p50, p99, p999) = (time(pair.channel.p50_ns), time(pair.channel.p99_ns), time(pair.channel.p999_ns));
+    let (p50, p99, p999) = (time(figures.p50_ns), time(figures.p99_ns), time(figures.p999_ns));
     let floor = format::time(pair.floor.p50_ns, pair.floor.resolution_ns);
-    let ratio = pair.ratio.as_ref().map_or("?".to_owned(), |ratio| format::ratio(ratio.median));
+    let ratio = ratio.map_or("?".to_owned(), |ratio| format::ratio(ratio.median));
     let relation = &pair.relation;
     format!("cores {a} and {b}, {relation}: p50 {p50}, p99 {p99}, p99.9 {p999}; floor {floor}, ratio {ratio}")
 }

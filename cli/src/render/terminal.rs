@@ -6,7 +6,7 @@ use super::text::{Look, Page, table};
 use super::{clock, environment, format, matrix, subject, summary};
 use crate::args::Cell;
 use crate::measure::jitter::HICCUP_NS;
-use crate::report::{Ended, Jitter, Pair, Report};
+use crate::report::{Ended, Jitter, Pair, Ratio, Report};
 
 /// Pairs up to which the table shows them all; beyond, the extremes.
 const ALL_PAIRS: usize = 12;
@@ -69,27 +69,33 @@ fn pairs(page: &mut Page, report: &Report, look: Look) {
     };
     let head = ["pair", "", "p50", "p90", "p99", "p99.9", "max", "slices 5-95%", "sample", "samples"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut last = Vec::new();
     for pair in &shown {
         let [a, b] = pair.cores;
-        for (name, figures, label) in
-            [("RTT", &pair.channel, format!("{a}-{b}")), ("floor", &pair.floor, String::new())]
-        {
+        let mut label = format!("{a}-{b}");
+        for (name, figures, _) in pair.subjects() {
             let time = |ns| format::time(ns, figures.resolution_ns);
             let [low, high] = figures.slice_range_ns;
-            let mut row = vec![label, name.to_owned()];
+            let name = match name {
+                "channel" => "RTT".to_owned(),
+                "floor" => name.to_owned(),
+                side => format!("RTT {side}"),
+            };
+            let mut row = vec![std::mem::take(&mut label), name];
             row.extend([figures.p50_ns, figures.p90_ns, figures.p99_ns, figures.p999_ns, figures.max_ns].map(time));
             row.push(format!("{}–{}", format::short(low, figures.resolution_ns), time(high)));
             row.extend([format::per_sample(figures.trips_per_sample), format::count(figures.samples)]);
             rows.push(row);
         }
+        last.push((rows.len() - 1, *pair));
     }
     let dispensable = ["samples", "p90", "slices 5-95%", "p99.9", "sample", "max", "p99", ""];
     let lines = table(&rows, 2, &dispensable, look.width);
     for (index, line) in lines.iter().enumerate() {
         let style = if index == 0 { Style::new().underline() } else { Style::new() };
         page.line(&vec![(line.clone(), style)]);
-        if index > 0 && index % 2 == 0 {
-            ratio(page, shown[index / 2 - 1]);
+        if let Some((_, pair)) = last.iter().find(|(end, _)| *end == index) {
+            ratios(page, pair);
         }
     }
     if !few {
@@ -97,19 +103,27 @@ fn pairs(page: &mut Page, report: &Report, look: Look) {
             format!("Lowest {EXTREMES}, middle and highest {EXTREMES} by p50; --csv, --json and --html hold them all.");
         page.wrapped(&text, 2, Style::new());
     }
-    if shown.iter().any(|pair| pair.channel.trips_per_sample > 1 || pair.floor.trips_per_sample > 1) {
+    if shown.iter().flat_map(|pair| pair.subjects()).any(|(_, figures, _)| figures.trips_per_sample > 1) {
         let text = "'mean of k': the clock is too coarse for single round trips, so each sample is the mean of k of them. That \
                     hides part of the tail: a maximum may stand for one trip up to k times as long.";
         page.wrapped(text, 2, Style::new());
     }
 }
 
-fn ratio(page: &mut Page, pair: &Pair) {
+fn ratios(page: &mut Page, pair: &Pair) {
     let mut text = format!("      {}", pair.relation);
-    if let Some(ratio) = &pair.ratio {
+    let mut put = |name: &str, ratio: Option<&Ratio>| {
+        let Some(ratio) = ratio else { return };
         let [low, high] = ratio.range.map(format::ratio);
         let (median, used, all) = (format::ratio(ratio.median), ratio.slices_used, ratio.slices);
-        text += &format!("; RTT / floor {median} ({low}–{high}, {used} of {all} slices with a steady floor)");
+        text += &format!("; {name} {median} ({low}–{high}, {used} of {all} slices with a steady floor)");
+    };
+    if let Some(processes) = &pair.processes {
+        put("RTT processes / threads", processes.ratio_to_channel.as_ref());
+        put("RTT processes / floor", processes.ratio.as_ref());
+        put("RTT threads / floor", pair.ratio.as_ref());
+    } else {
+        put("RTT / floor", pair.ratio.as_ref());
     }
     if let Some(preemptions) = pair.preemptions {
         text += &format!("; preempted {preemptions}×");
@@ -140,7 +154,8 @@ fn clusters(page: &mut Page, report: &Report) {
     if let ([lowest, .., highest], middle) = (ordered.as_slice(), ordered[ordered.len() / 2]) {
         let show = |pair: &Pair| {
             let [a, b] = pair.cores;
-            format!("{a}-{b} ({})", format::time(pair.channel.p50_ns, pair.channel.resolution_ns))
+            let (figures, _) = pair.headline();
+            format!("{a}-{b} ({})", format::time(figures.p50_ns, figures.resolution_ns))
         };
         let text = format!("Lowest pair {}, middle {}, highest {}.", show(lowest), show(middle), show(highest));
         page.wrapped(&text, 2, Style::new());
@@ -205,6 +220,24 @@ mod tests {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "the CPU's name must not reach the terminal unfiltered");
+    }
+
+    #[test]
+    fn processes_threads_and_floor_stand_in_that_order() {
+        let text = draw(&fixture::between_processes(), Cell::P50, PLAIN);
+        let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
+        assert!(at("RTT processes  ") < at("RTT threads  ") && at("RTT threads  ") < at("floor  "));
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "between two processes",
+            "RTT processes / threads 1.25",
+            "RTT processes / floor 1.50",
+            "RTT threads / floor 1.20",
+        ] {
+            assert!(words.contains(part), "{part:?} is missing in:\n{text}");
+        }
+        let narrow = draw(&fixture::between_processes(), Cell::P50, Look { width: 30, ..PLAIN });
+        assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
     }
 
     #[test]

@@ -1,0 +1,129 @@
+//! The channels between the two processes, and the folder in which they find them.
+
+use std::fs::DirBuilder;
+use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use ringmail::shm::spsc::{Builder, Receiver, Sender};
+use ringmail::shm::{self, Ended, RecvError, Schema, SendError};
+use zerocopy::{Immutable, IntoBytes, TryFromBytes};
+
+use crate::args::Wait;
+use crate::measure::Halt;
+use crate::measure::channel::{Link, Message, strategy};
+
+/// From the timing process to the other, and back.
+pub(super) const THERE: &str = "there";
+pub(super) const BACK: &str = "back";
+
+/// A message as it travels between processes.
+#[derive(Debug, Clone, Copy, TryFromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
+pub(super) struct Words<const N: usize>(Message<N>);
+
+impl<const N: usize> shm::Message for Words<N> {
+    const SCHEMA: Schema = Schema::new("ringmail latency");
+}
+
+/// Two channels between processes.
+#[derive(Debug)]
+pub(super) struct Mapped<const N: usize> {
+    pub(super) sender: Sender<Words<N>>,
+    pub(super) receiver: Receiver<Words<N>>,
+}
+
+impl<const N: usize> Link<N> for Mapped<N> {
+    #[inline]
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
+        self.sender.send_deadline(Words(message), deadline).map_err(|error| match error {
+            SendError::Timeout(_) => Halt::Silent,
+            SendError::Ended(_, ended) => halt(ended),
+        })
+    }
+
+    #[inline]
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
+        self.receiver.recv_deadline(deadline).map(|words| words.0).map_err(|error| match error {
+            RecvError::Timeout => Halt::Silent,
+            RecvError::Ended(ended) => halt(ended),
+        })
+    }
+}
+
+fn halt(ended: Ended) -> Halt {
+    if ended == Ended::Corrupted { Halt::Corrupt } else { Halt::Gone }
+}
+
+/// A folder of this user's own in shared memory, which is gone with its files when this is dropped. Both processes hold one from
+/// before it is made, and either may be killed at any time: once both have opened the channels nobody needs their names.
+#[derive(Debug)]
+pub(super) struct Folder {
+    name: String,
+}
+
+/// The name of a folder that nobody else makes.
+pub(super) fn fresh_name() -> String {
+    format!("{}-{:016x}", std::process::id(), RandomState::new().hash_one(0))
+}
+
+impl Folder {
+    /// Of a [`fresh_name`] of this process or of another one; `None` if it is none.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let (pid, chance) = name.split_once('-')?;
+        let fresh = pid.parse::<u32>().is_ok() && chance.len() == 16 && chance.bytes().all(|c| c.is_ascii_hexdigit());
+        fresh.then(|| Self { name: name.to_owned() })
+    }
+
+    pub(super) fn make(&self) -> Result<(), Halt> {
+        let path = self.path();
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|error| Halt::Build(format!("cannot make the folder {}: {error}", path.display())))
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/shm/ringmail-latency-{}", self.name))
+    }
+
+    pub(super) fn channel<const N: usize>(&self, name: &str, capacity: usize, wait: Wait) -> Builder<Words<N>> {
+        let path = self.path().join(name);
+        Builder::new(path.to_string_lossy()).capacity(capacity).wait(strategy(wait))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The other process may do the same now, and each stop where the other was faster; then nobody is left to disturb.
+        if std::fs::remove_dir_all(self.path()).is_err() {
+            let _ = std::fs::remove_dir_all(self.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_goes_with_what_is_in_it() {
+        let folder = Folder::named(&fresh_name()).unwrap();
+        folder.make().unwrap();
+        let path = folder.path();
+        let there = folder.channel::<4>(THERE, 2, Wait::Spin).open_sender().unwrap();
+        assert!(path.join(THERE).exists());
+        assert!(folder.make().is_err(), "nobody else's is taken");
+        drop(folder);
+        assert!(!path.exists());
+        drop(there);
+    }
+
+    #[test]
+    fn only_fresh_names_are_taken() {
+        for bad in
+            ["", "1", "1-", "1-../../../etc/abcd", "x-0123456789abcdef", "../1-0123456789abcdef", "1-0123456789abcde/"]
+        {
+            assert!(Folder::named(bad).is_none(), "{bad:?} was taken");
+        }
+    }
+}

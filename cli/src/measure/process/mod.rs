@@ -1,0 +1,218 @@
+//! The round trip between two processes: the timing process starts this command again on the other core.
+//!
+//! ```text
+//!   timing process   --standard input: a byte a turn-->   answering process
+//!                    --channel "there"-->
+//!                    <--channel "back"---
+//!                    <--standard output, at the end: what the kernel did to it--
+//! ```
+//!
+//! Between its turns the answering process sleeps on its standard input, which ends when the timing process does, however that
+//! ends; in a turn the channel tells it. The timing process kills it when a visit ends in any other way than in order.
+
+mod answer;
+mod link;
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::str::FromStr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::channel::ChannelEnd;
+use super::pair::{Effects, PATIENCE, Plan, Process, START, run_slice};
+use super::{Halt, RoundTrip, Turn};
+pub(crate) use answer::{Answer, run};
+use link::{BACK, Folder, Mapped, THERE, fresh_name};
+
+/// Between looks at whether a process that is to open a channel still lives.
+const LOOK: Duration = Duration::from_millis(50);
+/// The kernel closes a dying process's channels a moment before it tells how it died.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// The answering process as the timing thread has it.
+struct Answering<const N: usize> {
+    end: ChannelEnd<Mapped<N>, N>,
+    guard: Guard,
+}
+
+/// A process that does not outlive this.
+struct Guard {
+    child: Child,
+    turns: ChildStdin,
+    core: usize,
+}
+
+/// Starts the answering process on `core` and opens the channels.
+pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn Process>, Halt> {
+    let args = Answer {
+        folder: fresh_name(),
+        core,
+        payload: 8 * N,
+        capacity: plan.capacity,
+        wait: plan.wait,
+        slice_ns: plan.slice.as_nanos() as u64,
+    };
+    // Outlives the process, which could else still make files in it.
+    let folder = Folder::named(&args.folder).ok_or_else(|| Halt::Build("its folder has no name".into()))?;
+    // Started before there is a folder, to remove it should this process be killed; looks for it in its first turn.
+    let mut guard = Guard::start(&args)?;
+    folder.make()?;
+    let channel = |name| folder.channel::<N>(name, plan.capacity, plan.wait);
+    let mut receiver = channel(BACK).open_receiver().map_err(|error| Halt::Build(error.to_string()))?;
+    guard.wake().map_err(|halt| guard.explain(halt))?;
+    let deadline = Instant::now() + START;
+    while !receiver.wait_for_peer(LOOK) {
+        if guard.wait(Duration::ZERO).is_some() {
+            return Err(guard.explain(Halt::Gone));
+        }
+        if Instant::now() > deadline {
+            return Err(Halt::Process(format!("the process on core {core} did not start within {START:?}")));
+        }
+    }
+    let sender = channel(THERE).open_sender().map_err(|error| Halt::Build(error.to_string()))?;
+    drop(folder);
+    Ok(Box::new(Answering { end: ChannelEnd::new(Mapped { sender, receiver }), guard }))
+}
+
+impl<const N: usize> Process for Answering<N> {
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt> {
+        let mut turn = || {
+            self.guard.wake()?;
+            let ns = run_slice(&mut self.end, plan, trips, most, samples)?;
+            self.end.end(Turn::Switch)?;
+            Ok(ns)
+        };
+        turn().map_err(|halt| self.guard.explain(halt))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Effects, Halt> {
+        let mut turn = || {
+            self.guard.wake()?;
+            self.end.begin(Instant::now() + PATIENCE);
+            self.end.end(Turn::Quit)
+        };
+        turn().map_err(|halt| self.guard.explain(halt))?;
+        match self.guard.wait(PATIENCE) {
+            Some(status) if status.success() => {}
+            _ => return Err(self.guard.explain(Halt::Gone)),
+        }
+        let said = self.guard.child.stdout.take().map(read).unwrap_or_default();
+        let report: Report = said.parse().map_err(|()| self.guard.explain(Halt::Gone))?;
+        Ok(report.0)
+    }
+}
+
+impl Guard {
+    fn start(args: &Answer) -> Result<Self, Halt> {
+        let failed = |reason| Halt::Process(format!("cannot start a process for core {}: {reason}", args.core));
+        // The very program that runs, even if its file has been replaced since.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("ringmail").args(args.to_args());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A Ctrl-C is for the timing process, which still has to report what there is.
+        command.process_group(0);
+        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        match child.stdin.take() {
+            Some(turns) => Ok(Self { child, turns, core: args.core }),
+            None => Err(failed("it has no standard input".into())),
+        }
+    }
+
+    /// Asks the process to take a turn.
+    fn wake(&mut self) -> Result<(), Halt> {
+        self.turns.write_all(&[1]).map_err(|_| Halt::Gone)
+    }
+
+    /// How the process ended, if it does within `limit`.
+    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => sleep(Duration::from_millis(1)),
+                ended => return ended.ok().flatten(),
+            }
+        }
+    }
+
+    /// What is wrong with the process, which has no more turns after this.
+    fn explain(&mut self, halt: Halt) -> Halt {
+        let core = self.core;
+        let status = self.wait(if halt == Halt::Gone { MOMENT } else { Duration::ZERO });
+        match (halt, status) {
+            (Halt::Corrupt, _) => Halt::Corrupt,
+            (_, Some(status)) => {
+                let said = self.child.stderr.take().map(read).unwrap_or_default();
+                let said = said.trim().trim_start_matches("error: ");
+                let colon = if said.is_empty() { "" } else { ": " };
+                Halt::Process(format!("the process on core {core} ended early ({status}){colon}{said}"))
+            }
+            (Halt::Gone, None) => Halt::Process(format!("the process on core {core} closed its channels early")),
+            (_, None) => {
+                let program = "is another program holding its core?";
+                Halt::Process(format!("the process on core {core} gave no answer for {PATIENCE:?}; {program}"))
+            }
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended; then neither does anything.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a process that has ended left in a pipe.
+fn read(mut pipe: impl Read) -> String {
+    let mut text = Vec::new();
+    // What could be read is all that there is to say.
+    let _ = pipe.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// What the answering process says at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Report(Effects);
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Effects { migrated, preemptions } = self.0;
+        match preemptions {
+            Some(times) => writeln!(f, "{migrated} {times}"),
+            None => writeln!(f, "{migrated} unknown"),
+        }
+    }
+}
+
+impl FromStr for Report {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (migrated, times) = text.trim_end().split_once(' ').ok_or(())?;
+        let migrated = migrated.parse().map_err(drop)?;
+        let preemptions = if times == "unknown" { None } else { Some(times.parse().map_err(drop)?) };
+        Ok(Self(Effects { migrated, preemptions }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_reports_is_understood() {
+        for effects in [(false, None), (true, Some(0)), (false, Some(12))] {
+            let report = Report(Effects { migrated: effects.0, preemptions: effects.1 });
+            assert_eq!(report.to_string().parse(), Ok(report));
+        }
+        for bad in ["", "true", "maybe 1", "false -1", "false 1 2"] {
+            assert_eq!(bad.parse::<Report>(), Err(()), "{bad:?}");
+        }
+    }
+}

@@ -280,28 +280,3 @@ fn opening_and_closing_leaves_nothing_behind() {
     assert!(open() < before + 500, "{} descriptors, then {}", before, open());
     assert_eq!(mapped(), 0);
 }
-
-#[test]
-fn of_a_thousand_races_for_a_side_each_has_one_winner() {
-    let dir = Scratch::new("race");
-    for round in 0..1_000 {
-        let name = dir.0.join(format!("r{round}")).to_string_lossy().into_owned();
-        let start = std::sync::Barrier::new(2);
-        let wins: Vec<bool> = std::thread::scope(|scope| {
-            let race = || {
-                start.wait();
-                let side = Builder::<u64>::new(&name).open_sender();
-                start.wait();
-                match side {
-                    Ok(_) => true,
-                    Err(OpenError::Taken { .. }) => false,
-                    Err(other) => panic!("{other}"),
-                }
-            };
-            let other = scope.spawn(race);
-            [race(), other.join().unwrap()].into()
-        });
-        assert_ne!(wins[0], wins[1], "round {round}");
-        fs::remove_file(&name).unwrap();
-    }
-}

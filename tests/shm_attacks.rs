@@ -377,6 +377,36 @@ fn an_impossible_position_is_no_busy_loop() {
 }
 
 #[test]
+fn a_side_that_takes_its_words_back_was_there_all_the_same() {
+    let dir = Scratch::new("zeroed");
+    let name = dir.file();
+    let mut rx = receiver(&name);
+    assert_eq!(rx.peer(), Peer::Never);
+    let tx = sender(&name);
+    assert_eq!(rx.peer(), Peer::Here);
+    drop(tx);
+    (0..4).for_each(|word| poke(&name, SENDER_SESSION + 8 * word, 0));
+    poke(&name, SENDER, 0);
+    assert_eq!(rx.peer(), Peer::Died);
+    // It would be waited for without end otherwise.
+    assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvError::Ended(Ended::PeerDied)));
+}
+
+#[test]
+fn the_depth_is_never_more_than_the_capacity_whatever_the_other_side_says() {
+    let dir = Scratch::new("depth");
+    let name = dir.file();
+    let (tx, rx) = (sender(&name), receiver(&name));
+    for word in [1 << 40, u64::MAX, 9 << 1, u64::MAX << 1] {
+        poke(&name, SENDER, word);
+        assert!(rx.stats().depth <= 8, "{}", rx.stats().depth);
+        poke(&name, HEAD, word);
+        assert!(tx.stats().depth <= 8, "{}", tx.stats().depth);
+        assert!(ringmail::shm::look(&name).unwrap().stats.depth <= 8);
+    }
+}
+
+#[test]
 fn a_file_may_have_the_longest_name_there_is() {
     let dir = Scratch::new("long");
     let name = dir.0.join("n".repeat(255)).to_string_lossy().into_owned();

@@ -22,7 +22,7 @@ fn main() {
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod imp {
     use ringmail::shm::spsc::Builder;
-    use ringmail::shm::{OpenError, Peer, TryRecvError};
+    use ringmail::shm::{Ended, OpenError, Peer, RecvError, TryRecvError};
     use std::io::Read;
 
     pub(crate) fn a_child_leaves_its_parents_channel_alone(name: &str) {
@@ -59,6 +59,18 @@ mod imp {
         drop(write);
         assert_eq!(wait(child), 0);
         assert!(open().open_sender().is_ok());
+
+        // By a descriptor that it has anyway, a child opens a side of its own; it ends without closing it.
+        let channel = Builder::<u64>::create_anonymous(4).unwrap();
+        let mut rx = Builder::<u64>::from_fd(&channel).open_receiver().unwrap();
+        let Some(child) = fork() else {
+            let mut tx = Builder::<u64>::from_fd(&channel).open_sender().unwrap();
+            end(i32::from(tx.send(7).is_err()));
+        };
+        assert_eq!(rx.recv(), Ok(7));
+        assert_eq!(wait(child), 0);
+        assert_eq!(rx.peer(), Peer::Died);
+        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::PeerDied)));
     }
 
     /// The child's number; `None` in the child.

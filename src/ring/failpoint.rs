@@ -24,6 +24,7 @@ mod armed {
     static PASSED: AtomicU64 = AtomicU64::new(0);
     static AT: AtomicU64 = AtomicU64::new(0);
     static STOPS: AtomicBool = AtomicBool::new(false);
+    static NAMES_FIRST: AtomicBool = AtomicBool::new(false);
 
     fn set(k: u64, stops: bool) {
         STOPS.store(stops, Ordering::Relaxed);
@@ -46,6 +47,15 @@ mod armed {
         PASSED.load(Ordering::Relaxed)
     }
 
+    /// Makes segments from now on as where a file must have a name.
+    pub fn name_first() {
+        NAMES_FIRST.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn names_first() -> bool {
+        NAMES_FIRST.load(Ordering::Relaxed)
+    }
+
     #[inline(never)]
     pub(crate) fn pass() {
         // The compiler moves no store past this: what comes before has happened, what comes after has not.
@@ -60,6 +70,6 @@ mod armed {
     }
 }
 #[cfg(all(ringmail_failpoints, feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use armed::pass;
+pub use armed::{arm, arm_stop, name_first, passed};
 #[cfg(all(ringmail_failpoints, feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub use armed::{arm, arm_stop, passed};
+pub(crate) use armed::{names_first, pass};

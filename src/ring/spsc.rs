@@ -33,13 +33,15 @@ pub(crate) fn stats(
     start: Position,
     head: Position,
     tail: Position,
+    capacity: u64,
 ) -> Stats {
     let (sent, received) = (tail.since(start), head.since(start));
     Stats {
         sent,
         received,
         tombstones: 0,
-        depth: sent.saturating_sub(received) as usize,
+        // The other side's position may be newer than this one's, or nonsense.
+        depth: sent.saturating_sub(received).min(capacity) as usize,
         full: producer.counters.0.full.get(),
         sender_parks: producer.counters.0.parks.get(),
         receiver_parks: consumer.counters.0.parks.get(),

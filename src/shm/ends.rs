@@ -3,6 +3,7 @@
 use super::error::{Ended, OpenError, RecvError, SendError};
 use super::header::Header;
 use super::message::Schema;
+use super::place::Place;
 use super::segment::{self, Held, Layout};
 use super::side::{self, Peer, Side, Waited};
 use super::sys::{self, Map, Role};
@@ -26,18 +27,18 @@ pub(super) struct Opened {
     held: Held,
 }
 
-/// Opens the channel called `name`, made first if need be, and takes `role` of it. `capacity`: whether the caller asked for one.
+/// Opens the channel at `place`, made first if need be, and takes `role` of it. `capacity`: whether the caller asked for one.
 pub(super) fn open(
-    name: &str,
+    place: &Place,
     layout: &Layout,
     schema: Schema,
     capacity: bool,
     role: Role,
 ) -> Result<Opened, OpenError> {
-    let path = segment::path_of(name)?;
+    let path = place.path()?;
     let header = Header::new(layout, schema);
-    let (held, file, layout) = segment::take(&path, &header, layout, capacity, role)?;
-    let map = Map::new(&file, &layout, Some(role)).map_err(segment::failed("map", &path))?;
+    let (held, file, layout) = segment::take(place, &path, &header, layout, capacity, role)?;
+    let map = Map::new(&file, &layout, Some(role), place.pages).map_err(segment::failed("map", &path))?;
     point!();
     side::check_words(&map, &layout)?;
     Ok(Opened { map: Arc::new(map), layout, held })

@@ -57,7 +57,8 @@ pub enum OpenError {
     },
     /// The segment was made before the machine was started again: what is in it may be half written.
     OtherBoot,
-    /// Somebody else has this side of the channel.
+    /// Somebody else has this side of the channel, and had it for some milliseconds: for a moment also somebody may who removes the channel
+    /// or fails to open it.
     Taken {
         /// Which side.
         role: Role,
@@ -69,6 +70,8 @@ pub enum OpenError {
         /// Which.
         path: PathBuf,
     },
+    /// The descriptor leads to a file that can still be cut short, under whoever has mapped it.
+    NotSealed,
     /// No room for the segment where it is to lie.
     NoSpace {
         /// Bytes that it needs.
@@ -152,6 +155,10 @@ impl fmt::Display for OpenError {
                     path.display()
                 )
             }
+            Self::NotSealed => f.write_str(
+                "the descriptor is not of memory that is sealed against shrinking: \
+                 pass on one of `create_anonymous`, or open a file by its path",
+            ),
             Self::NoSpace { bytes } => {
                 write!(f, "no room for {bytes} bytes: make room, ask for a smaller capacity, or name a path elsewhere")
             }

@@ -4,7 +4,7 @@ use super::error::OpenError;
 use super::header::{Header, boot};
 use super::segment::{self, Kind, Layout};
 use super::side::{self, Peer};
-use super::sys::{self, Map, Role};
+use super::sys::{self, Map, Pages, Role};
 use super::{Mismatch, bytes};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
@@ -61,7 +61,7 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     let header = segment::read_header(&file, &path)?;
     let (kind, layout) = layout(&header, &path)?;
     segment::check_size(&file, &layout, &path)?;
-    let map = Map::new(&file, &layout, None).map_err(segment::failed("map", &path))?;
+    let map = Map::new(&file, &layout, None, Pages::default()).map_err(segment::failed("map", &path))?;
     let (producer, consumer) = (map.producer(), map.consumer());
     let view = |role, words: &Session| -> Result<SideView, OpenError> {
         let taken = sys::is_taken(&file, role).map_err(segment::failed("look at the locks of", &path))?;
@@ -77,8 +77,8 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     // What was received by the first look was sent by the second.
     let head = Position::from_word(consumer.block.head.load(Ordering::Acquire));
     let tail = Position::from_word(producer.block.tail.load(Ordering::Relaxed));
-    let mut stats = crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail);
-    stats.depth = stats.depth.min(layout.capacity as usize);
+    let stats =
+        crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity);
     let records = producer.marks.0.iter().map(|mark| mark.records.load(Ordering::Relaxed)).max();
     Ok(Overview {
         kind,

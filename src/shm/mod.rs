@@ -17,6 +17,8 @@
 //! Whichever side comes first makes the segment; it stays when both have gone, with what was not received, until somebody removes
 //! it or the machine is started again.
 //!
+//! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
+//!
 //! An onlooker sees what a channel does without taking part: [`look`] and [`list`].
 //!
 //! # Who is there
@@ -39,7 +41,8 @@
 //! Each side maps its own page for writing and the other's for reading only. What it reads of the other's is checked: an impossible
 //! position, or bytes that are no message, is [`Ended::Corrupted`], never an access outside of the mapping, a panic or a wait without end.
 //! A message is copied out before it is checked. But a file has a name: a process of the same user can cut it short, and the next access
-//! is then a `SIGBUS`. Named channels are for processes that do not attack each other.
+//! is then a `SIGBUS`. Named channels are for processes that do not attack each other. The memory of an [`Anonymous`] channel cannot be cut
+//! short; for the rest it is as they are.
 //!
 //! # Forks
 //!
@@ -52,11 +55,13 @@
 //! specified.
 
 pub mod bytes;
+mod create;
 mod ends;
 mod error;
 mod header;
 mod look;
 mod message;
+mod place;
 mod segment;
 mod side;
 pub mod spsc;
@@ -64,10 +69,11 @@ mod sys;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
-pub use crate::ring::failpoint::{arm, arm_stop, passed};
+pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
 pub use look::{Overview, SideView, list, look};
 pub use message::{Message, Schema};
+pub use place::Anonymous;
 pub use segment::Kind;
 pub use side::Peer;
 pub use sys::Role;

@@ -1,21 +1,22 @@
-//! Segments as files: how one comes to be, is found, is checked, and goes.
+//! Segments as files: how one is found, is checked, and goes.
 //!
-//! A segment is built whole under a name of its own and then given its real one by a rename that replaces nothing: whoever opens
-//! it finds a complete header, always. Whoever loses that race opens the winner's.
+//! A segment is made whole and then given its name, which replaces nothing ([`create`]): whoever opens it finds a complete header, always.
+//! Whoever loses that race opens the winner's.
 
+use super::create;
 use super::error::OpenError;
 use super::header::{self, Header};
+use super::place::Place;
 use super::sys::{self, Role};
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::failpoint::point;
 use crate::ring::mapped::{ConsumerPage, ProducerPage};
-use core::hash::BuildHasher;
 use core::mem::offset_of;
-use rustix::fs::{self as rfs, AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
+use core::time::Duration;
+use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{File, Metadata};
-use std::hash::RandomState;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -85,6 +86,11 @@ impl Layout {
     }
 }
 
+/// A role that somebody has is asked for so many times more, so long after each other: who removes a segment has both of its roles for a
+/// moment, and so has one whoever fails to open it.
+const ASKS: u32 = 8;
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// Whose the directory of plain names is: the user's alone.
 pub(super) fn directory() -> PathBuf {
     PathBuf::from(format!("/dev/shm/ringmail-{}", rustix::process::geteuid().as_raw()))
@@ -129,7 +135,7 @@ pub(super) fn check_directory(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Opens what is there, for reading and writing, if it is a file of this user's.
-fn open_file(path: &Path) -> Result<File, OpenError> {
+pub(super) fn open_file(path: &Path) -> Result<File, OpenError> {
     open_as(path, OFlags::RDWR)
 }
 
@@ -152,17 +158,26 @@ pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Opens the segment at `path` if it is the channel that `ours` describes; `capacity`: whether that was asked for. With what it has.
-pub(super) fn open(path: &Path, ours: &Header, layout: &Layout, capacity: bool) -> Result<(File, Layout), OpenError> {
-    let file = open_file(path)?;
+/// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; `capacity`: whether that was asked for.
+/// With what it has.
+fn open(
+    place: &Place,
+    path: &Path,
+    ours: &Header,
+    layout: &Layout,
+    capacity: bool,
+) -> Result<(File, Layout), OpenError> {
+    let file = place.open(path)?;
     let header = read_header(&file, path)?;
     header.check(ours, capacity)?;
     let asked = usize::try_from(header.capacity).unwrap_or(usize::MAX);
     let found = Layout::new(layout.kind, asked, layout.size as usize, layout.stride as usize, layout.align as usize)?;
     let metadata = check_size(&file, &found, path)?;
-    if metadata.blocks() * 512 < found.total() {
+    let missing = found.total().saturating_sub(metadata.blocks() * 512);
+    if missing != 0 {
         // With holes: a full disk would be noticed by a signal in the middle of a send.
-        reserve(&file, &found, path)?;
+        place.check_room(missing)?;
+        create::reserve(&file, &found, path)?;
     }
     Ok((file, found))
 }
@@ -182,62 +197,6 @@ pub(super) fn read_header(file: &File, path: &Path) -> Result<Header, OpenError>
         Ok(()) => Header::decode(&bytes, path),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(OpenError::NotASegment { path: path.into() }),
         Err(error) => Err(failed("read", path)(error)),
-    }
-}
-
-/// Makes the blocks of the whole file, so that no store can find the disk full.
-fn reserve(file: &File, layout: &Layout, path: &Path) -> Result<(), OpenError> {
-    loop {
-        match rfs::fallocate(file, FallocateFlags::empty(), 0, layout.total()) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM) => {
-                return Err(OpenError::NoSpace { bytes: layout.total() });
-            }
-            Err(error) => return Err(failed("make room for", path)(error)),
-        }
-    }
-}
-
-/// Makes the segment, or finds that somebody was faster. Either way it is there afterwards.
-fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
-    /// Removes the file under its first name, whatever happens.
-    struct Scratch(PathBuf);
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            // After the rename there is none.
-            let _ = rfs::unlink(&self.0);
-        }
-    }
-    prepare_directory(path)?;
-    let (Some(parent), Some(_)) = (path.parent(), path.file_name()) else {
-        return Err(OpenError::Name { name: path.to_string_lossy().into() });
-    };
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let (scratch, file) = loop {
-        // Not the number of this process alone: another pid namespace that has this directory has the same ones. Not chance
-        // alone: a forked child has its parent's.
-        let unique = RandomState::new().hash_one(std::process::id());
-        let scratch = parent.join(format!(".ringmail-{unique:016x}.new"));
-        point!();
-        match rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => break (scratch, file),
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(failed("create", &scratch)(error)),
-        }
-    };
-    point!();
-    let (scratch, file) = (Scratch(scratch), File::from(file));
-    reserve(&file, layout, path)?;
-    point!();
-    file.write_all_at(&header.encode(), 0).map_err(failed("write", path))?;
-    point!();
-    match rfs::renameat_with(rfs::CWD, &scratch.0, rfs::CWD, path, RenameFlags::NOREPLACE) {
-        Ok(()) | Err(Errno::EXIST) => {
-            point!();
-            Ok(())
-        }
-        Err(error) => Err(failed("name", path)(error)),
     }
 }
 
@@ -280,28 +239,38 @@ impl Held {
 
 /// Opens the segment, made first if need be, and takes `role` of it. The second file is for mapping.
 pub(super) fn take(
+    place: &Place,
     path: &Path,
     header: &Header,
     layout: &Layout,
     capacity: bool,
     role: Role,
 ) -> Result<(Held, File, Layout), OpenError> {
-    prepare_directory(path)?;
+    if place.is_named() {
+        prepare_directory(path)?;
+    }
+    let mut asks = 0;
     loop {
-        let (lock, found) = match open(path, header, layout, capacity) {
+        let (lock, found) = match open(place, path, header, layout, capacity) {
             Err(OpenError::NotFound { .. }) => {
-                create(path, header, layout)?;
+                prepare_directory(path)?;
+                create::create(path, header, layout)?;
                 continue;
             }
             other => other?,
         };
         let held = match Held::take(lock, role, path)? {
             Ok(held) => held,
+            Err(_) if asks < ASKS => {
+                asks += 1;
+                std::thread::sleep(MOMENT);
+                continue;
+            }
             Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
         };
         point!();
         // Whoever removes a segment holds both roles: from now on it stays, if it is still the one of that name.
-        let (same, map) = match open_file(path) {
+        let (same, map) = match place.open(path) {
             Ok(map) => (is_same(&map, &held.lock, path)?, map),
             Err(OpenError::NotFound { .. }) => continue,
             Err(error) => return Err(error),
@@ -333,6 +302,12 @@ fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
 pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     let (sender, receiver) = (open_file(path)?, open_file(path)?);
     read_header(&sender, path)?;
+    // Not by trying: who has one side would see somebody on the other.
+    for role in [Role::Sender, Role::Receiver] {
+        if sys::is_taken(&sender, role).map_err(failed("look at the locks of", path))? {
+            return Ok(false);
+        }
+    }
     let Ok(sender) = Held::take(sender, Role::Sender, path)? else { return Ok(false) };
     let Ok(receiver) = Held::take(receiver, Role::Receiver, path)? else { return Ok(false) };
     // Somebody may have removed it and made another before we had both sides: that one is not ours to remove.

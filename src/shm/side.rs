@@ -46,6 +46,8 @@ pub(super) struct Side {
     pid: u32,
     /// The last session of the other side whose death has been told, or need not be: it was over when this side was opened.
     told: Cell<u64>,
+    /// Whether the other side was ever seen to have a session: its words cannot take that back.
+    met: Cell<bool>,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
     pub(super) strategy: WaitStrategy,
@@ -106,6 +108,7 @@ impl Side {
             held,
             pid: std::process::id(),
             told: Cell::new(peer.last().saturating_sub(1)),
+            met: Cell::new(peer.last() != 0),
             fences: (!registered).into(),
             strategy,
         }
@@ -144,7 +147,10 @@ impl Side {
     }
 
     fn look_after(&self, peer: &Session) -> (Peer, u64) {
-        look_after(peer, || self.held.0.peer_holds())
+        let (state, session) = look_after(peer, || self.held.0.peer_holds());
+        // Not by the lock alone: somebody who fails to open it, or removes the segment, has that for a moment.
+        self.met.set(self.met.get() || session != 0);
+        (if state == Peer::Never && self.met.get() { Peer::Died } else { state }, session)
     }
 
     /// The last session of the other side that died, if another has begun since and nobody has been told. To be told where nothing

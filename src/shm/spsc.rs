@@ -2,8 +2,10 @@
 
 use super::ends::{self, Opened, Rx, Taking, Tx};
 use super::error::{OpenError, RecvError, SendError, TryRecvError, TrySendError};
+use super::header::Header;
 use super::message::Message;
-use super::segment::{self, Kind, Layout};
+use super::place::{Anonymous, Place};
+use super::segment::{Kind, Layout};
 use super::side::Peer;
 use super::sys::Role;
 use crate::ring::ends::{Reader, Writer};
@@ -20,7 +22,7 @@ const CAPACITY: usize = 1024;
 
 /// Opens the sides of a channel of messages `T`.
 pub struct Builder<T> {
-    name: String,
+    place: Place,
     capacity: Option<usize>,
     wait: WaitStrategy,
     message: PhantomData<fn(T) -> T>,
@@ -30,7 +32,37 @@ impl<T: Message> Builder<T> {
     /// A channel called `name`: 1 to 100 letters, digits, `-`, `_` and `.`, in a directory of the user's own under `/dev/shm`; or, with a
     /// `/`, the path of its file.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), capacity: None, wait: WaitStrategy::default(), message: PhantomData }
+        Self::at(Place::named(name.into()))
+    }
+
+    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
+    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
+        Self::at(Place::memory(fd.into()))
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, capacity: None, wait: WaitStrategy::default(), message: PhantomData }
+    }
+
+    /// Makes a channel without a name that holds `messages`, exactly. Its sides are opened by [`Builder::from_fd`], here and in
+    /// other processes.
+    ///
+    /// ```
+    /// use ringmail::shm::spsc::Builder;
+    ///
+    /// let channel = Builder::<u64>::create_anonymous(64)?;
+    /// let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// tx.send(7)?;
+    /// assert_eq!(rx.recv(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The capacity is 0 or too large, or the system refused: see [`OpenError`].
+    pub fn create_anonymous(messages: usize) -> Result<Anonymous, OpenError> {
+        let layout = Self::layout(messages)?;
+        Anonymous::create(&Header::new(&layout, T::SCHEMA), &layout)
     }
 
     /// Messages that the channel holds, exactly; 1024 if nobody asks. A side that asks is refused by a channel that was made with another capacity;
@@ -43,6 +75,22 @@ impl<T: Message> Builder<T> {
     /// How the side that is opened waits.
     pub fn wait(mut self, strategy: WaitStrategy) -> Self {
         self.wait = strategy;
+        self
+    }
+
+    /// Whether the side that is opened maps all of its memory at once, so that no send or receive waits for the kernel to do so. Takes
+    /// time at the opening. Memory can still be swapped out.
+    pub fn prefault(mut self, all: bool) -> Self {
+        self.place.pages.prefault = all;
+        self
+    }
+
+    /// Whether the side that is opened asks the kernel for large pages under the data; of use from some MiB on. Advice only: that it was
+    /// not followed is no error, and shows in `ShmemPmdMapped` of `/proc/<pid>/smaps`. The kernel follows it where the file system is
+    /// mounted with `huge=advise` or more (without a name: where `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says so), from Linux
+    /// 6.1 on at once.
+    pub fn hugepages(mut self, ask: bool) -> Self {
+        self.place.pages.huge = ask;
         self
     }
 
@@ -62,28 +110,33 @@ impl<T: Message> Builder<T> {
         Ok(Receiver { rx: Rx::begin(self.open(Role::Receiver)?, self.wait) })
     }
 
-    /// Removes the channel if nobody has either of its sides. Whether it did; what was in it is gone.
+    /// Removes the channel if nobody has either of its sides. Whether it did; what was in it is gone. One without a name is never removed:
+    /// it goes with its last descriptor.
     ///
     /// # Errors
     /// There is none, or it is not a channel.
     pub fn remove(self) -> Result<bool, OpenError> {
-        segment::remove(&segment::path_of(&self.name)?)
+        self.place.remove()
     }
 
-    fn open(&self, role: Role) -> Result<Opened, OpenError> {
+    fn layout(messages: usize) -> Result<Layout, OpenError> {
         const {
             assert!(align_of::<Raw<T>>() <= 4096, "a message cannot ask for more than a page's alignment");
             assert!(size_of::<T>() > 0, "a message of no bytes says nothing");
         }
         let (size, stride, align) = (size_of::<T>(), size_of::<Raw<T>>(), align_of::<Raw<T>>());
-        let layout = Layout::new(Kind::Spsc, self.capacity.unwrap_or(CAPACITY), size, stride, align)?;
-        ends::open(&self.name, &layout, T::SCHEMA, self.capacity.is_some(), role)
+        Ok(Layout::new(Kind::Spsc, messages, size, stride, align)?)
+    }
+
+    fn open(&self, role: Role) -> Result<Opened, OpenError> {
+        let layout = Self::layout(self.capacity.unwrap_or(CAPACITY))?;
+        ends::open(&self.place, &layout, T::SCHEMA, self.capacity.is_some(), role)
     }
 }
 
 impl<T> fmt::Debug for Builder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("name", &self.name).field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("Builder").field("place", &self.place).field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }
 

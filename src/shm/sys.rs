@@ -106,16 +106,48 @@ impl Drop for Map {
     }
 }
 
+/// Of `linux/mman-common.h`; `libc` has it for one C library only.
+const MADV_COLLAPSE: libc::c_int = 25;
+
+/// What is to be done about a segment's pages when it is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Pages {
+    /// Map all of them now, so that no access has to.
+    pub(super) prefault: bool,
+    /// Map the data by large ones if the kernel has them.
+    pub(super) huge: bool,
+}
+
+impl Pages {
+    /// Asks the kernel; what it does not do costs time later, and nothing else.
+    fn prepare(self, map: &MmapRaw, is_data: bool, writes: bool) {
+        if self.huge && is_data {
+            let _ = map.advise(Advice::HugePage);
+            // The file has its pages already: large ones take their place now (Linux 6.1), or when the kernel comes to it.
+            // SAFETY: a mapping of our own; what is in it stays.
+            unsafe { libc::madvise(map.as_mut_ptr().cast(), map.len(), MADV_COLLAPSE) };
+        }
+        if self.prefault {
+            // Of a file on a disk, `MAP_POPULATE` leaves the first store to each page to be noticed.
+            let _ = map.advise(if writes { Advice::PopulateWrite } else { Advice::PopulateRead });
+        }
+    }
+}
+
 impl Map {
     /// `role`: whose pages may be written; nobody's for an onlooker.
-    pub(super) fn new(file: &File, layout: &Layout, role: Option<Role>) -> io::Result<Self> {
+    pub(super) fn new(file: &File, layout: &Layout, role: Option<Role>, pages: Pages) -> io::Result<Self> {
         let part = |offset: u64, len: u64, writes: bool| -> io::Result<MmapRaw> {
             let mut options = MmapOptions::new();
             // `segment` has checked that it fits.
             options.offset(offset).len(len as usize);
+            if pages.prefault {
+                options.populate();
+            }
             let map = if writes { options.map_raw(file) } else { options.map_raw_read_only(file) }?;
             // A child does not get it: it could only do harm with it.
             map.advise(Advice::DontFork)?;
+            pages.prepare(&map, offset == 3 * layout.page, writes);
             Ok(map)
         };
         let (sends, receives) = (role == Some(Role::Sender), role == Some(Role::Receiver));

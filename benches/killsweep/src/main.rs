@@ -13,7 +13,7 @@
 //! * no message is torn, none comes out of order, none twice, and none is missing whose send has returned;
 //! * a receive that has returned is not repeated; what a handler was given comes again unless the handler returned;
 //! * whoever waits for the dead side is told in time, and whoever opens it goes on where it stopped;
-//! * a creator that is killed leaves no more than the file under its first name.
+//! * a creator that is killed leaves nothing but the segment; where files must have names, no more than the file under its first one.
 //!
 //! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
 

@@ -20,6 +20,9 @@ pub(crate) struct Scenario {
     pub(crate) alone: bool,
 }
 
+/// At the end of a script: the segment is made as on a file system whose files all have names.
+pub(crate) const NAMED_FIRST: &str = "-named-first";
+
 use WaitStrategy::{Park, ParkAtOnce};
 
 const SENDER: Scenario = Scenario {
@@ -35,7 +38,7 @@ const SENDER: Scenario = Scenario {
 const RECEIVER: Scenario = Scenario { name: "receiver", role: Role::Receiver, script: "receiver", ..SENDER };
 
 /// In the order in which they are begun: the longest first.
-pub(crate) static ALL: [Scenario; 10] = [
+pub(crate) static ALL: [Scenario; 12] = [
     Scenario { name: "sender-asleep", child_waits: ParkAtOnce, parent_waits: Park, slow: true, ..SENDER },
     Scenario { name: "sender-successor", succeeds: true, ..SENDER },
     SENDER,
@@ -44,6 +47,8 @@ pub(crate) static ALL: [Scenario; 10] = [
     RECEIVER,
     Scenario { name: "sender-creates", alone: true, script: "create-sender", ..SENDER },
     Scenario { name: "receiver-creates", alone: true, script: "create-receiver", ..RECEIVER },
+    Scenario { name: "sender-names-first", alone: true, script: "create-sender-named-first", ..SENDER },
+    Scenario { name: "receiver-names-first", alone: true, script: "create-receiver-named-first", ..RECEIVER },
     Scenario { name: "remover", alone: true, script: "remove", ..SENDER },
     // Stopped while it asks for the other side, which then comes.
     Scenario { name: "onlooker", alone: true, script: "look", ..RECEIVER },

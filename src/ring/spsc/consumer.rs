@@ -345,7 +345,7 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 
     fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
-        stats(self.peer(), self.own(), self.geometry.start, self.head, tail)
+        stats(self.peer(), self.own(), self.geometry.start, self.head, tail, self.geometry.capacity)
     }
 }
 

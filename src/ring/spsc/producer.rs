@@ -400,7 +400,7 @@ impl<B: Backing> Writer for Producer<B> {
 
     fn stats(&self) -> Stats {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
-        stats(self.own(), self.peer(), self.geometry.start, head, self.tail)
+        stats(self.own(), self.peer(), self.geometry.start, head, self.tail, self.geometry.capacity)
     }
 }
 

@@ -49,8 +49,10 @@ pub use sender::{SendError, Sender, TooLarge, TrySendError};
 
 use super::ends::{self, Opened};
 use super::error::OpenError;
+use super::header;
 use super::message::Schema;
-use super::segment::{self, Kind, Layout};
+use super::place::{Anonymous, Place};
+use super::segment::{Kind, Layout};
 use super::sys::Role;
 use crate::error::BuildError;
 use crate::wait::WaitStrategy;
@@ -60,11 +62,13 @@ pub(super) const WORD: usize = size_of::<u64>();
 const HEADER: usize = 3;
 /// Bytes of the ring where nobody asks for others.
 const CAPACITY: usize = 1 << 20;
+/// What bodies mean where nobody says.
+const SCHEMA: Schema = Schema::new("bytes");
 
 /// Opens the sides of a channel of records.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    name: String,
+    place: Place,
     capacity: Option<usize>,
     wait: WaitStrategy,
     schema: Schema,
@@ -73,7 +77,39 @@ pub struct Builder {
 impl Builder {
     /// A channel called `name`: as [`spsc::Builder::new`](super::spsc::Builder::new).
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), capacity: None, wait: WaitStrategy::default(), schema: Schema::new("bytes") }
+        Self::at(Place::named(name.into()))
+    }
+
+    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
+    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
+        Self::at(Place::memory(fd.into()))
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, capacity: None, wait: WaitStrategy::default(), schema: SCHEMA }
+    }
+
+    /// Makes a channel without a name, with a ring of `bytes` as for [`Builder::capacity`], whose records mean `schema` (`None`: as where
+    /// nobody says, see [`Builder::schema`]). Its sides are opened by [`Builder::from_fd`], here and in other processes.
+    ///
+    /// ```
+    /// use ringmail::shm::bytes::Builder;
+    ///
+    /// let channel = Builder::create_anonymous(1 << 16, None)?;
+    /// let mut tx = Builder::from_fd(&channel).open_sender()?;
+    /// let mut rx = Builder::from_fd(&channel).open_receiver()?;
+    /// tx.send(b"some bytes")?;
+    /// let mut body = Vec::new();
+    /// rx.recv_into(&mut body)?;
+    /// assert_eq!(body, b"some bytes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The capacity is 0 or too large, or the system refused: see [`OpenError`].
+    pub fn create_anonymous(bytes: usize, schema: impl Into<Option<Schema>>) -> Result<Anonymous, OpenError> {
+        let layout = layout(bytes)?;
+        Anonymous::create(&header::Header::new(&layout, schema.into().unwrap_or(SCHEMA)), &layout)
     }
 
     /// Bytes of the ring: 1 MiB if nobody asks, at most 8 GiB, rounded up to whole words of 8 bytes and to at least 32. A record takes its
@@ -87,6 +123,22 @@ impl Builder {
     /// How the side that is opened waits.
     pub fn wait(mut self, strategy: WaitStrategy) -> Self {
         self.wait = strategy;
+        self
+    }
+
+    /// Whether the side that is opened maps all of its memory at once, so that no send or receive waits for the kernel to do so. Takes
+    /// time at the opening. Memory can still be swapped out.
+    pub fn prefault(mut self, all: bool) -> Self {
+        self.place.pages.prefault = all;
+        self
+    }
+
+    /// Whether the side that is opened asks the kernel for large pages under the data; of use from some MiB on. Advice only: that it was
+    /// not followed is no error, and shows in `ShmemPmdMapped` of `/proc/<pid>/smaps`. The kernel follows it where the file system is
+    /// mounted with `huge=advise` or more (without a name: where `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says so), from Linux
+    /// 6.1 on at once.
+    pub fn hugepages(mut self, ask: bool) -> Self {
+        self.place.pages.huge = ask;
         self
     }
 
@@ -112,25 +164,30 @@ impl Builder {
         Ok(Receiver::begin(self.open(Role::Receiver)?, self.wait))
     }
 
-    /// Removes the channel, of whatever kind, if nobody has either of its sides. Whether it did; what was in it is gone.
+    /// Removes the channel, of whatever kind, if nobody has either of its sides. Whether it did; what was in it is gone. One without a
+    /// name is never removed: it goes with its last descriptor.
     ///
     /// # Errors
     /// There is none, or it is not a channel.
     pub fn remove(self) -> Result<bool, OpenError> {
-        segment::remove(&segment::path_of(&self.name)?)
+        self.place.remove()
     }
 
     fn open(&self, role: Role) -> Result<Opened, OpenError> {
-        let bytes = self.capacity.unwrap_or(CAPACITY);
-        if bytes == 0 {
-            return Err(BuildError::ZeroCapacity.into());
-        }
-        let words = bytes.div_ceil(WORD).max(HEADER + 1);
-        let layout = Layout::new(Kind::Bytes, words, WORD, WORD, WORD)?;
-        let opened = ends::open(&self.name, &layout, self.schema, self.capacity.is_some(), role)?;
+        let layout = layout(self.capacity.unwrap_or(CAPACITY))?;
+        let opened = ends::open(&self.place, &layout, self.schema, self.capacity.is_some(), role)?;
         // `open` makes none that is smaller: no record would ever fit.
         if opened.layout.capacity > HEADER as u64 { Ok(opened) } else { Err(OpenError::Corrupted) }
     }
+}
+
+/// Of a ring of so many bytes.
+fn layout(bytes: usize) -> Result<Layout, OpenError> {
+    if bytes == 0 {
+        return Err(BuildError::ZeroCapacity.into());
+    }
+    let words = bytes.div_ceil(WORD).max(HEADER + 1);
+    Ok(Layout::new(Kind::Bytes, words, WORD, WORD, WORD)?)
 }
 
 /// A record to be sent: its body, a kind for the reader to tell records apart (0 if nobody says), and the version of its meaning.

@@ -1,0 +1,153 @@
+//! Who gets a side of a mapped channel when several want it, and what those notice who have one.
+#![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
+#![allow(clippy::disallowed_types, reason = "loom does not run this")]
+
+use ringmail::shm::spsc::{Builder, Receiver, Sender};
+use ringmail::shm::{OpenError, Peer, Role};
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A directory of this test's own in memory, gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(format!("/dev/shm/ringmail-roles-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a scratch directory");
+        Self(path)
+    }
+
+    fn file(&self) -> String {
+        self.0.join("channel").to_string_lossy().into()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn sender(name: &str) -> Result<Sender<u64>, OpenError> {
+    Builder::new(name).capacity(8).open_sender()
+}
+
+fn receiver(name: &str) -> Result<Receiver<u64>, OpenError> {
+    Builder::new(name).capacity(8).open_receiver()
+}
+
+/// Whichever of many race for a side, one gets it.
+fn race(role: Role) {
+    // Whoever comes second asks for a while: so, some at a time.
+    const AT_A_TIME: usize = 8;
+    let dir = Scratch::new(&format!("race{role:?}"));
+    std::thread::scope(|scope| {
+        for lane in 0..AT_A_TIME {
+            let dir = &dir;
+            scope.spawn(move || {
+                for round in 0..1000 / AT_A_TIME {
+                    let name = dir.0.join(format!("{lane}-{round}")).to_string_lossy().into_owned();
+                    let start = Barrier::new(2);
+                    let open = || {
+                        start.wait();
+                        let won = match role {
+                            Role::Sender => sender(&name).map(|tx| (Some(tx), None)),
+                            Role::Receiver => receiver(&name).map(|rx| (None, Some(rx))),
+                        };
+                        start.wait();
+                        match won {
+                            Ok(_) => true,
+                            Err(OpenError::Taken { role: taken, .. }) if taken == role => false,
+                            Err(error) => panic!("{error}"),
+                        }
+                    };
+                    let wins = std::thread::scope(|scope| {
+                        let other = scope.spawn(open);
+                        [open(), other.join().unwrap()]
+                    });
+                    assert_ne!(wins[0], wins[1], "{name}");
+                    fs::remove_file(&name).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn of_a_thousand_races_of_two_senders_each_has_one_winner() {
+    race(Role::Sender);
+}
+
+#[test]
+fn of_a_thousand_races_of_two_receivers_each_has_one_winner() {
+    race(Role::Receiver);
+}
+
+/// Somebody removes the channel again and again, and somebody fails to open it: nobody has its sides, so whoever wants one gets it.
+#[test]
+fn a_side_that_is_taken_for_a_moment_only_is_not_refused() {
+    let dir = Scratch::new("moments");
+    let (name, stop) = (dir.file(), AtomicBool::new(false));
+    let lock = |file: &fs::File, kind: i32| {
+        let range = libc::flock { l_type: kind as i16, l_whence: 0, l_start: 1, l_len: 1, l_pid: 0 };
+        // SAFETY: an open descriptor, and a range that the kernel only reads.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const range) }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = Builder::<u64>::new(&name).remove();
+            }
+        });
+        // As an opener that fails after it has the lock, at length.
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let Ok(file) = fs::File::options().read(true).write(true).open(&name) else { continue };
+                if lock(&file, libc::F_WRLCK) == 0 {
+                    std::thread::sleep(Duration::from_micros(500));
+                    lock(&file, libc::F_UNLCK);
+                }
+                std::thread::sleep(Duration::from_micros(700));
+            }
+        });
+        let end = Instant::now() + Duration::from_secs(2);
+        let (mut opened, mut refused) = (0, Vec::new());
+        while Instant::now() < end {
+            match sender(&name) {
+                Ok(_) => opened += 1,
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        // A machine with more to do than it has cores for may let one wait with the lock in its hands for longer than anybody asks.
+        println!("{opened} opened, {} refused", refused.len());
+        assert!(opened > 100 && refused.len() * 100 <= opened, "{opened} opened, {refused:?}");
+    });
+}
+
+/// A look at the other side by way of trying its lock would be seen by it.
+#[test]
+fn removing_is_not_seen_by_whoever_has_a_side() {
+    let dir = Scratch::new("unseen");
+    let (name, stop) = (dir.file(), AtomicBool::new(false));
+    let mut rx = receiver(&name).unwrap();
+    drop(sender(&name).unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                assert!(!Builder::<u64>::new(&name).remove().unwrap());
+            }
+        });
+        let end = Instant::now() + Duration::from_millis(700);
+        let mut here = 0;
+        while Instant::now() < end {
+            here += u32::from(rx.peer() == Peer::Here || rx.wait_for_peer(Duration::ZERO));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(here, 0, "nobody was there");
+    });
+}

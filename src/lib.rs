@@ -138,7 +138,9 @@ pub use wait::{Barrier, WaitStrategy, init};
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
+    pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
+    pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};
     pub use crate::wait::heavy_fails;
     pub use crate::wait::{Parked, full};
 }

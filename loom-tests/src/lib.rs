@@ -12,8 +12,11 @@
 //! `membarrier`. A model in which no asymmetric barrier is needed (nobody sleeps, or the bell is FENCED) therefore runs
 //! [`bare`]: light and heavy barrier both broken, so that loom's extra fences hide nothing.
 //!
-//! **Not covered.** Load buffering and timeouts of a length (a sleep that may time out ends at once); processes; the
-//! kernel's half of `membarrier` and `futex`, which are taken at their manuals' word.
+//! **Processes** are threads, and a kill is where one stops. Mapped memory is a ring that outlives its ends, with slots that loom sees; the kernel's
+//! lock is a word with no more order than `ringmail`'s `ring::session` asks of it.
+//!
+//! **Not covered.** Load buffering and timeouts of a length (a sleep that may time out ends at once); a kill between the stores of one
+//! publication (`benches/killsweep` does that); the kernel's half of `membarrier`, `futex` and locks, which are taken at their manuals' word.
 
 #[cfg(not(ringmail_loom))]
 compile_error!("models need ringmail's loom build: use `loom-tests/run`, or RUSTFLAGS=\"--cfg ringmail_loom\"");

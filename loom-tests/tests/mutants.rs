@@ -80,6 +80,15 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
         Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
+        Site::TellDeath | Site::HearDeath => &["session::a_restart_cannot_hide_a_death"],
+        Site::NewsFirst => &["session::a_restart_cannot_hide_a_death"],
+        Site::BeginSession | Site::SeeSession | Site::SessionFirst => {
+            &["session::a_restart_cannot_hide_a_death_from_one_that_asks"]
+        }
+        Site::SeeLeft => &["session::a_death_and_a_close_before_the_next_look"],
+        Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
+        Site::SetUp => &["restart::one_that_waits_for_a_receiver_finds_it_open"],
+        Site::BeginFence | Site::AskFence => &["restart::a_sender_that_begins_sees_the_sleeper"],
         Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

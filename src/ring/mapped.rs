@@ -8,10 +8,10 @@ use super::backing::{Backing, Geometry};
 use super::cursor::Position;
 use super::failpoint::point;
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
+use super::session::{self, Session};
 use super::slot::Slot;
 use super::spsc::{Consumer, Producer};
-use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
-use crate::wait::Parked;
+use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
@@ -40,25 +40,6 @@ pub(crate) struct ConsumerPage {
 pub(crate) struct Mark {
     pub(crate) records: AtomicU64,
     pub(crate) tail: AtomicU64,
-}
-
-/// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
-#[repr(C, align(128))]
-pub(crate) struct Session {
-    /// The session that is being set up; ahead of `epoch` where its holder died before it was.
-    pub(crate) begun: AtomicU64,
-    /// Sessions so far; the last is the current one.
-    pub(crate) epoch: AtomicU64,
-    /// The last session that ended in order.
-    pub(crate) left: AtomicU64,
-    /// The last session that ended otherwise, once another has begun.
-    pub(crate) died: AtomicU64,
-    /// 1 if the holder executes no fence after it publishes: whoever sleeps calls `membarrier`.
-    pub(crate) unfenced: AtomicU64,
-    /// For people to read; nothing depends on it.
-    pub(crate) pid: AtomicU64,
-    /// Odd while the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
-    pub(crate) parked: Line<Parked>,
 }
 
 mod offsets {
@@ -155,14 +136,9 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
         self.pid == std::process::id()
     }
 
-    /// Of memory that is mapped for reading only, relaxed loads alone are promised to work.
     #[inline(always)]
     fn observe(word: &AtomicU64, order: Ordering) -> u64 {
-        let value = word.load(Ordering::Relaxed);
-        if order != Ordering::Relaxed {
-            fence(order);
-        }
-        value
+        session::observe(word, order)
     }
 
     #[inline(always)]

@@ -42,12 +42,16 @@ pub(crate) mod backing;
 pub(crate) mod cursor;
 pub(crate) mod ends;
 pub(crate) mod failpoint;
+#[cfg(all(feature = "std", ringmail_loom))]
+pub(crate) mod lasting;
 pub(crate) mod layout;
 #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
 pub(crate) mod mapped;
 pub(crate) mod mpsc;
 pub(crate) mod order;
 pub(crate) mod pile;
+#[cfg(any(all(feature = "shm", target_os = "linux"), all(feature = "std", ringmail_loom)))]
+pub(crate) mod session;
 mod slot;
 pub(crate) mod spsc;
 mod storage;

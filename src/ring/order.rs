@@ -24,6 +24,12 @@
 //! | [`take_pile`] | Acquire | [`put_on_pile`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
+//! | [`tell_death`] | Release | [`hear_death`] | all that the dead session did, for one that never asks the kernel |
+//! | [`hear_death`] | Acquire | [`tell_death`] | |
+//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: who asks the kernel then is not told "nobody" of an earlier time |
+//! | [`set_up`] | Release | [`see_session`] | a ring that is not closed any more |
+//! | [`see_session`] | Acquire | [`begin_session`], [`set_up`] | |
+//! | [`see_left`] | Acquire | the fence in `Session::begin` | that the session which left had begun |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
 //! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
@@ -33,7 +39,8 @@
 //! every statistic. The try-lock around the heavy barrier has its pair beside it, in `wait::barrier`.
 //!
 //! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a bell is FENCED, the
-//! ringer's fence pairs with the sleeper's fence.
+//! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
+//! one that is about to sleep.
 //!
 //! In a normal build each name is a constant. Under loom each asks whether the running model weakened its [`Site`],
 //! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
@@ -67,6 +74,12 @@ pub enum Site {
     TakePile,
     LeaveLanes,
     ObserveLanesEnd,
+    TellDeath,
+    HearDeath,
+    BeginSession,
+    SeeSession,
+    SeeLeft,
+    SetUp,
     Announce,
     Answer,
     SeeWaiting,
@@ -144,12 +157,22 @@ pub enum Site {
     NapHeavy,
     /// Between processes: a sleeper says which position it waits for.
     NapAwaited,
+    /// Between processes: one that begins, and fences no more, fences after it has said so.
+    BeginFence,
+    /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
+    AskFence,
+    /// Between processes: which session it is about is read before the kernel is asked.
+    SessionFirst,
+    /// Between processes: the ring is looked at once more after a death was heard of.
+    NewsFirst,
+    /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
+    LookAtLast,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 62] = [
+    pub const ALL: [Site; 73] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -172,6 +195,12 @@ impl Site {
         Site::TakePile,
         Site::LeaveLanes,
         Site::ObserveLanesEnd,
+        Site::TellDeath,
+        Site::HearDeath,
+        Site::BeginSession,
+        Site::SeeSession,
+        Site::SeeLeft,
+        Site::SetUp,
         Site::Announce,
         Site::Answer,
         Site::SeeWaiting,
@@ -212,6 +241,11 @@ impl Site {
         Site::NapLight,
         Site::NapHeavy,
         Site::NapAwaited,
+        Site::BeginFence,
+        Site::AskFence,
+        Site::SessionFirst,
+        Site::NewsFirst,
+        Site::LookAtLast,
     ];
 }
 
@@ -219,13 +253,13 @@ impl Site {
 std::thread_local! {
     // Loom runs every modelled thread on the thread that called `loom::model`, so all of them see this switch.
     // One bit a site.
-    static WEAKENED: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+    static WEAKENED: core::cell::Cell<u128> = const { core::cell::Cell::new(0) };
 }
 
 /// Runs `model` with `site` broken, and whatever an outer call broke.
 #[cfg(ringmail_loom)]
 pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
-    struct Restore(u64);
+    struct Restore(u128);
     impl Drop for Restore {
         fn drop(&mut self) {
             WEAKENED.set(self.0);
@@ -304,6 +338,18 @@ orders! {
     take_pile = Acquire, TakePile;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    tell_death = Release, TellDeath;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    hear_death = Acquire, HearDeath;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    begin_session = Release, BeginSession;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    see_session = Acquire, SeeSession;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    see_left = Acquire, SeeLeft;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    set_up = Release, SetUp;
     #[cfg(feature = "std")]
     announce = Release, Announce;
     #[cfg(feature = "std")]

@@ -255,19 +255,17 @@ impl<T> Rx<T> {
         if self.stopped.is_some() {
             return self.stopped;
         }
-        let died = self.side.news(&self.map.producer().session);
-        // The position after the end: what was sent before it is then not missed.
-        if self.ring.has_message() {
-            return None;
-        }
+        let ring = &mut *self.ring;
+        let look = || {
+            let goes_on = ring.has_message() || ring.is_corrupt();
+            (!goes_on).then(|| ring.is_over())
+        };
+        let why = self.side.nothing(&self.map.producer().session, look);
         if self.ring.is_corrupt() {
             self.stop(Ended::Corrupted);
             return self.stopped;
         }
-        match died {
-            Some(session) => Some(self.side.tell(session)),
-            None => self.ring.is_over().then_some(Ended::Disconnected),
-        }
+        why
     }
 }
 

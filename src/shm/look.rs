@@ -8,7 +8,7 @@ use super::sys::{self, Map, Pages, Role};
 use super::{Mismatch, bytes};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::Session;
+use crate::ring::session::Session;
 use crate::sync::Ordering;
 use core::fmt;
 use rustix::fs::OFlags;

@@ -70,10 +70,10 @@ mod sys;
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
 pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
+pub use crate::ring::session::Peer;
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
 pub use look::{Overview, SideView, list, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;
 pub use segment::Kind;
-pub use side::Peer;
 pub use sys::Role;

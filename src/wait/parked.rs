@@ -32,7 +32,6 @@ impl Parked {
     }
 
     /// The sleeper: what it left when it was killed in its sleep is no sleep any more.
-    #[cfg(not(ringmail_loom))]
     pub(crate) fn rise(&self) {
         self.0.store(self.0.load(Ordering::Relaxed) & !1, Ordering::Relaxed);
     }

@@ -11,7 +11,9 @@ pub mod mpsc_close;
 pub mod mpsc_wait;
 pub mod nap;
 pub mod queue;
+pub mod restart;
 pub mod ring;
+pub mod session;
 pub mod wait;
 
 /// Hands the list of all models to a macro, so that the test runner and the mutant runner cannot disagree.
@@ -74,6 +76,13 @@ macro_rules! every_model {
                 a_lane_opened_while_the_receiver_closes, two_lanes_ring_one_bell, two_lanes_ring_one_bell_fenced,
                 a_lane_is_used_again, two_lanes_opened_at_once;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced;
+            session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
+                a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
+                two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;
+            restart: a_sender_goes_on_where_one_died, a_message_that_was_not_freed_comes_again,
+                a_message_that_was_freed_does_not_come_again,
+                a_receiver_goes_on_where_one_left, both_go_on, one_that_waits_for_a_receiver_finds_it_open,
+                a_sender_that_begins_sees_the_sleeper;
         }
     };
 }

@@ -8,38 +8,40 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use ringmail::model::{Parked, full};
 
-/// One direction of a channel for as many messages as there are cells, and the kernel's queue of those that sleep on `tail`.
+/// The kernel's queue of those that sleep on a word.
+pub(super) struct Sleepers(Mutex<()>, Condvar);
+
+impl Sleepers {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(()), Condvar::new())
+    }
+
+    /// Sleeps if `is_same` says that the word still holds what it did, in one step.
+    pub(super) fn sleep(&self, is_same: impl FnOnce() -> bool) {
+        let queue = self.0.lock().unwrap();
+        if is_same() {
+            drop(self.1.wait(queue).unwrap());
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        drop(self.0.lock().unwrap());
+        self.1.notify_all();
+    }
+}
+
+/// One direction of a channel for as many messages as there are cells, and those that sleep on `tail`.
 struct Line {
     parked: Parked,
     tail: AtomicU64,
     cells: Vec<UnsafeCell<u64>>,
-    queue: Mutex<()>,
-    wakes: Condvar,
+    sleepers: Sleepers,
 }
 
 impl Line {
     fn new(messages: u64) -> Arc<Self> {
         let cells = (0..messages).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(Self {
-            parked: Parked::new(),
-            tail: AtomicU64::new(0),
-            cells,
-            queue: Mutex::new(()),
-            wakes: Condvar::new(),
-        })
-    }
-
-    /// What the kernel does: sleeps if the word still holds that, in one step.
-    fn sleep_on_tail(&self, expected: u64) {
-        let queue = self.queue.lock().unwrap();
-        if self.tail.load(Ordering::Relaxed) == expected {
-            drop(self.wakes.wait(queue).unwrap());
-        }
-    }
-
-    fn wake(&self) {
-        drop(self.queue.lock().unwrap());
-        self.wakes.notify_all();
+        Arc::new(Self { parked: Parked::new(), tail: AtomicU64::new(0), cells, sleepers: Sleepers::new() })
     }
 
     /// Sends all messages; `fenced` as for [`Parked::calls`].
@@ -49,7 +51,7 @@ impl Line {
             cell.with_mut(|cell| unsafe { *cell = next });
             self.tail.store(next, Ordering::Release);
             if self.parked.calls(fenced) && self.parked.answer(next - 1, 1) {
-                self.wake();
+                self.sleepers.wake();
             }
         }
     }
@@ -66,7 +68,7 @@ impl Line {
                     },
                     || if look() < next { Err(next - 1) } else { Ok(()) },
                     |expected, _| {
-                        self.sleep_on_tail(expected);
+                        self.sleepers.sleep(|| self.tail.load(Ordering::Relaxed) == expected);
                         (look() >= next).then_some(())
                     },
                 );

@@ -125,7 +125,7 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Receives again, where one that left before has closed.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn reopen(&mut self) {
         point!();
         self.own().gone.0.store(0, Ordering::Relaxed);

@@ -85,6 +85,12 @@ impl<B: Backing> Producer<B> {
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
 
+    /// The memory that this end is attached to.
+    #[cfg(ringmail_loom)]
+    pub(crate) fn backing(&self) -> &B {
+        &self.backing
+    }
+
     /// Sends one value; returns it if there is no room or no receiver. Wait-free.
     #[inline(always)]
     pub(crate) fn push(&mut self, value: B::Item) -> Result<(), B::Item> {
@@ -268,7 +274,7 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Sends again, where one that left before has closed.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn reopen(&mut self) {
         point!();
         self.own().tail.store(self.tail.open_word(), order::publish_tail());

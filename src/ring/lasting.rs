@@ -1,0 +1,143 @@
+//! A ring for the models that outlives its ends, as one in a mapped file does: by the rules of memory that another process maps too
+//! ([`Backing::SHARED`]), but with slots that loom sees.
+
+#![allow(missing_debug_implementations)]
+
+use super::backing::{Backing, Geometry, Heap};
+use super::cursor::Position;
+use super::ends::Reader;
+use super::session;
+use super::spsc::{Consumer, Producer};
+use crate::sync::{AtomicU64, Ordering};
+use core::cell::Cell;
+
+/// The memory. Its ends come and go.
+pub struct Ends<T>(Heap<T>);
+
+/// What an end holds of it.
+struct Mapping<T> {
+    memory: Heap<T>,
+    killed: Cell<bool>,
+}
+
+/// The end that writes; dropped it closes.
+pub struct Writing<T>(Producer<Mapping<T>>);
+
+/// The end that reads; dropped it closes.
+pub struct Reading<T>(Consumer<Mapping<T>>);
+
+// SAFETY: those of the `Heap` that it keeps.
+unsafe impl<T> Backing for Mapping<T> {
+    type Item = T;
+
+    const SHARED: bool = true;
+
+    fn geometry(&self) -> Geometry<T> {
+        self.memory.geometry()
+    }
+
+    fn is_here(&self) -> bool {
+        !self.killed.get()
+    }
+
+    fn observe(word: &AtomicU64, order: Ordering) -> u64 {
+        session::observe(word, order)
+    }
+}
+
+impl<T: Copy> Ends<T> {
+    /// An empty ring.
+    ///
+    /// # Panics
+    /// If the capacity is out of range.
+    pub fn new(capacity: usize) -> Self {
+        let heap = Heap::new(capacity, Position::new(0));
+        Self(heap.unwrap_or_else(|refused| panic!("{refused}")))
+    }
+
+    fn map(&self) -> Mapping<T> {
+        Mapping { memory: self.0.share(), killed: Cell::new(false) }
+    }
+
+    /// The end that writes, from where the last one was.
+    ///
+    /// # Safety
+    /// There is no other, and what the last one did has been seen.
+    pub unsafe fn writing(&self) -> Writing<T> {
+        // SAFETY: the caller's promise.
+        Writing(unsafe { Producer::attach(self.map()) })
+    }
+
+    /// The end that reads, from where the last one was.
+    ///
+    /// # Safety
+    /// There is no other, and what the last one did has been seen.
+    pub unsafe fn reading(&self) -> Reading<T> {
+        // SAFETY: the caller's promise.
+        Reading(unsafe { Consumer::attach(self.map()) })
+    }
+}
+
+impl<T: Copy> Writing<T> {
+    /// Writes again, where one that left before has closed.
+    pub fn reopen(&mut self) {
+        self.0.reopen();
+    }
+
+    /// Whether there was room and a reader that has not closed.
+    pub fn push(&mut self, value: T) -> bool {
+        self.0.push(value).is_ok()
+    }
+
+    /// Whether the reader has closed.
+    pub fn peer_closed(&self) -> bool {
+        self.0.peer_gone()
+    }
+
+    /// Whether there is room, by a fresh look.
+    pub fn has_room(&mut self) -> bool {
+        self.0.room(1) != 0
+    }
+
+    /// What a kill does to it: nothing of it happens any more.
+    pub fn kill(self) {
+        self.0.backing().killed.set(true);
+    }
+}
+
+impl<T: Copy> Reading<T> {
+    /// Reads again, where one that left before has closed.
+    pub fn reopen(&mut self) {
+        self.0.reopen();
+    }
+
+    /// The next message; its place stays occupied.
+    pub fn take(&mut self) -> Option<T> {
+        self.0.take()
+    }
+
+    /// Frees the places of what was taken.
+    pub fn release(&mut self) {
+        self.0.release();
+    }
+
+    /// Whether there is a message; looks again if none was known.
+    pub fn has_message(&mut self) -> bool {
+        self.0.has_message()
+    }
+
+    /// Whether the last look found nothing, and the writer had closed.
+    pub fn is_over(&self) -> bool {
+        self.0.is_over()
+    }
+
+    /// Whether the writer has closed.
+    pub fn peer_closed(&self) -> bool {
+        self.0.peer_closed()
+    }
+
+    /// What a kill does to it: nothing of it happens any more.
+    pub fn kill(self) {
+        self.0.backing().killed.set(true);
+    }
+}

@@ -4,18 +4,19 @@
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
 //! read ([`Backing::SHARED`]), and messages are copied out word by word before they are looked at.
 
+mod copy;
+
 use super::backing::{Backing, Geometry};
 use super::cursor::Position;
-use super::failpoint::point;
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
 use super::spsc::{Consumer, Producer};
-use crate::sync::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
-use zerocopy::{IntoBytes, TryFromBytes};
+use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 /// The producer's page.
 #[repr(C)]
@@ -67,22 +68,25 @@ impl<T: Copy> Clone for Raw<T> {
 
 impl<T: Copy> Copy for Raw<T> {}
 
-const WORD: usize = size_of::<u64>();
-
 impl<T: IntoBytes> Raw<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(MaybeUninit::new(value))
     }
 }
 
-impl<T: TryFromBytes> Raw<T> {
+impl<T: TryFromBytes + Immutable> Raw<T> {
     /// The message, if the bytes are one.
     #[inline(always)]
     pub(crate) fn validate(self) -> Option<T> {
-        let first = (&raw const self.0).cast::<u8>();
+        let first = self.0.as_ptr().cast::<u8>();
         // SAFETY: all bytes are initialised: a `Raw` is made of a value whose every byte is (`IntoBytes`) or filled by `Mapped::get`.
         let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
-        T::try_read_from_bytes(bytes).ok()
+        // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows, whatever `T` is.
+        if <[T; 1]>::try_ref_from_bytes(bytes).is_err() {
+            return None;
+        }
+        // SAFETY: they are a valid `T`, as was just seen, and nobody else has this copy of them.
+        Some(unsafe { self.0.assume_init() })
     }
 }
 
@@ -143,45 +147,14 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
 
     #[inline(always)]
     unsafe fn put(slot: *const Slot<Raw<T>>, value: Raw<T>) {
-        let (source, target) = ((&raw const value).cast::<u64>(), slot.cast::<AtomicU64>());
-        for i in 0..const { size_of::<T>() / WORD } {
-            // SAFETY: `i` is a whole word of the message, aligned as a `Raw` is; its bytes are initialised.
-            let word = unsafe { source.wrapping_add(i).read() };
-            // SAFETY: the same word of the slot.
-            let target = unsafe { &*target.wrapping_add(i) };
-            point!();
-            target.store(word, Ordering::Relaxed);
-        }
-        let (source, target) = (source.cast::<u8>(), target.cast::<AtomicU8>());
-        for i in const { size_of::<T>() / WORD * WORD }..size_of::<T>() {
-            // SAFETY: inside the message.
-            let byte = unsafe { source.wrapping_add(i).read() };
-            // SAFETY: inside the slot.
-            let target = unsafe { &*target.wrapping_add(i) };
-            point!();
-            target.store(byte, Ordering::Relaxed);
-        }
-        point!();
+        // SAFETY: the bytes of a `Raw` are initialised, and the caller owns the slot.
+        unsafe { copy::put(value.0.as_ptr(), slot.cast()) }
     }
 
     #[inline(always)]
     unsafe fn get(slot: *const Slot<Raw<T>>) -> Raw<T> {
-        let mut value = Raw(MaybeUninit::uninit());
-        let (source, target) = (slot.cast::<AtomicU64>(), (&raw mut value).cast::<u64>());
-        for i in 0..const { size_of::<T>() / WORD } {
-            // SAFETY: `i` is a whole word of the slot.
-            let word = unsafe { &*source.wrapping_add(i) }.load(Ordering::Relaxed);
-            // SAFETY: the same word of our own variable.
-            unsafe { target.wrapping_add(i).write(word) };
-        }
-        let (source, target) = (source.cast::<AtomicU8>(), target.cast::<u8>());
-        for i in const { size_of::<T>() / WORD * WORD }..size_of::<T>() {
-            // SAFETY: inside the slot.
-            let byte = unsafe { &*source.wrapping_add(i) }.load(Ordering::Relaxed);
-            // SAFETY: inside our own variable.
-            unsafe { target.wrapping_add(i).write(byte) };
-        }
-        value
+        // SAFETY: the slot is mapped, and aligned as a `Raw` is.
+        Raw(unsafe { copy::get(slot.cast()) })
     }
 }
 
@@ -206,12 +179,12 @@ impl<T, K> Consumer<Mapped<Raw<T>, K>> {
 }
 
 impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
-    /// As [`Producer::push`].
+    /// As [`Producer::push`], but without a copy on the way: the bytes go from `value` to the slot.
     #[inline(always)]
     pub(crate) fn push_message(&mut self, value: T) -> Result<(), T> {
-        self.push(Raw(MaybeUninit::new(value))).map_err(|Raw(value)| {
-            // SAFETY: the value of the line above; it never left this thread's memory.
-            unsafe { value.assume_init() }
-        })
+        let Some(slot) = self.vacancy() else { return Err(value) };
+        // SAFETY: all bytes of the value are initialised (`IntoBytes`), and the slot is vacant.
+        self.fill(|| unsafe { copy::put(&raw const value, slot.cast()) });
+        Ok(())
     }
 }

@@ -18,7 +18,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use zerocopy::{IntoBytes, TryFromBytes};
+use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 /// A role of a channel, taken and mapped, with its words checked.
 pub(super) struct Opened {
@@ -193,7 +193,7 @@ impl<T> Rx<T> {
     #[inline(always)]
     pub(super) fn read(&mut self) -> Option<T>
     where
-        T: TryFromBytes,
+        T: TryFromBytes + Immutable,
     {
         let at = self.ring.position();
         let value = self.ring.take()?.validate();

@@ -3,10 +3,10 @@
 use ringmail::shm::{Message, Schema};
 use std::io::Write;
 
-/// Five words of its number, and three bytes of it: stored in eight steps.
+/// A row of 64 bytes, five words, and three bytes: each of the ways in which a message is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
 #[repr(transparent)]
-pub(crate) struct Words([u8; 43]);
+pub(crate) struct Words([u8; 107]);
 
 impl Message for Words {
     const SCHEMA: Schema = Schema::new("killsweep");

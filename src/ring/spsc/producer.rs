@@ -94,27 +94,37 @@ impl<B: Backing> Producer<B> {
     /// Sends one value; returns it if there is no room or no receiver. Wait-free.
     #[inline(always)]
     pub(crate) fn push(&mut self, value: B::Item) -> Result<(), B::Item> {
+        let Some(slot) = self.vacancy() else { return Err(value) };
+        // SAFETY: just found vacant.
+        self.fill(|| unsafe { B::put(slot, value) });
+        Ok(())
+    }
+
+    /// The slot of the next message, which is ours and empty until that is published (I2); `None` if there is no room or no receiver.
+    #[inline(always)]
+    pub(crate) fn vacancy(&mut self) -> Option<*const Slot<B::Item>> {
         if self.peer_gone() || (self.tail == self.full_at && !self.find_room()) {
-            return Err(value);
+            return None;
         }
         let ahead = const { if size_of::<B::Item>() < 32 { 0 } else { slot::ahead::<B::Item>() } };
         // Only a slot that is ours: the consumer may be reading the others.
         if ahead != 0 && self.full_at.since(self.tail) > ahead {
             slot::prefetch_for_write(self.slot(self.tail.plus(ahead)));
         }
+        Some(self.slot(self.tail))
+    }
+
+    /// Publishes the message that `write` puts into the vacancy.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, write: impl FnOnce()) {
         #[cfg(ringmail_planted_early_publish)]
         if B::SHARED {
             // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
-            let slot = self.slot(self.tail);
             self.publish(1);
-            // SAFETY: none, the consumer may read it already.
-            unsafe { B::put(slot, value) };
-            return Ok(());
+            return write();
         }
-        // SAFETY: `tail < full_at`, so the slot is ours and empty (I2).
-        unsafe { B::put(self.slot(self.tail), value) };
+        write();
         self.publish(1);
-        Ok(())
     }
 
     #[inline(always)]

@@ -142,5 +142,6 @@ pub mod model {
     pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};
     pub use crate::wait::heavy_fails;
-    pub use crate::wait::{Parked, full};
+    pub use crate::wait::parked::{Parked, sleep};
+    pub use crate::wait::full;
 }

@@ -402,7 +402,7 @@ fn the_depth_is_never_more_than_the_capacity_whatever_the_other_side_says() {
         assert!(rx.stats().depth <= 8, "{}", rx.stats().depth);
         poke(&name, HEAD, word);
         assert!(tx.stats().depth <= 8, "{}", tx.stats().depth);
-        assert!(ringmail::shm::look(&name).unwrap().stats.depth <= 8);
+        assert!(ringmail::shm::look(&name).unwrap().depth() <= 8);
     }
 }
 

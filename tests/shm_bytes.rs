@@ -266,15 +266,15 @@ fn an_onlooker_sees_both_sides_and_disturbs_neither() {
     let mut tx = Builder::new(dir.file()).capacity(256).open_sender().unwrap();
     tx.send(b"x").unwrap();
     let seen = shm::look(&dir.file()).unwrap();
-    assert_eq!((seen.kind, seen.capacity, seen.message_bytes, seen.records), (Kind::Bytes, 32, 8, Some(1)));
-    assert_eq!((seen.sender.state, seen.receiver.state), (Peer::Here, Peer::Never));
-    assert_eq!((seen.sender.pid, seen.sender.epoch, seen.receiver.epoch), (std::process::id(), 1, 0));
-    assert_eq!((seen.stats.sent, seen.stats.received, seen.stats.depth), (4, 0, 4));
+    assert_eq!((seen.kind, seen.capacity, seen.message_bytes, seen.lanes[0].records), (Kind::Bytes, 32, 8, Some(1)));
+    assert_eq!((seen.lanes[0].sender.state, seen.receiver.state), (Peer::Here, Peer::Never));
+    assert_eq!((seen.lanes[0].sender.pid, seen.lanes[0].sender.epoch, seen.receiver.epoch), (std::process::id(), 1, 0));
+    assert_eq!((seen.lanes[0].stats.sent, seen.lanes[0].stats.received, seen.lanes[0].stats.depth), (4, 0, 4));
     let mut rx = Builder::new(dir.file()).open_receiver().unwrap();
     rx.recv_into(&mut Vec::new()).unwrap();
     drop(tx);
     let seen = shm::look(&dir.file()).unwrap();
-    assert_eq!((seen.sender.state, seen.receiver.state), (Peer::Left, Peer::Here));
+    assert_eq!((seen.lanes[0].sender.state, seen.receiver.state), (Peer::Left, Peer::Here));
     let text = seen.to_string();
     for part in ["bytes, 256 bytes", "1 sent", "sender    left, process", "receiver  here", "sent 4 received 4 depth 0"]
     {
@@ -284,7 +284,7 @@ fn an_onlooker_sees_both_sides_and_disturbs_neither() {
     drop(Builder::new(dir.file()).open_sender().unwrap());
     // A position that cannot be is a depth like any other.
     dir.writable().write_all_at(&[0xff; 8], 4096).unwrap();
-    assert_eq!(shm::look(&dir.file()).unwrap().stats.depth, 32);
+    assert_eq!(shm::look(&dir.file()).unwrap().depth(), 32);
     for (at, byte) in [(0, b'X'), (20, 9), (40, 1)] {
         let dir = Scratch::new(&format!("damaged{at}"));
         drop(both(&dir, 64));
@@ -303,7 +303,7 @@ fn the_list_has_names_and_no_paths() {
     let tx = shm::spsc::Builder::<u64>::new(&name).capacity(10).open_sender().unwrap();
     assert!(shm::list().unwrap().contains(&name));
     let seen = shm::look(&name).unwrap();
-    assert_eq!((seen.kind, seen.capacity, seen.records), (Kind::Spsc, 10, None));
+    assert_eq!((seen.kind, seen.capacity, seen.lanes[0].records), (Kind::Spsc, 10, None));
     assert!(seen.to_string().contains("spsc, 10 messages of 8 bytes"), "{seen}");
     drop(tx);
     assert!(Builder::new(&name).remove().unwrap());

@@ -41,6 +41,8 @@ pub struct Session {
     pub(crate) died: AtomicU64,
     /// 1 if the holder executes no fence after it publishes: whoever sleeps calls `membarrier`.
     pub(crate) unfenced: AtomicU64,
+    /// Messages that were sent before this session.
+    pub(crate) start: AtomicU64,
     /// For people to read; nothing depends on it.
     pub(crate) pid: AtomicU64,
     /// Odd while the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
@@ -88,8 +90,8 @@ impl Session {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        let (begun, epoch, left, died, unfenced, pid) = (zero(), zero(), zero(), zero(), zero(), zero());
-        Self { begun, epoch, left, died, unfenced, pid, parked: Line(Parked::new()) }
+        let (begun, epoch, left, died, unfenced, start, pid) = (zero(), zero(), zero(), zero(), zero(), zero(), zero());
+        Self { begun, epoch, left, died, unfenced, start, pid, parked: Line(Parked::new()) }
     }
 
     /// Where its holder sleeps.
@@ -102,6 +104,15 @@ impl Session {
     pub fn last(&self) -> u64 {
         let begun = observe(&self.begun, order::see_session());
         begun.max(observe(&self.epoch, order::see_session()))
+    }
+
+    /// How many messages were sent in `session` and before it, if the one after it is the last and is set up.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn sent_until(&self, session: u64) -> Option<u64> {
+        let epoch = observe(&self.epoch, order::see_session());
+        let start = observe(&self.start, Ordering::Acquire);
+        // Partner: the fence in `begin`: had the next session stored its own start, it would be seen to have begun.
+        (epoch == session.wrapping_add(1) && self.begun.load(Ordering::Relaxed) == epoch).then_some(start)
     }
 
     /// The first step of whoever has just got the lock: says whether the last session died, and that the next begins. Which one that is.
@@ -232,6 +243,12 @@ impl Told {
     pub fn news(&self, peer: &Session) -> Option<u64> {
         let died = observe(&peer.died, order::hear_death());
         (died > self.death.get()).then_some(died)
+    }
+
+    /// The last session whose death has been told, or need not be.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn last(&self) -> u64 {
+        self.death.get()
     }
 
     /// Notes that the death of `session` is told now.

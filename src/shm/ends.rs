@@ -4,16 +4,17 @@ use super::error::{Ended, OpenError, RecvError, SendError};
 use super::header::Header;
 use super::message::Schema;
 use super::place::Place;
-use super::segment::{self, Held, Layout};
+use super::segment::{self, Asked, Held, Layout, Taken};
 use super::side::{self, Peer, Side, Waited};
-use super::sys::{self, Map, Role};
+use super::sys::{self, Map, Ring, Role};
 use crate::ring::cursor::Position;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::{Mapped, Raw};
+use crate::ring::session::Gone;
 use crate::ring::spsc::{Consumer, Producer};
-use crate::wait::{Deadline, WaitStrategy};
+use crate::sync::{AtomicU64, Ordering};
+use crate::wait::{Deadline, Parked, WaitStrategy};
 use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
@@ -22,32 +23,38 @@ use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 /// A role of a channel, taken and mapped, with its words checked.
 pub(super) struct Opened {
-    pub(super) map: Arc<Map>,
+    /// The sender's lane, or all of the receiver's.
+    pub(super) maps: Vec<Arc<Map>>,
     pub(super) layout: Layout,
     held: Held,
 }
 
-/// Opens the channel at `place`, made first if need be, and takes `role` of it. `capacity`: whether the caller asked for one.
+/// Opens the channel at `place`, made first if need be, and takes `role` of it, or that of the first lane which is free.
 pub(super) fn open(
     place: &Place,
     layout: &Layout,
     schema: Schema,
-    capacity: bool,
+    asked: Asked,
     role: Role,
 ) -> Result<Opened, OpenError> {
     let path = place.path()?;
     let header = Header::new(layout, schema);
-    let (held, file, layout) = segment::take(place, &path, &header, layout, capacity, role)?;
-    let map = Map::new(&file, &layout, Some(role), place.pages).map_err(segment::failed("map", &path))?;
-    point!();
-    side::check_words(&map, &layout)?;
-    Ok(Opened { map: Arc::new(map), layout, held })
+    let Taken { held, lane, map: file, layout } = segment::take(place, &path, &header, layout, asked, role)?;
+    let lanes = if role == Role::Sender { lane..lane + 1 } else { 0..layout.lanes };
+    let mut maps = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let map = Map::new(&file, &layout, lane, Some(role), place.pages).map_err(segment::failed("map", &path))?;
+        point!();
+        side::check_words(&map, &layout)?;
+        maps.push(Arc::new(map));
+    }
+    Ok(Opened { maps, layout, held })
 }
 
 /// The sending end. Dropping it closes it.
 pub(super) struct Tx<T> {
     // In this order they go: the role's lock last, so that whoever takes it finds the session ended.
-    pub(super) ring: CachePadded<Producer<Mapped<Raw<T>, Map>>>,
+    pub(super) ring: CachePadded<Producer<Ring<T>>>,
     pub(super) map: Arc<Map>,
     side: Side,
     closed: bool,
@@ -56,12 +63,25 @@ pub(super) struct Tx<T> {
 impl<T> Tx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        let Opened { map, layout, held } = opened;
+        let Opened { maps, layout, held } = opened;
+        let map = Arc::clone(&maps[0]);
         let (held, ring) = sys::producer(held, &map, &layout);
         let mut ring = CachePadded::new(ring);
         let (own, peer) = side::sessions(&map, Role::Sender);
-        let side = Side::begin(held, own, peer, wait, || ring.reopen());
+        let side = Side::begin(held, own, peer, wait, || {
+            own.start.store(ring.position().count(), Ordering::Relaxed);
+            ring.reopen();
+        });
         Self { ring, map, side, closed: false }
+    }
+
+    pub(super) fn lane(&self) -> usize {
+        self.map.lane() as usize
+    }
+
+    /// Which session of its lane this is.
+    pub(super) fn epoch(&self) -> u64 {
+        side::sessions(&self.map, Role::Sender).0.epoch.load(Ordering::Relaxed)
     }
 
     pub(super) fn close(&mut self) {
@@ -148,7 +168,7 @@ impl<T> Drop for Tx<T> {
 /// The receiving end. Dropping it closes it.
 pub(super) struct Rx<T> {
     // As the sender's.
-    pub(super) ring: CachePadded<Consumer<Mapped<Raw<T>, Map>>>,
+    pub(super) ring: CachePadded<Consumer<Ring<T>>>,
     map: Arc<Map>,
     side: Side,
     /// Why nothing is received any more: this side closed, or the sender sent what is no message.
@@ -158,12 +178,20 @@ pub(super) struct Rx<T> {
 impl<T> Rx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        let Opened { map, layout, held } = opened;
-        let (held, ring) = sys::consumer(held, &map, &layout);
-        let mut ring = CachePadded::new(ring);
-        let (own, peer) = side::sessions(&map, Role::Receiver);
-        let side = Side::begin(held, own, peer, wait, || ring.reopen());
-        Self { ring, map, side, stopped: None }
+        Self::begin_all(opened, wait).swap_remove(0)
+    }
+
+    /// The same of each lane.
+    pub(super) fn begin_all(opened: Opened, wait: WaitStrategy) -> Vec<Self> {
+        let Opened { maps, layout, held } = opened;
+        let rings = sys::consumers(held, &maps, &layout);
+        let begin = |(map, (held, ring)): (Arc<Map>, _)| {
+            let mut ring = CachePadded::new(ring);
+            let (own, peer) = side::sessions(&map, Role::Receiver);
+            let side = Side::begin(held, own, peer, wait, || Consumer::reopen(&mut ring));
+            Self { ring, map, side, stopped: None }
+        };
+        maps.into_iter().zip(rings).map(begin).collect()
     }
 
     pub(super) fn close(&mut self) {
@@ -266,6 +294,100 @@ impl<T> Rx<T> {
             return self.stopped;
         }
         why
+    }
+}
+
+/// What there is to say of a lane where no message was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// Nobody ever sent on it.
+    Unused,
+    /// Its sender may send more.
+    Open,
+    /// There is a message after all.
+    Ready,
+    /// Its sender has left, or its end was told before.
+    Over,
+    /// This session of it ended otherwise: told now.
+    Ended(u64, Ended),
+}
+
+impl<T> Rx<T> {
+    /// The verdict, each death told once. `ask`: whether to ask the kernel.
+    pub(super) fn verdict(&mut self, ask: bool) -> Verdict {
+        let map = Arc::clone(&self.map);
+        let peer = &map.producer().session;
+        if self.stopped.is_some() {
+            return Verdict::Over;
+        }
+        let told = self.side.told();
+        match self.nothing() {
+            Some(Ended::Disconnected) => return Verdict::Over,
+            Some(Ended::PeerDied) => return Verdict::Ended(self.side.told(), Ended::PeerDied),
+            Some(Ended::Corrupted) => return Verdict::Ended(peer.last(), Ended::Corrupted),
+            None if self.ring.has_message() => return Verdict::Ready,
+            None => {}
+        }
+        let last = peer.last();
+        if last == 0 {
+            return Verdict::Unused;
+        }
+        if last <= told {
+            return Verdict::Over;
+        }
+        let ring = &mut *self.ring;
+        match ask.then(|| self.side.look_for_end(peer, || ring.has_message())).flatten() {
+            None => Verdict::Open,
+            Some(Gone::Ready) => Verdict::Ready,
+            Some(Gone::Left) => Verdict::Over,
+            Some(Gone::Died(session)) => Verdict::Ended(session, Ended::PeerDied),
+        }
+    }
+
+    /// Messages that were sent in `session` of the sender's and before it, if that can be known.
+    pub(super) fn sent_until(&self, session: u64) -> Option<u64> {
+        let peer = &self.map.producer().session;
+        match peer.last() == session {
+            // Nobody sends any more, and nothing is left.
+            true => Some(self.ring.position().count()),
+            false => peer.sent_until(session),
+        }
+    }
+
+    /// Where it would sleep, and on which position; `None` if nothing will ever come.
+    pub(super) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a Parked, u64)> {
+        let own = side::sessions(map, Role::Receiver).0;
+        self.stopped.is_none().then(|| (&own.parked.0, self.ring.awaited().count()))
+    }
+
+    pub(super) fn map(&self) -> Arc<Map> {
+        Arc::clone(&self.map)
+    }
+
+    /// The word that moves when something comes, and what it held when nothing was there; `None` if nothing will ever come.
+    pub(super) fn word(&self) -> Option<(&AtomicU64, u64)> {
+        let at = self.ring.awaited();
+        let seen = if self.ring.is_over() { at.closed_word() } else { at.open_word() };
+        self.stopped.is_none().then(|| (&self.map.producer().block.tail, seen))
+    }
+
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.ring.has_message()
+    }
+
+    /// After the announcement of a sleep: whether the sender could be reached.
+    pub(super) fn barrier(&self, membarrier: impl FnOnce() -> bool) -> bool {
+        self.map.producer().session.barrier(membarrier)
+    }
+
+    /// The word that moves when a sender has set up a session, and what it holds; `None` if one has.
+    pub(super) fn arrival(&self) -> Option<(&AtomicU64, u64)> {
+        let peer = &self.map.producer().session;
+        self.side.is_set_up(peer).err().map(|epoch| (&peer.epoch, epoch))
+    }
+
+    pub(super) fn count_park(&self) {
+        Reader::count_parks(&*self.ring, 1);
     }
 }
 

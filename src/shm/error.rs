@@ -65,6 +65,18 @@ pub enum OpenError {
         /// The process that says so of itself; of another pid namespace it may mean nothing.
         pid: u32,
     },
+    /// Every lane of the channel has a sender.
+    NoFreeLane {
+        /// Lanes that the channel has.
+        lanes: usize,
+    },
+    /// A channel cannot have so many lanes, or none.
+    Lanes {
+        /// What was asked for, or what a damaged segment says.
+        lanes: usize,
+        /// Most that there can be.
+        most: usize,
+    },
     /// The directory or file belongs to another user, or others may write it.
     NotOurs {
         /// Which.
@@ -148,6 +160,13 @@ impl fmt::Display for OpenError {
                 let side = if *role == Role::Sender { "sender" } else { "receiver" };
                 write!(f, "the channel has a {side} already (process {pid}): there can be one")
             }
+            Self::NoFreeLane { lanes } => {
+                write!(
+                    f,
+                    "each of the channel's {lanes} lanes has a sender: make the channel with more lanes, or end a sender"
+                )
+            }
+            Self::Lanes { lanes, most } => write!(f, "a channel cannot have {lanes} lanes: ask for 1 to {most}"),
             Self::NotOurs { path } => {
                 write!(
                     f,

@@ -5,13 +5,13 @@
 //!   0  magic "RINGMAIL"     8  ABI major, minor     12  length of all this     16  flags that a reader must know
 //!  20  kind    24  page size    28  alignment of a slot    32  capacity    40  bytes of a message    48  bytes of a slot
 //!  56  schema version    60  oldest version that the creator reads    64  schema name (64 bytes, zero-padded)
-//! 128  time of creation (ns since 1970)    136  boot (16 bytes)    152  zero    252  crc32c of the 252 bytes before
+//! 128  time of creation (ns since 1970)    136  boot (16 bytes)    152  lanes    156  zero    252  crc32c of the 252 bytes before
 //! ```
 //! Numbers are little-endian.
 
 use super::error::{Mismatch, OpenError};
 use super::message::Schema;
-use super::segment::{Kind, Layout};
+use super::segment::{Asked, Kind, Layout};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -37,6 +37,7 @@ pub(super) struct Header {
     pub(super) schema: [u8; Schema::MAX_NAME],
     pub(super) created: u64,
     pub(super) boot: [u8; 16],
+    pub(super) lanes: u32,
 }
 
 impl Header {
@@ -57,6 +58,7 @@ impl Header {
             schema: name,
             created: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
             boot: boot(),
+            lanes: layout.lanes,
         }
     }
 
@@ -79,6 +81,7 @@ impl Header {
         put(64, &self.schema);
         put(128, &self.created.to_le_bytes());
         put(136, &self.boot);
+        put(152, &self.lanes.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..LEN - 4]);
         bytes[LEN - 4..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -117,11 +120,12 @@ impl Header {
             schema: field(bytes, 64),
             created: u64_at(128),
             boot: field(bytes, 136),
+            lanes: u32_at(152),
         })
     }
 
-    /// Refuses a segment that is not what `ours` would have made. `capacity`: whether the caller asked for one.
-    pub(super) fn check(&self, ours: &Self, capacity: bool) -> Result<(), OpenError> {
+    /// Refuses a segment that is not what `ours` would have made.
+    pub(super) fn check(&self, ours: &Self, asked: Asked) -> Result<(), OpenError> {
         if self.flags != 0 {
             return Err(OpenError::Flags { found: self.flags });
         }
@@ -142,8 +146,16 @@ impl Header {
         differ("bytes of a slot", self.stride, ours.stride)?;
         differ("alignment", self.align.into(), ours.align.into())?;
         differ("page size", self.page.into(), ours.page.into())?;
-        if capacity {
-            let what = if self.kind == Kind::Bytes as u32 { "capacity in words of 8 bytes" } else { "capacity" };
+        let is_fan_in = Kind::from_number(self.kind).is_some_and(Kind::is_fan_in);
+        if asked.lanes || !is_fan_in {
+            differ("lanes", self.lanes.into(), ours.lanes.into())?;
+        }
+        if asked.capacity {
+            let what = if Kind::from_number(self.kind).is_some_and(Kind::is_bytes) {
+                "capacity in words of 8 bytes"
+            } else {
+                "capacity"
+            };
             differ(what, self.capacity, ours.capacity)?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::error::OpenError;
 use super::header::{Header, boot};
 use super::segment::{self, Kind, Layout};
 use super::side::{self, Peer};
-use super::sys::{self, Map, Pages, Role};
+use super::sys::{self, Map, Pages, Seats};
 use super::{Mismatch, bytes};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
@@ -23,18 +23,38 @@ pub struct Overview {
     pub kind: Kind,
     /// What both sides mean by a message.
     pub schema: String,
-    /// Messages that it holds; of [`Kind::Bytes`], words of 8 bytes.
+    /// Messages that a lane holds; of records, words of 8 bytes.
     pub capacity: u64,
     /// Bytes of a message, or 8.
     pub message_bytes: u64,
-    /// The sending side.
-    pub sender: SideView,
     /// The receiving side.
     pub receiver: SideView,
-    /// What it has done since it was made; of [`Kind::Bytes`], in words. The depth is never more than the capacity.
+    /// The sending side, or those of a fan-in.
+    pub lanes: Vec<LaneView>,
+}
+
+/// One lane of a channel as an onlooker saw it; but for a fan-in there is one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct LaneView {
+    /// The sending side.
+    pub sender: SideView,
+    /// What it has done since the channel was made; of records, in words. The depth is never more than the capacity.
     pub stats: Stats,
-    /// Of [`Kind::Bytes`]: records sent, with one that may be about to be.
+    /// Of records: how many were sent, with one that may be about to be.
     pub records: Option<u64>,
+}
+
+impl Overview {
+    /// Messages sent, or records.
+    pub fn sent(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.records.unwrap_or(lane.stats.sent)).sum()
+    }
+
+    /// Messages that were sent and not received; of records, words.
+    pub fn depth(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.stats.depth as u64).sum()
+    }
 }
 
 /// One side of a channel as an onlooker saw it.
@@ -61,10 +81,8 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     let header = segment::read_header(&file, &path)?;
     let (kind, layout) = layout(&header, &path)?;
     segment::check_size(&file, &layout, &path)?;
-    let map = Map::new(&file, &layout, None, Pages::default()).map_err(segment::failed("map", &path))?;
-    let (producer, consumer) = (map.producer(), map.consumer());
-    let view = |role, words: &Session| -> Result<SideView, OpenError> {
-        let taken = sys::is_taken(&file, role).map_err(segment::failed("look at the locks of", &path))?;
+    let view = |seats, words: &Session| -> Result<SideView, OpenError> {
+        let taken = sys::is_taken(&file, seats).map_err(segment::failed("look at the locks of", &path))?;
         let (state, _) = side::look_after(words, || taken);
         Ok(SideView {
             state,
@@ -73,23 +91,35 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
             parked: taken && words.parked.0.is_asleep(),
         })
     };
-    let (sender, receiver) = (view(Role::Sender, &producer.session)?, view(Role::Receiver, &consumer.session)?);
+    let mut lanes = Vec::new();
+    let mut receiver = None;
+    for lane in 0..layout.lanes {
+        let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(segment::failed("map", &path))?;
+        if lane == 0 {
+            receiver = Some(view(Seats::RECEIVER, &map.consumer().session)?);
+        }
+        let sender = view(Seats::sender(lane), &map.producer().session)?;
+        lanes.push(lane_view(&map, &layout, sender));
+    }
+    Ok(Overview {
+        kind,
+        schema: header.schema_text(),
+        capacity: layout.capacity,
+        message_bytes: layout.size,
+        receiver: receiver.ok_or(OpenError::Corrupted)?,
+        lanes,
+    })
+}
+
+fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
+    let (producer, consumer) = (map.producer(), map.consumer());
     // What was received by the first look was sent by the second.
     let head = Position::from_word(consumer.block.head.load(Ordering::Acquire));
     let tail = Position::from_word(producer.block.tail.load(Ordering::Relaxed));
     let stats =
         crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity);
     let records = producer.marks.0.iter().map(|mark| mark.records.load(Ordering::Relaxed)).max();
-    Ok(Overview {
-        kind,
-        schema: header.schema_text(),
-        capacity: layout.capacity,
-        message_bytes: layout.size,
-        sender,
-        receiver,
-        stats,
-        records: records.filter(|_| kind == Kind::Bytes),
-    })
+    LaneView { sender, stats, records: records.filter(|_| layout.kind.is_bytes()) }
 }
 
 /// The layout that a header claims, if this version could have made it.
@@ -112,13 +142,15 @@ fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
         && (8..=page).contains(&align)
         && header.size != 0
         && header.size.checked_next_multiple_of(align) == Some(header.stride)
-        && (kind != Kind::Bytes || header.size == bytes::WORD as u64);
+        && (!kind.is_bytes() || header.size == bytes::WORD as u64)
+        && (kind.is_fan_in() || header.lanes == 1);
     let to_usize = |n: u64| usize::try_from(n).map_err(|_| damaged());
     match plausible {
         true => {
             let (capacity, size, stride) =
                 (to_usize(header.capacity)?, to_usize(header.size)?, to_usize(header.stride)?);
-            Ok((kind, Layout::new(kind, capacity, size, stride, header.align as usize)?))
+            let lane = Layout::new(kind, capacity, size, stride, header.align as usize)?;
+            Ok((kind, lane.with_lanes(header.lanes)?))
         }
         false => Err(damaged()),
     }
@@ -155,6 +187,8 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Self::Spsc => "spsc",
             Self::Bytes => "bytes",
+            Self::FanIn => "fan_in",
+            Self::BytesFanIn => "bytes::fan_in",
         })
     }
 }
@@ -182,17 +216,26 @@ impl fmt::Display for SideView {
 
 impl fmt::Display for Overview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, schema, capacity, message_bytes, sender, receiver, stats, records } = self;
+        let Self { kind, schema, capacity, message_bytes, receiver, lanes } = self;
+        let each = if kind.is_fan_in() { format!(" in each of {} lanes", lanes.len()) } else { String::new() };
         writeln!(f, "carries   {schema}")?;
-        match records {
-            Some(records) => {
-                writeln!(f, "kind      {kind}, {} bytes, in words of {message_bytes}", capacity * message_bytes)?;
-                writeln!(f, "records   {records} sent")?;
-            }
-            None => writeln!(f, "kind      {kind}, {capacity} messages of {message_bytes} bytes")?,
+        if kind.is_bytes() {
+            writeln!(f, "kind      {kind}, {} bytes{each}, in words of {message_bytes}", capacity * message_bytes)?;
+        } else {
+            writeln!(f, "kind      {kind}, {capacity} messages of {message_bytes} bytes{each}")?;
         }
-        writeln!(f, "sender    {sender}")?;
-        writeln!(f, "receiver  {receiver}")?;
-        write!(f, "{}     {stats}", if records.is_some() { "words" } else { "stats" })
+        write!(f, "receiver  {receiver}")?;
+        for (i, LaneView { sender, stats, records }) in lanes.iter().enumerate() {
+            if kind.is_fan_in() && sender.epoch == 0 && sender.state == Peer::Never {
+                continue;
+            }
+            let lane = if kind.is_fan_in() { format!("lane {i}, ") } else { String::new() };
+            write!(f, "\nsender    {lane}{sender}\n")?;
+            match records {
+                Some(records) => write!(f, "records   {records} sent\nwords     {stats}")?,
+                None => write!(f, "stats     {stats}")?,
+            }
+        }
+        Ok(())
     }
 }

@@ -7,11 +7,12 @@ use super::create;
 use super::error::OpenError;
 use super::header::{self, Header};
 use super::place::Place;
-use super::sys::{self, Role};
+use super::sys::{self, Role, Seats};
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::failpoint::point;
 use crate::ring::mapped::{ConsumerPage, ProducerPage};
+use core::iter;
 use core::mem::offset_of;
 use core::time::Duration;
 use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
@@ -30,30 +31,49 @@ pub enum Kind {
     Spsc = 1,
     /// One sender, one receiver, records of any length: [`bytes`](super::bytes).
     Bytes = 2,
+    /// Many senders with a lane each, one receiver, messages of one type: [`fan_in`](super::fan_in).
+    FanIn = 3,
+    /// The same with records of any length: [`bytes::fan_in`](super::bytes::fan_in).
+    BytesFanIn = 4,
 }
 
 impl Kind {
+    /// Whether each sender has a lane of its own.
+    pub(super) fn is_fan_in(self) -> bool {
+        matches!(self, Self::FanIn | Self::BytesFanIn)
+    }
+
+    /// Whether records travel in it.
+    pub(super) fn is_bytes(self) -> bool {
+        matches!(self, Self::Bytes | Self::BytesFanIn)
+    }
+
     /// The kind of that number in a header.
     pub(super) fn from_number(number: u32) -> Option<Self> {
-        [Self::Spsc, Self::Bytes].into_iter().find(|&kind| kind as u32 == number)
+        [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn].into_iter().find(|&kind| kind as u32 == number)
     }
 }
 
-/// Where everything lies: pages of header, sender, receiver, data.
+/// Where everything lies: a page of header, then for each lane pages of sender, receiver, data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Layout {
     pub(super) kind: Kind,
+    /// One, but of a fan-in.
+    pub(super) lanes: u32,
     pub(super) page: u64,
     pub(super) capacity: u64,
     pub(super) size: u64,
     pub(super) stride: u64,
     pub(super) align: u64,
-    /// Bytes of the data pages.
+    /// Bytes of a lane's data pages.
     pub(super) data: u64,
 }
 
 impl Layout {
-    /// Of `capacity` messages of `size` bytes in slots of `stride`.
+    /// Most lanes.
+    pub(super) const MAX_LANES: u32 = sys::MOST_SLEPT_ON;
+
+    /// Of one lane of `capacity` messages of `size` bytes in slots of `stride`.
     pub(super) fn new(
         kind: Kind,
         capacity: usize,
@@ -71,6 +91,7 @@ impl Layout {
         debug_assert!(capacity <= MAX_CAPACITY && align as u64 <= page);
         Ok(Self {
             kind,
+            lanes: 1,
             page,
             capacity: capacity as u64,
             size: size as u64,
@@ -82,7 +103,20 @@ impl Layout {
 
     /// Bytes of the file.
     pub(super) fn total(&self) -> u64 {
-        3 * self.page + self.data
+        self.lane_start(self.lanes)
+    }
+
+    /// Where a lane begins.
+    pub(super) fn lane_start(&self, lane: u32) -> u64 {
+        self.page + u64::from(lane) * (2 * self.page + self.data)
+    }
+
+    /// The same with so many lanes.
+    pub(super) fn with_lanes(self, lanes: u32) -> Result<Self, OpenError> {
+        match (1..=Self::MAX_LANES).contains(&lanes) {
+            true => Ok(Self { lanes, ..self }),
+            false => Err(OpenError::Lanes { lanes: lanes as usize, most: Self::MAX_LANES as usize }),
+        }
     }
 }
 
@@ -158,20 +192,14 @@ pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; `capacity`: whether that was asked for.
-/// With what it has.
-fn open(
-    place: &Place,
-    path: &Path,
-    ours: &Header,
-    layout: &Layout,
-    capacity: bool,
-) -> Result<(File, Layout), OpenError> {
+/// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
+fn open(place: &Place, path: &Path, ours: &Header, layout: &Layout, asked: Asked) -> Result<(File, Layout), OpenError> {
     let file = place.open(path)?;
     let header = read_header(&file, path)?;
-    header.check(ours, capacity)?;
+    header.check(ours, asked)?;
     let asked = usize::try_from(header.capacity).unwrap_or(usize::MAX);
     let found = Layout::new(layout.kind, asked, layout.size as usize, layout.stride as usize, layout.align as usize)?;
+    let found = found.with_lanes(header.lanes)?;
     let metadata = check_size(&file, &found, path)?;
     let missing = found.total().saturating_sub(metadata.blocks() * 512);
     if missing != 0 {
@@ -200,12 +228,19 @@ pub(super) fn read_header(file: &File, path: &Path) -> Result<Header, OpenError>
     }
 }
 
-/// A side of a channel: its lock, and the descriptor to ask the kernel with.
+/// Of what has a choice: whether this side asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) capacity: bool,
+    pub(super) lanes: bool,
+}
+
+/// A side of a channel, or all of them: the lock, and the descriptor to ask the kernel with.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Never mapped, shared or duplicated: the lock goes with it.
     lock: File,
-    pub(super) role: Role,
+    pub(super) seats: Seats,
     pid: u32,
 }
 
@@ -214,44 +249,58 @@ impl Drop for Held {
         // A forked child's lock is its parent's.
         if self.pid == std::process::id() {
             point!();
-            sys::give_role(&self.lock, self.role);
+            sys::give(&self.lock, self.seats);
             point!();
         }
     }
 }
 
 impl Held {
-    /// Takes `role` if nobody has it, else gives the file back.
-    fn take(lock: File, role: Role, path: &Path) -> Result<Result<Self, File>, OpenError> {
-        point!();
-        match sys::take_role(&lock, role).map_err(failed("lock", path))? {
-            true => Ok(Ok(Self { lock, role, pid: std::process::id() })),
-            false => Ok(Err(lock)),
+    /// Takes the first of these that nobody has, and says which; else gives the file back.
+    fn take_one(
+        lock: File,
+        seats: impl Iterator<Item = Seats>,
+        path: &Path,
+    ) -> Result<Result<(Self, u32), File>, OpenError> {
+        for (seats, i) in seats.zip(0..) {
+            point!();
+            if sys::take(&lock, seats).map_err(failed("lock", path))? {
+                return Ok(Ok((Self { lock, seats, pid: std::process::id() }, i)));
+            }
         }
+        Ok(Err(lock))
     }
 
-    /// Whether the other side has its lock.
-    pub(super) fn peer_holds(&self) -> bool {
-        // A kernel that cannot tell (there is none) must not make a death of it.
-        sys::is_taken(&self.lock, self.role.other()).unwrap_or(true)
+    pub(super) fn file(&self) -> &File {
+        &self.lock
     }
 }
 
-/// Opens the segment, made first if need be, and takes `role` of it. The second file is for mapping.
+/// A role of a segment, taken.
+pub(super) struct Taken {
+    pub(super) held: Held,
+    /// Of a sender.
+    pub(super) lane: u32,
+    /// Another file description of the segment's, for mapping.
+    pub(super) map: File,
+    pub(super) layout: Layout,
+}
+
+/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free.
 pub(super) fn take(
     place: &Place,
     path: &Path,
     header: &Header,
     layout: &Layout,
-    capacity: bool,
+    asked: Asked,
     role: Role,
-) -> Result<(Held, File, Layout), OpenError> {
+) -> Result<Taken, OpenError> {
     if place.is_named() {
         prepare_directory(path)?;
     }
     let mut asks = 0;
     loop {
-        let (lock, found) = match open(place, path, header, layout, capacity) {
+        let (lock, found) = match open(place, path, header, layout, asked) {
             Err(OpenError::NotFound { .. }) => {
                 prepare_directory(path)?;
                 create::create(path, header, layout)?;
@@ -259,12 +308,19 @@ pub(super) fn take(
             }
             other => other?,
         };
-        let held = match Held::take(lock, role, path)? {
-            Ok(held) => held,
+        let taken = match role {
+            Role::Sender => Held::take_one(lock, (0..found.lanes).map(Seats::sender), path)?,
+            Role::Receiver => Held::take_one(lock, iter::once(Seats::RECEIVER), path)?,
+        };
+        let (held, lane) = match taken {
+            Ok(taken) => taken,
             Err(_) if asks < ASKS => {
                 asks += 1;
                 std::thread::sleep(MOMENT);
                 continue;
+            }
+            Err(_) if found.lanes != 1 && role == Role::Sender => {
+                return Err(OpenError::NoFreeLane { lanes: found.lanes as usize });
             }
             Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
         };
@@ -277,7 +333,7 @@ pub(super) fn take(
         };
         if same {
             point!();
-            return Ok((held, map, found));
+            return Ok(Taken { held, lane, map, layout: found });
         }
     }
 }
@@ -298,24 +354,21 @@ fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
     if read.is_ok() { u64::from_ne_bytes(pid) as u32 } else { 0 }
 }
 
-/// Removes the segment if both of its sides are free. Whether it did.
+/// Removes the segment if all of its sides are free. Whether it did.
 pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
-    let (sender, receiver) = (open_file(path)?, open_file(path)?);
-    read_header(&sender, path)?;
+    let lock = open_file(path)?;
+    let seats = Seats::all(read_header(&lock, path)?.lanes);
     // Not by trying: who has one side would see somebody on the other.
-    for role in [Role::Sender, Role::Receiver] {
-        if sys::is_taken(&sender, role).map_err(failed("look at the locks of", path))? {
-            return Ok(false);
-        }
+    if sys::is_taken(&lock, seats).map_err(failed("look at the locks of", path))? {
+        return Ok(false);
     }
-    let Ok(sender) = Held::take(sender, Role::Sender, path)? else { return Ok(false) };
-    let Ok(receiver) = Held::take(receiver, Role::Receiver, path)? else { return Ok(false) };
-    // Somebody may have removed it and made another before we had both sides: that one is not ours to remove.
+    let Ok((held, _)) = Held::take_one(lock, iter::once(seats), path)? else { return Ok(false) };
+    // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
     let named = match open_file(path) {
         Err(OpenError::NotFound { .. }) => return Ok(false),
         other => other?,
     };
-    if !is_same(&sender.lock, &named, path)? || !is_same(&receiver.lock, &named, path)? {
+    if !is_same(&held.lock, &named, path)? {
         return Ok(false);
     }
     point!();

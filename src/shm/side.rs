@@ -8,16 +8,16 @@ use crate::ring::failpoint::point;
 use crate::ring::session::{Gone, Session, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
-use crate::wait::{Deadline, WaitStrategy};
+use crate::wait::{Deadline, WaitStrategy, parked};
 use core::time::Duration;
 use rustix::thread::{MembarrierCommand, membarrier};
 use std::sync::Arc;
 use std::thread::yield_now;
 
 /// Longest sleep without a look at the other side: a death is to be noticed within 100 ms.
-const NAP: Duration = Duration::from_millis(75);
+pub(super) const NAP: Duration = Duration::from_millis(75);
 /// The same where a wake may be lost: no barrier is to be had.
-const SHORT_NAP: Duration = Duration::from_millis(1);
+pub(super) const SHORT_NAP: Duration = Duration::from_millis(1);
 /// Rounds of spinning before yielding, and yields before sleeping.
 const SPINS: u64 = 64;
 const YIELDS: u64 = 16;
@@ -78,7 +78,7 @@ impl Side {
 
     /// What the kernel and the words say of the other side.
     pub(super) fn peer_state(&self, peer: &Session) -> Peer {
-        self.told.look_after(peer, || self.held.0.peer_holds()).0
+        self.told.look_after(peer, || self.held.peer_holds()).0
     }
 
     /// See [`Told::news`].
@@ -111,31 +111,16 @@ impl Side {
         mut ready: impl FnMut() -> Option<u64>,
         parks: impl FnOnce(),
     ) -> Waited {
-        let (spins, yields) = match self.strategy {
-            WaitStrategy::BusySpin => (u64::MAX, 0),
-            WaitStrategy::Yield => (SPINS, u64::MAX),
-            WaitStrategy::Park => (SPINS, YIELDS),
-            WaitStrategy::ParkAtOnce => (0, 0),
-        };
-        for look in 0..spins.saturating_add(yields) {
-            if ready().is_none() {
-                return Waited::Ready;
-            }
-            if look % LOOKS_PER_CALL == LOOKS_PER_CALL - 1 {
-                if let Some(ended) = self.look_for_end(peer, &mut ready) {
-                    return ended;
-                }
-            }
-            if deadline.passed() {
-                return Waited::TimedOut;
-            }
-            if look < spins { spin_loop() } else { yield_now() }
+        let awake = stay_awake(self.strategy, deadline, |ask| match ready() {
+            None => Some(Waited::Ready),
+            Some(_) if ask => self.is_gone(peer, &mut ready),
+            Some(_) => None,
+        });
+        match awake {
+            Awake::Found(waited) => return waited,
+            Awake::TimedOut => return Waited::TimedOut,
+            Awake::Tired => parks(),
         }
-        // Not only after the sleep: whoever published last and died then would be missed for two.
-        if let Some(ended) = self.look_for_end(peer, &mut ready) {
-            return ended;
-        }
-        parks();
         let ready = core::cell::RefCell::new(ready);
         let look = || match ready.borrow_mut()() {
             None => Ok(Waited::Ready),
@@ -147,25 +132,40 @@ impl Side {
             point!();
             sys::sleep_on(word, expected, deadline.left().map_or(longest, |left| left.min(longest)));
             let ready = &mut *ready.borrow_mut();
-            if ready().is_none() { Some(Waited::Ready) } else { self.look_for_end(peer, ready) }
+            if ready().is_none() { Some(Waited::Ready) } else { self.is_gone(peer, ready) }
         };
-        own.parked.0.sleep(awaited.count(), || Self::barrier(peer), look, nap)
+        parked::sleep(&[(&own.parked.0, awaited.count())], || Self::barrier(peer), look, nap)
     }
 
     /// Whether the other side could be reached.
     fn barrier(peer: &Session) -> bool {
-        peer.barrier(|| membarrier(MembarrierCommand::GlobalExpedited).is_ok())
+        peer.barrier(membarrier_all)
     }
 
-    fn look_for_end(&self, peer: &Session, ready: &mut impl FnMut() -> Option<u64>) -> Option<Waited> {
-        let gone = self.told.look_for_end(peer, || self.held.0.peer_holds(), || ready().is_none())?;
+    fn is_gone(&self, peer: &Session, ready: &mut impl FnMut() -> Option<u64>) -> Option<Waited> {
+        let gone = self.look_for_end(peer, || ready().is_none())?;
         Some(ended(gone).map_or(Waited::Ready, Waited::PeerGone))
+    }
+
+    /// See [`Told::look_for_end`].
+    pub(super) fn look_for_end(&self, peer: &Session, is_ready: impl FnOnce() -> bool) -> Option<Gone> {
+        self.told.look_for_end(peer, || self.held.peer_holds(), is_ready)
+    }
+
+    /// The last session of the other side whose death was told.
+    pub(super) fn told(&self) -> u64 {
+        self.told.last()
+    }
+
+    /// See [`is_set_up`].
+    pub(super) fn is_set_up(&self, peer: &Session) -> Result<(), u64> {
+        is_set_up(peer, || self.held.peer_holds())
     }
 
     /// Waits until somebody has the other side.
     pub(super) fn wait_for_peer(&mut self, peer: &Session, deadline: Deadline) -> bool {
         loop {
-            let Err(epoch) = is_set_up(peer, || self.held.0.peer_holds()) else { return true };
+            let Err(epoch) = self.is_set_up(peer) else { return true };
             if deadline.passed() {
                 return false;
             }
@@ -173,6 +173,11 @@ impl Side {
             sys::sleep_on(&peer.epoch, epoch, nap);
         }
     }
+}
+
+/// Makes all that run, and are registered, pass a barrier. Whether it did.
+pub(super) fn membarrier_all() -> bool {
+    membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
 /// The reason that a user is given.
@@ -194,6 +199,40 @@ fn wake(peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
         point!();
     }
     wakes
+}
+
+/// How a wait without a sleep ended.
+pub(super) enum Awake<R> {
+    Found(R),
+    TimedOut,
+    /// It is time to sleep.
+    Tired,
+}
+
+/// Spins and yields as `strategy` says until `look` finds something, or the deadline passes. `look` is told when to ask the kernel about
+/// the other side as well: now and then, and before a sleep. (Not only after it: whoever published last and died then would be missed for
+/// two of them.)
+pub(super) fn stay_awake<R>(
+    strategy: WaitStrategy,
+    deadline: Deadline,
+    mut look: impl FnMut(bool) -> Option<R>,
+) -> Awake<R> {
+    let (spins, yields) = match strategy {
+        WaitStrategy::BusySpin => (u64::MAX, 0),
+        WaitStrategy::Yield => (SPINS, u64::MAX),
+        WaitStrategy::Park => (SPINS, YIELDS),
+        WaitStrategy::ParkAtOnce => (0, 0),
+    };
+    for n in 0..spins.saturating_add(yields) {
+        if let Some(found) = look(n % LOOKS_PER_CALL == LOOKS_PER_CALL - 1) {
+            return Awake::Found(found);
+        }
+        if deadline.passed() {
+            return Awake::TimedOut;
+        }
+        if n < spins { spin_loop() } else { yield_now() }
+    }
+    look(true).map_or(Awake::Tired, Awake::Found)
 }
 
 /// How a wait ended.

@@ -5,7 +5,7 @@ use super::error::{OpenError, RecvError, SendError, TryRecvError, TrySendError};
 use super::header::Header;
 use super::message::Message;
 use super::place::{Anonymous, Place};
-use super::segment::{Kind, Layout};
+use super::segment::{Asked, Kind, Layout};
 use super::side::Peer;
 use super::sys::Role;
 use crate::ring::ends::{Reader, Writer};
@@ -18,7 +18,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 /// Capacity where nobody asks for another.
-const CAPACITY: usize = 1024;
+pub(super) const CAPACITY: usize = 1024;
 
 /// Opens the sides of a channel of messages `T`.
 pub struct Builder<T> {
@@ -99,7 +99,7 @@ impl<T: Message> Builder<T> {
     /// # Errors
     /// The channel is another one, somebody has its sending side, or the system refused: see [`OpenError`].
     pub fn open_sender(self) -> Result<Sender<T>, OpenError> {
-        Ok(Sender { tx: Tx::begin(self.open(Role::Sender)?, self.wait) })
+        Ok(Sender::begin(self.open(Role::Sender)?, self.wait))
     }
 
     /// Opens the receiving side; makes the channel if it is not there. Messages that an earlier receiver left are received first.
@@ -120,18 +120,24 @@ impl<T: Message> Builder<T> {
     }
 
     fn layout(messages: usize) -> Result<Layout, OpenError> {
-        const {
-            assert!(align_of::<Raw<T>>() <= 4096, "a message cannot ask for more than a page's alignment");
-            assert!(size_of::<T>() > 0, "a message of no bytes says nothing");
-        }
-        let (size, stride, align) = (size_of::<T>(), size_of::<Raw<T>>(), align_of::<Raw<T>>());
-        Ok(Layout::new(Kind::Spsc, messages, size, stride, align)?)
+        layout_of::<T>(Kind::Spsc, messages)
     }
 
     fn open(&self, role: Role) -> Result<Opened, OpenError> {
         let layout = Self::layout(self.capacity.unwrap_or(CAPACITY))?;
-        ends::open(&self.place, &layout, T::SCHEMA, self.capacity.is_some(), role)
+        let asked = Asked { capacity: self.capacity.is_some(), lanes: false };
+        ends::open(&self.place, &layout, T::SCHEMA, asked, role)
     }
+}
+
+/// Of a lane of so many messages.
+pub(super) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layout, OpenError> {
+    const {
+        assert!(align_of::<Raw<T>>() <= 4096, "a message cannot ask for more than a page's alignment");
+        assert!(size_of::<T>() > 0, "a message of no bytes says nothing");
+    }
+    let (size, stride, align) = (size_of::<T>(), size_of::<Raw<T>>(), align_of::<Raw<T>>());
+    Ok(Layout::new(kind, messages, size, stride, align)?)
 }
 
 impl<T> fmt::Debug for Builder<T> {
@@ -140,7 +146,8 @@ impl<T> fmt::Debug for Builder<T> {
     }
 }
 
-/// The sending side. Dropping it closes the channel in order; a process that ends without is noticed by the kernel.
+/// The sending side, or a lane of a [`fan_in`](super::fan_in)'s. Dropping it closes its lane in order; a process that ends without is noticed by
+/// the kernel.
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender<T: Message> {
@@ -155,6 +162,10 @@ pub struct Receiver<T: Message> {
 }
 
 impl<T: Message> Sender<T> {
+    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+        Self { tx: Tx::begin(opened, wait) }
+    }
+
     /// Sends `value` if there is room now. Wait-free.
     ///
     /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
@@ -270,6 +281,16 @@ impl<T: Message> Sender<T> {
     /// Whether there was no message a moment ago.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Which lane of a [`fan_in`](super::fan_in) this is; 0 of any other channel.
+    pub fn lane(&self) -> usize {
+        self.tx.lane()
+    }
+
+    /// How often the lane has been taken, this time included.
+    pub fn epoch(&self) -> u64 {
+        self.tx.epoch()
     }
 
     /// Most messages that the channel holds.

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::segment::{Held, Layout};
+use super::side::SHORT_NAP;
 use crate::ring::mapped::{ConsumerPage, Mapped, ProducerPage, Raw};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::sync::AtomicU64;
@@ -10,6 +11,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::time::Duration;
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::io::Errno;
 use rustix::thread::futex;
 use std::fs::File;
 use std::io;
@@ -26,33 +28,37 @@ pub enum Role {
     Receiver,
 }
 
-impl Role {
-    /// The byte of the file whose lock is this role.
-    fn byte(self) -> libc::off_t {
-        match self {
-            Self::Sender => 1,
-            Self::Receiver => 2,
-        }
+/// Roles as bytes of the file whose locks they are: the first lane's sender, the receiver, the other lanes' senders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Seats {
+    start: libc::off_t,
+    len: libc::off_t,
+}
+
+impl Seats {
+    pub(super) const RECEIVER: Self = Self { start: 2, len: 1 };
+
+    pub(super) fn sender(lane: u32) -> Self {
+        let lane = libc::off_t::from(lane);
+        Self { start: if lane == 0 { 1 } else { 2 + lane }, len: 1 }
     }
 
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Sender => Self::Receiver,
-            Self::Receiver => Self::Sender,
-        }
+    /// Those of the receiver and of all senders.
+    pub(super) fn all(lanes: u32) -> Self {
+        Self { start: 1, len: 1 + libc::off_t::from(lanes) }
     }
 }
 
-fn lock(file: &File, command: libc::c_int, role: Role) -> io::Result<libc::flock> {
-    set(file, command, role, libc::F_WRLCK)
+fn lock(file: &File, command: libc::c_int, seats: Seats) -> io::Result<libc::flock> {
+    set(file, command, seats, libc::F_WRLCK)
 }
 
-fn set(file: &File, command: libc::c_int, role: Role, kind: libc::c_int) -> io::Result<libc::flock> {
+fn set(file: &File, command: libc::c_int, seats: Seats, kind: libc::c_int) -> io::Result<libc::flock> {
     let mut lock = libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: role.byte(),
-        l_len: 1,
+        l_start: seats.start,
+        l_len: seats.len,
         // Of a lock that an open file description owns, 0 by the kernel's rule.
         l_pid: 0,
     };
@@ -63,30 +69,31 @@ fn set(file: &File, command: libc::c_int, role: Role, kind: libc::c_int) -> io::
     }
 }
 
-/// Takes the role if nobody has it. The kernel gives it back when the last descriptor of this `open` is gone, whatever becomes
-/// of the process.
-pub(super) fn take_role(file: &File, role: Role) -> io::Result<bool> {
-    match lock(file, libc::F_OFD_SETLK, role) {
+/// Takes the roles if nobody has any of them. The kernel gives them back when the last descriptor of this `open` is gone, whatever
+/// becomes of the process.
+pub(super) fn take(file: &File, seats: Seats) -> io::Result<bool> {
+    match lock(file, libc::F_OFD_SETLK, seats) {
         Ok(_) => Ok(true),
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(e) => Err(e),
     }
 }
 
-/// Gives the role back, also where a forked child still has this descriptor: closing it would not do then.
-pub(super) fn give_role(file: &File, role: Role) {
-    let _ = set(file, libc::F_OFD_SETLK, role, libc::F_UNLCK);
+/// Gives the roles back, also where a forked child still has this descriptor: closing it would not do then.
+pub(super) fn give(file: &File, seats: Seats) {
+    let _ = set(file, libc::F_OFD_SETLK, seats, libc::F_UNLCK);
 }
 
-/// Whether somebody else than the owner of this descriptor has the role.
-pub(super) fn is_taken(file: &File, role: Role) -> io::Result<bool> {
-    lock(file, libc::F_OFD_GETLK, role).map(|lock| lock.l_type != libc::F_UNLCK as libc::c_short)
+/// Whether somebody else than the owner of this descriptor has one of the roles.
+pub(super) fn is_taken(file: &File, seats: Seats) -> io::Result<bool> {
+    lock(file, libc::F_OFD_GETLK, seats).map(|lock| lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
-/// A segment in this process's address space: the page of its own role for writing, the other for reading; the data for
+/// A lane of a segment in this process's address space: the page of its own role for writing, the other for reading; the data for
 /// writing if it sends.
 pub(crate) struct Map {
     parts: ManuallyDrop<Parts>,
+    lane: u32,
     pid: u32,
 }
 
@@ -105,6 +112,9 @@ impl Drop for Map {
         }
     }
 }
+
+/// Words that the kernel lets a thread sleep on at once.
+pub(super) const MOST_SLEPT_ON: u32 = 128;
 
 /// Of `linux/mman-common.h`; `libc` has it for one C library only.
 const MADV_COLLAPSE: libc::c_int = 25;
@@ -136,7 +146,8 @@ impl Pages {
 
 impl Map {
     /// `role`: whose pages may be written; nobody's for an onlooker.
-    pub(super) fn new(file: &File, layout: &Layout, role: Option<Role>, pages: Pages) -> io::Result<Self> {
+    pub(super) fn new(file: &File, layout: &Layout, lane: u32, role: Option<Role>, pages: Pages) -> io::Result<Self> {
+        let start = layout.lane_start(lane);
         let part = |offset: u64, len: u64, writes: bool| -> io::Result<MmapRaw> {
             let mut options = MmapOptions::new();
             // `segment` has checked that it fits.
@@ -147,16 +158,20 @@ impl Map {
             let map = if writes { options.map_raw(file) } else { options.map_raw_read_only(file) }?;
             // A child does not get it: it could only do harm with it.
             map.advise(Advice::DontFork)?;
-            pages.prepare(&map, offset == 3 * layout.page, writes);
+            pages.prepare(&map, offset != start && offset != start + layout.page, writes);
             Ok(map)
         };
         let (sends, receives) = (role == Some(Role::Sender), role == Some(Role::Receiver));
         let parts = Parts {
-            producer: part(layout.page, layout.page, sends)?,
-            consumer: part(2 * layout.page, layout.page, receives)?,
-            data: part(3 * layout.page, layout.data, sends)?,
+            producer: part(start, layout.page, sends)?,
+            consumer: part(start + layout.page, layout.page, receives)?,
+            data: part(start + 2 * layout.page, layout.data, sends)?,
         };
-        Ok(Self { parts: ManuallyDrop::new(parts), pid: std::process::id() })
+        Ok(Self { parts: ManuallyDrop::new(parts), lane, pid: std::process::id() })
+    }
+
+    pub(super) fn lane(&self) -> u32 {
+        self.lane
     }
 
     pub(super) fn producer(&self) -> &ProducerPage {
@@ -171,25 +186,46 @@ impl Map {
     }
 }
 
-/// A side that has its end of the ring.
+/// A lane's ring.
+pub(super) type Ring<T> = Mapped<Raw<T>, Map>;
+
+/// A side that has its end of a lane's ring. A receiver has one of each.
 #[derive(Debug)]
-pub(super) struct Attached(pub(super) Held);
+pub(super) struct Attached {
+    held: Arc<Held>,
+    peer: Seats,
+}
 
-/// The sending end, for whoever holds that role.
-pub(super) fn producer<T>(held: Held, map: &Arc<Map>, layout: &Layout) -> (Attached, Producer<Mapped<Raw<T>, Map>>) {
-    assert_eq!(held.role, Role::Sender, "another role's lock");
+impl Attached {
+    /// Whether the other side of the lane has its lock.
+    pub(super) fn peer_holds(&self) -> bool {
+        // A kernel that cannot tell (there is none) must not make a death of it.
+        is_taken(self.held.file(), self.peer).unwrap_or(true)
+    }
+}
+
+/// The sending end, for whoever holds that lane.
+pub(super) fn producer<T>(held: Held, map: &Arc<Map>, layout: &Layout) -> (Attached, Producer<Ring<T>>) {
+    assert_eq!(held.seats, Seats::sender(map.lane), "another role's lock");
+    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER };
     // SAFETY: the lock is the only one, and is used up here for the one producer.
-    (Attached(held), unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
+    (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
 }
 
-/// The receiving end, for whoever holds that role.
-pub(super) fn consumer<T>(held: Held, map: &Arc<Map>, layout: &Layout) -> (Attached, Consumer<Mapped<Raw<T>, Map>>) {
-    assert_eq!(held.role, Role::Receiver, "another role's lock");
-    // SAFETY: as for the producer.
-    (Attached(held), unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
+/// The receiving ends of the lanes from the first on, for whoever holds that role.
+pub(super) fn consumers<T>(held: Held, maps: &[Arc<Map>], layout: &Layout) -> Vec<(Attached, Consumer<Ring<T>>)> {
+    assert_eq!(held.seats, Seats::RECEIVER, "another role's lock");
+    let held = Arc::new(held);
+    let attach = |(lane, map): (u32, &Arc<Map>)| {
+        assert_eq!(lane, map.lane, "each lane once");
+        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane) };
+        // SAFETY: the lock is the only one, and is used up here for one consumer of each lane.
+        (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
+    };
+    (0..).zip(maps).map(attach).collect()
 }
 
-fn ring<T>(map: Arc<Map>, layout: &Layout) -> Mapped<Raw<T>, Map> {
+fn ring<T>(map: Arc<Map>, layout: &Layout) -> Ring<T> {
     let start = |map: &MmapRaw| NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
     let (producer, consumer, data) = (start(&map.parts.producer), start(&map.parts.consumer), start(&map.parts.data));
     // SAFETY: `Map::new` mapped the pages with these rights, and `layout` has room for all slots of this type.
@@ -208,6 +244,24 @@ pub(super) fn sleep_on(word: &AtomicU64, expected: u64, timeout: Duration) {
     let timeout = futex::Timespec::try_from(timeout).ok();
     // Every error (value changed, signal, timeout) means "look again", which the caller does.
     let _ = futex::wait(low_half(word), futex::Flags::empty(), expected as u32, timeout.as_ref());
+}
+
+/// As [`sleep_on`], on each of the words that hold what is expected of them, until one does not: at most [`MOST_SLEPT_ON`] of them.
+pub(super) fn sleep_on_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u64)>, timeout: Duration) {
+    let waits = words.map(|(word, expected)| {
+        let mut wait = futex::Wait::new();
+        wait.val = u64::from(expected as u32);
+        wait.uaddr = futex::WaitPtr::new((&raw const *low_half(word)).cast_mut().cast());
+        wait.flags = futex::WaitFlags::SIZE_U32;
+        wait
+    });
+    let waits: Vec<_> = waits.take(MOST_SLEPT_ON as usize).collect();
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let end = rustix::time::Timespec::try_from(timeout).ok().and_then(|timeout| now.checked_add(timeout));
+    // As with one word, but for a kernel that does not know the call: then a wake may be lost.
+    if futex::waitv(&waits, futex::WaitvFlags::empty(), end.as_ref(), futex::ClockId::Monotonic) == Err(Errno::NOSYS) {
+        std::thread::sleep(timeout.min(SHORT_NAP));
+    }
 }
 
 /// Wakes all that sleep on `word`, in any process.

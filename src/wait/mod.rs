@@ -13,7 +13,7 @@ mod barrier;
 mod bell;
 mod notify;
 #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-mod parked;
+pub(crate) mod parked;
 mod parker;
 mod queue;
 
@@ -24,9 +24,7 @@ pub use bell::{Armed, Barrier, Bell};
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;
 pub use notify::Notify;
-#[cfg(ringmail_loom)]
-pub use parked::Parked;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) use parked::Parked;
 use queue::Place;
 pub(crate) use queue::{Patience, Queue};

@@ -18,6 +18,37 @@ use crate::ring::failpoint::point;
 use crate::ring::order::mutant;
 use crate::sync::{AtomicU64, Ordering, fence};
 
+/// The sleeper: announces to each other side what it waits for, a count of messages or places, and after `barrier` looks and sleeps in
+/// turn until one of the two has an answer. `look` says what holds while there is nothing; `nap` sleeps while it does, and is told
+/// whether `barrier` reached the other sides.
+pub fn sleep<R, E>(
+    parked: &[(&Parked, u64)],
+    barrier: impl FnOnce() -> bool,
+    mut look: impl FnMut() -> Result<R, E>,
+    mut nap: impl FnMut(E, bool) -> Option<R>,
+) -> R {
+    for (parked, awaited) in parked {
+        parked.announce(*awaited);
+    }
+    let reached = mutant!(NapHeavy) || barrier();
+    let found = loop {
+        match look() {
+            Ok(found) => break found,
+            Err(expected) => {
+                if let Some(found) = nap(expected, reached) {
+                    break found;
+                }
+            }
+        }
+    };
+    for (parked, _) in parked {
+        point!();
+        parked.rise();
+    }
+    point!();
+    found
+}
+
 /// The sleeper's word: the position that it waits for, and in bit 0 whether it does. All zero at first.
 #[derive(Debug)]
 #[repr(transparent)]
@@ -31,7 +62,7 @@ impl Parked {
         Self(AtomicU64::new(0))
     }
 
-    /// The sleeper: what it left when it was killed in its sleep is no sleep any more.
+    /// The sleeper sleeps no more; nor does one that was killed in its sleep.
     pub(crate) fn rise(&self) {
         self.0.store(self.0.load(Ordering::Relaxed) & !1, Ordering::Relaxed);
     }
@@ -42,35 +73,11 @@ impl Parked {
         Position::is_closed(self.0.load(Ordering::Relaxed))
     }
 
-    /// The sleeper: announces that it waits for `awaited`, a count of messages or places, and after `barrier` looks and sleeps in turn
-    /// until one of the two has an answer. `look` says what the word to sleep on holds while there is nothing; `nap` sleeps while it holds
-    /// that, and is told whether `barrier` reached the other side.
-    pub fn sleep<R>(
-        &self,
-        awaited: u64,
-        barrier: impl FnOnce() -> bool,
-        mut look: impl FnMut() -> Result<R, u64>,
-        mut nap: impl FnMut(u64, bool) -> Option<R>,
-    ) -> R {
+    fn announce(&self, awaited: u64) {
         let awaited = if mutant!(NapAwaited) { 0 } else { awaited };
         point!();
         self.0.store(Position::new(awaited).closed_word(), Ordering::Relaxed);
         point!();
-        let reached = mutant!(NapHeavy) || barrier();
-        let found = loop {
-            match look() {
-                Ok(found) => break found,
-                Err(expected) => {
-                    if let Some(found) = nap(expected, reached) {
-                        break found;
-                    }
-                }
-            }
-        };
-        point!();
-        self.0.store(Position::new(awaited).open_word(), Ordering::Relaxed);
-        point!();
-        found
     }
 
     /// The other side, after a publication: whether somebody may sleep. `fenced` is 1 for a side that `membarrier` does not reach.

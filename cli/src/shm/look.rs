@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 
 use ringmail::shm::bytes::Builder;
-use ringmail::shm::{self, Kind, OpenError, Overview};
+use ringmail::shm::{self, Kind, OpenError, Overview, Peer};
 
 use super::{Clean, Stat, refused};
 use crate::Failure;
@@ -48,12 +48,18 @@ pub(super) fn ls() -> Result<ExitCode, Failure> {
 
 /// Sizes are in messages, of records in bytes; what was sent is in messages or records.
 fn row(name: String, seen: &Overview) -> [String; 7] {
-    let unit = if seen.kind == Kind::Bytes { seen.message_bytes } else { 1 };
+    let unit = if matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn) { seen.message_bytes } else { 1 };
     let size = |n: u64| format!("{}{}", n * unit, if unit == 1 { "" } else { " B" });
-    let sent = seen.records.unwrap_or(seen.stats.sent);
-    let (sender, receiver) = (seen.sender.state.to_string(), seen.receiver.state.to_string());
-    let (kind, used) = (seen.kind.to_string(), size(seen.stats.depth as u64));
-    [name, kind, size(seen.capacity), used, sent.to_string(), sender, receiver]
+    let sender = match &seen.lanes[..] {
+        [lane] => lane.sender.state.to_string(),
+        lanes => {
+            let here = lanes.iter().filter(|lane| lane.sender.state == Peer::Here).count();
+            format!("{here} of {} here", lanes.len())
+        }
+    };
+    let capacity = size(seen.capacity * seen.lanes.len() as u64);
+    let (kind, used, receiver) = (seen.kind.to_string(), size(seen.depth()), seen.receiver.state.to_string());
+    [name, kind, capacity, used, seen.sent().to_string(), sender, receiver]
 }
 
 fn table(rows: &[[String; 7]]) -> String {

@@ -37,7 +37,7 @@ impl Side for Receiver {
     }
 
     fn other(seen: Overview) -> SideView {
-        seen.sender
+        seen.lanes[0].sender
     }
 }
 

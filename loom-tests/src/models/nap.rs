@@ -6,7 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use ringmail::model::{Parked, full};
+use ringmail::model::{Parked, full, sleep};
 
 /// The kernel's queue of those that sleep on a word.
 pub(super) struct Sleepers(Mutex<()>, Condvar);
@@ -35,13 +35,17 @@ struct Line {
     parked: Parked,
     tail: AtomicU64,
     cells: Vec<UnsafeCell<u64>>,
-    sleepers: Sleepers,
+    sleepers: Arc<Sleepers>,
 }
 
 impl Line {
     fn new(messages: u64) -> Arc<Self> {
+        Self::with(messages, Arc::new(Sleepers::new()))
+    }
+
+    fn with(messages: u64, sleepers: Arc<Sleepers>) -> Arc<Self> {
         let cells = (0..messages).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(Self { parked: Parked::new(), tail: AtomicU64::new(0), cells, sleepers: Sleepers::new() })
+        Arc::new(Self { parked: Parked::new(), tail: AtomicU64::new(0), cells, sleepers })
     }
 
     /// Sends all messages; `fenced` as for [`Parked::calls`].
@@ -60,8 +64,8 @@ impl Line {
         for (cell, next) in self.cells.iter().zip(1..) {
             let look = || self.tail.load(Ordering::Acquire);
             if look() < next {
-                self.parked.sleep(
-                    next - 1,
+                sleep(
+                    &[(&self.parked, next - 1)],
                     || {
                         full();
                         true
@@ -100,4 +104,36 @@ pub fn each_sleep_is_answered() {
 /// The same where the sender fences: nothing else is needed.
 pub fn a_message_wakes_the_receiver_fenced() {
     bare(|| model("nap::a_message_wakes_the_receiver_fenced", None, || exchange(1, 1)));
+}
+
+/// One receiver of two lanes, with a sleep on both: whichever message comes, none is missed.
+fn two_lanes() {
+    let sleepers = Arc::new(Sleepers::new());
+    let lanes = [Line::with(1, sleepers.clone()), Line::with(1, sleepers.clone())];
+    let senders = lanes.clone().map(|lane| thread::spawn(move || lane.send_all(0)));
+    let mut heads = [0; 2];
+    while heads != [1; 2] {
+        let look = |heads: [u64; 2]| (0..2).find(|&i| lanes[i].tail.load(Ordering::Acquire) != heads[i]);
+        let found = look(heads).unwrap_or_else(|| {
+            let beds = [(&lanes[0].parked, heads[0]), (&lanes[1].parked, heads[1])];
+            let barrier = || {
+                full();
+                true
+            };
+            let nap = |(), _| {
+                // The kernel looks at all words before it lets go, and a wake on any of them ends the sleep.
+                sleepers.sleep(|| (0..2).all(|i| lanes[i].tail.load(Ordering::Relaxed) == heads[i]));
+                look(heads)
+            };
+            sleep(&beds, barrier, || look(heads).ok_or(()), nap)
+        });
+        // SAFETY: published; loom reports it if not.
+        assert_eq!(lanes[found].cells[0].with(|cell| unsafe { *cell }), 1);
+        heads[found] += 1;
+    }
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+}
+
+pub fn any_lane_wakes_the_receiver() {
+    model("nap::any_lane_wakes_the_receiver", Some(3), two_lanes);
 }

@@ -5,7 +5,7 @@ use super::session::{Channel, Died, Disconnected, Message, Rx, Seen, Tx};
 use crate::check::{bare, model, outcomes};
 use loom::sync::Arc;
 use loom::thread;
-use ringmail::model::is_set_up;
+use ringmail::model::{is_set_up, sleep};
 use std::cell::{Cell, RefCell};
 
 /// The messages among what was seen.
@@ -194,7 +194,7 @@ pub fn a_sender_that_begins_sees_the_sleeper() {
                 }
                 look().ok()
             };
-            channel.rx.words.parked().sleep(0, barrier, look, nap);
+            sleep(&[(channel.rx.words.parked(), 0)], barrier, look, nap);
             assert_eq!(rx.ring.take(), Some(0));
             sender.join().unwrap();
             rx.die();

@@ -41,6 +41,7 @@
 //! A record whose length is more than was published, or whose flags or reserved bytes are not 0, is [`Ended::Corrupted`](super::Ended), from then
 //! on and without a further look. What the body says is the reader's business.
 
+pub mod fan_in;
 mod receiver;
 mod sender;
 
@@ -52,7 +53,7 @@ use super::error::OpenError;
 use super::header;
 use super::message::Schema;
 use super::place::{Anonymous, Place};
-use super::segment::{Kind, Layout};
+use super::segment::{Asked, Kind, Layout};
 use super::sys::Role;
 use crate::error::BuildError;
 use crate::wait::WaitStrategy;
@@ -108,7 +109,7 @@ impl Builder {
     /// # Errors
     /// The capacity is 0 or too large, or the system refused: see [`OpenError`].
     pub fn create_anonymous(bytes: usize, schema: impl Into<Option<Schema>>) -> Result<Anonymous, OpenError> {
-        let layout = layout(bytes)?;
+        let layout = layout(Kind::Bytes, bytes)?;
         Anonymous::create(&header::Header::new(&layout, schema.into().unwrap_or(SCHEMA)), &layout)
     }
 
@@ -174,20 +175,25 @@ impl Builder {
     }
 
     fn open(&self, role: Role) -> Result<Opened, OpenError> {
-        let layout = layout(self.capacity.unwrap_or(CAPACITY))?;
-        let opened = ends::open(&self.place, &layout, self.schema, self.capacity.is_some(), role)?;
-        // `open` makes none that is smaller: no record would ever fit.
-        if opened.layout.capacity > HEADER as u64 { Ok(opened) } else { Err(OpenError::Corrupted) }
+        let layout = layout(Kind::Bytes, self.capacity.unwrap_or(CAPACITY))?;
+        let asked = Asked { capacity: self.capacity.is_some(), lanes: false };
+        open(&self.place, &layout, self.schema, asked, role)
     }
 }
 
+fn open(place: &Place, layout: &Layout, schema: Schema, asked: Asked, role: Role) -> Result<Opened, OpenError> {
+    let opened = ends::open(place, layout, schema, asked, role)?;
+    // `layout` makes none that is smaller: no record would ever fit.
+    if opened.layout.capacity > HEADER as u64 { Ok(opened) } else { Err(OpenError::Corrupted) }
+}
+
 /// Of a ring of so many bytes.
-fn layout(bytes: usize) -> Result<Layout, OpenError> {
+fn layout(kind: Kind, bytes: usize) -> Result<Layout, OpenError> {
     if bytes == 0 {
         return Err(BuildError::ZeroCapacity.into());
     }
     let words = bytes.div_ceil(WORD).max(HEADER + 1);
-    Ok(Layout::new(Kind::Bytes, words, WORD, WORD, WORD)?)
+    Ok(Layout::new(kind, words, WORD, WORD, WORD)?)
 }
 
 /// A record to be sent: its body, a kind for the reader to tell records apart (0 if nobody says), and the version of its meaning.

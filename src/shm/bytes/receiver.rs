@@ -133,10 +133,7 @@ impl Receiver {
 
     #[inline]
     fn take(&mut self, body: &mut Vec<u8>) -> Option<RecordInfo> {
-        let before = self.rx.ring.position();
-        let info = read(&mut self.rx, body)?;
-        self.rx.free(self.rx.ring.position().since(before));
-        Some(info)
+        take(&mut self.rx, body)
     }
 
     #[inline]
@@ -169,6 +166,15 @@ fn wait(rx: &mut Rx<u64>, deadline: Deadline) -> Result<(), RecvError> {
         Some(ended) => Err(RecvError::Ended(ended)),
         None => rx.wait_for_message(deadline),
     }
+}
+
+/// The next record.
+#[inline]
+pub(super) fn take(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
+    let before = rx.ring.position();
+    let info = read(rx, body)?;
+    rx.free(rx.ring.position().since(before));
+    Some(info)
 }
 
 /// The next record; its place stays occupied.

@@ -30,7 +30,7 @@ pub struct Sender {
 
 impl Sender {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy, version: u32) -> Result<Self, OpenError> {
-        let page = opened.map.producer();
+        let page = opened.maps[0].producer();
         let tail = Position::from_word(page.block.tail.load(Ordering::Relaxed));
         let mark = page.marks.0.iter().find(|mark| mark.tail.load(Ordering::Relaxed) == tail.open_word());
         let sequence = mark.ok_or(OpenError::Corrupted)?.records.load(Ordering::Relaxed);
@@ -97,6 +97,16 @@ impl Sender {
     /// Number of the next record: as many were sent since the channel was made, under all who had this side.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// Which lane of a [`fan_in`](super::fan_in) this is; 0 of any other channel.
+    pub fn lane(&self) -> usize {
+        self.tx.lane()
+    }
+
+    /// How often the lane has been taken, this time included.
+    pub fn epoch(&self) -> u64 {
+        self.tx.epoch()
     }
 
     /// Whether there was no record a moment ago.

@@ -1,0 +1,344 @@
+//! Many senders, one receiver, each in a process of its own; a lane for each sender.
+//!
+//! ```
+//! use ringmail::shm::fan_in::Builder;
+//! # let name = format!("doc-fan-in-{}", std::process::id());
+//! let mut rx = Builder::<u64>::new(&name).lanes(8).capacity(64).open_receiver()?;
+//! // In other processes, up to eight at a time:
+//! let mut one = Builder::<u64>::new(&name).open_sender()?;
+//! let mut two = Builder::<u64>::new(&name).open_sender()?;
+//! one.send(1)?;
+//! two.send(2)?;
+//! assert_eq!(rx.recv_from(), Ok((one.lane(), 1)));
+//! assert_eq!(rx.recv_from(), Ok((two.lane(), 2)));
+//! # drop((one, two, rx));
+//! # assert!(Builder::<u64>::new(&name).remove()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A lane is the ring of [`spsc`](super::spsc), with its pages, its words and its promises; a lane's sender is that channel's. A message is
+//! invisible until its lane's position moves, so nobody ever waits for a sender that was killed or stopped in the middle of one. Senders
+//! touch no common word, and none of them can hold up another.
+//!
+//! **Lanes.** Their number is fixed when the channel is made. [`Builder::open_sender`] takes the first that nobody has; what an earlier sender
+//! left there is received first.
+//!
+//! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
+//! any.
+//!
+//! **Ends.** A sender that closes is no news as long as there are others: [`RecvError::Disconnected`] comes when all have ended, and nothing
+//! is left. One that dies is told once, as [`RecvError::Departed`] with its lane, the lane's session and how many messages were sent on it;
+//! the others go on. Whoever comes later is simply received.
+//!
+//! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels it looks every
+//! millisecond.
+
+pub use super::lanes::{Departed, RecvError, TryRecvError};
+pub use super::spsc::Sender;
+
+use super::ends::{self, Opened};
+use super::error::OpenError;
+use super::header::Header;
+use super::lanes::{LANES, Lanes};
+use super::message::Message;
+use super::place::{Anonymous, Place};
+use super::segment::{Asked, Kind, Layout};
+use super::spsc::{CAPACITY, layout_of};
+use super::sys::Role;
+use crate::ring::ends::Reader;
+use crate::ring::layout::Stats;
+use crate::ring::session::Peer;
+use crate::wait::{Deadline, WaitStrategy};
+use core::fmt;
+use core::marker::PhantomData;
+use core::time::Duration;
+use std::time::Instant;
+
+/// Opens the sides of a channel of messages `T` with many senders.
+pub struct Builder<T> {
+    place: Place,
+    capacity: Option<usize>,
+    lanes: Option<usize>,
+    wait: WaitStrategy,
+    message: PhantomData<fn(T) -> T>,
+}
+
+impl<T: Message> Builder<T> {
+    /// A channel called `name`: as [`spsc::Builder::new`](super::spsc::Builder::new).
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::at(Place::named(name.into()))
+    }
+
+    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
+    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
+        Self::at(Place::memory(fd.into()))
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, capacity: None, lanes: None, wait: WaitStrategy::default(), message: PhantomData }
+    }
+
+    /// Makes a channel without a name, of so many lanes that hold `messages` each. Its sides are opened by [`Builder::from_fd`].
+    ///
+    /// # Errors
+    /// The capacity is 0 or too large, so is the number of lanes, or the system refused: see [`OpenError`].
+    pub fn create_anonymous(lanes: usize, messages: usize) -> Result<Anonymous, OpenError> {
+        let layout = with_lanes(layout_of::<T>(Kind::FanIn, messages)?, lanes)?;
+        Anonymous::create(&Header::new(&layout, T::SCHEMA), &layout)
+    }
+
+    /// Messages that each lane holds, exactly; 1024 if nobody asks. A side that asks is refused by a channel that was made with another
+    /// capacity; one that does not takes it as it is.
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = Some(messages);
+        self
+    }
+
+    /// Lanes of the channel, 1 to 128: as many can send at a time; 16 if nobody asks. As with the capacity, a side that asks is refused by a
+    /// channel that has another number.
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = Some(lanes);
+        self
+    }
+
+    /// How the side that is opened waits.
+    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
+        self.wait = strategy;
+        self
+    }
+
+    /// As [`spsc::Builder::prefault`](super::spsc::Builder::prefault).
+    pub fn prefault(mut self, all: bool) -> Self {
+        self.place.pages.prefault = all;
+        self
+    }
+
+    /// As [`spsc::Builder::hugepages`](super::spsc::Builder::hugepages).
+    pub fn hugepages(mut self, ask: bool) -> Self {
+        self.place.pages.huge = ask;
+        self
+    }
+
+    /// Opens a sending side, on the first lane that nobody has; makes the channel if it is not there.
+    ///
+    /// # Errors
+    /// The channel is another one, all of its lanes have a sender, or the system refused: see [`OpenError`].
+    pub fn open_sender(self) -> Result<Sender<T>, OpenError> {
+        Ok(Sender::begin(self.open(Role::Sender)?, self.wait))
+    }
+
+    /// Opens the receiving side; makes the channel if it is not there. Messages that an earlier receiver left are received first.
+    ///
+    /// # Errors
+    /// The channel is another one, somebody has its receiving side, or the system refused: see [`OpenError`].
+    pub fn open_receiver(self) -> Result<Receiver<T>, OpenError> {
+        let wait = self.wait;
+        Ok(Receiver { lanes: Lanes::begin(self.open(Role::Receiver)?, wait), last: None })
+    }
+
+    /// Removes the channel if nobody has any of its sides. Whether it did; what was in it is gone. One without a name is never removed: it
+    /// goes with its last descriptor.
+    ///
+    /// # Errors
+    /// There is none, or it is not a channel.
+    pub fn remove(self) -> Result<bool, OpenError> {
+        self.place.remove()
+    }
+
+    fn open(&self, role: Role) -> Result<Opened, OpenError> {
+        let lane = layout_of::<T>(Kind::FanIn, self.capacity.unwrap_or(CAPACITY))?;
+        let asked = Asked { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() };
+        ends::open(&self.place, &with_lanes(lane, self.lanes.unwrap_or(LANES))?, T::SCHEMA, asked, role)
+    }
+}
+
+/// The layout of so many lanes.
+pub(super) fn with_lanes(lane: Layout, lanes: usize) -> Result<Layout, OpenError> {
+    lane.with_lanes(u32::try_from(lanes).unwrap_or(u32::MAX))
+}
+
+impl<T> fmt::Debug for Builder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("place", &self.place)
+            .field("capacity", &self.capacity)
+            .field("lanes", &self.lanes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The receiving side. Dropping it closes all lanes in order; what it has not received stays for the next receiver.
+///
+/// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
+pub struct Receiver<T: Message> {
+    lanes: Lanes<T>,
+    last: Option<usize>,
+}
+
+impl<T: Message> Receiver<T> {
+    /// Takes the next message if there is one now, with its lane. A number of steps that is bounded by that of the lanes.
+    ///
+    /// Does not ask the kernel whether senders live: [`Receiver::peer`] and the verbs that wait do. A message counts as received
+    /// once this has returned it: at most once, should this process be killed.
+    ///
+    /// # Errors
+    /// `Empty`; `Departed`, once for each sender whose lane was taken by another after its death; or `Disconnected`.
+    #[inline]
+    pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError> {
+        match self.take() {
+            Some(found) => Ok(found),
+            None => Err(self.lanes.gone(false).map_or(TryRecvError::Empty, TryRecvError::from)),
+        }
+    }
+
+    /// As [`Receiver::try_recv_from`], the message alone.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        self.try_recv_from().map(|(_, value)| value)
+    }
+
+    /// Takes the next message, with its lane, waiting for one if need be; also for senders where there was never one.
+    ///
+    /// While it waits, a sender's death is noticed within 100 ms.
+    ///
+    /// # Errors
+    /// `Departed`, once for each sender that died or wrote what cannot be; `Disconnected` once all have ended and nothing is left.
+    #[inline]
+    pub fn recv_from(&mut self) -> Result<(usize, T), RecvError> {
+        self.recv_until(|| Deadline::NEVER)
+    }
+
+    /// As [`Receiver::recv_from`], the message alone.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn recv(&mut self) -> Result<T, RecvError> {
+        self.recv_from().map(|(_, value)| value)
+    }
+
+    /// As [`Receiver::recv_from`], waiting for at most `timeout`.
+    ///
+    /// # Errors
+    /// As there, or no message in time.
+    pub fn recv_from_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvError> {
+        self.recv_until(|| Deadline::after(Some(timeout)))
+    }
+
+    /// As [`Receiver::recv`], waiting for at most `timeout`.
+    ///
+    /// # Errors
+    /// As there, or no message in time.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
+        self.recv_from_timeout(timeout).map(|(_, value)| value)
+    }
+
+    /// As [`Receiver::recv`], waiting until `deadline`.
+    ///
+    /// # Errors
+    /// As there, or no message in time.
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvError> {
+        self.recv_until(|| Deadline::at(deadline)).map(|(_, value)| value)
+    }
+
+    /// Hands up to `max` of the messages that the next lane with any has now to `f`, with the lane, then frees their places together. Returns
+    /// how many. Should this process be killed meanwhile, or `f` panic, all of them come again.
+    pub fn drain(&mut self, max: usize, mut f: impl FnMut(usize, T)) -> usize {
+        let Some((lane, mut taking)) = self.lanes.taking() else { return 0 };
+        self.last = Some(lane);
+        let there = taking.from.ring.available(max as u64) as usize;
+        let mut taken = 0;
+        while taken < there {
+            let Some(value) = taking.from.read() else { break };
+            f(lane, value);
+            taken += 1;
+        }
+        taking.done = taken != 0;
+        taken
+    }
+
+    /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.
+    pub fn close(&mut self) {
+        self.lanes.close();
+    }
+
+    /// The lane that the last message came from; `None` before the first.
+    pub fn last_lane(&self) -> Option<usize> {
+        self.last
+    }
+
+    /// Lanes of the channel, used or not.
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// What the kernel says of a lane's sender; `None` if there is no such lane. A system call.
+    pub fn peer(&self, lane: usize) -> Option<Peer> {
+        self.lanes.lane(lane).map(|rx| rx.peer())
+    }
+
+    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has.
+    pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
+        self.lanes.wait_for_sender(timeout)
+    }
+
+    /// Messages in all lanes. Senders may add some at any time.
+    pub fn len(&self) -> usize {
+        self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
+    }
+
+    /// Whether there was no message a moment ago.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Most messages that all lanes hold together.
+    pub fn capacity(&self) -> usize {
+        self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
+    }
+
+    /// What a lane has done since the channel was made, under all who had its sides; `None` if there is no such lane. The receiver's
+    /// sleeps are counted on the first lane.
+    pub fn stats(&self, lane: usize) -> Option<Stats> {
+        self.lanes.lane(lane).map(|rx| rx.stats())
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<(usize, T)> {
+        let found = self.lanes.take(|rx| {
+            let value = rx.read()?;
+            rx.free(1);
+            Some(value)
+        })?;
+        self.last = Some(found.0);
+        Some(found)
+    }
+
+    #[inline]
+    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(usize, T), RecvError> {
+        match self.take() {
+            Some(found) => Ok(found),
+            None => self.recv_later(deadline()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_later(&mut self, deadline: Deadline) -> Result<(usize, T), RecvError> {
+        loop {
+            self.lanes.wait(deadline)?;
+            if let Some(found) = self.take() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+impl<T: Message> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("lanes", &self.lanes()).field("len", &self.len()).finish_non_exhaustive()
+    }
+}

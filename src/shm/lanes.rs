@@ -1,0 +1,258 @@
+//! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
+
+use super::ends::{Opened, Rx, Taking, Verdict};
+use super::error::Ended;
+use super::side::{self, Awake, NAP, SHORT_NAP, stay_awake};
+use super::sys;
+use crate::wait::{Deadline, WaitStrategy, parked};
+use core::cell::RefCell;
+use core::fmt;
+use core::time::Duration;
+
+/// Messages of one lane before it is the next one's turn.
+const BUDGET: u32 = 64;
+/// Lanes of a channel where nobody asks for others.
+pub(super) const LANES: usize = 16;
+
+/// A lane whose sender is gone without having closed, or can be trusted no more. Each is told once; the other lanes go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Departed {
+    /// Which lane.
+    pub lane: usize,
+    /// How often the lane had been taken when its sender took it.
+    pub epoch: u64,
+    /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that sender, all of which were received;
+    /// `None` where that cannot be known any more, because more than one has taken the lane since.
+    pub sent: Option<u64>,
+    /// [`Ended::PeerDied`] or [`Ended::Corrupted`]. After the latter, this receiver reads nothing more from the lane.
+    pub why: Ended,
+}
+
+impl fmt::Display for Departed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lane, epoch, why, .. } = self;
+        write!(f, "lane {lane}, session {epoch}: {why}")
+    }
+}
+
+/// A receive that does not wait received nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// No message now.
+    Empty,
+    /// This sender is gone. Receive again: the others may have more.
+    Departed(Departed),
+    /// No message is left, and every sender that there was has ended. Another may come.
+    Disconnected,
+}
+
+/// A receive that waits received nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// No message until the deadline.
+    Timeout,
+    /// This sender is gone. Receive again: the others may have more.
+    Departed(Departed),
+    /// No message is left, and every sender that there was has ended. Another may come.
+    Disconnected,
+}
+
+macro_rules! error {
+    ($name:ident, $busy:ident, $text:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::$busy => f.write_str($text),
+                    Self::Departed(departed) => departed.fmt(f),
+                    Self::Disconnected => f.write_str("all senders have ended"),
+                }
+            }
+        }
+
+        impl core::error::Error for $name {}
+    };
+}
+
+error!(TryRecvError, Empty, "the channel is empty");
+error!(RecvError, Timeout, "the time ran out");
+
+impl From<Gone> for TryRecvError {
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::One(departed) => Self::Departed(departed),
+            Gone::All => Self::Disconnected,
+        }
+    }
+}
+
+impl From<Gone> for RecvError {
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::One(departed) => Self::Departed(departed),
+            Gone::All => Self::Disconnected,
+        }
+    }
+}
+
+/// Who is not there any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gone {
+    One(Departed),
+    All,
+}
+
+/// The receiving ends of all lanes.
+pub(super) struct Lanes<T> {
+    lanes: Vec<Rx<T>>,
+    /// Whose turn it is, and for how many messages more.
+    at: usize,
+    budget: u32,
+    closed: bool,
+    wait: WaitStrategy,
+}
+
+impl<T> Lanes<T> {
+    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+        Self { lanes: Rx::begin_all(opened, wait), at: 0, budget: BUDGET, closed: false, wait }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    pub(super) fn lane(&self, lane: usize) -> Option<&Rx<T>> {
+        self.lanes.get(lane)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Rx<T>> {
+        self.lanes.iter()
+    }
+
+    /// Whatever `read` finds in the lane whose turn it is, or in the next that has something.
+    #[inline]
+    pub(super) fn take<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
+        // The first lane twice: its turn may be over, and all others empty.
+        for _ in 0..=self.lanes.len() {
+            if self.budget != 0 {
+                if let Some(found) = read(&mut self.lanes[self.at]) {
+                    self.budget -= 1;
+                    return Some((self.at, found));
+                }
+            }
+            self.at = if self.at + 1 == self.lanes.len() { 0 } else { self.at + 1 };
+            self.budget = BUDGET;
+        }
+        None
+    }
+
+    /// Begins to take from the next lane that has something, to be freed together.
+    pub(super) fn taking(&mut self) -> Option<(usize, Taking<'_, T>)> {
+        let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
+        Some((lane, Taking::new(&mut self.lanes[lane])))
+    }
+
+    /// Where nothing was found: who is gone, each told once. `ask`: whether to ask the kernel. `None` also if there is something after all.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn gone(&mut self, ask: bool) -> Option<Gone> {
+        if self.closed {
+            return Some(Gone::All);
+        }
+        let (mut used, mut open) = (false, false);
+        for (lane, rx) in self.lanes.iter_mut().enumerate() {
+            match rx.verdict(ask) {
+                Verdict::Unused => {}
+                Verdict::Open => open = true,
+                Verdict::Ready => return None,
+                Verdict::Over => used = true,
+                Verdict::Ended(epoch, why) => {
+                    return Some(Gone::One(Departed { lane, epoch, sent: rx.sent_until(epoch), why }));
+                }
+            }
+        }
+        (used && !open).then_some(Gone::All)
+    }
+
+    /// To be called where nothing was found: waits until there is something, or somebody is gone.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), RecvError> {
+        if let Some(gone) = self.gone(false) {
+            return Err(gone.into());
+        }
+        // What was found: a message, or who is gone.
+        let look = |lanes: &mut Self, ask: bool| -> Option<Result<(), RecvError>> {
+            if lanes.lanes.iter_mut().any(Rx::is_ready) {
+                return Some(Ok(()));
+            }
+            lanes.gone(ask).map(|gone| Err(gone.into()))
+        };
+        match stay_awake(self.wait, deadline, |ask| look(self, ask)) {
+            Awake::Found(found) => found,
+            Awake::TimedOut => Err(RecvError::Timeout),
+            Awake::Tired => self.sleep(deadline, look),
+        }
+    }
+
+    fn sleep(
+        &mut self,
+        deadline: Deadline,
+        look: impl Fn(&mut Self, bool) -> Option<Result<(), RecvError>>,
+    ) -> Result<(), RecvError> {
+        self.lanes[0].count_park();
+        // The words to sleep on are in the segment: what was taken from the lanes here stays what it is while they are looked at.
+        let maps: Vec<_> = self.lanes.iter().map(Rx::map).collect();
+        let beds: Vec<_> = self.lanes.iter().zip(&maps).filter_map(|(rx, map)| rx.bed(map)).collect();
+        let lanes = RefCell::new(self);
+        let barrier = || {
+            // One call reaches all.
+            let (mut called, mut reached) = (false, true);
+            for rx in lanes.borrow().iter() {
+                reached &= rx.barrier(|| {
+                    called = called || side::membarrier_all();
+                    called
+                });
+            }
+            reached
+        };
+        let ready = || match look(&mut lanes.borrow_mut(), false) {
+            Some(found) => Ok(found),
+            None if deadline.passed() => Ok(Err(RecvError::Timeout)),
+            None => Err(()),
+        };
+        let nap = |(), reached: bool| {
+            let longest = if reached { NAP } else { SHORT_NAP };
+            let longest = deadline.left().map_or(longest, |left| left.min(longest));
+            sys::sleep_on_any(lanes.borrow().iter().filter_map(Rx::word), longest);
+            look(&mut lanes.borrow_mut(), true)
+        };
+        parked::sleep(&beds, barrier, ready, nap)
+    }
+
+    /// Waits until somebody has a lane. Whether somebody has.
+    pub(super) fn wait_for_sender(&mut self, timeout: Duration) -> bool {
+        let deadline = Deadline::after(Some(timeout));
+        loop {
+            let mut words = Vec::with_capacity(self.lanes.len());
+            for rx in &self.lanes {
+                match rx.arrival() {
+                    Some(word) => words.push(word),
+                    None => return true,
+                }
+            }
+            if deadline.passed() {
+                return false;
+            }
+            let nap = deadline.left().map_or(NAP, |left| left.min(NAP));
+            sys::sleep_on_any(words.into_iter(), nap);
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.lanes.iter_mut().for_each(Rx::close);
+    }
+}

@@ -309,3 +309,51 @@ fn the_list_has_names_and_no_paths() {
     assert!(Builder::new(&name).remove().unwrap());
     assert!(!shm::list().unwrap().contains(&name));
 }
+
+/// Written in pieces of every size, read in place: the same bytes as by way of copies, at every offset of the ring.
+#[test]
+fn a_record_is_written_and_read_where_it_lies() {
+    use std::io::Write;
+    for words in [4, 7, 8, 21] {
+        let dir = Scratch::new(&format!("place{words}"));
+        let (mut tx, mut rx) = both(&dir, words * 8);
+        let max = words * 8 - HEADER;
+        let mut split = 0;
+        for round in 0..2 * words {
+            for len in 0..=max {
+                let sent = body(len, round);
+                let mut record = tx.reserve(max).unwrap().kind(3).version(round as u32);
+                for piece in sent.chunks(1 + (round + len) % 11) {
+                    record.write_all(piece).unwrap();
+                }
+                assert_eq!(record.remaining(), max - len);
+                assert_eq!(rx.try_recv_into(&mut Vec::new()), Err(TryRecvError::Empty), "not sent yet");
+                let number = {
+                    record.commit();
+                    tx.sequence() - 1
+                };
+                for _ in 0..2 {
+                    // Not committed: it comes again.
+                    assert_eq!(rx.try_read_in_place().unwrap().info().sequence, number);
+                }
+                let record = rx.try_read_in_place().unwrap();
+                let info = record.info();
+                assert_eq!((info.kind, info.version, info.len, info.sequence), (3, round as u32, len, number));
+                let (first, second) = record.as_slices();
+                split += usize::from(!second.is_empty());
+                assert_eq!([first, second].concat(), sent, "{words} words, round {round}");
+                record.commit();
+                assert!(rx.is_empty());
+            }
+        }
+        assert!(split > 0 || words == 4, "some went on at the start, but for bodies of one word");
+        let mut record = tx.reserve(2).unwrap();
+        assert_eq!(record.write_all(b"abc").unwrap_err().kind(), std::io::ErrorKind::WriteZero);
+        assert_eq!(rx.try_read_in_place().unwrap_err(), TryRecvError::Empty, "dropped: never there");
+        let _ = tx.reserve(max).unwrap();
+        tx.send(&[7; 1]).unwrap();
+        assert_eq!(tx.reserve(max).unwrap_err(), TrySendError::Full);
+        assert!(matches!(tx.reserve(max + 1).unwrap_err(), TrySendError::TooLarge(e) if e.max == max));
+        assert_eq!(rx.try_read_in_place().unwrap().as_slices().0, [7]);
+    }
+}

@@ -188,3 +188,19 @@ impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
         Ok(())
     }
 }
+
+impl<K> Consumer<Mapped<Raw<u64>, K>> {
+    /// The bytes of the next `n` words in place, in order, as the two runs that they form; fewer if fewer were seen.
+    ///
+    /// # Safety
+    /// While the answer lives, nobody writes to words that were published and not freed: so does no process that runs this crate, as
+    /// a producer writes to free slots alone (I2).
+    pub(crate) unsafe fn in_place(&self, n: u64) -> (&[u8], &[u8]) {
+        let (first, second) = self.runs(n);
+        // SAFETY: mapped, and initialised as all of a file is; nobody writes it, as the caller promises.
+        let first = unsafe { core::slice::from_raw_parts(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
+        // SAFETY: as above.
+        let second = unsafe { core::slice::from_raw_parts(second.0.cast::<u8>(), second.1 * size_of::<u64>()) };
+        (first, second)
+    }
+}

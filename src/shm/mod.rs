@@ -17,6 +17,12 @@
 //! Whichever side comes first makes the segment; it stays when both have gone, with what was not received, until somebody removes
 //! it or the machine is started again.
 //!
+//! | | |
+//! |---|---|
+//! | [`spsc`] | one sender, one receiver, messages of one type |
+//! | [`fan_in`] | many senders, a lane for each, one receiver |
+//! | [`bytes`], [`bytes::fan_in`] | the same with records of any length up to a limit |
+//!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
 //!
 //! An onlooker sees what a channel does without taking part: [`look`] and [`list`].
@@ -49,10 +55,17 @@
 //! A child that is forked has none of the memory; handles in it do nothing when dropped and must not be used. Until it ends or calls
 //! `exec` it holds its parent's locks as well, so a parent's death is noticed only then.
 //!
+//! # Futures
+//!
+//! There are none here: a process cannot wake another's tasks. Either let a thread of its own block on the channel and pass on to
+//! the tasks what comes, by an [`spsc`](crate::spsc) with its futures; or let the other process ring an `eventfd` that it was given, after
+//! it has sent, and have the reactor call `try_recv` until it is empty.
+//!
 //! # Limits
 //!
-//! One sender and one receiver; messages of one fixed size ([`spsc`]) or records of any length up to a limit ([`bytes`]). Nothing is written to disk on purpose: what survives a loss of power is not
-//! specified.
+//! Nothing is written to disk on purpose: what survives a loss of power is not specified. A receiver of many lanes asks the kernel about
+//! its senders while it waits; one that never waits, because other lanes always have messages, learns of a death when that lane
+//! is taken again, or by [`fan_in::Receiver::peer`].
 
 pub mod bytes;
 mod create;

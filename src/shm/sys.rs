@@ -232,6 +232,13 @@ fn ring<T>(map: Arc<Map>, layout: &Layout) -> Ring<T> {
     unsafe { Mapped::new(producer.cast(), consumer.cast(), data.cast(), layout.capacity, map) }
 }
 
+/// The bytes of the next `n` words where they lie. For a user who vouches for the sender's process and has asked for this: see
+/// [`try_read_in_place`](super::bytes::Receiver::try_read_in_place).
+pub(super) fn trusted_bytes(ring: &Consumer<Ring<u64>>, n: u64) -> (&[u8], &[u8]) {
+    // SAFETY: published and not freed; that the sender keeps to the protocol is what the user vouches for.
+    unsafe { ring.in_place(n) }
+}
+
 /// The half of a word that changes with every store of a position.
 fn low_half(word: &AtomicU64) -> &AtomicU32 {
     let halves = (&raw const *word).cast::<AtomicU32>();

@@ -150,6 +150,12 @@ impl<B: Backing> Consumer<B> {
         self.head
     }
 
+    /// Takes the next `n` messages without a look at them; fewer if fewer were seen.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn pass(&mut self, n: u64) {
+        self.head = self.head.plus(n.min(self.seen()));
+    }
+
     /// Takes back what was taken since and not released.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn rewind(&mut self, to: Position) {
@@ -160,6 +166,15 @@ impl<B: Backing> Consumer<B> {
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_corrupt(&self) -> bool {
         self.corrupt
+    }
+
+    /// The slots of the next `n` messages, in order, as the two runs they form; fewer if fewer were seen.
+    #[cfg(not(ringmail_loom))]
+    #[inline(always)]
+    pub(crate) fn runs(&self, n: u64) -> (Run<B::Item>, Run<B::Item>) {
+        let n = self.tail_seen.since(self.head).min(n) as usize;
+        let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
+        ((self.slot(self.head), to_end), (self.geometry.slots.as_ptr(), n - to_end))
     }
 
     /// The memory that this end is attached to.
@@ -173,18 +188,18 @@ impl<T> Consumer<Heap<T>> {
     /// The next `n` messages in place, in order, as the two runs they form; fewer if fewer were seen.
     #[inline(always)]
     pub(crate) fn slices(&self, n: u64) -> (&[T], &[T]) {
-        let n = self.tail_seen.since(self.head).min(n) as usize;
-        let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
-        let first = self.slot(self.head).cast::<T>();
-        let start = self.geometry.slots.as_ptr().cast::<T>();
-        // SAFETY: `to_end` slots from `head` on are ours and full (I3) while `self` is borrowed; a slot is
-        // `repr(transparent)` over its value.
-        let first = unsafe { core::slice::from_raw_parts(first, to_end) };
-        // SAFETY: the rest of them, from the storage's start on.
-        let second = unsafe { core::slice::from_raw_parts(start, n - to_end) };
+        let (first, second) = self.runs(n);
+        // SAFETY: these slots are ours and full (I3) while `self` is borrowed; a slot is `repr(transparent)` over its value.
+        let first = unsafe { core::slice::from_raw_parts(first.0.cast::<T>(), first.1) };
+        // SAFETY: as above.
+        let second = unsafe { core::slice::from_raw_parts(second.0.cast::<T>(), second.1) };
         (first, second)
     }
 }
+
+/// Slots that lie behind each other.
+#[cfg(not(ringmail_loom))]
+type Run<T> = (*const Slot<T>, usize);
 
 // SAFETY: `has_message` is whether `head < tail`, seen with Acquire: then the slot at `head` is ours and full (I3).
 unsafe impl<B: Backing> Reader for Consumer<B> {

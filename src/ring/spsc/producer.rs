@@ -264,6 +264,18 @@ impl<B: Backing> Producer<B> {
         n
     }
 
+    /// Writes again what was staged `offset` values ago and behind; as much of it as was staged.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn restage(&mut self, offset: u64, values: &[B::Item])
+    where
+        B::Item: Copy,
+    {
+        for (offset, &value) in (offset..self.staged).zip(values) {
+            // SAFETY: one of the staged slots, ours until they are published (I2); a `Copy` value needs no drop.
+            unsafe { B::put(self.slot(self.tail.plus(offset)), value) };
+        }
+    }
+
     /// Publishes what is staged with one store and ends the reservation. Returns how many.
     #[inline(always)]
     pub(crate) fn publish_staged(&mut self) -> u64 {

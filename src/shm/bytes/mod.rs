@@ -45,8 +45,8 @@ pub mod fan_in;
 mod receiver;
 mod sender;
 
-pub use receiver::{Batch, Receiver, RecordInfo};
-pub use sender::{SendError, Sender, TooLarge, TrySendError};
+pub use receiver::{Batch, InPlace, Receiver, RecordInfo};
+pub use sender::{Reservation, SendError, Sender, TooLarge, TrySendError};
 
 use super::ends::{self, Opened};
 use super::error::OpenError;

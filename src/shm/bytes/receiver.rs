@@ -3,6 +3,7 @@
 use super::super::ends::{Opened, Rx, Taking};
 use super::super::error::{RecvError, TryRecvError};
 use super::super::side::Peer;
+use super::super::sys;
 use super::{HEADER, Header, WORD, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
@@ -88,6 +89,22 @@ impl Receiver {
             wait(&mut self.rx, deadline)?;
         }
         Ok(())
+    }
+
+    /// The next record where it lies, without a copy, if there is one now.
+    ///
+    /// Only for a sender that is trusted to keep this crate's protocol, as code of one's own process is: one that writes to a record
+    /// which it has sent, against the protocol, would change it under the reader's eyes, and what the reader does then is undefined.
+    /// For all others, [`Receiver::try_recv_into`] copies first.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_into`].
+    pub fn try_read_in_place(&mut self) -> Result<InPlace<'_>, TryRecvError> {
+        let taking = Taking::new(&mut self.rx);
+        match read_header(taking.from) {
+            Some(info) => Ok(InPlace { taking, info }),
+            None => Err(nothing(taking.from)),
+        }
     }
 
     /// Begins to take records whose places stay occupied until [`Batch::commit`].
@@ -177,32 +194,76 @@ pub(super) fn take(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
     Some(info)
 }
 
-/// The next record; its place stays occupied.
+fn word(rx: &mut Rx<u64>) -> u64 {
+    rx.ring.take().and_then(Raw::validate).unwrap_or(0)
+}
+
+/// What the next record says beside its body, which has been seen and is next; the record's place stays occupied.
 #[inline]
-fn read(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
+fn read_header(rx: &mut Rx<u64>) -> Option<RecordInfo> {
     if !rx.ring.has_message() {
         return None;
     }
     let at = rx.ring.position();
     // Records are published whole, so all of this one was seen, or it is none.
     let seen = rx.ring.seen();
-    let mut word = || rx.ring.take().and_then(Raw::validate).unwrap_or(0);
-    let header = if seen < HEADER as u64 { None } else { Header::decode([word(), word(), word()]) };
+    let header = if seen < HEADER as u64 { None } else { Header::decode([word(rx), word(rx), word(rx)]) };
     let fits = |header: &Header| u64::from(header.len).div_ceil(WORD as u64) <= seen - HEADER as u64;
     let Some(Header { len, kind, version, sequence }) = header.filter(fits) else {
         rx.spoil(at);
         return None;
     };
-    let len = len as usize;
+    Some(RecordInfo { kind, version, sequence, len: len as usize })
+}
+
+/// The next record; its place stays occupied.
+#[inline]
+fn read(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
+    let info = read_header(rx)?;
     body.clear();
-    body.reserve(len);
-    for _ in 0..len / WORD {
-        body.extend_from_slice(&word().to_ne_bytes());
+    body.reserve(info.len);
+    for _ in 0..info.len / WORD {
+        body.extend_from_slice(&word(rx).to_ne_bytes());
     }
-    if len % WORD != 0 {
-        body.extend_from_slice(&word().to_ne_bytes()[..len % WORD]);
+    if info.len % WORD != 0 {
+        body.extend_from_slice(&word(rx).to_ne_bytes()[..info.len % WORD]);
     }
-    Some(RecordInfo { kind, version, sequence, len })
+    Some(info)
+}
+
+/// A record where it lies in the channel. Its place is freed by [`InPlace::commit`]; without that, whoever receives next gets it again.
+///
+/// Only for a sender that is trusted: see [`Receiver::try_read_in_place`].
+pub struct InPlace<'a> {
+    taking: Taking<'a, u64>,
+    info: RecordInfo,
+}
+
+impl InPlace<'_> {
+    /// What the record says beside its body.
+    pub fn info(&self) -> RecordInfo {
+        self.info
+    }
+
+    /// The body: the part up to the end of the ring, and the part from its start on; often the second is empty.
+    pub fn as_slices(&self) -> (&[u8], &[u8]) {
+        let words = self.info.len.div_ceil(WORD) as u64;
+        let (first, second) = sys::trusted_bytes(&self.taking.from.ring, words);
+        let in_first = self.info.len.min(first.len());
+        (&first[..in_first], &second[..self.info.len - in_first])
+    }
+
+    /// Frees the record's place.
+    pub fn commit(mut self) {
+        self.taking.from.ring.pass(self.info.len.div_ceil(WORD) as u64);
+        self.taking.done = true;
+    }
+}
+
+impl fmt::Debug for InPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InPlace").field("info", &self.info).finish_non_exhaustive()
+    }
 }
 
 /// Records that were taken but not yet freed. Whoever drops it without [`Batch::commit`], panics, or is killed gets all of them again, or the

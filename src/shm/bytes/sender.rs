@@ -12,6 +12,7 @@ use crate::sync::Ordering;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
+use std::io;
 use std::time::Instant;
 
 /// The sending side. Dropping it closes the channel in order; a process that ends without is noticed by the kernel.
@@ -77,6 +78,40 @@ impl Sender {
     /// As [`Sender::send`], or no room in time.
     pub fn send_deadline<'a>(&mut self, record: impl Into<Record<'a>>, deadline: Instant) -> Result<(), SendError> {
         self.send_until(&record.into(), || Deadline::at(deadline))
+    }
+
+    /// Begins a record of at most `len` bytes that is written where it will lie, if there is room for so many now.
+    ///
+    /// ```
+    /// # use ringmail::shm::bytes::Builder;
+    /// # let channel = Builder::create_anonymous(4096, None)?;
+    /// # let mut tx = Builder::from_fd(&channel).open_sender()?;
+    /// # let mut rx = Builder::from_fd(&channel).open_receiver()?;
+    /// use std::io::Write;
+    ///
+    /// let mut record = tx.reserve(100)?;
+    /// write!(record, "{} {}", 1, 2)?;
+    /// record.commit();
+    /// # let mut body = Vec::new();
+    /// # rx.recv_into(&mut body)?;
+    /// # assert_eq!(body, b"1 2");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`].
+    pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_>, TrySendError> {
+        let max = self.max_len;
+        if len > max {
+            return Err(TooLarge { len, max }.into());
+        }
+        let words = (HEADER + len.div_ceil(WORD)) as u64;
+        if self.tx.ring.reserve(words) != words {
+            return Err(self.tx.refusal().map_or(TrySendError::Full, TrySendError::Ended));
+        }
+        self.tx.ring.stage_slice(&[Raw::new(0); HEADER]);
+        let version = self.version;
+        Ok(Reservation { sender: self, kind: 0, version, len, written: 0, begun: [0; WORD] })
     }
 
     /// Sends nothing more. The receiver still gets what was sent, and then `Disconnected`. Dropping does the same.
@@ -155,16 +190,22 @@ impl Sender {
             ring.stage_slice(&[Raw::new(rest)]);
         }
         debug_assert_eq!(ring.staged(), words as u64, "the reservation is used up");
+        self.publish(words);
+        true
+    }
+
+    /// Publishes the record that is staged.
+    #[inline]
+    fn publish(&mut self, words: usize) {
         let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
         // The other mark is that of the position which is published now: it stays until the next has moved it.
         let mark = &self.tx.map.producer().marks.0[(sequence & 1) as usize];
         mark.records.store(sequence, Ordering::Relaxed);
         // In this order, should this process be killed in between.
         mark.tail.store(tail.open_word(), Ordering::Release);
-        ring.publish_staged();
+        self.tx.ring.publish_staged();
         (self.tail, self.sequence) = (tail, sequence);
         self.tx.announce(words as u64);
-        true
     }
 
     #[inline]
@@ -185,6 +226,79 @@ impl Sender {
                 return Ok(());
             }
         }
+    }
+}
+
+/// A record that is being written where it will lie. [`Reservation::commit`] sends what was written; dropped, it was never there.
+pub struct Reservation<'a> {
+    sender: &'a mut Sender,
+    kind: u16,
+    version: u32,
+    len: usize,
+    written: usize,
+    /// The word that is not whole yet: the last bytes written, and zeros.
+    begun: [u8; WORD],
+}
+
+impl Reservation<'_> {
+    /// The same record, of this kind.
+    pub fn kind(self, kind: u16) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same record, in this version; otherwise that of its sender's schema.
+    pub fn version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Bytes that can still be written.
+    pub fn remaining(&self) -> usize {
+        self.len - self.written
+    }
+
+    /// Sends the record, with the bytes that were written, be they fewer than were reserved.
+    pub fn commit(self) {
+        let Self { sender, kind, version, written, begun, .. } = self;
+        let ring = &mut *sender.tx.ring;
+        if written % WORD != 0 {
+            ring.stage_slice(&[Raw::new(u64::from_ne_bytes(begun))]);
+        }
+        // `reserve` has checked the length.
+        let header = Header { len: written as u32, kind, version, sequence: sender.sequence }.encode();
+        ring.restage(0, &header.map(Raw::new));
+        sender.publish(HEADER + written.div_ceil(WORD));
+    }
+}
+
+/// Takes what fits: with nothing left, no byte, which `write_all` reports as `WriteZero`.
+impl io::Write for Reservation<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(self.remaining())];
+        let at = self.written % WORD;
+        let (first, rest) = bytes.split_at(if at == 0 { 0 } else { bytes.len().min(WORD - at) });
+        self.begun[at..at + first.len()].copy_from_slice(first);
+        let ring = &mut *self.sender.tx.ring;
+        if at != 0 && at + first.len() == WORD {
+            ring.stage_slice(&[Raw::new(u64::from_ne_bytes(self.begun))]);
+            self.begun = [0; WORD];
+        }
+        let (whole, rest) = as_words(rest);
+        ring.stage_iter(&mut whole.map(Raw::new));
+        if let Some(rest) = rest {
+            self.begun = rest.to_ne_bytes();
+        }
+        self.written += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Reservation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation").field("written", &self.written).field("len", &self.len).finish_non_exhaustive()
     }
 }
 

@@ -11,8 +11,10 @@
 //! | one sender, one receiver | [`spsc::channel`] | first in, first out |
 //! | many senders, one receiver, and the order between them matters | [`mpsc::channel`] | one total order |
 //! | many senders, one receiver, as fast as it goes | [`fan_in::channel`]: a lane for each sender | each sender its own |
+//! | a thread for each core, all of which send to each other; a runtime of my own on top | [`mesh::Builder`] | each pair its own |
 //! | one thread that waits for several channels | [`spsc::Builder::receiver_bell`] with one [`wait::Bell`] | each channel its own |
-//! | two processes | [`shm::spsc`] (feature `shm`) | first in, first out |
+//! | two processes | [`shm::spsc`], [`shm::bytes`] (feature `shm`) | first in, first out |
+//! | many processes that send, one that receives | [`shm::fan_in`] | each sender its own |
 //! | a reactor (epoll, io_uring, a runtime of my own) that must be woken | [`wait::Bell::with_notify`] with [`wait::EventFd`] or a [`wait::Notify`] of mine | each channel its own |
 //!
 //! [Which one?](which_one) has figures for the choice between the two with many senders.
@@ -85,7 +87,7 @@
 //! | `std` | yes | blocking, timeouts, futures, bells; `rustix` and `atomic-waker` |
 //! | `futures` | | `Stream` and `Sink` |
 //! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
-//! | `affinity` | | core lists, machine topology, pinning; `core_affinity` |
+//! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |
 //!
 //! Without `std`: the ring and its verbs that never wait, on `alloc`.
 //!
@@ -110,6 +112,8 @@ pub mod affinity;
 mod channel;
 pub mod error;
 pub mod fan_in;
+#[cfg(feature = "std")]
+pub mod mesh;
 pub mod mpsc;
 mod ring;
 // Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.

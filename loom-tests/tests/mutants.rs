@@ -89,6 +89,9 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
         Site::SetUp => &["restart::one_that_waits_for_a_receiver_finds_it_open"],
         Site::BeginFence | Site::AskFence => &["restart::a_sender_that_begins_sees_the_sleeper"],
+        Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],
+        Site::WatchLooks => &["mesh::a_poll_that_watches_misses_nothing"],
+        Site::CauseFirst => &["mesh::a_closed_lane_has_a_cause"],
         Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

@@ -27,6 +27,8 @@ pub use sender::Sender;
 pub use waiting::{RecvFuture, SendFuture};
 
 pub(crate) use ends::{Ends, OneWriter, RecvEnd, SendEnd};
+#[cfg(feature = "std")]
+pub(crate) use receiver::Free;
 
 use core::fmt;
 

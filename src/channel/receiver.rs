@@ -176,7 +176,7 @@ impl<T, S: Shape> Receiver<T, S> {
 }
 
 /// Frees the places of what was taken when dropped, also by a panic.
-pub(super) struct Free<'a, E: RecvEnd>(pub(super) &'a mut E);
+pub(crate) struct Free<'a, E: RecvEnd>(pub(crate) &'a mut E);
 
 impl<E: RecvEnd> Drop for Free<'_, E> {
     #[inline(always)]

@@ -6,6 +6,8 @@ use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
 use crate::sync::{Arc, AtomicU64, Ordering};
+#[cfg(feature = "std")]
+use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 /// Largest capacity: 2^30 messages.
@@ -91,13 +93,39 @@ impl<T> Heap<T> {
     /// A ring of exactly `capacity` messages whose positions begin at `start`.
     pub(crate) fn new(capacity: usize, start: Position) -> Result<Self, BuildError> {
         check(capacity)?;
-        Ok(Self(Arc::new(HeapRing {
+        Ok(Self::over(Storage::untouched(capacity.next_power_of_two())?, capacity, start))
+    }
+
+    /// `n` such rings, whose slots lie side by side in one reservation.
+    #[cfg(feature = "std")]
+    pub(crate) fn row(n: usize, capacity: usize, start: Position) -> Result<Vec<Self>, BuildError> {
+        check(capacity)?;
+        #[cfg(ringmail_loom)]
+        return (0..n).map(|_| Self::new(capacity, start)).collect();
+        #[cfg(not(ringmail_loom))]
+        {
+            let rows = Storage::rows(n, capacity.next_power_of_two())?;
+            Ok(rows.into_iter().map(|slots| Self::over(slots, capacity, start)).collect())
+        }
+    }
+
+    fn over(slots: Storage<Slot<T>>, capacity: usize, start: Position) -> Self {
+        Self(Arc::new(HeapRing {
             producer: ProducerBlock::new(start.open_word()),
             consumer: ConsumerBlock::new(start.open_word()),
-            slots: Storage::untouched(capacity.next_power_of_two())?,
+            slots,
             capacity: capacity as u64,
             start,
-        })))
+        }))
+    }
+
+    /// Has the kernel make the slots of the whole row present, near this thread's core. Whether it did.
+    #[cfg(feature = "std")]
+    pub(crate) fn populate_row(&self) -> bool {
+        #[cfg(ringmail_loom)]
+        return false;
+        #[cfg(not(ringmail_loom))]
+        self.0.slots.region().is_some_and(|region| region.populate())
     }
 
     /// A second owner of the same ring, for the other side. Whoever attaches both sides answers for their number.

@@ -50,6 +50,8 @@ pub(crate) mod mapped;
 pub(crate) mod mpsc;
 pub(crate) mod order;
 pub(crate) mod pile;
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+mod region;
 #[cfg(any(all(feature = "shm", target_os = "linux"), all(feature = "std", ringmail_loom)))]
 pub(crate) mod session;
 mod slot;

@@ -167,12 +167,18 @@ pub enum Site {
     NewsFirst,
     /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
     LookAtLast,
+    /// An endpoint of a mesh looks at its lanes after it armed its bell.
+    ArmLooks,
+    /// An endpoint that polls looks at its lanes after it had its bell watch.
+    WatchLooks,
+    /// A shard that panics says so before its lanes close.
+    CauseFirst,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 73] = [
+    pub const ALL: [Site; 76] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -246,6 +252,9 @@ impl Site {
         Site::SessionFirst,
         Site::NewsFirst,
         Site::LookAtLast,
+        Site::ArmLooks,
+        Site::WatchLooks,
+        Site::CauseFirst,
     ];
 }
 

@@ -1,12 +1,18 @@
 //! A power of two of cells on the heap.
 
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+use super::region::Region;
 use super::slot::Slot;
 use crate::error::BuildError;
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+use crate::sync::Arc;
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+use core::num::NonZero;
 use core::ptr::NonNull;
 
 #[cfg(not(ringmail_loom))]
 use alloc::alloc::{Layout, alloc, dealloc};
-#[cfg(ringmail_loom)]
+#[cfg(any(ringmail_loom, feature = "std"))]
 use alloc::vec::Vec;
 
 /// Cells straight from the allocator. Frees the memory, drops no cell.
@@ -14,6 +20,9 @@ use alloc::vec::Vec;
 pub(super) struct Storage<C> {
     first: NonNull<C>,
     len: usize,
+    /// What the cells are a part of, if they are: then that frees them.
+    #[cfg(feature = "std")]
+    region: Option<Arc<Region>>,
 }
 
 #[cfg(not(ringmail_loom))]
@@ -24,12 +33,21 @@ impl<C> Storage<C> {
         let layout = Self::layout(len).ok_or(too_large)?;
         if layout.size() == 0 {
             // Zero-sized values need a pointer, not memory.
-            return Ok(Self { first: NonNull::dangling(), len });
+            return Ok(Self::own(NonNull::dangling(), len));
         }
         // SAFETY: the size is not zero.
         let memory = unsafe { alloc(layout) };
         let first = NonNull::new(memory.cast::<C>()).ok_or(BuildError::OutOfMemory { bytes: Some(layout.size()) })?;
-        Ok(Self { first, len })
+        Ok(Self::own(first, len))
+    }
+
+    fn own(first: NonNull<C>, len: usize) -> Self {
+        Self {
+            first,
+            len,
+            #[cfg(feature = "std")]
+            region: None,
+        }
     }
 
     pub(super) fn first(&self) -> NonNull<C> {
@@ -59,9 +77,39 @@ impl<T> Storage<Slot<T>> {
     }
 }
 
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+impl<T> Storage<Slot<T>> {
+    /// `rows` times `len` slots that nobody has touched, side by side in one reservation that starts at a page.
+    pub(super) fn rows(rows: usize, len: usize) -> Result<Vec<Self>, BuildError> {
+        let (Some(row), Some(total)) =
+            (Self::layout(len), Self::layout(len).and_then(|row| row.size().checked_mul(rows)))
+        else {
+            return Err(BuildError::OutOfMemory { bytes: None });
+        };
+        // Values without size, or no rows.
+        let Some(total) = NonZero::new(total) else { return (0..rows).map(|_| Self::allocate(len)).collect() };
+        let region = Arc::new(Region::reserve(total, row.align())?);
+        let part = |i: usize| {
+            // SAFETY: `i < rows`, and the region has `rows` times the size of a row.
+            let first = unsafe { region.first.add(i * row.size()) };
+            Self { first: first.cast(), len, region: Some(Arc::clone(&region)) }
+        };
+        Ok((0..rows).map(part).collect())
+    }
+
+    /// The region that these slots are a part of.
+    pub(super) fn region(&self) -> Option<&Region> {
+        self.region.as_deref()
+    }
+}
+
 #[cfg(not(ringmail_loom))]
 impl<C> Drop for Storage<C> {
     fn drop(&mut self) {
+        #[cfg(feature = "std")]
+        if self.region.is_some() {
+            return;
+        }
         if let Some(layout) = Self::layout(self.len).filter(|l| l.size() != 0) {
             // SAFETY: `allocate` got this memory with the same layout.
             unsafe { dealloc(self.first.as_ptr().cast(), layout) };

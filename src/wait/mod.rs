@@ -7,8 +7,9 @@
 //! * [`Bell`]: how the other side finds out that somebody sleeps, and how it wakes them.
 //! * [`Barrier`]: who pays for keeping that sound.
 //! * [`WaitStrategy`]: how long a side polls before it sleeps.
-//! * [`Notify`] and `EventFd`: being woken by something other than a thread or a future.
+//! * [`Notify`], `EventFd` and [`Hook`]: being woken by something other than a thread or a future.
 
+mod arm;
 mod barrier;
 mod bell;
 mod notify;
@@ -17,6 +18,7 @@ pub(crate) mod parked;
 mod parker;
 mod queue;
 
+pub use arm::Hook;
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub use barrier::{full, heavy_fails};
@@ -76,6 +78,14 @@ impl Deadline {
     /// A timeout so long that the clock cannot express its end is for ever.
     pub(crate) fn after(timeout: Option<Duration>) -> Self {
         Self(timeout.and_then(|t| Instant::now().checked_add(t)))
+    }
+
+    /// Whichever comes first.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        Self(match (self.0, other.0) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        })
     }
 
     pub(crate) fn passed(self) -> bool {

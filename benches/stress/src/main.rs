@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ringmail-stress [run] [--messages N] [--seconds N]   every pair of verbs, N messages each (default 2000), once or for N seconds
-//! ringmail-stress spsc|mpsc|fan_in …                   the same for one shape
+//! ringmail-stress spsc|mpsc|fan_in|mesh …              the same for one shape
 //! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! drop of an `Arc`) would be reported though they are right.
 
 mod many;
+mod mesh;
 mod parked;
 mod verbs;
 
@@ -19,7 +20,7 @@ use ringmail::mpsc::Mpsc;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: ringmail-stress [run|spsc|mpsc|fan_in|parked] [--messages N] [--seconds N]";
+const USAGE: &str = "usage: ringmail-stress [run|spsc|mpsc|fan_in|mesh|parked] [--messages N] [--seconds N]";
 
 fn main() -> ExitCode {
     let (mut mode, mut messages, mut seconds) = (String::from("run"), 2000, None);
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|n| n.parse::<u64>().ok());
         let known = match argument.as_str() {
-            "run" | "spsc" | "mpsc" | "fan_in" | "parked" => {
+            "run" | "spsc" | "mpsc" | "fan_in" | "mesh" | "parked" => {
                 mode.clone_from(&argument);
                 true
             }
@@ -51,11 +52,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Two threads on an `spsc` ring, five on the others. Each shape's number of exchanges is printed: none may be zero.
+/// Two threads on an `spsc` ring, three on a mesh, five on the others. Each shape's number of exchanges is printed: none may be zero.
 fn run(mode: &str, messages: u64, limit: Option<Duration>) -> ExitCode {
     let wanted = |shape| mode == "run" || mode == shape;
     let start = Instant::now();
-    let (mut rounds, mut spsc, mut mpsc, mut fan_in) = (0u64, 0u64, 0u64, 0u64);
+    let (mut rounds, mut spsc, mut mpsc, mut fan_in, mut mesh) = (0u64, 0u64, 0u64, 0u64, 0u64);
     loop {
         if wanted("spsc") {
             spsc += verbs::every_pair(messages);
@@ -66,13 +67,16 @@ fn run(mode: &str, messages: u64, limit: Option<Duration>) -> ExitCode {
         if wanted("fan_in") {
             fan_in += many::every_pair::<FanIn>(messages) + many::lanes_again(messages);
         }
+        if wanted("mesh") {
+            mesh += mesh::every_way(messages);
+        }
         rounds += 1;
         if limit.is_none_or(|limit| start.elapsed() >= limit) {
             break;
         }
     }
     println!(
-        "{rounds} round(s), {spsc} spsc, {mpsc} mpsc, {fan_in} fan_in exchanges of up to {messages} messages, all in order, in {:.1} s",
+        "{rounds} round(s), {spsc} spsc, {mpsc} mpsc, {fan_in} fan_in, {mesh} mesh exchanges of up to {messages} messages, all in order, in {:.1} s",
         start.elapsed().as_secs_f64()
     );
     ExitCode::SUCCESS

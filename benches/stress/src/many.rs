@@ -29,8 +29,14 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    fn new(sender: u64, number: u64) -> Self {
+    pub(crate) fn new(sender: u64, number: u64) -> Self {
         Self { sender, number, check: [!number ^ sender; 3] }
+    }
+
+    /// Fails unless this is that letter, whole.
+    pub(crate) fn check(&self, sender: u64, number: u64) {
+        assert_eq!(self.check, [!self.number ^ self.sender; 3], "message {} is torn", self.number);
+        assert_eq!((self.sender, self.number), (sender, number), "out of order, or not to here");
     }
 }
 

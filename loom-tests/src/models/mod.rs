@@ -6,6 +6,7 @@ pub mod close;
 pub mod fan_in;
 pub mod fenced;
 pub mod future;
+pub mod mesh;
 pub mod mpsc;
 pub mod mpsc_close;
 pub mod mpsc_wait;
@@ -77,6 +78,10 @@ macro_rules! every_model {
                 a_lane_is_used_again, two_lanes_opened_at_once;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 any_lane_wakes_the_receiver;
+            mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
+                a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
+                two_peers_ring_one_bell, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
+                a_panic_wakes_who_waits_for_it;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;

@@ -1,0 +1,102 @@
+//! A place on the mesh that waits for its thread.
+
+use super::Endpoint;
+use super::error::JoinError;
+use super::hub::{Hub, Standing};
+use super::lanes::Lanes;
+use crate::sync::Arc;
+use crate::wait::{Bell, Side, WaitStrategy};
+use alloc::sync::Arc as Text;
+use core::any::Any;
+use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::string::String;
+
+/// A place on the mesh: send it to its thread and [`join`](Seat::join) there.
+///
+/// Dropped without that, it is given up: its peers find its lanes closed, and [`Why::NeverJoined`](super::Why::NeverJoined).
+pub struct Seat<T> {
+    pub(super) id: usize,
+    pub(super) core: Option<usize>,
+    pub(super) hub: Arc<Hub>,
+    /// None once the endpoint has them.
+    pub(super) lanes: Option<Lanes<T>>,
+    pub(super) bell: Bell,
+    pub(super) wait: WaitStrategy,
+    pub(super) watch_after: u32,
+    pub(super) populate: bool,
+}
+
+impl<T> Seat<T> {
+    /// The number of this seat, and of its endpoint: its place in what [`Builder::build`](super::Builder::build) returned.
+    pub fn id(&self) -> usize {
+        self.id
+    }
+
+    /// The core that it belongs to, if the mesh was built for cores.
+    pub fn core(&self) -> Option<usize> {
+        self.core
+    }
+
+    /// Makes the calling thread this seat's: pins it, if the mesh was built for cores, and moves the lanes' handles into its memory.
+    ///
+    /// Waits for nobody: peers may have sent already, and those that have not joined can be sent to.
+    ///
+    /// # Errors
+    /// The thread could not be pinned, or the seat was given up because its time was over.
+    pub fn join(mut self) -> Result<Endpoint<T>, JoinError> {
+        #[cfg(feature = "affinity")]
+        if let Some(core) = self.core {
+            crate::affinity::pin_current(core).map_err(JoinError::Pin)?;
+        }
+        if !self.hub.join(self.id) {
+            return Err(JoinError::TooLate);
+        }
+        let Some(mut lanes) = self.lanes.take() else { return Err(JoinError::TooLate) };
+        lanes.settle_here();
+        if self.populate {
+            lanes.inbox.populate();
+        }
+        let side = Side::new(self.bell.clone(), self.wait);
+        Ok(Endpoint::new(self.id, Arc::clone(&self.hub), lanes, side, self.watch_after))
+    }
+
+    /// Joins, runs `shard`, and drops the endpoint. If it panics, the peers are told with the message of the panic
+    /// ([`Why::Panicked`](super::Why::Panicked)), and the panic goes on.
+    ///
+    /// # Errors
+    /// As [`Seat::join`]; `shard` has not run then.
+    pub fn run<R>(self, shard: impl FnOnce(&mut Endpoint<T>) -> R) -> Result<R, JoinError> {
+        let mut endpoint = self.join()?;
+        match catch_unwind(AssertUnwindSafe(|| shard(&mut endpoint))) {
+            Ok(result) => Ok(result),
+            Err(payload) => {
+                endpoint.poison(message(&*payload));
+                drop(endpoint);
+                resume_unwind(payload)
+            }
+        }
+    }
+}
+
+/// The text of a panic.
+fn message(payload: &(dyn Any + Send)) -> Option<Text<str>> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Text::from)
+}
+
+impl<T> Drop for Seat<T> {
+    fn drop(&mut self) {
+        if let Some(lanes) = &mut self.lanes {
+            let panics = std::thread::panicking();
+            self.hub.leave(self.id, if panics { Standing::Panicked(None) } else { Standing::NeverJoined });
+            lanes.close();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Seat<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").field("id", &self.id).field("core", &self.core).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! Sleeping until there is something to do: on a futex of this thread's, or on whatever a reactor sleeps on.
+
+use super::Endpoint;
+use crate::ring::order::mutant;
+use crate::wait::{Deadline, Hook};
+use core::fmt;
+use core::time::Duration;
+
+/// Why there is no reason to sleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Ready {
+    /// There is a message to receive.
+    Message,
+    /// A peer panicked or never joined: [`Endpoint::next_lost`] says which, and until then this is the answer.
+    Lost,
+    /// A peer that answered [`Full`](super::TrySendError::Full) has room, or is gone. Told once.
+    Room,
+    /// Every peer has closed, all is received, and no peer owes room: nothing will ever happen.
+    Over,
+    /// This endpoint's bell never sleeps ([`Barrier::Never`](crate::Barrier::Never)), or a seat was given up this moment: look again.
+    /// Only [`Endpoint::arm`] says so.
+    Again,
+}
+
+impl<T> Endpoint<T> {
+    /// Sleeps until there is something to do, and says what. Returns at once if there is.
+    ///
+    /// It looks, announces itself, looks again and sleeps; [`WaitStrategy`](crate::WaitStrategy) says how long it polls first. A peer that
+    /// closes in order is nothing to do, unless it was the last.
+    pub fn park(&mut self) -> Ready {
+        loop {
+            if let Some(ready) = self.park_until(Deadline::NEVER) {
+                return ready;
+            }
+        }
+    }
+
+    /// The same for at most `timeout`; `None` if there was nothing to do in time.
+    pub fn park_timeout(&mut self, timeout: Duration) -> Option<Ready> {
+        self.park_until(Deadline::after(Some(timeout)))
+    }
+
+    fn park_until(&mut self, deadline: Deadline) -> Option<Ready> {
+        loop {
+            let waited = self.wait(deadline, |lanes| lanes.is_ready());
+            let ready = self.ready();
+            if ready.is_some() || waited.is_err() {
+                return ready;
+            }
+            // A peer has closed.
+        }
+    }
+
+    /// What there is to do, if anything. A room that is told is forgotten.
+    fn ready(&mut self) -> Option<Ready> {
+        if self.lanes.inbox.find() {
+            Some(Ready::Message)
+        } else if self.lanes.inbox.has_ended() && self.has_lost() {
+            Some(Ready::Lost)
+        } else if self.lanes.out.has_news() {
+            self.lanes.out.forget_room();
+            Some(Ready::Room)
+        } else if self.lanes.is_over() {
+            Some(Ready::Over)
+        } else {
+            None
+        }
+    }
+
+    /// Announces that this thread is about to sleep on a primitive of its own, which `hook` wakes, and looks again: then it may sleep,
+    /// or there is something to do.
+    ///
+    /// Everything that could be forgotten is done here: the announcement comes before the look, the look covers every lane and every
+    /// peer that owes room, and while the answer lives nothing can be received behind its back.
+    ///
+    /// # Errors
+    /// There is something to do: what. The bell is not armed.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use ringmail::mesh::{Builder, Ready};
+    /// use ringmail::wait::{EventFd, Hook};
+    ///
+    /// let mut seats = Builder::new().shards(2).build::<&str>()?.into_iter();
+    /// let (mut me, other) = (seats.next().unwrap().join()?, seats.next().unwrap());
+    /// let fd = EventFd::new()?; // `AsFd`: register it with epoll, io_uring, mio, tokio's `AsyncFd`
+    /// let hook = Hook::new(fd.clone());
+    /// let sender = std::thread::spawn(move || other.join().unwrap().send_to(0, "good morning").unwrap());
+    /// // The loop of a reactor: do all there is to do, then sleep.
+    /// 'turns: loop {
+    ///     while let Ok((from, text)) = me.try_recv() {
+    ///         assert_eq!((from, text), (1, "good morning"));
+    ///         break 'turns;
+    ///     }
+    ///     match me.arm(&hook) {
+    ///         Ok(armed) => armed.sleep(|limit| fd.wait(limit))?, // here: epoll_wait, io_uring_enter, …
+    ///         Err(Ready::Over | Ready::Lost) => break,
+    ///         Err(_) => continue,
+    ///     };
+    /// }
+    /// sender.join().unwrap();
+    /// # }
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn arm<'a>(&'a mut self, hook: &'a Hook) -> Result<Armed<'a, T>, Ready> {
+        self.notice();
+        if let Some(ready) = self.ready() {
+            return Err(ready);
+        }
+        self.unwatch();
+        if !self.side.arm(hook.waker(), self.lanes.moved()) {
+            return Err(Ready::Again);
+        }
+        self.count_parks();
+        let again = (self.hub.given_up() != self.noticed).then_some(Ready::Again);
+        let ready = if mutant!(ArmLooks) { None } else { self.ready().or(again) };
+        let armed = Armed { endpoint: self, hook };
+        match ready {
+            None => Ok(armed),
+            Some(ready) => {
+                drop(armed);
+                Err(ready)
+            }
+        }
+    }
+}
+
+/// An endpoint that will be woken: sleep on what its hook wakes. Dropping this disarms it.
+#[must_use = "dropping it disarms the endpoint"]
+pub struct Armed<'a, T> {
+    endpoint: &'a mut Endpoint<T>,
+    hook: &'a Hook,
+}
+
+impl<T> Armed<'_, T> {
+    /// Sleeps by calling `f`, then disarms. Returns what it returned.
+    ///
+    /// `f` blocks on what the hook wakes, and may wake for other reasons too. It is told how long it may sleep at most, for the sake of
+    /// seats that nobody has taken yet: `None` once all are.
+    pub fn sleep<R>(self, f: impl FnOnce(Option<Duration>) -> R) -> R {
+        f(self.limit())
+    }
+
+    /// How long the sleep may last at most; see [`Armed::sleep`].
+    pub fn limit(&self) -> Option<Duration> {
+        self.endpoint.hub.limit().left()
+    }
+
+    /// Whether nobody has rung since.
+    pub fn is_quiet(&self) -> bool {
+        self.endpoint.side.is_quiet()
+    }
+}
+
+impl<T> Drop for Armed<'_, T> {
+    fn drop(&mut self) {
+        self.endpoint.side.disarm(self.hook.waker());
+        self.endpoint.hand_back();
+    }
+}
+
+impl<T> fmt::Debug for Armed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Armed").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}

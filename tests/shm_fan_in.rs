@@ -276,7 +276,8 @@ fn a_receiver_that_sleeps_is_woken_by_any_lane() {
     let mut rx =
         Builder::<u64>::new(dir.file()).lanes(128).capacity(4).wait(WaitStrategy::ParkAtOnce).open_receiver().unwrap();
     let mut senders: Vec<_> = (0..128).map(|_| sender(&dir)).collect();
-    std::thread::scope(|scope| {
+    // Moved in: if this fails the receiver goes, and no send waits for it.
+    std::thread::scope(move |scope| {
         let (mut first, mut last) = (senders.remove(0), senders.pop().unwrap());
         scope.spawn(move || {
             for i in 0..50 {
@@ -285,10 +286,14 @@ fn a_receiver_that_sleeps_is_woken_by_any_lane() {
             }
             std::thread::sleep(Duration::from_millis(300));
         });
-        let mut slowest = Duration::ZERO;
-        for i in 0..50 {
+        let (mut slowest, mut next) = (Duration::ZERO, [0, 1]);
+        for _ in 0..50 {
             let began = Instant::now();
-            assert_eq!(rx.recv_from(), Ok((if i % 2 == 0 { 0 } else { 127 }, i)));
+            // On a busy machine the next may be there already, and the lanes then take turns.
+            let (lane, value) = rx.recv_from().unwrap();
+            let of = usize::from(lane == 127);
+            assert_eq!((lane, value), ([0, 127][of], next[of]));
+            next[of] += 2;
             slowest = slowest.max(began.elapsed());
         }
         let wakes: u64 = (0..128).map(|lane| rx.stats(lane).unwrap().sender_wakes).sum();

@@ -106,10 +106,15 @@ impl Session {
         begun.max(observe(&self.epoch, order::see_session()))
     }
 
-    /// How many messages were sent in `session` and before it, if the one after it is the last and is set up.
+    /// How many messages were sent in `session`, which is over, and before it; `end` is where the ring ended when it was looked at after that.
+    /// `None` if two have been set up since.
     #[cfg(not(ringmail_loom))]
-    pub(crate) fn sent_until(&self, session: u64) -> Option<u64> {
+    pub(crate) fn sent_until(&self, session: u64, end: u64) -> Option<u64> {
         let epoch = observe(&self.epoch, order::see_session());
+        if epoch <= session {
+            // The next one publishes nothing before it is set up, and whoever had seen a message of it would see that it is.
+            return Some(end);
+        }
         let start = observe(&self.start, Ordering::Acquire);
         // Partner: the fence in `begin`: had the next session stored its own start, it would be seen to have begun.
         (epoch == session.wrapping_add(1) && self.begun.load(Ordering::Relaxed) == epoch).then_some(start)
@@ -249,6 +254,12 @@ impl Told {
     #[cfg(not(ringmail_loom))]
     pub(crate) fn last(&self) -> u64 {
         self.death.get()
+    }
+
+    /// Whether there was ever one, as far as was seen.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn met(&self) -> bool {
+        self.met.get()
     }
 
     /// Notes that the death of `session` is told now.

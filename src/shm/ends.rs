@@ -11,7 +11,7 @@ use crate::ring::cursor::Position;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
-use crate::ring::session::Gone;
+use crate::ring::session::{Gone, observe};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, Parked, WaitStrategy};
@@ -173,6 +173,8 @@ pub(super) struct Rx<T> {
     side: Side,
     /// Why nothing is received any more: this side closed, or the sender sent what is no message.
     stopped: Option<Ended>,
+    /// Whether it stopped for the latter and no verdict has said so.
+    untold: bool,
 }
 
 impl<T> Rx<T> {
@@ -189,7 +191,7 @@ impl<T> Rx<T> {
             let mut ring = CachePadded::new(ring);
             let (own, peer) = side::sessions(&map, Role::Receiver);
             let side = Side::begin(held, own, peer, wait, || Consumer::reopen(&mut ring));
-            Self { ring, map, side, stopped: None }
+            Self { ring, map, side, stopped: None, untold: false }
         };
         maps.into_iter().zip(rings).map(begin).collect()
     }
@@ -251,6 +253,7 @@ impl<T> Rx<T> {
     #[cold]
     fn stop(&mut self, why: Ended) {
         self.stopped = Some(why);
+        self.untold = why == Ended::Corrupted;
         self.ring.halt();
     }
 
@@ -277,7 +280,7 @@ impl<T> Rx<T> {
     #[cold]
     #[inline(never)]
     pub(super) fn nothing(&mut self) -> Option<Ended> {
-        if self.ring.is_corrupt() {
+        if self.stopped.is_none() && self.ring.is_corrupt() {
             self.stop(Ended::Corrupted);
         }
         if self.stopped.is_some() {
@@ -313,23 +316,25 @@ pub(super) enum Verdict {
 }
 
 impl<T> Rx<T> {
-    /// The verdict, each death told once. `ask`: whether to ask the kernel.
+    /// The verdict, each end told once. `ask`: whether to ask the kernel.
     pub(super) fn verdict(&mut self, ask: bool) -> Verdict {
         let map = Arc::clone(&self.map);
         let peer = &map.producer().session;
-        if self.stopped.is_some() {
-            return Verdict::Over;
-        }
         let told = self.side.told();
         match self.nothing() {
             Some(Ended::Disconnected) => return Verdict::Over,
             Some(Ended::PeerDied) => return Verdict::Ended(self.side.told(), Ended::PeerDied),
-            Some(Ended::Corrupted) => return Verdict::Ended(peer.last(), Ended::Corrupted),
+            Some(Ended::Corrupted) => {
+                // Also where a message was found to be none, and not only here.
+                let first = core::mem::take(&mut self.untold);
+                return if first { Verdict::Ended(peer.last(), Ended::Corrupted) } else { Verdict::Over };
+            }
             None if self.ring.has_message() => return Verdict::Ready,
             None => {}
         }
         let last = peer.last();
-        if last == 0 {
+        // Who was there cannot unsay it, by clearing its words.
+        if last == 0 && !self.side.met() {
             return Verdict::Unused;
         }
         if last <= told {
@@ -344,24 +349,19 @@ impl<T> Rx<T> {
         }
     }
 
-    /// Messages that were sent in `session` of the sender's and before it, if that can be known.
+    /// Messages that were sent in `session` of the sender's and before it, if that can be known. To be called after the verdict that it ended.
     pub(super) fn sent_until(&self, session: u64) -> Option<u64> {
-        let peer = &self.map.producer().session;
-        match peer.last() == session {
-            // Nobody sends any more, and nothing is left.
-            true => Some(self.ring.position().count()),
-            false => peer.sent_until(session),
-        }
+        self.map.producer().session.sent_until(session, self.ring.position().count())
     }
 
     /// Where it would sleep, and on which position; `None` if nothing will ever come.
     pub(super) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a Parked, u64)> {
-        let own = side::sessions(map, Role::Receiver).0;
-        self.stopped.is_none().then(|| (&own.parked.0, self.ring.awaited().count()))
+        self.stopped.is_none().then(|| (Self::parked(map), self.ring.awaited().count()))
     }
 
-    pub(super) fn map(&self) -> Arc<Map> {
-        Arc::clone(&self.map)
+    /// Where the receiver of a lane sleeps.
+    pub(super) fn parked(map: &Arc<Map>) -> &Parked {
+        &side::sessions(map, Role::Receiver).0.parked.0
     }
 
     /// The word that moves when something comes, and what it held when nothing was there; `None` if nothing will ever come.
@@ -380,10 +380,15 @@ impl<T> Rx<T> {
         self.map.producer().session.barrier(membarrier)
     }
 
-    /// The word that moves when a sender has set up a session, and what it holds; `None` if one has.
+    /// The word that moves when a sender has set up a session, and what it holds; `None` if one has that is read.
     pub(super) fn arrival(&self) -> Option<(&AtomicU64, u64)> {
         let peer = &self.map.producer().session;
-        self.side.is_set_up(peer).err().map(|epoch| (&peer.epoch, epoch))
+        let epoch = match self.side.is_set_up(peer) {
+            Err(epoch) => epoch,
+            Ok(()) if self.stopped.is_some() => observe(&peer.epoch, Ordering::Relaxed),
+            Ok(()) => return None,
+        };
+        Some((&peer.epoch, epoch))
     }
 
     pub(super) fn count_park(&self) {

@@ -24,14 +24,14 @@
 //! left there is received first.
 //!
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
-//! any.
+//! any; of those that one `drain` takes together, all count.
 //!
 //! **Ends.** A sender that closes is no news as long as there are others: [`RecvError::Disconnected`] comes when all have ended, and nothing
 //! is left. One that dies is told once, as [`RecvError::Departed`] with its lane, the lane's session and how many messages were sent on it;
-//! the others go on. Whoever comes later is simply received.
+//! the others go on. Whoever comes later is simply received. One that writes what cannot be is told likewise, and its lane is closed.
 //!
-//! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels it looks every
-//! millisecond.
+//! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
+//! forbids the call, it looks every millisecond.
 
 pub use super::lanes::{Departed, RecvError, TryRecvError};
 pub use super::spsc::Sender;
@@ -182,7 +182,8 @@ impl<T: Message> Receiver<T> {
     /// once this has returned it: at most once, should this process be killed.
     ///
     /// # Errors
-    /// `Empty`; `Departed`, once for each sender whose lane was taken by another after its death; or `Disconnected`.
+    /// `Empty`; `Departed`, once for a sender whose lane was taken by another after its death, or who wrote what cannot be; or
+    /// `Disconnected`.
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError> {
         match self.take() {
@@ -205,7 +206,7 @@ impl<T: Message> Receiver<T> {
     /// While it waits, a sender's death is noticed within 100 ms.
     ///
     /// # Errors
-    /// `Departed`, once for each sender that died or wrote what cannot be; `Disconnected` once all have ended and nothing is left.
+    /// `Departed`, once for a sender that died or wrote what cannot be; `Disconnected` once all have ended and nothing is left.
     #[inline]
     pub fn recv_from(&mut self) -> Result<(usize, T), RecvError> {
         self.recv_until(|| Deadline::NEVER)
@@ -248,7 +249,6 @@ impl<T: Message> Receiver<T> {
     /// how many. Should this process be killed meanwhile, or `f` panic, all of them come again.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(usize, T)) -> usize {
         let Some((lane, mut taking)) = self.lanes.taking() else { return 0 };
-        self.last = Some(lane);
         let there = taking.from.ring.available(max as u64) as usize;
         let mut taken = 0;
         while taken < there {
@@ -257,6 +257,12 @@ impl<T: Message> Receiver<T> {
             taken += 1;
         }
         taking.done = taken != 0;
+        drop(taking);
+        if taken != 0 {
+            self.last = Some(lane);
+            // One was counted when the lane was chosen.
+            self.lanes.spend(taken - 1);
+        }
         taken
     }
 
@@ -280,7 +286,7 @@ impl<T: Message> Receiver<T> {
         self.lanes.lane(lane).map(|rx| rx.peer())
     }
 
-    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has.
+    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has. Lanes that this receiver has closed do not count.
     pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         self.lanes.wait_for_sender(timeout)
     }

@@ -3,18 +3,20 @@
 use super::ends::{Opened, Rx, Taking, Verdict};
 use super::error::Ended;
 use super::side::{self, Awake, NAP, SHORT_NAP, stay_awake};
-use super::sys;
+use super::sys::{self, MOST_SLEPT_ON, Map};
 use crate::wait::{Deadline, WaitStrategy, parked};
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
+use std::sync::Arc;
 
 /// Messages of one lane before it is the next one's turn.
 const BUDGET: u32 = 64;
 /// Lanes of a channel where nobody asks for others.
 pub(super) const LANES: usize = 16;
 
-/// A lane whose sender is gone without having closed, or can be trusted no more. Each is told once; the other lanes go on.
+/// A lane whose sender is gone without having closed, or can be trusted no more. Each is told once; the other lanes go on. Of several that
+/// died on one lane between two looks, the last is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Departed {
@@ -23,9 +25,11 @@ pub struct Departed {
     /// How often the lane had been taken when its sender took it.
     pub epoch: u64,
     /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that sender, all of which were received;
-    /// `None` where that cannot be known any more, because more than one has taken the lane since.
+    /// `None` where that cannot be known any more, because more than one has taken the lane since. If `why` is [`Ended::Corrupted`]: that
+    /// were received.
     pub sent: Option<u64>,
-    /// [`Ended::PeerDied`] or [`Ended::Corrupted`]. After the latter, this receiver reads nothing more from the lane.
+    /// [`Ended::PeerDied`] or [`Ended::Corrupted`]. After the latter, this receiver reads nothing more from the lane, and closes it: whoever
+    /// sends there gets [`Ended::Disconnected`].
     pub why: Ended,
 }
 
@@ -106,6 +110,8 @@ pub(super) enum Gone {
 
 /// The receiving ends of all lanes.
 pub(super) struct Lanes<T> {
+    /// Those of the lanes, so that a sleep can borrow them while it looks at the lanes.
+    maps: Arc<[Arc<Map>]>,
     lanes: Vec<Rx<T>>,
     /// Whose turn it is, and for how many messages more.
     at: usize,
@@ -116,7 +122,8 @@ pub(super) struct Lanes<T> {
 
 impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        Self { lanes: Rx::begin_all(opened, wait), at: 0, budget: BUDGET, closed: false, wait }
+        let maps = opened.maps.iter().cloned().collect();
+        Self { maps, lanes: Rx::begin_all(opened, wait), at: 0, budget: BUDGET, closed: false, wait }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -148,6 +155,11 @@ impl<T> Lanes<T> {
         None
     }
 
+    /// Counts `n` more messages that were taken from the lane whose turn it is.
+    pub(super) fn spend(&mut self, n: usize) {
+        self.budget = self.budget.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+
     /// Begins to take from the next lane that has something, to be freed together.
     pub(super) fn taking(&mut self) -> Option<(usize, Taking<'_, T>)> {
         let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
@@ -169,7 +181,12 @@ impl<T> Lanes<T> {
                 Verdict::Ready => return None,
                 Verdict::Over => used = true,
                 Verdict::Ended(epoch, why) => {
-                    return Some(Gone::One(Departed { lane, epoch, sent: rx.sent_until(epoch), why }));
+                    let sent = rx.sent_until(epoch);
+                    if why == Ended::Corrupted {
+                        // Else whoever sends there, now or later, would wait for room without end.
+                        rx.close();
+                    }
+                    return Some(Gone::One(Departed { lane, epoch, sent, why }));
                 }
             }
         }
@@ -203,9 +220,14 @@ impl<T> Lanes<T> {
         look: impl Fn(&mut Self, bool) -> Option<Result<(), RecvError>>,
     ) -> Result<(), RecvError> {
         self.lanes[0].count_park();
-        // The words to sleep on are in the segment: what was taken from the lanes here stays what it is while they are looked at.
-        let maps: Vec<_> = self.lanes.iter().map(Rx::map).collect();
-        let beds: Vec<_> = self.lanes.iter().zip(&maps).filter_map(|(rx, map)| rx.bed(map)).collect();
+        let maps = Arc::clone(&self.maps);
+        // A sleep allocates nothing.
+        let mut beds = [(Rx::<T>::parked(&maps[0]), 0); MOST_SLEPT_ON as usize];
+        let mut n = 0;
+        for (bed, found) in beds.iter_mut().zip(self.lanes.iter().zip(&*maps).filter_map(|(rx, map)| rx.bed(map))) {
+            *bed = found;
+            n += 1;
+        }
         let lanes = RefCell::new(self);
         let barrier = || {
             // One call reaches all.
@@ -229,7 +251,7 @@ impl<T> Lanes<T> {
             sys::sleep_on_any(lanes.borrow().iter().filter_map(Rx::word), longest);
             look(&mut lanes.borrow_mut(), true)
         };
-        parked::sleep(&beds, barrier, ready, nap)
+        parked::sleep(&beds[..n], barrier, ready, nap)
     }
 
     /// Waits until somebody has a lane. Whether somebody has.

@@ -48,7 +48,8 @@ pub struct LaneView {
 impl Overview {
     /// Messages sent, or records.
     pub fn sent(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.records.unwrap_or(lane.stats.sent)).sum()
+        // Whatever the senders wrote there.
+        self.lanes.iter().map(|lane| lane.records.unwrap_or(lane.stats.sent)).fold(0, u64::saturating_add)
     }
 
     /// Messages that were sent and not received; of records, words.
@@ -82,8 +83,13 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     let (kind, layout) = layout(&header, &path)?;
     segment::check_size(&file, &layout, &path)?;
     let view = |seats, words: &Session| -> Result<SideView, OpenError> {
-        let taken = sys::is_taken(&file, seats).map_err(segment::failed("look at the locks of", &path))?;
-        let (state, _) = side::look_after(words, || taken);
+        let mut taken = Ok(false);
+        // Asked from in there, between two looks at the words.
+        let (state, _) = side::look_after(words, || {
+            taken = sys::is_taken(&file, seats);
+            matches!(taken, Ok(true))
+        });
+        let taken = taken.map_err(segment::failed("look at the locks of", &path))?;
         Ok(SideView {
             state,
             pid: words.pid.load(Ordering::Relaxed) as u32,

@@ -157,6 +157,11 @@ impl Side {
         self.told.last()
     }
 
+    /// See [`Told::met`].
+    pub(super) fn met(&self) -> bool {
+        self.told.met()
+    }
+
     /// See [`is_set_up`].
     pub(super) fn is_set_up(&self, peer: &Session) -> Result<(), u64> {
         is_set_up(peer, || self.held.peer_holds())

@@ -255,19 +255,22 @@ pub(super) fn sleep_on(word: &AtomicU64, expected: u64, timeout: Duration) {
 
 /// As [`sleep_on`], on each of the words that hold what is expected of them, until one does not: at most [`MOST_SLEPT_ON`] of them.
 pub(super) fn sleep_on_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u64)>, timeout: Duration) {
-    let waits = words.map(|(word, expected)| {
-        let mut wait = futex::Wait::new();
+    let mut waits = [futex::Wait::new(); MOST_SLEPT_ON as usize];
+    let mut n = 0;
+    for (wait, (word, expected)) in waits.iter_mut().zip(words) {
         wait.val = u64::from(expected as u32);
         wait.uaddr = futex::WaitPtr::new((&raw const *low_half(word)).cast_mut().cast());
         wait.flags = futex::WaitFlags::SIZE_U32;
-        wait
-    });
-    let waits: Vec<_> = waits.take(MOST_SLEPT_ON as usize).collect();
+        n += 1;
+    }
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let end = rustix::time::Timespec::try_from(timeout).ok().and_then(|timeout| now.checked_add(timeout));
-    // As with one word, but for a kernel that does not know the call: then a wake may be lost.
-    if futex::waitv(&waits, futex::WaitvFlags::empty(), end.as_ref(), futex::ClockId::Monotonic) == Err(Errno::NOSYS) {
-        std::thread::sleep(timeout.min(SHORT_NAP));
+    match futex::waitv(&waits[..n], futex::WaitvFlags::empty(), end.as_ref(), futex::ClockId::Monotonic) {
+        // As with one word.
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
+        // A kernel that does not know the call, or a filter that forbids it, with whatever error: it would not sleep, so we do, and a wake
+        // may be lost.
+        Err(_) => std::thread::sleep(timeout.min(SHORT_NAP)),
     }
 }
 

@@ -211,7 +211,7 @@ impl Receiver {
         self.lanes.lane(lane).map(|rx| rx.peer())
     }
 
-    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has.
+    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has. Lanes that this receiver has closed do not count.
     pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         self.lanes.wait_for_sender(timeout)
     }

@@ -4,6 +4,7 @@ use super::ends::{Opened, Rx, Taking, Verdict};
 use super::error::Ended;
 use super::side::{self, Awake, NAP, SHORT_NAP, stay_awake};
 use super::sys::{self, MOST_SLEPT_ON, Map};
+use crate::ring::failpoint::point;
 use crate::wait::{Deadline, WaitStrategy, parked};
 use core::cell::RefCell;
 use core::fmt;
@@ -25,8 +26,8 @@ pub struct Departed {
     /// How often the lane had been taken when its sender took it.
     pub epoch: u64,
     /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that sender, all of which were received;
-    /// `None` where that cannot be known any more, because more than one has taken the lane since. If `why` is [`Ended::Corrupted`]: that
-    /// were received.
+    /// `None` where that cannot be known any more, because more than one has taken the lane since, or one has not finished doing so. If
+    /// `why` is [`Ended::Corrupted`]: that were received.
     pub sent: Option<u64>,
     /// [`Ended::PeerDied`] or [`Ended::Corrupted`]. After the latter, this receiver reads nothing more from the lane, and closes it: whoever
     /// sends there gets [`Ended::Disconnected`].
@@ -248,6 +249,7 @@ impl<T> Lanes<T> {
         let nap = |(), reached: bool| {
             let longest = if reached { NAP } else { SHORT_NAP };
             let longest = deadline.left().map_or(longest, |left| left.min(longest));
+            point!();
             sys::sleep_on_any(lanes.borrow().iter().filter_map(Rx::word), longest);
             look(&mut lanes.borrow_mut(), true)
         };

@@ -1,11 +1,12 @@
 //! The process that is killed.
 
-use crate::message::{Told, Words, tell};
-use crate::scenario::NAMED_FIRST;
+use crate::message::{Told, on_lane, tell};
+use crate::scenario::{Kind, NAMED_FIRST};
+use crate::sides::{CAPACITY, Rx, SWEPT, Step, Tx, Wait, remove};
 use failpoint::{arm, arm_stop, name_first, passed};
 use ringmail::WaitStrategy;
-use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Peer, TryRecvError};
+use ringmail::shm::Peer;
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::thread::{sleep, yield_now};
 use std::time::Duration;
@@ -24,16 +25,13 @@ mod failpoint {
     }
 }
 
-/// Messages of the channel: three slots of four, so that the positions run ahead of the storage.
-pub(crate) const CAPACITY: usize = 3;
-
 /// Long enough for the other side to fall asleep.
 const PAUSE: Duration = Duration::from_millis(2);
 
-pub(crate) fn main(script: &str, channel: &str, wait: &str, first: &str, how: &str, at: &str) -> ExitCode {
+pub(crate) fn main(kind: Kind, script: &str, channel: &str, wait: &str, first: &str, how: &str, at: &str) -> ExitCode {
     let (Ok(first), Ok(at)) = (first.parse(), at.parse()) else { return ExitCode::FAILURE };
     let wait = if wait == "ParkAtOnce" { WaitStrategy::ParkAtOnce } else { WaitStrategy::Park };
-    let channel = &|| Builder::new(channel).capacity(CAPACITY).wait(wait);
+    let channel = Channel { kind, name: channel, wait };
     let arm_it = || if how == "stop" { arm_stop(at) } else { arm(at) };
     // As where a file must have a name: then its maker may leave that behind.
     let script = script.strip_suffix(NAMED_FIRST).inspect(|_| name_first()).unwrap_or(script);
@@ -48,12 +46,12 @@ pub(crate) fn main(script: &str, channel: &str, wait: &str, first: &str, how: &s
         "create-sender" => {
             let mut tx = open_sender(channel);
             tell(Told::Sending, first);
-            tx.send(Words::new(first)).unwrap_or_else(|e| wrong(&e));
+            send_one(&mut tx, first, Wait::Ever);
             tell(Told::Sent, first);
-            close(tx, Sender::close);
+            close(tx, Tx::close);
         }
-        "create-receiver" => close(open_receiver(channel), Receiver::close),
-        "remove" => remove(channel),
+        "create-receiver" => close(open_receiver(channel), Rx::close),
+        "remove" => send_and_remove(channel),
         "look" => {
             let rx = open_receiver(channel);
             arm_it();
@@ -62,7 +60,7 @@ pub(crate) fn main(script: &str, channel: &str, wait: &str, first: &str, how: &s
                     wrong::<()>(&"nobody died");
                 }
             }
-            close(rx, Receiver::close);
+            close(rx, Rx::close);
         }
         _ => return ExitCode::FAILURE,
     }
@@ -79,18 +77,36 @@ fn wrong<T>(what: &dyn std::fmt::Debug) -> T {
     std::process::exit(4);
 }
 
-type Channel<'a> = &'a dyn Fn() -> Builder<Words>;
+#[derive(Clone, Copy)]
+struct Channel<'a> {
+    kind: Kind,
+    name: &'a str,
+    wait: WaitStrategy,
+}
 
-fn open_sender(channel: Channel<'_>) -> Sender<Words> {
-    let tx = channel().open_sender().unwrap_or_else(|e| wrong(&e));
-    tell(Told::Opened, 0);
+fn open_sender(channel: Channel<'_>) -> Tx {
+    let tx = Tx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
+    if channel.kind == Kind::Lanes && tx.lane() != SWEPT {
+        wrong::<()>(&tx);
+    }
+    tell(Told::Opened, tx.epoch());
     tx
 }
 
-fn open_receiver(channel: Channel<'_>) -> Receiver<Words> {
-    let rx = channel().open_receiver().unwrap_or_else(|e| wrong(&e));
+fn open_receiver(channel: Channel<'_>) -> Rx {
+    let rx = Rx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
     tell(Told::Opened, 0);
     rx
+}
+
+fn send_one(tx: &mut Tx, number: u64, wait: Wait) {
+    loop {
+        match tx.send(number, wait) {
+            Ok(Step::Moved(())) => return,
+            Ok(Step::Nothing) if matches!(wait, Wait::No) => yield_now(),
+            other => wrong(&other),
+        }
+    }
 }
 
 /// By `close` and then by dropping, which does nothing more.
@@ -117,64 +133,62 @@ fn send(channel: Channel<'_>, first: u64) {
         tell(Told::Sent, next + n - 1);
         next += n;
     };
-    step(1, &mut |i| tx.send(Words::new(i)).unwrap_or_else(|e| wrong(&e)));
+    step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
     sleep(PAUSE);
-    step(1, &mut |i| tx.send(Words::new(i)).unwrap_or_else(|e| wrong(&e)));
-    step(1, &mut |i| {
-        while tx.try_send(Words::new(i)).is_err() {
-            yield_now();
-        }
-    });
-    step(4, &mut |i| {
-        let four: [Words; 4] = std::array::from_fn(|offset| Words::new(i + offset as u64));
-        tx.send_slice(&four).unwrap_or_else(|e| wrong(&e));
-    });
-    close(tx, Sender::close);
+    step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
+    step(1, &mut |i| send_one(&mut tx, i, Wait::No));
+    step(4, &mut |i| tx.send_four(i).unwrap_or_else(|e| wrong(&e)));
+    close(tx, Tx::close);
     let mut tx = open_sender(channel);
     sleep(PAUSE);
-    step(1, &mut |i| tx.send_timeout(Words::new(i), Duration::from_secs(9)).unwrap_or_else(|e| wrong(&e)));
-    step(1, &mut |i| tx.send(Words::new(i)).unwrap_or_else(|e| wrong(&e)));
+    step(1, &mut |i| send_one(&mut tx, i, Wait::AtMost(Duration::from_secs(9))));
+    step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
     leave(tx);
 }
 
 fn receive(channel: Channel<'_>, first: u64) {
     let mut rx = open_receiver(channel);
-    let mut next = first;
-    let mut check = |told: Told, words: Words| {
-        match words.number() {
-            Ok(number) if number == next => tell(told, number),
-            other => wrong(&(next, other)),
+    let next = Cell::new([first; 2]);
+    let check = |told: Told, lane: usize, number: Result<u64, String>| {
+        let mut all = next.get();
+        match number {
+            Ok(number) if number == all[lane] => tell(told, on_lane(lane, number)),
+            other => wrong(&(lane, all, other)),
         }
-        next += 1;
+        all[lane] += 1;
+        next.set(all);
+    };
+    let one = |rx: &mut Rx, wait: Wait| {
+        tell(Told::Receiving, 0);
+        match rx.recv(wait) {
+            Ok(Step::Moved((lane, number))) => check(Told::Received, lane, Ok(number)),
+            other => wrong(&other),
+        }
     };
     for pause in [0, 1, 0] {
         sleep(PAUSE * pause);
-        tell(Told::Receiving, 0);
-        check(Told::Received, rx.recv().unwrap_or_else(|e| wrong(&e)));
+        one(&mut rx, Wait::Ever);
     }
-    tell(Told::Handling, 0);
-    while let Err(error) = rx.try_recv_with(|words| check(Told::Handled, words)) {
-        if error != TryRecvError::Empty {
-            wrong::<()>(&error);
-        }
+    let some = |rx: &mut Rx, max: usize| {
+        tell(Told::Handling, 0);
+        let taken = rx.handle(max, |lane, number| check(Told::Handled, lane, number)).unwrap_or_else(|e| wrong(&e));
+        tell(Told::Freed, 0);
+        taken
+    };
+    while some(&mut rx, 1) == 0 {
         yield_now();
     }
-    tell(Told::Freed, 0);
     sleep(PAUSE);
     let mut taken = 0;
     while taken < 3 {
-        tell(Told::Handling, 0);
-        taken += rx.drain(3, |words| check(Told::Handled, words));
-        tell(Told::Freed, 0);
+        taken += some(&mut rx, 3);
         yield_now();
     }
-    close(rx, Receiver::close);
+    close(rx, Rx::close);
     let mut rx = open_receiver(channel);
     sleep(PAUSE);
-    tell(Told::Receiving, 0);
-    check(Told::Received, rx.recv_timeout(Duration::from_secs(9)).unwrap_or_else(|e| wrong(&e)));
-    tell(Told::Receiving, 0);
-    check(Told::Received, rx.recv().unwrap_or_else(|e| wrong(&e)));
+    one(&mut rx, Wait::AtMost(Duration::from_secs(9)));
+    one(&mut rx, Wait::Ever);
     leave(rx);
 }
 
@@ -182,22 +196,22 @@ fn receive(channel: Channel<'_>, first: u64) {
 fn fill(channel: Channel<'_>) {
     let mut tx = open_sender(channel);
     for number in 1..=CAPACITY as u64 + 1 {
-        tx.send(Words::new(number)).unwrap_or_else(|e| wrong(&e));
+        send_one(&mut tx, number, Wait::Ever);
     }
 }
 
 /// Sleeps in front of an empty channel; is killed from outside.
 fn wait_for_ever(channel: Channel<'_>) {
-    let _ = open_receiver(channel).recv();
+    let _ = open_receiver(channel).recv(Wait::Ever);
 }
 
-fn remove(channel: Channel<'_>) {
+fn send_and_remove(channel: Channel<'_>) {
     let mut tx = open_sender(channel);
     tell(Told::Sending, 1);
-    tx.send(Words::new(1)).unwrap_or_else(|e| wrong(&e));
+    send_one(&mut tx, 1, Wait::Ever);
     tell(Told::Sent, 1);
-    close(tx, Sender::close);
+    close(tx, Tx::close);
     // From here on the message may go with the channel. Not while the parent has a side: it knows.
-    tell(Told::Opened, 1);
-    channel().remove().unwrap_or_else(|e| wrong(&e));
+    tell(Told::Removing, 0);
+    remove(channel.name).unwrap_or_else(|e| wrong(&e));
 }

@@ -12,11 +12,15 @@
 //! What must hold, at every point:
 //! * no message is torn, none comes out of order, none twice, and none is missing whose send has returned;
 //! * a receive that has returned is not repeated; what a handler was given comes again unless the handler returned;
+//! * the next sender goes on with the sequence number of the first record that was not published;
+//! * of a fan-in: a sender's death is told once, with its lane, its session and what was sent, and the other lane never stands still;
 //! * whoever waits for the dead side is told in time, and whoever opens it goes on where it stopped;
 //! * a creator that is killed leaves nothing but the segment; where files must have names, no more than the file under its first one.
 //!
 //! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
 
+#[cfg(target_os = "linux")]
+mod after;
 #[cfg(target_os = "linux")]
 mod child;
 #[cfg(target_os = "linux")]
@@ -29,6 +33,8 @@ mod parent;
 mod run;
 #[cfg(target_os = "linux")]
 mod scenario;
+#[cfg(target_os = "linux")]
+mod sides;
 
 use std::process::ExitCode;
 
@@ -42,7 +48,10 @@ fn main() -> ExitCode {
             Some(scenario) => parent::sweep(scenario),
             None => usage(),
         },
-        ["child", script, channel, wait, first, how, at] => child::main(script, channel, wait, first, how, at),
+        ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {
+            Some(kind) => child::main(kind, script, channel, wait, first, how, at),
+            None => usage(),
+        },
         _ => usage(),
     }
 }

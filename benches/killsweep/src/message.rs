@@ -1,5 +1,6 @@
 //! A message whose words all say the same, so that a torn one is seen, and what a child tells its parent.
 
+use ringmail::shm::bytes::RecordInfo;
 use ringmail::shm::{Message, Schema};
 use std::io::Write;
 
@@ -24,11 +25,26 @@ impl Words {
     }
 }
 
+/// Bytes of a ring of 15 words, of 16 in the storage: any three records fit, and no four.
+pub(crate) const RECORDS: usize = 15 * 8;
+
+/// The body of a record of this number: a whole word, or less, or both; four or five words with what is before it.
+pub(crate) fn body(number: u64) -> Vec<u8> {
+    (0..1 + number as usize * 5 % 16).map(|i| number.to_le_bytes()[i % 8]).collect()
+}
+
+/// The number of a record, if it is whole: all parts of it say the same.
+pub(crate) fn check_record(info: &RecordInfo, found: &[u8]) -> Result<u64, String> {
+    let number = info.sequence + 1;
+    let whole = info.kind == number as u16 && info.version == number as u32 && info.len == found.len();
+    if whole && found == body(number) { Ok(number) } else { Err(format!("torn: {info:?} {found:?}")) }
+}
+
 /// What a child says of itself, before and after each of its steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Told {
-    /// Its side is open.
+    /// Its side is open: of a sender, with the lane's session.
     Opened = 1,
     /// Begins to send up to this one.
     Sending,
@@ -48,6 +64,8 @@ pub(crate) enum Told {
     Closing,
     /// Has closed.
     Closed,
+    /// Begins to remove the channel.
+    Removing,
     /// Has come to its end, past so many points.
     Finished,
     /// Saw what must not be: a code.
@@ -55,7 +73,7 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Opened,
         Self::Sending,
         Self::Sent,
@@ -66,6 +84,7 @@ impl Told {
         Self::Freed,
         Self::Closing,
         Self::Closed,
+        Self::Removing,
         Self::Finished,
         Self::Wrong,
     ];
@@ -75,6 +94,16 @@ impl Told {
         let told = Self::ALL.into_iter().find(|&told| told as u64 == word >> 56)?;
         Some((told, word & ((1 << 56) - 1)))
     }
+}
+
+/// A number with its lane, as one that can be told.
+pub(crate) fn on_lane(lane: usize, number: u64) -> u64 {
+    (lane as u64) << 48 | number
+}
+
+/// The two again.
+pub(crate) fn of_lane(told: u64) -> (usize, u64) {
+    ((told >> 48) as usize, told & ((1 << 48) - 1))
 }
 
 /// Tells the parent, at once.

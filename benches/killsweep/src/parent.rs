@@ -1,9 +1,11 @@
 //! The process that looks.
 
+use crate::after::{after, after_alone, gone, resumed};
 use crate::message::Told;
-use crate::other::{Other, Step, builder};
+use crate::other::Other;
 use crate::run::{Fate, Run};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Kind, Scenario};
+use crate::sides::{CAPACITY, Step};
 use ringmail::WaitStrategy;
 use ringmail::shm::{Ended, OpenError, Peer, Role};
 use rustix::process::Signal;
@@ -19,7 +21,7 @@ const AT_A_TIME: usize = 5;
 const NOTICE: Duration = Duration::from_millis(100);
 const SLACK: Duration = Duration::from_millis(400);
 /// One step of the parent's; longer than a death may go unnoticed.
-const STEP: Duration = Duration::from_millis(200);
+pub(crate) const STEP: Duration = Duration::from_millis(200);
 /// Without progress for so long something hangs.
 const STALL: Duration = Duration::from_secs(5);
 /// How long a stopped child stays so, and how many are.
@@ -103,7 +105,7 @@ pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
     }
     let (millis, runs) = (notice.as_millis(), kills + 1 + stops);
     println!(
-        "{:<21} {kills:4} points, {runs:4} runs ({stops} stopped), {violations} violations, {:5.1} s",
+        "{:<25} {kills:4} points, {runs:4} runs ({stops} stopped), {violations} violations, {:5.1} s",
         scenario.name,
         start.elapsed().as_secs_f64()
     );
@@ -112,9 +114,9 @@ pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
 }
 
 /// A channel in a directory of its own.
-struct Name {
+pub(crate) struct Name {
     directory: PathBuf,
-    channel: String,
+    pub(crate) channel: String,
 }
 
 impl Name {
@@ -125,7 +127,7 @@ impl Name {
     }
 
     /// What is there.
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
@@ -138,16 +140,16 @@ impl Drop for Name {
 }
 
 /// What a child said, in short.
-struct Story {
-    told: Vec<(Told, u64)>,
+pub(crate) struct Story {
+    pub(crate) told: Vec<(Told, u64)>,
 }
 
 impl Story {
-    fn last(&self) -> Option<Told> {
+    pub(crate) fn last(&self) -> Option<Told> {
         self.told.last().map(|told| told.0)
     }
 
-    fn last_of(&self, what: Told) -> Option<u64> {
+    pub(crate) fn last_of(&self, what: Told) -> Option<u64> {
         self.told.iter().rev().find(|told| told.0 == what).map(|told| told.1)
     }
 
@@ -180,7 +182,8 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
         after_alone(scenario, &name, &story, killed)?;
         return Ok((killed, Duration::ZERO));
     }
-    let mut other = Other::open(channel, scenario.role.other_role(), scenario.parent_waits, 1).map_err(text)?;
+    let mut other =
+        Other::accompanied(scenario.kind, channel, scenario.role.other_role(), scenario.parent_waits).map_err(text)?;
     let mut first = 1;
     if scenario.succeeds {
         let script = if scenario.role == Role::Sender { "full" } else { "empty" };
@@ -193,7 +196,7 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
             return Err(format!("the first child is dead, and its side is {:?}", other.peer()));
         }
         if scenario.role == Role::Sender {
-            first = 1 + crate::child::CAPACITY as u64;
+            first = 1 + CAPACITY as u64;
         }
     }
     // Every other time this side is told of that death before somebody succeeds; then it must not be told again.
@@ -218,14 +221,17 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
             if got < sent || got > begun {
                 return Err(format!("received up to {got} of {sent} sent, {begun} begun"));
             }
-            let again = Other::open(channel, Role::Sender, WaitStrategy::Park, other.next).map_err(text)?;
-            after(again, other)?;
+            let again =
+                Other::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, other.next).map_err(text)?;
+            after(again, &mut other)?;
+            let must = killed && story.inside();
+            other.check_departed(&story.told, scenario.succeeds.then_some(first - 1), got, must)?;
+            other.end_beside()?;
         }
         Role::Receiver => {
-            let sent = other.next - 1;
-            let mut again = Other::open(channel, Role::Receiver, WaitStrategy::Park, 0).map_err(text)?;
-            resumed(&mut again, &story, sent)?;
-            after(other, again)?;
+            let mut again = Other::open(scenario.kind, channel, Role::Receiver, WaitStrategy::Park, 0).map_err(text)?;
+            resumed(&mut again, &story, &other)?;
+            after(other, &mut again)?;
         }
     }
     gone(&name, 0)?;
@@ -259,7 +265,7 @@ fn play(
         let dead = run.end();
         let step = other.step(if may_stop { STEP / 20 } else { STEP })?;
         match (step, dead) {
-            (Step::Moved, _) => progress = Instant::now(),
+            (Step::Moved(()), _) => progress = Instant::now(),
             (_, None) if progress.elapsed() > STALL => {
                 return Err(format!("no progress; the child said {:?}", run.told().last()));
             }
@@ -267,6 +273,10 @@ fn play(
             // Killed before it had any part in the channel.
             (Step::Nothing, Some(_)) if other.peer() == Peer::Never => return Ok(Duration::ZERO),
             (Step::Nothing, Some((at, _))) if at.elapsed() > NOTICE + SLACK => {
+                // Of a lane a death is told once. Where the child had no part in it yet, that was an earlier one's, or there is none.
+                if scenario.kind == Kind::Lanes && !(Story { told: run.told() }).inside() {
+                    return Ok(Duration::ZERO);
+                }
                 return Err("its death was not noticed".into());
             }
             (Step::Nothing, Some(_)) => {}
@@ -274,7 +284,14 @@ fn play(
             (Step::Ended(ended), None) => {
                 let told = Instant::now();
                 match end_of(run, other) {
-                    Some((at, _)) => notice = notice.or(Some(told.saturating_duration_since(at))),
+                    Some((at, _)) => {
+                        let noticed = told.saturating_duration_since(at);
+                        // Of a lane it is told once.
+                        if scenario.kind == Kind::Lanes && ended == Ended::PeerDied && old_deaths == 0 {
+                            return Ok(noticed);
+                        }
+                        notice = notice.or(Some(noticed));
+                    }
                     None => alive(ended, other, &mut old_deaths, run)?,
                 }
             }
@@ -289,7 +306,9 @@ fn play(
                 if story.last() == Some(Told::Finished) && old_deaths != 0 {
                     return Err("the earlier holder's death was never told".into());
                 }
-                return Ok(notice.unwrap_or_else(|| at.elapsed()));
+                // That a lane is closed is no news, and this side has looked by itself.
+                let looked = scenario.kind == Kind::Lanes && ended == Ended::Disconnected;
+                return Ok(notice.unwrap_or_else(|| if looked { Duration::ZERO } else { at.elapsed() }));
             }
         }
     }
@@ -339,14 +358,14 @@ fn stopped(
             // Stopped in the middle of its closing.
             Step::Ended(Ended::Disconnected) if !inside => sleep(Duration::from_millis(5)),
             Step::Ended(ended) => return Err(format!("only stopped, reported {ended:?}")),
-            Step::Moved | Step::Nothing => {}
+            Step::Moved(()) | Step::Nothing => {}
         }
     }
     if other.peer() != peer {
         return Err(format!("stopped, and its side went from {peer:?} to {:?}", other.peer()));
     }
-    match Other::open(channel, scenario.role, WaitStrategy::Park, 0) {
-        Err(OpenError::Taken { .. }) => {}
+    match Other::open(scenario.kind, channel, scenario.role, WaitStrategy::Park, 0) {
+        Err(OpenError::Taken { .. } | OpenError::NoFreeLane { .. }) => {}
         Err(error) => return Err(format!("its side while it is stopped: {error}")),
         Ok(_) if inside || peer == Peer::Here => return Err("its side was taken while it is stopped".into()),
         // It had none: and has one session more before its own.
@@ -358,103 +377,11 @@ fn stopped(
 /// A channel whose maker is stopped can be opened: the other side of it, until the maker has ended. Who removes it holds both.
 fn meanwhile(scenario: &Scenario, channel: &str) -> Result<Option<Other>, String> {
     sleep(STOPPED);
-    match Other::open(channel, scenario.role.other_role(), WaitStrategy::Park, 1) {
+    match Other::open(scenario.kind, channel, scenario.role.other_role(), WaitStrategy::Park, 1) {
         Ok(other) => Ok(Some(other)),
         Err(OpenError::Taken { .. }) if scenario.script == "remove" => Ok(None),
         Err(error) => Err(format!("while its maker is stopped: {error}")),
     }
-}
-
-/// The next holder of a dead receiver's role gets what it should.
-fn resumed(again: &mut Other, story: &Story, sent: u64) -> Result<(), String> {
-    let number = |told: &Told| matches!(told, Told::Received | Told::Handled);
-    let last = story.told.iter().rev().find(|told| number(&told.0)).map_or(0, |told| told.1);
-    // What was certainly given up: received, or handled by a handler that returned and was told of.
-    let operation = story.told.iter().rposition(|told| matches!(told.0, Told::Receiving | Told::Handling));
-    let (from, to) = match operation.map(|at| (story.told[at].0, &story.told[at..])) {
-        Some((Told::Receiving, [_])) => (last + 1, last + 2),
-        Some((Told::Handling, since)) if !since.iter().any(|told| told.0 == Told::Freed) => {
-            (last + 1 - since.iter().filter(|told| told.0 == Told::Handled).count() as u64, last + 1)
-        }
-        _ => (last + 1, last + 1),
-    };
-    let first = again.receive_any()?;
-    // None is left: all of them were received.
-    let first = first.unwrap_or(sent + 1);
-    if first < from || first > to {
-        return Err(format!("resumed at {first} instead of {from} to {to}, after {:?}", story.told.last()));
-    }
-    again.next = first + u64::from(first <= sent);
-    while again.next <= sent {
-        if again.step(Duration::ZERO)? != Step::Moved {
-            return Err(format!("{} of {sent} is missing", again.next));
-        }
-    }
-    Ok(())
-}
-
-/// Both sides are the parent's now: more messages pass, and then the channel ends in order.
-fn after(mut sends: Other, mut receives: Other) -> Result<(), String> {
-    let mut ended = 0;
-    for _ in 0..2 {
-        for _ in 0..crate::child::CAPACITY {
-            while sends.step(STEP)? != Step::Moved {
-                ended += 1;
-                if ended > 1 {
-                    return Err("no message can be sent any more".into());
-                }
-            }
-        }
-        while receives.next < sends.next {
-            if receives.step(STEP)? != Step::Moved {
-                return Err("what was sent after the death does not come".into());
-            }
-        }
-    }
-    // The death is news once, and then there is merely nothing.
-    let quiet = [receives.step(Duration::ZERO)?, receives.step(Duration::ZERO)?];
-    if quiet[1] != Step::Nothing {
-        return Err(format!("after the death: {quiet:?}"));
-    }
-    drop(sends);
-    match receives.step(STEP)? {
-        Step::Ended(Ended::Disconnected) => Ok(()),
-        other => Err(format!("closed at last, reported {other:?}")),
-    }
-}
-
-/// The child made the segment, or was killed before; whoever comes next finds or makes one that works.
-fn after_alone(scenario: &Scenario, name: &Name, story: &Story, killed: bool) -> Result<(), String> {
-    let left = name.files();
-    let scratch = left.iter().filter(|file| file.starts_with('.') && file.ends_with(".new")).count();
-    let may_leave = killed && story.told.is_empty() && scenario.script.ends_with(scenario::NAMED_FIRST);
-    if left.len() - scratch > 1 || scratch > usize::from(may_leave) {
-        return Err(format!("left behind: {left:?}"));
-    }
-    let channel = &*name.channel;
-    let mut receives = Other::open(channel, Role::Receiver, WaitStrategy::Park, 1).map_err(text)?;
-    while let Some(number) = receives.receive_any()? {
-        if number > story.last_of(Told::Sending).unwrap_or(0) {
-            return Err(format!("received {number}, which nobody sent"));
-        }
-    }
-    let removing = scenario.script == "remove" && story.last_of(Told::Opened) == Some(1);
-    if !removing && receives.next <= story.last_of(Told::Sent).unwrap_or(0) {
-        return Err("the message is lost".into());
-    }
-    let sends = Other::open(channel, Role::Sender, WaitStrategy::Park, receives.next).map_err(text)?;
-    after(sends, receives)?;
-    gone(name, scratch)
-}
-
-/// Nobody has a side: the channel goes, and nothing stays but a dead creator's file.
-fn gone(name: &Name, scratch: usize) -> Result<(), String> {
-    match builder(&name.channel, WaitStrategy::Park).remove() {
-        Ok(true) => {}
-        other => return Err(format!("not removed: {other:?}")),
-    }
-    let left = name.files();
-    if left.len() == scratch { Ok(()) } else { Err(format!("left behind: {left:?}")) }
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
@@ -468,7 +395,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String>
     Ok(())
 }
 
-fn text(error: OpenError) -> String {
+pub(crate) fn text(error: OpenError) -> String {
     error.to_string()
 }
 

@@ -46,7 +46,16 @@ impl Run {
         let wait = format!("{:?}", scenario.child_waits);
         let wait = if fate == Fate::Live { "ParkAtOnce" } else { &wait };
         let mut child = Command::new("/proc/self/exe")
-            .args(["child", script, channel, wait, &first.to_string(), how, &at.to_string()])
+            .args([
+                "child",
+                &format!("{:?}", scenario.kind),
+                script,
+                channel,
+                wait,
+                &first.to_string(),
+                how,
+                &at.to_string(),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -3,10 +3,28 @@
 use ringmail::WaitStrategy;
 use ringmail::shm::Role;
 
+/// Of channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// `shm::spsc`.
+    Messages,
+    /// `shm::bytes`.
+    Records,
+    /// `shm::fan_in`, with two lanes: the first one's sender is the parent's, and goes on.
+    Lanes,
+}
+
+impl Kind {
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        [Self::Messages, Self::Records, Self::Lanes].into_iter().find(|kind| format!("{kind:?}") == name)
+    }
+}
+
 /// One script of a child and what the parent does about it.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     /// Whose part the child plays.
     pub(crate) role: Role,
     pub(crate) script: &'static str,
@@ -23,10 +41,12 @@ pub(crate) struct Scenario {
 /// At the end of a script: the segment is made as on a file system whose files all have names.
 pub(crate) const NAMED_FIRST: &str = "-named-first";
 
+use Kind::{Lanes, Records};
 use WaitStrategy::{Park, ParkAtOnce};
 
 const SENDER: Scenario = Scenario {
     name: "sender",
+    kind: Kind::Messages,
     role: Role::Sender,
     script: "sender",
     child_waits: Park,
@@ -37,14 +57,41 @@ const SENDER: Scenario = Scenario {
 };
 const RECEIVER: Scenario = Scenario { name: "receiver", role: Role::Receiver, script: "receiver", ..SENDER };
 
+/// The child waits by sleeping, and the parent takes its time.
+const fn asleep(name: &'static str, of: Scenario) -> Scenario {
+    Scenario { name, child_waits: ParkAtOnce, parent_waits: Park, slow: true, ..of }
+}
+
+/// An earlier holder was killed in its sleep.
+const fn successor(name: &'static str, of: Scenario) -> Scenario {
+    Scenario { name, succeeds: true, ..of }
+}
+
+const RECORD_SENDER: Scenario = Scenario { name: "record-sender", kind: Records, ..SENDER };
+const RECORD_RECEIVER: Scenario = Scenario { name: "record-receiver", kind: Records, ..RECEIVER };
+const LANE_SENDER: Scenario = Scenario { name: "lane-sender", kind: Lanes, ..SENDER };
+const LANE_RECEIVER: Scenario = Scenario { name: "lane-receiver", kind: Lanes, ..RECEIVER };
+
 /// In the order in which they are begun: the longest first.
-pub(crate) static ALL: [Scenario; 12] = [
-    Scenario { name: "sender-asleep", child_waits: ParkAtOnce, parent_waits: Park, slow: true, ..SENDER },
-    Scenario { name: "sender-successor", succeeds: true, ..SENDER },
+pub(crate) static ALL: [Scenario; 24] = [
+    asleep("sender-asleep", SENDER),
+    asleep("record-sender-asleep", RECORD_SENDER),
+    asleep("lane-sender-asleep", LANE_SENDER),
+    successor("sender-successor", SENDER),
+    successor("record-sender-successor", RECORD_SENDER),
+    successor("lane-sender-successor", LANE_SENDER),
     SENDER,
-    Scenario { name: "receiver-asleep", child_waits: ParkAtOnce, parent_waits: Park, slow: true, ..RECEIVER },
-    Scenario { name: "receiver-successor", succeeds: true, ..RECEIVER },
+    RECORD_SENDER,
+    LANE_SENDER,
+    asleep("receiver-asleep", RECEIVER),
+    asleep("record-receiver-asleep", RECORD_RECEIVER),
+    asleep("lane-receiver-asleep", LANE_RECEIVER),
+    successor("receiver-successor", RECEIVER),
+    successor("record-receiver-successor", RECORD_RECEIVER),
+    successor("lane-receiver-successor", LANE_RECEIVER),
     RECEIVER,
+    RECORD_RECEIVER,
+    LANE_RECEIVER,
     Scenario { name: "sender-creates", alone: true, script: "create-sender", ..SENDER },
     Scenario { name: "receiver-creates", alone: true, script: "create-receiver", ..RECEIVER },
     Scenario { name: "sender-names-first", alone: true, script: "create-sender-named-first", ..SENDER },

@@ -6,6 +6,7 @@ use super::super::side::Peer;
 use super::{HEADER, Header, Record, WORD, max_len};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
+use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
 use crate::sync::Ordering;
@@ -198,9 +199,14 @@ impl Sender {
     #[inline]
     fn publish(&mut self, words: usize) {
         let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
+        #[cfg(ringmail_planted_early_publish)]
+        // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
+        self.tx.ring.publish_staged();
         // The other mark is that of the position which is published now: it stays until the next has moved it.
         let mark = &self.tx.map.producer().marks.0[(sequence & 1) as usize];
+        point!();
         mark.records.store(sequence, Ordering::Relaxed);
+        point!();
         // In this order, should this process be killed in between.
         mark.tail.store(tail.open_word(), Ordering::Release);
         self.tx.ring.publish_staged();

@@ -4,9 +4,9 @@
 #[allow(dead_code, unreachable_pub, clippy::disallowed_types)]
 mod fuzz;
 
-#[cfg(all(feature = "shm", target_os = "linux"))]
-use fuzz::shm_ops;
 use fuzz::{fan_in_ops, mpsc_ops, spsc_ops};
+#[cfg(all(feature = "shm", target_os = "linux"))]
+use fuzz::{shm_bytes, shm_header, shm_ops};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -33,12 +33,18 @@ const TARGETS: &[Target] = &[
         wrong: &[fan_in_ops::fan_in_ops_off_by_one, fan_in_ops::fan_in_ops_longer_turns],
     },
     #[cfg(all(feature = "shm", target_os = "linux"))]
-    Target { name: "shm_header", body: shm_ops::shm_header, wrong: &[shm_ops::shm_header_credulous] },
+    Target { name: "shm_header", body: shm_header::shm_header, wrong: &[shm_header::shm_header_credulous] },
     #[cfg(all(feature = "shm", target_os = "linux"))]
     Target {
         name: "shm_hostile_peer",
         body: shm_ops::shm_hostile_peer,
         wrong: &[shm_ops::shm_hostile_peer_off_by_one],
+    },
+    #[cfg(all(feature = "shm", target_os = "linux"))]
+    Target {
+        name: "shm_bytes",
+        body: shm_bytes::shm_bytes,
+        wrong: &[shm_bytes::shm_bytes_off_by_one, shm_bytes::shm_bytes_numbered_anew],
     },
 ];
 

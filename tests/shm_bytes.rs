@@ -183,6 +183,41 @@ fn a_header_that_cannot_be_is_an_error_for_good() {
     assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Ended(Ended::Corrupted)));
 }
 
+/// What a batch saw of a sender that keeps no rule is not believed once the batch has been taken back.
+#[test]
+fn a_batch_that_is_dropped_makes_nothing_of_nonsense() {
+    let corrupted = Err(TryRecvError::Ended(Ended::Corrupted));
+    let dir = Scratch::new("dropped");
+    let (mut tx, mut rx) = both(&dir, 64);
+    let mut got = Vec::new();
+    tx.send(&body(40, 1)).unwrap();
+    let mut batch = rx.batch();
+    assert!(batch.try_recv_into(&mut got).is_ok());
+    // Another ring full, although nothing has been freed.
+    dir.writable().write_all_at(&(16u64 << 1).to_ne_bytes(), 4096).unwrap();
+    assert!(batch.try_recv_into(&mut got).is_ok());
+    drop(batch);
+    // As long as both together.
+    dir.writable().write_all_at(&[104], DATA).unwrap();
+    assert_eq!(rx.try_recv_into(&mut got), corrupted);
+    assert_eq!(got.len(), 40);
+
+    let dir = Scratch::new("dropped2");
+    let (mut tx, mut rx) = both(&dir, 256);
+    tx.send(b"good").unwrap();
+    tx.send(b"bad").unwrap();
+    dir.writable().write_all_at(&[1], DATA + 32 + 6).unwrap();
+    let mut batch = rx.batch();
+    assert!(batch.try_recv_into(&mut got).is_ok());
+    assert_eq!(batch.try_recv_into(&mut got), corrupted);
+    drop(batch);
+    assert_eq!(rx.try_recv_into(&mut got), corrupted, "for good");
+    drop(rx);
+    let mut rx = Builder::new(dir.file()).open_receiver().unwrap();
+    assert_eq!(rx.try_recv_into(&mut got).unwrap().sequence, 0, "the next receiver gets it again");
+    assert_eq!(rx.try_recv_into(&mut got), corrupted);
+}
+
 #[test]
 fn a_batch_is_freed_by_commit_alone() {
     let dir = Scratch::new("batch");

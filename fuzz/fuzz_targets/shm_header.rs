@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ringmail_fuzz::shm_ops::shm_header(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ringmail_fuzz::shm_header::shm_header(data));

@@ -9,6 +9,12 @@ pub mod mpsc_world;
 pub mod options;
 pub mod payload;
 #[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm_bytes;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm_file;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm_header;
+#[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_ops;
 pub mod spsc_ops;
 pub mod world;

@@ -1,118 +1,14 @@
-//! Mapped channels whose file somebody else writes: before it is opened, and while it is in use.
+//! A mapped channel of messages whose words somebody else writes while it is in use.
 //!
 //! Nothing that is written may lead to a panic, an access outside of the mapping, a wait without end, or more messages than there are
 //! places; until the first such write the channel agrees with a queue.
 
 use super::input::Input;
+use super::shm_file::{PAGE, Scratch, Words, wild};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, RecvError, SendError, TryRecvError, TrySendError};
+use ringmail::shm::{Ended, RecvError, SendError, TryRecvError, TrySendError, look};
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-/// Bytes of a page; a segment is a page of header, one of the sender, one of the receiver, and data.
-const PAGE: u64 = 4096;
-const HEADER: usize = 256;
-
-/// A file of this input's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("/dev/shm/ringmail-fuzz-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        Self(name.into())
-    }
-
-    fn builder(&self) -> Builder<u64> {
-        Builder::new(self.0.to_string_lossy())
-    }
-
-    fn file(&self) -> File {
-        File::options().read(true).write(true).open(&self.0).expect("the segment is there")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Changes a segment before it is opened: what is not exactly the channel asked for must be refused.
-pub fn shm_header(data: &[u8]) {
-    header(data, true);
-}
-
-/// The same with an oracle that thinks that anything is accepted.
-pub fn shm_header_credulous(data: &[u8]) {
-    header(data, false);
-}
-
-fn header(data: &[u8], strict: bool) {
-    let mut input = Input::new(data);
-    let scratch = Scratch::new();
-    drop(scratch.builder().capacity(1 + input.below(40)).open_sender().expect("a fresh segment"));
-    let file = scratch.file();
-    let len = file.metadata().expect("its size").len();
-    let mut before = [0; HEADER];
-    file.read_exact_at(&mut before, 0).expect("its header");
-    let mut after = before;
-    let mends = input.below(4) != 0;
-    let mut new_len = len;
-    while !input.is_over() {
-        match input.below(8) {
-            0 => new_len = [0, 100, PAGE, 3 * PAGE, len - 1, len + 1, len + PAGE, len][input.below(8)],
-            // Whole fields, where one bit less or more matters.
-            1 => {
-                let field = [8, 16, 20, 24, 28, 32, 40, 48, 56, 60][input.below(10)];
-                after[field] = after[field].wrapping_add(input.byte());
-            }
-            2 => after[32..40]
-                .copy_from_slice(&[0, 1, u64::MAX, 1 << 30, 1 << 31, 1 << 63][input.below(6)].to_le_bytes()),
-            _ => after[input.below(HEADER)] = input.byte(),
-        }
-    }
-    if mends {
-        let sum = crc32c(&after[..HEADER - 4]);
-        after[HEADER - 4..].copy_from_slice(&sum.to_le_bytes());
-    }
-    file.write_all_at(&after, 0).expect("the header is written");
-    file.set_len(new_len).expect("the length is set");
-    let opened = scratch.builder().open_receiver();
-    // Minor version, length of the header, time, and what is zero may differ; so may what this side reads of other versions.
-    let free = |at: usize| (10..16).contains(&at) || (128..136).contains(&at) || (152..HEADER).contains(&at);
-    let same = (0..HEADER).all(|at| before[at] == after[at] || free(at) || (56..64).contains(&at));
-    let whole = crc32c(&after[..HEADER - 4]).to_le_bytes() == after[HEADER - 4..];
-    let version = |at: usize| u32::from_le_bytes([after[at], after[at + 1], after[at + 2], after[at + 3]]);
-    let understood = version(56) >= 1 && version(60) <= 1;
-    let right = same && whole && understood && new_len == len;
-    match opened {
-        Ok(rx) => {
-            // A capacity that needs the same number of bytes is another channel, but one.
-            let other_capacity =
-                before[32..40] != after[32..40] && rx.capacity().next_power_of_two() as u64 * 8 <= PAGE;
-            let same_but_capacity = (0..HEADER)
-                .all(|at| before[at] == after[at] || free(at) || (56..64).contains(&at) || (32..40).contains(&at));
-            let fits = same_but_capacity && other_capacity && whole && understood && new_len == len;
-            assert!(!strict || right || fits, "a segment that is not the one asked for was opened");
-        }
-        Err(error) => {
-            assert!(strict || right, "refused");
-            assert!(!right, "{error}");
-            assert!(!error.to_string().is_empty());
-        }
-    }
-}
-
-/// Bit by bit: slow, and not the code that is tested.
-fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 != 0 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
-}
 
 /// Both ends at work while somebody writes what only the other side should.
 pub fn shm_hostile_peer(data: &[u8]) {
@@ -124,9 +20,13 @@ pub fn shm_hostile_peer_off_by_one(data: &[u8]) {
     hostile(data, 1);
 }
 
+fn builder(scratch: &Scratch) -> Builder<u64> {
+    Builder::new(scratch.name())
+}
+
 struct World {
     scratch: Scratch,
-    file: File,
+    words: Words,
     capacity: usize,
     tx: Option<Sender<u64>>,
     rx: Option<Receiver<u64>>,
@@ -140,13 +40,13 @@ struct World {
 
 fn hostile(data: &[u8], more: usize) {
     let mut input = Input::new(data);
-    let scratch = Scratch::new();
+    let scratch = Scratch::make();
     let capacity = 1 + input.below(17);
-    let tx = scratch.builder().capacity(capacity).open_sender().expect("a fresh segment");
-    let rx = scratch.builder().open_receiver().expect("the other side");
-    let (file, model) = (scratch.file(), Some(VecDeque::new()));
+    let tx = builder(&scratch).capacity(capacity).open_sender().expect("a fresh segment");
+    let rx = builder(&scratch).open_receiver().expect("the other side");
+    let (words, model) = (scratch.words(), Some(VecDeque::new()));
     let (tx, rx, corrupted) = (Some(tx), Some(rx), [false; 2]);
-    let mut world = World { scratch, file, capacity, tx, rx, model, places: capacity + more, next: 0, corrupted };
+    let mut world = World { scratch, words, capacity, tx, rx, model, places: capacity + more, next: 0, corrupted };
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
         world.step(&mut input);
@@ -165,18 +65,18 @@ impl World {
             9 => self.look(),
             10 => {
                 self.tx = None;
-                self.tx = self.scratch.builder().open_sender().ok();
+                self.tx = builder(&self.scratch).open_sender().ok();
                 assert!(self.tx.is_some() || self.model.is_none(), "a whole channel opens again");
                 self.corrupted[0] = false;
             }
             11 => {
                 self.rx = None;
-                self.rx = self.scratch.builder().open_receiver().ok();
+                self.rx = builder(&self.scratch).open_receiver().ok();
                 assert!(self.rx.is_some() || self.model.is_none(), "a whole channel opens again");
                 self.corrupted[1] = false;
             }
             12 => self.interfere(input),
-            _ => {}
+            _ => self.overview(),
         }
     }
 
@@ -184,22 +84,11 @@ impl World {
     fn interfere(&mut self, input: &mut Input<'_>) {
         let page = 1 + input.below(3) as u64;
         let at = page * PAGE + 8 * input.below(80) as u64;
-        let mut word = [0; 8];
-        self.file.read_exact_at(&mut word, at).expect("a word of the segment");
-        let old = u64::from_ne_bytes(word);
-        let byte = u64::from(input.byte());
-        let new = match input.below(8) {
-            0 => byte,
-            1 => old.wrapping_add(byte),
-            2 => old.wrapping_sub(byte),
-            3 => u64::MAX - byte,
-            4 => 1 << (byte % 64),
-            5 => old ^ 1,
-            6 => old.wrapping_add(2 * self.capacity as u64 + byte % 4),
-            _ => byte << 56 | byte,
-        };
+        let old = self.words.get(at);
+        let byte = input.byte();
+        let new = wild(old, byte, input.below(8), self.capacity as u64);
         if new != old {
-            self.file.write_all_at(&new.to_ne_bytes(), at).expect("a word is written");
+            self.words.set(at, new);
             self.model = None;
         }
     }
@@ -315,5 +204,13 @@ impl World {
             assert!(len <= self.capacity && (self.model.is_none() || len == depth));
             assert!(self.model.as_ref().is_none_or(|model| model.len() == len));
         }
+    }
+
+    /// What an onlooker sees: of the words only what they say, as the header is whole.
+    fn overview(&self) {
+        let seen = look(&self.scratch.name()).expect("a channel");
+        assert!(seen.lanes.len() == 1 && seen.depth() <= self.capacity as u64 && seen.capacity == self.capacity as u64);
+        assert!(self.model.as_ref().is_none_or(|model| model.len() as u64 == seen.depth()));
+        assert!(!seen.to_string().is_empty());
     }
 }

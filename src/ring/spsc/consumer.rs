@@ -156,10 +156,11 @@ impl<B: Backing> Consumer<B> {
         self.head = self.head.plus(n.min(self.seen()));
     }
 
-    /// Takes back what was taken since and not released.
+    /// Takes back what was taken since and not released. Forgets what was seen: from there on it may be more than a ring holds, should the
+    /// other side have written nonsense meanwhile, so it is looked at and checked again.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn rewind(&mut self, to: Position) {
-        self.head = to;
+        (self.head, self.tail_seen) = (to, to);
     }
 
     /// Whether the producer's position was impossible.

@@ -245,6 +245,7 @@ impl Told {
 
     /// The last session of the other side that died, if another has begun since and nobody has been told. To be told where nothing
     /// else is to be done, see [`Told::tell`].
+    #[inline(always)]
     pub fn news(&self, peer: &Session) -> Option<u64> {
         let died = observe(&peer.died, order::hear_death());
         (died > self.death.get()).then_some(died)
@@ -267,20 +268,17 @@ impl Told {
         self.death.set(self.death.get().max(session));
     }
 
-    /// Why there is nothing to do: [`Gone::Died`] or [`Gone::Left`], or `None` if there will be. `look` has one more look at the ring: `None` if
-    /// there is something, else whether it is closed.
-    pub fn nothing(&self, peer: &Session, mut look: impl FnMut() -> Option<bool>) -> Option<Gone> {
-        let early = if mutant!(NewsFirst) { Some(look()) } else { None };
-        let died = self.news(peer);
-        // The ring after the end: what was done before it is then not missed.
-        let over = early.unwrap_or_else(look)?;
-        match died {
-            Some(session) => {
-                self.tell(session);
-                Some(Gone::Died(session))
-            }
-            None => over.then_some(Gone::Left),
+    /// Why a look at the ring found nothing to do: [`Gone::Died`] or [`Gone::Left`], or `None` if there will be. `over` is whether the look found
+    /// it closed; `is_ready` looks again. Inline, and short where there is no news: who spins comes by here each time.
+    #[inline(always)]
+    pub fn nothing(&self, peer: &Session, over: bool, is_ready: impl FnOnce() -> bool) -> Option<Gone> {
+        let Some(session) = self.news(peer) else { return over.then_some(Gone::Left) };
+        // The ring again, now that the end is known: what was done before it is then not missed.
+        if !mutant!(NewsFirst) && is_ready() {
+            return None;
         }
+        self.tell(session);
+        Some(Gone::Died(session))
     }
 
     /// Whether the other side was there once and is not now; then why not, or that there is something after all: what it did last is

@@ -276,27 +276,23 @@ impl<T> Rx<T> {
         }
     }
 
-    /// Why there is no message: `None` if the channel is merely empty.
+    /// Why the look that was just had found no message: `None` if the channel is merely empty.
+    #[inline(always)]
+    pub(super) fn nothing(&mut self) -> Option<Ended> {
+        let over = self.ring.is_over();
+        // Who spins comes by here each time.
+        if !over && self.side.news(self.ring.peer_session().0).is_none() { None } else { self.why_nothing(over) }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn nothing(&mut self) -> Option<Ended> {
+    fn why_nothing(&mut self, over: bool) -> Option<Ended> {
+        let ring = &mut *self.ring;
+        let why = self.side.nothing(&self.map.producer().session, over, || ring.has_message() || ring.is_corrupt());
         if self.stopped.is_none() && self.ring.is_corrupt() {
             self.stop(Ended::Corrupted);
         }
-        if self.stopped.is_some() {
-            return self.stopped;
-        }
-        let ring = &mut *self.ring;
-        let look = || {
-            let goes_on = ring.has_message() || ring.is_corrupt();
-            (!goes_on).then(|| ring.is_over())
-        };
-        let why = self.side.nothing(&self.map.producer().session, look);
-        if self.ring.is_corrupt() {
-            self.stop(Ended::Corrupted);
-            return self.stopped;
-        }
-        why
+        self.stopped.or(why)
     }
 }
 
@@ -321,6 +317,9 @@ impl<T> Rx<T> {
         let map = Arc::clone(&self.map);
         let peer = &map.producer().session;
         let told = self.side.told();
+        if self.ring.has_message() {
+            return Verdict::Ready;
+        }
         match self.nothing() {
             Some(Ended::Disconnected) => return Verdict::Over,
             Some(Ended::PeerDied) => return Verdict::Ended(self.side.told(), Ended::PeerDied),

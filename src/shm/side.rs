@@ -93,8 +93,9 @@ impl Side {
     }
 
     /// See [`Told::nothing`].
-    pub(super) fn nothing(&self, peer: &Session, look: impl FnMut() -> Option<bool>) -> Option<Ended> {
-        self.told.nothing(peer, look).and_then(ended)
+    #[inline(always)]
+    pub(super) fn nothing(&self, peer: &Session, over: bool, is_ready: impl FnOnce() -> bool) -> Option<Ended> {
+        self.told.nothing(peer, over, is_ready).and_then(ended)
     }
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it

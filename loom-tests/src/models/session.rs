@@ -168,7 +168,7 @@ impl Rx {
         }
         let ring = &mut self.ring;
         let words = &self.channel.tx.words;
-        let mut gone = self.told.nothing(words, || (!ring.has_message()).then(|| ring.is_over()));
+        let mut gone = self.told.nothing(words, ring.is_over(), || ring.has_message());
         let mut asked = false;
         if gone.is_none() && self.asks {
             asked = true;

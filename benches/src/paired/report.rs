@@ -19,6 +19,9 @@ pub struct Options {
     /// What ratios are relative to; the runs' own if it is not given.
     #[arg(long)]
     baseline: Option<String>,
+    /// A contender that is no peer: it gets a column of its own.
+    #[arg(long)]
+    beside: Option<String>,
     /// Where to write the Markdown; without it, to standard output.
     #[arg(long)]
     markdown: Option<PathBuf>,
@@ -36,12 +39,15 @@ impl Options {
         let runs = self.runs.iter().map(|path| read(path)).collect::<Result<Vec<RunFile>, String>>()?;
         let Some(first) = runs.first() else { return Err("no runs".into()) };
         let baseline = self.baseline.clone().unwrap_or_else(|| first.baseline.clone());
-        let lines: Vec<Line> =
-            summarise(&runs, &baseline).into_iter().filter_map(|summary| Line::of(summary, &baseline)).collect();
+        let beside = self.beside.as_deref();
+        let lines: Vec<Line> = summarise(&runs, &baseline)
+            .into_iter()
+            .filter_map(|summary| Line::of(summary, &baseline, beside))
+            .collect();
         if lines.is_empty() {
             return Err(format!("no suite of these runs pairs `{baseline}` with a peer: nothing to report"));
         }
-        let text = markdown(&lines, &runs, &baseline);
+        let text = markdown(&lines, &runs, &baseline, beside);
         match &self.markdown {
             Some(path) => write(path, &text)?,
             None => print!("{text}"),
@@ -72,8 +78,8 @@ struct Line {
 }
 
 impl Line {
-    fn of(summary: Summary, baseline: &str) -> Option<Self> {
-        let rivals = summary.rows.iter().enumerate().filter(|(_, row)| is_peer(&row.contender, baseline));
+    fn of(summary: Summary, baseline: &str, beside: Option<&str>) -> Option<Self> {
+        let rivals = summary.rows.iter().enumerate().filter(|(_, row)| is_peer(&row.contender, baseline, beside));
         let ratios = rivals.filter_map(|(i, row)| Some((i, row.ratio.as_ref()?.quartiles[1])));
         let best = ratios.min_by(|a, b| a.1.total_cmp(&b.1))?.0;
         Some(Self { summary, best, own: baseline.into() })
@@ -86,6 +92,13 @@ impl Line {
 
     fn row(&self, name: &str) -> Option<&Row> {
         self.summary.rows.iter().find(|row| row.contender == name)
+    }
+
+    /// The cell of a contender that is no peer.
+    fn beside(&self, name: &str) -> String {
+        let ratio = self.row(name).and_then(|row| row.ratio.as_ref());
+        let cell = ratio.map(|r| format!("{:.2} ({:.2}–{:.2})", r.quartiles[1], r.interval[0], r.interval[1]));
+        format!(" {} |", cell.unwrap_or_default())
     }
 
     fn bar(&self) -> Bar {
@@ -116,16 +129,17 @@ impl Line {
     }
 }
 
-/// Neither the baseline, nor another way to use it, nor the bare floor.
-fn is_peer(name: &str, baseline: &str) -> bool {
+/// Neither the baseline, nor another way to use it, nor what is only beside it, nor the bare floor.
+fn is_peer(name: &str, baseline: &str, beside: Option<&str>) -> bool {
     let own = name.strip_prefix(baseline).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '@']));
-    !own && !name.starts_with("bare-")
+    !own && beside != Some(name) && !name.starts_with("bare-")
 }
 
-fn markdown(lines: &[Line], runs: &[RunFile], baseline: &str) -> String {
+fn markdown(lines: &[Line], runs: &[RunFile], baseline: &str, beside: Option<&str>) -> String {
+    let (head, rule) = beside.map_or_else(Default::default, |name| (format!(" {baseline} ÷ {name} |"), "---:|"));
     let mut out = format!(
-        "| workload | {baseline} ÷ best peer | 95 % interval | best peer | {baseline} ÷ the others | slices kept (floor band) |\n\
-         |---|---:|---:|---|---|---|\n"
+        "| workload |{head} {baseline} ÷ best peer | 95 % interval | best peer | {baseline} ÷ the others | slices kept (floor band) |\n\
+         |---|{rule}---:|---:|---|---|---|\n"
     );
     for line in lines {
         let (best, ratio) = line.best();
@@ -133,7 +147,7 @@ fn markdown(lines: &[Line], runs: &[RunFile], baseline: &str) -> String {
             .summary
             .rows
             .iter()
-            .filter(|row| is_peer(&row.contender, baseline) && row.contender != best.contender)
+            .filter(|row| is_peer(&row.contender, baseline, beside) && row.contender != best.contender)
             .filter_map(|row| Some((row.ratio.as_ref()?.quartiles[1], row.contender.as_str())))
             .collect();
         others.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -141,9 +155,10 @@ fn markdown(lines: &[Line], runs: &[RunFile], baseline: &str) -> String {
         let (kept, run) = line.summary.rows.iter().fold((0, 0), |(kept, run), row| (kept + row.kept, run + row.run));
         let _ = writeln!(
             out,
-            "| **{}**: {} | **{:.2}** | {:.2}–{:.2} | {} | {} | {:.0} %{} |",
+            "| **{}**: {} |{} **{:.2}** | {:.2}–{:.2} | {} | {} | {:.0} %{} |",
             line.summary.label,
             line.summary.about,
+            beside.map(|name| line.beside(name)).unwrap_or_default(),
             ratio.quartiles[1],
             ratio.interval[0],
             ratio.interval[1],

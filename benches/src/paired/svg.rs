@@ -35,8 +35,8 @@ const WHISKER: [(&str, f64); 2] = [("#ffffffc0", 4.0), ("#2a3540", 1.5)];
 
 /// The picture as SVG text.
 pub fn picture(bars: &[Bar], baseline: &str) -> String {
-    let end = scale_end(bars);
-    let x = |ratio: f64| LEFT + ratio.clamp(0.0, end) / end * (WIDTH - LEFT - RIGHT);
+    let scale = Scale::of(bars);
+    let x = |ratio: f64| LEFT + scale.part(ratio) * (WIDTH - LEFT - RIGHT);
     let bottom = TOP + STEP * bars.len() as f64;
     let height = bottom + 30.0;
     let mut out = format!(
@@ -45,9 +45,10 @@ pub fn picture(bars: &[Bar], baseline: &str) -> String {
          fill=\"{INK}\">\n<title>{0} beside its best peer, by workload</title>\n",
         escape(baseline)
     );
-    let title = format!("{} ÷ best peer (above 1: {0} is faster; grey: a draw)", escape(baseline));
-    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"20\" font-size=\"15\" font-weight=\"600\">{title}</text>");
-    for tick in ticks(end) {
+    let way = if scale.low > 0.0 { "; logarithmic" } else { "" };
+    let title = format!("{} ÷ best peer (above 1: {0} is faster; grey: a draw{way})", escape(baseline));
+    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"20\" font-size=\"14\" font-weight=\"600\">{title}</text>");
+    for tick in scale.ticks() {
         let (at, weight) = (x(tick), if tick == 1.0 { (INK, "1.5") } else { (FAINT, "1") });
         let _ = writeln!(
             out,
@@ -78,7 +79,7 @@ pub fn picture(bars: &[Bar], baseline: &str) -> String {
             x(bar.ratio) - LEFT
         );
         // A whisker that leaves the picture has no cap there.
-        let cap = if bar.interval[1] > end { String::new() } else { format!("M{high:.1} {:.1}v6", middle - 3.0) };
+        let cap = if bar.interval[1] > scale.end { String::new() } else { format!("M{high:.1} {:.1}v6", middle - 3.0) };
         for (stroke, width) in WHISKER {
             let _ = write!(
                 out,
@@ -100,21 +101,44 @@ pub fn picture(bars: &[Bar], baseline: &str) -> String {
     out
 }
 
-/// The right edge: room for every bar and for most whiskers, but one wide whisker must not flatten all bars.
-fn scale_end(bars: &[Bar]) -> f64 {
-    let longest = bars.iter().map(|bar| bar.ratio).fold(1.2, f64::max);
-    let whiskers = bars.iter().map(|bar| bar.interval[1]).fold(longest, f64::max);
-    (whiskers.min(longest * 1.25).min(20.0) * 2.0).ceil() / 2.0
+/// What lies at the left and at the right edge. From 0 on, distances are differences; from elsewhere, factors.
+struct Scale {
+    low: f64,
+    end: f64,
 }
 
-/// Whole numbers, not so many that they touch; 1 is always among them.
-fn ticks(end: f64) -> Vec<f64> {
-    let step = if end > 8.0 { 2 } else { 1 };
-    let mut ticks: Vec<f64> = (0..=end as u32).step_by(step).map(f64::from).collect();
-    if step > 1 {
-        ticks.insert(1, 1.0);
+impl Scale {
+    /// Room for every bar and for most whiskers, but one wide whisker must not flatten all bars.
+    fn of(bars: &[Bar]) -> Self {
+        let longest = bars.iter().map(|bar| bar.ratio).fold(1.2, f64::max);
+        let whiskers = bars.iter().map(|bar| bar.interval[1]).fold(longest, f64::max);
+        let end = whiskers.min(longest * 1.25);
+        if longest > 20.0 {
+            let shortest = bars.iter().map(|bar| bar.interval[0]).fold(1.0, f64::min);
+            return Self { low: (shortest / 1.25).max(0.01), end };
+        }
+        Self { low: 0.0, end: (end * 2.0).ceil() / 2.0 }
     }
-    ticks
+
+    /// Where `ratio` lies: 0 at the left edge, 1 at the right one.
+    fn part(&self, ratio: f64) -> f64 {
+        let ratio = ratio.clamp(self.low, self.end);
+        if self.low > 0.0 { (ratio / self.low).ln() / (self.end / self.low).ln() } else { ratio / self.end }
+    }
+
+    /// Round numbers, not so many that they touch; 1 is always among them.
+    fn ticks(&self) -> Vec<f64> {
+        if self.low > 0.0 {
+            let round = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+            return round.into_iter().filter(|tick| (self.low..=self.end).contains(tick)).collect();
+        }
+        let step = if self.end > 8.0 { 2 } else { 1 };
+        let mut ticks: Vec<f64> = (0..=self.end as u32).step_by(step).map(f64::from).collect();
+        if step > 1 {
+            ticks.insert(1, 1.0);
+        }
+        ticks
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -133,9 +157,16 @@ mod tests {
             interval: [ratio * 0.9, ratio * 1.1],
             note: "vs <peer>".into(),
         };
-        let text = picture(&[bar("a&b", 0.4), bar("far", 50.0)], "ringmail");
+        for far in [5.0, 50.0] {
+            let text = picture(&[bar("a&b", 0.4), bar("far", far)], "ringmail");
+            assert_eq!(text.contains("logarithmic"), far > 20.0);
+            all_is_inside(&text);
+        }
+    }
+
+    fn all_is_inside(text: &str) {
         assert!(text.contains("a&amp;b") && text.contains("vs &lt;peer&gt;") && !text.contains("<peer>"));
         let widths = text.split("width=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
-        assert!(widths.into_iter().all(|width| width <= super::WIDTH));
+        assert!(widths.into_iter().all(|width| (0.0..=super::WIDTH).contains(&width)));
     }
 }

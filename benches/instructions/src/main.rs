@@ -10,6 +10,7 @@
 //! as often as such traffic makes it. `loop` is the measuring loop without a channel, about what every count includes, and `planted` is
 //! that loop with one locked instruction a message.
 
+mod others;
 mod peers;
 mod rings;
 
@@ -94,6 +95,7 @@ fn paths() -> Vec<Path> {
     paths.push(("planted/xchg", |n| bare(n, BURST, || _ = WORD.swap(1, Ordering::Relaxed))));
     paths.push(("planted/fence", |n| bare(n, BURST, || fence(Ordering::SeqCst))));
     rings::add(&mut paths);
+    others::add(&mut paths);
     peers::add(&mut paths);
     paths
 }

@@ -46,7 +46,7 @@ pub fn picture(bars: &[Bar], baseline: &str) -> String {
         escape(baseline)
     );
     let way = if scale.low > 0.0 { "; logarithmic" } else { "" };
-    let title = format!("{} ÷ best peer (above 1: {0} is faster; grey: a draw{way})", escape(baseline));
+    let title = format!("{} ÷ best peer (above 1: faster; grey: a draw{way})", escape(baseline));
     let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"20\" font-size=\"14\" font-weight=\"600\">{title}</text>");
     for tick in scale.ticks() {
         let (at, weight) = (x(tick), if tick == 1.0 { (INK, "1.5") } else { (FAINT, "1") });

@@ -5,13 +5,14 @@
 mod support;
 
 use ringmail::mesh::{
-    Builder, DrainError, Endpoint, Gone, JoinError, Ready, RecvError, RecvTimeoutError, Seat, TryRecvError,
+    Builder, DrainError, Endpoint, Gone, JoinError, Ready, RecvError, RecvTimeoutError, Role, Seat, TryRecvError,
     TrySendError, Why,
 };
+use ringmail::wait::Hook;
 use std::panic::resume_unwind;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use support::{Ledger, ends, let_it_sleep, until};
+use support::{Ledger, ends, let_it_sleep, panics, until};
 
 const LONG: Duration = Duration::from_secs(200);
 
@@ -211,6 +212,55 @@ fn an_endpoint_or_a_seat_dropped_by_a_panic_says_so() {
     });
 }
 
+/// What a shard says to all as it goes does not end with a value whose `drop` panics then.
+#[test]
+fn a_value_that_panics_while_its_sender_leaves_leaves_nobody_asleep() {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    enum Value {
+        /// Its drop says so and takes until it is told to end.
+        Slow(Sender<()>, Receiver<()>),
+        Bomb,
+    }
+    impl Drop for Value {
+        fn drop(&mut self) {
+            match self {
+                Self::Slow(begun, end) => (begun.send(()).unwrap(), end.recv().unwrap()).1,
+                Self::Bomb => resume_unwind(Box::new("in drop")),
+            }
+        }
+    }
+
+    let roles = [Role::Producer, Role::Consumer, Role::Consumer];
+    let mut seats = Builder::new().roles(roles).capacity(4).build::<Value>().unwrap().into_iter();
+    let mut me = seats.next().unwrap().join().unwrap();
+    let (leave, told_to_leave) = channel();
+    let leaver = shard(seats.next().unwrap(), move |_| told_to_leave.recv().unwrap());
+    let (asleep, falls_asleep) = channel();
+    let sleeper = shard(seats.next().unwrap(), move |me| {
+        let (ring, rings) = channel();
+        let hook = Hook::new(move || _ = ring.send(()));
+        let armed = me.arm(&hook).unwrap();
+        asleep.send(()).unwrap();
+        armed.sleep(|_| rings.recv_timeout(Duration::from_secs(20))).expect("somebody rings");
+        assert_eq!(me.recv().map(drop), Err(RecvError::Closed));
+    });
+    let ((begun, begins), (end, ends)) = (channel(), channel());
+    assert!(me.try_send_to(1, Value::Slow(begun, ends)).is_ok());
+    // The bomb is published between the leaver's last look at its lane and its end: then it is its sender's to drop.
+    let mut last = std::iter::once_with(|| {
+        leave.send(()).unwrap();
+        begins.recv().unwrap();
+        Value::Bomb
+    });
+    assert_eq!(me.try_send_iter_to(1, &mut last), Ok(1));
+    end.send(()).unwrap();
+    leaver.join().unwrap();
+    falls_asleep.recv().unwrap();
+    panics(|| drop(me));
+    sleeper.join().unwrap();
+}
+
 #[test]
 fn a_seat_that_is_dropped_never_joins() {
     ends(|| {
@@ -232,11 +282,23 @@ fn a_seat_that_is_dropped_never_joins() {
     });
 }
 
+/// Tries in vain until it is told that it tries in vain.
+fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V>>) -> Gone {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(TrySendError::Gone(error)) => return error.gone,
+            _ => assert!(start.elapsed() < Duration::from_secs(20), "it is told nothing"),
+        }
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_seat_that_nobody_takes_hangs_nobody() {
     const LIMIT: Duration = Duration::from_millis(100);
     // One verb a round: each must end by itself.
-    let verbs: [fn(&mut Endpoint<u32>) -> Gone; 7] = [
+    let verbs: [fn(&mut Endpoint<u32>) -> Gone; 9] = [
         |me| me.recv_from(1).unwrap_err(),
         |me| me.send_to(1, 2).unwrap_err().gone,
         |me| me.send_or_poll(1, 2, |_, _| ()).unwrap_err().gone,
@@ -253,6 +315,9 @@ fn a_seat_that_nobody_takes_hangs_nobody() {
             me.next_lost().unwrap()
         },
         |me| me.drain(3 * LIMIT, |_, _| ()).unwrap_err().lost.remove(0), // the third stays open
+        // Who only ever tries does not wait.
+        |me| refused(|| me.try_send_to(1, 2)),
+        |me| refused(|| me.try_send_iter_to(1, &mut [2].into_iter())),
     ];
     for verb in verbs {
         ends(move || {

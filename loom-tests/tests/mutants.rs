@@ -92,6 +92,11 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],
         Site::WatchLooks => &["mesh::a_poll_that_watches_misses_nothing"],
         Site::CauseFirst => &["mesh::a_closed_lane_has_a_cause"],
+        Site::GivenUpLooks => {
+            &["mesh::a_poll_that_watches_sees_a_seat_given_up", "mesh::a_seat_given_up_wakes_a_sleeper"]
+        }
+        Site::HandBack => &["mesh::a_task_is_not_forgotten"],
+        Site::LeaveRefuses => &["mesh::one_that_has_left_takes_nothing"],
         Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

@@ -134,8 +134,8 @@ impl Builder {
         self
     }
 
-    /// How long after [`Builder::build`] a seat may stay empty. Then whoever waits gives it up: its lanes count as closed, and taking
-    /// it fails. So a thread that never starts hangs nobody. [`Duration::MAX`] is for ever.
+    /// How long after [`Builder::build`] a seat may stay empty. Then whoever waits, or tries to send and finds no room, gives it
+    /// up: its lanes count as closed, and taking it fails. So a thread that never starts hangs nobody. [`Duration::MAX`] is for ever.
     pub fn join_deadline(mut self, limit: Duration) -> Self {
         self.join_deadline = Some(limit);
         self

@@ -122,7 +122,7 @@ impl<T> Endpoint<T> {
         let waited = loop {
             let (moved, limit) = (self.lanes.moved(), deadline.earlier(self.hub.limit()));
             let (hub, noticed, lanes) = (&self.hub, self.noticed, &mut self.lanes);
-            let ended = self.side.block(limit, moved, |_| ready(lanes) || hub.given_up() != noticed);
+            let ended = self.side.block(limit, moved, |_| ready(lanes) || hub.gave_up_since(noticed));
             self.count_parks();
             self.notice();
             if ready(&mut self.lanes) {
@@ -138,7 +138,7 @@ impl<T> Endpoint<T> {
 
     /// A verb that waited took the bell from a task: it looks again.
     pub(super) fn hand_back(&mut self) {
-        if let Some(task) = self.task.take() {
+        if let Some(task) = self.task.take().filter(|_| !mutant!(HandBack)) {
             task.wake();
         }
     }
@@ -152,12 +152,13 @@ impl<T> Endpoint<T> {
         self.hub.give_up_late();
         let given_up = self.hub.given_up();
         if given_up != self.noticed {
-            self.noticed = given_up;
             for peer in (0..self.hub.len()).filter(|&peer| peer != self.id) {
                 if self.hub.was_given_up(peer) {
                     self.lanes.give_up(peer);
                 }
             }
+            // Last: a value that the peer left may panic, and the others are still to be given up then.
+            self.noticed = given_up;
         }
     }
 

@@ -2,6 +2,8 @@
 //! finds a lane closed, and when one goes to sleep while seats are missing; never by a message.
 
 use super::error::{Gone, Why};
+use super::lanes::each;
+use crate::ring::order::mutant;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::wait::{Bell, Deadline};
 use alloc::boxed::Box;
@@ -98,7 +100,13 @@ impl Hub {
 
     /// How many seats were given up so far. It changes before the bells ring for it.
     pub(super) fn given_up(&self) -> u64 {
+        // Relaxed: the bell's barriers order it for who announced itself, and the mutex of a seat what became of that.
         self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are more than `noticed`: to be asked between an announcement and the sleep, as the lanes are looked at.
+    pub(super) fn gave_up_since(&self, noticed: u64) -> bool {
+        !mutant!(GivenUpLooks) && self.given_up() != noticed
     }
 
     /// Gives up the seats that nobody has taken in time.
@@ -111,9 +119,7 @@ impl Hub {
         if n != 0 {
             self.given_up.fetch_add(n as u64, Ordering::Relaxed);
             // A sleeper that announced itself before looks again; one that announces itself later sees the count.
-            for place in &self.places {
-                place.bell.ring();
-            }
+            each(self.places.iter(), |place| _ = place.bell.ring());
         }
     }
 }

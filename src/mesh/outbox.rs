@@ -1,6 +1,6 @@
 //! The lanes that a seat sends on.
 
-use super::lanes::{lane_at, no_lanes};
+use super::lanes::{each, lane_at, no_lanes};
 use crate::channel::SendEnd;
 use crate::ring::ends::Writer;
 use crate::spsc::end::Tx;
@@ -87,10 +87,10 @@ impl<T> Outbox<T> {
     pub(super) fn close(&mut self) {
         self.room = false;
         self.full.clear();
-        for lane in &mut self.lanes {
+        each(self.lanes.iter_mut(), |lane| {
             lane.full = false;
             lane.end.close();
-        }
+        });
     }
 }
 

@@ -92,11 +92,13 @@ impl<T> Endpoint<T> {
         if !pays || !self.side.watch(self.lanes.moved()) {
             return false;
         }
-        self.watched = mutant!(WatchLooks) || !self.lanes.inbox.next_turn();
+        let found = !mutant!(WatchLooks) && self.lanes.inbox.next_turn();
+        // The last missing seat may have been given up since `notice`, and the bell rung for it before it watched.
+        self.watched = !found && !self.hub.gave_up_since(self.noticed);
         if !self.watched {
             self.side.disarm(Waker::noop());
             self.idle = 0;
         }
-        !self.watched
+        found
     }
 }

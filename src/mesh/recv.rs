@@ -123,7 +123,7 @@ impl<T> Endpoint<T> {
             self.unwatch();
             let (moved, hub, noticed) = (self.lanes.moved(), &self.hub, self.noticed);
             let lanes = &mut self.lanes;
-            let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.given_up() != noticed);
+            let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(noticed));
             self.count_parks();
             if poll.is_pending() {
                 if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {

@@ -187,6 +187,8 @@ impl<T> Endpoint<T> {
     #[inline(never)]
     fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V> {
         let Some(at) = self.lanes.out.at(peer) else { return no_lane(peer, value).into() };
+        // One that tries for ever waits, too: for a peer that never comes, it may be.
+        self.notice();
         let ring = &mut self.lanes.out.lanes[at].end.ring;
         if ring.is_closed() {
             return self.gone(peer, value).into();

@@ -113,7 +113,7 @@ impl<T> Endpoint<T> {
             return Err(Ready::Again);
         }
         self.count_parks();
-        let again = (self.hub.given_up() != self.noticed).then_some(Ready::Again);
+        let again = self.hub.gave_up_since(self.noticed).then_some(Ready::Again);
         let ready = if mutant!(ArmLooks) { None } else { self.ready().or(again) };
         let armed = Armed { endpoint: self, hook };
         match ready {

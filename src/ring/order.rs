@@ -173,12 +173,18 @@ pub enum Site {
     WatchLooks,
     /// A shard that panics says so before its lanes close.
     CauseFirst,
+    /// An endpoint that announced itself looks whether a seat was given up.
+    GivenUpLooks,
+    /// A verb that took the bell from a task wakes that.
+    HandBack,
+    /// An endpoint that leaves refuses messages before it closes.
+    LeaveRefuses,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 76] = [
+    pub const ALL: [Site; 79] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -255,6 +261,9 @@ impl Site {
         Site::ArmLooks,
         Site::WatchLooks,
         Site::CauseFirst,
+        Site::GivenUpLooks,
+        Site::HandBack,
+        Site::LeaveRefuses,
     ];
 }
 

@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use ringmail::Barrier;
-use ringmail::mesh::{Builder, Endpoint, Ready, RecvError, Seat, TryRecvError, Why};
+use ringmail::mesh::{Builder, Endpoint, Ready, RecvError, Role, Seat, TryRecvError, Why};
 use ringmail::wait::Hook;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -249,5 +249,79 @@ pub fn a_panic_wakes_who_waits_for_it() {
         assert_eq!(refused.gone.why, cause());
         assert_eq!(receiving.join().unwrap(), cause());
         failing.join().unwrap();
+    });
+}
+
+/// One that takes no time to give up a seat, and then stays; and one that the seat's end must be told to. The third seat is nobody's.
+fn given_up(told: Arc<AtomicBool>, then: fn(&mut Endpoint<u32>)) -> (Endpoint<u32>, thread::JoinHandle<()>, Seat<u32>) {
+    let builder = Builder::new().shards(3).capacity(1).join_deadline(Duration::ZERO).watch_after(1);
+    let [me, other, nobody] = builder.build().unwrap().try_into().unwrap();
+    let me = me.join().unwrap();
+    let other = thread::spawn(move || {
+        // Its own seat may have been given up just as well.
+        let Ok(mut other) = other.join() else { return };
+        // Else the one that it must be told to gives the seat up at this moment.
+        let lost = matches!(other.arm(&Hook::new(|| ())), Err(Ready::Lost));
+        told.store(lost, Ordering::Release);
+        then(&mut other);
+    });
+    (me, other, nobody)
+}
+
+/// A poll that looks at the bell alone finds that a seat was given up before it.
+pub fn a_poll_that_watches_sees_a_seat_given_up() {
+    model("mesh::a_poll_that_watches_sees_a_seat_given_up", Some(2), || {
+        let told = Arc::new(AtomicBool::new(false));
+        let (mut me, other, _nobody) = given_up(told.clone(), |_| ());
+        for _ in 0..3 {
+            let told = told.load(Ordering::Acquire);
+            let progress = me.poll(1, |_, _| ());
+            assert!(!told || progress.lost, "it was given up before this poll");
+        }
+        other.join().unwrap();
+    });
+}
+
+/// One that sleeps without a clock, as nobody seemed to be missing, is woken for a seat that was given up.
+pub fn a_seat_given_up_wakes_a_sleeper() {
+    model("mesh::a_seat_given_up_wakes_a_sleeper", Some(2), || {
+        let told = Arc::new(AtomicBool::new(false));
+        // It does not leave before the other does: that would wake, too.
+        let (mut me, other, _nobody) = given_up(told, |other| assert!(other.recv_from(0).is_err()));
+        loop {
+            match me.recv() {
+                Err(RecvError::Lost(gone)) if gone.peer == 2 => break,
+                Err(RecvError::Lost(gone)) => assert_eq!((gone.peer, gone.why), (1, Why::NeverJoined)),
+                other => panic!("{other:?}"),
+            }
+        }
+        drop(me);
+        other.join().unwrap();
+    });
+}
+
+/// Whoever finds that a peer sends nothing more, as it has left, is refused by it, too.
+pub fn one_that_has_left_takes_nothing() {
+    model("mesh::one_that_has_left_takes_nothing", Some(3), || {
+        let [me, peer] = seats::<u32, 2>(Barrier::Auto);
+        let mut me = me.join().unwrap();
+        let peer = thread::spawn(move || drop(peer.join().unwrap()));
+        assert_eq!(me.recv(), Err(RecvError::Closed));
+        assert!(me.send_to(1, 1).is_err());
+        peer.join().unwrap();
+    });
+}
+
+/// Between the two there is but one lane: a receiver that leaves has no close of its own sending to wake a sender with.
+pub fn a_consumer_that_leaves_wakes_a_producer() {
+    model("mesh::a_consumer_that_leaves_wakes_a_producer", Some(3), || {
+        let builder = Builder::new().roles([Role::Producer, Role::Consumer]).capacity(1).join_deadline(Duration::MAX);
+        let [me, peer]: [Seat<u32>; 2] = builder.build().unwrap().try_into().unwrap();
+        let mut me = me.join().unwrap();
+        me.try_send_to(1, 1).unwrap();
+        let peer = thread::spawn(move || drop(peer.join().unwrap()));
+        // One that it makes room for as it leaves is sent, and then nobody's.
+        while me.send_to(1, 2).is_ok() {}
+        peer.join().unwrap();
     });
 }

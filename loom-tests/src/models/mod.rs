@@ -81,7 +81,8 @@ macro_rules! every_model {
             mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
                 two_peers_ring_one_bell, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
-                a_panic_wakes_who_waits_for_it;
+                a_panic_wakes_who_waits_for_it, a_poll_that_watches_sees_a_seat_given_up, a_seat_given_up_wakes_a_sleeper,
+                one_that_has_left_takes_nothing, a_consumer_that_leaves_wakes_a_producer;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;

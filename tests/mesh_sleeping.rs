@@ -116,6 +116,22 @@ fn an_armed_endpoint_calls_its_hook_once_and_a_dropped_one_not_at_all() {
 }
 
 #[test]
+fn an_iterator_that_was_cut_short_waits_for_room() {
+    let [mut me, mut peer] = joined(2);
+    let (_, hook) = counting();
+    assert_eq!(me.try_send_iter_to(1, &mut (0..2)), Ok(2));
+    drop(me.arm(&hook).unwrap());
+    peer.try_recv().unwrap();
+    drop(me.arm(&hook).expect("all of it was sent: room is no news"));
+    assert_eq!(me.try_send_iter_to(1, &mut (0..2)), Ok(1));
+    let armed = me.arm(&hook).unwrap();
+    peer.try_recv().unwrap();
+    assert!(!armed.is_quiet());
+    drop(armed);
+    assert_eq!(me.arm(&hook).unwrap_err(), Ready::Room);
+}
+
+#[test]
 fn an_armed_endpoint_is_told_until_when_a_missing_seat_may_come() {
     let [me, _missing] = seats(1, Barrier::Auto);
     let mut me = me.join().unwrap();

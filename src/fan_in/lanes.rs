@@ -76,6 +76,9 @@ impl<T> Lanes<T> {
             for _ in class.from..class.to {
                 class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };
                 let lane = &mut self.lanes[class.last];
+                if !lane.end.ring.stirs() {
+                    continue;
+                }
                 // A turn is what the lane sees of its messages.
                 if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
                     (self.current, self.last) = (class.last, Some(lane.id));

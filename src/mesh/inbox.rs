@@ -72,7 +72,7 @@ impl<T> Inbox<T> {
         for _ in 0..self.lanes.len() {
             self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
             let lane = &mut self.lanes[self.current];
-            if lane.over {
+            if lane.over || !lane.end.ring.stirs() {
                 continue;
             }
             // A turn is what the lane sees of its messages.

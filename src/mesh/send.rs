@@ -89,7 +89,9 @@ impl<T> Endpoint<T> {
 
     /// Sends from `values` to `peer` until it ends or there is no room, and publishes what was sent together. Returns how many.
     ///
-    /// An item is taken out of the iterator only when it has a place. If the iterator panics, the items before are sent.
+    /// An item is taken out of the iterator only when it has a place. If the iterator panics, the items before are sent. Where the room ends
+    /// before the iterator does, as its size hint tells, the endpoint's sleep ends when there is room again, as after
+    /// [`Full`](TrySendError::Full); an iterator without such a hint is to be tried until that is the answer.
     ///
     /// # Errors
     /// No room at all, or the peer takes nothing any more; nothing was taken from the iterator then.
@@ -98,12 +100,18 @@ impl<T> Endpoint<T> {
         peer: usize,
         values: &mut impl Iterator<Item = T>,
     ) -> Result<usize, TrySendError<()>> {
-        let Some(lane) = self.lanes.out.to(peer) else { return Err(no_lane(peer, ()).into()) };
+        let Some(at) = self.lanes.out.at(peer) else { return Err(no_lane(peer, ()).into()) };
+        let lane = &mut self.lanes.out.lanes[at];
         let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, lane.end.ring.capacity());
-        if lane.end.reserve(most as u64) == 0 {
+        let room = lane.end.reserve(most as u64);
+        if room == 0 {
             return Err(self.refusal(peer, ()));
         }
-        Ok(lane.end.publishing().stage_iter(values))
+        let sent = lane.end.publishing().stage_iter(values);
+        if sent as u64 == room && values.size_hint().0 != 0 {
+            self.lanes.out.note_full(at);
+        }
+        Ok(sent)
     }
 
     /// Sends a copy of `value` to every peer that there is a lane to, waiting for room where need be. Returns how many took it: all

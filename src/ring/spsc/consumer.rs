@@ -94,6 +94,13 @@ impl<B: Backing> Consumer<B> {
         self.tail_seen.since(self.head)
     }
 
+    /// Whether a look might find something: a message that was not seen, or the end. Orders nothing. For whoever looks at many rings,
+    /// most of which are empty.
+    #[inline(always)]
+    pub(crate) fn stirs(&self) -> bool {
+        self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
+    }
+
     /// Looks how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
     #[inline(always)]
     pub(crate) fn look(&mut self, limit: u64) -> bool {

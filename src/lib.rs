@@ -12,6 +12,8 @@
 //! | many senders, one receiver, and the order between them matters | [`mpsc::channel`] | one total order |
 //! | many senders, one receiver, as fast as it goes | [`fan_in::channel`]: a lane for each sender | each sender its own |
 //! | a thread for each core, all of which send to each other; a runtime of my own on top | [`mesh::Builder`] | each pair its own |
+//! | calls between those threads, each with its answer | [`mesh::call`] | answers in any order |
+//! | buffers that go home to the core that made them, by any of these | [`pool::Pool`] | |
 //! | one thread that waits for several channels | [`spsc::Builder::receiver_bell`] with one [`wait::Bell`] | each channel its own |
 //! | two processes | [`shm::spsc`], [`shm::bytes`] (feature `shm`) | first in, first out |
 //! | many processes that send, one that receives | [`shm::fan_in`] | each sender its own |
@@ -115,6 +117,7 @@ pub mod fan_in;
 #[cfg(feature = "std")]
 pub mod mesh;
 pub mod mpsc;
+pub mod pool;
 mod ring;
 // Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]

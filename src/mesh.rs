@@ -87,6 +87,9 @@
 //!
 //! **Order.** First in, first out for each pair; none between pairs. Peers take turns of up to [`Builder::turn`] messages.
 //!
+//! **Answers.** [`call`] is a mesh whose messages are requests and their answers, with room for each answer reserved before its request
+//! leaves.
+//!
 //! # Leaving
 //!
 //! | a shard | its peers |
@@ -119,6 +122,7 @@
 //! * At most 1024 seats. Seats are not refilled: a shard that is gone stays gone.
 
 mod builder;
+pub mod call;
 mod endpoint;
 mod error;
 mod hub;

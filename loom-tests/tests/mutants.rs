@@ -76,7 +76,9 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::LeftLooks => &["queue::a_front_that_sends_before_a_future"],
         Site::EmptyCallsUp => &["queue::a_receiver_on_its_own_bell_calls_up"],
         Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
-        Site::PutOnPile | Site::TakePile => &["fan_in::the_end_waits_for_a_lane_just_opened"],
+        Site::PutOnPile | Site::TakePile => {
+            &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]
+        }
         Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
         Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
@@ -97,6 +99,9 @@ fn judges(site: Site) -> &'static [&'static str] {
         }
         Site::HandBack => &["mesh::a_task_is_not_forgotten"],
         Site::LeaveRefuses => &["mesh::one_that_has_left_takes_nothing"],
+        Site::RoomForAnswers => &["call::answers_find_room_beside_requests"],
+        Site::EndFailsCalls | Site::EndEndsWait => &["call::a_call_ends_with_its_peer"],
+        Site::CloseHome => &["pool::the_owner_goes_while_buffers_come_home"],
         Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

@@ -67,14 +67,22 @@ impl<T> Seat<T> {
     /// # Errors
     /// As [`Seat::join`]; `shard` has not run then.
     pub fn run<R>(self, shard: impl FnOnce(&mut Endpoint<T>) -> R) -> Result<R, JoinError> {
-        let mut endpoint = self.join()?;
-        match catch_unwind(AssertUnwindSafe(|| shard(&mut endpoint))) {
-            Ok(result) => Ok(result),
-            Err(payload) => {
-                endpoint.poison(message(&*payload));
-                drop(endpoint);
-                resume_unwind(payload)
-            }
+        Ok(run_with(self.join()?, shard, Endpoint::poison))
+    }
+}
+
+/// Runs `shard` and drops its endpoint. If it panics, `poison` is told first, and the panic goes on.
+pub(super) fn run_with<E, R>(
+    mut endpoint: E,
+    shard: impl FnOnce(&mut E) -> R,
+    poison: impl FnOnce(&mut E, Option<Text<str>>),
+) -> R {
+    match catch_unwind(AssertUnwindSafe(|| shard(&mut endpoint))) {
+        Ok(result) => result,
+        Err(payload) => {
+            poison(&mut endpoint, message(&*payload));
+            drop(endpoint);
+            resume_unwind(payload)
         }
     }
 }

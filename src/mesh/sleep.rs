@@ -147,6 +147,11 @@ impl<T> Armed<'_, T> {
         self.endpoint.hub.limit().left()
     }
 
+    /// Peers that may still send something, as far as the last look saw.
+    pub(super) fn open(&self) -> usize {
+        self.endpoint.lanes.inbox.open()
+    }
+
     /// Whether nobody has rung since.
     pub fn is_quiet(&self) -> bool {
         self.endpoint.side.is_quiet()

@@ -179,12 +179,20 @@ pub enum Site {
     HandBack,
     /// An endpoint that leaves refuses messages before it closes.
     LeaveRefuses,
+    /// A lane of calls has room for all answers beside all requests.
+    RoomForAnswers,
+    /// Calls to a peer whose lane is over fail.
+    EndFailsCalls,
+    /// An endpoint that waits for an answer looks for lanes that are over, too.
+    EndEndsWait,
+    /// A pool that ends closes its pile.
+    CloseHome,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 79] = [
+    pub const ALL: [Site; 83] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -264,6 +272,10 @@ impl Site {
         Site::GivenUpLooks,
         Site::HandBack,
         Site::LeaveRefuses,
+        Site::RoomForAnswers,
+        Site::EndFailsCalls,
+        Site::EndEndsWait,
+        Site::CloseHome,
     ];
 }
 

@@ -1,9 +1,12 @@
 //! A pile: anybody puts things on it, somebody takes all of them away at once. Lock-free.
 //!
-//! How lanes travel between the senders that open them and the receiver that reads them. Taking the whole pile with one swap leaves
-//! no room for the ABA problem of a stack that is taken apart node by node (Treiber 1986).
+//! How lanes travel between the senders that open them and the receiver that reads them, and how the buffers of a pool come home. Taking
+//! the whole pile with one swap leaves no room for the ABA problem of a stack that is taken apart node by node (Treiber 1986).
+//!
+//! A node belongs to one side at a time: to whoever holds its `Box`, from the exchange that puts it on the pile to the pile, from the swap
+//! that takes it off to the [`Taken`]. Closing is a swap too: what is put after it comes back.
 
-use super::order;
+use super::{OnDrop, order};
 use crate::sync::{AtomicPtr, Ordering};
 use alloc::boxed::Box;
 use core::ptr;
@@ -13,8 +16,9 @@ pub(crate) struct Pile<V> {
     top: AtomicPtr<Node<V>>,
 }
 
-struct Node<V> {
-    value: V,
+/// A thing that can be put on a pile without allocating.
+pub(crate) struct Node<V> {
+    pub(crate) value: V,
     below: *mut Node<V>,
 }
 
@@ -22,6 +26,17 @@ struct Node<V> {
 unsafe impl<V: Send> Send for Pile<V> {}
 // SAFETY: as above; a node is reached by its maker alone until it is on the pile, and by its taker alone once it is off.
 unsafe impl<V: Send> Sync for Pile<V> {}
+// SAFETY: `below` is followed only by whoever owns the node.
+unsafe impl<V: Send> Send for Node<V> {}
+// SAFETY: as above: a shared node shows its value alone.
+unsafe impl<V: Sync> Sync for Node<V> {}
+// SAFETY: it owns its nodes.
+unsafe impl<V: Send> Send for Taken<V> {}
+
+/// What lies on a closed pile: no node, which has an address that an allocator gave.
+fn closed<V>() -> *mut Node<V> {
+    ptr::dangling_mut()
+}
 
 impl<V> Pile<V> {
     pub(crate) fn new() -> Self {
@@ -34,22 +49,20 @@ impl<V> Pile<V> {
         self.top.load(Ordering::Relaxed).is_null()
     }
 
+    /// Puts a value down. A pile that is closed drops it.
     pub(crate) fn put(&self, value: V) {
-        let node = Box::into_raw(Box::new(Node { value, below: self.top.load(Ordering::Relaxed) }));
-        loop {
-            // SAFETY: the node is ours until the exchange succeeds.
-            let below = unsafe { (*node).below };
-            match self.top.compare_exchange_weak(below, node, order::put_on_pile(), Ordering::Relaxed) {
-                Ok(_) => return,
-                // SAFETY: as above.
-                Err(now) => unsafe { (*node).below = now },
-            }
-        }
+        // SAFETY: the pile is borrowed for longer.
+        drop(unsafe { put(self, Node::new(value)) });
     }
 
     /// Takes everything, the last one put first.
     pub(crate) fn take_all(&self) -> Taken<V> {
-        Taken(self.top.swap(ptr::null_mut(), order::take_pile()))
+        Taken::from_top(self.top.swap(ptr::null_mut(), order::take_pile()))
+    }
+
+    /// Takes everything, and from now on gives back what is put.
+    pub(crate) fn close(&self) -> Taken<V> {
+        Taken::from_top(self.top.swap(closed(), order::take_pile()))
     }
 }
 
@@ -59,27 +72,93 @@ impl<V> Drop for Pile<V> {
     }
 }
 
-/// What was taken off a pile.
+/// Puts `node` on the pile, or returns it if that is closed.
+///
+/// # Safety
+/// The pile lives until the node is on it. It is not touched after that: its owner may take the node and end the pile.
+unsafe fn put<V>(pile: *const Pile<V>, node: Box<Node<V>>) -> Option<Box<Node<V>>> {
+    let node = Box::into_raw(node);
+    // SAFETY: the pile lives until the exchange below has succeeded, which is the last use of this.
+    let top = unsafe { &(*pile).top };
+    let mut below = top.load(Ordering::Relaxed);
+    loop {
+        if below == closed() {
+            // SAFETY: `into_raw` made it, and it is on no pile.
+            return Some(unsafe { Box::from_raw(node) });
+        }
+        // SAFETY: the node is ours until the exchange succeeds.
+        unsafe { (*node).below = below };
+        match top.compare_exchange_weak(below, node, order::put_on_pile(), Ordering::Relaxed) {
+            Ok(_) => return None,
+            Err(now) => below = now,
+        }
+    }
+}
+
+/// Values that know the pile where they belong.
+pub(crate) trait Belongs: Sized {
+    fn home(&self) -> &Pile<Self>;
+}
+
+impl<V> Node<V> {
+    pub(crate) fn new(value: V) -> Box<Self> {
+        Box::new(Self { value, below: ptr::null_mut() })
+    }
+}
+
+impl<V: Belongs> Node<V> {
+    /// Puts the node on its pile, or returns it if that is closed.
+    pub(crate) fn go_home(self: Box<Self>) -> Option<Box<Self>> {
+        let home: *const Pile<V> = self.value.home();
+        // SAFETY: what `home` borrowed from the value stays while that is left alone, and the node is ours until it is on the pile.
+        unsafe { put(home, self) }
+    }
+}
+
+/// What was taken off a pile: a pile of one's own.
 pub(crate) struct Taken<V>(*mut Node<V>);
+
+impl<V> Taken<V> {
+    pub(crate) fn nothing() -> Self {
+        Self(ptr::null_mut())
+    }
+
+    fn from_top(top: *mut Node<V>) -> Self {
+        if top == closed() { Self::nothing() } else { Self(top) }
+    }
+
+    /// The top one, allocation and all.
+    #[inline]
+    pub(crate) fn next_node(&mut self) -> Option<Box<Node<V>>> {
+        if self.0.is_null() {
+            return None;
+        }
+        // SAFETY: `Box` made it, and the swap that took it off the pile made it ours, with all below.
+        let node = unsafe { Box::from_raw(self.0) };
+        self.0 = node.below;
+        Some(node)
+    }
+
+    /// Puts one on top.
+    #[inline]
+    pub(crate) fn put_node(&mut self, mut node: Box<Node<V>>) {
+        node.below = self.0;
+        self.0 = Box::into_raw(node);
+    }
+}
 
 impl<V> Iterator for Taken<V> {
     type Item = V;
 
     fn next(&mut self) -> Option<V> {
-        if self.0.is_null() {
-            return None;
-        }
-        // SAFETY: `put` made it with `Box`, and the swap of `take_all` made it ours, with all below.
-        let node = unsafe { Box::from_raw(self.0) };
-        self.0 = node.below;
-        Some(node.value)
+        self.next_node().map(|node| node.value)
     }
 }
 
 impl<V> Drop for Taken<V> {
     fn drop(&mut self) {
-        for value in self.by_ref() {
-            drop(value);
-        }
+        // Should the drop of one panic, the others are dropped all the same.
+        let rest = OnDrop(self, |taken: &mut Self| taken.for_each(drop));
+        rest.0.by_ref().for_each(drop);
     }
 }

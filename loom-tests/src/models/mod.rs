@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod bell;
+pub mod call;
 pub mod close;
 pub mod fan_in;
 pub mod fenced;
@@ -11,6 +12,7 @@ pub mod mpsc;
 pub mod mpsc_close;
 pub mod mpsc_wait;
 pub mod nap;
+pub mod pool;
 pub mod queue;
 pub mod restart;
 pub mod ring;
@@ -83,6 +85,10 @@ macro_rules! every_model {
                 two_peers_ring_one_bell, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
                 a_panic_wakes_who_waits_for_it, a_poll_that_watches_sees_a_seat_given_up, a_seat_given_up_wakes_a_sleeper,
                 one_that_has_left_takes_nothing, a_consumer_that_leaves_wakes_a_producer;
+            call: two_that_call_each_other_have_their_answers, one_that_calls_has_its_answer_fenced,
+                a_credit_is_used_again, answers_find_room_beside_requests, a_call_ends_with_its_peer, a_dropped_token_answers,
+                an_armed_endpoint_hears_the_answer_or_the_end, a_reply_is_awaited;
+            pool: a_buffer_comes_home_whole, a_buffer_travels_twice, the_owner_goes_while_buffers_come_home;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;

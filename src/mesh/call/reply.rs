@@ -1,0 +1,128 @@
+//! The two ends of one call: the caller's [`Reply`] and the server's [`Token`].
+
+use super::error::CallError;
+use super::shared::{Answer, Shared};
+use alloc::rc::Rc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// An answer to come. From [`Endpoint::try_call`](super::Endpoint::try_call).
+///
+/// The endpoint puts the answer here when it polls or waits; nothing else does. As a future it is woken then; it needs no particular
+/// runtime, and is cancel-safe. Dropped, the call goes on: its credit comes back when the answer does, which is dropped. A leaked one keeps
+/// its credit.
+#[must_use = "dropping it drops the answer"]
+pub struct Reply<Rep> {
+    shared: Rc<Shared<Rep>>,
+    peer: usize,
+    /// The call's number; none once its answer was taken.
+    call: Option<u32>,
+}
+
+impl<Rep> Reply<Rep> {
+    pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
+        Self { shared, peer, call: Some(call) }
+    }
+
+    /// Who was called.
+    pub fn peer(&self) -> usize {
+        self.peer
+    }
+
+    /// Whether there is an answer to take, or the reason why there will be none.
+    pub fn is_ready(&self) -> bool {
+        self.call.is_none_or(|call| self.shared.is_done(call))
+    }
+
+    /// Takes the answer if it has come, which frees the credit; else the reply comes back. Wait-free.
+    ///
+    /// # Errors
+    /// No answer so far: the reply. Inside: there will be none, and why.
+    pub fn try_take(mut self) -> Result<Result<Rep, CallError>, Self> {
+        self.take().ok_or(self)
+    }
+
+    fn take(&mut self) -> Option<Result<Rep, CallError>> {
+        let Some(call) = self.call else { return Some(Err(CallError::Taken)) };
+        let answer = self.shared.take(call)?;
+        self.call = None;
+        Some(answer)
+    }
+
+    pub(super) fn is_of(&self, shared: &Rc<Shared<Rep>>) -> bool {
+        Rc::ptr_eq(&self.shared, shared)
+    }
+}
+
+impl<Rep> Future for Reply<Rep> {
+    type Output = Result<Rep, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(call) = self.call else { return Poll::Ready(Err(CallError::Taken)) };
+        let poll = self.shared.poll(call, cx);
+        if poll.is_ready() {
+            self.call = None;
+        }
+        poll
+    }
+}
+
+impl<Rep> Drop for Reply<Rep> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call {
+            self.shared.drop_reply(call);
+        }
+    }
+}
+
+impl<Rep> fmt::Debug for Reply<Rep> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("peer", &self.peer).field("ready", &self.is_ready()).finish_non_exhaustive()
+    }
+}
+
+/// The right, and the duty, to answer one request. May be kept.
+///
+/// Dropped, it answers [`CallError::Refused`]. What it is given leaves when the handler returns, or with the next verb of the endpoint
+/// that it came from; if that is gone it is dropped, and the caller was told. A leaked one (`mem::forget`) leaves its caller waiting until this
+/// endpoint goes.
+#[must_use = "dropping it refuses the request"]
+pub struct Token<Rep> {
+    shared: Rc<Shared<Rep>>,
+    peer: u32,
+    call: u32,
+    owed: bool,
+}
+
+impl<Rep> Token<Rep> {
+    pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
+        Self { shared, peer: peer as u32, call, owed: true }
+    }
+
+    /// Who called.
+    pub fn peer(&self) -> usize {
+        self.peer as usize
+    }
+
+    /// Answers the request. Never waits, never allocates, and finds room.
+    pub fn answer(mut self, value: Rep) {
+        self.owed = false;
+        self.shared.answer(Answer { peer: self.peer, call: self.call, value: Some(value) });
+    }
+}
+
+impl<Rep> Drop for Token<Rep> {
+    fn drop(&mut self) {
+        if self.owed {
+            self.shared.answer(Answer { peer: self.peer, call: self.call, value: None });
+        }
+    }
+}
+
+impl<Rep> fmt::Debug for Token<Rep> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}

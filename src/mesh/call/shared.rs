@@ -1,0 +1,299 @@
+//! What an endpoint shares with the replies and tokens that it gave out, all on its thread.
+//!
+//! ```text
+//!            start           answer, end             take
+//!   Free ───────────► Waiting ──────────► Done ──────────────────► Free
+//!                        │ drop of the reply │ drop of the reply      ▲
+//!                        └─────► Dropped ────┴────────────────────────┘
+//!                                   answer, end
+//! ```
+//!
+//! A call holds its credit from start to `Free`. No code of the user's runs while a table is borrowed: values, wakers and errors are moved
+//! out first, and used or dropped after.
+
+use super::error::CallError;
+use crate::error::BuildError;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::mem::replace;
+use core::task::{Context, Poll, Waker};
+
+/// No call, in the list of free ones.
+const NONE: u32 = u32::MAX;
+
+/// The tables of one endpoint. `Send` as long as nobody joined.
+pub(super) struct Shared<Rep> {
+    calls: RefCell<Calls<Rep>>,
+    answers: RefCell<Answers<Rep>>,
+    /// Whether the endpoint is gone: no answer leaves any more.
+    over: Cell<bool>,
+}
+
+/// Calls of this endpoint.
+struct Calls<Rep> {
+    /// Grows as deep as calls are in flight at once, in memory that was reserved.
+    list: Vec<Call<Rep>>,
+    free: u32,
+    /// Most calls to one peer.
+    credits: u32,
+    peers: Box<[Credits]>,
+    /// Calls without an answer, to all peers.
+    waiting: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Credits {
+    used: u32,
+    /// Of these, calls without an answer.
+    waiting: u32,
+}
+
+struct Call<Rep> {
+    peer: u32,
+    state: State<Rep>,
+}
+
+enum State<Rep> {
+    /// With the next one of the list of free calls.
+    Free(u32),
+    Waiting(Option<Waker>),
+    /// Nobody waits for the answer.
+    Dropped,
+    Done(Result<Rep, CallError>),
+}
+
+/// Answers that tokens were given and that have not left, in order.
+struct Answers<Rep> {
+    list: Vec<Option<Answer<Rep>>>,
+    /// Those before have left.
+    next: usize,
+}
+
+/// An answer on its way out; without a value, a refusal.
+pub(super) struct Answer<Rep> {
+    pub(super) peer: u32,
+    pub(super) call: u32,
+    pub(super) value: Option<Rep>,
+}
+
+impl<Rep> Shared<Rep> {
+    /// Room for `credits` calls to each of `lanes` peers, of `shards` seats, and as many from them.
+    pub(super) fn new(shards: usize, lanes: usize, credits: u32) -> Result<Self, BuildError> {
+        let room = lanes.saturating_mul(credits as usize);
+        if room >= NONE as usize {
+            let max = (NONE - 1) as usize / lanes;
+            return Err(BuildError::CapacityTooLarge { requested: credits as usize, max });
+        }
+        let (mut calls, mut answers) = (Vec::new(), Vec::new());
+        let entry = size_of::<Call<Rep>>().saturating_add(size_of::<Option<Answer<Rep>>>());
+        let no_memory = |_| BuildError::OutOfMemory { bytes: room.checked_mul(entry) };
+        calls.try_reserve_exact(room).map_err(no_memory)?;
+        answers.try_reserve_exact(room).map_err(no_memory)?;
+        let peers = core::iter::repeat_n(Credits::default(), shards).collect();
+        let calls = Calls { list: calls, free: NONE, credits, peers, waiting: 0 };
+        let answers = Answers { list: answers, next: 0 };
+        Ok(Self { calls: RefCell::new(calls), answers: RefCell::new(answers), over: Cell::new(false) })
+    }
+
+    /// Takes a credit for `peer`, which has a lane, and returns the number of the call; `None` if there is none.
+    pub(super) fn start(&self, peer: usize) -> Option<u32> {
+        let calls = &mut *self.calls.borrow_mut();
+        let credits = calls.peers.get_mut(peer).filter(|peer| peer.used < calls.credits)?;
+        let fresh = Call { peer: peer as u32, state: State::Waiting(None) };
+        let at = match calls.list.get_mut(calls.free as usize) {
+            Some(call) => {
+                let at = calls.free;
+                if let State::Free(next) = replace(call, fresh).state {
+                    calls.free = next;
+                }
+                at
+            }
+            None => {
+                calls.list.push(fresh);
+                calls.list.len() as u32 - 1
+            }
+        };
+        credits.used += 1;
+        credits.waiting += 1;
+        calls.waiting += 1;
+        Some(at)
+    }
+
+    /// A call that was not sent gives its credit back.
+    pub(super) fn cancel(&self, call: u32) {
+        self.drop_reply(call);
+        // Nobody waits for it, nobody sends it: as if its refusal had come.
+        self.arrive(call, Err(CallError::Taken));
+    }
+
+    /// The answer to a call has come, or the end of it.
+    pub(super) fn arrive(&self, call: u32, answer: Result<Rep, CallError>) {
+        // In a statement of its own: the borrow ends here.
+        let (unclaimed, waker) = self.calls.borrow_mut().arrive(call, answer);
+        drop(unclaimed);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Fails all calls to a peer that have no answer, with what `error` says. Whether there were any.
+    pub(super) fn fail(&self, peer: usize, mut error: impl FnMut() -> CallError) -> bool {
+        let mut any = false;
+        for call in 0.. {
+            let calls = self.calls.borrow();
+            if calls.peers[peer].waiting == 0 {
+                break;
+            }
+            let Some(found) = calls.list.get(call as usize) else { break };
+            let waits = found.peer as usize == peer && matches!(found.state, State::Waiting(_) | State::Dropped);
+            drop(calls);
+            if waits {
+                any = true;
+                self.arrive(call, Err(error()));
+            }
+        }
+        any
+    }
+
+    /// The answer to a call, if it has come: its credit is free then.
+    pub(super) fn take(&self, call: u32) -> Option<Result<Rep, CallError>> {
+        self.calls.borrow_mut().take(call)
+    }
+
+    pub(super) fn is_done(&self, call: u32) -> bool {
+        self.calls.borrow().list.get(call as usize).is_some_and(|call| matches!(call.state, State::Done(_)))
+    }
+
+    /// The answer to a call; without one, has the context's task woken when it comes.
+    pub(super) fn poll(&self, call: u32, cx: &Context<'_>) -> Poll<Result<Rep, CallError>> {
+        if let Some(answer) = self.take(call) {
+            return Poll::Ready(answer);
+        }
+        if !self.calls.borrow().has_waker(call, cx.waker()) {
+            let waker = cx.waker().clone();
+            let old = self.calls.borrow_mut().wake_later(call, waker);
+            drop(old);
+        }
+        Poll::Pending
+    }
+
+    /// Nobody waits for the answer to a call any more.
+    pub(super) fn drop_reply(&self, call: u32) {
+        let dropped = self.calls.borrow_mut().drop_reply(call);
+        drop(dropped);
+    }
+
+    /// Credits for `peer` that are free.
+    pub(super) fn credits(&self, peer: usize) -> usize {
+        let calls = self.calls.borrow();
+        calls.peers.get(peer).map_or(0, |peer| (calls.credits - peer.used) as usize)
+    }
+
+    /// Calls to `peer` without an answer.
+    pub(super) fn waiting(&self, peer: usize) -> usize {
+        self.calls.borrow().peers.get(peer).map_or(0, |peer| peer.waiting as usize)
+    }
+
+    /// Whether any call has no answer.
+    pub(super) fn waits(&self) -> bool {
+        self.calls.borrow().waiting != 0
+    }
+
+    /// An answer, or a refusal, that is to leave. At most as many as calls of the peers are open: they fit what was reserved.
+    pub(super) fn answer(&self, answer: Answer<Rep>) {
+        if self.over.get() {
+            return;
+        }
+        self.answers.borrow_mut().list.push(Some(answer));
+    }
+
+    /// The next one to send.
+    pub(super) fn next_answer(&self) -> Option<Answer<Rep>> {
+        let answers = &mut *self.answers.borrow_mut();
+        while let Some(answer) = answers.list.get_mut(answers.next) {
+            answers.next += 1;
+            if let Some(answer) = answer.take() {
+                return Some(answer);
+            }
+        }
+        // Of what has left only empty places remain.
+        answers.list.clear();
+        answers.next = 0;
+        None
+    }
+
+    /// The endpoint is gone: nothing leaves any more.
+    pub(super) fn close(&self) {
+        self.over.set(true);
+    }
+}
+
+/// What is to be dropped once the table is not borrowed any more.
+type Unclaimed<Rep> = Option<Result<Rep, CallError>>;
+
+impl<Rep> Calls<Rep> {
+    /// Notes an answer. Returns it if nobody waits for it, and whom to wake.
+    fn arrive(&mut self, at: u32, answer: Result<Rep, CallError>) -> (Unclaimed<Rep>, Option<Waker>) {
+        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent.
+        let Some(call) = self.list.get_mut(at as usize) else { return (Some(answer), None) };
+        let peer = call.peer as usize;
+        let out = match &mut call.state {
+            State::Waiting(waker) => {
+                let waker = waker.take();
+                call.state = State::Done(answer);
+                (None, waker)
+            }
+            State::Dropped => {
+                self.free(at);
+                (Some(answer), None)
+            }
+            State::Free(_) | State::Done(_) => return (Some(answer), None),
+        };
+        self.peers[peer].waiting -= 1;
+        self.waiting -= 1;
+        out
+    }
+
+    fn take(&mut self, at: u32) -> Option<Result<Rep, CallError>> {
+        let call = self.list.get_mut(at as usize).filter(|call| matches!(call.state, State::Done(_)))?;
+        let State::Done(answer) = replace(&mut call.state, State::Dropped) else { return None };
+        self.free(at);
+        Some(answer)
+    }
+
+    fn drop_reply(&mut self, at: u32) -> (Unclaimed<Rep>, Option<Waker>) {
+        let answer = self.take(at);
+        let waker = match self.list.get_mut(at as usize) {
+            Some(Call { state, .. }) if matches!(state, State::Waiting(_)) => match replace(state, State::Dropped) {
+                State::Waiting(waker) => waker,
+                _ => None,
+            },
+            _ => None,
+        };
+        (answer, waker)
+    }
+
+    /// The place of a call and its credit are free.
+    fn free(&mut self, at: u32) {
+        let call = &mut self.list[at as usize];
+        call.state = State::Free(self.free);
+        self.free = at;
+        self.peers[call.peer as usize].used -= 1;
+    }
+
+    /// Has `waker` woken when the call has its answer. Returns what was there.
+    fn wake_later(&mut self, at: u32, waker: Waker) -> Option<Waker> {
+        match self.list.get_mut(at as usize) {
+            Some(Call { state: State::Waiting(old), .. }) => old.replace(waker),
+            _ => Some(waker),
+        }
+    }
+
+    fn has_waker(&self, at: u32, waker: &Waker) -> bool {
+        match self.list.get(at as usize) {
+            Some(Call { state: State::Waiting(Some(old)), .. }) => old.will_wake(waker),
+            _ => false,
+        }
+    }
+}

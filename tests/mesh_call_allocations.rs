@@ -1,0 +1,84 @@
+//! Once its threads have joined, a mesh of calls allocates nothing. Alone in its program: it counts what is allocated.
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
+
+use ringmail::mesh::Builder;
+use ringmail::mesh::call::{Endpoint, Reply, Token};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+thread_local! {
+    /// By this thread: the test's harness has one of its own.
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATED.try_with(|n| n.set(n.get() + 1));
+        // SAFETY: the caller's promise is the callee's condition.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the callee's condition.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CREDITS: usize = 4;
+
+#[test]
+fn nothing_is_allocated_after_the_join() {
+    let seats = Builder::new().shards(3).build_calls::<u64, u64>(CREDITS).unwrap();
+    let ends: Vec<Endpoint<u64, u64>> = seats.into_iter().map(|seat| seat.join().unwrap()).collect();
+    let [mut me, mut a, b] = <[Endpoint<u64, u64>; 3]>::try_from(ends).ok().unwrap();
+    let mut kept: Vec<Token<u64>> = Vec::with_capacity(CREDITS);
+    let mut replies: Vec<Reply<u64>> = Vec::with_capacity(2 * CREDITS);
+
+    let before = ALLOCATED.get();
+    let (mut sum, mut refused, mut no_credit) = (0, 0, 0);
+    for _ in 0..1000 {
+        for n in 0..CREDITS as u64 {
+            replies.push(me.try_call(1, n).unwrap());
+            drop(me.try_call(2, n).unwrap());
+        }
+        no_credit += usize::from(me.try_call(1, 9).unwrap_err().is_no_credit());
+        // All tokens are kept, then all answers are waiting to leave at once.
+        a.poll(9, |_, _, _, token| kept.push(token));
+        drop(kept.pop());
+        kept.drain(..).for_each(|token| token.answer(1));
+        a.flush();
+        replies.push(a.try_call(0, 5).unwrap());
+        assert!(me.park_timeout(Duration::ZERO).is_some());
+        me.poll(99, |_, _, n, token| token.answer(n));
+        a.poll(9, |_, _, _, _| ());
+        for reply in replies.drain(..) {
+            match reply.try_take().unwrap() {
+                Ok(n) => sum += n,
+                Err(_) => refused += 1,
+            }
+        }
+        // The third shard serves nobody: its calls stay in flight, and hold their credits.
+        if me.in_flight(2) == CREDITS {
+            break;
+        }
+    }
+    for _ in 0..1000 {
+        let reply = me.try_call(1, 3).unwrap();
+        a.poll(9, |_, _, n, token| token.answer(n));
+        sum += me.wait(reply, |_, _, _, _| ()).unwrap();
+    }
+    drop(b); // fails them
+    me.poll(9, |_, _, _, _| ());
+    me.finish();
+    let allocated = ALLOCATED.get() - before;
+    assert_eq!((allocated, sum, refused, no_credit), (0, 3 + 5 + 3000, 1, 1));
+    assert_eq!((me.in_flight(2), me.next_lost()), (0, None));
+}

@@ -66,6 +66,7 @@ macro_rules! rows {
 }
 
 mod many;
+mod mesh;
 
 const SPINNING: &[Contender] = rows![
     "ringmail" => spinning::<Ringmail, u64>,
@@ -243,6 +244,17 @@ pub const SUITES: &[Suite] = &[
     many::futures("mpsc-async-4", "4 senders, async"),
     many::payloads::<8>("mpsc-payload-64", "4 senders, 64 bytes"),
     many::payloads::<32>("mpsc-payload-256", "4 senders, 256 bytes"),
+    mesh::ones::<2>("mesh-all-2", "2 shards, all to all"),
+    mesh::ones::<4>("mesh-all-4", "4 shards, all to all"),
+    mesh::ones::<8>("mesh-all-8", "8 shards, all to all"),
+    mesh::ones::<16>("mesh-all-16", "16 shards, all to all"),
+    mesh::batches::<2>("mesh-batch-2", "2 shards, all to all, batches"),
+    mesh::batches::<4>("mesh-batch-4", "4 shards, all to all, batches"),
+    mesh::batches::<8>("mesh-batch-8", "8 shards, all to all, batches"),
+    mesh::batches::<16>("mesh-batch-16", "16 shards, all to all, batches"),
+    mesh::spinning::<2>("mesh-hop-2", "2 shards, hop"),
+    mesh::sleeping::<16>("mesh-hop-16", "16 shards, hop"),
+    mesh::polls("mesh-idle", "idle peers"),
 ];
 
 /// The suites that `name` selects.

@@ -1,4 +1,4 @@
-//! One slice of several senders: the same as a [`duel`](crate::duel::duel), with more threads than cores.
+//! One slice of several senders, or of several equals: the same as a [`duel`](crate::duel::duel), with more threads than cores.
 //!
 //! ```text
 //!   A  sender 0, 2, …      warm-up │ 0 probes, the rest sleep │ gate │ work ······ │ 0 probes, the rest sleep
@@ -147,6 +147,66 @@ where
         let robbed = if count == 1 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
         Outcome {
             elapsed: received.end.saturating_duration_since(start),
+            floor: [found[0], found[1]],
+            robbed,
+            parked: parts().map(|part| part.counts.parked).sum(),
+            latency: 0.0,
+        }
+    })
+}
+
+/// Runs equals against each other: first with `warm`, then with `n`, timed. Each is called with all of it, and knows its share.
+///
+/// Each is made on its thread by what is handed over here, and stays there; half of them are on core A, half on B. Timed is from the
+/// first thread through the gate to the last to end. The calling thread becomes the first of them and stays pinned.
+///
+/// [`Outcome::robbed`] is as of a [`crowd`]: zero with more threads than cores.
+///
+/// # Panics
+/// If there are fewer than two.
+pub fn team<M, W>(env: &Env, warm: u64, n: u64, members: Vec<M>) -> Outcome
+where
+    M: FnOnce() -> W + Send,
+    W: FnMut(u64),
+{
+    let count = members.len();
+    assert!(count >= 2, "a team of {count}");
+    let (meeting, floor) = (Meeting::new(count), Floor::default());
+    let probing = env.a != env.b;
+    let mut members = members.into_iter().enumerate();
+    let (_, first) = members.next().expect("there are two at least");
+    pin(env.a);
+    thread::scope(|scope| {
+        let (meeting, floor) = (&meeting, &floor);
+        let others: Vec<_> = members
+            .map(|(at, member)| {
+                scope.spawn(move || {
+                    pin(if at % 2 == 0 { env.a } else { env.b });
+                    let (mut work, mut probe) = (member(), Probe::new(floor));
+                    work(warm);
+                    let stop = || match at {
+                        1 => meeting.probe(|| {
+                            if probing {
+                                probe.answer()
+                            }
+                        }),
+                        _ => meeting.stand_aside(),
+                    };
+                    part(meeting, stop, || work(n))
+                })
+            })
+            .collect();
+        let (mut work, mut probe, mut found) = (first(), Probe::new(floor), Vec::with_capacity(2));
+        work(warm);
+        let stop = || found.push(meeting.probe(|| if probing { probe.measure() } else { 0.0 }));
+        let mine = part(meeting, stop, || work(n));
+        let others: Vec<Part> = others.into_iter().map(|t| t.join().expect("a thread of the team panicked")).collect();
+        let parts = || others.iter().chain([&mine]);
+        let start = parts().map(|part| part.start).min().unwrap_or(mine.start);
+        let end = parts().map(|part| part.end).max().unwrap_or(mine.end);
+        let robbed = if count == 2 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
+        Outcome {
+            elapsed: end.saturating_duration_since(start),
             floor: [found[0], found[1]],
             robbed,
             parked: parts().map(|part| part.counts.parked).sum(),

@@ -40,6 +40,9 @@ slices.
 Each pair runs on memory of its own that no earlier pair has used. A channel is built on the pinned thread of its
 receiver, so that thread touches it first, and a floor line likewise by the thread that reads it.
 
+`mesh` has one mesh of all the cores in place of a pair's channels: the message goes from endpoint to endpoint, while the
+endpoints of the other cores poll. Its memory is given back after each visit, and a later pair may get it again.
+
 `ipc` takes in a second process: its slices, over two channels in shared memory, alternate with those of the threads and
 of the floor on the same two cores, so that all ratios are of one run.";
 
@@ -49,6 +52,7 @@ Examples:
   ringmail latency --cores 0-7,16 --cell p99       some cores; p99 in the cells
   ringmail latency --cores physical --html r.html  one core per SMT group; a page to share
   ringmail latency pair 0 4 --duration 10s         two cores in depth
+  ringmail latency mesh --cell ratio               every pair through one mesh of the cores, over the pair's floor
   ringmail latency ipc                             between two processes, beside two threads and the floor
   ringmail latency --json - | jq '.pairs[0]'       the report as data
   taskset -c 2,3 ringmail latency --quiet          inside a smaller set of cores
@@ -124,6 +128,8 @@ pub(crate) struct Output {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
+    /// Through a mesh of all the cores: endpoint to endpoint of each pair, while the others poll
+    Mesh,
     /// One pair only
     Pair {
         /// Core of the thread that sends first and keeps the time
@@ -146,6 +152,7 @@ impl What {
     /// The verb, and the cores that it names.
     pub(crate) fn cores(&self) -> (&'static str, Option<[usize; 2]>) {
         match self {
+            Self::Mesh => ("mesh", None),
             Self::Pair { a, b } => ("pair", Some([*a, *b])),
             #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
             Self::Ipc { a, b } => ("ipc", a.zip(*b).map(|(a, b)| [a, b])),
@@ -168,6 +175,11 @@ impl Latency {
     /// Whether to measure between two processes as well as between two threads.
     pub(crate) fn between_processes(&self) -> bool {
         self.what.as_ref().is_some_and(|what| what.cores().0 == "ipc")
+    }
+
+    /// Whether to measure through a mesh of all cores.
+    pub(crate) fn through_a_mesh(&self) -> bool {
+        matches!(self.what, Some(What::Mesh))
     }
 }
 
@@ -272,6 +284,19 @@ mod tests {
             assert_eq!(latency.seed, Some(7));
             assert!(matches!(latency.what, Some(What::Pair { a: 0, b: 4 })));
         }
+    }
+
+    #[test]
+    fn mesh_takes_cores_by_the_list_alone() {
+        let mesh = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).ok()?;
+            let Command::Latency(latency) = cli.command else { panic!("{line} is another verb") };
+            assert!(latency.through_a_mesh() && !latency.between_processes());
+            Some(latency.cores)
+        };
+        assert_eq!(mesh("ringmail latency mesh"), Some(None));
+        assert_eq!(mesh("ringmail latency mesh --cores 0-3"), Some(Some("0-3".into())));
+        assert_eq!(mesh("ringmail latency mesh 0 1"), None);
     }
 
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]

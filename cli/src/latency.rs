@@ -45,6 +45,7 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
             quantum_ns: clock_info.quantum_ns,
             stop,
             processes: args.between_processes(),
+            mesh: args.through_a_mesh().then(|| selection.cores.iter().map(|core| core.id).collect()),
         },
         payload: args.payload,
         cores: selection.cores.iter().map(|core| core.id).collect(),
@@ -81,6 +82,7 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
         settings: Settings {
             seed: job.seed,
             between_processes: job.plan.processes,
+            mesh_shards: job.plan.mesh.as_ref().map(|cores| cores.len()),
             payload_bytes: job.payload,
             capacity: job.plan.capacity,
             wait: args.wait.name(),

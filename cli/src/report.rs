@@ -62,6 +62,9 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Between two processes, and between two threads beside it; else between threads alone.
     pub(crate) between_processes: bool,
+    /// Endpoints of the mesh that the messages went through; absent if each pair had channels of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mesh_shards: Option<usize>,
     pub(crate) payload_bytes: usize,
     pub(crate) capacity: usize,
     pub(crate) wait: &'static str,

@@ -38,11 +38,13 @@ impl Selection {
                 ids = vec![a.min(b), a.max(b)];
                 vec![[a, b]]
             }
-            Some((_, None)) => {
+            Some(("ipc", None)) => {
                 ids.truncate(2);
                 ids.first_chunk().copied().into_iter().collect()
             }
-            None => ids.iter().enumerate().flat_map(|(at, &a)| ids[at + 1..].iter().map(move |&b| [a, b])).collect(),
+            Some((_, None)) | None => {
+                ids.iter().enumerate().flat_map(|(at, &a)| ids[at + 1..].iter().map(move |&b| [a, b])).collect()
+            }
         };
         if ids.len() < 2 {
             return Err(Failure::usage(format!(

@@ -4,6 +4,7 @@
 mod asynchronous;
 mod batch;
 pub mod many;
+pub mod mesh;
 mod pingpong;
 mod stream;
 mod wake;

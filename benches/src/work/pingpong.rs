@@ -72,6 +72,7 @@ pub fn bare(env: &Env, n: u64, _peer: &'static str) -> Outcome {
     per_trip(outcome, n)
 }
 
-fn per_trip(outcome: Outcome, n: u64) -> Outcome {
+/// The outcome of `n` trips, or hops, or polls: the time of one.
+pub(super) fn per_trip(outcome: Outcome, n: u64) -> Outcome {
     Outcome { latency: outcome.elapsed.as_nanos() as f64 / n as f64, ..outcome }
 }

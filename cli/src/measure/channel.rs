@@ -3,12 +3,15 @@
 //! The sender writes every word of a message and the receiver reads and checks every word, so that the figures hold for
 //! messages whose contents matter. The answer carries other words than the question.
 
+use std::any::Any;
+use std::sync::mpsc;
 use std::time::Instant;
 
 use ringmail::WaitStrategy;
 use ringmail::error::BuildError;
 use ringmail::spsc::{Builder, Receiver, Sender};
 
+use super::pair::{Plan, Wire};
 use super::{Halt, RoundTrip, Turn};
 use crate::args::Wait;
 
@@ -71,6 +74,34 @@ impl<const N: usize> Link<N> for Threads<N> {
     }
 }
 
+/// One side's part in setting the channels up: each builds the one that it receives from, and swaps the far ends.
+pub(super) struct Swap<const N: usize> {
+    give: mpsc::SyncSender<Sender<Message<N>>>,
+    take: mpsc::Receiver<Sender<Message<N>>>,
+}
+
+/// Both sides' parts.
+pub(super) fn wires<const N: usize>() -> [Swap<N>; 2] {
+    let (to_a, from_b) = mpsc::sync_channel(1);
+    let (to_b, from_a) = mpsc::sync_channel(1);
+    [Swap { give: to_b, take: from_b }, Swap { give: to_a, take: from_a }]
+}
+
+impl<const N: usize> Wire<N> for Swap<N> {
+    type Link = Threads<N>;
+
+    fn connect(self, plan: &Plan) -> Result<Threads<N>, Halt> {
+        let (far, receiver) = build::<N>(plan.capacity, plan.wait).map_err(|error| Halt::Build(error.to_string()))?;
+        self.give.send(far).map_err(|_| Halt::Gone)?;
+        let sender = self.take.recv_timeout(plan.patience()).map_err(|_| Halt::Gone)?;
+        Ok(Threads { sender, receiver })
+    }
+
+    fn keep(link: Threads<N>) -> Box<dyn Any + Send> {
+        Box::new(link)
+    }
+}
+
 /// One side's end of a link.
 #[derive(Debug)]
 pub(crate) struct ChannelEnd<L, const N: usize> {
@@ -82,6 +113,10 @@ pub(crate) struct ChannelEnd<L, const N: usize> {
 impl<L: Link<N>, const N: usize> ChannelEnd<L, N> {
     pub(crate) fn new(link: L) -> Self {
         Self { link, last: 0, deadline: Instant::now() }
+    }
+
+    pub(super) fn into_link(self) -> L {
+        self.link
     }
 
     #[inline]

@@ -12,6 +12,7 @@ pub(crate) mod clock;
 pub(crate) mod floor;
 mod gather;
 pub(crate) mod jitter;
+mod mesh;
 pub(crate) mod pair;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) mod process;
@@ -217,7 +218,10 @@ fn visit(
         let start: Start = process::start::<WORDS>;
         #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
         let start: Start = |_, _| Err(Halt::Process("there are no channels between processes on this system".into()));
-        pair::visit::<WORDS>(plan, cores, trips, extent, plan.processes.then_some(start))
+        match &plan.mesh {
+            Some(all) => mesh::visit::<WORDS>(plan, all, cores, trips, extent),
+            None => pair::visit(plan, cores, channel::wires::<WORDS>(), trips, extent, plan.processes.then_some(start)),
+        }
     })
 }
 
@@ -237,6 +241,7 @@ mod tests {
             quantum_ns: 10.0,
             stop: Arc::default(),
             processes: false,
+            mesh: None,
         };
         let pairs = vec![[0, 1]; pairs];
         Job { plan, payload: 8, cores: vec![0, 1], pairs, budget, duration: None, samples: None, seed: 1 }

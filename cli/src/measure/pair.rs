@@ -26,9 +26,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use ringmail::affinity::{current_core, spawn_pinned};
-use ringmail::spsc::Sender;
 
-use super::channel::{self, ChannelEnd, Message, Threads};
+use super::channel::{ChannelEnd, Link};
 use super::clock::{Clock, trips_per_sample};
 use super::floor::{FloorEnd, Line};
 use super::stats;
@@ -56,6 +55,15 @@ pub(crate) struct Plan {
     pub(crate) stop: Arc<AtomicBool>,
     /// Whether to measure between two processes as well.
     pub(crate) processes: bool,
+    /// The cores of the mesh to measure through, if it is one.
+    pub(crate) mesh: Option<Arc<[usize]>>,
+}
+
+impl Plan {
+    /// How long a thread waits for its peer while both set up.
+    pub(super) fn patience(&self) -> Duration {
+        if self.processes { START + PATIENCE } else { PATIENCE }
+    }
 }
 
 /// Where a visit ends, whichever comes first.
@@ -113,24 +121,34 @@ impl Other {
     }
 }
 
-/// Ends that a thread builds for its peer.
-struct Offer<const N: usize> {
-    sender: Sender<Message<N>>,
-    line: Arc<Line>,
+/// How one side comes by its link.
+pub(crate) trait Wire<const N: usize>: Send + 'static {
+    type Link: Link<N>;
+    /// On the side's own thread, which is pinned.
+    fn connect(self, plan: &Plan) -> Result<Self::Link, Halt>;
+    /// What of it can be kept from being used again; on the same thread, when both are done.
+    fn keep(link: Self::Link) -> Box<dyn Any + Send>;
 }
 
 /// Both ends of one thread, and an allocation that keeps them off pages that others have touched.
-struct Ends<const N: usize> {
-    channel: ChannelEnd<Threads<N>, N>,
+struct Ends<L, const N: usize> {
+    channel: ChannelEnd<L, N>,
     floor: FloorEnd,
-    _spacer: Vec<u8>,
+    spacer: Vec<u8>,
 }
 
-/// Measures the pair once with messages of `N` words; `trips` are those of an earlier visit, if there was one. `start`: how to
-/// start the other process, if there is to be one.
-pub(crate) fn visit<const N: usize>(
+impl<L: Link<N>, const N: usize> Ends<L, N> {
+    fn keep<W: Wire<N, Link = L>>(self) -> Box<dyn Any + Send> {
+        Box::new((W::keep(self.channel.into_link()), self.floor, self.spacer))
+    }
+}
+
+/// Measures the pair once with messages of `N` words, over what the `wires` come by; `trips` are those of an earlier visit, if there
+/// was one. `start`: how to start the other process, if there is to be one.
+pub(crate) fn visit<W: Wire<N>, const N: usize>(
     plan: &Plan,
     [a, b]: [usize; 2],
+    [wire_a, wire_b]: [W; 2],
     trips: Option<Trips>,
     extent: Extent,
     start: Option<Start>,
@@ -142,13 +160,17 @@ pub(crate) fn visit<const N: usize>(
     let ring = start.map(|_| ring);
     let (plan_a, plan_b) = (plan.clone(), plan.clone());
     let book = Book::new(plan, extent);
-    let answering =
-        spawn_pinned(b, move || answer(meet::<N>(&plan_b, to_a, from_a)?, &plan_b, ring)).map_err(|e| e.to_string())?;
+    let answering = spawn_pinned(b, move || {
+        let (side, ends) = answer(meet(wire_b, &plan_b, to_a, from_a)?, &plan_b, ring)?;
+        Ok::<_, Halt>((side, ends.keep::<W>()))
+    })
+    .map_err(|e| e.to_string())?;
     let timing = spawn_pinned(a, move || {
         // While the answering thread sleeps: they share its core. What this frees only this thread has touched.
         let process = start.map(|start| start(&plan_a, b)).transpose()?;
         let other = process.map(|process| Other { process, bell });
-        time(meet::<N>(&plan_a, to_b, from_b)?, other, &plan_a, trips, extent, book)
+        let (visit, ends) = time(meet(wire_a, &plan_a, to_b, from_b)?, other, &plan_a, trips, extent, book)?;
+        Ok::<_, Halt>((visit, ends.keep::<W>()))
     });
     // Should the first thread not start, its half of the meeting is gone and the second ends by itself.
     let timed = timing.map(|thread| thread.join());
@@ -198,31 +220,27 @@ impl Book {
 }
 
 /// Builds what this thread owns, on this thread, and swaps the far ends with the peer.
-fn meet<const N: usize>(
+fn meet<W: Wire<N>, const N: usize>(
+    wire: W,
     plan: &Plan,
-    give: mpsc::SyncSender<Offer<N>>,
-    take: mpsc::Receiver<Offer<N>>,
-) -> Result<Ends<N>, Halt> {
+    give: mpsc::SyncSender<Arc<Line>>,
+    take: mpsc::Receiver<Arc<Line>>,
+) -> Result<Ends<W::Link, N>, Halt> {
     // Two pages off what came before: the thread that sets up a pair must also be the first to touch its pages.
     let spacer = vec![1_u8; 8192];
-    let (sender, receiver) = channel::build::<N>(plan.capacity, plan.wait).map_err(|e| Halt::Build(e.to_string()))?;
+    let channel = ChannelEnd::new(wire.connect(plan)?);
     let line = Line::new();
-    give.send(Offer { sender, line: Arc::clone(&line) }).map_err(|_| Halt::Gone)?;
-    let patience = if plan.processes { START + PATIENCE } else { PATIENCE };
-    let offer = take.recv_timeout(patience).map_err(|_| Halt::Gone)?;
-    Ok(Ends {
-        channel: ChannelEnd::new(Threads { sender: offer.sender, receiver }),
-        floor: FloorEnd::new(offer.line, line),
-        _spacer: spacer,
-    })
+    give.send(Arc::clone(&line)).map_err(|_| Halt::Gone)?;
+    let out = take.recv_timeout(plan.patience()).map_err(|_| Halt::Gone)?;
+    Ok(Ends { channel, floor: FloorEnd::new(out, line), spacer })
 }
 
 /// The answering thread; it waits for the `bell`, if there is one, while another process answers on its core.
-fn answer<const N: usize>(
-    mut ends: Ends<N>,
+fn answer<L: Link<N>, const N: usize>(
+    mut ends: Ends<L, N>,
     plan: &Plan,
     bell: Option<mpsc::Receiver<()>>,
-) -> Result<(Side, Ends<N>), Halt> {
+) -> Result<(Side, Ends<L, N>), Halt> {
     let mut side = Side::begin();
     loop {
         ends.floor.begin(Instant::now() + plan.slice + PATIENCE);
@@ -241,14 +259,14 @@ fn answer<const N: usize>(
 }
 
 /// The timing thread.
-fn time<const N: usize>(
-    mut ends: Ends<N>,
+fn time<L: Link<N>, const N: usize>(
+    mut ends: Ends<L, N>,
     mut other: Option<Other>,
     plan: &Plan,
     trips: Option<Trips>,
     extent: Extent,
     book: Book,
-) -> Result<(Visit, Ends<N>), Halt> {
+) -> Result<(Visit, Ends<L, N>), Halt> {
     let Book { mut floor, mut channel, mut processes, mut slice, mut slices_ns, mut processes_ns } = book;
     let mut side = Side::begin();
     let trips = match trips {
@@ -298,8 +316,8 @@ fn time<const N: usize>(
 }
 
 /// Finds out how many round trips make a sample, from the shortest in a few short slices. Begins and ends at the floor.
-fn pilot<const N: usize>(
-    ends: &mut Ends<N>,
+fn pilot<L: Link<N>, const N: usize>(
+    ends: &mut Ends<L, N>,
     mut other: Option<&mut Other>,
     plan: &Plan,
     slice: &mut Histogram<u64>,

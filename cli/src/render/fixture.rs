@@ -32,6 +32,7 @@ pub(crate) fn report(cores: usize) -> Report {
         settings: Settings {
             seed: 42,
             between_processes: false,
+            mesh_shards: None,
             payload_bytes: 8,
             capacity: 64,
             wait: "spin",

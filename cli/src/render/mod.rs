@@ -65,7 +65,12 @@ pub(crate) struct Range {
 /// One sentence on what was measured.
 pub(crate) fn subject(report: &Report) -> String {
     let settings = &report.settings;
-    let lead = "Round trip (RTT, not halved) over two SPSC channels, one message in flight";
+    let over = match settings.mesh_shards {
+        None => "two SPSC channels".to_owned(),
+        Some(2) => "a mesh of 2 cores".to_owned(),
+        Some(shards) => format!("a mesh of {shards} cores, where the others poll"),
+    };
+    let lead = format!("Round trip (RTT, not halved) over {over}, one message in flight");
     let who = if settings.between_processes { ", between two processes and, beside that, two threads" } else { "" };
     let (bytes, capacity, wait) = (settings.payload_bytes, settings.capacity, settings.wait);
     format!("{lead}{who}: {bytes} B messages, capacity {capacity}, wait {wait}, seed {}.", settings.seed)

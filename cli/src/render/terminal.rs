@@ -241,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mesh_is_named_with_its_size() {
+        let mut report = fixture::report(4);
+        for (shards, words) in
+            [(2, "over a mesh of 2 cores, one"), (4, "over a mesh of 4 cores, where the others poll, one")]
+        {
+            report.settings.mesh_shards = Some(shards);
+            let text = draw(&report, Cell::P50, Look { width: 200, ..PLAIN });
+            assert!(text.contains(words), "{text}");
+        }
+    }
+
+    #[test]
     fn no_line_exceeds_any_width() {
         for cores in [2, 4, 12] {
             for width in [10, 20, 33, 60, 80, 100, 200] {

@@ -1,0 +1,222 @@
+//! The round trip through a mesh: from endpoint to endpoint of the pair, while the endpoints of all other cores poll.
+//!
+//! ```text
+//!   timing thread     floor | mesh | floor | mesh | floor … quit
+//!   answering thread  echo  | echo | echo  | echo | echo
+//!   any other core    poll  | poll | poll  | poll | poll
+//! ```
+//!
+//! Each visit has a mesh of its own. An endpoint cannot leave its thread, so nothing of the mesh is kept from being used again.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ringmail::affinity::spawn_pinned;
+use ringmail::mesh::{Builder, Endpoint, Seat, SendTimeoutError, TryRecvError, TrySendError};
+
+use super::Halt;
+use super::channel::{Link, Message, strategy};
+use super::pair::{self, Extent, Plan, Trips, Visit, Wire};
+
+/// Measures the pair `cores` once, through a mesh of `all` the cores.
+pub(super) fn visit<const N: usize>(
+    plan: &Plan,
+    all: &[usize],
+    cores: [usize; 2],
+    trips: Option<Trips>,
+    extent: Extent,
+) -> Result<Visit, String> {
+    let others = all.iter().copied().filter(|core| !cores.contains(core)).collect::<Vec<_>>();
+    // Seats 0 and 1 are the pair's. The lanes to a seat are made present on the core that joins it.
+    let mesh = Builder::new().shards(2 + others.len()).capacity(plan.capacity).wait(strategy(plan.wait)).populate(true);
+    let mut seats = mesh.build::<Message<N>>().map_err(|error| Halt::Build(error.to_string()).to_string())?.into_iter();
+    let (Some(a), Some(b)) = (seats.next(), seats.next()) else { return Err(Halt::Gone.to_string()) };
+    let idle = Idle::start(others.into_iter().zip(seats))?;
+    let visit = pair::visit(plan, cores, [Join { seat: a, peer: 1 }, Join { seat: b, peer: 0 }], trips, extent, None);
+    idle.stop()?;
+    visit
+}
+
+/// The threads of the cores that are not of the pair.
+struct Idle {
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Result<(), Halt>>>,
+}
+
+impl Idle {
+    fn start<const N: usize>(seats: impl Iterator<Item = (usize, Seat<Message<N>>)>) -> Result<Self, String> {
+        let mut idle = Self { over: Arc::default(), threads: Vec::new() };
+        for (core, seat) in seats {
+            let over = Arc::clone(&idle.over);
+            let thread = spawn_pinned(core, move || poll(seat, &over)).map_err(|error| error.to_string())?;
+            idle.threads.push(thread);
+        }
+        Ok(idle)
+    }
+
+    /// Ends them; whether one got what was not for it.
+    fn stop(mut self) -> Result<(), String> {
+        self.over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            match thread.join() {
+                Ok(polled) => polled.map_err(|halt| halt.to_string())?,
+                Err(_) => return Err("a polling thread panicked; please report this".to_owned()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Polls until it is over, as a shard does that nobody sends to.
+fn poll<const N: usize>(seat: Seat<Message<N>>, over: &AtomicBool) -> Result<(), Halt> {
+    let mut endpoint = join(seat)?;
+    while !over.load(Ordering::Relaxed) {
+        if endpoint.poll(1, |_, _| ()).received != 0 {
+            return Err(Halt::Corrupt);
+        }
+        std::hint::spin_loop();
+    }
+    Ok(())
+}
+
+fn join<const N: usize>(seat: Seat<Message<N>>) -> Result<Endpoint<Message<N>>, Halt> {
+    seat.join().map_err(|error| Halt::Build(error.to_string()))
+}
+
+/// One side of the pair before it has joined.
+struct Join<const N: usize> {
+    seat: Seat<Message<N>>,
+    peer: usize,
+}
+
+impl<const N: usize> Wire<N> for Join<N> {
+    type Link = Through<N>;
+
+    fn connect(self, _plan: &Plan) -> Result<Through<N>, Halt> {
+        Ok(Through { endpoint: join(self.seat)?, peer: self.peer })
+    }
+
+    fn keep(_link: Through<N>) -> Box<dyn Any + Send> {
+        Box::new(())
+    }
+}
+
+/// An endpoint, and whom it talks to.
+struct Through<const N: usize> {
+    endpoint: Endpoint<Message<N>>,
+    peer: usize,
+}
+
+impl<const N: usize> Link<N> for Through<N> {
+    #[inline]
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
+        let message = match self.endpoint.try_send_to(self.peer, message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(message)) => message,
+            Err(TrySendError::Gone(_)) => return Err(Halt::Gone),
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.endpoint.send_to_timeout(self.peer, message, left).map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => Halt::Silent,
+            SendTimeoutError::Gone(_) => Halt::Gone,
+        })
+    }
+
+    #[inline]
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
+        let (from, message) = match self.endpoint.try_recv() {
+            Ok(came) => came,
+            Err(TryRecvError::Empty) => self.wait(deadline)?,
+            Err(_) => return Err(Halt::Gone),
+        };
+        if from == self.peer { Ok(message) } else { Err(Halt::Corrupt) }
+    }
+}
+
+impl<const N: usize> Through<N> {
+    #[inline]
+    fn wait(&mut self, deadline: Instant) -> Result<(usize, Message<N>), Halt> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.endpoint.recv_timeout(left).map_err(|error| match error {
+            ringmail::mesh::RecvTimeoutError::Timeout => Halt::Silent,
+            ringmail::mesh::RecvTimeoutError::Lost(_) | ringmail::mesh::RecvTimeoutError::Closed => Halt::Gone,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ringmail::affinity::Topology;
+
+    use super::*;
+    use crate::args::Wait;
+    use crate::measure::clock::Clock;
+
+    fn plan(wait: Wait) -> Plan {
+        Plan {
+            capacity: 4,
+            wait,
+            slice: Duration::from_millis(1),
+            clock: Clock::choose(None),
+            quantum_ns: 10.0,
+            stop: Arc::default(),
+            processes: false,
+            mesh: None,
+        }
+    }
+
+    /// Two cores; `None` if there is only one.
+    fn pair() -> Option<[usize; 2]> {
+        Topology::detect().unwrap().allowed().first_chunk().copied()
+    }
+
+    fn seats(shards: usize) -> std::vec::IntoIter<Seat<Message<4>>> {
+        Builder::new().shards(shards).capacity(4).build().unwrap().into_iter()
+    }
+
+    #[test]
+    fn a_pair_is_measured_while_others_poll() {
+        let Some([a, b]) = pair() else { return };
+        let mut seats = seats(4);
+        let wires = [1, 0].map(|peer| Join { seat: seats.next().unwrap(), peer });
+        // On a core of the pair, for there may be no other.
+        let idle = Idle::start([b, b].into_iter().zip(seats)).unwrap();
+        let extent = Extent { time: Duration::from_secs(1), samples: 20 };
+        let visit = pair::visit(&plan(Wait::Yield), [a, b], wires, None, extent, None).unwrap();
+        idle.stop().unwrap();
+        assert!(!visit.channel.is_empty() && !visit.floor.is_empty() && !visit.slices_ns.is_empty());
+    }
+
+    #[test]
+    fn a_message_to_one_that_only_polls_is_noticed() {
+        let Some([a, _]) = pair() else { return };
+        let mut seats = seats(2);
+        let mut sender = seats.next().unwrap().join().unwrap();
+        let mut idle = Idle::start([a].into_iter().zip(seats)).unwrap();
+        sender.try_send_to(1, [1; 4]).unwrap();
+        assert_eq!(idle.threads.pop().unwrap().join().unwrap(), Err(Halt::Corrupt));
+        idle.stop().unwrap();
+    }
+
+    #[test]
+    fn a_missing_peer_ends_the_wait() {
+        let mut seats = seats(2);
+        let mut here = Join { seat: seats.next().unwrap(), peer: 1 }.connect(&plan(Wait::Park)).unwrap();
+        let there = seats.next().unwrap().join().unwrap();
+        assert_eq!(here.receive(Instant::now()), Err(Halt::Silent), "present but silent");
+        drop(there);
+        assert_eq!(here.receive(Instant::now() + Duration::from_secs(60)), Err(Halt::Gone));
+        assert_eq!(here.send([1; 4], Instant::now()), Err(Halt::Gone));
+    }
+}

@@ -84,6 +84,26 @@ impl Random {
     }
 }
 
+/// As libFuzzer's builds are: with `RUSTFLAGS="--cfg ringmail_guard_pages"` an access beyond a mapping ends this program too.
+#[cfg(all(ringmail_guard_pages, feature = "shm", target_os = "linux"))]
+#[test]
+fn behind_each_mapping_is_a_page_that_nobody_may_touch() {
+    let _alone = alone();
+    let scratch = fuzz::shm_file::Scratch::make();
+    let builder = || ringmail::shm::fan_in::Builder::<u64>::new(scratch.name()).lanes(3).capacity(512);
+    let _sides =
+        (builder().open_receiver().unwrap(), builder().open_sender().unwrap(), builder().open_sender().unwrap());
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let ends = |line: &&str| line.ends_with(&scratch.name());
+    let guarded = |line: &str| {
+        let end = line.split(['-', ' ']).nth(1).unwrap();
+        maps.lines().any(|next| next.starts_with(&format!("{end}-")) && next.contains(" ---p "))
+    };
+    let mapped: Vec<&str> = maps.lines().filter(ends).collect();
+    assert_eq!(mapped.len(), 3 * (3 + 1 + 1), "{mapped:#?}");
+    assert!(mapped.iter().all(|line| guarded(line)), "{maps}");
+}
+
 #[test]
 fn the_corpus_holds() {
     let _alone = alone();

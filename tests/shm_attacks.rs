@@ -4,7 +4,7 @@
 
 use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, OpenError, Peer, RecvError, TryRecvError, TrySendError};
+use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError};
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -192,6 +192,31 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     drop(sender(&dir.file()));
     let _tx = sender(&dir.file());
     assert_eq!(rx.try_recv(), Ok(2));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+
+    // To a sender: what happened first is told first, though it finds the channel closed.
+    let dir = Scratch::new("between-receivers");
+    let mut tx = sender(&dir.file());
+    dies(&dir.file(), "receiver", 0);
+    drop(receiver(&dir.file()));
+    assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::PeerDied)));
+    assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::Disconnected)));
+    dies(&dir.file(), "receiver", 0);
+    let mut rx = receiver(&dir.file());
+    rx.close();
+    assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::PeerDied))));
+    assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::Disconnected))));
+}
+
+/// Of several that died since somebody looked, one death is told; what they sent is received.
+#[test]
+fn deaths_between_two_looks_are_one_piece_of_news() {
+    let dir = Scratch::new("several");
+    let mut rx = receiver(&dir.file());
+    (1..=3).for_each(|message| dies(&dir.file(), "sender", message));
+    let _tx = sender(&dir.file());
+    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Ok(2), Ok(3)]);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A directory of this test's own in memory, gone with it.
@@ -42,40 +42,50 @@ fn receiver(name: &str) -> Result<Receiver<u64>, OpenError> {
 
 /// Whichever of many race for a side, one gets it.
 fn race(role: Role) {
-    // Whoever comes second asks for a while: so, some at a time.
-    const AT_A_TIME: usize = 8;
+    // Whoever comes second asks for a while, asleep between: so, many at a time. Each pair of threads has races one after the other.
+    const PAIRS: usize = 50;
     let dir = Scratch::new(&format!("race{role:?}"));
+    let wins: Vec<[AtomicU32; 2]> = (0..1000).map(|_| Default::default()).collect();
+    let starts: Vec<Barrier> = (0..PAIRS).map(|_| Barrier::new(2)).collect();
     std::thread::scope(|scope| {
-        for lane in 0..AT_A_TIME {
-            let dir = &dir;
+        for racer in 0..2 * PAIRS {
+            let (dir, wins, pair) = (&dir, &wins, racer / 2);
+            let start = &starts[pair];
             scope.spawn(move || {
-                for round in 0..1000 / AT_A_TIME {
-                    let name = dir.0.join(format!("{lane}-{round}")).to_string_lossy().into_owned();
-                    let start = Barrier::new(2);
-                    let open = || {
-                        start.wait();
-                        let won = match role {
-                            Role::Sender => sender(&name).map(|tx| (Some(tx), None)),
-                            Role::Receiver => receiver(&name).map(|rx| (None, Some(rx))),
-                        };
-                        start.wait();
-                        match won {
-                            Ok(_) => true,
-                            Err(OpenError::Taken { role: taken, .. }) if taken == role => false,
-                            Err(error) => panic!("{error}"),
+                for (race, wins) in wins.iter().enumerate().skip(pair).step_by(PAIRS) {
+                    let name = dir.0.join(race.to_string()).to_string_lossy().into_owned();
+                    start.wait();
+                    let won = match role {
+                        Role::Sender => sender(&name).map(|tx| (Some(tx), None)),
+                        Role::Receiver => receiver(&name).map(|rx| (None, Some(rx))),
+                    };
+                    // Whoever has it keeps it until the other has asked for the last time.
+                    start.wait();
+                    let code = match won {
+                        Ok(_) => WON,
+                        Err(OpenError::Taken { role: taken, .. }) if taken == role => LOST,
+                        // Not a panic: the other would wait for this thread for ever.
+                        Err(error) => {
+                            eprintln!("{name}: {error}");
+                            FAILED
                         }
                     };
-                    let wins = std::thread::scope(|scope| {
-                        let other = scope.spawn(open);
-                        [open(), other.join().unwrap()]
-                    });
-                    assert_ne!(wins[0], wins[1], "{name}");
-                    fs::remove_file(&name).unwrap();
+                    wins[racer % 2].store(code, Ordering::Relaxed);
                 }
             });
         }
     });
+    for (race, wins) in wins.into_iter().enumerate() {
+        let mut wins = wins.map(AtomicU32::into_inner);
+        wins.sort_unstable();
+        assert_eq!(wins, [WON, LOST], "race {race}");
+    }
 }
+
+/// How a race ended for one of the two; 0 if it was not run.
+const WON: u32 = 1;
+const LOST: u32 = 2;
+const FAILED: u32 = 3;
 
 #[test]
 fn of_a_thousand_races_of_two_senders_each_has_one_winner() {

@@ -41,7 +41,11 @@ struct World {
 fn hostile(data: &[u8], more: usize) {
     let mut input = Input::new(data);
     let scratch = Scratch::make();
-    let capacity = 1 + input.below(17);
+    // A whole page of them is 512: then the first word beyond the ring is beyond the mapping.
+    let capacity = match input.below(18) {
+        17 => 512,
+        n => 1 + n,
+    };
     let tx = builder(&scratch).capacity(capacity).open_sender().expect("a fresh segment");
     let rx = builder(&scratch).open_receiver().expect("the other side");
     let (words, model) = (scratch.words(), Some(VecDeque::new()));

@@ -106,6 +106,13 @@ impl Session {
         begun.max(observe(&self.epoch, order::see_session()))
     }
 
+    /// Whether there was one, and the last one ended in order.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn has_left(&self) -> bool {
+        let last = self.last();
+        last != 0 && observe(&self.left, order::see_left()) >= last
+    }
+
     /// How many messages were sent in `session`, which is over, and before it; `end` is where the ring ended when it was looked at after that.
     /// `None` if two have been set up since.
     #[cfg(not(ringmail_loom))]

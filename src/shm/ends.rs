@@ -4,9 +4,9 @@ use super::error::{Ended, OpenError, RecvError, SendError};
 use super::header::Header;
 use super::message::Schema;
 use super::place::Place;
-use super::segment::{self, Asked, Held, Layout, Taken};
+use super::segment::{self, Asked, Free, Held, Layout, Taken};
 use super::side::{self, Peer, Side, Waited};
-use super::sys::{self, Map, Ring, Role};
+use super::sys::{self, Map, Pages, Ring, Role, Seats};
 use crate::ring::cursor::Position;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::failpoint::point;
@@ -18,6 +18,8 @@ use crate::wait::{Deadline, Parked, WaitStrategy};
 use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
@@ -39,16 +41,34 @@ pub(super) fn open(
 ) -> Result<Opened, OpenError> {
     let path = place.path()?;
     let header = Header::new(layout, schema);
-    let Taken { held, lane, map: file, layout } = segment::take(place, &path, &header, layout, asked, role)?;
+    let lane_is = |file: &File, layout: &Layout, lane| lane_is(file, layout, lane, &path);
+    let Taken { held, lane, map: file, layout } = segment::take(place, &path, &header, layout, asked, role, lane_is)?;
     let lanes = if role == Role::Sender { lane..lane + 1 } else { 0..layout.lanes };
     let mut maps = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let map = Map::new(&file, &layout, lane, Some(role), place.pages).map_err(segment::failed("map", &path))?;
         point!();
-        side::check_words(&map, &layout)?;
-        maps.push(Arc::new(map));
+        let map = Arc::new(map);
+        // A receiver of many lanes finds the bad ones when it looks there, and tells them.
+        if role == Role::Sender || layout.lanes == 1 {
+            side::check_words(&map, &layout)?;
+        }
+        side::check_counts(side::sessions(&map, role).0)?;
+        maps.push(map);
     }
     Ok(Opened { maps, layout, held })
+}
+
+/// What a lane is to whoever wants to send on it.
+fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<Free, OpenError> {
+    let map = Map::new(file, layout, lane, None, Pages::default()).map_err(segment::failed("map", path))?;
+    let unnoted = layout.kind.is_bytes() && side::records(&map).is_none();
+    if unnoted || side::check_words(&map, layout).is_err() {
+        return Ok(Free::Damaged);
+    }
+    // With the receiver's side taken, and closed on this lane: it reads nothing here until the next one comes.
+    let has_receiver = || sys::is_taken(file, Seats::RECEIVER).map_err(segment::failed("look at the locks of", path));
+    Ok(if map.consumer().session.has_left() && has_receiver()? { Free::Closed } else { Free::Good })
 }
 
 /// The sending end. Dropping it closes it.
@@ -151,11 +171,16 @@ impl<T> Tx<T> {
         if self.ring.is_corrupt() {
             return Some(Ended::Corrupted);
         }
-        if self.closed || self.ring.is_closed() {
+        if self.closed {
             return Some(Ended::Disconnected);
         }
-        self.ring.count_full();
-        self.side.news(&self.map.consumer().session).map(|session| self.side.tell(session))
+        let over = self.ring.is_closed();
+        if !over {
+            self.ring.count_full();
+        }
+        // In the order of events: who died had the side before whoever closed it since.
+        let died = self.side.news(&self.map.consumer().session).map(|session| self.side.tell(session));
+        died.or(over.then_some(Ended::Disconnected))
     }
 }
 

@@ -65,7 +65,7 @@ pub enum OpenError {
         /// The process that says so of itself; of another pid namespace it may mean nothing.
         pid: u32,
     },
-    /// Every lane of the channel has a sender.
+    /// Every lane of the channel has a sender, but for those that a sender before has damaged.
     NoFreeLane {
         /// Lanes that the channel has.
         lanes: usize,
@@ -163,7 +163,7 @@ impl fmt::Display for OpenError {
             Self::NoFreeLane { lanes } => {
                 write!(
                     f,
-                    "each of the channel's {lanes} lanes has a sender: make the channel with more lanes, or end a sender"
+                    "none of the channel's {lanes} lanes is free: make the channel with more lanes, or end a sender"
                 )
             }
             Self::Lanes { lanes, most } => write!(f, "a channel cannot have {lanes} lanes: ask for 1 to {most}"),
@@ -209,7 +209,8 @@ impl From<BuildError> for OpenError {
 pub enum Ended {
     /// It closed. Somebody may open it again.
     Disconnected,
-    /// It ended without closing: the kernel has taken its lock back. Somebody may take its place.
+    /// It ended without closing: the kernel has taken its lock back. Somebody may take its place. Told once for all that died between two
+    /// looks, before the end of whoever came after them.
     PeerDied,
     /// It wrote what cannot be. This handle does nothing any more.
     Corrupted,

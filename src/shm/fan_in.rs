@@ -21,7 +21,7 @@
 //! touch no common word, and none of them can hold up another.
 //!
 //! **Lanes.** Their number is fixed when the channel is made. [`Builder::open_sender`] takes the first that nobody has; what an earlier sender
-//! left there is received first.
+//! left there is received first. It passes by a lane that a sender has damaged, and one that the receiver has closed unless that is the last.
 //!
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
 //! any; of those that one `drain` takes together, all count.
@@ -36,7 +36,7 @@
 pub use super::lanes::{Departed, RecvError, TryRecvError};
 pub use super::spsc::Sender;
 
-use super::ends::{self, Opened};
+use super::ends::{self, Opened, Rx};
 use super::error::OpenError;
 use super::header::Header;
 use super::lanes::{LANES, Lanes};
@@ -119,10 +119,11 @@ impl<T: Message> Builder<T> {
         self
     }
 
-    /// Opens a sending side, on the first lane that nobody has; makes the channel if it is not there.
+    /// Opens a sending side, on the first lane that nobody has; makes the channel if it is not there. A lane whose words cannot be is passed
+    /// by, and so is one that the receiver which is there has closed, unless no other is free.
     ///
     /// # Errors
-    /// The channel is another one, all of its lanes have a sender, or the system refused: see [`OpenError`].
+    /// The channel is another one, all of its lanes have a sender or are damaged, or the system refused: see [`OpenError`].
     pub fn open_sender(self) -> Result<Sender<T>, OpenError> {
         Ok(Sender::begin(self.open(Role::Sender)?, self.wait))
     }
@@ -178,18 +179,17 @@ pub struct Receiver<T: Message> {
 impl<T: Message> Receiver<T> {
     /// Takes the next message if there is one now, with its lane. A number of steps that is bounded by that of the lanes.
     ///
-    /// Does not ask the kernel whether senders live: [`Receiver::peer`] and the verbs that wait do. A message counts as received
-    /// once this has returned it: at most once, should this process be killed.
+    /// Asks the kernel whether senders live only now and then: at the end of a lane's turn, or where nothing is found, one time in 4096. Else
+    /// [`Receiver::peer`] and the verbs that wait do. A message counts as received once this has returned it: at most once, should this
+    /// process be killed.
     ///
     /// # Errors
-    /// `Empty`; `Departed`, once for a sender whose lane was taken by another after its death, or who wrote what cannot be; or
-    /// `Disconnected`.
+    /// `Empty`; `Departed`, once for a sender that died or wrote what cannot be; or `Disconnected`.
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError> {
-        match self.take() {
-            Some(found) => Ok(found),
-            None => Err(self.lanes.gone(false).map_or(TryRecvError::Empty, TryRecvError::from)),
-        }
+        let found = self.lanes.try_take(take_one)?;
+        self.last = Some(found.0);
+        Ok(found)
     }
 
     /// As [`Receiver::try_recv_from`], the message alone.
@@ -203,7 +203,8 @@ impl<T: Message> Receiver<T> {
 
     /// Takes the next message, with its lane, waiting for one if need be; also for senders where there was never one.
     ///
-    /// While it waits, a sender's death is noticed within 100 ms.
+    /// While it waits, a sender's death is noticed within 100 ms; where there is always something and it need not, after at most 4096 turns
+    /// of other lanes.
     ///
     /// # Errors
     /// `Departed`, once for a sender that died or wrote what cannot be; `Disconnected` once all have ended and nothing is left.
@@ -246,7 +247,7 @@ impl<T: Message> Receiver<T> {
     }
 
     /// Hands up to `max` of the messages that the next lane with any has now to `f`, with the lane, then frees their places together. Returns
-    /// how many. Should this process be killed meanwhile, or `f` panic, all of them come again.
+    /// how many. Should this process be killed meanwhile, or `f` panic, all of them come again. Who is gone is told by the other verbs.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(usize, T)) -> usize {
         let Some((lane, mut taking)) = self.lanes.taking() else { return 0 };
         let there = taking.from.ring.available(max as u64) as usize;
@@ -314,11 +315,7 @@ impl<T: Message> Receiver<T> {
 
     #[inline]
     fn take(&mut self) -> Option<(usize, T)> {
-        let found = self.lanes.take(|rx| {
-            let value = rx.read()?;
-            rx.free(1);
-            Some(value)
-        })?;
+        let found = self.lanes.take(take_one)?;
         self.last = Some(found.0);
         Some(found)
     }
@@ -341,6 +338,13 @@ impl<T: Message> Receiver<T> {
             }
         }
     }
+}
+
+#[inline]
+fn take_one<T: Message>(rx: &mut Rx<T>) -> Option<T> {
+    let value = rx.read()?;
+    rx.free(1);
+    Some(value)
 }
 
 impl<T: Message> fmt::Debug for Receiver<T> {

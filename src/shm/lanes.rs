@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Messages of one lane before it is the next one's turn.
 const BUDGET: u32 = 64;
+/// Looks that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
+const LOOKS: u32 = 4096;
 /// Lanes of a channel where nobody asks for others.
 pub(super) const LANES: usize = 16;
 
@@ -117,6 +119,8 @@ pub(super) struct Lanes<T> {
     /// Whose turn it is, and for how many messages more.
     at: usize,
     budget: u32,
+    /// Looks until the kernel is to be asked.
+    looks: u32,
     closed: bool,
     wait: WaitStrategy,
 }
@@ -124,7 +128,7 @@ pub(super) struct Lanes<T> {
 impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
-        Self { maps, lanes: Rx::begin_all(opened, wait), at: 0, budget: BUDGET, closed: false, wait }
+        Self { maps, lanes: Rx::begin_all(opened, wait), at: 0, budget: BUDGET, looks: LOOKS, closed: false, wait }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -139,21 +143,56 @@ impl<T> Lanes<T> {
         self.lanes.iter()
     }
 
-    /// Whatever `read` finds in the lane whose turn it is, or in the next that has something.
+    /// Whatever `read` finds in the lane whose turn it is, or in the next that has something. Nothing also once in a while, after which
+    /// [`Lanes::gone`] asks the kernel: see [`Lanes::is_due`].
     #[inline]
     pub(super) fn take<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
         // The first lane twice: its turn may be over, and all others empty.
-        for _ in 0..=self.lanes.len() {
+        for turn in 0..=self.lanes.len() {
             if self.budget != 0 {
                 if let Some(found) = read(&mut self.lanes[self.at]) {
                     self.budget -= 1;
                     return Some((self.at, found));
                 }
             }
+            if turn == 0 {
+                self.looks = self.looks.saturating_sub(1);
+                if self.looks == 0 {
+                    return None;
+                }
+            }
             self.at = if self.at + 1 == self.lanes.len() { 0 } else { self.at + 1 };
             self.budget = BUDGET;
         }
         None
+    }
+
+    /// As [`Lanes::take`]; where nothing is found, why.
+    #[inline]
+    pub(super) fn try_take<R>(
+        &mut self,
+        mut read: impl FnMut(&mut Rx<T>) -> Option<R>,
+    ) -> Result<(usize, R), TryRecvError> {
+        match self.take(&mut read) {
+            Some(found) => Ok(found),
+            None => self.try_again(read),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_again<R>(&mut self, read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Result<(usize, R), TryRecvError> {
+        let due = self.is_due();
+        match self.gone(false) {
+            Some(gone) => Err(gone.into()),
+            None if due => self.take(read).ok_or(TryRecvError::Empty),
+            None => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Whether nothing was found because the kernel is to be asked first: then there may be something.
+    fn is_due(&self) -> bool {
+        self.looks == 0
     }
 
     /// Counts `n` more messages that were taken from the lane whose turn it is.
@@ -163,22 +202,36 @@ impl<T> Lanes<T> {
 
     /// Begins to take from the next lane that has something, to be freed together.
     pub(super) fn taking(&mut self) -> Option<(usize, Taking<'_, T>)> {
-        let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
+        let mut found = self.take(|rx| rx.is_ready().then_some(()));
+        if found.is_none() && self.is_due() {
+            // There is no way to say here who is gone: the next verb that has one asks.
+            self.looks = 2;
+            found = self.take(|rx| rx.is_ready().then_some(()));
+            self.looks = 0;
+        }
+        let (lane, ()) = found?;
         Some((lane, Taking::new(&mut self.lanes[lane])))
     }
 
-    /// Where nothing was found: who is gone, each told once. `ask`: whether to ask the kernel. `None` also if there is something after all.
+    /// Where nothing was found: who is gone, each told once. `ask`: whether to ask the kernel; it is asked in any case if that is due.
+    /// `None` also if there is something after all.
     #[cold]
     #[inline(never)]
-    pub(super) fn gone(&mut self, ask: bool) -> Option<Gone> {
+    fn gone(&mut self, ask: bool) -> Option<Gone> {
         if self.closed {
             return Some(Gone::All);
         }
+        let due = self.is_due();
+        if due {
+            self.looks = LOOKS;
+        }
         let (mut used, mut open) = (false, false);
         for (lane, rx) in self.lanes.iter_mut().enumerate() {
-            match rx.verdict(ask) {
+            match rx.verdict(ask || due) {
                 Verdict::Unused => {}
                 Verdict::Open => open = true,
+                // It must not hide who is gone from a receiver that always has something.
+                Verdict::Ready if due => open = true,
                 Verdict::Ready => return None,
                 Verdict::Over => used = true,
                 Verdict::Ended(epoch, why) => {

@@ -256,16 +256,16 @@ impl Drop for Held {
 }
 
 impl Held {
-    /// Takes the first of these that nobody has, and says which; else gives the file back.
+    /// Takes the first of these that nobody has, and says which lane's it is; else gives the file back.
     fn take_one(
         lock: File,
-        seats: impl Iterator<Item = Seats>,
+        seats: impl Iterator<Item = (Seats, u32)>,
         path: &Path,
     ) -> Result<Result<(Self, u32), File>, OpenError> {
-        for (seats, i) in seats.zip(0..) {
+        for (seats, lane) in seats {
             point!();
             if sys::take(&lock, seats).map_err(failed("lock", path))? {
-                return Ok(Ok((Self { lock, seats, pid: std::process::id() }, i)));
+                return Ok(Ok((Self { lock, seats, pid: std::process::id() }, lane)));
             }
         }
         Ok(Err(lock))
@@ -286,7 +286,27 @@ pub(super) struct Taken {
     pub(super) layout: Layout,
 }
 
-/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free.
+/// What is known of a lane that no sender has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Free {
+    Good,
+    /// Its positions, counts or notes cannot be: nobody can send there any more.
+    Damaged,
+    /// The receiver that is there does not read it.
+    Closed,
+}
+
+/// Lanes that a sender passes by, a bit each.
+struct Passed {
+    /// The segment that they are of.
+    file: File,
+    damaged: u128,
+    closed: u128,
+}
+
+/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free and, by `lane_is`, good;
+/// a closed one only if there is no other.
+#[allow(clippy::too_many_arguments, reason = "what to open, how, and as whom")]
 pub(super) fn take(
     place: &Place,
     path: &Path,
@@ -294,11 +314,13 @@ pub(super) fn take(
     layout: &Layout,
     asked: Asked,
     role: Role,
+    lane_is: impl Fn(&File, &Layout, u32) -> Result<Free, OpenError>,
 ) -> Result<Taken, OpenError> {
     if place.is_named() {
         prepare_directory(path)?;
     }
     let mut asks = 0;
+    let (mut passed, mut closed_will_do) = (None::<Passed>, false);
     loop {
         let (lock, found) = match open(place, path, header, layout, asked) {
             Err(OpenError::NotFound { .. }) => {
@@ -308,15 +330,30 @@ pub(super) fn take(
             }
             other => other?,
         };
+        if let Some(lanes) = &passed {
+            if !is_same(&lanes.file, &lock, path)? {
+                passed = None;
+            }
+        }
+        let (damaged, closed) = passed.as_ref().map_or((0, 0), |lanes| (lanes.damaged, lanes.closed));
+        if damaged.count_ones() == found.lanes {
+            return Err(OpenError::Corrupted);
+        }
+        let lanes = (0..found.lanes).filter(|lane| (damaged | closed) >> lane & 1 == 0);
         let taken = match role {
-            Role::Sender => Held::take_one(lock, (0..found.lanes).map(Seats::sender), path)?,
-            Role::Receiver => Held::take_one(lock, iter::once(Seats::RECEIVER), path)?,
+            Role::Sender => Held::take_one(lock, lanes.map(|lane| (Seats::sender(lane), lane)), path)?,
+            Role::Receiver => Held::take_one(lock, iter::once((Seats::RECEIVER, 0)), path)?,
         };
         let (held, lane) = match taken {
             Ok(taken) => taken,
             Err(_) if asks < ASKS => {
                 asks += 1;
                 std::thread::sleep(MOMENT);
+                continue;
+            }
+            Err(_) if closed != 0 => {
+                closed_will_do = true;
+                passed.iter_mut().for_each(|lanes| lanes.closed = 0);
                 continue;
             }
             Err(_) if found.lanes != 1 && role == Role::Sender => {
@@ -333,7 +370,14 @@ pub(super) fn take(
         };
         if same {
             point!();
-            return Ok(Taken { held, lane, map, layout: found });
+            let is = if role == Role::Sender && found.lanes != 1 { lane_is(&map, &found, lane)? } else { Free::Good };
+            if is == Free::Good || is == Free::Closed && closed_will_do {
+                return Ok(Taken { held, lane, map, layout: found });
+            }
+            // Its lock goes back with `held`.
+            let lanes = passed.get_or_insert(Passed { file: map, damaged: 0, closed: 0 });
+            let which = if is == Free::Damaged { &mut lanes.damaged } else { &mut lanes.closed };
+            *which |= 1 << lane;
         }
     }
 }
@@ -362,7 +406,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     if sys::is_taken(&lock, seats).map_err(failed("look at the locks of", path))? {
         return Ok(false);
     }
-    let Ok((held, _)) = Held::take_one(lock, iter::once(seats), path)? else { return Ok(false) };
+    let Ok((held, _)) = Held::take_one(lock, iter::once((seats, 0)), path)? else { return Ok(false) };
     // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
     let named = match open_file(path) {
         Err(OpenError::NotFound { .. }) => return Ok(false),

@@ -23,6 +23,9 @@ const SPINS: u64 = 64;
 const YIELDS: u64 = 16;
 /// Looks between two calls of the kernel about the other side, for sides that do not sleep.
 const LOOKS_PER_CALL: u64 = 4096;
+/// The same where each look is a yield, which is a call itself; and on a machine with more to do than it has cores for it is a turn of
+/// everybody else's.
+const YIELDS_PER_CALL: u64 = 128;
 
 /// One end's part in the channel.
 #[derive(Debug)]
@@ -230,7 +233,8 @@ pub(super) fn stay_awake<R>(
         WaitStrategy::ParkAtOnce => (0, 0),
     };
     for n in 0..spins.saturating_add(yields) {
-        if let Some(found) = look(n % LOOKS_PER_CALL == LOOKS_PER_CALL - 1) {
+        let looks = if n < spins { LOOKS_PER_CALL } else { YIELDS_PER_CALL };
+        if let Some(found) = look(n % looks == looks - 1) {
             return Awake::Found(found);
         }
         if deadline.passed() {
@@ -253,13 +257,24 @@ pub(super) enum Waited {
 pub(super) fn check_words(map: &Map, layout: &Layout) -> Result<(), OpenError> {
     let tail = Position::from_word(map.producer().block.tail.load(Ordering::Relaxed));
     let head = Position::from_word(map.consumer().block.head.load(Ordering::Relaxed));
-    let sessions = [&map.producer().session, &map.consumer().session];
+    check_counts(&map.producer().session)?;
+    check_counts(&map.consumer().session)?;
+    if tail.since(head) > layout.capacity { Err(OpenError::Corrupted) } else { Ok(()) }
+}
+
+/// Where the sender of records is, and how many there were by then; `None` if it noted nothing for that position.
+pub(super) fn records(map: &Map) -> Option<(Position, u64)> {
+    let page = map.producer();
+    let tail = Position::from_word(page.block.tail.load(Ordering::Relaxed));
+    let mark = page.marks.0.iter().find(|mark| mark.tail.load(Ordering::Relaxed) == tail.open_word())?;
+    Some((tail, mark.records.load(Ordering::Relaxed)))
+}
+
+/// Checks the counts of a side's sessions.
+pub(super) fn check_counts(of: &Session) -> Result<(), OpenError> {
     // No count comes so far.
-    let too_far = sessions
-        .iter()
-        .flat_map(|s| [&s.begun, &s.epoch, &s.left, &s.died])
-        .any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
-    if tail.since(head) > layout.capacity || too_far { Err(OpenError::Corrupted) } else { Ok(()) }
+    let too_far = [&of.begun, &of.epoch, &of.left, &of.died].iter().any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
+    if too_far { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 
 /// The words of `role`, and of the other.

@@ -101,6 +101,9 @@ struct Parts {
     producer: MmapRaw,
     consumer: MmapRaw,
     data: MmapRaw,
+    /// Behind each of them.
+    #[cfg(any(fuzzing, ringmail_guard_pages))]
+    _guards: Vec<guard::Guard>,
 }
 
 impl Drop for Map {
@@ -148,6 +151,8 @@ impl Map {
     /// `role`: whose pages may be written; nobody's for an onlooker.
     pub(super) fn new(file: &File, layout: &Layout, lane: u32, role: Option<Role>, pages: Pages) -> io::Result<Self> {
         let start = layout.lane_start(lane);
+        #[cfg(any(fuzzing, ringmail_guard_pages))]
+        let guards = core::cell::RefCell::new(Vec::new());
         let part = |offset: u64, len: u64, writes: bool| -> io::Result<MmapRaw> {
             let mut options = MmapOptions::new();
             // `segment` has checked that it fits.
@@ -155,7 +160,11 @@ impl Map {
             if pages.prefault {
                 options.populate();
             }
-            let map = if writes { options.map_raw(file) } else { options.map_raw_read_only(file) }?;
+            let map = || if writes { options.map_raw(file) } else { options.map_raw_read_only(file) };
+            #[cfg(not(any(fuzzing, ringmail_guard_pages)))]
+            let map = map()?;
+            #[cfg(any(fuzzing, ringmail_guard_pages))]
+            let map = guard::behind(map, layout.page as usize, &mut guards.borrow_mut())?;
             // A child does not get it: it could only do harm with it.
             map.advise(Advice::DontFork)?;
             pages.prepare(&map, offset != start && offset != start + layout.page, writes);
@@ -166,6 +175,8 @@ impl Map {
             producer: part(start, layout.page, sends)?,
             consumer: part(start + layout.page, layout.page, receives)?,
             data: part(start + 2 * layout.page, layout.data, sends)?,
+            #[cfg(any(fuzzing, ringmail_guard_pages))]
+            _guards: guards.take(),
         };
         Ok(Self { parts: ManuallyDrop::new(parts), lane, pid: std::process::id() })
     }
@@ -183,6 +194,51 @@ impl Map {
     pub(super) fn consumer(&self) -> &ConsumerPage {
         // SAFETY: as for `producer`.
         unsafe { &*self.parts.consumer.as_ptr().cast() }
+    }
+}
+
+/// For the fuzzer: a page that nobody may touch right behind each mapping, so that an access beyond it is no access to what happens to
+/// lie there.
+#[cfg(any(fuzzing, ringmail_guard_pages))]
+mod guard {
+    use super::{MmapRaw, io};
+
+    /// Pages, by their address and length.
+    pub(super) struct Guard(usize, usize);
+
+    impl Guard {
+        fn new(len: usize) -> io::Result<Self> {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            // SAFETY: a new mapping, which takes no other's place.
+            let found = unsafe { libc::mmap(core::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
+            if found == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(found.addr(), len)) }
+        }
+    }
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            // SAFETY: mapped by `new`, unmapped here alone.
+            unsafe { libc::munmap(self.0 as *mut libc::c_void, self.1) };
+        }
+    }
+
+    /// Maps with a guard of `len` bytes behind, which goes to `guards`.
+    pub(super) fn behind(
+        map: impl Fn() -> io::Result<MmapRaw>,
+        len: usize,
+        guards: &mut Vec<Guard>,
+    ) -> io::Result<MmapRaw> {
+        // The kernel puts one mapping below another, once the gaps between others are filled: with those that came to lie elsewhere.
+        let mut aside = Vec::new();
+        for _ in 0..1000 {
+            let (guard, map) = (Guard::new(len)?, map()?);
+            if map.as_mut_ptr().addr() + map.len() == guard.0 {
+                guards.push(guard);
+                return Ok(map);
+            }
+            aside.push((guard, map));
+        }
+        Err(io::Error::other("no room for a guard"))
     }
 }
 

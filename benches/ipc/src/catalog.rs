@@ -7,6 +7,10 @@ pub enum Kind {
     OneWay,
     /// A message to B and back, over two links.
     RoundTrip,
+    /// How soon B is awake, which sleeps before each message.
+    Wake,
+    /// What B uses of its core while it sleeps.
+    Parked,
 }
 
 /// How both sides wait.
@@ -52,6 +56,10 @@ const fn blocking(suite: Suite) -> Suite {
     Suite { waits: Waits::Blocking, ..suite }
 }
 
+const fn asleep(name: &'static str, kind: Kind, about: &'static str) -> Suite {
+    Suite { name, about, kind, bytes: 8, waits: Waits::Blocking }
+}
+
 /// All workloads.
 pub const SUITES: &[Suite] = &[
     one_way("one-way-8", 8, "8 B one way, both sides spin"),
@@ -69,6 +77,12 @@ pub const SUITES: &[Suite] = &[
     racing(round_trip("rtt-racing-8", 8, "8 B there and back, both sides spin without a pause")),
     racing(round_trip("rtt-racing-256", 256, "256 B there and back, both sides spin without a pause")),
     blocking(round_trip("rtt-blocking-8", 8, "8 B there and back, blocking verbs")),
+    asleep(
+        WAKE,
+        Kind::Wake,
+        "from a send to the return of a receive that was asleep; the floor is a bare shared futex",
+    ),
+    asleep("parked", Kind::Parked, "processor time of a receiver without a message, millionths of its core"),
 ];
 
 /// `ringmail::shm::spsc` between two processes; what the others are compared with.
@@ -77,15 +91,31 @@ pub const MAPPED: &str = "ringmail-shm";
 pub const ONE_PROCESS: &str = "ringmail-one-process";
 /// Two cache lines in a mapping that both processes have: no round trip can be shorter.
 pub const BARE: &str = "bare-lines";
+/// The mapped ring with a receiver that sleeps at once.
+pub const MAPPED_AT_ONCE: &str = "ringmail-shm-at-once";
+/// A shared futex in that mapping: no wake can be shorter.
+pub const BARE_FUTEX: &str = "bare-futex";
+/// The suite of wakes.
+pub const WAKE: &str = "wake";
+/// Milliseconds of a slice in which nothing is sent.
+pub const SILENCE: u64 = 5000;
 
 /// Everybody.
-pub const CONTENDERS: &[&str] = &[MAPPED, ONE_PROCESS, "pipe", "seqpacket", "ipc-channel", "iceoryx2", BARE];
+pub const CONTENDERS: &[&str] =
+    &[MAPPED, ONE_PROCESS, "pipe", "seqpacket", "ipc-channel", "iceoryx2", BARE, BARE_FUTEX, MAPPED_AT_ONCE];
 
 impl Suite {
     /// Whether `contender` runs this.
     pub fn has(&self, contender: &str) -> bool {
         let bare = self.kind == Kind::RoundTrip && self.bytes == 8 && self.waits == Waits::Spinning;
-        CONTENDERS.contains(&contender) && (contender != BARE || bare)
+        CONTENDERS.contains(&contender)
+            && (contender != BARE || bare)
+            && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.sleeps())
+    }
+
+    /// Whether the receiver sleeps all the time.
+    pub fn sleeps(&self) -> bool {
+        matches!(self.kind, Kind::Wake | Kind::Parked)
     }
 
     /// Whether it uses the verbs that block.
@@ -93,9 +123,15 @@ impl Suite {
         self.waits == Waits::Blocking
     }
 
-    /// Messages, or round trips, before the clock starts: around each ring of 1024 twice, unless each is a sleep.
+    /// Messages, or round trips, before the clock starts: around each ring of 1024 twice, unless each is a sleep. Or milliseconds without
+    /// one.
     pub fn warm_up(&self) -> u64 {
-        if self.kind == Kind::RoundTrip && self.blocks() { 64 } else { 2048 }
+        match self.kind {
+            Kind::RoundTrip if self.blocks() => 64,
+            Kind::OneWay | Kind::RoundTrip => 2048,
+            Kind::Wake => 4,
+            Kind::Parked => 0,
+        }
     }
 }
 

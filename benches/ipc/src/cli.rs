@@ -7,10 +7,11 @@ use std::{env, fs};
 use clap::{Args, Parser, Subcommand};
 use ringmail_benches::duel::Env;
 use ringmail_benches::paired::analyse::{Summary, summarise};
-use ringmail_benches::paired::data::RunFile;
+use ringmail_benches::paired::data::{RunFile, SuiteRun};
+use ringmail_benches::paired::stats::{median_interval, quartiles};
 use ringmail_benches::paired::table;
 
-use crate::catalog::{CONTENDERS, MAPPED, ONE_PROCESS, SUITES, Suite, select};
+use crate::catalog::{CONTENDERS, MAPPED, ONE_PROCESS, SUITES, Suite, WAKE, select};
 use crate::pair::Pairs;
 use crate::rounds::Plan;
 use crate::side;
@@ -161,6 +162,7 @@ impl Run {
             fs::write(path, text).map_err(|e| format!("writing {}: {e}", path.display()))?;
         }
         println!("cores {}→{}, {}", file.cores[0], file.cores[1], file.cpu);
+        let beside: Vec<_> = file.suites.iter().filter(|suite| suite.suite == WAKE).flat_map(beside).collect();
         let summaries = summarise(&[file], &self.baseline);
         for summary in &summaries {
             print!("{}", table::text(summary, &self.baseline));
@@ -173,6 +175,12 @@ impl Run {
                 );
                 lines.iter().for_each(|line| println!("{line}"));
             }
+        }
+        if !beside.is_empty() {
+            println!(
+                "\nWhat a wake takes, ÷ that of the bare futex in the same slice: median, 95 % interval, quartiles"
+            );
+            beside.iter().for_each(|line| println!("{line}"));
         }
         if failed > 0 { Err(format!("{failed} slices failed; see above")) } else { Ok(()) }
     }
@@ -189,6 +197,21 @@ fn mapping(summary: &Summary) -> Option<String> {
         ("throughput", [low, mid, high])
     };
     Some(format!("{:<16} {what} {mid:.2} ({low:.2}–{high:.2}), {} pairs", summary.suite, ratio.pairs))
+}
+
+/// Each contender's wakes over those of the bare futex, which took turns with it between the same two processes.
+fn beside(suite: &SuiteRun) -> Vec<String> {
+    let line = |&who: &&str| {
+        let mine = || suite.slices.iter().filter(|slice| slice.contender == who && slice.floor[0] > 0.0);
+        let mut seeds: Vec<u64> = mine().map(|slice| slice.seed).collect();
+        seeds.dedup();
+        let of = |seed: u64| mine().filter(move |slice| slice.seed == seed).map(|slice| slice.value / slice.floor[0]);
+        let groups: Vec<Vec<f64>> = seeds.iter().map(|&seed| of(seed).collect()).collect();
+        let all = groups.concat();
+        let ([low, mid, high], [from, to]) = (quartiles(&all)?, median_interval(&groups)?);
+        Some(format!("{who:<28} {mid:.3} ({from:.3}–{to:.3}), quartiles {low:.3}–{high:.3}, {} slices", all.len()))
+    };
+    CONTENDERS.iter().filter_map(line).collect()
 }
 
 fn cpu() -> String {

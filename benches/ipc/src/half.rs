@@ -35,6 +35,10 @@ pub struct Half {
     pub robbed: u64,
     /// How often it gave its core up by itself.
     pub parked: u64,
+    /// Processor time of its work, in nanoseconds.
+    pub worked: u64,
+    /// B's typical latency of the channel and of the futex beside it, where there is one, in nanoseconds.
+    pub latency: [f64; 2],
 }
 
 /// What a side must know besides its work.
@@ -46,12 +50,17 @@ pub struct Seat<'a> {
     pub side: Side,
     /// Messages or round trips before the clock starts.
     pub warm: u64,
-    /// Messages or round trips that are timed.
+    /// Messages or round trips that are timed; or milliseconds without a message.
     pub n: u64,
 }
 
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
+/// By the clock that all processes share, in nanoseconds.
+pub(crate) fn now() -> u64 {
+    nanos(ClockId::Monotonic)
+}
+
+fn nanos(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -73,9 +82,9 @@ impl Seat<'_> {
         self.page.pass();
         let first = look();
         self.page.pass();
-        let start = now();
+        let (start, idle) = (now(), nanos(ClockId::ThreadCPUTime));
         work(self.n);
-        let end = now();
+        let (end, worked) = (now(), nanos(ClockId::ThreadCPUTime) - idle);
         self.page.pass();
         let last = look();
         let counts = Counts::now().since(before);
@@ -85,6 +94,8 @@ impl Seat<'_> {
             floor: [first, last],
             robbed: counts.robbed.as_nanos() as u64,
             parked: counts.parked,
+            worked,
+            latency: [0.0; 2],
         }
     }
 }

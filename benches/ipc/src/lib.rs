@@ -18,6 +18,8 @@
 //! rings hold 1024 messages, a pipe and the sockets what the system gives them; to spin, a pipe and the sockets are set not to block,
 //! ipc-channel has a `try_recv` but only one `send`; iceoryx2 blocks with an event for each message.
 //!
+//! Asleep, the bare futex takes the place of the floor: [`sleeps`].
+//!
 //! Two rings of a few nanoseconds a message are told apart only over several builds: where the compiler puts a loop, and how often that
 //! looks, moves their ratio more than the mapping does. `--build` names one, and `paired report` pools the JSON of several.
 #![cfg(target_os = "linux")]
@@ -31,4 +33,5 @@ pub mod page;
 pub mod pair;
 pub mod rounds;
 pub mod side;
+pub mod sleeps;
 pub mod work;

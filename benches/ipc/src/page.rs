@@ -3,6 +3,7 @@
 //! ```text
 //!   floor    probes, before and after the work
 //!   bare     the lines of `bare-lines`, which is the floor as a contender
+//!   sleeps   the futex beside a channel, and the one that is a contender
 //!   gate     arrivals of both sides
 //!   notes    what one side must tell the other before a link stands
 //! ```
@@ -20,6 +21,8 @@ use memmap2::MmapRaw;
 use ringmail_benches::floor::Floor;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
+use crate::sleeps::Sleeps;
+
 /// Looks before a waiting side gives its core up: the other may not be running yet.
 const LOOKS: u32 = 10_000;
 /// Longest note, in bytes.
@@ -32,6 +35,8 @@ pub struct Page {
     pub floor: Floor,
     /// The lines of the contender that has nothing else.
     pub bare: Floor,
+    /// Of the suites in which the receiver sleeps.
+    pub sleeps: Sleeps,
     arrivals: CachePadded<AtomicUsize>,
     notes: [Note; 2],
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::catalog::{Kind, MAPPED, ONE_PROCESS, Suite};
+use crate::catalog::{Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, Suite};
 use crate::half::{Half, Side};
 use crate::links::{Iceoryx2, Mapped, Pipe, Seqpacket, Ticket};
 use crate::page;
@@ -37,6 +37,10 @@ pub struct Outcome {
     pub robbed: u64,
     /// Both sides' sleeps.
     pub parked: u64,
+    /// B's processor time, in nanoseconds.
+    pub worked: u64,
+    /// See [`Half::latency`].
+    pub latency: [f64; 2],
 }
 
 /// Who said what; nothing when it ends.
@@ -92,7 +96,7 @@ impl Pairs<'_> {
             }
             Ok(join(&halves))
         });
-        if contender == MAPPED {
+        if [MAPPED, MAPPED_AT_ONCE].contains(&contender) {
             texts.iter().for_each(|name| Mapped::unmake(name));
         }
         outcome
@@ -164,7 +168,7 @@ impl Pairs<'_> {
 fn make(contender: &str, name: &str, blocking: bool) -> Result<Ticket, String> {
     let failed = |e: std::io::Error| format!("making a link: {e}");
     match contender {
-        MAPPED => Ok(Mapped::make(name)),
+        MAPPED | MAPPED_AT_ONCE => Ok(Mapped::make(name)),
         "iceoryx2" => Ok(Iceoryx2::make(name)),
         "pipe" => Pipe::make(blocking).map_err(failed),
         "seqpacket" => Seqpacket::make(blocking).map_err(failed),
@@ -179,5 +183,7 @@ fn join([a, b]: &[Half; 2]) -> Outcome {
         floor: a.floor,
         robbed: a.robbed + b.robbed,
         parked: a.parked + b.parked,
+        worked: b.worked,
+        latency: b.latency,
     }
 }

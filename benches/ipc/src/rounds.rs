@@ -6,7 +6,7 @@ use ringmail_benches::paired::band;
 use ringmail_benches::paired::data::{Failure, Slice, SuiteRun};
 use ringmail_benches::paired::stats::Rng;
 
-use crate::catalog::{Kind, Suite};
+use crate::catalog::{Kind, SILENCE, Suite};
 use crate::pair::{Outcome, Pairs};
 
 /// How a run is to be done.
@@ -48,14 +48,18 @@ struct Entrant<'a> {
 impl Plan<'_> {
     /// Runs `suite` with `contenders`.
     pub fn run(&self, suite: &Suite, contenders: &[&str]) -> SuiteRun {
-        let latency = suite.kind == Kind::RoundTrip;
         let mut run = SuiteRun {
             suite: suite.name.into(),
             label: suite.name.into(),
             about: suite.about.into(),
-            unit: if latency { "ns" } else { "Mmsg/s" }.into(),
-            lower_is_better: latency,
-            banded: true,
+            unit: match suite.kind {
+                Kind::OneWay => "Mmsg/s",
+                Kind::RoundTrip | Kind::Wake => "ns",
+                Kind::Parked => "ppm of a core",
+            }
+            .into(),
+            lower_is_better: suite.kind != Kind::OneWay,
+            banded: !suite.sleeps(),
             band: None,
             failures: Vec::new(),
             slices: Vec::new(),
@@ -75,7 +79,7 @@ impl Plan<'_> {
                 }
             }
         }
-        run.band = band::commonest(&floors(&run.slices));
+        run.band = band::commonest(&floors(&run.slices)).filter(|_| run.banded);
         run
     }
 
@@ -94,7 +98,7 @@ impl Plan<'_> {
                 None => self.aim(suite, entrant.name)?,
             };
             let outcome = self.pairs.slice(suite, entrant.name, n)?;
-            entrant.n = Some(self.next(n, &outcome));
+            entrant.n = Some(if suite.kind == Kind::Parked { n } else { self.next(n, &outcome) });
             let slice = Slice {
                 contender: entrant.name.into(),
                 seed,
@@ -102,15 +106,22 @@ impl Plan<'_> {
                 value: match suite.kind {
                     Kind::OneWay => n as f64 * 1e3 / outcome.elapsed.max(1) as f64,
                     Kind::RoundTrip => outcome.elapsed as f64 / n as f64,
+                    Kind::Wake => outcome.latency[0],
+                    Kind::Parked => outcome.worked as f64 * 1e6 / outcome.elapsed.max(1) as f64,
                 },
                 n,
-                floor: outcome.floor,
+                floor: match suite.kind {
+                    Kind::OneWay | Kind::RoundTrip => outcome.floor,
+                    Kind::Wake => [outcome.latency[1]; 2],
+                    Kind::Parked => [0.0; 2],
+                },
                 robbed: outcome.robbed as f64 / outcome.elapsed.max(1) as f64,
                 parked: outcome.parked,
             };
             let recent = floors(&slices[slices.len().saturating_sub(RECENT)..]);
             let known = if recent.len() < ENOUGH { None } else { band::commonest(&recent) };
-            let good = known.is_none_or(|band| band::holds(band, slice.floor)) && (!self.clean || slice.clean());
+            let good = suite.sleeps()
+                || known.is_none_or(|band| band::holds(band, slice.floor)) && (!self.clean || slice.clean());
             slices.push(slice);
             if good {
                 break;
@@ -121,6 +132,9 @@ impl Plan<'_> {
 
     /// How many messages make a slice, found with slices that do not count.
     fn aim(&self, suite: &Suite, name: &str) -> Result<u64, String> {
+        if suite.kind == Kind::Parked {
+            return Ok(SILENCE);
+        }
         let mut n = FIRST;
         for _ in 0..AIMING {
             let outcome = self.pairs.slice(suite, name, n)?;

@@ -9,11 +9,12 @@ use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{BARE, Kind, MAPPED, ONE_PROCESS, SUITES, Suite, Waits};
+use crate::catalog::{BARE, BARE_FUTEX, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, SUITES, Suite, Waits};
 use crate::half::{Half, Seat, Side};
-use crate::links::{CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, Pipe, Place, Seqpacket, inherit};
+use crate::links::{CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, MappedAtOnce, Pipe, Place, Seqpacket, inherit};
 use crate::message::{Parcel, Words};
 use crate::page::{self, Page};
+use crate::sleeps::{rest, rouse};
 use crate::work::{Blocking, Racing, Spinning, Verbs, answer, ask, receive, send};
 
 /// What a process is told, on its command line.
@@ -25,7 +26,7 @@ pub struct Order {
     pub contender: String,
     /// Which side; none for both, each in a thread.
     pub side: Option<Side>,
-    /// Messages or round trips to time.
+    /// Messages or round trips to time; or milliseconds without a message.
     pub n: u64,
     /// A's core and B's.
     pub cores: [usize; 2],
@@ -66,12 +67,14 @@ fn with<V: Verbs<T>, T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Re
     let task = Task { suite, order, page };
     match order.contender.as_str() {
         MAPPED => task.linked::<Mapped, V, T>(),
+        MAPPED_AT_ONCE => task.linked::<MappedAtOnce, V, T>(),
         "pipe" => task.linked::<Pipe, V, T>(),
         "seqpacket" => task.linked::<Seqpacket, V, T>(),
         "ipc-channel" => task.linked::<IpcChannel, V, T>(),
         "iceoryx2" => task.linked::<Iceoryx2, V, T>(),
         ONE_PROCESS => task.threads::<V, T>(),
         BARE => task.bare(),
+        BARE_FUTEX => task.bare_futex(),
         other => Err(format!("no contender `{other}`")),
     }
 }
@@ -104,25 +107,28 @@ impl<'a> Task<'a> {
     }
 
     /// A's half, with what it sends to and, on a round trip, what it receives from.
-    fn a<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, tx: X, rx: Option<Y>) -> Half
+    fn a<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, mut tx: X, rx: Option<Y>) -> Half
     where
         X: TrySend<T> + BlockSend<T>,
         Y: TryRecv<T> + BlockRecv<T>,
     {
         match rx {
+            None if self.suite.sleeps() => rouse(self.suite.kind, seat, |sent| V::put(&mut tx, T::make(sent))),
             None => seat.run(send::<V, T, X>(tx)),
             Some(rx) => seat.run(ask::<V, T, X, Y>(tx, rx, &self.order.contender)),
         }
     }
 
     /// B's half.
-    fn b<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, rx: Y, tx: Option<X>) -> Half
+    fn b<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, mut rx: Y, tx: Option<X>) -> Half
     where
         X: TrySend<T> + BlockSend<T>,
         Y: TryRecv<T> + BlockRecv<T>,
     {
+        let (kind, who) = (self.suite.kind, &*self.order.contender);
         match tx {
-            None => seat.run(receive::<V, T, Y>(rx, &self.order.contender)),
+            None if self.suite.sleeps() => rest(kind, seat, who, || V::take(&mut rx).seq()),
+            None => seat.run(receive::<V, T, Y>(rx, who)),
             Some(tx) => seat.run(answer::<V, T, X, Y>(tx, rx)),
         }
     }
@@ -174,5 +180,14 @@ impl<'a> Task<'a> {
             done += n;
         });
         say(&half)
+    }
+
+    fn bare_futex(&self) -> Result<(), String> {
+        let side = self.side()?;
+        let (send, recv) = self.page.sleeps.bare.verbs();
+        say(&match side {
+            Side::A => rouse(self.suite.kind, self.seat(side), send),
+            Side::B => rest(self.suite.kind, self.seat(side), &self.order.contender, recv),
+        })
     }
 }

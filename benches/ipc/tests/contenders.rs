@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{process, thread};
 
 use ringmail_benches::duel::Env;
-use ringmail_ipc_bench::catalog::{CONTENDERS, MAPPED, SUITES, select};
+use ringmail_ipc_bench::catalog::{CONTENDERS, Kind, MAPPED, SUITES, select};
 use ringmail_ipc_bench::pair::Pairs;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ipc");
@@ -40,6 +40,12 @@ fn every_contender_delivers_every_message_in_order() {
         for contender in CONTENDERS.iter().filter(|name| suite.has(name)) {
             let outcome = pairs.slice(suite, contender, 100);
             let outcome = outcome.unwrap_or_else(|e| panic!("{} / {contender}: {e}", suite.name));
+            assert_eq!(
+                outcome.latency.iter().all(|ns| *ns > 0.0),
+                suite.kind == Kind::Wake,
+                "{} / {contender}",
+                suite.name
+            );
             assert!(outcome.elapsed > 0 && outcome.floor.iter().all(|ns| *ns > 0.0), "{} / {contender}", suite.name);
         }
     }

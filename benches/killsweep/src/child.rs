@@ -86,7 +86,7 @@ struct Channel<'a> {
 
 fn open_sender(channel: Channel<'_>) -> Tx {
     let tx = Tx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
-    if channel.kind == Kind::Lanes && tx.lane() != SWEPT {
+    if channel.kind.has_lanes() && tx.lane() != SWEPT {
         wrong::<()>(&tx);
     }
     tell(Told::Opened, tx.epoch());
@@ -170,6 +170,18 @@ fn receive(channel: Channel<'_>, first: u64) {
         one(&mut rx, Wait::Ever);
     }
     let some = |rx: &mut Rx, max: usize| {
+        // There is no handler: each is freed as it is received.
+        if channel.kind == Kind::RecordLanes {
+            tell(Told::Receiving, 0);
+            return match rx.recv(Wait::No) {
+                Ok(Step::Moved((lane, number))) => {
+                    check(Told::Received, lane, Ok(number));
+                    1
+                }
+                Ok(Step::Nothing) => 0,
+                other => wrong(&other),
+            };
+        }
         tell(Told::Handling, 0);
         let taken = rx.handle(max, |lane, number| check(Told::Handled, lane, number)).unwrap_or_else(|e| wrong(&e));
         tell(Told::Freed, 0);

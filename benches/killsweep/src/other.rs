@@ -52,7 +52,7 @@ impl Other {
     pub(crate) fn accompanied(kind: Kind, channel: &str, role: Role, wait: WaitStrategy) -> Result<Self, OpenError> {
         // The first lane that is free is the first one.
         let beside = match kind {
-            Kind::Lanes => Some(Beside { tx: Tx::open(kind, channel, WaitStrategy::Park)?, sent: 0 }),
+            kind if kind.has_lanes() => Some(Beside { tx: Tx::open(kind, channel, WaitStrategy::Park)?, sent: 0 }),
             _ => None,
         };
         Ok(Self { beside, ..Self::open(kind, channel, role, wait, 1)? })
@@ -83,7 +83,7 @@ impl Other {
     fn receive(&mut self, timeout: Duration) -> Result<Step, String> {
         let End::Receives(rx) = &mut self.end else { return Err("does not receive".into()) };
         // News first: a lane that is closed in order is none, and nothing would end the wait for more.
-        let mut wait = if matches!(rx, Rx::Lanes(..)) { Wait::No } else { Wait::AtMost(timeout) };
+        let mut wait = if rx.has_lanes() { Wait::No } else { Wait::AtMost(timeout) };
         loop {
             return match rx.recv(wait)? {
                 Step::Moved((SWEPT, number)) if number == self.next => Ok(Step::Moved(())),
@@ -138,7 +138,11 @@ impl Other {
         got: u64,
         must: bool,
     ) -> Result<(), String> {
-        let End::Receives(Rx::Lanes(..)) = &self.end else { return Ok(()) };
+        let End::Receives(rx) = &self.end else { return Ok(()) };
+        if !rx.has_lanes() {
+            return Ok(());
+        }
+        let (before, got) = (before.map(|n| rx.units(n)), rx.units(got));
         let opened = told.iter().rev().find(|told| told.0 == Told::Opened).map(|told| told.1);
         // The earlier holder's session is the first.
         let is_earlier = |departed: &Departed| before.is_some() && departed.epoch == 1;

@@ -4,7 +4,7 @@ use crate::after::{after, after_alone, gone, resumed};
 use crate::message::Told;
 use crate::other::Other;
 use crate::run::{Fate, Run};
-use crate::scenario::{self, Kind, Scenario};
+use crate::scenario::{self, Scenario};
 use crate::sides::{CAPACITY, Step};
 use ringmail::WaitStrategy;
 use ringmail::shm::{Ended, OpenError, Peer, Role};
@@ -274,7 +274,7 @@ fn play(
             (Step::Nothing, Some(_)) if other.peer() == Peer::Never => return Ok(Duration::ZERO),
             (Step::Nothing, Some((at, _))) if at.elapsed() > NOTICE + SLACK => {
                 // Of a lane a death is told once. Where the child had no part in it yet, that was an earlier one's, or there is none.
-                if scenario.kind == Kind::Lanes && !(Story { told: run.told() }).inside() {
+                if scenario.kind.has_lanes() && !(Story { told: run.told() }).inside() {
                     return Ok(Duration::ZERO);
                 }
                 return Err("its death was not noticed".into());
@@ -287,7 +287,7 @@ fn play(
                     Some((at, _)) => {
                         let noticed = told.saturating_duration_since(at);
                         // Of a lane it is told once.
-                        if scenario.kind == Kind::Lanes && ended == Ended::PeerDied && old_deaths == 0 {
+                        if scenario.kind.has_lanes() && ended == Ended::PeerDied && old_deaths == 0 {
                             return Ok(noticed);
                         }
                         notice = notice.or(Some(noticed));
@@ -307,7 +307,7 @@ fn play(
                     return Err("the earlier holder's death was never told".into());
                 }
                 // That a lane is closed is no news, and this side has looked by itself.
-                let looked = scenario.kind == Kind::Lanes && ended == Ended::Disconnected;
+                let looked = scenario.kind.has_lanes() && ended == Ended::Disconnected;
                 return Ok(notice.unwrap_or_else(|| if looked { Duration::ZERO } else { at.elapsed() }));
             }
         }

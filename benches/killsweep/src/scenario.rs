@@ -12,11 +12,18 @@ pub(crate) enum Kind {
     Records,
     /// `shm::fan_in`, with two lanes: the first one's sender is the parent's, and goes on.
     Lanes,
+    /// `shm::bytes::fan_in`, with the same two.
+    RecordLanes,
 }
 
 impl Kind {
     pub(crate) fn find(name: &str) -> Option<Self> {
-        [Self::Messages, Self::Records, Self::Lanes].into_iter().find(|kind| format!("{kind:?}") == name)
+        let all = [Self::Messages, Self::Records, Self::Lanes, Self::RecordLanes];
+        all.into_iter().find(|kind| format!("{kind:?}") == name)
+    }
+
+    pub(crate) fn has_lanes(self) -> bool {
+        matches!(self, Self::Lanes | Self::RecordLanes)
     }
 }
 
@@ -41,7 +48,7 @@ pub(crate) struct Scenario {
 /// At the end of a script: the segment is made as on a file system whose files all have names.
 pub(crate) const NAMED_FIRST: &str = "-named-first";
 
-use Kind::{Lanes, Records};
+use Kind::{Lanes, RecordLanes, Records};
 use WaitStrategy::{Park, ParkAtOnce};
 
 const SENDER: Scenario = Scenario {
@@ -71,27 +78,35 @@ const RECORD_SENDER: Scenario = Scenario { name: "record-sender", kind: Records,
 const RECORD_RECEIVER: Scenario = Scenario { name: "record-receiver", kind: Records, ..RECEIVER };
 const LANE_SENDER: Scenario = Scenario { name: "lane-sender", kind: Lanes, ..SENDER };
 const LANE_RECEIVER: Scenario = Scenario { name: "lane-receiver", kind: Lanes, ..RECEIVER };
+const RECORD_LANE_SENDER: Scenario = Scenario { name: "record-lane-sender", kind: RecordLanes, ..SENDER };
+const RECORD_LANE_RECEIVER: Scenario = Scenario { name: "record-lane-receiver", kind: RecordLanes, ..RECEIVER };
 
 /// In the order in which they are begun: the longest first.
-pub(crate) static ALL: [Scenario; 24] = [
+pub(crate) static ALL: [Scenario; 30] = [
     asleep("sender-asleep", SENDER),
     asleep("record-sender-asleep", RECORD_SENDER),
     asleep("lane-sender-asleep", LANE_SENDER),
+    asleep("record-lane-sender-asleep", RECORD_LANE_SENDER),
     successor("sender-successor", SENDER),
     successor("record-sender-successor", RECORD_SENDER),
     successor("lane-sender-successor", LANE_SENDER),
+    successor("record-lane-sender-successor", RECORD_LANE_SENDER),
     SENDER,
     RECORD_SENDER,
     LANE_SENDER,
+    RECORD_LANE_SENDER,
     asleep("receiver-asleep", RECEIVER),
     asleep("record-receiver-asleep", RECORD_RECEIVER),
     asleep("lane-receiver-asleep", LANE_RECEIVER),
+    asleep("record-lane-receiver-asleep", RECORD_LANE_RECEIVER),
     successor("receiver-successor", RECEIVER),
     successor("record-receiver-successor", RECORD_RECEIVER),
     successor("lane-receiver-successor", LANE_RECEIVER),
+    successor("record-lane-receiver-successor", RECORD_LANE_RECEIVER),
     RECEIVER,
     RECORD_RECEIVER,
     LANE_RECEIVER,
+    RECORD_LANE_RECEIVER,
     Scenario { name: "sender-creates", alone: true, script: "create-sender", ..SENDER },
     Scenario { name: "receiver-creates", alone: true, script: "create-receiver", ..RECEIVER },
     Scenario { name: "sender-names-first", alone: true, script: "create-sender-named-first", ..SENDER },

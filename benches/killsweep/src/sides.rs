@@ -42,6 +42,8 @@ pub(crate) enum Rx {
     Records(bytes::Receiver, Vec<u8>),
     /// With what was last said of a lane.
     Lanes(fan_in::Receiver<Words>, Option<Departed>),
+    /// With room for a body as well.
+    RecordLanes(bytes::fan_in::Receiver, Vec<u8>, Option<Departed>),
 }
 
 fn messages(channel: &str, wait: WaitStrategy) -> spsc::Builder<Words> {
@@ -56,6 +58,10 @@ fn lanes(channel: &str, wait: WaitStrategy) -> fan_in::Builder<Words> {
     fan_in::Builder::new(channel).capacity(CAPACITY).lanes(2).wait(wait)
 }
 
+fn record_lanes(channel: &str, wait: WaitStrategy) -> bytes::fan_in::Builder {
+    bytes::fan_in::Builder::new(channel).capacity(RECORDS).lanes(2).wait(wait)
+}
+
 /// Removes the channel, of whatever kind.
 pub(crate) fn remove(channel: &str) -> Result<bool, OpenError> {
     messages(channel, WaitStrategy::Park).remove()
@@ -67,6 +73,7 @@ impl Tx {
             Kind::Messages => Self::Messages(messages(channel, wait).open_sender()?),
             Kind::Records => Self::Records(records(channel, wait).open_sender()?),
             Kind::Lanes => Self::Messages(lanes(channel, wait).open_sender()?),
+            Kind::RecordLanes => Self::Records(record_lanes(channel, wait).open_sender()?),
         })
     }
 
@@ -174,6 +181,7 @@ impl Rx {
             Kind::Messages => Self::Messages(messages(channel, wait).open_receiver()?),
             Kind::Records => Self::Records(records(channel, wait).open_receiver()?, Vec::new()),
             Kind::Lanes => Self::Lanes(lanes(channel, wait).open_receiver()?, None),
+            Kind::RecordLanes => Self::RecordLanes(record_lanes(channel, wait).open_receiver()?, Vec::new(), None),
         })
     }
 
@@ -198,20 +206,19 @@ impl Rx {
             .map(|info| check_record(&info, body)),
             Self::Lanes(rx, said) => {
                 let received = match wait {
-                    Wait::No => rx.try_recv_from().map_err(|error| match error {
-                        fan_in::TryRecvError::Departed(departed) => fan_in::RecvError::Departed(departed),
-                        fan_in::TryRecvError::Disconnected => fan_in::RecvError::Disconnected,
-                        _ => fan_in::RecvError::Timeout,
-                    }),
+                    Wait::No => rx.try_recv_from().map_err(of_lanes),
                     Wait::Ever => rx.recv_from(),
                     Wait::AtMost(timeout) => rx.recv_from_timeout(timeout),
                 };
-                return Ok(match received {
-                    Ok((lane, words)) => Step::Moved((lane, words.number()?)),
-                    Err(fan_in::RecvError::Departed(departed)) => Step::Ended(said.insert(departed).why),
-                    Err(fan_in::RecvError::Disconnected) => Step::Ended(Ended::Disconnected),
-                    Err(_) => Step::Nothing,
-                });
+                return from_lanes(received.map(|(lane, words)| (lane, words.number())), said);
+            }
+            Self::RecordLanes(rx, body, said) => {
+                let received = match wait {
+                    Wait::No => rx.try_recv_into(body).map_err(of_lanes),
+                    Wait::Ever => rx.recv_into(body),
+                    Wait::AtMost(timeout) => rx.recv_timeout_into(body, timeout),
+                };
+                return from_lanes(received.map(|(lane, info)| (lane, check_record(&info, body))), said);
             }
         };
         Ok(match received {
@@ -223,7 +230,22 @@ impl Rx {
 
     /// Whose end was said last, if that was a lane's.
     pub(crate) fn departed(&mut self) -> Option<Departed> {
-        if let Self::Lanes(_, said) = self { said.take() } else { None }
+        match self {
+            Self::Lanes(_, said) | Self::RecordLanes(_, _, said) => said.take(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn has_lanes(&self) -> bool {
+        matches!(self, Self::Lanes(..) | Self::RecordLanes(..))
+    }
+
+    /// What the first so many of a lane are counted as: messages, or words of a header and a body.
+    pub(crate) fn units(&self, n: u64) -> u64 {
+        match self {
+            Self::RecordLanes(..) => (1..=n).map(|number| 3 + body(number).len().div_ceil(8) as u64).sum(),
+            _ => n,
+        }
     }
 
     /// Hands up to `max` that are there to `f`, with the lane, and frees their places when it has returned. How many.
@@ -251,6 +273,7 @@ impl Rx {
                 Ok(batch.commit() as usize)
             }
             Self::Lanes(rx, _) => Ok(rx.drain(max, |lane, words| f(lane, words.number()))),
+            Self::RecordLanes(..) => Err("has no handler".into()),
         }
     }
 
@@ -259,6 +282,7 @@ impl Rx {
             Self::Messages(rx) => rx.close(),
             Self::Records(rx, _) => rx.close(),
             Self::Lanes(rx, _) => rx.close(),
+            Self::RecordLanes(rx, ..) => rx.close(),
         }
     }
 
@@ -267,6 +291,7 @@ impl Rx {
             Self::Messages(rx) => rx.peer(),
             Self::Records(rx, _) => rx.peer(),
             Self::Lanes(rx, _) => rx.peer(SWEPT).unwrap_or(Peer::Never),
+            Self::RecordLanes(rx, ..) => rx.peer(SWEPT).unwrap_or(Peer::Never),
         }
     }
 
@@ -275,6 +300,7 @@ impl Rx {
             Self::Messages(rx) => rx.wait_for_peer(timeout),
             Self::Records(rx, _) => rx.wait_for_peer(timeout),
             Self::Lanes(rx, _) => rx.wait_for_sender(timeout),
+            Self::RecordLanes(rx, ..) => rx.wait_for_sender(timeout),
         }
     }
 
@@ -284,6 +310,28 @@ impl Rx {
             Self::Messages(rx) => rx.stats().sender_parks,
             Self::Records(rx, _) => rx.stats().sender_parks,
             Self::Lanes(rx, _) => rx.stats(SWEPT).map_or(0, |stats| stats.sender_parks),
+            Self::RecordLanes(rx, ..) => rx.stats(SWEPT).map_or(0, |stats| stats.sender_parks),
         }
     }
+}
+
+fn of_lanes(error: fan_in::TryRecvError) -> fan_in::RecvError {
+    match error {
+        fan_in::TryRecvError::Departed(departed) => fan_in::RecvError::Departed(departed),
+        fan_in::TryRecvError::Disconnected => fan_in::RecvError::Disconnected,
+        _ => fan_in::RecvError::Timeout,
+    }
+}
+
+/// What a receiver of many lanes found, and in `said` whose end it told. `Err`: it is torn.
+fn from_lanes(
+    received: Result<(usize, Result<u64, String>), fan_in::RecvError>,
+    said: &mut Option<Departed>,
+) -> Result<Step<(usize, u64)>, String> {
+    Ok(match received {
+        Ok((lane, number)) => Step::Moved((lane, number?)),
+        Err(fan_in::RecvError::Departed(departed)) => Step::Ended(said.insert(departed).why),
+        Err(fan_in::RecvError::Disconnected) => Step::Ended(Ended::Disconnected),
+        Err(_) => Step::Nothing,
+    })
 }

@@ -117,10 +117,11 @@ impl Builder {
         self
     }
 
-    /// Opens a sending side, on the first lane that nobody has; makes the channel if it is not there.
+    /// Opens a sending side, as [`fan_in::Builder::open_sender`](crate::shm::fan_in::Builder::open_sender); makes the channel if it is not
+    /// there.
     ///
     /// # Errors
-    /// The channel is another one, all of its lanes have a sender, or the system refused: see [`OpenError`].
+    /// As there.
     pub fn open_sender(self) -> Result<Sender, OpenError> {
         Sender::begin(self.open(Role::Sender)?, self.wait, self.schema.version)
     }
@@ -164,10 +165,7 @@ impl Receiver {
     /// As [`fan_in::Receiver::try_recv_from`](crate::shm::fan_in::Receiver::try_recv_from); `body` is then as it was.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<(usize, RecordInfo), TryRecvError> {
-        match self.lanes.take(|rx| take(rx, body)) {
-            Some(found) => Ok(found),
-            None => Err(self.lanes.gone(false).map_or(TryRecvError::Empty, TryRecvError::from)),
-        }
+        self.lanes.try_take(|rx| take(rx, body))
     }
 
     /// Takes the next record, waiting for one if need be; also for senders where there was never one.

@@ -2,7 +2,7 @@
 
 use super::super::ends::{Opened, Tx};
 use super::super::error::{self, Ended, OpenError};
-use super::super::side::Peer;
+use super::super::side::{self, Peer};
 use super::{HEADER, Header, Record, WORD, max_len};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
@@ -32,10 +32,7 @@ pub struct Sender {
 
 impl Sender {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy, version: u32) -> Result<Self, OpenError> {
-        let page = opened.maps[0].producer();
-        let tail = Position::from_word(page.block.tail.load(Ordering::Relaxed));
-        let mark = page.marks.0.iter().find(|mark| mark.tail.load(Ordering::Relaxed) == tail.open_word());
-        let sequence = mark.ok_or(OpenError::Corrupted)?.records.load(Ordering::Relaxed);
+        let (tail, sequence) = side::records(&opened.maps[0]).ok_or(OpenError::Corrupted)?;
         let max_len = max_len(opened.layout.capacity as usize);
         Ok(Self { tx: Tx::begin(opened, wait), tail, sequence, version, max_len })
     }

@@ -1,5 +1,6 @@
 //! `ringmail::shm::spsc`.
 
+use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
 
@@ -9,6 +10,10 @@ use crate::message::Parcel;
 /// A ring in a segment of its own.
 #[derive(Debug)]
 pub struct Mapped;
+
+/// The same with a receiver that sleeps at once: where others want its core, one that yields first is not asleep yet, but in their queue.
+#[derive(Debug)]
+pub struct MappedAtOnce;
 
 /// The sending end.
 #[derive(Debug)]
@@ -37,6 +42,18 @@ impl<T: Parcel> Link<T> for Mapped {
     }
     fn rx(place: &Place<'_>) -> Rx<T> {
         Rx(Builder::new(place.ticket).capacity(CAPACITY).open_receiver().expect("ringmail: the receiving side"))
+    }
+}
+
+impl<T: Parcel> Link<T> for MappedAtOnce {
+    type Tx = Tx<T>;
+    type Rx = Rx<T>;
+    fn tx(place: &Place<'_>) -> Tx<T> {
+        Mapped::tx(place)
+    }
+    fn rx(place: &Place<'_>) -> Rx<T> {
+        let builder = Builder::new(place.ticket).capacity(CAPACITY).wait(WaitStrategy::ParkAtOnce);
+        Rx(builder.open_receiver().expect("ringmail: the receiving side"))
     }
 }
 

@@ -77,6 +77,7 @@ impl<T> Inbox<T> {
             }
             // A turn is what the lane sees of its messages.
             if lane.end.ring.look(self.turn) {
+                lane.end.ring.fetch_seen();
                 return true;
             }
             if lane.end.is_over() {

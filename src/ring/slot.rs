@@ -56,6 +56,19 @@ pub(crate) fn prefetch_for_write<C>(cell: *const C) {
     let _ = cell;
 }
 
+/// Asks for the first cache line of `cell`, to be read soon. A hint: `cell` may be any address.
+#[inline(always)]
+pub(crate) fn prefetch_for_read<C>(cell: *const C) {
+    // The intrinsic is safe in some versions of the compiler, and not in others.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: changes neither memory nor registers nor flags, and never faults, whatever the address.
+    unsafe {
+        core::arch::asm!("prefetcht0 [{}]", in(reg) cell, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = cell;
+}
+
 /// Takes the value out of `slot`.
 ///
 /// # Safety

@@ -111,6 +111,25 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
+    /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they
+    /// would be waited for. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
+    /// that share a core, and on `fan_in`, it makes no difference.)
+    #[inline(always)]
+    pub(crate) fn fetch_seen(&self) {
+        let line = const {
+            match size_of::<B::Item>() as u64 {
+                0 => u64::MAX,
+                size if size > 64 => 1,
+                size => 64 / size,
+            }
+        };
+        // Not a line that the producer may still write to.
+        for ahead in (line..(self.seen() + 1).saturating_sub(line).min(line.saturating_mul(16))).step_by(line as usize)
+        {
+            slot::prefetch_for_read(self.slot(self.head.plus(ahead)));
+        }
+    }
+
     /// Looks how far the producer has come. Inline: in a ping-pong every message takes this path.
     #[inline(always)]
     fn find_message(&mut self) -> bool {

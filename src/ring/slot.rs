@@ -57,6 +57,7 @@ pub(crate) fn prefetch_for_write<C>(cell: *const C) {
 }
 
 /// Asks for the first cache line of `cell`, to be read soon. A hint: `cell` may be any address.
+#[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn prefetch_for_read<C>(cell: *const C) {
     // The intrinsic is safe in some versions of the compiler, and not in others.

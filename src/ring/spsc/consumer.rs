@@ -114,6 +114,7 @@ impl<B: Backing> Consumer<B> {
     /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they
     /// would be waited for. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
     /// that share a core, and on `fan_in`, it makes no difference.)
+    #[cfg(feature = "std")]
     #[inline(always)]
     pub(crate) fn fetch_seen(&self) {
         let line = const {

@@ -2,33 +2,13 @@
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
+#[path = "support/allocations.rs"]
+mod allocations;
+
 use ringmail::mesh::{Builder, Endpoint, Ready};
 use ringmail::wait::Hook;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the callee's condition.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the callee's condition.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn nothing_is_allocated_after_the_join() {
@@ -39,7 +19,7 @@ fn nothing_is_allocated_after_the_join() {
     let mut cx = Context::from_waker(Waker::noop());
     let (mut slept, mut polled, mut full) = (0, 0, 0);
 
-    let before = ALLOCATED.load(Ordering::Relaxed);
+    let before = allocations::allocated();
     for i in 0..1000 {
         // Both ways, until there is no room; asleep and awake; watched and not.
         while me.try_send_to(1, i).is_ok() {}
@@ -63,7 +43,7 @@ fn nothing_is_allocated_after_the_join() {
     drop(c);
     let lost = me.next_lost();
     me.close();
-    let allocated = ALLOCATED.load(Ordering::Relaxed) - before;
+    let allocated = allocations::allocated() - before;
     assert_eq!((allocated, lost, polled), (0, None, 1000));
     assert_eq!((slept, full), (1000, 1000));
 }

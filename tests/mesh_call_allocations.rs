@@ -2,35 +2,12 @@
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
+#[path = "support/allocations.rs"]
+mod allocations;
+
 use ringmail::mesh::Builder;
 use ringmail::mesh::call::{Endpoint, Reply, Token};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
-
-thread_local! {
-    /// By this thread: the test's harness has one of its own.
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATED.try_with(|n| n.set(n.get() + 1));
-        // SAFETY: the caller's promise is the callee's condition.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the callee's condition.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const CREDITS: usize = 4;
 
@@ -42,7 +19,7 @@ fn nothing_is_allocated_after_the_join() {
     let mut kept: Vec<Token<u64>> = Vec::with_capacity(CREDITS);
     let mut replies: Vec<Reply<u64>> = Vec::with_capacity(2 * CREDITS);
 
-    let before = ALLOCATED.get();
+    let before = allocations::allocated();
     let (mut sum, mut refused, mut no_credit) = (0, 0, 0);
     for _ in 0..1000 {
         for n in 0..CREDITS as u64 {
@@ -78,7 +55,7 @@ fn nothing_is_allocated_after_the_join() {
     drop(b); // fails them
     me.poll(9, |_, _, _, _| ());
     me.finish();
-    let allocated = ALLOCATED.get() - before;
+    let allocated = allocations::allocated() - before;
     assert_eq!((allocated, sum, refused, no_credit), (0, 3 + 5 + 3000, 1, 1));
     assert_eq!((me.in_flight(2), me.next_lost()), (0, None));
 }

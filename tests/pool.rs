@@ -2,49 +2,17 @@
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
+#[path = "support/allocations.rs"]
+mod allocations;
 mod support;
 
+use allocations::counted;
 use ringmail::pool::{Pool, Pooled};
 use ringmail::{BuildError, fan_in, mesh, mpsc, spsc};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use support::{Ledger, ends, panics, until};
-
-thread_local! {
-    /// What this thread has allocated and freed.
-    static COUNTS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
-}
-
-struct Counting;
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNTS.try_with(|counts| counts.set((counts.get().0 + 1, counts.get().1)));
-        // SAFETY: the caller's promise is the callee's condition.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        let _ = COUNTS.try_with(|counts| counts.set((counts.get().0, counts.get().1 + 1)));
-        // SAFETY: the caller's promise is the callee's condition.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `f` allocated and freed on this thread, and what it returned.
-fn counted<R>(f: impl FnOnce() -> R) -> ((usize, usize), R) {
-    let before = COUNTS.get();
-    let result = f();
-    let after = COUNTS.get();
-    ((after.0 - before.0, after.1 - before.1), result)
-}
 
 fn address<T>(buffer: &Pooled<T>) -> usize {
     (&raw const **buffer).addr()

@@ -1,33 +1,15 @@
 //! Channels over mapped memory: both sides in one process, and in two.
 #![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{Ended, Message, OpenError, Peer, RecvError, Role, Schema, SendError, TryRecvError, TrySendError};
+use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-test-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn both<T: Message>(name: &str, capacity: usize) -> (Sender<T>, Receiver<T>) {
     let tx = Builder::new(name).capacity(capacity).open_sender().expect("a sender");

@@ -2,37 +2,19 @@
 #![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 #![allow(clippy::disallowed_types, reason = "loom does not run this")]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError};
+use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-attack-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn sender(name: &str) -> Sender<u64> {
     Builder::new(name).capacity(8).open_sender().expect("a sender")

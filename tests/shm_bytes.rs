@@ -1,42 +1,19 @@
 //! Channels of records over mapped memory, and onlookers.
 #![cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64"))]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::BuildError;
 use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, Sender, TrySendError};
 use ringmail::shm::{self, Ended, Kind, OpenError, Peer, RecvError, Schema, TryRecvError};
-use std::fs;
+use scratch::Scratch;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Where the words lie: behind three pages.
 const DATA: u64 = 3 * 4096;
 const HEADER: usize = 24;
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-bytes-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-
-    fn writable(&self) -> fs::File {
-        fs::File::options().write(true).open(self.file()).expect("the segment")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn both(dir: &Scratch, capacity: usize) -> (Sender, Receiver) {
     let tx = Builder::new(dir.file()).capacity(capacity).open_sender().expect("a sender");

@@ -1,35 +1,17 @@
 //! Many senders over mapped memory, some of which die.
 #![cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64"))]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
 use ringmail::shm::{self, Ended, Kind, OpenError, Peer, Role, TrySendError, bytes, spsc};
 use ringmail::{BuildError, WaitStrategy};
+use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-fan-in-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn receiver(dir: &Scratch, lanes: usize, capacity: usize) -> Receiver<u64> {
     Builder::new(dir.file()).lanes(lanes).capacity(capacity).open_receiver().expect("a receiver")

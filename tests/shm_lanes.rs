@@ -2,40 +2,14 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::disallowed_types, reason = "loom does not run this")]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
 use ringmail::shm::{Ended, OpenError, Peer, TrySendError, bytes};
-use std::fs;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use scratch::Scratch;
 use std::process::Command;
 use std::time::Duration;
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-lanes-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-
-    /// Writes a word of the file, as a hostile process could.
-    fn poke(&self, at: u64, word: u64) {
-        let file = fs::File::options().write(true).open(self.file()).expect("the file");
-        file.write_all_at(&word.to_ne_bytes(), at).expect("a word");
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn receiver(dir: &Scratch, lanes: usize) -> Receiver<u64> {
     Builder::new(dir.file()).lanes(lanes).capacity(8).open_receiver().expect("a receiver")

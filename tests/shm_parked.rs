@@ -2,33 +2,15 @@
 //! (`ipc --suite wake,parked`).
 #![cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64"))]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::WaitStrategy;
 use ringmail::shm::{fan_in, spsc};
+use scratch::Scratch;
 use std::io::{BufRead, BufReader, Lines};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-parked-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 const CAPACITY: usize = 1024;
 /// How long a side is left alone that says what it has used.

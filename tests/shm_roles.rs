@@ -2,35 +2,17 @@
 #![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 #![allow(clippy::disallowed_types, reason = "loom does not run this")]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{OpenError, Peer, Role};
+use scratch::Scratch;
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-roles-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn sender(name: &str) -> Result<Sender<u64>, OpenError> {
     Builder::new(name).capacity(8).open_sender()

@@ -4,9 +4,13 @@
 //! Some of it needs rights that not every machine gives: then the test says on its output that it was skipped, and why.
 #![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{self, Ended, OpenError, Peer, RecvError, Role, bytes};
 use rustix::process::{Pid, Signal, kill_process};
+use scratch::Scratch;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -14,27 +18,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-
-/// A directory of this test's own in memory, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-system-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a scratch directory");
-        Self(path)
-    }
-
-    fn file(&self) -> String {
-        self.0.join("channel").to_string_lossy().into()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn sender(name: &str) -> Result<Sender<u64>, OpenError> {
     Builder::new(name).capacity(8).open_sender()

@@ -2,13 +2,14 @@
 
 mod support;
 
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ringmail::affinity::{Topology, pin_current};
 use serde_json::Value;
+#[cfg(unix)]
+use support::interrupted;
 use support::{err, out, ringmail, run, two_cores};
 
 /// A folder of its own for a test, gone when dropped.
@@ -205,19 +206,8 @@ fn the_time_budget_holds() {
 #[test]
 fn an_interrupt_reports_what_there_is() {
     let Some(([a, b], _turn)) = two_cores() else { return };
-    let args = ["latency", "pair", &a, &b, "--duration", "60s", "--json", "-"];
-    let mut child = ringmail().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(2500));
-    let asked = Instant::now();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    let status = child.wait().unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(10));
-    assert_eq!(status.code(), Some(130));
-    let report: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(report["ended"], "interrupted");
-    assert!(report["pairs"][0]["channel"]["samples"].as_u64().unwrap() > 0, "{text}");
+    let report = interrupted(&["latency", "pair", &a, &b]);
+    assert!(report["pairs"][0]["channel"]["samples"].as_u64().unwrap() > 0, "{report}");
 }
 
 #[test]

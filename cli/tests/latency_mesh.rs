@@ -2,12 +2,10 @@
 
 mod support;
 
-use std::io::Read;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
 use ringmail::affinity::Topology;
 use serde_json::Value;
+#[cfg(unix)]
+use support::interrupted;
 use support::{err, out, ringmail, run, two_cores};
 
 #[test]
@@ -101,16 +99,5 @@ fn one_core_is_explained() {
 #[test]
 fn an_interrupt_reports_what_there_is() {
     let Some((_, _turn)) = two_cores() else { return };
-    let args = ["latency", "mesh", "--duration", "60s", "--json", "-"];
-    let mut child = ringmail().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(2500));
-    let asked = Instant::now();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    let status = child.wait().unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(10));
-    assert_eq!(status.code(), Some(130));
-    let report: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(report["ended"], "interrupted");
+    interrupted(&["latency", "mesh"]);
 }

@@ -24,7 +24,7 @@ pub struct Endpoint<T> {
     pub(super) side: Side,
     /// Seats that were given up, as far as this endpoint has looked.
     pub(super) noticed: u64,
-    /// Polls in vain since the last message.
+    /// Polls in vain since the last message, or since the bell was last asked to watch.
     pub(super) idle: u32,
     pub(super) watch_after: u32,
     /// Whether the bell notes what comes, and a look after it was told so found nothing.

@@ -70,11 +70,15 @@ impl<T> Endpoint<T> {
             self.idle = 0;
             return true;
         }
-        self.idle = self.idle.wrapping_add(1);
-        if self.idle == 1 {
-            self.side.polled(self.lanes.moved());
+        if self.idle == 0 {
+            self.side.polled(|| self.lanes.moved());
         }
-        self.idle % self.watch_after == 0 && self.watch()
+        self.idle += 1;
+        if self.idle < self.watch_after {
+            return false;
+        }
+        self.idle = 0;
+        self.watch()
     }
 
     /// The bell no longer watches, or is about to be used for something else.
@@ -97,7 +101,6 @@ impl<T> Endpoint<T> {
         self.watched = !found && !self.hub.gave_up_since(self.noticed);
         if !self.watched {
             self.side.disarm(Waker::noop());
-            self.idle = 0;
         }
         found
     }

@@ -276,8 +276,7 @@ impl Told {
     }
 
     /// Why a look at the ring found nothing to do: [`Gone::Died`] or [`Gone::Left`], or `None` if there will be. `over` is whether the look found
-    /// it closed; `is_ready` looks again. Inline, and short where there is no news: who spins comes by here each time.
-    #[inline(always)]
+    /// it closed; `is_ready` looks again.
     pub fn nothing(&self, peer: &Session, over: bool, is_ready: impl FnOnce() -> bool) -> Option<Gone> {
         let Some(session) = self.news(peer) else { return over.then_some(Gone::Left) };
         // The ring again, now that the end is known: what was done before it is then not missed.

@@ -305,7 +305,7 @@ impl<T> Rx<T> {
     #[inline(always)]
     pub(super) fn nothing(&mut self) -> Option<Ended> {
         let over = self.ring.is_over();
-        // Who spins comes by here each time.
+        // The answer of `Told::nothing` where there is no news, without the way there: who spins comes by here each time.
         if !over && self.side.news(self.ring.peer_session().0).is_none() { None } else { self.why_nothing(over) }
     }
 

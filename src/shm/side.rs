@@ -96,7 +96,6 @@ impl Side {
     }
 
     /// See [`Told::nothing`].
-    #[inline(always)]
     pub(super) fn nothing(&self, peer: &Session, over: bool, is_ready: impl FnOnce() -> bool) -> Option<Ended> {
         self.told.nothing(peer, over, is_ready).and_then(ended)
     }

@@ -71,8 +71,11 @@ impl Side {
         self.bell.sleeps() && self.announce(Some(Waker::noop()), passed)
     }
 
-    /// To be told now and then by a side that polls: it has not slept.
-    pub(crate) fn polled(&mut self, passed: u64) {
-        self.stayed_awake(passed);
+    /// To be told now and then by a side that polls: it has not slept. `passed` is asked only if that matters.
+    #[inline]
+    pub(crate) fn polled(&mut self, passed: impl FnOnce() -> u64) {
+        if self.often {
+            self.stayed_awake(passed());
+        }
     }
 }

@@ -31,6 +31,28 @@ pub(crate) fn run(args: &[&str]) -> Output {
     ringmail().args(args).output().unwrap()
 }
 
+// Not every program of tests uses it.
+#[allow(dead_code)]
+/// Runs what takes a minute with a report to standard output, interrupts it, and returns the report.
+#[cfg(unix)]
+pub(crate) fn interrupted(args: &[&str]) -> serde_json::Value {
+    use std::io::Read;
+    use std::time::{Duration, Instant};
+    let args = [args, &["--duration", "60s", "--json", "-"]].concat();
+    let mut child = ringmail().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    let status = child.wait().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert_eq!(status.code(), Some(130));
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["ended"], "interrupted");
+    report
+}
+
 pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }

@@ -97,6 +97,12 @@ pub(crate) trait RecvEnd {
     /// answer must not change once it was "over".
     fn found_nothing(&mut self, closed: bool);
 
+    /// Whether [`RecvEnd::found_nothing`] would do nothing and nothing is over, while this end is open.
+    #[inline(always)]
+    fn rests(&self) -> bool {
+        false
+    }
+
     /// To be called before this side announces that it waits.
     #[cfg(feature = "std")]
     fn before_wait(&mut self) {}

@@ -167,9 +167,17 @@ impl<T, S: Shape> Receiver<T, S> {
     }
 
     /// Why the ring gave nothing.
+    #[inline(always)]
+    fn nothing(&mut self) -> TryRecvError {
+        if !self.closed && self.end.rests() {
+            return TryRecvError::Empty;
+        }
+        self.tell_nothing()
+    }
+
     #[cold]
     #[inline(never)]
-    fn nothing(&mut self) -> TryRecvError {
+    fn tell_nothing(&mut self) -> TryRecvError {
         self.end.found_nothing(self.closed);
         if self.end.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }

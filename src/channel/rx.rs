@@ -159,6 +159,11 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
         self.found_nothing_yet();
     }
 
+    #[inline(always)]
+    fn rests(&self) -> bool {
+        self.ring.rests()
+    }
+
     #[cfg(feature = "std")]
     #[inline(always)]
     fn found_nothing_yet(&mut self) {

@@ -80,6 +80,12 @@ pub(crate) unsafe trait Reader: Sized {
     /// To be called before the channel answers "empty" or waits: with places missing, a sender might wait as well.
     fn free_leaked(&mut self) -> bool;
 
+    /// Whether a look that found nothing asks for nothing more: no place to free, no end to tell.
+    #[inline(always)]
+    fn rests(&self) -> bool {
+        false
+    }
+
     /// Messages ready to read in one run, up to `wanted`; looks again if fewer were known.
     fn available(&mut self, wanted: u64) -> u64;
 

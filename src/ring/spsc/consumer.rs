@@ -131,22 +131,37 @@ impl<B: Backing> Consumer<B> {
         }
     }
 
-    /// Looks how far the producer has come. Inline: in a ping-pong every message takes this path.
+    /// Looks how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
+    /// without a call.
     #[inline(always)]
     fn find_message(&mut self) -> bool {
         let word = B::observe(&self.peer().tail, order::observe_tail());
         let tail = Position::from_word(word);
-        // An end that has retired reads no more, whatever has come since.
-        let found = tail != self.head && !self.retired;
-        if B::SHARED && (self.corrupt || tail.since(self.head) > self.geometry.capacity) {
-            // The other side wrote nonsense: no message, ever.
-            (self.corrupt, self.over) = (true, true);
-            return false;
+        if B::SHARED && (self.over || tail.since(self.head) > self.geometry.capacity) {
+            return self.find_with_care(word);
         }
+        // An end that has retired reads no more, whatever has come since; it is over anyway.
+        if tail != self.head && !self.retired {
+            self.tail_seen = tail;
+            return true;
+        }
+        if Position::is_closed(word) {
+            self.over = true;
+        }
+        false
+    }
+
+    /// The same where the other side may have written nonsense, or come back.
+    #[cold]
+    #[inline(never)]
+    fn find_with_care(&mut self, word: u64) -> bool {
+        let tail = Position::from_word(word);
+        self.corrupt |= tail.since(self.head) > self.geometry.capacity;
+        let found = tail != self.head && !self.retired && !self.corrupt;
         if found {
             self.tail_seen = tail;
         } else {
-            self.over = self.retired || Position::is_closed(word);
+            self.over = self.corrupt || self.retired || Position::is_closed(word);
         }
         found
     }
@@ -323,6 +338,11 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
             self.free();
         }
         leaked && !self.retired
+    }
+
+    #[inline(always)]
+    fn rests(&self) -> bool {
+        !self.over && self.own().head.load(Ordering::Relaxed) == self.head.open_word()
     }
 
     fn is_over(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::hint::spin_loop;
 
+use ringmail_benches::floor::out_of_step;
 use ringmail_benches::peers::{BlockRecv, BlockSend, Check, Msg, TryRecv, TrySend};
 
 /// How a message is sent and received.
@@ -102,6 +103,7 @@ where
     move |n| {
         for _ in 0..n {
             V::put(&mut tx, T::make(check.seen()));
+            out_of_step(check.seen());
             check.see(V::take(&mut rx).seq());
         }
         check.verify(who);
@@ -117,7 +119,8 @@ where
     Y: TryRecv<T> + BlockRecv<T>,
 {
     move |n| {
-        for _ in 0..n {
+        for turn in 0..n {
+            out_of_step(turn);
             let value = V::take(&mut rx);
             V::put(&mut tx, value);
         }

@@ -3,7 +3,7 @@
 use std::hint::spin_loop;
 
 use crate::duel::{Env, Outcome, duel};
-use crate::floor::Floor;
+use crate::floor::{Floor, out_of_step};
 use crate::peers::{Channel, Check, TryRecv, TrySend};
 
 fn insist<T: Copy>(tx: &mut impl TrySend<T>, value: T) {
@@ -38,12 +38,14 @@ where
         move |n| {
             for _ in 0..n {
                 insist(&mut ping_tx, check.seen());
+                out_of_step(check.seen());
                 check.see(await_one(&mut pong_rx));
             }
             check.verify(peer);
         },
         move |n| {
-            for _ in 0..n {
+            for turn in 0..n {
+                out_of_step(turn);
                 let message = await_one(&mut ping_rx);
                 insist(&mut pong_tx, message);
             }

@@ -26,13 +26,13 @@ pub struct Racing;
 pub struct Blocking;
 
 impl<T: Msg> Verbs<T> for Spinning {
-    #[inline]
+    #[inline(always)]
     fn put<X: TrySend<T> + BlockSend<T>>(tx: &mut X, value: T) {
         while !tx.try_send(value) {
             spin_loop();
         }
     }
-    #[inline]
+    #[inline(always)]
     fn take<X: TryRecv<T> + BlockRecv<T>>(rx: &mut X) -> T {
         loop {
             match rx.try_recv() {
@@ -44,11 +44,11 @@ impl<T: Msg> Verbs<T> for Spinning {
 }
 
 impl<T: Msg> Verbs<T> for Racing {
-    #[inline]
+    #[inline(always)]
     fn put<X: TrySend<T> + BlockSend<T>>(tx: &mut X, value: T) {
         while !tx.try_send(value) {}
     }
-    #[inline]
+    #[inline(always)]
     fn take<X: TryRecv<T> + BlockRecv<T>>(rx: &mut X) -> T {
         loop {
             if let Some(value) = rx.try_recv() {
@@ -59,11 +59,11 @@ impl<T: Msg> Verbs<T> for Racing {
 }
 
 impl<T: Msg> Verbs<T> for Blocking {
-    #[inline]
+    #[inline(always)]
     fn put<X: TrySend<T> + BlockSend<T>>(tx: &mut X, value: T) {
         tx.send(value);
     }
-    #[inline]
+    #[inline(always)]
     fn take<X: TryRecv<T> + BlockRecv<T>>(rx: &mut X) -> T {
         rx.recv()
     }

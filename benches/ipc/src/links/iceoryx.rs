@@ -80,7 +80,7 @@ impl<T: Parcel> Link<T> for Iceoryx2 {
 
 impl<T: Parcel> Tx<T> {
     /// Into how many buffers it went: one, or none.
-    #[inline]
+    #[inline(always)]
     fn publish(&self, value: T) -> usize {
         let sample = self.0.loan_uninit().expect("iceoryx2: a sample");
         sample.write_payload(value).send().expect("iceoryx2: sending")
@@ -88,21 +88,21 @@ impl<T: Parcel> Tx<T> {
 }
 
 impl<T: Parcel> TrySend<T> for Tx<T> {
-    #[inline]
+    #[inline(always)]
     fn try_send(&mut self, value: T) -> bool {
         self.publish(value) == 1
     }
 }
 
 impl<T: Parcel> TryRecv<T> for Rx<T> {
-    #[inline]
+    #[inline(always)]
     fn try_recv(&mut self) -> Option<T> {
         self.0.receive().expect("iceoryx2: receiving").map(|sample| *sample.payload())
     }
 }
 
 impl<T: Parcel> BlockSend<T> for Tx<T> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, value: T) {
         // A subscriber joins with its first look; until then a full buffer refuses here as well.
         while self.publish(value) == 0 {
@@ -113,7 +113,7 @@ impl<T: Parcel> BlockSend<T> for Tx<T> {
 }
 
 impl<T: Parcel> BlockRecv<T> for Rx<T> {
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self) -> T {
         loop {
             if let Some(value) = self.try_recv() {

@@ -40,7 +40,7 @@ impl<T: Parcel> Link<T> for IpcChannel {
 }
 
 impl<T: Parcel> TrySend<T> for Tx<T> {
-    #[inline]
+    #[inline(always)]
     fn try_send(&mut self, value: T) -> bool {
         self.send(value);
         true
@@ -48,7 +48,7 @@ impl<T: Parcel> TrySend<T> for Tx<T> {
 }
 
 impl<T: Parcel> TryRecv<T> for Rx<T> {
-    #[inline]
+    #[inline(always)]
     fn try_recv(&mut self) -> Option<T> {
         match self.0.try_recv() {
             Ok(value) => Some(value),
@@ -59,14 +59,14 @@ impl<T: Parcel> TryRecv<T> for Rx<T> {
 }
 
 impl<T: Parcel> BlockSend<T> for Tx<T> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, value: T) {
         self.0.send(value).expect("ipc-channel: sending");
     }
 }
 
 impl<T: Parcel> BlockRecv<T> for Rx<T> {
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self) -> T {
         self.0.recv().expect("ipc-channel: receiving")
     }

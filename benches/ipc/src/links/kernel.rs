@@ -70,7 +70,7 @@ link!(Pipe Seqpacket);
 
 impl End {
     /// Writes the whole message; `false` if there was no room for its first byte.
-    #[inline]
+    #[inline(always)]
     fn write(&self, mut bytes: &[u8]) -> bool {
         let whole = bytes.len();
         while !bytes.is_empty() {
@@ -85,7 +85,7 @@ impl End {
     }
 
     /// Reads a whole message; `None` if there was not one byte of it.
-    #[inline]
+    #[inline(always)]
     fn read<T: Parcel>(&self) -> Option<T> {
         let mut value = T::new_zeroed();
         let bytes = value.as_mut_bytes();
@@ -104,28 +104,28 @@ impl End {
 }
 
 impl<T: Parcel> TrySend<T> for End {
-    #[inline]
+    #[inline(always)]
     fn try_send(&mut self, value: T) -> bool {
         self.write(value.as_bytes())
     }
 }
 
 impl<T: Parcel> TryRecv<T> for End {
-    #[inline]
+    #[inline(always)]
     fn try_recv(&mut self) -> Option<T> {
         self.read()
     }
 }
 
 impl<T: Parcel> BlockSend<T> for End {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, value: T) {
         assert!(self.write(value.as_bytes()), "this end was made not to block");
     }
 }
 
 impl<T: Parcel> BlockRecv<T> for End {
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self) -> T {
         self.read().expect("this end was made not to block")
     }

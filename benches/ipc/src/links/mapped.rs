@@ -58,28 +58,28 @@ impl<T: Parcel> Link<T> for MappedAtOnce {
 }
 
 impl<T: Parcel> TrySend<T> for Tx<T> {
-    #[inline]
+    #[inline(always)]
     fn try_send(&mut self, value: T) -> bool {
         self.0.try_send(value).is_ok()
     }
 }
 
 impl<T: Parcel> TryRecv<T> for Rx<T> {
-    #[inline]
+    #[inline(always)]
     fn try_recv(&mut self) -> Option<T> {
         self.0.try_recv().ok()
     }
 }
 
 impl<T: Parcel> BlockSend<T> for Tx<T> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, value: T) {
         assert!(self.0.send(value).is_ok(), "ringmail: the other side ended");
     }
 }
 
 impl<T: Parcel> BlockRecv<T> for Rx<T> {
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self) -> T {
         self.0.recv().expect("ringmail: the other side ended")
     }

@@ -8,6 +8,7 @@ mod copy;
 
 use super::backing::{Backing, Geometry};
 use super::cursor::Position;
+use super::ends::Reader;
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
@@ -74,19 +75,47 @@ impl<T: IntoBytes> Raw<T> {
     }
 }
 
-impl<T: TryFromBytes + Immutable> Raw<T> {
-    /// The message, if the bytes are one.
+/// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
+pub(crate) struct Fetched<T> {
+    bytes: copy::Aligned<T>,
+    /// Whether the bytes are initialised and nobody has had the message.
+    full: bool,
+}
+
+impl<T: TryFromBytes + Immutable> Fetched<T> {
     #[inline(always)]
-    pub(crate) fn validate(self) -> Option<T> {
-        let first = self.0.as_ptr().cast::<u8>();
-        // SAFETY: all bytes are initialised: a `Raw` is made of a value whose every byte is (`IntoBytes`) or filled by `Mapped::get`.
+    pub(crate) fn nothing() -> Self {
+        Self { bytes: copy::Aligned(MaybeUninit::uninit()), full: false }
+    }
+
+    /// Whether it is a message.
+    #[inline(always)]
+    pub(crate) fn is_message(&self) -> bool {
+        if !self.full {
+            return false;
+        }
+        let first = self.bytes.0.as_ptr().cast::<u8>();
+        // SAFETY: all of them were initialised: `full`.
         let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
         // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows, whatever `T` is.
-        if <[T; 1]>::try_ref_from_bytes(bytes).is_err() {
-            return None;
+        <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
+    }
+
+    /// The message after `good`, or else what `bad` answers.
+    #[inline(always)]
+    pub(crate) fn answer<C, E>(
+        &mut self,
+        context: &mut C,
+        good: impl FnOnce(&mut C),
+        bad: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if !self.is_message() {
+            return bad(context);
         }
-        // SAFETY: they are a valid `T`, as was just seen, and nobody else has this copy of them.
-        Some(unsafe { self.0.assume_init() })
+        good(context);
+        self.full = false;
+        // SAFETY: a valid `T`, as was just seen, and from now on nobody else's.
+        Ok(unsafe { self.bytes.0.assume_init_read() })
     }
 }
 
@@ -175,6 +204,21 @@ impl<T, K> Consumer<Mapped<Raw<T>, K>> {
         let page = self.peer_block().cast::<u8>().wrapping_sub(offset_of!(ProducerPage, block)).cast::<ProducerPage>();
         // SAFETY: as there.
         (unsafe { &(*page).session }, self.position_word())
+    }
+}
+
+impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
+    /// As [`Reader::take`], the bytes copied to where they are checked. Whether there were any.
+    #[inline(always)]
+    pub(crate) fn fetch(&mut self, to: &mut Fetched<T>) -> bool {
+        if !self.has_message() {
+            return false;
+        }
+        // SAFETY: the slot is ours and full (I3), as was just seen; it is mapped, and aligned as a `Raw` is.
+        unsafe { copy::get_into(self.slot(self.position()).cast(), &mut to.bytes) };
+        to.full = true;
+        self.advance();
+        true
     }
 }
 

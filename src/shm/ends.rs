@@ -11,6 +11,7 @@ use crate::ring::cursor::Position;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
+use crate::ring::mapped::Fetched;
 use crate::ring::session::{Gone, observe};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::sync::{AtomicU64, Ordering};
@@ -250,12 +251,35 @@ impl<T> Rx<T> {
     where
         T: TryFromBytes + Immutable,
     {
-        let at = self.ring.position();
-        let value = self.ring.take()?.validate();
-        if value.is_none() {
-            self.spoil(at);
+        self.fetch(|_| {}, |_| Err(())).ok()
+    }
+
+    /// Takes the next message and frees its place, or else answers what `nothing` does.
+    #[inline(always)]
+    pub(super) fn take<E>(&mut self, nothing: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        self.fetch(|this| this.free(1), nothing)
+    }
+
+    #[inline(always)]
+    fn fetch<E>(
+        &mut self,
+        good: impl FnOnce(&mut Self),
+        nothing: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        let (at, mut fetched) = (self.ring.position(), Fetched::nothing());
+        if !self.ring.fetch(&mut fetched) {
+            return nothing(self);
         }
-        value
+        fetched.answer(self, good, |this| {
+            this.spoil(at);
+            nothing(this)
+        })
     }
 
     /// Frees the places of the `n` that were read.

@@ -342,9 +342,7 @@ impl<T: Message> Receiver<T> {
 
 #[inline]
 fn take_one<T: Message>(rx: &mut Rx<T>) -> Option<T> {
-    let value = rx.read()?;
-    rx.free(1);
-    Some(value)
+    rx.take(|_| Err(())).ok()
 }
 
 impl<T: Message> fmt::Debug for Receiver<T> {

@@ -341,10 +341,7 @@ impl<T: Message> Receiver<T> {
     /// `Empty`, or `Ended` with the reason once nothing is left.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.take() {
-            Some(value) => Ok(value),
-            None => Err(self.rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)),
-        }
+        self.rx.take(|rx| Err(rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)))
     }
 
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
@@ -439,31 +436,22 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline(always)]
-    fn take(&mut self) -> Option<T> {
-        let value = self.rx.read()?;
-        self.rx.free(1);
-        Some(value)
-    }
-
-    #[inline(always)]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvError> {
-        match self.take() {
-            Some(value) => Ok(value),
-            None => self.recv_later(deadline()),
-        }
+        self.rx.take(|rx| recv_later(rx, deadline()))
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn recv_later(&mut self, deadline: Deadline) -> Result<T, RecvError> {
-        loop {
-            if let Some(ended) = self.rx.nothing() {
-                return Err(RecvError::Ended(ended));
-            }
-            self.rx.wait_for_message(deadline)?;
-            if let Some(value) = self.take() {
-                return Ok(value);
-            }
+#[cold]
+#[inline(never)]
+fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvError> {
+    loop {
+        if let Some(ended) = rx.nothing() {
+            return Err(RecvError::Ended(ended));
+        }
+        rx.wait_for_message(deadline)?;
+        // Should it be no message, the next turn says so.
+        if let Ok(value) = rx.take(|_| Err(())) {
+            return Ok(value);
         }
     }
 }

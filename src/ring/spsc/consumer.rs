@@ -77,7 +77,7 @@ impl<B: Backing> Consumer<B> {
     }
 
     #[inline(always)]
-    fn slot(&self, at: Position) -> *const Slot<B::Item> {
+    pub(crate) fn slot(&self, at: Position) -> *const Slot<B::Item> {
         // SAFETY: the index is at most `mask`, inside the storage.
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
@@ -190,6 +190,14 @@ impl<B: Backing> Consumer<B> {
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn position(&self) -> Position {
         self.head
+    }
+
+    /// Takes a message that was seen, without a look at it.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) {
+        debug_assert!(self.seen() != 0);
+        self.head = self.head.plus(1);
     }
 
     /// Takes the next `n` messages without a look at them; fewer if fewer were seen.

@@ -7,7 +7,6 @@ use super::super::sys;
 use super::{HEADER, Header, WORD, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::Raw;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
@@ -195,7 +194,7 @@ pub(super) fn take(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
 }
 
 fn word(rx: &mut Rx<u64>) -> u64 {
-    rx.ring.take().and_then(Raw::validate).unwrap_or(0)
+    rx.read().unwrap_or(0)
 }
 
 /// What the next record says beside its body, which has been seen and is next; the record's place stays occupied.

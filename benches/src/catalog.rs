@@ -254,6 +254,7 @@ pub const SUITES: &[Suite] = &[
     mesh::batches::<16>("mesh-batch-16", "16 shards, all to all, batches"),
     mesh::spinning::<2>("mesh-hop-2", "2 shards, hop"),
     mesh::sleeping::<16>("mesh-hop-16", "16 shards, hop"),
+    mesh::asks("mesh-call", "2 shards, call"),
     mesh::polls("mesh-idle", "idle peers"),
 ];
 

@@ -5,7 +5,7 @@
 
 use super::{Contender, Kind, Suite, stream};
 use crate::peers::{Crossbeam, CrossfireMpsc, Flume, Inboxes, KanalSync, RingmailMesh, RingmailMpsc, Tokio};
-use crate::work::mesh::{TURN, all_to_all, hops, idle};
+use crate::work::mesh::{TURN, all_to_all, calls, calls_by_hand, hops, idle};
 
 /// As the mesh has it unless one says otherwise.
 const CAPACITY: usize = 256;
@@ -70,6 +70,22 @@ pub(super) const fn spinning<const SHARDS: usize>(name: &'static str, label: &'s
 pub(super) const fn sleeping<const SHARDS: usize>(name: &'static str, label: &'static str) -> Suite {
     // The scheduler decides it, not the distance of the cores.
     Suite { banded: false, ..token::<SHARDS, true>(name, label, "one hop of a token, all in recv") }
+}
+
+pub(super) const fn asks(name: &'static str, label: &'static str) -> Suite {
+    let contenders = rows![
+        "ringmail" => calls::<false>,
+        "ringmail-wait" => calls::<true>,
+        "ringmail-mesh" => calls_by_hand::<Polls>,
+        "ringmail-mpsc" => calls_by_hand::<Inboxes<RingmailMpsc>>,
+        "crossbeam" => calls_by_hand::<Inboxes<Crossbeam>>,
+        "crossfire" => calls_by_hand::<Inboxes<CrossfireMpsc>>,
+        "kanal" => calls_by_hand::<Inboxes<KanalSync>>,
+        "flume" => calls_by_hand::<Inboxes<Flume>>,
+        "tokio" => calls_by_hand::<Inboxes<Tokio>>,
+    ];
+    let about = "a call and its answer; the others: a message there, one back";
+    Suite { kind: Kind::Latency, least: 8, ..mesh(name, label, about, contenders) }
 }
 
 /// Of one thread: no distance, and no room to speak of, for 64 shards have 4032 lanes.

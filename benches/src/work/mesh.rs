@@ -3,6 +3,9 @@
 use std::hint::{black_box, spin_loop};
 use std::time::Instant;
 
+use ringmail::mesh::Builder;
+use ringmail::mesh::call::Endpoint;
+
 use super::pingpong::per_trip;
 use super::warm_up;
 use crate::crowd::{Patience, team};
@@ -148,6 +151,61 @@ fn spin(end: &mut impl Shard) -> u64 {
         match end.try_recv() {
             Some(token) => return token,
             None => spin_loop(),
+        }
+    }
+}
+
+/// Shard 0 asks shard 1 and has the answer before it asks again, `n` times. Both spin, or the caller `WAIT`s as the crate does.
+pub fn calls<const WAIT: bool>(env: &Env, n: u64, peer: &'static str) -> Outcome {
+    let seats = Builder::new().shards(2).build_calls::<u64, u64>(4).expect("two shards are in range").into_iter();
+    let members = seats.map(|seat| {
+        move || {
+            let mut end = seat.join().expect("a workload's shard joins at once");
+            move |n| {
+                if end.id() == 0 {
+                    (0..n).for_each(|request| ask::<WAIT>(&mut end, request, peer));
+                } else {
+                    serve(&mut end, n);
+                }
+            }
+        }
+    });
+    per_trip(team(env, warm_up(env.capacity), n, members.collect()), n)
+}
+
+/// The same without calls: a message there, and one back to the inbox of the shard that asked.
+pub fn calls_by_hand<M: Mesh>(env: &Env, n: u64, peer: &'static str) -> Outcome {
+    per_trip(hops::<M, 2, false>(env, 2 * n, peer), n)
+}
+
+fn ask<const WAIT: bool>(end: &mut Endpoint<u64, u64>, request: u64, peer: &str) {
+    let mut reply = end.try_call(1, request).unwrap_or_else(|why| panic!("{peer}: {why}"));
+    let answer = if WAIT {
+        end.wait(reply, |_, _, _, _| {})
+    } else {
+        loop {
+            match reply.try_take() {
+                Ok(answer) => break answer,
+                Err(not_yet) => reply = not_yet,
+            }
+            if end.poll(BUDGET, |_, _, _, _| {}).received == 0 {
+                spin_loop();
+            }
+        }
+    };
+    assert_eq!(answer, Ok(!request), "{peer}: another call's answer");
+}
+
+fn serve(end: &mut Endpoint<u64, u64>, n: u64) {
+    let mut served = 0;
+    while served < n {
+        let before = served;
+        end.poll(BUDGET, |_, _, request, token| {
+            token.answer(!request);
+            served += 1;
+        });
+        if served == before {
+            spin_loop();
         }
     }
 }

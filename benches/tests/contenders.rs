@@ -65,7 +65,7 @@ fn a_name_selects_itself_or_what_begins_with_it() {
     assert_eq!(names("batch"), Ok(vec!["batch-8", "batch-32", "batch-128"]));
     assert_eq!(names("mpsc-block"), Ok(vec!["mpsc-block-1", "mpsc-block-2", "mpsc-block-4", "mpsc-block-8"]));
     assert_eq!(names("mpsc").map(|all| all.len()), Ok(11));
-    assert_eq!(names("mesh").map(|all| all.len()), Ok(11));
+    assert_eq!(names("mesh").map(|all| all.len()), Ok(12));
     assert_eq!(names("all").map(|all| all.len()), Ok(SUITES.len()));
     assert!(names("bat").unwrap_err().contains("batch-8"));
 }

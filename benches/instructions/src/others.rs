@@ -1,7 +1,9 @@
 //! Channels between processes, both ends of which are this one's here, and a mesh.
 
+use std::hint::black_box;
+
 use crate::{CAPACITY, Path, over, shapes};
-use ringmail::mesh::{self, Endpoint};
+use ringmail::mesh::{self, Endpoint, call};
 use ringmail::shm::{fan_in, spsc};
 
 /// A mapped ring of `u64`.
@@ -26,6 +28,21 @@ fn shards() -> (Endpoint<u64>, Endpoint<u64>) {
     // The others stay: one that leaves is news, and looked at.
     seats.for_each(std::mem::forget);
     (pair.0.expect("eight seats"), pair.1.expect("eight seats"))
+}
+
+/// Two shards that call each other.
+fn callers() -> (call::Endpoint<u64, u64>, call::Endpoint<u64, u64>) {
+    let seats = mesh::Builder::new().shards(2).build_calls(4).expect("memory for a mesh");
+    let mut seats = seats.into_iter().map(|seat| seat.join().expect("the seat was just made"));
+    (seats.next().expect("two seats"), seats.next().expect("two seats"))
+}
+
+/// A call of `a`'s, and its answer.
+fn call(a: &mut call::Endpoint<u64, u64>, b: &mut call::Endpoint<u64, u64>, request: u64) -> u64 {
+    let Ok(reply) = a.try_call(1, request) else { panic!("four credits") };
+    b.poll(1, |_, _, request, token| token.answer(request));
+    a.poll(1, |_, _, _, _| {});
+    reply.try_take().expect("it was served").expect("it was answered")
 }
 
 /// All of them.
@@ -56,4 +73,10 @@ pub(crate) fn add(paths: &mut Vec<Path>) {
             },
         )
     });
+    // All that it takes at both ends: two messages, two polls, and what the two tables note.
+    paths.push(("mesh/call/ping", |n| {
+        let (mut a, mut b) = callers();
+        let (a, b) = (black_box(&mut a), black_box(&mut b));
+        (0..n).for_each(|request| assert_eq!(call(a, b, request), request));
+    }));
 }

@@ -126,6 +126,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     }
 
     /// The next message, its place free already: whoever sent it may use it again as soon as it learns that this one was received.
+    #[inline(always)]
     fn next(&mut self) -> Option<(usize, Envelope<Req, Rep>)> {
         if !self.mesh.find() {
             return None;
@@ -137,7 +138,15 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     /// Sends the answers that tokens were given since the last verb. All other verbs do this too; [`Endpoint::poll`] after each request.
     ///
     /// Wait-free for each. An answer to a peer that is gone is dropped.
+    #[inline]
     pub fn flush(&mut self) {
+        if self.shared.owes() {
+            self.send_answers();
+        }
+    }
+
+    #[inline(never)]
+    fn send_answers(&mut self) {
         while let Some(Answer { peer, call, value }) = self.shared.next_answer() {
             let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
             self.send_reserved(peer as usize, envelope);

@@ -22,6 +22,7 @@ pub struct Reply<Rep> {
 }
 
 impl<Rep> Reply<Rep> {
+    #[inline]
     pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
         Self { shared, peer, call: Some(call) }
     }
@@ -40,10 +41,12 @@ impl<Rep> Reply<Rep> {
     ///
     /// # Errors
     /// No answer so far: the reply. Inside: there will be none, and why.
+    #[inline]
     pub fn try_take(mut self) -> Result<Result<Rep, CallError>, Self> {
         self.take().ok_or(self)
     }
 
+    #[inline]
     fn take(&mut self) -> Option<Result<Rep, CallError>> {
         let Some(call) = self.call else { return Some(Err(CallError::Taken)) };
         let answer = self.shared.take(call)?;
@@ -107,6 +110,7 @@ impl<Rep> Token<Rep> {
     }
 
     /// Answers the request. Never waits, never allocates, and finds room.
+    #[inline]
     pub fn answer(mut self, value: Rep) {
         self.owed = false;
         self.shared.answer(Answer { peer: self.peer, call: self.call, value: Some(value) });

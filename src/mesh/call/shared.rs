@@ -97,6 +97,7 @@ impl<Rep> Shared<Rep> {
     }
 
     /// Takes a credit for `peer`, which has a lane, and returns the number of the call; `None` if there is none.
+    #[inline(always)]
     pub(super) fn start(&self, peer: usize) -> Option<u32> {
         let calls = &mut *self.calls.borrow_mut();
         let credits = calls.peers.get_mut(peer).filter(|peer| peer.used < calls.credits)?;
@@ -128,10 +129,29 @@ impl<Rep> Shared<Rep> {
     }
 
     /// The answer to a call has come, or the end of it.
+    #[inline(always)]
     pub(super) fn arrive(&self, call: u32, answer: Result<Rep, CallError>) {
-        // In a statement of its own: the borrow ends here.
-        let (unclaimed, waker) = self.calls.borrow_mut().arrive(call, answer);
-        drop(unclaimed);
+        let mut borrow = self.calls.borrow_mut();
+        let calls = &mut *borrow;
+        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent. One that nobody waits
+        // for is dropped at the end, as an argument is: the table is not borrowed then.
+        let Some(Call { peer, state }) = calls.list.get_mut(call as usize) else { return };
+        let peer = *peer as usize;
+        let waker = match state {
+            State::Waiting(waker) => {
+                let waker = waker.take();
+                *state = State::Done(answer);
+                waker
+            }
+            State::Dropped => {
+                calls.release(call);
+                None
+            }
+            State::Free(_) | State::Done(_) => return,
+        };
+        calls.peers[peer].waiting -= 1;
+        calls.waiting -= 1;
+        drop(borrow);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -157,6 +177,7 @@ impl<Rep> Shared<Rep> {
     }
 
     /// The answer to a call, if it has come: its credit is free then.
+    #[inline(always)]
     pub(super) fn take(&self, call: u32) -> Option<Result<Rep, CallError>> {
         self.calls.borrow_mut().take(call)
     }
@@ -201,6 +222,7 @@ impl<Rep> Shared<Rep> {
     }
 
     /// An answer, or a refusal, that is to leave. At most as many as calls of the peers are open: they fit what was reserved.
+    #[inline(always)]
     pub(super) fn answer(&self, answer: Answer<Rep>) {
         if self.over.get() {
             return;
@@ -208,7 +230,14 @@ impl<Rep> Shared<Rep> {
         self.answers.borrow_mut().list.push(Some(answer));
     }
 
+    /// Whether there are answers to send.
+    #[inline(always)]
+    pub(super) fn owes(&self) -> bool {
+        !self.answers.borrow().list.is_empty()
+    }
+
     /// The next one to send.
+    #[inline(always)]
     pub(super) fn next_answer(&self) -> Option<Answer<Rep>> {
         let answers = &mut *self.answers.borrow_mut();
         while let Some(answer) = answers.list.get_mut(answers.next) {
@@ -233,33 +262,13 @@ impl<Rep> Shared<Rep> {
 type Unclaimed<Rep> = Option<Result<Rep, CallError>>;
 
 impl<Rep> Calls<Rep> {
-    /// Notes an answer. Returns it if nobody waits for it, and whom to wake.
-    fn arrive(&mut self, at: u32, answer: Result<Rep, CallError>) -> (Unclaimed<Rep>, Option<Waker>) {
-        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent.
-        let Some(call) = self.list.get_mut(at as usize) else { return (Some(answer), None) };
-        let peer = call.peer as usize;
-        let out = match &mut call.state {
-            State::Waiting(waker) => {
-                let waker = waker.take();
-                call.state = State::Done(answer);
-                (None, waker)
-            }
-            State::Dropped => {
-                self.free(at);
-                (Some(answer), None)
-            }
-            State::Free(_) | State::Done(_) => return (Some(answer), None),
-        };
-        self.peers[peer].waiting -= 1;
-        self.waiting -= 1;
-        out
-    }
-
-    fn take(&mut self, at: u32) -> Option<Result<Rep, CallError>> {
-        let call = self.list.get_mut(at as usize).filter(|call| matches!(call.state, State::Done(_)))?;
-        let State::Done(answer) = replace(&mut call.state, State::Dropped) else { return None };
-        self.free(at);
-        Some(answer)
+    #[inline(always)]
+    fn take(&mut self, at: u32) -> Unclaimed<Rep> {
+        self.list.get(at as usize).filter(|call| matches!(call.state, State::Done(_)))?;
+        match self.release(at) {
+            State::Done(answer) => Some(answer),
+            _ => None,
+        }
     }
 
     fn drop_reply(&mut self, at: u32) -> (Unclaimed<Rep>, Option<Waker>) {
@@ -274,12 +283,12 @@ impl<Rep> Calls<Rep> {
         (answer, waker)
     }
 
-    /// The place of a call and its credit are free.
-    fn free(&mut self, at: u32) {
+    /// The place of a call and its credit are free. Returns what the call came to.
+    #[inline(always)]
+    fn release(&mut self, at: u32) -> State<Rep> {
         let call = &mut self.list[at as usize];
-        call.state = State::Free(self.free);
-        self.free = at;
         self.peers[call.peer as usize].used -= 1;
+        replace(&mut call.state, State::Free(replace(&mut self.free, at)))
     }
 
     /// Has `waker` woken when the call has its answer. Returns what was there.

@@ -56,6 +56,10 @@ fn a_message_of_any_size_travels_whole() {
     check::<9>();
     check::<64>();
     check::<1021>();
+    check::<1024>();
+    check::<1028>();
+    check::<1032>();
+    check::<4096>();
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]

@@ -159,6 +159,7 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
         self.found_nothing_yet();
     }
 
+    // A ring with senders to call up never rests, nor does one that passes over places: `found_nothing` sees to those.
     #[inline(always)]
     fn rests(&self) -> bool {
         self.ring.rests()

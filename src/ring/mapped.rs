@@ -217,7 +217,8 @@ impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
         // SAFETY: the slot is ours and full (I3), as was just seen; it is mapped, and aligned as a `Raw` is.
         unsafe { copy::get_into(self.slot(self.position()).cast(), &mut to.bytes) };
         to.full = true;
-        self.advance();
+        // SAFETY: the message that was just seen.
+        unsafe { self.advance() };
         true
     }
 }

@@ -4,7 +4,7 @@ use ringmail::shm::bytes::RecordInfo;
 use ringmail::shm::{Message, Schema};
 use std::io::Write;
 
-/// A row of 64 bytes, five words, and three bytes: each of the ways in which a message is stored.
+/// A row of 64 bytes, five words, and three bytes: each of the ways in which a message is stored in more than one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
 #[repr(transparent)]
 pub(crate) struct Words([u8; 107]);

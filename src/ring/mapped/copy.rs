@@ -1,12 +1,14 @@
 //! Copies of messages between our own memory and memory that another process may write at any time.
 //!
 //! A plain copy of such memory could be a data race, which the language forbids whoever the other is. So a word is a relaxed atomic
-//! access, and of 64 bytes and more, on x86-64, each row of 64 bytes is four instructions of 16 that the compiler cannot see into, and a
-//! message of a kilobyte and more is written by one string instruction. What one does could be done by 16 relaxed atomic accesses of a byte each, in any order, and nobody relies on more: the positions
-//! order whole messages, and what a peer tore that breaks the rules is bytes still, to be checked. To the processor they are ordinary
-//! loads and stores, which it keeps on their side of the position's.
+//! access. On x86-64 there are instructions that the compiler cannot see into: four of 16 bytes for each row of 64, and one string
+//! instruction to write a message of whole words and a kilobyte or more. What any of them does could be done by relaxed atomic
+//! accesses of a byte each, in any order, and nobody relies on more: the positions order whole messages, and what a peer tore that
+//! breaks the rules is bytes still, to be checked. The processor keeps them on their side of the position's access: loads and stores of
+//! 16 bytes as it keeps all, and the stores of a string instruction, whose order among themselves is open, before every later store
+//! (Intel's manual, volume 3, "memory-ordering model for string operations on write-back memory").
 //!
-//! Only the shared side is reached by these instructions: the compiler sees what becomes of our own, and leaves copies of it out.
+//! Of our own side only the string instruction sees anything: else the compiler sees what becomes of it, and leaves copies out.
 
 use super::super::failpoint::point;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
@@ -15,7 +17,7 @@ use core::mem::MaybeUninit;
 const WORD: usize = size_of::<u64>();
 const ROW: usize = 64;
 
-/// Messages so long are written by a string instruction: the lines are the reader's, which stores of 16 bytes fetch before they fill them, and
+/// Messages so long, and of whole words, are written by a string instruction: the lines are the reader's, which stores of 16 bytes fetch before they fill them, and
 /// four for each line fill the store buffer. (`ipc --suite one-way-4096`: 1.4 times as much.) Not read so: that was slower.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 const STRING: usize = 1024;
@@ -88,14 +90,14 @@ mod row {
 ///
 /// # Safety
 /// `source` is valid for reads and all its bytes are initialised. `target` is mapped for writing, aligned to a word, and has room for a
-/// message.
+/// message; no reference leads to it.
 #[inline(always)]
 pub(super) unsafe fn put<T>(source: *const T, target: *const u8) {
     let source = source.cast::<u8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if const { size_of::<T>() >= STRING && size_of::<T>() % WORD == 0 } {
         point!();
-        // SAFETY: the whole message, all its bytes initialised, and the room for it.
+        // SAFETY: the whole message, all its bytes initialised, and the room for it, to which no reference leads.
         unsafe { row::write_words(source, target, size_of::<T>() / WORD) };
         point!();
         return;
@@ -108,7 +110,7 @@ pub(super) unsafe fn put<T>(source: *const T, target: *const u8) {
                 // SAFETY: inside the message; the bytes are initialised.
                 let quarter = unsafe { source.wrapping_add($offset).cast::<core::arch::x86_64::__m128i>().read_unaligned() };
                 point!();
-                // SAFETY: inside the room for it.
+                // SAFETY: inside the room for it, to which no reference leads.
                 unsafe { row::store::<$offset>(target, quarter) };
             )*};
         }

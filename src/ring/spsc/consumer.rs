@@ -192,10 +192,13 @@ impl<B: Backing> Consumer<B> {
         self.head
     }
 
-    /// Takes a message that was seen, without a look at it.
+    /// Takes a message without a look at it.
+    ///
+    /// # Safety
+    /// One was seen and not taken: otherwise the positions say that the ring is full of what was never written.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
-    pub(crate) fn advance(&mut self) {
+    pub(crate) unsafe fn advance(&mut self) {
         debug_assert!(self.seen() != 0);
         self.head = self.head.plus(1);
     }

@@ -66,7 +66,7 @@ fn worked() -> Duration {
 }
 
 /// A side that sleeps looks after the other so often.
-const NAP: Duration = Duration::from_millis(75);
+const NAP: Duration = Duration::from_millis(90);
 
 /// Waits for as long as it is left alone, and says in nanoseconds how long that was, what it took, and what as many bare sleeps take here.
 fn wait_alone(mut wait: impl FnMut(Duration) -> bool) {

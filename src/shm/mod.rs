@@ -35,12 +35,12 @@
 //! | who dies where | what the other side sees |
 //! |---|---|
 //! | sender, before or inside a write | nothing of that message. The receiver gets the rest, then [`Ended::PeerDied`]; the next sender goes on |
-//! | sender, after it published | the message, at the latest 75 ms later should the receiver sleep |
+//! | sender, after it published | the message, at the latest 90 ms later should the receiver sleep |
 //! | receiver, inside the handler of `try_recv_with` or `drain`, or before `Batch::commit` | the next receiver gets the message again: at least once |
 //! | receiver, after `recv` | the message counts as received: at most once |
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!
-//! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 75 ms of sleep.
+//! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 90 ms of sleep.
 //!
 //! # Trust
 //!

@@ -14,8 +14,9 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use std::sync::Arc;
 use std::thread::yield_now;
 
-/// Longest sleep without a look at the other side: a death is to be noticed within 100 ms.
-pub(super) const NAP: Duration = Duration::from_millis(75);
+/// Longest sleep without a look at the other side: a death is to be noticed within 100 ms. Not shorter: each takes a timer of the kernel's,
+/// which on a virtual machine is most of what a sleeper uses of its core (`ipc --suite parked`).
+pub(super) const NAP: Duration = Duration::from_millis(90);
 /// The same where a wake may be lost: no barrier is to be had.
 pub(super) const SHORT_NAP: Duration = Duration::from_millis(1);
 /// Rounds of spinning before yielding, and yields before sleeping.

@@ -86,6 +86,7 @@ impl Side {
     }
 
     /// See [`Told::news`].
+    #[inline(always)]
     pub(super) fn news(&self, peer: &Session) -> Option<u64> {
         self.told.news(peer)
     }

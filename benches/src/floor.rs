@@ -54,7 +54,8 @@ impl Floor {
 ///
 /// Whoever waits pauses between two looks, for 64 cycles or so on some machines. Two sides that answer each other soon keep step, and then
 /// a message comes just before a look or just after one: the same code, compiled into 1, 4, 16 or 64 units, took 0.93 to 1.11 times
-/// the floor by that alone. Out of step, a look comes at any time, and the four agree.
+/// the floor by that alone (`paired --suite rtt` of builds with other `CARGO_PROFILE_RELEASE_CODEGEN_UNITS`). Out of step, a look comes at any
+/// time, and the four agree.
 #[inline(always)]
 pub fn out_of_step(turn: u64) {
     for cycle in 0..(turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57) {

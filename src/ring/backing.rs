@@ -35,7 +35,7 @@ pub(crate) struct Geometry<T> {
 pub(crate) unsafe trait Backing {
     type Item;
 
-    /// Whether another process may write any of it, at any time: then positions are checked, values are copied word by word
+    /// Whether another process may write any of it, at any time: then positions are checked, values are copied
     /// and never lent, what is left stays for the next to come, and nobody writes a word of the other side's.
     const SHARED: bool = false;
 

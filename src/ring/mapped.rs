@@ -2,7 +2,7 @@
 //!
 //! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
-//! read ([`Backing::SHARED`]), and messages are copied out word by word before they are looked at.
+//! read ([`Backing::SHARED`]), and messages are copied out before they are looked at.
 
 mod copy;
 

@@ -150,5 +150,5 @@ pub mod model {
     pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};
     pub use crate::wait::full;
     pub use crate::wait::heavy_fails;
-    pub use crate::wait::parked::{Parked, sleep};
+    pub use crate::wait::parked::{Parked, Sleeper};
 }

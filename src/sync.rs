@@ -13,9 +13,9 @@ mod imp {
     pub(crate) use alloc::sync::Arc;
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
-    #[cfg(feature = "std")]
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+    #[cfg(feature = "std")]
+    pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32};
     #[cfg(feature = "std")]
     pub(crate) use std::{sync::Mutex, thread::yield_now};
 

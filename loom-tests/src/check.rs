@@ -25,7 +25,7 @@ pub fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Send + Sync 
     builder.checkpoint_file = None;
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
-        heavy_fails(false, 0);
+        heavy_fails(false);
         f();
     });
     let executions = executions.load(Ordering::Relaxed);

@@ -45,7 +45,6 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::WakerCell => &["bell::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],
         Site::LightBarrier | Site::HeavyBarrier => &["wait::a_message_wakes_the_receiver"],
         Site::LookAgain => &["wait::a_message_wakes_the_receiver"],
-        Site::ResetFirst => &["wait::a_message_wakes_the_receiver"],
         Site::RingFence | Site::RingReload | Site::SleepFence => &["fenced::a_message_wakes_the_receiver"],
         Site::SwapState => &["fenced::messages_pass_one_by_one"],
         Site::RenewOwn => &["bell::the_announcement_of_another_is_not_renewed"],
@@ -82,6 +81,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
         Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
+        Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],
         Site::TellDeath | Site::HearDeath => &["session::a_restart_cannot_hide_a_death"],
         Site::NewsFirst => &["session::a_restart_cannot_hide_a_death"],
         Site::BeginSession | Site::SeeSession | Site::SessionFirst => {

@@ -121,7 +121,7 @@ impl<T, S: Shape> Sender<T, S> {
     /// Blocks until `push` has sent something, or nothing can be sent any more.
     pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Tx<T>) -> bool) {
         let (passed, end) = (self.end.ring().sent(), &mut self.end);
-        let attempt = |look| (look != Look::Passing || end.may_go()) && push(end) || end.ring().is_closed();
+        let attempt = |look: Look| (look.is_turn() || end.may_go()) && push(end) || end.ring().is_closed();
         self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
         self.end.waited();
         self.count_parks();
@@ -158,8 +158,10 @@ impl<T, S: Shape> Sender<T, S> {
 }
 
 /// Sends the value in `value`, if there is one; whether nothing is left to wait for: it was sent, or it never can be.
+///
+/// A look that finds no room does not touch the value, which may be large.
 fn attempt<E: SendEnd>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> bool {
-    if look != Look::Passing || end.may_go() {
+    if (look.is_turn() || end.may_go()) && end.ring_mut().has_room() {
         let Some(message) = value.take() else { return true };
         *value = end.push(message).err();
     }
@@ -196,7 +198,13 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// The channel is closed.
     #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        if S::writer(&mut self.end).ring.room(1) == 0 { self.poll_room(cx) } else { Poll::Ready(Ok(())) }
+        if S::writer(&mut self.end).ring.room(1) == 0 {
+            self.poll_room(cx)
+        } else if self.side.has_had_its_turn() {
+            self.side.give_way(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
@@ -289,11 +297,16 @@ impl<T, S: Shape> Receiver<T, S> {
 
     /// Takes the next message, or arranges for one wake of the context's task when there is one.
     ///
+    /// After 128 polls in a row that were ready, one is pending and wakes its task at once: other tasks of the executor have their turn.
+    ///
     /// # Errors
     /// The channel is closed and drained.
     #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let Some(next) = self.end.next() else { return self.poll_later(cx) };
+        if self.side.has_had_its_turn() {
+            return self.side.give_way(cx);
+        }
         Poll::Ready(next.take())
     }
 
@@ -378,7 +391,7 @@ fn awaited<E: RecvEnd>(end: &mut E, look: Look) -> bool {
         _ if ready => {}
         Look::Last => end.before_sleep(),
         // One that spins may never get further than this.
-        Look::Passing | Look::Turn => end.found_nothing_yet(),
+        Look::Passing | Look::Yielded | Look::Turn => end.found_nothing_yet(),
     }
     ready
 }
@@ -405,6 +418,9 @@ impl<T, S: Shape> Future for SendFuture<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !this.waits {
+            if this.tx.side.has_had_its_turn() {
+                return this.tx.side.give_way(cx);
+            }
             let value = this.value.take().expect("a send was polled after it was ready");
             match this.tx.push_in_turn(value) {
                 Ok(()) => return Poll::Ready(Ok(())),

@@ -107,12 +107,17 @@ impl<T> Endpoint<T> {
 
     /// Takes the next message, or arranges for the context's task to be woken when there is one.
     ///
+    /// After 128 polls in a row that were ready, one is pending and wakes its task at once: other tasks of the executor have their turn.
+    ///
     /// Of several tasks the last that polled is woken. Another verb that waits on this endpoint meanwhile takes the bell over, and wakes
     /// the task when it is done. Futures have no clock: they notice seats that nobody takes only when a peer that waits does.
     ///
     /// # Errors
     /// As [`Endpoint::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError>> {
+        if self.side.has_had_its_turn() {
+            return self.side.give_way(cx);
+        }
         loop {
             match self.try_recv() {
                 Ok(message) => return self.done(Ok(message)),

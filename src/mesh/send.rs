@@ -175,8 +175,11 @@ impl<T> Endpoint<T> {
         let (mut value, parks) = (Some(value), self.parks());
         let waited = self.wait(deadline, |lanes| {
             let lane = &mut lanes.out.lanes[at];
-            let Some(message) = value.take() else { return true };
-            value = lane.end.push(message).err();
+            // A look that finds no room does not touch the value, which may be large.
+            if lane.end.ring.has_room() {
+                let Some(message) = value.take() else { return true };
+                value = lane.end.push(message).err();
+            }
             value.is_none() || lane.end.ring.is_closed()
         });
         let slept = self.parks() - parks;

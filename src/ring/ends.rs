@@ -9,6 +9,10 @@ pub(crate) trait Writer {
     /// Whether a send can never succeed again.
     fn is_closed(&self) -> bool;
 
+    /// Whether there was room for a message a moment ago; looks again if none was known. With several writers another may take it.
+    #[cfg(feature = "std")]
+    fn has_room(&mut self) -> bool;
+
     /// Drops what a reader that has left did not, if there is any.
     fn settle(&mut self);
 

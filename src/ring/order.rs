@@ -36,7 +36,7 @@
 //!
 //! Relaxed on purpose: the `gone` word (it carries no data; whoever acts on it then reads `head` by `inherit_head`),
 //! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
-//! every statistic. The try-lock around the heavy barrier has its pair beside it, in `wait::barrier`.
+//! every statistic.
 //!
 //! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a bell is FENCED, the
 //! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
@@ -101,8 +101,6 @@ pub enum Site {
     SwapState,
     /// An announcement is renewed only where no other can stand in its place.
     RenewOwn,
-    /// A sleeper that forgets earlier wakes before it announces itself, not after.
-    ResetFirst,
     /// A second waiter of a bell wakes the one that it replaces.
     WakeReplaced,
     /// A waiter that replaces its own waker does not wake itself, whatever `will_wake` says.
@@ -157,6 +155,10 @@ pub enum Site {
     NapHeavy,
     /// Between processes: a sleeper says which position it waits for.
     NapAwaited,
+    /// A sleeper that is FENCED fences between its announcement and its look.
+    NapFence,
+    /// A sleeper that sleeps often says so in its word.
+    NapFenced,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
     /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
@@ -192,7 +194,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 83] = [
+    pub const ALL: [Site; 84] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -233,7 +235,6 @@ impl Site {
         Site::LookAgain,
         Site::SwapState,
         Site::RenewOwn,
-        Site::ResetFirst,
         Site::WakeReplaced,
         Site::WakeSelf,
         Site::HandOver,
@@ -261,6 +262,8 @@ impl Site {
         Site::NapLight,
         Site::NapHeavy,
         Site::NapAwaited,
+        Site::NapFence,
+        Site::NapFenced,
         Site::BeginFence,
         Site::AskFence,
         Site::SessionFirst,

@@ -45,7 +45,9 @@ pub struct Session {
     pub(crate) start: AtomicU64,
     /// For people to read; nothing depends on it.
     pub(crate) pid: AtomicU64,
-    /// Odd while the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
+    /// The core that the holder waited on last, and 1 more: a hint for the other side's yields. 0 before it waits.
+    pub(crate) core: AtomicU64,
+    /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
     pub(crate) parked: Line<Parked>,
 }
 
@@ -90,8 +92,8 @@ impl Session {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        let (begun, epoch, left, died, unfenced, start, pid) = (zero(), zero(), zero(), zero(), zero(), zero(), zero());
-        Self { begun, epoch, left, died, unfenced, start, pid, parked: Line(Parked::new()) }
+        let (begun, epoch, left, died, unfenced, start) = (zero(), zero(), zero(), zero(), zero(), zero());
+        Self { begun, epoch, left, died, unfenced, start, pid: zero(), core: zero(), parked: Line(Parked::new()) }
     }
 
     /// Where its holder sleeps.
@@ -153,7 +155,7 @@ impl Session {
     ) -> bool {
         let epoch = self.take_over();
         point!();
-        self.parked.0.rise();
+        self.parked.0.clear();
         point!();
         let registered = register();
         self.unfenced.store(registered.into(), Ordering::Relaxed);
@@ -163,6 +165,7 @@ impl Session {
             fence(Ordering::SeqCst);
         }
         self.pid.store(pid.into(), Ordering::Relaxed);
+        self.core.store(0, Ordering::Relaxed);
         point!();
         resume();
         point!();
@@ -179,6 +182,14 @@ impl Session {
         // Partner: `see_left`, with the fence in `begin`: whoever sees this sees that the session had begun.
         self.left.store(self.epoch.load(Ordering::Relaxed), Ordering::Relaxed);
         point!();
+    }
+
+    /// Notes that the holder waits on `core`; whether `peer` waited there last.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn waits_on(&self, core: usize, peer: &Self) -> bool {
+        let core = core as u64 + 1;
+        self.core.store(core, Ordering::Relaxed);
+        peer.core.load(Ordering::Relaxed) == core
     }
 
     /// For the other side, between the announcement of a sleep and the look before it; this side has the same between a publication

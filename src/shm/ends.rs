@@ -157,8 +157,10 @@ impl<T> Tx<T> {
             let go = ring.room(n) == n || ring.is_closed() || ring.is_corrupt();
             (!go).then(|| ring.peer_seen().open_word())
         };
-        let awaited = ring.borrow().awaited(n);
-        match self.side.block(own, peer, head, awaited, deadline, ready, || ring.borrow().count_parks(1)) {
+        let (awaited, passed) = (ring.borrow().awaited(n), ring.borrow().position());
+        let waited = self.side.block(own, peer, head, awaited, passed, deadline, ready);
+        self.ring.count_parks(self.side.waiter.take_sleeps());
+        match waited {
             Waited::Ready => Ok(()),
             Waited::TimedOut => Err(SendError::Timeout(())),
             Waited::PeerGone(ended) => Err(SendError::Ended((), ended)),
@@ -316,9 +318,11 @@ impl<T> Rx<T> {
             let go = ring.has_message() || Reader::peer_closed(&**ring) || ring.is_corrupt();
             (!go).then(|| ring.awaited().open_word())
         };
-        let awaited = ring.borrow().awaited();
-        let parks = || Reader::count_parks(&**ring.borrow(), 1);
-        match self.side.block(own, peer, tail, awaited, deadline, ready, parks) {
+        let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
+        let waited = self.side.block(own, peer, tail, awaited, passed, deadline, ready);
+        let parks = self.side.waiter.take_sleeps();
+        self.count_parks(parks);
+        match waited {
             Waited::Ready => Ok(()),
             Waited::TimedOut => Err(RecvError::Timeout),
             Waited::PeerGone(ended) => Err(RecvError::Ended(ended)),
@@ -439,8 +443,21 @@ impl<T> Rx<T> {
         Some((&peer.epoch, epoch))
     }
 
-    pub(super) fn count_park(&self) {
-        Reader::count_parks(&*self.ring, 1);
+    pub(super) fn count_parks(&self, n: u64) {
+        if n != 0 {
+            Reader::count_parks(&*self.ring, n);
+        }
+    }
+
+    /// Messages that were received on the lane so far.
+    pub(super) fn received(&self) -> u64 {
+        self.ring.position().count()
+    }
+
+    /// Notes that this side waits on `core`; whether the lane's sender waited there last.
+    pub(super) fn waits_on(map: &Map, core: usize) -> bool {
+        let (own, peer) = (&map.consumer().session, &map.producer().session);
+        own.waits_on(core, peer)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::ends::{Opened, Rx, Taking, Verdict};
 use super::error::Ended;
-use super::side::{self, Awake, NAP, SHORT_NAP, stay_awake};
+use super::side::{self, Asks, NAP, shortest};
 use super::sys::{self, MOST_SLEPT_ON, Map};
-use crate::ring::failpoint::point;
-use crate::wait::{Deadline, WaitStrategy, parked};
+use crate::wait::{Deadline, ParkedBed, WaitStrategy, Waiter};
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
@@ -122,13 +121,16 @@ pub(super) struct Lanes<T> {
     /// Looks until the kernel is to be asked.
     looks: u32,
     closed: bool,
-    wait: WaitStrategy,
+    waiter: Waiter,
+    /// Whether the senders know that this side sleeps often, see `wait::parked`.
+    settled: bool,
 }
 
 impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
-        Self { maps, lanes: Rx::begin_all(opened, wait), at: 0, budget: BUDGET, looks: LOOKS, closed: false, wait }
+        let (lanes, waiter) = (Rx::begin_all(opened, wait), Waiter::new(wait));
+        Self { maps, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed: false, waiter, settled: false }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -254,39 +256,31 @@ impl<T> Lanes<T> {
         if let Some(gone) = self.gone(false) {
             return Err(gone.into());
         }
-        // What was found: a message, or who is gone.
-        let look = |lanes: &mut Self, ask: bool| -> Option<Result<(), RecvError>> {
-            if lanes.lanes.iter_mut().any(Rx::is_ready) {
-                return Some(Ok(()));
-            }
-            lanes.gone(ask).map(|gone| Err(gone.into()))
-        };
-        match stay_awake(self.wait, deadline, |ask| look(self, ask)) {
-            Awake::Found(found) => found,
-            Awake::TimedOut => Err(RecvError::Timeout),
-            Awake::Tired => self.sleep(deadline, look),
-        }
-    }
-
-    fn sleep(
-        &mut self,
-        deadline: Deadline,
-        look: impl Fn(&mut Self, bool) -> Option<Result<(), RecvError>>,
-    ) -> Result<(), RecvError> {
-        self.lanes[0].count_park();
-        let maps = Arc::clone(&self.maps);
-        // A sleep allocates nothing.
+        // They go with the handle, which the looks borrow.
+        let (maps, mut waiter) = (Arc::clone(&self.maps), core::mem::take(&mut self.waiter));
+        let mut settled = self.settled;
+        // A wait allocates nothing.
         let mut beds = [(Rx::<T>::parked(&maps[0]), 0); MOST_SLEPT_ON as usize];
         let mut n = 0;
         for (bed, found) in beds.iter_mut().zip(self.lanes.iter().zip(&*maps).filter_map(|(rx, map)| rx.bed(map))) {
             *bed = found;
             n += 1;
         }
-        let lanes = RefCell::new(self);
+        let passed = self.lanes.iter().fold(0, |sum: u64, rx| sum.wrapping_add(rx.received()));
+        let lanes = RefCell::new(&mut *self);
+        let mut asks = Asks::default();
+        // What is found: a message, or who is gone.
+        let look = |look| -> Option<Result<(), RecvError>> {
+            let mut lanes = lanes.borrow_mut();
+            if lanes.lanes.iter_mut().any(Rx::is_ready) {
+                return Some(Ok(()));
+            }
+            lanes.gone(asks.asks(look)).map(|gone| Err(gone.into()))
+        };
         let barrier = || {
             // One call reaches all.
             let (mut called, mut reached) = (false, true);
-            for rx in lanes.borrow().iter() {
+            for rx in &lanes.borrow().lanes {
                 reached &= rx.barrier(|| {
                     called = called || side::membarrier_all();
                     called
@@ -294,19 +288,17 @@ impl<T> Lanes<T> {
             }
             reached
         };
-        let ready = || match look(&mut lanes.borrow_mut(), false) {
-            Some(found) => Ok(found),
-            None if deadline.passed() => Ok(Err(RecvError::Timeout)),
-            None => Err(()),
+        let nap = |reached, limit| {
+            sys::sleep_on_any(lanes.borrow().lanes.iter().filter_map(Rx::word), shortest(reached, limit));
         };
-        let nap = |(), reached: bool| {
-            let longest = if reached { NAP } else { SHORT_NAP };
-            let longest = deadline.left().map_or(longest, |left| left.min(longest));
-            point!();
-            sys::sleep_on_any(lanes.borrow().iter().filter_map(Rx::word), longest);
-            look(&mut lanes.borrow_mut(), true)
-        };
-        parked::sleep(&beds[..n], barrier, ready, nap)
+        // Each lane's sender reads the core in its own lane.
+        let shares = |core| maps.iter().fold(false, |shared, map| shared | Rx::<T>::waits_on(map, core));
+        let mut bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
+        let waited = waiter.wait(&mut bed, deadline, passed, look);
+        drop(bed);
+        self.lanes[0].count_parks(waiter.take_sleeps());
+        (self.waiter, self.settled) = (waiter, settled);
+        waited.unwrap_or(Err(RecvError::Timeout))
     }
 
     /// Waits until somebody has a lane. Whether somebody has.

@@ -7,26 +7,45 @@ use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
 use crate::ring::session::{Gone, Session, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
-use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
-use crate::wait::{Deadline, WaitStrategy, parked};
+use crate::sync::{AtomicU64, Ordering, fence};
+use crate::wait::{Deadline, Look, ParkedBed, WaitStrategy, Waiter};
+use core::cell::Cell;
 use core::time::Duration;
 use rustix::thread::{MembarrierCommand, membarrier};
 use std::sync::Arc;
-use std::thread::yield_now;
 
 /// Longest sleep without a look at the other side: a death is to be noticed within 100 ms. Not shorter: each takes a timer of the kernel's,
 /// which on a virtual machine is most of what a sleeper uses of its core (`ipc --suite parked`).
 pub(super) const NAP: Duration = Duration::from_millis(90);
 /// The same where a wake may be lost: no barrier is to be had.
 pub(super) const SHORT_NAP: Duration = Duration::from_millis(1);
-/// Rounds of spinning before yielding, and yields before sleeping.
-const SPINS: u64 = 64;
-const YIELDS: u64 = 16;
-/// Looks between two calls of the kernel about the other side, for sides that do not sleep.
-const LOOKS_PER_CALL: u64 = 4096;
+/// Looks of a side that stays awake between two calls of the kernel about the other side.
+const LOOKS_PER_CALL: u32 = 4096;
 /// The same where each look is a yield, which is a call itself; and on a machine with more to do than it has cores for it is a turn of
-/// everybody else's.
-const YIELDS_PER_CALL: u64 = 128;
+/// all other threads.
+const YIELDS_PER_CALL: u32 = 128;
+
+/// Says which looks of a wait ask the kernel about the other side as well: now and then one of a side that stays awake, and each before a
+/// sleep. (Not only after it: the end of one that published last and died then would be found two sleeps later.)
+#[derive(Default)]
+pub(super) struct Asks(u32);
+
+impl Asks {
+    pub(super) fn asks(&mut self, look: Look) -> bool {
+        let weight = match look {
+            Look::Turn => return false,
+            Look::Last => LOOKS_PER_CALL,
+            Look::Yielded => LOOKS_PER_CALL / YIELDS_PER_CALL,
+            Look::Passing => 1,
+        };
+        self.0 += weight;
+        let due = self.0 >= LOOKS_PER_CALL;
+        if due {
+            self.0 = 0;
+        }
+        due
+    }
+}
 
 /// One end's part in the channel.
 #[derive(Debug)]
@@ -38,7 +57,9 @@ pub(super) struct Side {
     told: Told,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
-    pub(super) strategy: WaitStrategy,
+    pub(super) waiter: Waiter,
+    /// Whether the other side knows that this one sleeps often, see `wait::parked`.
+    settled: bool,
 }
 
 impl Side {
@@ -52,7 +73,8 @@ impl Side {
     ) -> Self {
         let register = || membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         let registered = own.begin(std::process::id(), register, resume, sys::wake);
-        Self { held, pid: std::process::id(), told: Told::new(peer), fences: (!registered).into(), strategy }
+        let (pid, told, fences) = (std::process::id(), Told::new(peer), u64::from(!registered));
+        Self { held, pid, told, fences, waiter: Waiter::new(strategy), settled: false }
     }
 
     /// Ends the session in order.
@@ -103,7 +125,7 @@ impl Side {
     }
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it
-    /// moves, `awaited` the one that it must pass; while there is nothing `ready` tells what it holds. `parks` is called before a sleep.
+    /// moves, `awaited` the one that it must pass, `passed` how far this side has come; while there is nothing `ready` tells what `word` holds.
     #[cold]
     #[allow(clippy::too_many_arguments, reason = "each is one word of the protocol")]
     pub(super) fn block(
@@ -112,44 +134,28 @@ impl Side {
         peer: &Session,
         word: &AtomicU64,
         awaited: Position,
+        passed: Position,
         deadline: Deadline,
         mut ready: impl FnMut() -> Option<u64>,
-        parks: impl FnOnce(),
     ) -> Waited {
-        let awake = stay_awake(self.strategy, deadline, |ask| match ready() {
-            None => Some(Waited::Ready),
-            Some(_) if ask => self.is_gone(peer, &mut ready),
-            Some(_) => None,
-        });
-        match awake {
-            Awake::Found(waited) => return waited,
-            Awake::TimedOut => return Waited::TimedOut,
-            Awake::Tired => parks(),
-        }
-        let ready = core::cell::RefCell::new(ready);
-        let look = || match ready.borrow_mut()() {
-            None => Ok(Waited::Ready),
-            Some(_) if deadline.passed() => Ok(Waited::TimedOut),
-            Some(expected) => Err(expected),
+        let Self { held, told, waiter, settled, .. } = self;
+        let (expected, mut asks) = (Cell::new(0), Asks::default());
+        let look = |look| {
+            expected.set(match ready() {
+                None => return Some(Waited::Ready),
+                Some(expected) => expected,
+            });
+            if !asks.asks(look) {
+                return None;
+            }
+            let gone = told.look_for_end(peer, || held.peer_holds(), || ready().is_none())?;
+            Some(ended(gone).map_or(Waited::Ready, Waited::PeerGone))
         };
-        let nap = |expected, reached| {
-            let longest = if reached { NAP } else { SHORT_NAP };
-            point!();
-            sys::sleep_on(word, expected, deadline.left().map_or(longest, |left| left.min(longest)));
-            let ready = &mut *ready.borrow_mut();
-            if ready().is_none() { Some(Waited::Ready) } else { self.is_gone(peer, ready) }
-        };
-        parked::sleep(&[(&own.parked.0, awaited.count())], || Self::barrier(peer), look, nap)
-    }
-
-    /// Whether the other side could be reached.
-    fn barrier(peer: &Session) -> bool {
-        peer.barrier(membarrier_all)
-    }
-
-    fn is_gone(&self, peer: &Session, ready: &mut impl FnMut() -> Option<u64>) -> Option<Waited> {
-        let gone = self.look_for_end(peer, || ready().is_none())?;
-        Some(ended(gone).map_or(Waited::Ready, Waited::PeerGone))
+        let nap = |reached, limit| sys::sleep_on(word, expected.get(), shortest(reached, limit));
+        let parked = [(&own.parked.0, awaited.count())];
+        let barrier = || peer.barrier(membarrier_all);
+        let mut bed = ParkedBed::new(&parked, settled, barrier, nap, |core| own.waits_on(core, peer));
+        waiter.wait(&mut bed, deadline, passed.count(), look).unwrap_or(Waited::TimedOut)
     }
 
     /// See [`Told::look_for_end`].
@@ -211,39 +217,10 @@ fn wake(peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
     wakes
 }
 
-/// How a wait without a sleep ended.
-pub(super) enum Awake<R> {
-    Found(R),
-    TimedOut,
-    /// It is time to sleep.
-    Tired,
-}
-
-/// Spins and yields as `strategy` says until `look` finds something, or the deadline passes. `look` is told when to ask the kernel about
-/// the other side as well: now and then, and before a sleep. (Not only after it: whoever published last and died then would be missed for
-/// two of them.)
-pub(super) fn stay_awake<R>(
-    strategy: WaitStrategy,
-    deadline: Deadline,
-    mut look: impl FnMut(bool) -> Option<R>,
-) -> Awake<R> {
-    let (spins, yields) = match strategy {
-        WaitStrategy::BusySpin => (u64::MAX, 0),
-        WaitStrategy::Yield => (SPINS, u64::MAX),
-        WaitStrategy::Park => (SPINS, YIELDS),
-        WaitStrategy::ParkAtOnce => (0, 0),
-    };
-    for n in 0..spins.saturating_add(yields) {
-        let looks = if n < spins { LOOKS_PER_CALL } else { YIELDS_PER_CALL };
-        if let Some(found) = look(n % looks == looks - 1) {
-            return Awake::Found(found);
-        }
-        if deadline.passed() {
-            return Awake::TimedOut;
-        }
-        if n < spins { spin_loop() } else { yield_now() }
-    }
-    look(true).map_or(Awake::Tired, Awake::Found)
+/// How long a sleep may last: `reached` says whether a wake is sure to end it.
+pub(super) fn shortest(reached: bool, limit: Option<Duration>) -> Duration {
+    let longest = if reached { NAP } else { SHORT_NAP };
+    limit.map_or(longest, |limit| limit.min(longest))
 }
 
 /// How a wait ended.

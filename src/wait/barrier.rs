@@ -13,22 +13,17 @@
 //! publication is visible to the sleeper's second look, or its look at the bell comes later and sees the sleeper. The
 //! idea is seastar's and glommio's; the kernel's documentation is membarrier(2).
 //!
-//! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time, so a second
-//! caller is told to come back rather than made to queue.
+//! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time: a second caller sleeps in
+//! the kernel meanwhile. A side that sleeps often makes one such call and then none, see `bell`.
+//!
+//! **After a fork** the child's bells have the words of its parent's, and nothing here is a lock that another thread may have held. The kernel
+//! keeps the registration of a process in its memory map, which the child has a copy of; where it does not, it refuses, and
+//! fences serve.
 //!
 //! Loom has no asymmetric barrier. A fence on both sides is the nearest thing it can explore: the models prove that the
 //! algorithm is right if the two calls are barriers, and the kernel's manual says that they are.
 
 use crate::sync::{Ordering, fence};
-
-/// Why a heavy barrier did not happen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unavailable {
-    /// Another thread is inside one. Poll and try again.
-    Busy,
-    /// The kernel does not do it: not Linux, too old, or a seccomp filter came in later.
-    Refused,
-}
 
 /// A full barrier on both sides of a FENCED bell.
 #[cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
@@ -38,7 +33,7 @@ pub fn full() {
 
 #[cfg(ringmail_loom)]
 mod imp {
-    use super::{Unavailable, full};
+    use super::full;
     use crate::ring::order::mutant;
 
     pub(crate) fn light() {
@@ -48,23 +43,20 @@ mod imp {
     }
 
     std::thread_local! {
-        static FAILURES: core::cell::Cell<Option<(Unavailable, u32)>> = const { core::cell::Cell::new(None) };
+        static REFUSES: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
     }
 
-    /// Makes the next `times` heavy barriers of this model fail: refused by the kernel for good, or busy.
-    pub fn heavy_fails(refused: bool, times: u32) {
-        FAILURES.set(Some((if refused { Unavailable::Refused } else { Unavailable::Busy }, times)));
+    /// Whether the kernel refuses every heavy barrier of this model.
+    pub fn heavy_fails(refuses: bool) {
+        REFUSES.set(refuses);
     }
 
-    pub(crate) fn heavy() -> Result<(), Unavailable> {
-        if let Some((why, times @ 1..)) = FAILURES.get() {
-            FAILURES.set(Some((why, times - 1)));
-            return Err(why);
-        }
-        if !mutant!(HeavyBarrier) {
+    pub(crate) fn heavy() -> bool {
+        let works = !REFUSES.get();
+        if works && !mutant!(HeavyBarrier) {
             full();
         }
-        Ok(())
+        works
     }
 
     pub(crate) fn register() -> bool {
@@ -74,8 +66,7 @@ mod imp {
 
 #[cfg(not(ringmail_loom))]
 mod imp {
-    use super::Unavailable;
-    use crate::sync::{AtomicBool, AtomicU8, Ordering, compiler_fence};
+    use crate::sync::{AtomicU8, Ordering, compiler_fence};
 
     /// The ringer's half: keeps the compiler from moving the look above the publication.
     #[inline(always)]
@@ -83,23 +74,15 @@ mod imp {
         compiler_fence();
     }
 
-    /// One heavy barrier at a time in the process: a try-lock, its Acquire and Release are each other's partners. It guards no
-    /// data, only the kernel's queue.
-    static INSIDE: AtomicBool = AtomicBool::new(false);
-
-    /// The sleeper's half: on return every other thread has passed a full barrier.
-    pub(crate) fn heavy() -> Result<(), Unavailable> {
-        if INSIDE.swap(true, Ordering::Acquire) {
-            return Err(Unavailable::Busy);
-        }
+    /// The sleeper's half: on return every other thread has passed a full barrier. `false` if the kernel does not do it: a seccomp filter
+    /// came in later.
+    pub(crate) fn heavy() -> bool {
         let done = expedited();
-        INSIDE.store(false, Ordering::Release);
         if !done {
-            // It worked once: a filter came in later. From now on every bell stays with fences.
+            // It worked once. From now on every new bell has fences.
             REGISTERED.store(NO, Ordering::Relaxed);
-            return Err(Unavailable::Refused);
         }
-        Ok(())
+        done
     }
 
     const UNKNOWN: u8 = 0;

@@ -29,7 +29,7 @@
 //! A wake is a hint: whoever wakes looks again. A ringer holds no lock while a waker runs; it may panic or ring in turn. Waiters of a
 //! shared bell take turns, and a waker that a ringer takes at that very moment may run inside such a turn: it must not wait.
 
-use super::barrier::{self, Unavailable};
+use super::barrier;
 use super::notify::{Notify, NotifyWaker};
 use crate::ring::order::{self, mutant};
 use crate::sync::{Arc, AtomicU32, AtomicWaker, Mutex, Ordering};
@@ -175,30 +175,25 @@ impl Bell {
         true
     }
 
-    /// Announces that `waker` is about to sleep. On `true` the caller must look again, and may sleep if it still finds
-    /// nothing; on `false` another thread is inside a barrier, and the caller polls on.
+    /// Announces that `waker` is about to sleep. The caller must look again, and may sleep if it still finds nothing.
     ///
     /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that fences are cheaper than barriers.
-    pub(crate) fn announce(&self, waker: &Waker, waiter: usize, often: bool) -> bool {
+    pub(crate) fn announce(&self, waker: &Waker, waiter: usize, often: bool) {
         let mut turn = self.core.shared.then(|| self.core.turn.lock().unwrap_or_else(|e| e.into_inner()));
         let another =
             turn.as_deref_mut().is_some_and(|last| core::mem::replace(last, waiter) != waiter || mutant!(WakeSelf));
         let replaced = self.install(waker);
-        let announced = self.declare(often);
+        self.declare(often);
         drop(turn);
         // A second waiter: let the first look again rather than sleep for ever. The same one's own waker is not woken:
         // `will_wake` may deny that it is, and a task that wakes itself at every poll never sleeps.
         if let Some(other) = replaced.filter(|w| another && !w.will_wake(waker) && !mutant!(WakeReplaced)) {
             other.wake();
         }
-        if !announced {
-            self.withdraw(waker);
-        }
-        announced
     }
 
     /// The state's part of [`Bell::announce`].
-    fn declare(&self, often: bool) -> bool {
+    fn declare(&self, often: bool) {
         let state = &self.core.state;
         if !often {
             self.leave_fences();
@@ -208,27 +203,21 @@ impl Bell {
             if !mutant!(SleepFence) {
                 barrier::full();
             }
-            return true;
+            return;
         }
-        match barrier::heavy() {
-            Ok(()) => {
-                if often {
-                    state.fetch_or(SETTLED, Ordering::Relaxed);
-                }
-                true
-            }
-            Err(Unavailable::Busy) => false,
-            Err(Unavailable::Refused) => {
-                // The kernel allowed it once and now refuses. Fences from here on; a ringer that published before it
-                // could know has long emptied its store buffer by the end of this nap, and then it knows.
-                state.fetch_or(FENCED, Ordering::Relaxed);
-                barrier::full();
-                nap();
+        if barrier::heavy() {
+            if often {
                 state.fetch_or(SETTLED, Ordering::Relaxed);
-                barrier::full();
-                true
             }
+            return;
         }
+        // The kernel allowed it once and now refuses. Fences from here on; a ringer that published before it
+        // could know has long emptied its store buffer by the end of this nap, and then it knows.
+        state.fetch_or(FENCED, Ordering::Relaxed);
+        barrier::full();
+        nap();
+        state.fetch_or(SETTLED, Ordering::Relaxed);
+        barrier::full();
     }
 
     /// Gives up FENCED, if nobody waits: a waiter may rely on the fences. And only if there is something to go back to.
@@ -319,8 +308,8 @@ impl Bell {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn arm(&self) -> Armed<'_> {
-        while self.sleeps() && !self.announce(self.notify(), REACTOR, false) {
-            crate::sync::yield_now();
+        if self.sleeps() {
+            self.announce(self.notify(), REACTOR, false);
         }
         Armed { bell: self }
     }

@@ -5,8 +5,10 @@ use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::time::Duration;
 
+// In this order: whoever parks takes 1.
 const ASLEEP: u32 = 0;
-const WOKEN: u32 = 1;
+const AWAKE: u32 = 1;
+const WOKEN: u32 = 2;
 
 /// A place for one thread to sleep in. Made with its handle, so that sleeping allocates nothing.
 #[derive(Debug)]
@@ -14,18 +16,15 @@ pub(crate) struct Parker(Futex);
 
 impl Parker {
     pub(crate) fn new() -> Self {
-        Self(Futex::new(ASLEEP))
+        Self(Futex::new(AWAKE))
     }
 
-    /// Forgets an earlier wake. Call it before announcing oneself.
-    pub(crate) fn reset(&self) {
-        self.0.0.store(ASLEEP, Ordering::Relaxed);
-    }
-
-    /// Sleeps until woken since the last [`Parker::reset`], or for `timeout`; may also return for no reason.
+    /// Sleeps until woken since the last sleep, or for `timeout`; may also return for no reason.
     pub(crate) fn park(&self, timeout: Option<Duration>) {
-        if self.0.0.load(Ordering::Relaxed) == ASLEEP {
+        // Every step is a read-modify-write, so no wake is overwritten unseen.
+        if self.0.0.fetch_sub(1, Ordering::Relaxed) == AWAKE {
             self.0.wait(ASLEEP, timeout);
+            self.0.0.swap(AWAKE, Ordering::Relaxed);
         }
     }
 }
@@ -37,7 +36,9 @@ impl Wake for Parker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         // Relaxed: a wake carries no data, only "look again"; the kernel orders it with the sleeper's own look.
-        self.0.0.store(WOKEN, Ordering::Relaxed);
-        self.0.wake_one();
+        // Who is not asleep yet finds the word changed, and costs no system call.
+        if self.0.0.swap(WOKEN, Ordering::Relaxed) == ASLEEP {
+            self.0.wake_one();
+        }
     }
 }

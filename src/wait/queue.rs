@@ -10,7 +10,8 @@
 //!
 //! * Only the **first** uses the bell, so the receiver rings one waiter whatever their number, and without a lock.
 //! * Whoever **leaves** the front (it sent, gave up, was dropped) wakes the next, who looks in turn.
-//! * A sender that does not wait may **overtake** those who do, [`PATIENCE`] times each; then it stands behind them.
+//! * A sender that does not wait may **overtake** the first, [`PATIENCE`] times or for [`PATIENCE_TIME`], whichever is more; then it stands
+//!   behind the others.
 //! * A thread that is woken comes; a future may not (nobody polls it, or it was leaked), and must not stop the rest. While the first one is a
 //!   future, a receiver that is about to sleep **calls up** those behind it, as far as the next thread, and whoever finds the ring empty may
 //!   go whatever its turn. So does a sender that leaves a future in front of an empty ring: the receiver may have looked before. Both
@@ -25,15 +26,21 @@ use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::task::Waker;
+use core::time::Duration;
 use crossbeam_utils::CachePadded;
 #[cfg(ringmail_loom)]
 use loom::sync::MutexGuard;
 #[cfg(not(ringmail_loom))]
 use std::sync::MutexGuard;
 use std::sync::{PoisonError, TryLockError};
+use std::time::Instant;
 
-/// How often a sender may overtake the one that has waited longest.
-pub(crate) const PATIENCE: u32 = 256;
+/// How often a sender may overtake the one that has waited longest, and for how long if that is more. With the number alone, four
+/// senders of a small ring soon sleep and wake in turns, one message each: capacity 16 moves a tenth as much beside computing
+/// threads, capacity 1 a fifth without them (`neighbours --only flow`). The time is that of a few time slices, in which the scheduler
+/// brings the one that was woken to a core.
+const PATIENCE: u32 = 256;
+const PATIENCE_TIME: Duration = Duration::from_millis(10);
 
 /// The waiting senders of a ring. Clones are the same queue.
 #[derive(Clone)]
@@ -72,6 +79,8 @@ pub(crate) struct Place(u64);
 pub(crate) struct Patience {
     first: u64,
     left: u32,
+    /// When it overtook this one first.
+    since: Option<Instant>,
 }
 
 impl Queue {
@@ -263,15 +272,29 @@ impl Place {
 
 impl Patience {
     /// Whether the sender may try to overtake `first` once more.
+    #[inline(always)]
     pub(crate) fn spend(&mut self, first: u64) -> bool {
-        if self.first != first {
-            *self = Self { first, left: PATIENCE };
+        if self.first == first && self.left != 0 {
+            // In this form: of `left -= u32::from(left != 0)`, inlined behind `||`, rustc 1.95 drops the store.
+            self.left -= 1;
+            return true;
         }
-        // In this form: of `left -= u32::from(left != 0)`, inlined behind `||`, rustc 1.95 drops the store.
-        if self.left == 0 {
+        self.renew(first)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn renew(&mut self, first: u64) -> bool {
+        self.renew_at(first, Instant::now())
+    }
+
+    fn renew_at(&mut self, first: u64, now: Instant) -> bool {
+        if self.first != first {
+            (self.first, self.since) = (first, Some(now));
+        } else if !self.since.is_some_and(|since| now.duration_since(since) < PATIENCE_TIME) {
             return false;
         }
-        self.left -= 1;
+        self.left = PATIENCE;
         true
     }
 }

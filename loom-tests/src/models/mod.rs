@@ -37,7 +37,7 @@ macro_rules! every_model {
                 a_dropped_sender_wakes_the_receiver, a_dropped_receiver_wakes_the_sender,
                 a_closed_receiver_wakes_the_sender, request_and_reply, many_at_once, an_iterator_waits_for_room,
                 a_wait_that_timed_out_leaves_no_trace, a_send_that_timed_out_leaves_no_trace,
-                a_busy_barrier_is_retried, a_refused_barrier_falls_back_to_fences;
+                a_refused_barrier_falls_back_to_fences;
             future: a_message_wakes_the_task, room_wakes_the_task, both_sides_await, a_cancelled_receive_leaves_no_trace,
                 a_cancelled_send_leaves_no_trace, a_second_poll_by_the_same_task, a_second_poll_by_another_task,
                 a_poll_then_a_blocking_receive, ready_means_room, a_dropped_sender_wakes_the_task,
@@ -79,6 +79,7 @@ macro_rules! every_model {
                 a_lane_opened_while_the_receiver_closes, two_lanes_ring_one_bell, two_lanes_ring_one_bell_fenced,
                 a_lane_is_used_again, two_lanes_opened_at_once;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
+                a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver;
             mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
@@ -95,7 +96,7 @@ macro_rules! every_model {
             restart: a_sender_goes_on_where_one_died, a_message_that_was_not_freed_comes_again,
                 a_message_that_was_freed_does_not_come_again,
                 a_receiver_goes_on_where_one_left, both_go_on, one_that_waits_for_a_receiver_finds_it_open,
-                a_sender_that_begins_sees_the_sleeper;
+                a_sender_that_begins_sees_the_sleeper, a_sender_that_begins_sees_that_the_sleeper_sleeps_often;
         }
     };
 }

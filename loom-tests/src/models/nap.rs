@@ -6,7 +6,8 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use ringmail::model::{Parked, full, sleep};
+use ringmail::model::{Parked, Sleeper, full};
+use std::cell::Cell;
 
 /// The kernel's queue of those that sleep on a word.
 pub(super) struct Sleepers(Mutex<()>, Condvar);
@@ -60,50 +61,83 @@ impl Line {
         }
     }
 
-    fn receive_all(&self) {
+    fn receive_all(&self, mut sleeper: Sleeper, barrier: impl Fn()) {
         for (cell, next) in self.cells.iter().zip(1..) {
             let look = || self.tail.load(Ordering::Acquire);
-            if look() < next {
-                sleep(
-                    &[(&self.parked, next - 1)],
-                    || {
-                        full();
-                        true
-                    },
-                    || if look() < next { Err(next - 1) } else { Ok(()) },
-                    |expected, _| {
-                        self.sleepers.sleep(|| self.tail.load(Ordering::Relaxed) == expected);
-                        (look() >= next).then_some(())
-                    },
-                );
-            }
+            let barrier = || {
+                barrier();
+                true
+            };
+            let nap = |_| self.sleepers.sleep(|| self.tail.load(Ordering::Relaxed) == next - 1);
+            let found = || (look() >= next).then_some(());
+            sleeper.sleep(&[(&self.parked, next - 1)], next - 1, barrier, found, nap);
             // SAFETY: published; loom reports it if not.
             assert_eq!(cell.with(|cell| unsafe { *cell }), next);
         }
     }
 }
 
-fn exchange(messages: u64, fenced: u64) {
+fn exchange(messages: u64, fenced: u64, sleeper: Sleeper, barrier: impl Fn()) {
     let line = Line::new(messages);
+    exchange_on(&line, fenced, sleeper, barrier);
+}
+
+fn exchange_on(line: &Arc<Line>, fenced: u64, sleeper: Sleeper, barrier: impl Fn()) {
     let sender = line.clone();
     let sending = thread::spawn(move || sender.send_all(fenced));
-    line.receive_all();
+    line.receive_all(sleeper, barrier);
     sending.join().unwrap();
 }
 
 /// A receiver sleeps, or is about to, and a message comes.
 pub fn a_message_wakes_the_receiver() {
-    model("nap::a_message_wakes_the_receiver", None, || exchange(1, 0));
+    model("nap::a_message_wakes_the_receiver", None, || exchange(1, 0, Sleeper::new(false), full));
 }
 
 /// Two messages: the look that belongs to the first must not answer the sleep for the second.
 pub fn each_sleep_is_answered() {
-    model("nap::each_sleep_is_answered", Some(3), || exchange(2, 0));
+    model("nap::each_sleep_is_answered", Some(3), || exchange(2, 0, Sleeper::new(false), full));
 }
 
 /// The same where the sender fences: nothing else is needed.
 pub fn a_message_wakes_the_receiver_fenced() {
-    bare(|| model("nap::a_message_wakes_the_receiver_fenced", None, || exchange(1, 1)));
+    bare(|| {
+        model("nap::a_message_wakes_the_receiver_fenced", None, || exchange(1, 1, Sleeper::new(false), full));
+    });
+}
+
+/// The first of two sleeps passes the barrier, the second only fences.
+pub fn a_side_that_sleeps_often_is_settled_by_one_barrier() {
+    model("nap::a_side_that_sleeps_often_is_settled_by_one_barrier", Some(3), || {
+        let (passed, messages) = (Cell::new(0), 2);
+        exchange(messages, 0, Sleeper::new(true), || {
+            passed.set(passed.get() + 1);
+            full();
+        });
+        assert!(passed.get() < messages, "a barrier for each sleep");
+    });
+}
+
+/// The sender does nothing of its own accord between publishing and looking, and the receiver passes no barrier: the bit in its word is what
+/// makes the sender fence.
+pub fn a_settled_side_needs_no_barrier() {
+    bare(|| {
+        model("nap::a_settled_side_needs_no_barrier", None, || {
+            let (line, mut sleeper) = (Line::new(1), Sleeper::new(true));
+            sleeper.settle(&[(&line.parked, 0)]);
+            exchange_on(&line, 0, sleeper, || unreachable!("it is settled"));
+        });
+    });
+}
+
+/// A side that slept often and does no more: it takes the bit back, and its next sleep passes a barrier again.
+pub fn the_step_back_from_settled() {
+    model("nap::the_step_back_from_settled", Some(3), || {
+        let (line, mut sleeper) = (Line::new(1), Sleeper::new(true));
+        sleeper.settle(&[(&line.parked, 0)]);
+        sleeper.sleep_seldom(&[(&line.parked, 0)]);
+        exchange_on(&line, 0, sleeper, full);
+    });
 }
 
 /// One receiver of two lanes, with a sleep on both: whichever message comes, none is missed.
@@ -111,22 +145,17 @@ fn two_lanes() {
     let sleepers = Arc::new(Sleepers::new());
     let lanes = [Line::with(1, sleepers.clone()), Line::with(1, sleepers.clone())];
     let senders = lanes.clone().map(|lane| thread::spawn(move || lane.send_all(0)));
-    let mut heads = [0; 2];
+    let (mut heads, mut sleeper) = ([0; 2], Sleeper::new(false));
     while heads != [1; 2] {
         let look = |heads: [u64; 2]| (0..2).find(|&i| lanes[i].tail.load(Ordering::Acquire) != heads[i]);
-        let found = look(heads).unwrap_or_else(|| {
-            let beds = [(&lanes[0].parked, heads[0]), (&lanes[1].parked, heads[1])];
-            let barrier = || {
-                full();
-                true
-            };
-            let nap = |(), _| {
-                // The kernel looks at all words before it lets go, and a wake on any of them ends the sleep.
-                sleepers.sleep(|| (0..2).all(|i| lanes[i].tail.load(Ordering::Relaxed) == heads[i]));
-                look(heads)
-            };
-            sleep(&beds, barrier, || look(heads).ok_or(()), nap)
-        });
+        let beds = [(&lanes[0].parked, heads[0]), (&lanes[1].parked, heads[1])];
+        let barrier = || {
+            full();
+            true
+        };
+        // The kernel looks at all words before it lets go, and a wake on any of them ends the sleep.
+        let nap = |_| sleepers.sleep(|| (0..2).all(|i| lanes[i].tail.load(Ordering::Relaxed) == heads[i]));
+        let found = sleeper.sleep(&beds, heads[0] + heads[1], barrier, || look(heads), nap);
         // SAFETY: published; loom reports it if not.
         assert_eq!(lanes[found].cells[0].with(|cell| unsafe { *cell }), 1);
         heads[found] += 1;

@@ -5,7 +5,7 @@ use super::session::{Channel, Died, Disconnected, Message, Rx, Seen, Tx};
 use crate::check::{bare, model, outcomes};
 use loom::sync::Arc;
 use loom::thread;
-use ringmail::model::{is_set_up, sleep};
+use ringmail::model::{Sleeper, is_set_up};
 use std::cell::{Cell, RefCell};
 
 /// The messages among what was seen.
@@ -164,40 +164,56 @@ pub fn one_that_waits_for_a_receiver_finds_it_open() {
 /// the receiver sees that a fence alone will not do. (Then `membarrier` does, by its manual: here such a sleep ends by itself.)
 pub fn a_sender_that_begins_sees_the_sleeper() {
     bare(|| {
-        model("restart::a_sender_that_begins_sees_the_sleeper", None, || {
-            let (channel, sleepers) = (Channel::new(1), Arc::new(Sleepers::new()));
-            Tx::open_as(&channel, false).die();
-            let mut rx = Rx::open(&channel, false);
-            let (theirs, queue) = (channel.clone(), sleepers.clone());
-            let sender = thread::spawn(move || {
-                let tx = Tx::open_as(&theirs, true).send([0]);
-                let parked = theirs.rx.words.parked();
-                if parked.calls(0) && parked.answer(0, 1) {
-                    queue.wake();
-                }
-                tx.die();
-            });
-            let reached = Cell::new(false);
-            let barrier = || {
-                channel.tx.words.barrier(|| {
-                    reached.set(true);
-                    true
-                })
-            };
-            let ring = RefCell::new(&mut rx.ring);
-            let look = || if ring.borrow_mut().has_message() { Ok(()) } else { Err(0) };
-            let nap = |_, _| {
-                if reached.get() {
-                    thread::yield_now();
-                } else {
-                    sleepers.sleep(|| look().is_err());
-                }
-                look().ok()
-            };
-            sleep(&[(channel.rx.words.parked(), 0)], barrier, look, nap);
-            assert_eq!(rx.ring.take(), Some(0));
-            sender.join().unwrap();
-            rx.die();
+        model("restart::a_sender_that_begins_sees_the_sleeper", None, || begins_beside(Sleeper::new(false), [0]));
+    });
+}
+
+/// The same with a receiver that sleeps often: it has said so to the one that was killed, and passes no barrier for its second sleep.
+pub fn a_sender_that_begins_sees_that_the_sleeper_sleeps_often() {
+    bare(|| {
+        model("restart::a_sender_that_begins_sees_that_the_sleeper_sleeps_often", Some(2), || {
+            begins_beside(Sleeper::new(true), [0, 1]);
         });
     });
+}
+
+fn begins_beside<const N: usize>(mut sleeper: Sleeper, messages: [u32; N]) {
+    let (channel, sleepers) = (Channel::new(N), Arc::new(Sleepers::new()));
+    Tx::open_as(&channel, false).die();
+    let mut rx = Rx::open(&channel, false);
+    let (theirs, queue) = (channel.clone(), sleepers.clone());
+    let sender = thread::spawn(move || {
+        let mut tx = Tx::open_as(&theirs, true);
+        for (at, message) in messages.into_iter().enumerate() {
+            tx = tx.send([message]);
+            let parked = theirs.rx.words.parked();
+            if parked.calls(0) && parked.answer(at as u64, 1) {
+                queue.wake();
+            }
+        }
+        tx.die();
+    });
+    let reached = Cell::new(false);
+    for (at, message) in messages.into_iter().enumerate() {
+        let barrier = || {
+            channel.tx.words.barrier(|| {
+                reached.set(true);
+                true
+            })
+        };
+        let ring = RefCell::new(&mut rx.ring);
+        let look = || ring.borrow_mut().has_message().then_some(());
+        let nap = |_| {
+            if reached.get() {
+                thread::yield_now();
+            } else {
+                sleepers.sleep(|| look().is_none());
+            }
+        };
+        sleeper.sleep(&[(channel.rx.words.parked(), at as u64)], at as u64, barrier, look, nap);
+        assert_eq!(rx.ring.take(), Some(message));
+        rx.ring.release();
+    }
+    sender.join().unwrap();
+    rx.die();
 }

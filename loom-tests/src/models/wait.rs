@@ -161,18 +161,10 @@ pub fn a_send_that_timed_out_leaves_no_trace() {
     });
 }
 
-/// Another thread is inside the heavy barrier: the sleeper takes its announcement back and comes again.
-pub fn a_busy_barrier_is_retried() {
-    model("wait::a_busy_barrier_is_retried", Some(3), || {
-        heavy_fails(false, 1);
-        blocked_receiver(spsc::channel(1).unwrap());
-    });
-}
-
 /// The kernel refuses the barrier it once promised: fences from here on.
 pub fn a_refused_barrier_falls_back_to_fences() {
     model("wait::a_refused_barrier_falls_back_to_fences", Some(2), || {
-        heavy_fails(true, u32::MAX);
+        heavy_fails(true);
         one_by_one(spsc::channel(1).unwrap(), 2);
     });
 }

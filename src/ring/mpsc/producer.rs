@@ -242,6 +242,12 @@ impl<T> Writer for Producer<T> {
         self.capacity == 0 || Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
     }
 
+    #[cfg(feature = "std")]
+    fn has_room(&mut self) -> bool {
+        let word = self.ring.tail.load(Ordering::Relaxed);
+        Position::from_word(word).since(self.head_seen) < self.capacity || self.find_room(word).is_some()
+    }
+
     /// Up to the first claim that is still open.
     fn settle(&mut self) {
         let ring = &*self.ring;

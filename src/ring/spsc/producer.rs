@@ -389,6 +389,11 @@ impl<B: Backing> Writer for Producer<B> {
         self.closed || self.peer_gone()
     }
 
+    #[cfg(feature = "std")]
+    fn has_room(&mut self) -> bool {
+        self.room(1) != 0
+    }
+
     #[inline(always)]
     fn settle(&mut self) {
         if !B::SHARED && self.peer_gone() {

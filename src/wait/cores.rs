@@ -193,3 +193,67 @@ fn this_thread() -> u64 {
     std::thread_local!(static HERE: u8 = const { 0 });
     HERE.with(|here| (core::ptr::from_ref(here).addr() as u64 >> 12 & 0xFF_FFFF).max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAST: Duration = Duration::from_micros(20);
+    const SLICE: Duration = Duration::from_millis(4);
+    const NEW: Yields = Yields { score: FIRST_SCORE, pauses: 0, until: 0 };
+
+    #[test]
+    fn a_core_that_computes_has_one_slow_yield_in_ten_seconds() {
+        let (mut yields, mut slow) = (NEW, vec![]);
+        for now in 0..60_000 {
+            if yields.allows(now) {
+                yields = yields.after(SLICE, now);
+                slow.push(now);
+            }
+        }
+        assert!(slow[0] == 0 && slow.len() < 12, "{slow:?}");
+        let late: Vec<_> = slow.iter().filter(|&&at| at > 15_000).collect();
+        assert!(late.windows(2).all(|two| two[1] - two[0] >= 10_000), "{slow:?}");
+    }
+
+    #[test]
+    fn yields_that_pay_outweigh_a_slow_one_now_and_then() {
+        let mut yields = NEW;
+        for now in 0..10_000 {
+            yields = yields.after(if now % 16 == 15 { SLICE } else { FAST }, now);
+            assert!(yields.allows(now), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_yield_with_no_other_thread_to_run_says_nothing() {
+        assert_eq!(NEW.after(Duration::from_nanos(300), 7), NEW);
+    }
+
+    #[test]
+    fn a_core_that_is_quiet_again_is_trusted_again() {
+        let mut yields = (0..4).fold(NEW, |yields, n| yields.after(SLICE, 20_000 * n));
+        assert!(!yields.allows(60_001));
+        yields = (0..40).fold(yields, |yields, _| yields.after(FAST, 80_000));
+        assert_eq!(yields.after(SLICE, 80_000).pauses, 0);
+    }
+
+    #[test]
+    fn words_carry_what_is_put_in() {
+        for yields in [NEW, Yields { score: MOST_SCORE, pauses: 4, until: 1 << 40 }, NEW.after(SLICE, 123_456)] {
+            assert_eq!(Yields::of(yields.word()), yields);
+        }
+    }
+
+    #[test]
+    fn only_another_thread_that_waited_lately_shares_the_core() {
+        let now = 5_000;
+        assert!(!Visit(0).is_lately(now), "nothing has waited yet");
+        let visit = Visit::new(0x12_3456, now);
+        assert_eq!(visit.thread(), 0x12_3456);
+        assert!(visit.is_lately(now + LATELY_MS - 1) && !visit.is_lately(now + LATELY_MS));
+        let other = std::thread::spawn(this_thread).join().unwrap();
+        assert_ne!(other, this_thread());
+        assert_eq!(this_thread(), this_thread());
+    }
+}

@@ -304,3 +304,38 @@ impl fmt::Debug for Queue {
         f.debug_tuple("Queue").field(&self.first()).finish()
     }
 }
+
+#[cfg(all(test, not(ringmail_loom)))]
+mod tests {
+    use super::*;
+
+    /// How often a sender may overtake ticket 2 at intervals of `every`.
+    fn overtakes(every: Duration) -> u32 {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        let mut now = start;
+        let mut n = 0;
+        loop {
+            let may =
+                if patience.first == 2 && patience.left != 0 { patience.spend(2) } else { patience.renew_at(2, now) };
+            if !may {
+                return n;
+            }
+            n += 1;
+            now += every;
+        }
+    }
+
+    #[test]
+    fn patience_ends_after_a_time_or_a_number_whichever_is_more() {
+        assert!(overtakes(Duration::from_millis(1)).abs_diff(PATIENCE) <= 1);
+        let n = overtakes(Duration::from_micros(1));
+        assert!((10_000..10_000 + 2 * PATIENCE).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn patience_is_anew_for_each_that_comes_first() {
+        let mut patience = Patience::default();
+        while patience.spend(2) {}
+        assert!(patience.spend(4) && patience.spend(6));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// Counts the wakes of one side's task.
 #[derive(Default)]
@@ -24,6 +24,14 @@ impl Wake for Wakes {
 impl Alarm {
     pub fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.wakes))
+    }
+
+    /// Polls as an executor does: again if that woke the task, which a poll does that lets other tasks go first.
+    pub fn poll<R>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
+        let waker = self.waker();
+        let mut cx = Context::from_waker(&waker);
+        let answer = poll(&mut cx);
+        if answer.is_pending() && self.rung() != 0 { poll(&mut cx) } else { answer }
     }
 
     /// How often it was woken since the last time.

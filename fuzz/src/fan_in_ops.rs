@@ -10,7 +10,7 @@ use ringmail::fan_in::{LaneId, Receiver};
 use ringmail::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError};
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 /// Runs `data` as a program.
@@ -194,7 +194,7 @@ impl<T: Payload> World<T> {
         let (refuses, room, sleeps) = (self.refuses(at), self.room(at), self.sleeps);
         let lane = self.lane(at);
         let Some(tx) = &mut lane.tx else { return };
-        let answer = tx.poll_ready(&mut Context::from_waker(&lane.alarm.waker()));
+        let answer = lane.alarm.poll(|cx| tx.poll_ready(cx));
         if refuses {
             assert_eq!(answer, Poll::Ready(Err(SendError(()))));
             // It may have closed itself after it asked to be woken.
@@ -212,8 +212,10 @@ impl<T: Payload> World<T> {
         let (refuses, room, sleeps) = (self.refuses(at), self.room(at), self.sleeps);
         let lane = self.lane(at);
         let Some(tx) = &mut lane.tx else { return };
-        let waker = lane.alarm.waker();
-        let answer = pin!(tx.send_async(T::make(book))).poll(&mut Context::from_waker(&waker));
+        let answer = {
+            let mut future = pin!(tx.send_async(T::make(book)));
+            lane.alarm.poll(|cx| future.as_mut().poll(cx))
+        };
         if refuses {
             let Poll::Ready(Err(SendError(value))) = answer else { panic!("the channel is closed") };
             assert_eq!(value.id(), first);
@@ -286,10 +288,9 @@ impl<T: Payload> World<T> {
 
     fn poll_recv(&mut self, input: &mut Input<'_>) {
         let (Some(rx), from) = (&mut self.rx, input.byte() & 1 == 0) else { return };
-        let waker = self.rx_alarm.waker();
-        let mut cx = Context::from_waker(&waker);
-        let answer =
-            if from { rx.poll_recv_from(&mut cx).map_ok(named) } else { rx.poll_recv(&mut cx).map_ok(nameless) };
+        let answer = self
+            .rx_alarm
+            .poll(|cx| if from { rx.poll_recv_from(cx).map_ok(named) } else { rx.poll_recv(cx).map_ok(nameless) });
         if matches!(answer, Poll::Ready(Err(_))) {
             // It may have closed itself after it asked to be woken.
             self.rx_alarm.disarm();
@@ -299,13 +300,13 @@ impl<T: Payload> World<T> {
 
     fn recv_async(&mut self, input: &mut Input<'_>) {
         let (Some(rx), from) = (&mut self.rx, input.byte() & 1 == 0) else { return };
-        let waker = self.rx_alarm.waker();
-        let mut cx = Context::from_waker(&waker);
-        let answer = if from {
-            pin!(rx.recv_from_async()).poll(&mut cx).map_ok(named)
-        } else {
-            pin!(rx.recv_async()).poll(&mut cx).map_ok(nameless)
-        };
+        let answer = self.rx_alarm.poll(|cx| {
+            if from {
+                pin!(rx.recv_from_async()).poll(cx).map_ok(named)
+            } else {
+                pin!(rx.recv_async()).poll(cx).map_ok(nameless)
+            }
+        });
         self.polled(answer);
         self.rx_alarm.disarm();
     }

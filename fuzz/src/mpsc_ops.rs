@@ -11,7 +11,7 @@ use super::payload::{Payload, Tracked};
 use ringmail::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, WaitStrategy};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 /// Runs `data` as a program.
@@ -179,7 +179,6 @@ impl<T: Payload> World<T> {
         if !self.is_clear(at) {
             return;
         }
-        let strategy = self.seat(at).strategy;
         let (refuses, room, may_go) = (self.refuses(at), self.room(), self.may_go(at));
         let (first, book) = (self.book.next(), self.book);
         if !timed && (refuses || (room > 0 && may_go == Some(true))) {
@@ -191,7 +190,7 @@ impl<T: Payload> World<T> {
                 self.refusal(at);
             } else {
                 assert!(answer.is_ok());
-                self.tried(at, 1, 1, true);
+                self.tried(at, 1);
                 self.published(first, 1);
             }
             return;
@@ -199,7 +198,7 @@ impl<T: Payload> World<T> {
         match tx.send_timeout(T::make(book), Duration::ZERO) {
             Ok(()) => {
                 assert!(!refuses && room > 0 && may_go != Some(false));
-                self.tried(at, 1, 70, true);
+                self.tried(at, 70);
                 self.published(first, 1);
             }
             Err(SendTimeoutError::Disconnected(value)) => {
@@ -211,8 +210,7 @@ impl<T: Payload> World<T> {
                 assert!(!refuses && (room == 0 || may_go != Some(true)));
                 assert_eq!(value.id(), first);
                 self.refusal(at);
-                let (least, most) = if strategy == WaitStrategy::BusySpin { (66, 70) } else { (2, 5) };
-                self.tried(at, least, most, false);
+                self.tried(at, 70);
                 // It took over the place that a leaked future had left, and gave it up.
                 self.leaves(at);
             }
@@ -240,7 +238,7 @@ impl<T: Payload> World<T> {
         // It may take a turn for each claim, and more than one claim.
         for _ in 0..4 {
             if !self.line.is_empty() {
-                self.tried(at, 0, 1, false);
+                self.tried(at, 1);
             }
         }
         // A ring that looks empty no longer does after the first claim.
@@ -249,7 +247,7 @@ impl<T: Payload> World<T> {
         }
         assert_eq!(tx.send_iter(values(n)).map_err(|_| ()), Ok(n));
         if n > 0 {
-            self.tried(at, 1, 0, true);
+            self.tried(at, 1);
         }
         self.published(first, n);
     }
@@ -292,14 +290,13 @@ impl<T: Payload> World<T> {
         mut future: ringmail::SendFuture<'static, T, ringmail::mpsc::Mpsc>,
         new: bool,
     ) {
-        let waker = self.seat(at).alarm.waker();
         let (refuses, room, may_go) = (self.refuses(at), self.room(), self.may_go(at));
         let its_turn = !new && self.in_line(at) == Some(0);
-        let answer = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+        let answer = self.seat(at).alarm.poll(|cx| Pin::new(&mut future).poll(cx));
         match answer {
             Poll::Ready(Ok(())) => {
                 assert!(!refuses && room > 0 && (its_turn || may_go != Some(false)));
-                self.tried(at, u32::from(new), 9, true);
+                self.tried(at, 16);
                 if !new {
                     self.leaves(at);
                 }
@@ -315,7 +312,7 @@ impl<T: Payload> World<T> {
             Poll::Pending => {
                 assert!(!refuses, "it is closed");
                 assert!(room == 0 || !(its_turn || may_go == Some(true)), "there is room");
-                self.tried(at, if new { 2 } else { 1 }, 10, false);
+                self.tried(at, 16);
                 self.waits(at);
                 self.seat(at).guard = Guard::Sending { id, future };
             }
@@ -353,8 +350,7 @@ impl<T: Payload> World<T> {
 
     fn set_wait(&mut self, input: &mut Input<'_>) {
         if let (2, Some(rx)) = (input.below(3), &mut self.rx) {
-            self.rx_strategy = strategy(input);
-            rx.set_wait(self.rx_strategy);
+            rx.set_wait(strategy(input));
         } else if let Some((at, tx)) = self.pick(input) {
             let strategy = strategy(input);
             tx.set_wait(strategy);
@@ -398,10 +394,6 @@ impl<T: Payload> World<T> {
     fn recv_timeout(&mut self) {
         let Some(rx) = &mut self.rx else { return };
         let answer = rx.recv_timeout(Duration::ZERO);
-        if matches!(answer, Err(RecvTimeoutError::Timeout)) && self.rx_strategy == WaitStrategy::ParkAtOnce {
-            // It announced itself in the place of a poll before it, and took that back.
-            self.rx_alarm.disarm();
-        }
         self.received_one(answer, |error| {
             if error.is_empty() { RecvTimeoutError::Timeout } else { RecvTimeoutError::Disconnected }
         });
@@ -409,8 +401,7 @@ impl<T: Payload> World<T> {
 
     fn poll_recv(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        let waker = self.rx_alarm.waker();
-        match rx.poll_recv(&mut Context::from_waker(&waker)) {
+        match self.rx_alarm.poll(|cx| rx.poll_recv(cx)) {
             Poll::Ready(answer) => {
                 if answer.is_err() {
                     // It may have closed itself after it asked to be woken.
@@ -424,8 +415,7 @@ impl<T: Payload> World<T> {
 
     fn recv_async(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        let waker = self.rx_alarm.waker();
-        let answer = pin!(rx.recv_async()).poll(&mut Context::from_waker(&waker));
+        let answer = self.rx_alarm.poll(|cx| pin!(rx.recv_async()).poll(cx));
         match answer {
             Poll::Ready(answer) => self.received_one(answer, over),
             Poll::Pending => self.receiver_waits(),

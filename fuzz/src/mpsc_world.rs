@@ -53,13 +53,11 @@ pub struct Seat<T: Payload> {
     patience: Patience,
 }
 
-/// How often this sender has tried to overtake the first in line, at least and at most, and how often it did.
+/// How often at most this sender has tried to overtake the first in line.
 #[derive(Default)]
 struct Patience {
     ticket: u64,
-    least: u32,
     most: u32,
-    overtook: u32,
 }
 
 impl<T: Payload> Seat<T> {
@@ -109,7 +107,6 @@ pub struct World<T: Payload> {
     pub seats: [Option<Seat<T>>; SEATS],
     pub weak: Option<WeakSender<T>>,
     pub rx: Option<Receiver<T>>,
-    pub rx_strategy: WaitStrategy,
     pub book: Book,
     pub capacity: usize,
     /// The claimed places from the receiver's position on.
@@ -146,7 +143,6 @@ impl<T: Payload> World<T> {
             seats: [Some(Seat::new(tx, wait)), None, None, None],
             weak: None,
             rx: Some(rx),
-            rx_strategy: wait,
             book: Book::open(),
             capacity: capacity + off,
             places: VecDeque::new(),
@@ -256,7 +252,7 @@ impl<T: Payload> World<T> {
         self.line.iter().position(|waiter| waiter.seat == at)
     }
 
-    /// Whether a sender may go although others wait; `None` if that depends on how often it looked.
+    /// Whether a sender may go although others wait; `None` if that depends on how often it looked, and on the clock: `wait::queue` tests that.
     pub fn may_go(&mut self, at: usize) -> Option<bool> {
         let (first, empty) = (self.first(), self.is_empty());
         let patience = &mut self.seat(at).patience;
@@ -265,14 +261,13 @@ impl<T: Payload> World<T> {
         }
         match () {
             () if first == 0 || empty || patience.most < PATIENCE => Some(true),
-            () if patience.least >= PATIENCE => Some(false),
             () => None,
         }
     }
 
-    /// A verb that waits has tried that often to go. To be called before the model's line changes.
-    pub fn tried(&mut self, at: usize, least: u32, most: u32, went: bool) {
-        let (first, empty, own) = (self.first(), self.is_empty(), self.in_line(at) == Some(0));
+    /// A verb that waits has tried at most that often to go. To be called before the model's line changes.
+    pub fn tried(&mut self, at: usize, most: u32) {
+        let first = self.first();
         if first == 0 {
             return;
         }
@@ -280,12 +275,7 @@ impl<T: Payload> World<T> {
         if patience.ticket != first {
             *patience = Patience { ticket: first, ..Patience::default() };
         }
-        patience.least += least;
         patience.most += most;
-        if went && !empty && !own {
-            patience.overtook += 1;
-            assert!(patience.overtook <= PATIENCE, "the first in line was overtaken too often");
-        }
     }
 
     /// A sender waits, and was polled just now.

@@ -8,7 +8,7 @@ use super::payload::{Payload, Tracked};
 use super::world::World;
 use ringmail::{RecvError, RecvTimeoutError, SendError, SendTimeoutError};
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 /// Runs `data` as a program.
@@ -188,8 +188,7 @@ impl<T: Payload> World<T> {
 
     fn poll_ready(&mut self) {
         let Some(tx) = &mut self.tx else { return };
-        let waker = self.tx_alarm.waker();
-        let answer = tx.poll_ready(&mut Context::from_waker(&waker));
+        let answer = self.tx_alarm.poll(|cx| tx.poll_ready(cx));
         if self.refuses() {
             assert_eq!(answer, Poll::Ready(Err(SendError(()))));
             // It may have closed itself after it asked to be woken.
@@ -204,8 +203,11 @@ impl<T: Payload> World<T> {
 
     fn send_async(&mut self) {
         let Some(tx) = &mut self.tx else { return };
-        let (waker, first) = (self.tx_alarm.waker(), self.book.next());
-        let answer = pin!(tx.send_async(T::make(self.book))).poll(&mut Context::from_waker(&waker));
+        let first = self.book.next();
+        let answer = {
+            let mut future = pin!(tx.send_async(T::make(self.book)));
+            self.tx_alarm.poll(|cx| future.as_mut().poll(cx))
+        };
         if self.refuses() {
             let Poll::Ready(Err(SendError(value))) = answer else { panic!("the channel is closed") };
             assert_eq!(value.id(), first);
@@ -254,8 +256,7 @@ impl<T: Payload> World<T> {
 
     fn poll_recv(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        let waker = self.rx_alarm.waker();
-        match rx.poll_recv(&mut Context::from_waker(&waker)) {
+        match self.rx_alarm.poll(|cx| rx.poll_recv(cx)) {
             Poll::Ready(answer) => {
                 if answer.is_err() {
                     // It may have closed itself after it asked to be woken.
@@ -272,8 +273,7 @@ impl<T: Payload> World<T> {
 
     fn recv_async(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        let waker = self.rx_alarm.waker();
-        let answer = pin!(rx.recv_async()).poll(&mut Context::from_waker(&waker));
+        let answer = self.rx_alarm.poll(|cx| pin!(rx.recv_async()).poll(cx));
         match answer {
             Poll::Ready(answer) => self.received_one(answer, Self::over),
             Poll::Pending => {

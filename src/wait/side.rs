@@ -16,9 +16,7 @@ use core::time::Duration;
 pub(crate) struct Side {
     waiter: Waiter,
     bed: Seat,
-    /// Whether a future of this handle announced itself and has not stood down.
-    armed: bool,
-    /// What `passed` was then.
+    /// What `passed` was when a future of this handle announced itself.
     armed_at: u64,
 }
 
@@ -33,14 +31,16 @@ struct Seat {
     waker: Waker,
     /// Whether this side's thread announced itself and has not taken that back: on a bell with a queue it may be another's turn.
     announced: bool,
+    /// Whether a future of this handle announced itself and has not stood down.
+    armed: bool,
 }
 
 impl Side {
     pub(crate) fn new(bell: Bell, strategy: WaitStrategy) -> Self {
         let parker = Arc::new(Parker::new());
         let waker = Waker::from(Arc::clone(&parker));
-        let bed = Seat { bell, queue: None, place: Place::default(), parker, waker, announced: false };
-        Self { waiter: Waiter::new(strategy), bed, armed: false, armed_at: 0 }
+        let bed = Seat { bell, queue: None, place: Place::default(), parker, waker, announced: false, armed: false };
+        Self { waiter: Waiter::new(strategy), bed, armed_at: 0 }
     }
 
     /// A side whose bell others wait on too, in this queue.
@@ -78,7 +78,6 @@ impl Side {
         passed: u64,
         mut ready: impl FnMut(Look) -> bool,
     ) -> Result<(), TimedOut> {
-        self.disarm_own();
         self.waiter.wait(&mut self.bed, deadline, passed, |look| ready(look).then_some(()))
     }
 
@@ -130,10 +129,10 @@ impl Side {
             Turn::Behind => return Poll::Pending,
         }
         // Only an announcement of the same wait: another may be for a message that has come since.
-        let same = self.armed && (self.armed_at == passed || mutant!(RenewSame));
+        let same = self.bed.armed && (self.armed_at == passed || mutant!(RenewSame));
         if !(same && self.bed.bell.renew(cx.waker())) {
             let often = self.waiter.sleeps_often(passed);
-            (self.armed, self.armed_at) = (true, passed);
+            (self.bed.armed, self.armed_at) = (true, passed);
             self.bed.announce_as(cx.waker(), often);
             self.waiter.count_sleep();
         }
@@ -143,7 +142,7 @@ impl Side {
     /// Takes back what a future announced: it was dropped.
     #[inline]
     pub(crate) fn stand_down(&mut self) {
-        if self.armed || self.bed.place.is_taken() {
+        if self.bed.armed || self.bed.place.is_taken() {
             self.give_up(false);
         }
     }
@@ -157,14 +156,8 @@ impl Side {
     }
 
     fn give_up(&mut self, sent: bool) {
-        self.disarm_own();
+        self.bed.disarm();
         self.bed.leave_queue(sent);
-    }
-
-    fn disarm_own(&mut self) {
-        if core::mem::take(&mut self.armed) {
-            self.bed.bell.withdraw_own();
-        }
     }
 
     /// Gives up a place that a future took, if one did.
@@ -244,8 +237,19 @@ impl Seat {
         self.bell.announce(waker, Arc::as_ptr(&self.parker).addr(), often);
     }
 
-    /// Gives the place up, after the announcement is taken back: the next one in the queue takes the bell over.
+    /// Takes back what a future of this handle announced.
+    fn disarm(&mut self) {
+        if core::mem::take(&mut self.armed) {
+            self.bell.withdraw_own();
+        }
+    }
+
+    /// Gives the place up, after the announcement is taken back: the next one in the queue takes the bell over. Without a queue what a future
+    /// announced stands: its task still waits.
     fn leave_queue(&mut self, sent: bool) {
+        if self.queue.is_some() {
+            self.disarm();
+        }
         if let Some(queue) = &self.queue {
             queue.leave(&mut self.place, sent);
         }

@@ -19,12 +19,12 @@
 //! **Senders** clone cheaply; each clone is a handle of its own (`Send`, not `Sync`) and keeps its own copy of the receiver's position. The
 //! channel closes when the last one is dropped or closed. [`WeakSender`] does not keep it open.
 //!
-//! **Turns.** Senders that wait for room stand in a queue, and each that goes wakes the next. A handle that comes later may
-//! overtake, with the verbs that wait, the one that waits longest in at most 256 attempts; then it stands behind. So one that stands in the
-//! queue (it spins and yields some 40 times before) is overtaken by at most `256 · n · (n - 1)` calls before its message is in, where `n`
-//! counts the handles that send meanwhile, clones made meanwhile too; a call may carry several messages. Not counted are those that
-//! stand in no queue: sends that do not wait (`try_send`), and strategies that never sleep. A future can be woken and not polled, so
-//! it is not waited for: while one is first, others go whenever they find the ring empty.
+//! **Turns.** Senders that wait for room stand in a queue, and each that goes wakes the next. A handle that comes later may overtake the one
+//! that waits longest, with the verbs that wait, for 10 ms or 256 times, whichever is more; then it stands behind. (Strict turns would be a
+//! sleep and a wake for each message.) So one that stands in the queue is overtaken for at most `10 ms · n · (n - 1)`, or by `256 · n · (n - 1)`
+//! calls if that takes longer, where `n` counts the handles that send meanwhile, clones made meanwhile too; a call may carry several
+//! messages. Not counted are those that stand in no queue: sends that do not wait (`try_send`), and strategies that never sleep. A
+//! future can be woken and not polled, so it is not waited for: while one is first, others go whenever they find the ring empty.
 //!
 //! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, nothing after. A dropped
 //! receiver drops what is in the ring; a message whose sender was just then between claim and publication, and those behind it, are

@@ -3,7 +3,7 @@
 mod support;
 
 use ringmail::spsc::{Builder, Receiver, Sender};
-use ringmail::{Barrier, BuildError, RecvError, SendError};
+use ringmail::{Barrier, BuildError, RecvError, SendError, fan_in, mesh, mpsc, spsc};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -301,4 +301,82 @@ mod traits {
         assert_eq!(Sink::start_send(Pin::new(&mut tx), 3), Err(TrySendError::Disconnected(())));
         assert!(rx.is_closed());
     }
+}
+
+/// Polls that are ready before one is pending, and whether that one wakes its task and the next is ready again.
+fn ready_in_a_row(waker: &Waker, mut poll: impl FnMut(&Waker) -> bool) -> usize {
+    let in_a_row = (0..100_000).take_while(|_| poll(waker)).count();
+    assert!(poll(waker), "after the pending poll");
+    in_a_row
+}
+
+#[test]
+fn after_128_ready_polls_a_future_lets_other_tasks_go_first() {
+    let (wakes, waker) = Wakes::new();
+    let ready = |mut future: Pin<&mut dyn Future<Output = ()>>, waker: &Waker| {
+        future.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+    };
+    // A channel that always has a message, and one that always has room.
+    let (mut tx, mut rx) = spsc::channel(1).unwrap();
+    let receives = ready_in_a_row(&waker, |waker| {
+        let _ = tx.try_send(1);
+        ready(
+            pin!(async {
+                let _ = rx.recv_async().await;
+            }),
+            waker,
+        )
+    });
+    let sends = ready_in_a_row(&waker, |waker| {
+        let _ = rx.try_recv();
+        ready(
+            pin!(async {
+                let _ = tx.send_async(1).await;
+            }),
+            waker,
+        )
+    });
+    let (mut tx, mut rx) = mpsc::channel(1).unwrap();
+    let mpsc_receives = ready_in_a_row(&waker, |waker| {
+        let _ = tx.try_send(1);
+        ready(
+            pin!(async {
+                let _ = rx.recv_async().await;
+            }),
+            waker,
+        )
+    });
+    let mpsc_sends = ready_in_a_row(&waker, |waker| {
+        let _ = rx.try_recv();
+        ready(
+            pin!(async {
+                let _ = tx.send_async(1).await;
+            }),
+            waker,
+        )
+    });
+    let (mut tx, mut rx) = fan_in::channel(1).unwrap();
+    let fan_in_receives = ready_in_a_row(&waker, |waker| {
+        let _ = tx.try_send(1);
+        ready(
+            pin!(async {
+                let _ = rx.recv_from_async().await;
+            }),
+            waker,
+        )
+    });
+    let mut seats = mesh::Builder::new().shards(2).build().unwrap();
+    let (mut a, mut b) = (seats.remove(0).join().unwrap(), seats.remove(0).join().unwrap());
+    let mesh_receives = ready_in_a_row(&waker, |waker| {
+        let _ = a.try_send_to(1, 1);
+        ready(
+            pin!(async {
+                let _ = b.recv_async().await;
+            }),
+            waker,
+        )
+    });
+    let all = [receives, sends, mpsc_receives, mpsc_sends, fan_in_receives, mesh_receives];
+    assert_eq!(all, [128; 6]);
+    assert_eq!(wakes.count(), all.len(), "each woke its task");
 }

@@ -383,8 +383,9 @@ impl Waiter {
     /// To be called by each poll that is about to be ready. Whether it has to be pending instead: then [`Waiter::pending`] is next.
     #[inline(always)]
     pub(crate) fn has_had_its_turn(&mut self) -> bool {
-        self.ready_polls -= 1;
-        self.ready_polls == 0
+        let spent;
+        (self.ready_polls, spent) = self.ready_polls.overflowing_sub(1);
+        spent
     }
 
     /// A poll is pending.

@@ -294,7 +294,7 @@ impl Patience {
         } else if !self.since.is_some_and(|since| now.duration_since(since) < PATIENCE_TIME) {
             return false;
         }
-        self.left = PATIENCE;
+        self.left = PATIENCE - 1;
         true
     }
 }

@@ -56,7 +56,9 @@
 //! * A message is received or dropped exactly once, whichever side leaves when, and whatever code of its own panics
 //!   ([`wait::Notify`] says what a panicking hook costs).
 //! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do ([`wait::Bell::wait`] makes
-//!   one small block a call, the first `send_iter` of an `mpsc` handle its buffer, a `fan_in` receiver room for lanes that were opened); there is no hidden thread, no global registry and no executor.
+//!   one small block a call, the first `send_iter` of an `mpsc` handle its buffer, a `fan_in` receiver room for lanes that were opened); there is no hidden thread, no registry of channels and no executor. One static table
+//!   is common to the channels of a process: on which cores its threads waited lately, and what a yield cost there.
+//! * A future lets other tasks go first: of 129 polls in a row that could be ready, one is pending and wakes its task at once.
 //! * Every future is cancel-safe, and none needs a particular runtime.
 //!
 //! # Limits
@@ -64,6 +66,11 @@
 //! * No `select!`, no unbounded queue, no many-to-many channel: see the table above for what to use instead.
 //! * On Linux, a side that goes to sleep calls `membarrier`, which briefly interrupts the cores that run other threads of
 //!   this process. A channel whose side sleeps often stops doing that by itself; with [`Barrier::Fence`] it never happens.
+//! * Waiting is for cores that other threads want, too: `docs/waiting.md` in the repository says which strategy suits which machine, with
+//!   figures beside computing threads.
+//! * **Fork.** A child of `fork` may make channels of its own, and waits on them like any process. It must not use the handles of its parent
+//!   that it has copies of: none of the threads at the other ends is there, and a lock that one of them held stays locked. It leaves them
+//!   alone (`_exit`, `exec`, or `mem::forget`). Handles of mapped channels do nothing in a child.
 //! * Linux on x86-64 is what is tested. Other platforms use portable fences and have not been run.
 //! * 64-bit atomics are required.
 //!

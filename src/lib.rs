@@ -86,7 +86,7 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `std` | yes | blocking, timeouts, futures, bells; `rustix` and `atomic-waker` |
+//! | `std` | yes | blocking, timeouts, futures, bells; `rustix` |
 //! | `futures` | | `Stream` and `Sink` |
 //! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |

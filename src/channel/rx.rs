@@ -5,6 +5,7 @@ use crate::ring::ends::{self, Reader};
 use crate::ring::layout::Stats;
 use crate::ring::order::mutant;
 use crate::wait::Bell;
+use crate::wait::guard::Panics;
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
 
@@ -195,8 +196,10 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
     fn close(&mut self) {
         self.ring.close();
         if !mutant!(ReceiverCloseRings) {
-            self.freed();
-            self.senders.call_all();
+            let mut panics = Panics::new();
+            panics.catch(|| self.freed());
+            panics.catch(|| self.senders.call_all());
+            panics.go_on();
         }
     }
 

@@ -121,14 +121,15 @@ impl<T> Endpoint<T> {
                 Err(TryRecvError::Empty) => {}
             }
             self.unwatch();
+            // Before anything is announced: the clone may panic.
+            if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+                self.task = Some(cx.waker().clone());
+            }
             let (moved, hub, noticed) = (self.lanes.moved(), &self.hub, self.noticed);
             let lanes = &mut self.lanes;
             let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(noticed));
             self.count_parks();
             if poll.is_pending() {
-                if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-                    self.task = Some(cx.waker().clone());
-                }
                 return Poll::Pending;
             }
             self.notice();
@@ -144,8 +145,9 @@ impl<T> Endpoint<T> {
 
     #[inline]
     fn stand_down(&mut self) {
-        if self.task.take().is_some() {
+        if let Some(task) = self.task.take() {
             self.side.stand_down();
+            drop(task);
         }
     }
 

@@ -12,6 +12,7 @@
 mod arm;
 mod barrier;
 mod bell;
+pub(crate) mod guard;
 mod notify;
 #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) mod parked;
@@ -23,6 +24,7 @@ pub use arm::Hook;
 #[doc(hidden)]
 pub use barrier::{full, heavy_fails};
 pub use bell::{Armed, Barrier, Bell};
+use guard::{Panics, Unwinding};
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;
 pub use notify::Notify;
@@ -215,8 +217,22 @@ impl Side {
     }
 
     /// Blocks until `ready` is true. `passed` counts the messages that this handle has moved so far.
+    ///
+    /// `ready` may run others' code: if it panics, the wait is taken back and leaves nothing behind.
     #[cold]
     pub(crate) fn block(
+        &mut self,
+        deadline: Deadline,
+        passed: u64,
+        ready: impl FnMut(Look) -> bool,
+    ) -> Result<(), TimedOut> {
+        let wait = Unwinding::thread(self);
+        let waited = wait.side.block_on(deadline, passed, ready);
+        wait.never();
+        waited
+    }
+
+    fn block_on(
         &mut self,
         deadline: Deadline,
         passed: u64,
@@ -280,7 +296,14 @@ impl Side {
 
     /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `passed` as in [`Side::block`].
     #[cold]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut(Look) -> bool) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, passed: u64, ready: impl FnMut(Look) -> bool) -> Poll<()> {
+        let wait = Unwinding::future(self);
+        let poll = wait.side.poll_on(cx, passed, ready);
+        wait.never();
+        poll
+    }
+
+    fn poll_on(&mut self, cx: &mut Context<'_>, passed: u64, mut ready: impl FnMut(Look) -> bool) -> Poll<()> {
         let mut passing = || ready(Look::Passing);
         if passing() || self.look_a_while(&mut passing) {
             self.stayed_awake(passed);
@@ -338,6 +361,22 @@ impl Side {
             self.bell.withdraw_own();
         }
         self.leave(sent);
+    }
+
+    /// A panic ended a wait: takes back what it announced, and gives its place up. It may have had a wake in hand: that is passed on.
+    fn abandon(&mut self, future: bool) {
+        let mut panics = Panics::new();
+        // Of a queue only the first uses the bell.
+        if self.queue.as_ref().is_none_or(|queue| queue.is_first(&self.place)) {
+            self.armed = false;
+            if future {
+                self.bell.withdraw_own();
+            } else {
+                panics.catch(|| self.bell.withdraw(&self.waker));
+            }
+        }
+        panics.catch(|| self.leave(false));
+        panics.go_on();
     }
 
     /// Gives up a place that a future took, if one did.

@@ -6,6 +6,7 @@ use super::{Envelope, Reply, Token};
 use crate::mesh::{self, Gone, PeerStats, Progress, SendError, TrySendError, Why};
 use crate::ring::order::mutant;
 use crate::wait::WaitStrategy;
+use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
@@ -64,9 +65,12 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             return Err(TryCallError::Gone(SendError { value: request, gone }));
         }
         let Some(call) = self.shared.start(peer) else { return Err(TryCallError::NoCredit(request)) };
+        // Before it leaves: should the peer's hook panic, the call is on its way all the same, and its credit comes back with the answer.
+        let reply = Reply::new(Rc::clone(&self.shared), peer, call);
         match self.mesh.try_send_to(peer, Envelope::Request(call, request)) {
-            Ok(()) => Ok(Reply::new(Rc::clone(&self.shared), peer, call)),
+            Ok(()) => Ok(reply),
             Err(error) => {
+                drop(reply);
                 self.shared.cancel(call);
                 Err(refused(error))
             }
@@ -167,11 +171,11 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     pub fn finish(&mut self) {
         self.flush();
         if !core::mem::replace(&mut self.finished, true) {
-            for peer in 0..self.peers.len() {
+            each(0..self.peers.len(), |peer| {
                 if matches!(self.peers[peer], Standing::Calls | Standing::Finished) {
                     self.send_reserved(peer, Envelope::Finished);
                 }
-            }
+            });
         }
     }
 
@@ -184,15 +188,16 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     #[cold]
     fn find_ends(&mut self, open: usize) -> bool {
         self.open = open;
-        let mut failed = false;
+        let (mut failed, mut panics) = (false, Panics::new());
         for peer in 0..self.peers.len() {
             let (lanes, standing) = (&self.mesh.lanes.inbox, self.peers[peer]);
             let callable = matches!(standing, Standing::Calls | Standing::Finished);
             if callable && lanes.at(peer).is_some_and(|at| lanes.is_over(at)) {
                 self.set_standing(peer, Standing::Over);
-                failed |= self.shared.fail(peer, || CallError::Gone(self.mesh.hub.gone(peer)));
+                panics.catch(|| failed |= self.shared.fail(peer, || CallError::Gone(self.mesh.hub.gone(peer))));
             }
         }
+        panics.go_on();
         failed
     }
 
@@ -266,16 +271,20 @@ fn refused<Req, Rep>(error: TrySendError<Envelope<Req, Rep>>) -> TryCallError<Re
 
 impl<Req, Rep> Drop for Endpoint<Req, Rep> {
     fn drop(&mut self) {
+        self.mesh.say_why();
+        let mut panics = Panics::new();
         // Before the lanes close. Refusals are left out: the end of the lanes says why there is no answer, a panic perhaps.
         while let Some(Answer { peer, call, value }) = self.shared.next_answer() {
             if let Some(value) = value {
-                self.send_reserved(peer as usize, Envelope::Answer(call, value));
+                panics.catch(|| self.send_reserved(peer as usize, Envelope::Answer(call, value)));
             }
         }
         self.shared.close();
         for peer in 0..self.peers.len() {
-            self.shared.fail(peer, || CallError::Gone(Gone { peer, why: Why::Closed }));
+            let gone = || CallError::Gone(Gone { peer, why: Why::Closed });
+            panics.catch(|| _ = self.shared.fail(peer, gone));
         }
+        panics.go_on();
     }
 }
 

@@ -148,6 +148,7 @@ pub mod model {
     pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};
+    pub use crate::sync::{Put, WakerCell};
     pub use crate::wait::full;
     pub use crate::wait::heavy_fails;
     pub use crate::wait::parked::{Parked, sleep};

@@ -199,6 +199,7 @@ impl Bell {
             previous => drop(previous),
         });
         if let Some(met) = put.refused {
+            let_go_on();
             panics.catch(|| wake(met));
         }
         if !announced || panics.is_any() {
@@ -271,6 +272,7 @@ impl Bell {
         let put = self.core.waker.put(waker.clone());
         drop(put.previous);
         if let Some(met) = put.refused {
+            let_go_on();
             wake(met);
         }
         self.is_waiting()
@@ -397,6 +399,13 @@ impl Drop for Armed<'_> {
     fn drop(&mut self) {
         self.bell.withdraw(self.bell.notify());
     }
+}
+
+/// Lets the ringer that was met in the cell go on: it is two instructions from its end. Loom would try for ever what happens if it never is.
+#[inline(always)]
+fn let_go_on() {
+    #[cfg(ringmail_loom)]
+    crate::sync::yield_now();
 }
 
 /// Longer than any store stays in a store buffer.

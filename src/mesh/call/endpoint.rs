@@ -151,10 +151,26 @@ impl<Req, Rep> Endpoint<Req, Rep> {
 
     #[inline(never)]
     fn send_answers(&mut self) {
-        while let Some(Answer { peer, call, value }) = self.shared.next_answer() {
-            let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
-            self.send_reserved(peer as usize, envelope);
+        /// Should a peer's hook panic, the answers to the others leave all the same.
+        struct Rest<'a, Req, Rep>(&'a mut Endpoint<Req, Rep>);
+        impl<Req, Rep> Rest<'_, Req, Rep> {
+            #[inline(always)]
+            fn send(&mut self) {
+                while let Some(Answer { peer, call, value }) = self.0.shared.next_answer() {
+                    let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
+                    self.0.send_reserved(peer as usize, envelope);
+                }
+            }
         }
+        impl<Req, Rep> Drop for Rest<'_, Req, Rep> {
+            fn drop(&mut self) {
+                if self.0.shared.owes() {
+                    // While a panic unwinds, a hook's own ends in `wake`.
+                    self.send();
+                }
+            }
+        }
+        Rest(self).send();
     }
 
     /// Sends what has room: see the module's head for why.

@@ -77,7 +77,13 @@ impl<R: Reader> Next<'_, R> {
     /// wants it.
     #[inline(always)]
     pub(crate) fn take<E>(self) -> Result<R::Item, E> {
-        self.message.take(|ring| freed(ring, self.senders))
+        self.take_as(Ok)
+    }
+
+    /// The same, made into what the caller returns.
+    #[inline(always)]
+    pub(crate) fn take_as<A>(self, answer: impl FnOnce(R::Item) -> A) -> A {
+        self.message.take(|ring| freed(ring, self.senders), answer)
     }
 }
 

@@ -23,7 +23,7 @@ impl<T> Endpoint<T> {
     pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError> {
         if self.find() {
             if let Some((from, next)) = self.lanes.inbox.next_seen() {
-                return next.take().map(|value| (from, value));
+                return Ok(next.take_as(|value| (from, value)));
             }
         }
         Err(self.nothing())

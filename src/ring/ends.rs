@@ -149,13 +149,14 @@ impl<R: Reader> Next<'_, R> {
     }
 
     /// Takes the message, frees its place and then calls `freed`, which may panic: then the message is dropped.
+    ///
+    /// `answer` makes of it what the caller returns. Done later, that would copy a large message twice (`benches/asm/check` looks).
     #[inline(always)]
-    pub(crate) fn take<E>(self, freed: impl Fn(&R)) -> Result<R::Item, E> {
+    pub(crate) fn take<A>(self, freed: impl Fn(&R), answer: impl FnOnce(R::Item) -> A) -> A {
         let reader = self.0;
-        // Nothing else may stand between here and the answer: the compiler would copy a large message twice (`benches/asm/check` looks).
-        let message = Ok(Next(&mut *reader).read());
+        let answer = answer(Next(&mut *reader).read());
         reader.release();
         freed(reader);
-        message
+        answer
     }
 }

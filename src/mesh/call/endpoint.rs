@@ -136,7 +136,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             return None;
         }
         let (from, next) = self.mesh.lanes.inbox.next_seen()?;
-        next.take::<()>().ok().map(|envelope| (from, envelope))
+        Some(next.take_as(|envelope| (from, envelope)))
     }
 
     /// Sends the answers that tokens were given since the last verb. All other verbs do this too; [`Endpoint::poll`] after each request.

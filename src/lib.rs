@@ -79,8 +79,8 @@
 //! | no fence, no lock | the assembly | `benches/asm/check` |
 //! | what a message costs | instructions counted, compared with a record | `benches/instructions/check` |
 //!
-//! `unsafe` is confined to one module, `ring`, to one file of `shm` that maps memory and takes the kernel's locks, and to one method that passes
-//! a caller's promise on.
+//! `unsafe` is confined to one module, `ring`, to the cell that a waker waits in, to one file of `shm` that maps memory and takes the kernel's
+//! locks, and to one method that passes a caller's promise on.
 //!
 //! # Features
 //!

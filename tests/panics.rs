@@ -778,9 +778,11 @@ fn all_answers_leave_whatever_one_callers_hook_does() {
     }
 }
 
+type Code = Box<dyn FnMut()>;
+
 thread_local! {
     /// What a waker of [`meddler`] does when it is cloned, and when it is dropped: once each time that it is put here.
-    static MEDDLE: RefCell<[Option<Box<dyn FnMut()>>; 2]> = const { RefCell::new([None, None]) };
+    static MEDDLE: RefCell<[Option<Code>; 2]> = const { RefCell::new([None, None]) };
 }
 
 /// A waker that runs others' code in its `clone` and `drop`.

@@ -171,7 +171,7 @@ fn a_panicking_clone_of_a_waker_harms_only_its_own_wait() {
 
 #[test]
 fn a_panicking_clone_of_a_waker_leaves_the_bell_to_other_senders() {
-    for nth in [1, 2] {
+    for (nth, lives) in [(1, true), (2, true), (1, false), (2, false)] {
         ends(move || {
             let (mut tx, mut rx) = mpsc::channel::<u32>(1).unwrap();
             let other = tx.clone();
@@ -179,14 +179,15 @@ fn a_panicking_clone_of_a_waker_leaves_the_bell_to_other_senders() {
             let (nasty, waker) = Nasty::new();
             nasty.nth_clone_panics(nth);
             panics(|| poll(&mut tx.send_async(1), &waker));
-            // Its handle lives, and does nothing.
+            // Its handle lives and does nothing, or is gone.
+            let idle = lives.then_some(tx);
             let mut other = other;
             other.set_wait(WaitStrategy::ParkAtOnce);
             let sender = thread::spawn(move || other.send(2));
             let_it_sleep();
             assert_eq!((rx.try_recv(), rx.recv()), (Ok(0), Ok(2)));
             sender.join().unwrap().unwrap();
-            drop(tx);
+            drop(idle);
         });
     }
 }
@@ -350,9 +351,13 @@ fn a_hook_that_panics_in_a_poll_leaves_no_dead_place() {
         panics(|| poll(&mut front, Waker::noop()));
         on.store(false, Ordering::SeqCst);
         drop(armed);
-        let sender = thread::spawn(move || block_on(b.send_async(2)));
-        assert_eq!((rx.recv(), rx.recv()), (Ok(1), Ok(2)));
-        sender.join().unwrap().unwrap();
+        let (wakes, waker) = Wakes::new();
+        let mut next = b.send_async(2);
+        assert!(poll(&mut next, &waker).is_pending());
+        assert_eq!(rx.try_recv(), Ok(1));
+        assert_eq!(wakes.count(), 1, "it is the first");
+        assert_eq!(poll(&mut next, &waker), Poll::Ready(Ok(())));
+        assert_eq!(rx.try_recv(), Ok(2));
     });
 }
 

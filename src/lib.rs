@@ -86,14 +86,14 @@
 //! | no fence, no lock | the assembly | `benches/asm/check` |
 //! | what a message costs | instructions counted, compared with a record | `benches/instructions/check` |
 //!
-//! `unsafe` is confined to one module, `ring`, to one file of `shm` that maps memory and takes the kernel's locks, and to one method that passes
-//! a caller's promise on.
+//! `unsafe` is confined to one module, `ring`, to the cell that a waker waits in, to one file of `shm` that maps memory and takes the kernel's
+//! locks, and to one method that passes a caller's promise on.
 //!
 //! # Features
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `std` | yes | blocking, timeouts, futures, bells; `rustix` and `atomic-waker` |
+//! | `std` | yes | blocking, timeouts, futures, bells; `rustix` |
 //! | `futures` | | `Stream` and `Sink` |
 //! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |
@@ -155,6 +155,7 @@ pub mod model {
     pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};
+    pub use crate::sync::{Put, WakerCell};
     pub use crate::wait::full;
     pub use crate::wait::heavy_fails;
     pub use crate::wait::parked::{Parked, Sleeper};

@@ -1,4 +1,4 @@
-//! The only file that names `core::sync::atomic` and `UnsafeCell`.
+//! The only file, with those in its folder, that names `core::sync::atomic` and `UnsafeCell`.
 //!
 //! In a normal build these are core's own types; under `--cfg ringmail_loom` they are loom's, so a model
 //! explores the code that ships, not a copy of it. `clippy.toml` forbids every way around this file.
@@ -56,37 +56,12 @@ pub(crate) fn compiler_fence() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
-/// A cell for one waker, for its owner to fill and anybody to empty.
+#[cfg(feature = "std")]
+mod waker;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
-pub(crate) use atomic_waker::AtomicWaker;
-
-/// The same cell, real code that loom cannot see into, behind a word that loom can: so it tries both orders of any two
-/// calls, and knows that a waker taken out was put in before.
+pub(crate) use waker::WakerCell;
 #[cfg(all(feature = "std", ringmail_loom))]
-pub(crate) struct AtomicWaker(atomic_waker::AtomicWaker, AtomicU32);
-
-#[cfg(all(feature = "std", ringmail_loom))]
-impl AtomicWaker {
-    pub(crate) fn new() -> Self {
-        Self(atomic_waker::AtomicWaker::new(), AtomicU32::new(0))
-    }
-
-    pub(crate) fn register(&self, waker: &core::task::Waker) {
-        self.1.fetch_add(1, crate::ring::order::waker_cell());
-        self.0.register(waker);
-    }
-
-    pub(crate) fn take(&self) -> Option<core::task::Waker> {
-        self.1.fetch_add(1, crate::ring::order::waker_cell());
-        self.0.take()
-    }
-
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = self.take() {
-            waker.wake();
-        }
-    }
-}
+pub use waker::{Put, WakerCell};
 
 /// A word that a thread can sleep on until somebody wakes it.
 ///

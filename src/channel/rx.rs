@@ -5,6 +5,7 @@ use crate::ring::ends::{self, Reader};
 use crate::ring::layout::Stats;
 use crate::ring::order::mutant;
 use crate::wait::Bell;
+use crate::wait::guard::Panics;
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
 
@@ -76,7 +77,13 @@ impl<R: Reader> Next<'_, R> {
     /// wants it.
     #[inline(always)]
     pub(crate) fn take<E>(self) -> Result<R::Item, E> {
-        self.message.take(|ring| freed(ring, self.senders))
+        self.take_as(Ok)
+    }
+
+    /// The same, made into what the caller returns.
+    #[inline(always)]
+    pub(crate) fn take_as<A>(self, answer: impl FnOnce(R::Item) -> A) -> A {
+        self.message.take(|ring| freed(ring, self.senders), answer)
     }
 }
 
@@ -195,8 +202,10 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
     fn close(&mut self) {
         self.ring.close();
         if !mutant!(ReceiverCloseRings) {
-            self.freed();
-            self.senders.call_all();
+            let mut panics = Panics::new();
+            panics.catch(|| self.freed());
+            panics.catch(|| self.senders.call_all());
+            panics.go_on();
         }
     }
 

@@ -6,6 +6,7 @@ use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
 use crate::wait::Side;
+use crate::wait::guard::Panics;
 use core::fmt;
 
 /// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
@@ -63,10 +64,12 @@ impl<T, S: Shape> Sender<T, S> {
     /// Sends nothing more through this handle. The receiver still gets what was sent, and once no sender is left `Disconnected`. Dropping
     /// the sender does the same.
     pub fn close(&mut self) {
+        let mut panics = Panics::new();
         // A future that was leaked may stand in others' way.
         #[cfg(feature = "std")]
-        self.side.leave_queue();
-        self.end.close();
+        panics.catch(|| self.side.leave_queue());
+        panics.catch(|| self.end.close());
+        panics.go_on();
     }
 
     /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.

@@ -7,6 +7,7 @@ use crate::ring::backing::Heap;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::sync::Arc;
+use crate::wait::guard::{Panics, each};
 use alloc::vec::Vec;
 
 /// The reading ends of all lanes.
@@ -100,9 +101,10 @@ impl<T> Lanes<T> {
     pub(super) fn adopt(&mut self) {
         // The last one opened comes first off the pile.
         let mut opened: Vec<_> = self.registry.opened.take_all().collect();
+        let mut panics = Panics::new();
         while let Some(mut lane) = opened.pop() {
             if self.closed {
-                lane.end.close();
+                panics.catch(|| lane.end.close());
             }
             let priority = lane.options.priority;
             let class = self.classes.partition_point(|class| class.priority > priority);
@@ -122,13 +124,14 @@ impl<T> Lanes<T> {
                 self.current += 1;
             }
         }
+        panics.go_on();
     }
 
     /// Gives back the lanes that are over.
     #[cold]
     fn give_back(&mut self) {
         self.some_ended = false;
-        let mut at = 0;
+        let (mut at, mut panics) = (0, Panics::new());
         while at < self.lanes.len() {
             if !self.lanes[at].end.is_over() {
                 at += 1;
@@ -144,8 +147,10 @@ impl<T> Lanes<T> {
             self.classes.retain(|class| class.from < class.to);
             self.current -= usize::from(self.current > at);
             add(&mut self.past, &lane.end.stats());
-            self.registry.give_back(lane);
+            // A waker that its sender left may panic.
+            panics.catch(|| self.registry.give_back(lane));
         }
+        panics.go_on();
     }
 
     /// The lane of the message that was taken last, or is to be taken next.
@@ -243,13 +248,13 @@ impl<T> RecvEnd for Lanes<T> {
 
     fn found_nothing(&mut self, closed: bool) {
         if core::mem::take(&mut self.unfreed) || closed {
+            let mut panics = Panics::new();
             if closed {
-                self.adopt();
+                panics.catch(|| self.adopt());
                 self.over = true;
             }
-            for lane in &mut self.lanes {
-                lane.end.found_nothing(closed);
-            }
+            panics.catch(|| each(&mut self.lanes, |lane| lane.end.found_nothing(closed)));
+            panics.go_on();
         }
     }
 
@@ -260,10 +265,10 @@ impl<T> RecvEnd for Lanes<T> {
     fn close(&mut self) {
         self.closed = true;
         self.registry.close();
-        self.adopt();
-        for lane in &mut self.lanes {
-            lane.end.close();
-        }
+        let mut panics = Panics::new();
+        panics.catch(|| self.adopt());
+        panics.catch(|| each(&mut self.lanes, |lane| lane.end.close()));
+        panics.go_on();
     }
 
     fn peer_closed(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::sync::Arc;
 use crate::wait::Bell;
 #[cfg(feature = "std")]
 use crate::wait::Side;
+use crate::wait::guard::Panics;
 
 /// The writing end of a lane.
 pub(crate) struct Tx<T> {
@@ -70,10 +71,12 @@ impl<T> SendEnd for Tx<T> {
     }
 
     fn close(&mut self) {
-        self.lane.close();
+        let mut panics = Panics::new();
+        panics.catch(|| self.lane.close());
         if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {
             // The close of the lane rang too early: only now is there no sender.
-            self.registry.receiver.ring();
+            panics.catch(|| _ = self.registry.receiver.ring());
         }
+        panics.go_on();
     }
 }

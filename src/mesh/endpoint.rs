@@ -7,6 +7,7 @@ use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::order::mutant;
 use crate::sync::Arc;
+use crate::wait::guard::{Panics, wake};
 use crate::wait::{Deadline, Side, TimedOut, WaitStrategy};
 use alloc::sync::Arc as Text;
 use core::fmt;
@@ -112,34 +113,48 @@ impl<T> Endpoint<T> {
         self.hub.leave(self.id, Standing::Panicked(message));
     }
 
+    /// Says how this endpoint ends, unless that was said before. To be called before the lanes close: who finds one closed asks why; and
+    /// before others' code runs, whose panics are not this shard's.
+    pub(super) fn say_why(&self) {
+        let panics = std::thread::panicking() && !self.panicking;
+        self.hub.leave(self.id, if panics { Standing::Panicked(None) } else { Standing::Left });
+    }
+
     /// Waits until `ready`, which must look at everything that it waits for, or until the deadline.
     pub(super) fn wait(
         &mut self,
         deadline: Deadline,
         mut ready: impl FnMut(&mut Lanes<T>) -> bool,
     ) -> Result<(), TimedOut> {
-        self.unwatch();
-        let waited = loop {
-            let (moved, limit) = (self.lanes.moved(), deadline.earlier(self.hub.limit()));
-            let (hub, noticed, lanes) = (&self.hub, self.noticed, &mut self.lanes);
-            let ended = self.side.block(limit, moved, |_| ready(lanes) || hub.gave_up_since(noticed));
-            self.count_parks();
-            self.notice();
-            if ready(&mut self.lanes) {
-                break Ok(());
+        /// Also by a panic.
+        struct HandBack<'a, T>(&'a mut Endpoint<T>);
+        impl<T> Drop for HandBack<'_, T> {
+            fn drop(&mut self) {
+                self.0.hand_back();
+            }
+        }
+        let waits = HandBack(self);
+        let own = &mut *waits.0;
+        own.unwatch();
+        loop {
+            let (moved, limit) = (own.lanes.moved(), deadline.earlier(own.hub.limit()));
+            let (hub, noticed, lanes) = (&own.hub, own.noticed, &mut own.lanes);
+            let ended = own.side.block(limit, moved, |_| ready(lanes) || hub.gave_up_since(noticed));
+            own.count_parks();
+            own.notice();
+            if ready(&mut own.lanes) {
+                return Ok(());
             }
             if ended.is_err() && deadline.passed() {
-                break Err(TimedOut);
+                return Err(TimedOut);
             }
-        };
-        self.hand_back();
-        waited
+        }
     }
 
     /// A verb that waited took the bell from a task: it looks again.
     pub(super) fn hand_back(&mut self) {
         if let Some(task) = self.task.take().filter(|_| !mutant!(HandBack)) {
-            task.wake();
+            wake(task);
         }
     }
 
@@ -149,17 +164,19 @@ impl<T> Endpoint<T> {
 
     /// Gives up seats whose time is over, and finds those that others gave up.
     pub(super) fn notice(&mut self) {
-        self.hub.give_up_late();
+        let mut panics = Panics::new();
+        panics.catch(|| self.hub.give_up_late());
         let given_up = self.hub.given_up();
         if given_up != self.noticed {
             for peer in (0..self.hub.len()).filter(|&peer| peer != self.id) {
                 if self.hub.was_given_up(peer) {
-                    self.lanes.give_up(peer);
+                    // A value that the peer left may panic.
+                    panics.catch(|| self.lanes.give_up(peer));
                 }
             }
-            // Last: a value that the peer left may panic, and the others are still to be given up then.
             self.noticed = given_up;
         }
+        panics.go_on();
     }
 
     /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined, and all that it sent has been
@@ -191,13 +208,10 @@ impl<T> Endpoint<T> {
 
 impl<T> Drop for Endpoint<T> {
     fn drop(&mut self) {
-        let panics = std::thread::panicking() && !self.panicking;
-        // Before the lanes close: who finds one closed asks why.
-        let how = if panics { Standing::Panicked(None) } else { Standing::Left };
         if mutant!(CauseFirst) {
             self.lanes.close();
         }
-        self.hub.leave(self.id, how);
+        self.say_why();
         self.lanes.close();
     }
 }

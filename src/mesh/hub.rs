@@ -2,9 +2,9 @@
 //! finds a lane closed, and when one goes to sleep while seats are missing; never by a message.
 
 use super::error::{Gone, Why};
-use super::lanes::each;
 use crate::ring::order::mutant;
 use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::wait::guard::each;
 use crate::wait::{Bell, Deadline};
 use alloc::boxed::Box;
 use alloc::sync::Arc as Text;
@@ -119,7 +119,7 @@ impl Hub {
         if n != 0 {
             self.given_up.fetch_add(n as u64, Ordering::Relaxed);
             // A sleeper that announced itself before looks again; one that announces itself later sees the count.
-            each(self.places.iter(), |place| _ = place.bell.ring());
+            each(&*self.places, |place| _ = place.bell.ring());
         }
     }
 }

@@ -5,6 +5,7 @@ use super::outbox::Outbox;
 use crate::channel::{RecvEnd, SendEnd};
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
+use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -55,49 +56,26 @@ impl<T> Lanes<T> {
 
     /// Accepts nothing more, and sends nothing more. In this order: a peer that finds no more messages from here is refused, too.
     pub(super) fn close(&mut self) {
-        /// Closes when dropped, also by a panic.
-        struct ThenOut<'a, T>(&'a mut Outbox<T>);
-        impl<T> Drop for ThenOut<'_, T> {
-            fn drop(&mut self) {
-                self.0.close();
-            }
-        }
         if mutant!(LeaveRefuses) {
             self.out.close();
         }
-        let out = ThenOut(&mut self.out);
-        each(self.inbox.lanes.iter_mut(), |lane| lane.end.close());
-        drop(out);
+        let mut panics = Panics::new();
+        panics.catch(|| each(&mut self.inbox.lanes, |lane| lane.end.close()));
+        panics.catch(|| self.out.close());
+        panics.go_on();
     }
 
     /// A peer's seat was given up: nothing comes from there, and nothing goes.
     pub(super) fn give_up(&mut self, peer: usize) {
+        let mut panics = Panics::new();
         if let Some(lane) = self.out.to(peer) {
-            lane.end.close();
+            panics.catch(|| lane.end.close());
         }
         if let Some(at) = self.inbox.at(peer) {
             self.inbox.end(at);
         }
+        panics.go_on();
     }
-}
-
-/// Does `f` to each. Should one panic, in the drop of a value that a peer left or in the hook of a peer's bell, to the rest all the same:
-/// others sleep there.
-pub(super) fn each<I: Iterator>(items: I, f: impl FnMut(I::Item)) {
-    struct Rest<I: Iterator, F: FnMut(I::Item)>(I, F);
-    impl<I: Iterator, F: FnMut(I::Item)> Rest<I, F> {
-        fn run(&mut self) {
-            for item in self.0.by_ref() {
-                (self.1)(item);
-            }
-        }
-    }
-    impl<I: Iterator, F: FnMut(I::Item)> Drop for Rest<I, F> {
-        fn drop(&mut self) {
-            self.run();
-        }
-    }
-    Rest(items, f).run();
 }
 
 /// By peer: no lane yet.

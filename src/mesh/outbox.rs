@@ -1,9 +1,10 @@
 //! The lanes that a seat sends on.
 
-use super::lanes::{each, lane_at, no_lanes};
+use super::lanes::{lane_at, no_lanes};
 use crate::channel::SendEnd;
 use crate::ring::ends::Writer;
 use crate::spsc::end::Tx;
+use crate::wait::guard::each;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -87,7 +88,7 @@ impl<T> Outbox<T> {
     pub(super) fn close(&mut self) {
         self.room = false;
         self.full.clear();
-        each(self.lanes.iter_mut(), |lane| {
+        each(&mut self.lanes, |lane| {
             lane.full = false;
             lane.end.close();
         });

@@ -23,7 +23,7 @@ impl<T> Endpoint<T> {
     pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError> {
         if self.find() {
             if let Some((from, next)) = self.lanes.inbox.next_seen() {
-                return next.take().map(|value| (from, value));
+                return Ok(next.take_as(|value| (from, value)));
             }
         }
         Err(self.nothing())
@@ -126,14 +126,15 @@ impl<T> Endpoint<T> {
                 Err(TryRecvError::Empty) => {}
             }
             self.unwatch();
+            // Before anything is announced: the clone may panic.
+            if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+                self.task = Some(cx.waker().clone());
+            }
             let (moved, hub, noticed) = (self.lanes.moved(), &self.hub, self.noticed);
             let lanes = &mut self.lanes;
             let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(noticed));
             self.count_parks();
             if poll.is_pending() {
-                if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-                    self.task = Some(cx.waker().clone());
-                }
                 return Poll::Pending;
             }
             self.notice();
@@ -149,8 +150,9 @@ impl<T> Endpoint<T> {
 
     #[inline]
     fn stand_down(&mut self) {
-        if self.task.take().is_some() {
+        if let Some(task) = self.task.take() {
             self.side.stand_down();
+            drop(task);
         }
     }
 

@@ -5,6 +5,7 @@ use super::error::JoinError;
 use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
 use crate::sync::Arc;
+use crate::wait::guard::Panics;
 use crate::wait::{Bell, Side, WaitStrategy};
 use alloc::sync::Arc as Text;
 use core::any::Any;
@@ -81,7 +82,10 @@ pub(super) fn run_with<E, R>(
         Ok(result) => result,
         Err(payload) => {
             poison(&mut endpoint, message(&*payload));
-            drop(endpoint);
+            // The hooks of peers may panic, too: the shard's own panic goes on.
+            let mut panics = Panics::new();
+            panics.catch(|| drop(endpoint));
+            panics.forget();
             resume_unwind(payload)
         }
     }

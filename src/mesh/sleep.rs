@@ -2,6 +2,7 @@
 
 use super::Endpoint;
 use crate::ring::order::mutant;
+use crate::wait::guard::Panics;
 use crate::wait::{Deadline, Hook};
 use core::fmt;
 use core::time::Duration;
@@ -113,9 +114,10 @@ impl<T> Endpoint<T> {
             return Err(Ready::Again);
         }
         self.count_parks();
-        let again = self.hub.gave_up_since(self.noticed).then_some(Ready::Again);
-        let ready = if mutant!(ArmLooks) { None } else { self.ready().or(again) };
         let armed = Armed { endpoint: self, hook };
+        let own = &mut *armed.endpoint;
+        let again = own.hub.gave_up_since(own.noticed).then_some(Ready::Again);
+        let ready = if mutant!(ArmLooks) { None } else { own.ready().or(again) };
         match ready {
             None => Ok(armed),
             Some(ready) => {
@@ -160,8 +162,10 @@ impl<T> Armed<'_, T> {
 
 impl<T> Drop for Armed<'_, T> {
     fn drop(&mut self) {
-        self.endpoint.side.disarm(self.hook.waker());
-        self.endpoint.hand_back();
+        let mut panics = Panics::new();
+        panics.catch(|| self.endpoint.side.disarm(self.hook.waker()));
+        panics.catch(|| self.endpoint.hand_back());
+        panics.go_on();
     }
 }
 

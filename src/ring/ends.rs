@@ -1,6 +1,5 @@
 //! What the channels need of a ring's two ends. One implementation a ring.
 
-use super::OnDrop;
 use super::layout::Stats;
 use alloc::vec::Vec;
 
@@ -153,16 +152,15 @@ impl<R: Reader> Next<'_, R> {
         unsafe { self.0.read() }
     }
 
-    /// Takes the message, frees its place and then calls `freed`.
+    /// Takes the message, frees its place and then calls `freed`, which may panic: then the message is dropped.
     ///
-    /// The guard frees after the answer stands where the caller wants it. With a local in between, the compiler would copy a
-    /// large message twice (`benches/asm/check` looks).
+    /// `answer` makes of it what the caller returns. Done later, that would copy a large message twice (`benches/asm/check` looks).
     #[inline(always)]
-    pub(crate) fn take<E>(self, freed: impl Fn(&R)) -> Result<R::Item, E> {
-        let done = OnDrop(self.0, |reader: &mut R| {
-            reader.release();
-            freed(reader);
-        });
-        Ok(Next(&mut *done.0).read())
+    pub(crate) fn take<A>(self, freed: impl Fn(&R), answer: impl FnOnce(R::Item) -> A) -> A {
+        let reader = self.0;
+        let answer = answer(Next(&mut *reader).read());
+        reader.release();
+        freed(reader);
+        answer
     }
 }

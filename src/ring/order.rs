@@ -33,6 +33,10 @@
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
 //! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
+//! | [`leave_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
+//! | [`hold_waker`] | Acquire | [`leave_waker`] | |
+//! | [`take_waker`] | AcqRel | [`leave_waker`], [`hear_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
+//! | [`hear_taker`] | Acquire | [`take_waker`] | |
 //!
 //! Relaxed on purpose: the `gone` word (it carries no data; whoever acts on it then reads `head` by `inherit_head`),
 //! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
@@ -83,8 +87,16 @@ pub enum Site {
     Announce,
     Answer,
     SeeWaiting,
-    /// What the waker cell orders by itself.
+    /// What the waker cell orders by itself, all of it.
     WakerCell,
+    LeaveWaker,
+    HoldWaker,
+    TakeWaker,
+    HearTaker,
+    /// A waker that meets a ringer in the cell is woken.
+    WakeRefused,
+    /// A wait that a panic ends is taken back.
+    PanicLeaves,
     /// The ringer's barrier between publishing and looking at the bell.
     LightBarrier,
     /// The sleeper's barrier between announcing and looking again, bell not FENCED.
@@ -194,7 +206,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 84] = [
+    pub const ALL: [Site; 90] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -227,6 +239,12 @@ impl Site {
         Site::Answer,
         Site::SeeWaiting,
         Site::WakerCell,
+        Site::LeaveWaker,
+        Site::HoldWaker,
+        Site::TakeWaker,
+        Site::HearTaker,
+        Site::WakeRefused,
+        Site::PanicLeaves,
         Site::LightBarrier,
         Site::HeavyBarrier,
         Site::RingFence,
@@ -389,7 +407,12 @@ orders! {
     answer = Acquire, Answer;
     #[cfg(feature = "std")]
     see_waiting = Acquire, SeeWaiting;
-    // Not a choice of ours: what `atomic_waker` does, for the model of it in `sync`.
-    #[cfg(ringmail_loom)]
-    waker_cell = AcqRel, WakerCell;
+    #[cfg(feature = "std")]
+    leave_waker = Release, LeaveWaker;
+    #[cfg(feature = "std")]
+    hold_waker = Acquire, HoldWaker;
+    #[cfg(feature = "std")]
+    take_waker = AcqRel, TakeWaker;
+    #[cfg(feature = "std")]
+    hear_taker = Acquire, HearTaker;
 }

@@ -7,6 +7,7 @@ use crate::ring::ends::Writer;
 use crate::ring::order::mutant;
 use crate::ring::spsc::{self as ring, Consumer, Producer};
 use crate::wait::Bell;
+use crate::wait::guard::Panics;
 use crossbeam_utils::CachePadded;
 
 /// The writing end of a ring, and the bell of whoever reads it.
@@ -114,10 +115,13 @@ impl<T> SendEnd for Tx<T> {
     }
 
     fn close(&mut self) {
-        self.ring.close();
+        let mut panics = Panics::new();
+        // It may drop what the receiver left.
+        panics.catch(|| self.ring.close());
         if !mutant!(SenderCloseRings) {
-            self.ring_receiver();
+            panics.catch(|| self.ring_receiver());
         }
+        panics.go_on();
     }
 }
 

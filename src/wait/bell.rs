@@ -26,13 +26,14 @@
 //! **One waiter at a time** is what a bell is for. A second one replaces the first and wakes it, so that both look again:
 //! slow, but nothing is lost.
 //!
-//! A wake is a hint: whoever wakes looks again. A ringer holds no lock while a waker runs; it may panic or ring in turn. Waiters of a
-//! shared bell take turns, and a waker that a ringer takes at that very moment may run inside such a turn: it must not wait.
+//! A wake is a hint: whoever wakes looks again. Wakers are others' code: they are cloned, woken and dropped while no lock and no cell is
+//! held, so each may panic, ring, or wait on this very bell. A panic leaves nothing announced that was not before.
 
 use super::barrier;
+use super::guard::{self, Panics, wake};
 use super::notify::{Notify, NotifyWaker};
 use crate::ring::order::{self, mutant};
-use crate::sync::{Arc, AtomicU32, AtomicWaker, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU32, Mutex, Ordering, WakerCell};
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -76,7 +77,7 @@ pub struct Bell {
 struct Core {
     /// Alone on its line: every ringer reads it after every publication.
     state: CachePadded<AtomicU32>,
-    waker: AtomicWaker,
+    waker: WakerCell,
     /// What [`Bell::arm`] registers.
     notify: Option<Waker>,
     barrier: Barrier,
@@ -120,7 +121,7 @@ impl Bell {
         let born = if barrier == Barrier::Never { 0 } else { born };
         let barrier = if cheap || barrier == Barrier::Never { barrier } else { Barrier::Fence };
         let state = CachePadded::new(AtomicU32::new(born));
-        Self { core: Arc::new(Core { state, waker: AtomicWaker::new(), notify, barrier, shared, turn: Mutex::new(0) }) }
+        Self { core: Arc::new(Core { state, waker: WakerCell::new(), notify, barrier, shared, turn: Mutex::new(0) }) }
     }
 
     /// Whether waiting on this bell may ever sleep.
@@ -171,7 +172,9 @@ impl Bell {
         if self.core.state.fetch_and(keep, order::answer()) & WAITING == 0 {
             return false;
         }
-        self.core.waker.wake();
+        if let Some(waker) = self.core.waker.take() {
+            wake(waker);
+        }
         true
     }
 
@@ -179,17 +182,29 @@ impl Bell {
     ///
     /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that fences are cheaper than barriers.
     pub(crate) fn announce(&self, waker: &Waker, waiter: usize, often: bool) {
+        // Before any lock: it may panic, or use this bell itself.
+        let waker_of_mine = waker.clone();
         let mut turn = self.core.shared.then(|| self.core.turn.lock().unwrap_or_else(|e| e.into_inner()));
         let another =
             turn.as_deref_mut().is_some_and(|last| core::mem::replace(last, waiter) != waiter || mutant!(WakeSelf));
-        let replaced = self.install(waker);
+        let put = self.core.waker.put(waker_of_mine);
         self.declare(often);
         drop(turn);
+        let mut panics = Panics::new();
         // A second waiter: let the first look again rather than sleep for ever. The same one's own waker is not woken:
         // `will_wake` may deny that it is, and a task that wakes itself at every poll never sleeps.
-        if let Some(other) = replaced.filter(|w| another && !w.will_wake(waker) && !mutant!(WakeReplaced)) {
-            other.wake();
+        panics.catch(|| match put.previous {
+            Some(other) if another && !other.will_wake(waker) && !mutant!(WakeReplaced) => wake(other),
+            previous => drop(previous),
+        });
+        if let Some(met) = put.refused {
+            let_go_on();
+            panics.catch(|| wake(met));
         }
+        if panics.is_any() {
+            panics.catch(|| self.withdraw(waker));
+        }
+        panics.go_on();
     }
 
     /// The state's part of [`Bell::announce`].
@@ -235,13 +250,6 @@ impl Bell {
         drop(turn);
     }
 
-    /// Puts `waker` where the ringer finds it. Returns what was there.
-    fn install(&self, waker: &Waker) -> Option<Waker> {
-        let previous = self.core.waker.take();
-        self.core.waker.register(waker);
-        previous
-    }
-
     /// Renews an announcement that still stands, without a heavy barrier. On `true` the caller must look again, and
     /// may sleep if it still finds nothing; on `false` the announcement was answered meanwhile.
     ///
@@ -253,7 +261,12 @@ impl Bell {
         if self.core.shared && !mutant!(RenewOwn) {
             return false;
         }
-        self.install(waker);
+        let put = self.core.waker.put(waker.clone());
+        drop(put.previous);
+        if let Some(met) = put.refused {
+            let_go_on();
+            wake(met);
+        }
         self.is_waiting()
     }
 
@@ -271,7 +284,7 @@ impl Bell {
             self.core.state.fetch_and(!WAITING, order::answer());
             if self.core.shared && !mutant!(HandOver) {
                 if let Some(other) = self.core.waker.take().filter(|w| !w.will_wake(waker)) {
-                    other.wake();
+                    wake(other);
                 }
             }
         }
@@ -329,6 +342,13 @@ impl Bell {
     }
 }
 
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Whoever had the bell last drops wakers of others.
+        guard::dropped((self.waker.take(), self.notify.take()));
+    }
+}
+
 impl Default for Bell {
     fn default() -> Self {
         Self::new()
@@ -371,6 +391,13 @@ impl Drop for Armed<'_> {
     fn drop(&mut self) {
         self.bell.withdraw(self.bell.notify());
     }
+}
+
+/// Lets the ringer that was met in the cell go on: it is two instructions from its end. Loom would try for ever what happens if it never is.
+#[inline(always)]
+fn let_go_on() {
+    #[cfg(ringmail_loom)]
+    crate::sync::yield_now();
 }
 
 /// Longer than any store stays in a store buffer.

@@ -14,6 +14,7 @@ mod bell;
 #[cfg(not(ringmail_loom))]
 mod cores;
 mod deadline;
+pub(crate) mod guard;
 mod hook;
 mod notify;
 #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]

@@ -7,10 +7,18 @@ use core::task::Waker;
 /// What ringing a bell does: wakes a reactor, sets a flag, calls a runtime.
 ///
 /// It runs on the ringer's thread, in the middle of its send or receive, or, if the two meet, on the waiter's, which is just arming
-/// the bell: keep it short, and let it neither wait nor arm this bell. It may ring other bells.
+/// the bell: keep it short, and do not wait in it. No lock is held meanwhile: it may ring, and use other channels.
 ///
-/// It should not panic. If it does in a send, the message was sent all the same and the panic reaches the sender's caller; in a receive
-/// the message in hand is leaked, and in the drop of a handle or a chunk that is itself part of a panic the process aborts.
+/// # Panics
+/// It should not panic, and neither should the `clone`, `wake` or `drop` of a [`Waker`]. What holds if one does:
+///
+/// * The panic unwinds the verb that ran it, of whoever rang or waited, and harms nobody else: bells, queues and channels go on, and everybody
+///   else who is to be woken is woken. Of several panics the first goes on.
+/// * In a send the message was sent all the same; a verb that sends several may have sent some of them.
+/// * In a receive the place is free and the message in hand is dropped; those that were moved to a buffer are there.
+/// * In a wait nothing stays announced, and no place in a queue stays taken.
+/// * In [`try_call`](crate::mesh::call::Endpoint::try_call) the call is on its way; its credit comes back with the answer, which is dropped.
+/// * While the thread panics already, as in the drop of a handle that a panic unwinds, a panic of a wake ends where it began.
 pub trait Notify: Send + Sync + 'static {
     /// Called at least once for the rings since the bell was armed; any number of messages may have come, also none.
     fn notify(&self);

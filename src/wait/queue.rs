@@ -18,9 +18,10 @@
 //!   sides fence in between, so one of the two sees the other.
 //!
 //! The mutex is held for a few steps of list keeping, never while foreign code runs (wakers are cloned before, woken and dropped after),
-//! and only waiters and those that are about to sleep take it.
+//! and only waiters and those that are about to sleep take it. Where one waker panics, the others are woken all the same.
 
 use super::barrier;
+use super::guard::{Panics, wake};
 use crate::ring::order::mutant;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use alloc::collections::VecDeque;
@@ -146,13 +147,16 @@ impl Queue {
         self.note_first(&waiting);
         let next = waiting.entries.front_mut().filter(|_| at == 0 && !mutant!(LeaveWakes)).and_then(|e| e.waker.take());
         drop(waiting);
+        let mut panics = Panics::new();
         if let Some(waker) = next {
-            waker.wake();
+            panics.catch(|| wake(waker));
         }
-        let called = left.is_some_and(|entry| entry.called);
+        let called = left.as_ref().is_some_and(|entry| entry.called);
         if (if at == 0 { !sent } else { called }) && !mutant!(PassCallOn) {
-            self.call_up();
+            panics.catch(|| self.call_up());
         }
+        panics.catch(|| drop(left));
+        panics.go_on();
     }
 
     /// While the first one is a future: wakes a thread behind it that has not been called yet, if there is one; else all the
@@ -189,20 +193,22 @@ impl Queue {
         let Some(mut waiting) = lock() else { return };
         // Those that come anew while the others are woken are none of ours.
         let last = waiting.tickets;
-        let mut after = 0;
+        let (mut after, mut panics) = (0, Panics::new());
         while let Some(entry) = waiting.next_to_call(after, last) {
             (after, entry.called) = (entry.ticket, true);
             let (future, waker) = (entry.future, entry.waker.take());
             drop(waiting);
             if let Some(waker) = waker {
-                waker.wake();
+                panics.catch(|| wake(waker));
             }
             if !future || mutant!(CallOne) {
-                return;
+                return panics.go_on();
             }
-            let Some(again) = lock() else { return };
+            let Some(again) = lock() else { return panics.go_on() };
             waiting = again;
         }
+        drop(waiting);
+        panics.go_on();
     }
 
     /// Whether what [`Queue::first`] said is a future.
@@ -217,16 +223,18 @@ impl Queue {
         for entry in &mut waiting.entries {
             entry.called = false;
         }
-        loop {
-            let Some(entry) = waiting.entries.iter_mut().find(|entry| !entry.called) else { return };
+        let mut panics = Panics::new();
+        while let Some(entry) = waiting.entries.iter_mut().find(|entry| !entry.called) {
             entry.called = true;
             let waker = entry.waker.take();
             drop(waiting);
             if let Some(waker) = waker {
-                waker.wake();
+                panics.catch(|| wake(waker));
             }
             waiting = self.lock();
         }
+        drop(waiting);
+        panics.go_on();
     }
 
     /// Runs `f` unless somebody waits, and lets nobody begin to meanwhile.

@@ -2,6 +2,7 @@
 
 use super::Bell;
 use super::deadline::{Deadline, TimedOut};
+use super::guard::ended;
 use super::parker::Parker;
 use super::queue::{Place, Queue};
 use super::strategy::WaitStrategy;
@@ -217,7 +218,7 @@ struct StandDown<'a>(&'a mut Side, bool);
 impl Drop for StandDown<'_> {
     fn drop(&mut self) {
         if self.1 {
-            self.0.stand_down();
+            ended(|| self.0.stand_down());
         }
     }
 }

@@ -18,6 +18,7 @@
 #[cfg(not(ringmail_loom))]
 use super::cores::Here;
 use super::deadline::{Deadline, TimedOut};
+use super::guard::ended;
 use super::strategy::WaitStrategy;
 use crate::ring::order::mutant;
 use crate::sync::{spin_loop, yield_now};
@@ -137,7 +138,7 @@ struct InBed<'a, B: Bed> {
 
 impl<B: Bed> Drop for InBed<'_, B> {
     fn drop(&mut self) {
-        self.bed.leave(self.found);
+        ended(|| self.bed.leave(self.found));
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod bell;
 pub mod call;
+pub mod cell;
 pub mod close;
 pub mod fan_in;
 pub mod fenced;
@@ -45,6 +46,7 @@ macro_rules! every_model {
             bell: one_bell_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
                 two_threads_on_one_bell, two_tasks_on_one_bell,
                 the_announcement_of_another_is_not_renewed;
+            cell: a_waker_is_moved_whole, a_waker_is_taken_once, a_waker_that_meets_a_ringer_comes_back;
             fenced: a_message_wakes_the_receiver, room_wakes_the_sender, messages_pass_one_by_one, a_message_wakes_the_task,
                 a_second_poll_by_another_task, a_dropped_sender_wakes_the_receiver,
                 a_settled_bell_needs_no_barrier, the_step_to_fenced, the_step_back;
@@ -71,7 +73,8 @@ macro_rules! every_model {
                 one_that_was_called_up_gives_up_before_a_future, a_front_that_timed_out_before_a_future,
                 a_front_that_sends_before_a_future, the_last_of_three_futures_comes, a_receiver_on_its_own_bell_calls_up,
                 a_close_wakes_the_whole_queue, a_close_wakes_the_whole_queue_fenced,
-                a_dropped_receiver_wakes_the_whole_queue;
+                a_dropped_receiver_wakes_the_whole_queue, a_front_that_panics_wakes_the_next,
+                a_front_that_panics_wakes_the_next_fenced;
             fan_in: the_end_waits_for_a_lane_just_opened, a_lane_just_opened_wakes_the_receiver,
                 a_lane_just_opened_wakes_the_receiver_fenced, the_last_sender_wakes_the_receiver,
                 the_last_sender_wakes_the_receiver_fenced, the_last_sender_wakes_the_task,

@@ -9,6 +9,7 @@ use ringmail::mpsc::{self, Receiver, Sender};
 use ringmail::wait::Bell;
 use ringmail::{Barrier, SendError, SendTimeoutError, WaitStrategy};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -102,6 +103,46 @@ fn front_dropped((mut tx, mut rx): Channel) {
     drop(front);
     let _b = b.join().unwrap();
     receiver.join().unwrap();
+}
+
+/// What the front does when it has room panics, in a hook of the receiver's: its place is not left behind, and the one behind goes on.
+pub fn a_front_that_panics_wakes_the_next() {
+    model("queue::a_front_that_panics_wakes_the_next", Some(1), || front_panics(mpsc::Builder::new(1)));
+}
+
+pub fn a_front_that_panics_wakes_the_next_fenced() {
+    let fenced = || front_panics(mpsc::Builder::new(1).barrier(Barrier::Fence));
+    bare(|| model("queue::a_front_that_panics_wakes_the_next_fenced", Some(1), fenced));
+}
+
+fn front_panics(builder: mpsc::Builder) {
+    let bell = Bell::with_notify(|| resume_unwind(Box::new("the reactor is gone")));
+    let (mut tx, mut rx) = filled(builder.receiver_bell(bell.clone()));
+    let armed = bell.arm();
+    let other = tx.clone();
+    let front = thread::spawn(move || {
+        let sent = catch_unwind(AssertUnwindSafe(|| tx.send(1)));
+        assert!(sent.is_err() || sent.is_ok_and(|sent| sent.is_ok()));
+        // It is not dropped: that would give up its place, too.
+        tx
+    });
+    let next = thread::spawn(move || {
+        let mut tx = other;
+        _ = catch_unwind(AssertUnwindSafe(|| tx.send(2)));
+        tx
+    });
+    // Each place that is freed is used, and nobody comes past again: one hook panics, of whoever sends first.
+    let mut got = Vec::new();
+    while got.len() < 3 {
+        match rx.try_recv() {
+            Ok(message) => got.push(message),
+            Err(_) => thread::yield_now(),
+        }
+    }
+    drop(armed);
+    let _both = (front.join().unwrap(), next.join().unwrap());
+    got.sort_unstable();
+    assert_eq!(got, [0, 1, 2]);
 }
 
 /// The same, and the receiver frees the place once and never again sleeps: only the one that leaves can wake the next.

@@ -6,6 +6,7 @@ use super::{Envelope, Reply, Token};
 use crate::mesh::{self, Gone, PeerStats, Progress, SendError, TrySendError, Why};
 use crate::ring::order::mutant;
 use crate::wait::WaitStrategy;
+use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
@@ -64,9 +65,12 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             return Err(TryCallError::Gone(SendError { value: request, gone }));
         }
         let Some(call) = self.shared.start(peer) else { return Err(TryCallError::NoCredit(request)) };
+        // Before it leaves: should the peer's hook panic, the call is on its way all the same, and its credit comes back with the answer.
+        let reply = Reply::new(Rc::clone(&self.shared), peer, call);
         match self.mesh.try_send_to(peer, Envelope::Request(call, request)) {
-            Ok(()) => Ok(Reply::new(Rc::clone(&self.shared), peer, call)),
+            Ok(()) => Ok(reply),
             Err(error) => {
+                drop(reply);
                 self.shared.cancel(call);
                 Err(refused(error))
             }
@@ -132,7 +136,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             return None;
         }
         let (from, next) = self.mesh.lanes.inbox.next_seen()?;
-        next.take::<()>().ok().map(|envelope| (from, envelope))
+        Some(next.take_as(|envelope| (from, envelope)))
     }
 
     /// Sends the answers that tokens were given since the last verb. All other verbs do this too; [`Endpoint::poll`] after each request.
@@ -147,10 +151,26 @@ impl<Req, Rep> Endpoint<Req, Rep> {
 
     #[inline(never)]
     fn send_answers(&mut self) {
-        while let Some(Answer { peer, call, value }) = self.shared.next_answer() {
-            let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
-            self.send_reserved(peer as usize, envelope);
+        /// Should a peer's hook panic, the answers to the others leave all the same.
+        struct Rest<'a, Req, Rep>(&'a mut Endpoint<Req, Rep>);
+        impl<Req, Rep> Rest<'_, Req, Rep> {
+            #[inline(always)]
+            fn send(&mut self) {
+                while let Some(Answer { peer, call, value }) = self.0.shared.next_answer() {
+                    let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
+                    self.0.send_reserved(peer as usize, envelope);
+                }
+            }
         }
+        impl<Req, Rep> Drop for Rest<'_, Req, Rep> {
+            fn drop(&mut self) {
+                if self.0.shared.owes() {
+                    // While a panic unwinds, a hook's own ends in `wake`.
+                    self.send();
+                }
+            }
+        }
+        Rest(self).send();
     }
 
     /// Sends what has room: see the module's head for why.
@@ -167,11 +187,11 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     pub fn finish(&mut self) {
         self.flush();
         if !core::mem::replace(&mut self.finished, true) {
-            for peer in 0..self.peers.len() {
+            each(0..self.peers.len(), |peer| {
                 if matches!(self.peers[peer], Standing::Calls | Standing::Finished) {
                     self.send_reserved(peer, Envelope::Finished);
                 }
-            }
+            });
         }
     }
 
@@ -184,15 +204,16 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     #[cold]
     fn find_ends(&mut self, open: usize) -> bool {
         self.open = open;
-        let mut failed = false;
+        let (mut failed, mut panics) = (false, Panics::new());
         for peer in 0..self.peers.len() {
             let (lanes, standing) = (&self.mesh.lanes.inbox, self.peers[peer]);
             let callable = matches!(standing, Standing::Calls | Standing::Finished);
             if callable && lanes.at(peer).is_some_and(|at| lanes.is_over(at)) {
                 self.set_standing(peer, Standing::Over);
-                failed |= self.shared.fail(peer, || CallError::Gone(self.mesh.hub.gone(peer)));
+                panics.catch(|| failed |= self.shared.fail(peer, || CallError::Gone(self.mesh.hub.gone(peer))));
             }
         }
+        panics.go_on();
         failed
     }
 
@@ -266,16 +287,20 @@ fn refused<Req, Rep>(error: TrySendError<Envelope<Req, Rep>>) -> TryCallError<Re
 
 impl<Req, Rep> Drop for Endpoint<Req, Rep> {
     fn drop(&mut self) {
+        self.mesh.say_why();
+        let mut panics = Panics::new();
         // Before the lanes close. Refusals are left out: the end of the lanes says why there is no answer, a panic perhaps.
         while let Some(Answer { peer, call, value }) = self.shared.next_answer() {
             if let Some(value) = value {
-                self.send_reserved(peer as usize, Envelope::Answer(call, value));
+                panics.catch(|| self.send_reserved(peer as usize, Envelope::Answer(call, value)));
             }
         }
         self.shared.close();
         for peer in 0..self.peers.len() {
-            self.shared.fail(peer, || CallError::Gone(Gone { peer, why: Why::Closed }));
+            let gone = || CallError::Gone(Gone { peer, why: Why::Closed });
+            panics.catch(|| _ = self.shared.fail(peer, gone));
         }
+        panics.go_on();
     }
 }
 

@@ -13,6 +13,7 @@
 
 use super::error::CallError;
 use crate::error::BuildError;
+use crate::wait::guard::{Panics, wake};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -121,10 +122,9 @@ impl<Rep> Shared<Rep> {
         Some(at)
     }
 
-    /// A call that was not sent gives its credit back.
+    /// A call that was not sent, and whose reply was dropped, gives its credit back.
     pub(super) fn cancel(&self, call: u32) {
-        self.drop_reply(call);
-        // Nobody waits for it, nobody sends it: as if its refusal had come.
+        // Nobody sends it: as if its refusal had come.
         self.arrive(call, Err(CallError::Taken));
     }
 
@@ -153,13 +153,13 @@ impl<Rep> Shared<Rep> {
         calls.waiting -= 1;
         drop(borrow);
         if let Some(waker) = waker {
-            waker.wake();
+            wake(waker);
         }
     }
 
     /// Fails all calls to a peer that have no answer, with what `error` says. Whether there were any.
     pub(super) fn fail(&self, peer: usize, mut error: impl FnMut() -> CallError) -> bool {
-        let mut any = false;
+        let (mut any, mut panics) = (false, Panics::new());
         for call in 0.. {
             let calls = self.calls.borrow();
             if calls.peers[peer].waiting == 0 {
@@ -170,9 +170,10 @@ impl<Rep> Shared<Rep> {
             drop(calls);
             if waits {
                 any = true;
-                self.arrive(call, Err(error()));
+                panics.catch(|| self.arrive(call, Err(error())));
             }
         }
+        panics.go_on();
         any
     }
 
@@ -191,12 +192,15 @@ impl<Rep> Shared<Rep> {
         if let Some(answer) = self.take(call) {
             return Poll::Ready(answer);
         }
-        if !self.calls.borrow().has_waker(call, cx.waker()) {
-            let waker = cx.waker().clone();
-            let old = self.calls.borrow_mut().wake_later(call, waker);
-            drop(old);
+        if self.calls.borrow().has_waker(call, cx.waker()) {
+            return Poll::Pending;
         }
-        Poll::Pending
+        // Others' code: it may poll the endpoint. So the answer may have come once it is done, to a call without a waker.
+        let waker = cx.waker().clone();
+        let unused = self.calls.borrow_mut().wake_later(call, waker);
+        // As may the drop of the one before; but then the new one has been woken.
+        drop(unused);
+        self.take(call).map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Nobody waits for the answer to a call any more.

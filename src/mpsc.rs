@@ -57,7 +57,6 @@ use crate::channel::{self, Ends, Shape};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
-use crate::ring::ends::Writer;
 #[cfg(feature = "std")]
 use crate::wait::{Bell, Side, WaitStrategy};
 use core::fmt;
@@ -139,7 +138,7 @@ impl<T> Sender<T> {
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
-                        self.end.ring_mut().settle();
+                        self.end.settle();
                         return self.end.take_gathered().map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {

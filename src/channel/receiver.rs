@@ -127,7 +127,10 @@ impl<T, S: Shape> Receiver<T, S> {
     /// `Disconnected`. A message sent at the same moment is either still received, or dropped.
     pub fn close(&mut self) {
         self.closed = true;
-        self.end.close();
+        #[cfg(feature = "std")]
+        self.end.close(self.side.bell());
+        #[cfg(not(feature = "std"))]
+        self.end.close(&crate::wait::Bell);
     }
 
     /// Whether either side closed. Messages may still be there to receive, and one that was sent at the moment of this side's own
@@ -200,6 +203,10 @@ impl<T, S: Shape> Drop for Receiver<T, S> {
     fn drop(&mut self) {
         // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
         self.close();
+        #[cfg(feature = "std")]
+        self.end.leave(self.side.bell());
+        #[cfg(not(feature = "std"))]
+        self.end.leave(&crate::wait::Bell);
     }
 }
 

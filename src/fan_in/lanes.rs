@@ -2,11 +2,12 @@
 
 use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RecvEnd;
-use crate::channel::rx::Next;
+use crate::channel::rx::{Next, refuse};
 use crate::ring::backing::Heap;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::sync::Arc;
+use crate::wait::Bell;
 use alloc::vec::Vec;
 
 /// The reading ends of all lanes.
@@ -102,7 +103,7 @@ impl<T> Lanes<T> {
         let mut opened: Vec<_> = self.registry.opened.take_all().collect();
         while let Some(mut lane) = opened.pop() {
             if self.closed {
-                lane.end.close();
+                lane.end.close(&self.registry.receiver);
             }
             let priority = lane.options.priority;
             let class = self.classes.partition_point(|class| class.priority > priority);
@@ -257,12 +258,14 @@ impl<T> RecvEnd for Lanes<T> {
         self.over
     }
 
-    fn close(&mut self) {
-        self.closed = true;
+    fn close(&mut self, own: &Bell) {
         self.registry.close();
         self.adopt();
+        self.closed = true;
+        // One barrier for all lanes.
+        refuse(&mut self.lanes, |lane| &mut *lane.end.ring, own);
         for lane in &mut self.lanes {
-            lane.end.close();
+            lane.end.call_all();
         }
     }
 

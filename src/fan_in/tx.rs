@@ -69,6 +69,10 @@ impl<T> SendEnd for Tx<T> {
         self.lane.push_slice(values)
     }
 
+    fn settle(&mut self) {
+        self.lane.settle();
+    }
+
     fn close(&mut self) {
         self.lane.close();
         if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {

@@ -195,10 +195,10 @@ impl<T> Drop for Endpoint<T> {
         // Before the lanes close: who finds one closed asks why.
         let how = if panics { Standing::Panicked(None) } else { Standing::Left };
         if mutant!(CauseFirst) {
-            self.lanes.close();
+            self.lanes.close(self.side.bell());
         }
         self.hub.leave(self.id, how);
-        self.lanes.close();
+        self.lanes.close(self.side.bell());
     }
 }
 

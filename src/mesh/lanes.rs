@@ -2,9 +2,11 @@
 
 use super::inbox::Inbox;
 use super::outbox::Outbox;
-use crate::channel::{RecvEnd, SendEnd};
+use crate::channel::SendEnd;
+use crate::channel::rx::refuse;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
+use crate::wait::Bell;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -53,8 +55,9 @@ impl<T> Lanes<T> {
         self.out.close();
     }
 
-    /// Accepts nothing more, and sends nothing more. In this order: a peer that finds no more messages from here is refused, too.
-    pub(super) fn close(&mut self) {
+    /// Accepts nothing more, and sends nothing more. In this order: a peer that finds no more messages from here is refused, too. `own` is the
+    /// bell of this seat.
+    pub(super) fn close(&mut self, own: &Bell) {
         /// Closes when dropped, also by a panic.
         struct ThenOut<'a, T>(&'a mut Outbox<T>);
         impl<T> Drop for ThenOut<'_, T> {
@@ -66,7 +69,9 @@ impl<T> Lanes<T> {
             self.out.close();
         }
         let out = ThenOut(&mut self.out);
-        each(self.inbox.lanes.iter_mut(), |lane| lane.end.close());
+        // One barrier for all lanes.
+        refuse(&mut self.inbox.lanes, |lane| &mut *lane.end.ring, own);
+        each(self.inbox.lanes.iter(), |lane| lane.end.call_all());
         drop(out);
     }
 

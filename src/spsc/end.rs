@@ -28,7 +28,7 @@ pub(crate) fn ends<T>(memory: Heap<T>, sender: Bell, receiver: Bell) -> (Tx<T>, 
 impl<T> Tx<T> {
     /// Wakes the receiver if it sleeps.
     #[inline(always)]
-    fn ring_receiver(&self) {
+    fn ring_receiver(&mut self) {
         if self.receiver.is_hung_up() {
             self.wake_receiver();
         }
@@ -36,9 +36,13 @@ impl<T> Tx<T> {
 
     #[cold]
     #[inline(never)]
-    fn wake_receiver(&self) {
-        if self.receiver.answer() {
+    fn wake_receiver(&mut self) {
+        let mut left = false;
+        if self.receiver.answer_if(&mut left, || true) {
             self.ring.count_wake();
+        }
+        if left {
+            self.settle();
         }
     }
 
@@ -72,7 +76,7 @@ impl<T> Drop for Publish<'_, T> {
         if self.0.ring.publish_staged() != 0 {
             self.0.ring_receiver();
             // The receiver may have left since the reservation, which may be long ago.
-            self.0.ring.settle();
+            self.0.settle();
         }
     }
 }
@@ -113,11 +117,18 @@ impl<T> SendEnd for Tx<T> {
         sending.0.ring.stage_slice(values) as usize
     }
 
+    #[inline(always)]
+    fn settle(&mut self) {
+        self.ring.settle(|| self.receiver.forget());
+    }
+
     fn close(&mut self) {
         self.ring.close();
         if !mutant!(SenderCloseRings) {
             self.ring_receiver();
         }
+        // Last: a value's own code may panic.
+        self.settle();
     }
 }
 

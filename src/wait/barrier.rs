@@ -14,7 +14,7 @@
 //! idea is seastar's and glommio's; the kernel's documentation is membarrier(2).
 //!
 //! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time, so a second
-//! caller is told to come back rather than made to queue.
+//! caller is told to come back rather than made to queue. A receiver that leaves passes one too, before its last look at its ring, and that one queues.
 //!
 //! Loom has no asymmetric barrier. A fence on both sides is the nearest thing it can explore: the models prove that the
 //! algorithm is right if the two calls are barriers, and the kernel's manual says that they are.
@@ -67,6 +67,15 @@ mod imp {
         Ok(())
     }
 
+    pub(crate) fn heavy_in_turn() -> bool {
+        loop {
+            match heavy() {
+                Err(Unavailable::Busy) => {}
+                done => return done.is_ok(),
+            }
+        }
+    }
+
     pub(crate) fn register() -> bool {
         true
     }
@@ -100,6 +109,20 @@ mod imp {
             return Err(Unavailable::Refused);
         }
         Ok(())
+    }
+
+    /// The same for a side that leaves, and so cannot come back: if another thread is inside one, the kernel has this one wait for its turn.
+    /// Whether it happened.
+    pub(crate) fn heavy_in_turn() -> bool {
+        let alone = !INSIDE.swap(true, Ordering::Acquire);
+        let done = expedited();
+        if alone {
+            INSIDE.store(false, Ordering::Release);
+        }
+        if !done {
+            REGISTERED.store(NO, Ordering::Relaxed);
+        }
+        done
     }
 
     const UNKNOWN: u8 = 0;
@@ -147,4 +170,4 @@ mod imp {
 
 #[cfg(ringmail_loom)]
 pub use imp::heavy_fails;
-pub(crate) use imp::{heavy, light, register};
+pub(crate) use imp::{heavy, heavy_in_turn, light, register};

@@ -201,6 +201,10 @@ impl Side {
         Self { queue: self.queue.clone(), ..Self::new(self.bell.clone(), self.strategy) }
     }
 
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
     pub(crate) fn bell_and_strategy(&self) -> (Bell, WaitStrategy) {
         (self.bell.clone(), self.strategy)
     }

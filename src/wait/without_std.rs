@@ -13,9 +13,13 @@ impl Bell {
         false
     }
 
-    pub(crate) fn answer_if(&self, _mine: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn answer_if(&self, _left: &mut bool, _mine: impl FnOnce() -> bool) -> bool {
         false
     }
+
+    pub(crate) fn leave(&self, _rings: u32) {}
+
+    pub(crate) fn forget(&self) {}
 
     #[inline(always)]
     pub(crate) fn ring(&self) -> bool {

@@ -449,10 +449,10 @@ impl<B: Backing> Writer for Producer<B> {
 }
 
 impl<B: Backing> Drop for Producer<B> {
+    /// What a consumer that has retired left is dropped with the memory, unless this end settled before.
     fn drop(&mut self) {
         if self.backing.is_here() {
             self.close();
-            self.settle(|| ());
         }
     }
 }

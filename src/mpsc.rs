@@ -27,8 +27,8 @@
 //! it is not waited for: while one is first, others go whenever they find the ring empty.
 //!
 //! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, nothing after. A dropped
-//! receiver drops what is in the ring; a message whose sender was just then between claim and publication, and those behind it, are
-//! dropped by a later operation of a sender, or with the last handle. After `Disconnected` the receiver sees everything that the senders did before they left.
+//! receiver drops what is in the ring; a message whose sender was just then between claim and publication is dropped, with those
+//! behind it, by that very send. (Without `std`: by a later operation of a sender, or with the last handle.) After `Disconnected` the receiver sees everything that the senders did before they left.
 //!
 //! ```
 //! use std::thread;

@@ -8,7 +8,8 @@ use crate::wait::Side;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The receiving half of a channel. Dropping it closes the channel and drops what is in it. `S` says how the halves are joined;
+/// The receiving half of a channel. Dropping it closes the channel and drops what is in it, also what is accepted at that very moment; if its
+/// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
 /// it is fixed by the module that made the channel.
 pub struct Receiver<T, S: Shape> {
     pub(crate) end: S::Rx<T>,

@@ -126,11 +126,11 @@ impl<T> Tx<T> {
     #[cold]
     #[inline(never)]
     fn wake_receiver(&mut self, at: Position, n: u64) {
-        let mut left = false;
-        if self.receiver.answer_if(&mut left, || self.ring.is_awaited(at, n)) {
+        let answer = self.receiver.answer_if(|| self.ring.is_awaited(at, n));
+        if answer.woke {
             self.ring.count_wake();
         }
-        if left {
+        if answer.left {
             self.ring.come_late(|| self.receiver.forget());
         }
     }
@@ -160,11 +160,7 @@ impl<T> Held<'_, T> {
     }
 
     fn ring_receiver(&mut self) {
-        let mut left = false;
-        if self.receiver.is_hung_up() {
-            self.receiver.answer_if(&mut left, || true);
-        }
-        if left {
+        if self.receiver.is_hung_up() && self.receiver.answer_if(|| true).left {
             self.claim.come_late(|| self.receiver.forget());
         }
     }

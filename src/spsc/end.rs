@@ -37,11 +37,11 @@ impl<T> Tx<T> {
     #[cold]
     #[inline(never)]
     fn wake_receiver(&mut self) {
-        let mut left = false;
-        if self.receiver.answer_if(&mut left, || true) {
+        let answer = self.receiver.answer_if(|| true);
+        if answer.woke {
             self.ring.count_wake();
         }
-        if left {
+        if answer.left {
             self.settle();
         }
     }
@@ -75,7 +75,8 @@ impl<T> Drop for Publish<'_, T> {
     fn drop(&mut self) {
         if self.0.ring.publish_staged() != 0 {
             self.0.ring_receiver();
-            // The receiver may have left since the reservation, which may be long ago.
+            // The receiver may have left since the reservation, which may be long ago. With `std` the bell has said so.
+            #[cfg(not(feature = "std"))]
             self.0.settle();
         }
     }

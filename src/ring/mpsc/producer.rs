@@ -240,9 +240,8 @@ impl<T> Producer<T> {
     /// Drops what is left, unless that is what another end does already.
     fn settle_with(&mut self, noted: impl FnMut()) {
         let held = &self.ring.reader.held;
-        let free = held.load(Ordering::Relaxed) == 0;
-        if free && held.compare_exchange(0, HELD, order::take_over_head(), Ordering::Relaxed).is_ok()
-            || free && mutant!(OneHeir)
+        if held.load(Ordering::Relaxed) == 0
+            && (mutant!(OneHeir) || held.compare_exchange(0, HELD, order::take_over_head(), Ordering::Relaxed).is_ok())
         {
             // SAFETY: nobody held the role, and now we do (M5).
             unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();

@@ -27,8 +27,8 @@
 //! future can be woken and not polled, so it is not waited for: while one is first, others go whenever they find the ring empty.
 //!
 //! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, nothing after. A dropped
-//! receiver drops what is in the ring; a message whose sender was just then between claim and publication, and those behind it, are
-//! dropped by a later operation of a sender, or with the last handle. After `Disconnected` the receiver sees everything that the senders did before they left.
+//! receiver drops what is in the ring; a message whose sender was just then between claim and publication is dropped, with those
+//! behind it, by that very send. (Without `std`: by a later operation of a sender, or with the last handle.) After `Disconnected` the receiver sees everything that the senders did before they left.
 //!
 //! ```
 //! use std::thread;
@@ -57,7 +57,6 @@ use crate::channel::{self, Ends, Shape};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
-use crate::ring::ends::Writer;
 #[cfg(feature = "std")]
 use crate::wait::{Bell, Side, WaitStrategy};
 use core::fmt;
@@ -139,7 +138,7 @@ impl<T> Sender<T> {
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
-                        self.end.ring_mut().settle();
+                        self.end.settle();
                         return self.end.take_gathered().map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {

@@ -13,8 +13,9 @@
 //!
 //! **Closing.** When the sender closes or is dropped, the receiver still gets everything sent before, then `Disconnected`. When the
 //! receiver closes or is dropped, the very next send gets its message back as `Disconnected`, whether the ring is full or
-//! not. A dropped receiver drops what is in the ring at once; a message that was sent in that very moment is dropped by
-//! the sender's first operation after the receiver has finished, or with the last handle. After [`Receiver::close`](crate::Receiver::close) what is already there can still be received;
+//! not. A dropped receiver drops what is in the ring at once. A message that is accepted in that very moment is dropped by the time both
+//! calls have returned: nothing that was accepted is forgotten in a channel whose receiver is gone, and who waits for an answer that a message
+//! promised learns that there will be none. (Without `std`: by the sender's next operation, or with the last handle.) After [`Receiver::close`](crate::Receiver::close) what is already there can still be received;
 //! once the receiver has been told `Disconnected`, it stays so.
 //!
 //! **Panics** in a message's `Drop`, in an iterator or in a closure drop every message exactly once, and the channel stays

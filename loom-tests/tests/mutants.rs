@@ -38,8 +38,12 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::ObserveTail => &["ring::first_in_first_out"],
         Site::PublishHead => &["ring::slots_are_reused_after_they_are_read"],
         Site::ObserveHead => &["ring::slots_are_reused_after_they_are_read"],
-        Site::RetireHead => &["close::a_retired_ring_may_be_overwritten"],
-        Site::InheritHead => &["close::the_sender_inherits_the_receivers_role"],
+        Site::Retire | Site::ComeLate => &["close::the_sender_inherits_the_receivers_role"],
+        Site::AskHeir => &["leaving::what_many_sent_in_time_is_dropped"],
+        Site::LeaveTells | Site::LeaveBarrier | Site::LateLooks | Site::RetireLooks => {
+            &["leaving::what_was_sent_in_time_is_dropped"]
+        }
+        Site::HeirLooks => &["leaving::what_many_sent_in_time_is_dropped"],
         Site::InheritStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
         Site::Announce | Site::Answer => &["bell::what_the_notifier_needs_is_there"],
         Site::WakerCell => &["bell::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],

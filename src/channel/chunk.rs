@@ -65,7 +65,7 @@ impl<'a, T> WriteChunk<'a, T> {
 
     /// Publishes what was written, with one store and at most one wake. Returns how many messages that was.
     ///
-    /// If the receiver has left since the reservation they are dropped, at once or by the sender's next operation.
+    /// If the receiver has left since the reservation they are dropped.
     #[inline]
     pub fn commit(self) -> usize {
         let n = self.len();

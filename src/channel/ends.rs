@@ -4,6 +4,7 @@ use super::rx::Next;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::layout::Stats;
 use crate::spsc::end::Tx;
+use crate::wait::Bell;
 use alloc::vec::Vec;
 
 /// The ends that a shape joins.
@@ -51,6 +52,9 @@ pub(crate) trait SendEnd {
     fn push_slice(&mut self, values: &[Self::Item]) -> usize
     where
         Self::Item: Copy;
+
+    /// Nothing can be sent any more: see to what was sent while the receiver left.
+    fn settle(&mut self);
 
     fn close(&mut self);
 }
@@ -125,8 +129,11 @@ pub(crate) trait RecvEnd {
     /// Whether the last look found nothing, and nothing will ever come.
     fn is_over(&self) -> bool;
 
-    /// Accepts nothing more and wakes every sender.
-    fn close(&mut self);
+    /// Accepts nothing more and wakes every sender. `own` is the bell of this side.
+    fn close(&mut self, own: &Bell);
+
+    /// To be called by a closed end that goes.
+    fn leave(&mut self, _own: &Bell) {}
 
     /// Whether the senders have sent their last message.
     fn peer_closed(&self) -> bool;

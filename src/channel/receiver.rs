@@ -8,7 +8,8 @@ use crate::wait::Side;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The receiving half of a channel. Dropping it closes the channel and drops what is in it. `S` says how the halves are joined;
+/// The receiving half of a channel. Dropping it closes the channel and drops what is in it, also what is accepted at that very moment; if its
+/// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
 /// it is fixed by the module that made the channel.
 pub struct Receiver<T, S: Shape> {
     pub(crate) end: S::Rx<T>,
@@ -127,7 +128,10 @@ impl<T, S: Shape> Receiver<T, S> {
     /// `Disconnected`. A message sent at the same moment is either still received, or dropped.
     pub fn close(&mut self) {
         self.closed = true;
-        self.end.close();
+        #[cfg(feature = "std")]
+        self.end.close(self.side.bell());
+        #[cfg(not(feature = "std"))]
+        self.end.close(&crate::wait::Bell);
     }
 
     /// Whether either side closed. Messages may still be there to receive, and one that was sent at the moment of this side's own
@@ -200,6 +204,10 @@ impl<T, S: Shape> Drop for Receiver<T, S> {
     fn drop(&mut self) {
         // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
         self.close();
+        #[cfg(feature = "std")]
+        self.end.leave(self.side.bell());
+        #[cfg(not(feature = "std"))]
+        self.end.leave(&crate::wait::Bell);
     }
 }
 

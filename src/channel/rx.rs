@@ -48,6 +48,26 @@ impl<R: Reader, S: Senders> Rx<R, S> {
     fn freed(&self) {
         freed(&*self.ring, self.senders.bell());
     }
+
+    /// Wakes all senders: nothing more is accepted.
+    pub(crate) fn call_all(&self) {
+        if !mutant!(ReceiverCloseRings) {
+            let mut panics = Panics::new();
+            panics.catch(|| self.freed());
+            panics.catch(|| self.senders.call_all());
+            panics.go_on();
+        }
+    }
+}
+
+/// Has the ring of each of `lanes` accept nothing more, with one barrier for all, if one is needed. `own` is the bell of the side that reads them.
+/// What is published before is found by a look that comes after this; else its sender settles it.
+pub(crate) fn refuse<L, R: Reader>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mut R, own: &Bell) {
+    let told = lanes.iter_mut().map(|lane| u32::from(ring(lane).close())).sum();
+    if told != 0 {
+        own.leave(told);
+        lanes.iter_mut().filter_map(|lane| ring(lane).untell().then_some(())).for_each(|()| own.forget());
+    }
 }
 
 /// Wakes a sender if one waits: there is room.
@@ -199,14 +219,13 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
         self.ring.is_over()
     }
 
-    fn close(&mut self) {
-        self.ring.close();
-        if !mutant!(ReceiverCloseRings) {
-            let mut panics = Panics::new();
-            panics.catch(|| self.freed());
-            panics.catch(|| self.senders.call_all());
-            panics.go_on();
-        }
+    fn close(&mut self, own: &Bell) {
+        refuse(core::slice::from_mut(self), |rx| &mut *rx.ring, own);
+        self.call_all();
+    }
+
+    fn leave(&mut self, own: &Bell) {
+        self.ring.leave(|left| if left { own.leave(1) } else { own.forget() });
     }
 
     fn peer_closed(&self) -> bool {

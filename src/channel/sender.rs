@@ -110,7 +110,7 @@ impl<T, S: Shape> Sender<T, S> {
     pub(super) fn refusal(&mut self) -> TrySendError<()> {
         if self.end.ring().is_closed() {
             // What was sent while the receiver left is ours to drop.
-            self.end.ring_mut().settle();
+            self.end.settle();
             TrySendError::Disconnected(())
         } else {
             self.end.ring_mut().count_full();

@@ -112,7 +112,7 @@ impl<T, S: Shape> Sender<T, S> {
             None => Ok(()),
             Some(value) if waited.is_err() => Err(SendTimeoutError::Timeout(value)),
             Some(value) => {
-                self.end.ring_mut().settle();
+                self.end.settle();
                 Err(SendTimeoutError::Disconnected(value))
             }
         }
@@ -137,7 +137,7 @@ impl<T, S: Shape> Sender<T, S> {
         if poll.is_ready() {
             self.end.waited();
             if value.is_some() {
-                self.end.ring_mut().settle();
+                self.end.settle();
             }
         }
         poll
@@ -225,7 +225,7 @@ impl<T, S: SingleWriter> Sender<T, S> {
         self.count_parks();
         ready!(poll);
         if self.end.ring().is_closed() {
-            self.end.ring_mut().settle();
+            self.end.settle();
             return Poll::Ready(Err(SendError(())));
         }
         Poll::Ready(Ok(()))

@@ -2,11 +2,12 @@
 
 use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RecvEnd;
-use crate::channel::rx::Next;
+use crate::channel::rx::{Next, refuse};
 use crate::ring::backing::Heap;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::sync::Arc;
+use crate::wait::Bell;
 use crate::wait::guard::{Panics, each};
 use alloc::vec::Vec;
 
@@ -104,7 +105,7 @@ impl<T> Lanes<T> {
         let mut panics = Panics::new();
         while let Some(mut lane) = opened.pop() {
             if self.closed {
-                panics.catch(|| lane.end.close());
+                panics.catch(|| lane.end.close(&self.registry.receiver));
             }
             let priority = lane.options.priority;
             let class = self.classes.partition_point(|class| class.priority > priority);
@@ -262,12 +263,14 @@ impl<T> RecvEnd for Lanes<T> {
         self.over
     }
 
-    fn close(&mut self) {
-        self.closed = true;
+    fn close(&mut self, own: &Bell) {
         self.registry.close();
         let mut panics = Panics::new();
         panics.catch(|| self.adopt());
-        panics.catch(|| each(&mut self.lanes, |lane| lane.end.close()));
+        self.closed = true;
+        // One barrier for all lanes.
+        refuse(&mut self.lanes, |lane| &mut *lane.end.ring, own);
+        panics.catch(|| each(&mut self.lanes, |lane| lane.end.call_all()));
         panics.go_on();
     }
 

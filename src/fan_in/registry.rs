@@ -1,5 +1,6 @@
 //! Where lanes are opened and given back.
 
+use crate::channel::SendEnd;
 use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::cursor::Position;
@@ -165,7 +166,7 @@ impl<T> Registry<T> {
                 }
             },
         };
-        let (tx, rx) = ends(memory, sender, self.receiver.clone());
+        let (mut tx, rx) = ends(memory, sender, self.receiver.clone());
         // Before the lane can be seen: a receiver that finds no sender and no lane believes that all is over.
         self.alive.fetch_add(1, Ordering::Relaxed);
         self.opened.put(Lane { end: rx, id: spare.id, options });
@@ -174,7 +175,7 @@ impl<T> Registry<T> {
             fence(Ordering::SeqCst);
         }
         if self.is_gone() {
-            drop(tx);
+            tx.close();
             self.leave();
             return Err(BuildError::Disconnected);
         }

@@ -70,6 +70,10 @@ impl<T> SendEnd for Tx<T> {
         self.lane.push_slice(values)
     }
 
+    fn settle(&mut self) {
+        self.lane.settle();
+    }
+
     fn close(&mut self) {
         let mut panics = Panics::new();
         panics.catch(|| self.lane.close());

@@ -209,10 +209,10 @@ impl<T> Endpoint<T> {
 impl<T> Drop for Endpoint<T> {
     fn drop(&mut self) {
         if mutant!(CauseFirst) {
-            self.lanes.close();
+            self.lanes.close(self.side.bell());
         }
         self.say_why();
-        self.lanes.close();
+        self.lanes.close(self.side.bell());
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::inbox::Inbox;
 use super::outbox::Outbox;
-use crate::channel::{RecvEnd, SendEnd};
+use crate::channel::SendEnd;
+use crate::channel::rx::refuse;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
+use crate::wait::Bell;
 use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -54,13 +56,16 @@ impl<T> Lanes<T> {
         self.out.close();
     }
 
-    /// Accepts nothing more, and sends nothing more. In this order: a peer that finds no more messages from here is refused, too.
-    pub(super) fn close(&mut self) {
+    /// Accepts nothing more, and sends nothing more. In this order: a peer that finds no more messages from here is refused, too. `own` is the
+    /// bell of this seat.
+    pub(super) fn close(&mut self, own: &Bell) {
         if mutant!(LeaveRefuses) {
             self.out.close();
         }
+        // One barrier for all lanes.
+        refuse(&mut self.inbox.lanes, |lane| &mut *lane.end.ring, own);
         let mut panics = Panics::new();
-        panics.catch(|| each(&mut self.inbox.lanes, |lane| lane.end.close()));
+        panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.call_all()));
         panics.catch(|| self.out.close());
         panics.go_on();
     }

@@ -102,7 +102,7 @@ impl<T> Drop for Seat<T> {
         if let Some(lanes) = &mut self.lanes {
             let panics = std::thread::panicking();
             self.hub.leave(self.id, if panics { Standing::Panicked(None) } else { Standing::NeverJoined });
-            lanes.close();
+            lanes.close(&self.bell);
         }
     }
 }

@@ -151,7 +151,7 @@ impl<T> Endpoint<T> {
                 continue;
             }
             if lane.end.ring.is_closed() {
-                lane.end.ring.settle();
+                lane.end.settle();
             } else {
                 let to = lane.to;
                 sent += usize::from(send(self, to, value.clone()));
@@ -213,7 +213,7 @@ impl<T> Endpoint<T> {
     #[cold]
     fn gone<V>(&mut self, peer: usize, value: V) -> SendError<V> {
         if let Some(lane) = self.lanes.out.to(peer) {
-            lane.end.ring.settle();
+            lane.end.settle();
         }
         SendError { value, gone: self.hub.gone(peer) }
     }

@@ -117,7 +117,7 @@ impl<T> Tx<T> {
 
     /// Wakes the receiver if it sleeps for one of the `n` messages from `at` on.
     #[inline(always)]
-    fn ring_receiver(&self, at: Position, n: u64) {
+    fn ring_receiver(&mut self, at: Position, n: u64) {
         if self.receiver.is_hung_up() {
             self.wake_receiver(at, n);
         }
@@ -125,44 +125,52 @@ impl<T> Tx<T> {
 
     #[cold]
     #[inline(never)]
-    fn wake_receiver(&self, at: Position, n: u64) {
-        if self.receiver.answer_if(|| self.ring.is_awaited(at, n)) {
+    fn wake_receiver(&mut self, at: Position, n: u64) {
+        let answer = self.receiver.answer_if(|| self.ring.is_awaited(at, n));
+        if answer.woke {
             self.ring.count_wake();
+        }
+        if answer.left {
+            self.ring.come_late(|| self.receiver.forget());
         }
     }
 
     pub(super) fn hold(&mut self, n: usize) -> Option<Held<'_, T>> {
         let receiver = &self.receiver;
-        self.ring.hold(n as u64).map(|claim| Held { claim: Some(claim), receiver })
+        self.ring.hold(n as u64).map(|claim| Held { claim, receiver })
     }
 }
 
 /// Claimed places, from the hidden test hook `Sender::hold`. What is not sent when it is dropped becomes tombstones.
 pub struct Held<'a, T> {
-    claim: Option<Claim<'a, T>>,
+    claim: Claim<'a, T>,
     receiver: &'a Bell,
 }
 
 impl<T> Held<'_, T> {
     /// Places left.
     pub fn left(&self) -> usize {
-        self.claim.as_ref().map_or(0, |claim| claim.unfilled().1 as usize)
+        self.claim.unfilled().1 as usize
     }
 
     /// Publishes `value` in the next place.
     pub fn send(&mut self, value: T) {
-        if let Some(claim) = &mut self.claim {
-            claim.fill(value);
+        self.claim.fill(value);
+        self.ring_receiver();
+    }
+
+    fn ring_receiver(&mut self) {
+        if self.receiver.is_hung_up() && self.receiver.answer_if(|| true).left {
+            self.claim.come_late(|| self.receiver.forget());
         }
-        self.receiver.ring();
     }
 }
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        self.claim = None;
+        self.claim.give_up();
         if !mutant!(TombstoneRings) {
-            self.receiver.ring();
+            self.ring_receiver();
         }
     }
 }
@@ -270,8 +278,12 @@ impl<T> SendEnd for Tx<T> {
         n as usize
     }
 
+    fn settle(&mut self) {
+        self.ring.settle(|| self.receiver.forget());
+    }
+
     fn close(&mut self) {
-        if self.ring.close() && !mutant!(SenderCloseRings) {
+        if self.ring.close(|| self.receiver.forget()) && !mutant!(SenderCloseRings) {
             self.receiver.ring();
         }
     }

@@ -184,7 +184,7 @@ impl<T> HeapRing<T> {
         let tail = Position::from_word(self.producer.tail.load(Ordering::Relaxed));
         let head = Position::from_word(self.consumer.head.load(Ordering::Relaxed));
         // Should a value panic, the rest is dropped on the way out, and never again.
-        self.consumer.head.store(tail.closed_word(), Ordering::Relaxed);
+        self.consumer.head.store(tail.open_word(), Ordering::Relaxed);
         // SAFETY: nobody else is left, so the values between head and tail (I3) are ours.
         unsafe { drop_run(self.slots.first(), self.slots.len() as u64 - 1, head, tail) };
     }

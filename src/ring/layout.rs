@@ -3,7 +3,7 @@
 //! ```text
 //! ProducerBlock  written by the producer only           ConsumerBlock  written by the consumer only
 //!   0 ┌──────────────────────────────┐                    0 ┌──────────────────────────────┐
-//!     │ tail: position, closed       │  hot                 │ head: position, retired      │  hot
+//!     │ tail: position, closed       │  hot                 │ head: position               │  hot
 //! 128 ├──────────────────────────────┤                  128 ├──────────────────────────────┤
 //!     │ full, parks, wakes           │  cold                │ gone                         │  read-mostly
 //! 256 └──────────────────────────────┘                  256 ├──────────────────────────────┤
@@ -30,12 +30,22 @@ pub(crate) struct ProducerBlock {
 /// What only the consumer writes.
 #[repr(C, align(128))]
 pub(crate) struct ConsumerBlock {
-    /// Position of the next message to take; its closed bit says "retired", see [`super::spsc`].
+    /// Position of the next message to take.
     pub(crate) head: AtomicU64,
-    /// 1 once the consumer accepts nothing more. On a line of its own: the producer reads it before each message.
+    /// Not 0 once the consumer accepts nothing more: [`GONE`], and how the two sides part. On a line of its own: the producer reads it before
+    /// each message.
     pub(crate) gone: Line<AtomicU64>,
     pub(crate) counters: Line<ConsumerCounters>,
 }
+
+/// The consumer accepts nothing more.
+pub(crate) const GONE: u64 = 1;
+/// The producer finds that out after its last message at the latest: its bell says so. Set together with [`GONE`].
+pub(crate) const TOLD: u64 = 2;
+/// The consumer has taken what it saw, and touches nothing more unless [`LATE`] was there before.
+pub(crate) const RETIRED: u64 = 4;
+/// The producer has published its last message. Set by the producer, once it has found [`GONE`]; in memory of one process only.
+pub(crate) const LATE: u64 = 8;
 
 /// One 128-byte row.
 #[repr(C, align(128))]

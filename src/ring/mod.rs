@@ -6,23 +6,23 @@
 //!        │ writes            ┌────────── reads, when out of room ──────────┐ writes │
 //!        ▼                   │                                             │        ▼
 //!   ┌──────────────┐   ┌─────┴────────────────────────────────────┐   ┌────┴─────────┐
-//!   │ tail, closed │   │ slots: · · · [h][ ][ ][ ][t) · · · · · · │   │ head, retired│
+//!   │ tail, closed │   │ slots: · · · [h][ ][ ][ ][t) · · · · · · │   │ head         │
 //!   └──────┬───────┘   │   producer writes [t, full_at)           │   ├──────────────┤
 //!          │           │   consumer reads  [h, t)                 │   │ gone         │
 //!          │           └──────────────────────────────────────────┘   └──────────────┘
 //!          └────────── read by the consumer, when out of messages ─────────▲
 //! ```
 //!
-//! **Who writes what.** `tail` and the slots in `[tail, full_at)`: the producer. `head`, `gone`: the consumer. Values move
-//! from one to the other by a Release store of a position that the other side loads with Acquire ([`order`]).
+//! **Who writes what.** `tail` and the slots in `[tail, full_at)`: the producer. `head`, `gone`: the consumer, until it leaves ([`spsc`] says what
+//! the producer then writes there). Values move from one to the other by a Release store of a position that the other side loads with Acquire ([`order`]).
 //!
 //! **Invariants**
 //! * I1 `head ≤ tail ≤ head + capacity`, and `capacity ≤ mask + 1`: distances never wrap ([`cursor`]).
 //! * I2 Slots at positions `[tail, head + capacity)` hold no value and belong to the producer.
 //! * I3 Slots at positions `[head, tail)` hold one value each and belong to the consumer.
 //! * I4 At most one producer and one consumer are attached; each moves its own word only, and only forward.
-//! * I5 After a word carries its closed bit, its owner never writes it again. For `head` the bit also hands the
-//!   consumer's role to the producer: whoever finds it set owns I3 and may drop what is left.
+//! * I5 After `tail` carries its closed bit, its owner never writes it again. Of a consumer and a producer that part, the consumer setting RETIRED
+//!   and the producer LATE in one word, whoever comes second owns I3, and `head` with it, and drops what is left.
 //! * I6 A side's private copy of its own position is at or ahead of the published one; its copy of the other side's
 //!   position is at or behind it. Both errors only make the ring look fuller or emptier than it is, and "full" and
 //!   "empty" are never answered from the copy: the word is read again first.

@@ -22,7 +22,8 @@
 //! * M3 No code of the user runs between claim and stamp. Should anything unwind there, a guard leaves tombstones: a claim is
 //!   never left open.
 //! * M4 Once bit 0 of `tail` is set no more is claimed: the last producer sets it when it leaves, or the consumer when it closes.
-//! * M5 Once bit 0 of `head` is set the consumer is gone, and what is left belongs to whoever holds `heir`.
+//! * M5 `head`, and what lies behind it, belongs to whoever holds `reader`: the consumer at first, and once that is gone one producer at a time.
+//!   It is given up only if no producer was late since the last look: one that published when the consumer had gone asks for that look.
 //!
 //! **Steps.** `push` is lock-free: it repeats only when another producer has claimed meanwhile. Nobody waits for a
 //! producer that stands still between claim and stamp: others claim and publish behind it, the consumer says "empty".
@@ -39,7 +40,7 @@ pub(crate) use producer::{Claim, Producer, Weak};
 use super::backing::check;
 use super::cursor::Position;
 use super::layout::{Counter, Stats};
-use super::order;
+use super::order::{self, mutant};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
@@ -65,6 +66,7 @@ pub(crate) struct Ring<T> {
     ended: CachePadded<AtomicU64>,
     consumer: CachePadded<ConsumerWords>,
     producers: CachePadded<ProducerWords>,
+    reader: CachePadded<ReaderWords>,
     slots: Storage<Stamped<T>>,
     capacity: u64,
     start: Position,
@@ -79,12 +81,23 @@ struct ConsumerWords {
     wakes: Counter,
 }
 
+/// Who reads. Written by a consumer that goes, and by producers after it.
+struct ReaderWords {
+    /// [`HELD`] and [`ASKED`].
+    held: AtomicU64,
+    /// Whether the bell of the consumer tells producers that it left. Of whoever holds the role.
+    told: AtomicU64,
+}
+
+/// One end has the role of the reader.
+const HELD: u64 = 1;
+/// A producer asks it for another look before it gives the role up.
+const ASKED: u64 = 2;
+
 /// Written by all producers, seldom.
 struct ProducerWords {
     /// Producers there are.
     alive: AtomicU64,
-    /// 1 while one of them drops what a consumer that has gone left behind.
-    heir: AtomicU64,
     full: Counter,
     parks: Counter,
     wakes: Counter,
@@ -178,11 +191,11 @@ pub(crate) fn pair<T>(capacity: usize, start: Position) -> Result<(Producer<T>, 
         }),
         producers: CachePadded::new(ProducerWords {
             alive: AtomicU64::new(1),
-            heir: AtomicU64::new(0),
             full: Counter::new(),
             parks: Counter::new(),
             wakes: Counter::new(),
         }),
+        reader: CachePadded::new(ReaderWords { held: AtomicU64::new(HELD), told: AtomicU64::new(0) }),
         slots,
         capacity: capacity as u64,
         start,
@@ -239,6 +252,72 @@ impl<T> Drop for Ring<T> {
         let (mut at, to, slots) = (self.head(), self.tail(), self.slots());
         // SAFETY: nobody else is left, so every position is ours (M2, M5); the reference count ordered all that they did before this.
         unsafe { Rest { slots: &slots, at: &mut at, to, over_holes: true }.run() };
+    }
+}
+
+/// The role of the reader, in the hands of an end that only drops what was published (M5). Given up by [`Heir::serve`], also by a panic.
+struct Heir<'a, T, N: FnMut()> {
+    ring: &'a Ring<T>,
+    slots: &'a Slots<T>,
+    /// Called if the bell tells senders that the consumer left, once nothing can be left behind any more.
+    noted: N,
+    done: bool,
+}
+
+impl<'a, T, N: FnMut()> Heir<'a, T, N> {
+    /// # Safety
+    /// The caller has the role.
+    unsafe fn new(ring: &'a Ring<T>, slots: &'a Slots<T>, noted: N) -> Self {
+        Self { ring, slots, noted, done: false }
+    }
+
+    /// Drops what was published, up to the first open claim, and gives the role up. Goes again if a sender was late meanwhile: each is once at
+    /// most, as nothing can be claimed any more.
+    fn serve(mut self) {
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let held = &self.ring.reader.held;
+        loop {
+            // Before the look: who asks after this asks for another.
+            held.swap(HELD, order::take_over_head());
+            self.look();
+            let alone = held.compare_exchange(HELD, 0, order::give_up_head(), Ordering::Relaxed).is_ok();
+            if alone || mutant!(HeirLooks) {
+                self.done = true;
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        /// Says how far it came, also by a panic.
+        struct Head<'a>(&'a AtomicU64, Position);
+        impl Drop for Head<'_> {
+            fn drop(&mut self) {
+                self.0.store(self.1.open_word(), Ordering::Relaxed);
+            }
+        }
+        let to = self.ring.tail();
+        let mut head = Head(&self.ring.head, self.ring.head());
+        // SAFETY: we have the role (M5).
+        unsafe { Rest { slots: self.slots, at: &mut head.1, to, over_holes: false }.run() };
+        let all = head.1 == to;
+        drop(head);
+        let told = &self.ring.reader.told;
+        if all && told.load(Ordering::Relaxed) != 0 {
+            told.store(0, Ordering::Relaxed);
+            (self.noted)();
+        }
+    }
+}
+
+impl<T, N: FnMut()> Drop for Heir<'_, T, N> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.run();
+        }
     }
 }
 

@@ -7,8 +7,8 @@
 //! | [`observe_tail`] | Acquire | [`publish_tail`], [`close_tail`] | |
 //! | [`publish_head`] | Release | [`observe_head`] | the values before `head` are out, their slots may be overwritten |
 //! | [`observe_head`] | Acquire | [`publish_head`] | |
-//! | [`retire_head`] | Release | [`inherit_head`] | the consumer's whole role: the sender owns what is left |
-//! | [`inherit_head`] | Acquire | [`retire_head`] | |
+//! | [`retire`] | AcqRel | [`come_late`] | the consumer's whole role, `head` too: the sender owns what is left |
+//! | [`come_late`] | AcqRel | [`retire`] | the last message: a consumer that retires after it takes it |
 //! | [`publish_stamp`] | Release | [`observe_stamp`] | one value of an `mpsc` ring |
 //! | [`observe_stamp`] | Acquire | [`publish_stamp`] | |
 //! | [`free_head`] | Release | [`find_head`] | the values before `head` of an `mpsc` ring are out |
@@ -19,7 +19,8 @@
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
 //! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
-//! | [`take_over_head`] | Acquire | [`give_up_head`] | |
+//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_heir`] | |
+//! | [`ask_heir`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
 //! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
 //! | [`take_pile`] | Acquire | [`put_on_pile`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
@@ -38,7 +39,8 @@
 //! | [`take_waker`] | AcqRel | [`leave_waker`], [`hear_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
 //! | [`hear_taker`] | Acquire | [`take_waker`] | |
 //!
-//! Relaxed on purpose: the `gone` word (it carries no data; whoever acts on it then reads `head` by `inherit_head`),
+//! Relaxed on purpose: the look at the `gone` word (it carries no data; whoever acts on it goes on with `come_late`), the count of leavers in
+//! a bell (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
 //! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
 //! every statistic.
 //!
@@ -61,8 +63,8 @@ pub enum Site {
     ObserveTail,
     PublishHead,
     ObserveHead,
-    RetireHead,
-    InheritHead,
+    Retire,
+    ComeLate,
     PublishStamp,
     ObserveStamp,
     FreeHead,
@@ -74,6 +76,7 @@ pub enum Site {
     ObserveEnd,
     GiveUpHead,
     TakeOverHead,
+    AskHeir,
     PutOnPile,
     TakePile,
     LeaveLanes,
@@ -201,19 +204,29 @@ pub enum Site {
     EndEndsWait,
     /// A pool that ends closes its pile.
     CloseHome,
+    /// A receiver that leaves has its bell say so.
+    LeaveTells,
+    /// A receiver that leaves passes a barrier before its last look.
+    LeaveBarrier,
+    /// A sender whose bell says that a receiver has left looks whether it is its own.
+    LateLooks,
+    /// A receiver that retires looks again if its sender was late.
+    RetireLooks,
+    /// Whoever reads a ring without a receiver looks again if a sender was late.
+    HeirLooks,
 }
 
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 90] = [
+    pub const ALL: [Site; 99] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
         Site::PublishHead,
         Site::ObserveHead,
-        Site::RetireHead,
-        Site::InheritHead,
+        Site::Retire,
+        Site::ComeLate,
         Site::PublishStamp,
         Site::ObserveStamp,
         Site::FreeHead,
@@ -225,6 +238,7 @@ impl Site {
         Site::ObserveEnd,
         Site::GiveUpHead,
         Site::TakeOverHead,
+        Site::AskHeir,
         Site::PutOnPile,
         Site::TakePile,
         Site::LeaveLanes,
@@ -297,6 +311,11 @@ impl Site {
         Site::EndFailsCalls,
         Site::EndEndsWait,
         Site::CloseHome,
+        Site::LeaveTells,
+        Site::LeaveBarrier,
+        Site::LateLooks,
+        Site::RetireLooks,
+        Site::HeirLooks,
     ];
 }
 
@@ -369,8 +388,8 @@ orders! {
     observe_tail = Acquire, ObserveTail;
     publish_head = Release, PublishHead;
     observe_head = Acquire, ObserveHead;
-    retire_head = Release, RetireHead;
-    inherit_head = Acquire, InheritHead;
+    retire = AcqRel, Retire;
+    come_late = AcqRel, ComeLate;
     #[cfg(not(ringmail_planted_race))]
     publish_stamp = Release, PublishStamp;
     #[cfg(ringmail_planted_race)]
@@ -385,6 +404,7 @@ orders! {
     observe_end = Acquire, ObserveEnd;
     give_up_head = Release, GiveUpHead;
     take_over_head = Acquire, TakeOverHead;
+    ask_heir = AcqRel, AskHeir;
     put_on_pile = Release, PutOnPile;
     take_pile = Acquire, TakePile;
     leave_lanes = AcqRel, LeaveLanes;

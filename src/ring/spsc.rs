@@ -2,10 +2,23 @@
 //!
 //! Neither end waits, wakes or reports errors: that is the channel's business.
 //!
-//! Leaving. The producer's last store is `tail | closed`. The consumer first sets `gone`, so that the next send is refused,
-//! then drops what it can see, then stores `head | closed`: it has retired and touches nothing more. A message that was
-//! published in between belongs from then on to the producer, which drops it at its next operation, or to the last
-//! owner of the memory.
+//! Leaving. The producer's last store is `tail | closed`. The consumer first sets `gone`, so that the next send is refused, then drops what it
+//! can see, then retires and touches nothing more. A message may be published meanwhile, by a producer that did not see `gone` before it wrote:
+//!
+//! ```text
+//!   consumer                                   producer
+//!   gone |= GONE; tell the bell                write; publish tail
+//!   heavy barrier                              light barrier
+//!   take what is there                         look at the bell: told? then
+//!   gone |= RETIRED ──► LATE was there?        gone |= LATE ──► RETIRED was there?
+//!     yes: take what is there once more          yes: take what is there
+//! ```
+//!
+//! Either the consumer finds the message behind its barrier, or the producer is told. Then both set a bit of one word, and whoever comes second
+//! takes what is left: nothing stays, and nothing is taken twice. The look at the bell is the one that every publication ends with, for a
+//! sleeper: a send pays nothing for this. Neither side waits for the other. The consumer tells nobody, and passes no barrier, if the producer
+//! has closed, or if the messages have no drop of their own. Without `std` there is no bell: what is left is dropped by the producer's next
+//! operation, or with the memory.
 
 mod consumer;
 mod producer;

@@ -228,7 +228,8 @@ impl<T> Rx<T> {
         if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
             self.stop(Ended::Disconnected);
             self.side.end(side::sessions(&self.map, Role::Receiver).0);
-            Reader::close(&mut *self.ring);
+            // Between processes a message that nobody takes stays for the next to come.
+            let _ = Reader::close(&mut *self.ring);
             let (peer, head) = self.ring.peer_session();
             self.side.closed(peer, head);
         }

@@ -29,7 +29,7 @@ pub(crate) fn ends<T>(memory: Heap<T>, sender: Bell, receiver: Bell) -> (Tx<T>, 
 impl<T> Tx<T> {
     /// Wakes the receiver if it sleeps.
     #[inline(always)]
-    fn ring_receiver(&self) {
+    fn ring_receiver(&mut self) {
         if self.receiver.is_hung_up() {
             self.wake_receiver();
         }
@@ -37,9 +37,13 @@ impl<T> Tx<T> {
 
     #[cold]
     #[inline(never)]
-    fn wake_receiver(&self) {
-        if self.receiver.answer() {
+    fn wake_receiver(&mut self) {
+        let answer = self.receiver.answer_if(|| true);
+        if answer.woke {
             self.ring.count_wake();
+        }
+        if answer.left {
+            self.settle();
         }
     }
 
@@ -72,8 +76,9 @@ impl<T> Drop for Publish<'_, T> {
     fn drop(&mut self) {
         if self.0.ring.publish_staged() != 0 {
             self.0.ring_receiver();
-            // The receiver may have left since the reservation, which may be long ago.
-            self.0.ring.settle();
+            // The receiver may have left since the reservation, which may be long ago. With `std` the bell has said so.
+            #[cfg(not(feature = "std"))]
+            self.0.settle();
         }
     }
 }
@@ -114,13 +119,19 @@ impl<T> SendEnd for Tx<T> {
         sending.0.ring.stage_slice(values) as usize
     }
 
+    #[inline(always)]
+    fn settle(&mut self) {
+        self.ring.settle(|| self.receiver.forget());
+    }
+
     fn close(&mut self) {
         let mut panics = Panics::new();
-        // It may drop what the receiver left.
-        panics.catch(|| self.ring.close());
+        self.ring.close();
         if !mutant!(SenderCloseRings) {
             panics.catch(|| self.ring_receiver());
         }
+        // Last: a value's own code may panic.
+        panics.catch(|| self.settle());
         panics.go_on();
     }
 }

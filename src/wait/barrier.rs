@@ -15,6 +15,7 @@
 //!
 //! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time: a second caller sleeps in
 //! the kernel meanwhile. A side that sleeps often makes one such call and then none, see `bell`.
+//! A receiver that leaves makes one, too, before its last look at its ring.
 //!
 //! **After a fork** the child's bells have the words of its parent's, and nothing here is a lock that another thread may have held. The kernel
 //! keeps the registration of a process in its memory map, which the child has a copy of; where it does not, it refuses, and

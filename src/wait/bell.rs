@@ -9,19 +9,25 @@
 //!                 sleeper: found something after all, or gave up: clears it
 //! ```
 //!
-//! The word has three bits. Ringers clear WAITING and touch nothing else; the sleeper writes the other two.
+//! The word has three bits and a count. Of the bits ringers clear WAITING and touch nothing else; the sleeper writes the other two.
 //!
 //! | bit | meaning | set | cleared |
 //! |---|---|---|---|
 //! | WAITING | somebody sleeps, or is about to | sleeper | whoever answers: ringer or sleeper, by `fetch_and` |
 //! | FENCED | every ringer puts a full fence between publishing and looking | sleeper | sleeper, while nobody waits |
 //! | SETTLED | every ringer knows of FENCED: a heavy barrier has passed since | sleeper | with FENCED |
+//! | LEFT × n | of `n` rings the receiver has left, and the sender has not noticed yet | receiver | sender |
 //!
 //! While the word is 0, ringing costs one load of a line that nobody writes.
 //!
 //! **FENCED.** A heavy barrier costs the sleeper microseconds and interrupts every core; a fence costs each message
 //! some nanoseconds. A side that sleeps often says so once: it sets FENCED, passes one heavy barrier, and from then on a
 //! plain fence on each side is enough. Where there is no heavy barrier at all, bells are born FENCED and stay so.
+//!
+//! **LEFT.** A message that is published while its receiver leaves must not stay in the ring. A sender looks at the bell after each message
+//! anyway; so the receiver counts itself there, passes the barrier, and looks at the ring for the last time. Either that look finds the message,
+//! or the sender finds the count and settles the matter. Until it has, others that ring a bell of the user's take the cold path, which costs
+//! them some nanoseconds a message.
 //!
 //! **One waiter at a time** is what a bell is for. A second one replaces the first and wakes it, so that both look again:
 //! slow, but nothing is lost.
@@ -42,6 +48,7 @@ use crossbeam_utils::CachePadded;
 const WAITING: u32 = 1;
 const FENCED: u32 = 2;
 const SETTLED: u32 = 4;
+const LEFT: u32 = 8;
 
 /// The waiter's number of everybody who uses [`Bell::arm`]: they share one waker.
 const REACTOR: usize = 1;
@@ -58,7 +65,18 @@ pub enum Barrier {
     /// Each message pays a full fence; going to sleep disturbs nobody.
     Fence,
     /// Nobody ever sleeps: waiting spins and yields, a pending future asks to be polled again at once.
+    ///
+    /// Neither side has a barrier then. So that nothing is lost when a receiver leaves, it naps for some 50 µs before its last look: longer than
+    /// a processor holds a store back, though none promises how long that is.
     Never,
+}
+
+/// What ringing came to.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) woke: bool,
+    /// A receiver may have left, see [`Bell::leave`].
+    pub(crate) left: bool,
 }
 
 /// What a waiting side hangs up so that others can wake it. Cheap to clone; clones are the same bell.
@@ -66,6 +84,9 @@ pub enum Barrier {
 /// Every handle of a channel has a bell of its own. Give several channels *one* bell
 /// ([`spsc::Builder::receiver_bell`](crate::spsc::Builder::receiver_bell)) and one thread can wait for all of them: this is
 /// what other crates have `select` for.
+///
+/// A receiver that leaves counts itself on its bell until its sender has noticed, by its next operation or its drop at the latest; meanwhile
+/// others that ring the same bell take a slower path, by some nanoseconds a message.
 ///
 /// One thread or task at a time may wait on a bell. If a second does, both keep waking each other until one has what it
 /// wants: correct, but as busy as polling.
@@ -147,13 +168,13 @@ impl Bell {
     #[cold]
     #[inline(never)]
     pub(crate) fn answer(&self) -> bool {
-        self.answer_if(|| true)
+        self.answer_if(|| true).woke
     }
 
     /// The cold half, for one of several ringers: it wakes only if what it published is what the sleeper waits for. `mine` may read
     /// what the sleeper noted before it announced itself.
     #[inline(always)]
-    pub(crate) fn answer_if(&self, mine: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn answer_if(&self, mine: impl FnOnce() -> bool) -> Answer {
         let mut state = self.core.state.load(order::see_waiting());
         if state & FENCED != 0 {
             if !mutant!(RingFence) {
@@ -163,6 +184,20 @@ impl Bell {
                 state = self.core.state.load(order::see_waiting());
             }
         }
+        if state & !(FENCED | SETTLED) == 0 {
+            return Answer { woke: false, left: false };
+        }
+        self.answer_to(state, mine)
+    }
+
+    /// The same for a state in which there is something to do.
+    #[inline(never)]
+    fn answer_to(&self, state: u32, mine: impl FnOnce() -> bool) -> Answer {
+        Answer { left: state >= LEFT && !mutant!(LateLooks), woke: self.wake_if(state, mine) }
+    }
+
+    #[inline(always)]
+    fn wake_if(&self, state: u32, mine: impl FnOnce() -> bool) -> bool {
         // Who waits on a bell of the user's own notes nothing.
         if state & WAITING == 0 || !(self.core.shared || mine()) {
             return false;
@@ -239,7 +274,8 @@ impl Bell {
     fn leave_fences(&self) {
         let before = self.core.state.load(Ordering::Relaxed);
         if before & (FENCED | WAITING) == FENCED && self.core.barrier == Barrier::Auto && barrier::register() {
-            let _ = self.core.state.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
+            let after = before & !(FENCED | SETTLED);
+            let _ = self.core.state.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -248,6 +284,42 @@ impl Bell {
         let turn = self.core.shared.then(|| self.core.turn.lock().unwrap_or_else(|e| e.into_inner()));
         self.leave_fences();
         drop(turn);
+    }
+
+    /// The receivers of `rings` rings, whose senders ring this bell, accept nothing more, and have said so there. On return a look at each of
+    /// these finds all that was published before; what comes later, its sender is told by [`Bell::answer_if`]. For each ring
+    /// [`Bell::forget`] is to be called once.
+    ///
+    /// Bounded: one barrier, and where there is none a fence or a nap.
+    #[cold]
+    pub(crate) fn leave(&self, rings: u32) {
+        let count = if mutant!(LeaveTells) { 0 } else { rings * LEFT };
+        let before = self.core.state.fetch_add(count, Ordering::Relaxed);
+        if mutant!(LeaveBarrier) {
+            return;
+        }
+        let fenced = before & SETTLED != 0;
+        if fenced || self.core.barrier == Barrier::Never || !barrier::heavy() {
+            barrier::full();
+            if !fenced {
+                // The senders do not fence.
+                nap();
+                barrier::full();
+            }
+        }
+    }
+
+    /// A sender has noticed that its receiver left, or never will.
+    pub(crate) fn forget(&self) {
+        if !mutant!(LeaveTells) {
+            self.core.state.fetch_sub(LEFT, Ordering::Relaxed);
+        }
+    }
+
+    /// Rings whose receiver left, and whose sender has not noticed yet.
+    #[doc(hidden)]
+    pub fn left(&self) -> u32 {
+        self.core.state.load(Ordering::Relaxed) / LEFT
     }
 
     /// Renews an announcement that still stands, without a heavy barrier. On `true` the caller must look again, and

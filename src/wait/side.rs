@@ -58,6 +58,10 @@ impl Side {
         side
     }
 
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bed.bell
+    }
+
     pub(crate) fn bell_and_strategy(&self) -> (Bell, WaitStrategy) {
         (self.bed.bell.clone(), self.waiter.strategy())
     }

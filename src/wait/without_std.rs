@@ -3,6 +3,11 @@
 #[derive(Clone, Debug)]
 pub(crate) struct Bell;
 
+pub(crate) struct Answer {
+    pub(crate) woke: bool,
+    pub(crate) left: bool,
+}
+
 impl Bell {
     #[inline(always)]
     pub(crate) fn is_hung_up(&self) -> bool {
@@ -13,9 +18,13 @@ impl Bell {
         false
     }
 
-    pub(crate) fn answer_if(&self, _mine: impl FnOnce() -> bool) -> bool {
-        false
+    pub(crate) fn answer_if(&self, _mine: impl FnOnce() -> bool) -> Answer {
+        Answer { woke: false, left: false }
     }
+
+    pub(crate) fn leave(&self, _rings: u32) {}
+
+    pub(crate) fn forget(&self) {}
 
     #[inline(always)]
     pub(crate) fn ring(&self) -> bool {

@@ -122,7 +122,7 @@ pub fn what_a_receiver_left_behind_drops_at_the_next_send() {
 /// With the role comes everything the receiver did: its messages' drops happen before those of what it left.
 pub fn the_sender_inherits_the_receivers_role() {
     bare(|| {
-        model("close::the_sender_inherits_the_receivers_role", None, || {
+        model("close::the_sender_inherits_the_receivers_role", Some(3), || {
             let memory = Unordered::new();
             let (mut tx, rx) = spsc::channel(3).unwrap();
             assert!(tx.try_send(Ordered::new(&memory)).is_ok());
@@ -160,7 +160,7 @@ pub fn a_closed_receiver_drains() {
 /// Both handles drop in the same moment, with messages inside: whoever is last, each drops once and the memory is freed.
 pub fn both_leave_at_once() {
     bare(|| {
-        model("close::both_leave_at_once", None, || {
+        model("close::both_leave_at_once", Some(3), || {
             let drops = Drops::default();
             let (mut tx, rx) = spsc::channel(2).unwrap();
             tx.try_send(drops.value(0)).unwrap();

@@ -8,6 +8,7 @@ pub mod close;
 pub mod fan_in;
 pub mod fenced;
 pub mod future;
+pub mod leaving;
 pub mod mesh;
 pub mod mpsc;
 pub mod mpsc_close;
@@ -81,6 +82,11 @@ macro_rules! every_model {
                 the_end_shows_all_that_the_senders_did, a_lane_opened_while_the_receiver_leaves,
                 a_lane_opened_while_the_receiver_closes, two_lanes_ring_one_bell, two_lanes_ring_one_bell_fenced,
                 a_lane_is_used_again, two_lanes_opened_at_once;
+            leaving: what_was_sent_in_time_is_dropped, what_was_sent_in_time_is_dropped_fenced,
+                what_was_committed_in_time_is_dropped, what_a_closed_receiver_told_the_end_of_is_dropped,
+                a_lane_forgets_nothing, a_lane_forgets_nothing_fenced, a_mesh_forgets_nothing, a_mesh_forgets_nothing_fenced,
+                what_many_sent_in_time_is_dropped, what_many_sent_in_time_is_dropped_fenced,
+                a_claim_that_was_open_is_not_forgotten, a_bell_forgets_who_left, a_bell_forgets_who_left_with_a_claim_open;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver;

@@ -1,6 +1,6 @@
 //! The end that reads.
 
-use super::{Found, Rest, Ring, Slots};
+use super::{Found, Heir, Rest, Ring, Slots};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
@@ -22,6 +22,8 @@ pub(crate) struct Consumer<T> {
     closed: bool,
     /// Whether tombstones were passed since the last [`Reader::take_passed`].
     passed: bool,
+    /// Whether this end gave up its role.
+    left: bool,
 }
 
 // SAFETY: used by one thread at a time (`&mut self`); the values it reads may come from another.
@@ -30,7 +32,7 @@ unsafe impl<T: Send> Send for Consumer<T> {}
 impl<T> Consumer<T> {
     pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
         let head = ring.head();
-        Self { slots: ring.slots(), head, seen: head, over: false, closed: false, passed: false, ring }
+        Self { slots: ring.slots(), head, seen: head, over: false, closed: false, passed: false, left: false, ring }
     }
 
     #[inline(always)]
@@ -165,9 +167,32 @@ unsafe impl<T> Reader for Consumer<T> {
         self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> bool {
         self.closed = true;
         self.ring.close_tail();
+        // What is claimed still comes: this end waits for it, or sees to it when it leaves.
+        false
+    }
+
+    fn leave(&mut self, tell: impl Fn(bool)) {
+        if core::mem::replace(&mut self.left, true) {
+            return;
+        }
+        let to = self.ring.close_tail();
+        // What an unfinished guard took was not freed.
+        self.ring.head.store(self.head.open_word(), Ordering::Relaxed);
+        let mut at = self.head;
+        while at != to && core::mem::needs_drop::<T>() {
+            if self.slots.look(at) == Found::Nothing {
+                // An open claim: what is published there comes behind our last look, or is told of that.
+                self.ring.reader.told.store(1, Ordering::Relaxed);
+                tell(true);
+                break;
+            }
+            at = at.plus(1);
+        }
+        // SAFETY: we are the consumer, and have not given up our role before (M5).
+        unsafe { Heir::new(&self.ring, &self.slots, || tell(false)) }.serve();
     }
 
     fn peer_closed(&self) -> bool {
@@ -204,10 +229,6 @@ unsafe impl<T> Reader for Consumer<T> {
 impl<T> Drop for Consumer<T> {
     /// Drops what was published, up to the first open claim; the rest falls to the senders, or to the last owner.
     fn drop(&mut self) {
-        let to = self.ring.close_tail();
-        let this = OnDrop(self, |own| own.ring.head.store(own.head.closed_word(), order::give_up_head()));
-        let Consumer { slots, head, .. } = &mut *this.0;
-        // SAFETY: we are the consumer, and `head` has not been given up yet (M2, M5).
-        unsafe { Rest { slots, at: head, to, over_holes: false }.run() };
+        self.leave(|_| ());
     }
 }

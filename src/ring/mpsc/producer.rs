@@ -1,6 +1,6 @@
 //! One of the ends that write.
 
-use super::{Rest, Ring, Slots, Stamped};
+use super::{ASKED, HELD, Heir, Ring, Slots, Stamped};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
@@ -211,7 +211,7 @@ impl<T> Producer<T> {
     }
 
     /// Sends nothing more. Whether this was the last end, and the consumer must be woken.
-    pub(crate) fn close(&mut self) -> bool {
+    pub(crate) fn close(&mut self, noted: impl FnMut()) -> bool {
         if core::mem::take(&mut self.capacity) == 0 {
             return false;
         }
@@ -222,8 +222,30 @@ impl<T> Producer<T> {
             self.ring.ended.store(1, order::end_tail());
         }
         // Last: a value's own code may panic.
-        self.settle();
+        self.settle_with(noted);
         last
+    }
+
+    /// The bell of the consumer said, after a publication, that it has left: has the reader look again, or is the reader.
+    pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
+        // The bell may be of several channels.
+        if Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
+            && (self.ring.reader.held.swap(HELD | ASKED, order::ask_heir()) & HELD == 0 || mutant!(OneHeir))
+        {
+            // SAFETY: nobody held the role, and now we do (M5).
+            unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
+        }
+    }
+
+    /// Drops what is left, unless that is what another end does already.
+    fn settle_with(&mut self, noted: impl FnMut()) {
+        let held = &self.ring.reader.held;
+        if held.load(Ordering::Relaxed) == 0
+            && (mutant!(OneHeir) || held.compare_exchange(0, HELD, order::take_over_head(), Ordering::Relaxed).is_ok())
+        {
+            // SAFETY: nobody held the role, and now we do (M5).
+            unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
+        }
     }
 
     /// What a sleeping consumer waits for lies among `n` positions from `at`.
@@ -249,26 +271,9 @@ impl<T> Writer for Producer<T> {
     }
 
     /// Up to the first claim that is still open.
-    fn settle(&mut self) {
-        let ring = &*self.ring;
-        if !Position::is_closed(ring.head.load(Ordering::Relaxed))
-            || ring.producers.heir.swap(1, order::take_over_head()) != 0 && !mutant!(OneHeir)
-        {
-            return;
-        }
-        /// Gives the role on, also by a panic.
-        struct Heir<'a, T>(&'a Ring<T>, Position);
-        impl<T> Drop for Heir<'_, T> {
-            fn drop(&mut self) {
-                self.0.head.store(self.1.closed_word(), Ordering::Relaxed);
-                self.0.producers.heir.store(0, order::give_up_head());
-            }
-        }
-        let head = Position::from_word(ring.head.load(order::take_over_head()));
-        let mut heir = Heir(ring, head);
-        let to = ring.tail();
-        // SAFETY: the consumer is gone and we are the only heir (M5).
-        unsafe { Rest { slots: &self.slots, at: &mut heir.1, to, over_holes: false }.run() };
+    fn settle(&mut self, noted: impl FnOnce()) {
+        let mut noted = Some(noted);
+        self.settle_with(|| _ = noted.take().map(|noted| noted()));
     }
 
     fn capacity(&self) -> usize {
@@ -309,7 +314,7 @@ impl<T> Writer for Producer<T> {
 
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        self.close();
+        self.close(|| ());
     }
 }
 
@@ -359,14 +364,25 @@ impl<T> Claim<'_, T> {
         (self.at, self.left) = (at.plus(1), self.left - 1);
         at
     }
+
+    /// Leaves tombstones in the places that are not filled.
+    #[inline(always)]
+    pub(crate) fn give_up(&mut self) {
+        while self.left != 0 {
+            let at = self.advance();
+            self.producer.slots.at(at).stamp.store(at.plus(1).closed_word(), order::publish_stamp());
+        }
+    }
+
+    /// As [`Producer::come_late`].
+    pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
+        self.producer.come_late(noted);
+    }
 }
 
 impl<T> Drop for Claim<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        while self.left != 0 {
-            let at = self.advance();
-            self.producer.slots.at(at).stamp.store(at.plus(1).closed_word(), order::publish_stamp());
-        }
+        self.give_up();
     }
 }

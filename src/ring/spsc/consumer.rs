@@ -7,8 +7,8 @@ use super::super::backing::{Backing, Geometry, drop_run};
 use super::super::cursor::Position;
 use super::super::ends::{Next, Reader};
 use super::super::failpoint::point;
-use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
-use super::super::order;
+use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
+use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
@@ -24,7 +24,7 @@ pub(crate) struct Consumer<B: Backing> {
     tail_seen: Position,
     /// Whether nothing will ever come: the last look said so, or this end has retired.
     over: bool,
-    /// Whether `head | closed` was stored: nothing may be touched any more.
+    /// Whether the role was given up: nothing may be touched any more.
     retired: bool,
     /// Whether the other side's position was impossible.
     corrupt: bool,
@@ -235,6 +235,37 @@ impl<B: Backing> Consumer<B> {
     pub(crate) fn backing(&self) -> &B {
         &self.backing
     }
+
+    /// The producer's next send is refused. `tell`: and its bell will say so. Whether this is the first time, and it is to be told.
+    fn refuse(&mut self, tell: bool) -> bool {
+        let gone = &self.own().gone.0;
+        // The producer writes this word too from the first time on.
+        if !B::SHARED && gone.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        point!();
+        gone.store(if tell { GONE | TOLD } else { GONE }, Ordering::Relaxed);
+        point!();
+        tell
+    }
+
+    /// Gives the role up, unless the producer has published for the last time and left the rest to us: then takes that, too.
+    fn give_up(&mut self) {
+        self.own().head.store(self.head.open_word(), order::publish_head());
+        let late = self.own().gone.0.fetch_or(RETIRED, order::retire()) & LATE != 0;
+        if late && !mutant!(RetireLooks) {
+            self.find_message();
+        }
+        let from = self.head;
+        self.head = self.tail_seen;
+        (self.retired, self.over) = (true, true);
+        if late {
+            // Before any value's own code runs: nobody but us reads it, and the memory's last owner after us.
+            self.own().head.store(self.head.open_word(), Ordering::Relaxed);
+            // SAFETY: the producer left the values in [from, head) to us (I3, I5), and `head` has passed them.
+            unsafe { drop_run(self.geometry.slots, self.geometry.mask, from, self.head) };
+        }
+    }
 }
 
 #[cfg(not(ringmail_loom))]
@@ -360,11 +391,18 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         self.over
     }
 
-    fn close(&mut self) {
-        // The producer's next send is refused.
-        point!();
-        self.own().gone.0.store(1, Ordering::Relaxed);
-        point!();
+    fn close(&mut self) -> bool {
+        // What has no drop of its own is not missed, and a producer that has closed sends nothing more.
+        let tell = !B::SHARED && core::mem::needs_drop::<B::Item>() && !self.peer_closed();
+        self.refuse(tell)
+    }
+
+    fn untell(&mut self) -> bool {
+        let gone = &self.own().gone.0;
+        // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
+        gone.load(Ordering::Relaxed) & (TOLD | LATE) == TOLD
+            && self.peer_closed()
+            && gone.fetch_and(!TOLD, Ordering::Relaxed) & LATE == 0
     }
 
     /// See [`super`], I5.
@@ -376,10 +414,7 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         let from = self.head;
         self.head = self.tail_seen;
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
-        let last = OnDrop(self, |own| {
-            (own.retired, own.over) = (true, true);
-            own.own().head.store(own.head.closed_word(), order::retire_head());
-        });
+        let last = OnDrop(self, Self::give_up);
         // SAFETY: the values in [from, to) are ours (I3), and `head` has passed them.
         unsafe { drop_run(slots, mask, from, to) };
         drop(last);
@@ -428,7 +463,7 @@ impl<B: Backing> Drop for Consumer<B> {
         if !self.backing.is_here() {
             return;
         }
-        self.close();
+        self.refuse(false);
         if !B::SHARED {
             self.retire();
         }

@@ -4,7 +4,7 @@ use super::super::backing::{Backing, Geometry, Heap, drop_run};
 use super::super::cursor::Position;
 use super::super::ends::Writer;
 use super::super::failpoint::point;
-use super::super::layout::{ConsumerBlock, ProducerBlock, Stats};
+use super::super::layout::{ConsumerBlock, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
@@ -29,6 +29,8 @@ pub(crate) struct Producer<B: Backing> {
     /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
     reserved: u64,
     closed: bool,
+    /// Whether this end has said that it was [`LATE`]: it publishes nothing after that.
+    settled: bool,
     /// Whether the other side's position was impossible.
     corrupt: bool,
     geometry: Geometry<B::Item>,
@@ -50,7 +52,17 @@ impl<B: Backing> Producer<B> {
         let own = unsafe { geometry.producer.as_ref() };
         let tail = Position::from_word(own.tail.load(Ordering::Relaxed));
         // No room known yet: the first operation looks.
-        Self { tail, full_at: tail, staged: 0, reserved: 0, closed: false, corrupt: false, geometry, backing }
+        Self {
+            tail,
+            full_at: tail,
+            staged: 0,
+            reserved: 0,
+            closed: false,
+            settled: false,
+            corrupt: false,
+            geometry,
+            backing,
+        }
     }
 
     #[inline(always)]
@@ -129,6 +141,7 @@ impl<B: Backing> Producer<B> {
 
     #[inline(always)]
     fn publish(&mut self, n: u64) {
+        debug_assert!(!self.settled, "nothing is published once the other side was found gone");
         self.tail = self.tail.plus(n);
         point!();
         self.own().tail.store(self.tail.open_word(), order::publish_tail());
@@ -144,7 +157,7 @@ impl<B: Backing> Producer<B> {
         }
         let word = B::observe(&self.peer().head, order::observe_head());
         let head = Position::from_word(word);
-        // Where what is left stays for the next to come, nobody retires.
+        // No consumer closes its word.
         let nonsense = self.tail.since(head) > self.geometry.capacity || Position::is_closed(word);
         if B::SHARED && (self.corrupt || nonsense) {
             // The other side wrote nonsense: no room, ever.
@@ -337,23 +350,26 @@ impl<B: Backing> Producer<B> {
             self.own().tail.store(self.tail.closed_word(), order::close_tail());
             point!();
         }
-        self.settle();
     }
 
-    /// Once the consumer has retired: drops what it left. Before that: nothing.
+    /// Says that nothing more comes. If the consumer has retired, drops what it left; else the consumer does.
     #[cold]
-    fn inherit(&mut self) {
-        let word = B::observe(&self.peer().head, order::inherit_head());
-        let head = Position::from_word(word);
-        if !Position::is_closed(word) || head == self.tail {
+    fn inherit(&mut self, noted: impl FnOnce()) {
+        self.settled = true;
+        let gone = self.peer().gone.0.fetch_or(LATE, order::come_late());
+        if gone & TOLD != 0 {
+            noted();
+        }
+        if gone & RETIRED == 0 {
             return;
         }
+        let head = Position::from_word(self.peer().head.load(Ordering::Relaxed));
         // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
         // now (I5), and the memory's owners are ordered by their reference count.
         if !mutant!(InheritStore) {
-            self.peer().head.store(self.tail.closed_word(), Ordering::Relaxed);
+            self.peer().head.store(self.tail.open_word(), Ordering::Relaxed);
         }
-        // SAFETY: the consumer retired, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.
+        // SAFETY: the consumer retired before we were late, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, head, self.tail) };
     }
 }
@@ -395,9 +411,9 @@ impl<B: Backing> Writer for Producer<B> {
     }
 
     #[inline(always)]
-    fn settle(&mut self) {
-        if !B::SHARED && self.peer_gone() {
-            self.inherit();
+    fn settle(&mut self, noted: impl FnOnce()) {
+        if !B::SHARED && self.peer_gone() && !self.settled {
+            self.inherit(noted);
         }
     }
 
@@ -438,6 +454,7 @@ impl<B: Backing> Writer for Producer<B> {
 }
 
 impl<B: Backing> Drop for Producer<B> {
+    /// What a consumer that has retired left is dropped with the memory, unless this end settled before.
     fn drop(&mut self) {
         if self.backing.is_here() {
             self.close();

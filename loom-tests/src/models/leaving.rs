@@ -1,0 +1,226 @@
+//! Nothing accepted is forgotten: a message that is sent while its receiver leaves is received, dropped or refused by the time both calls have
+//! returned, though the sender's handle lives on and does nothing more.
+
+use crate::check::{bare, model, outcomes};
+use crate::payload::{Counted, Drops};
+use loom::thread;
+use ringmail::mesh;
+use ringmail::wait::Bell;
+use ringmail::{Barrier, TryRecvError, TrySendError, fan_in, mpsc, spsc};
+use std::time::Duration;
+
+/// One letter for what a `try_send` said.
+fn verdict<T>(said: &Result<(), TrySendError<T>>) -> char {
+    match said {
+        Ok(()) => 's',
+        Err(TrySendError::Full(_)) => 'f',
+        Err(TrySendError::Disconnected(_)) => 'd',
+    }
+}
+
+/// Two sends on a ring for two while the receiver goes.
+fn sent_in_time(name: &'static str, barrier: Barrier) {
+    outcomes(name, Some(3), ["ss", "sd", "dd"].map(String::from), move || {
+        let drops = Drops::default();
+        let (mut tx, rx) = spsc::Builder::new(2).barrier(barrier).build().unwrap();
+        let values = drops.clone();
+        let sender = thread::spawn(move || {
+            let said: String = (0..2).map(|id| verdict(&tx.try_send(values.value(id)))).collect();
+            (said, tx)
+        });
+        drop(rx);
+        let (said, tx) = sender.join().unwrap();
+        drops.assert_each_once(2);
+        drop(tx);
+        said
+    });
+}
+
+pub fn what_was_sent_in_time_is_dropped() {
+    sent_in_time("leaving::what_was_sent_in_time_is_dropped", Barrier::Auto);
+}
+
+pub fn what_was_sent_in_time_is_dropped_fenced() {
+    bare(|| sent_in_time("leaving::what_was_sent_in_time_is_dropped_fenced", Barrier::Fence));
+}
+
+/// A chunk that was reserved before the receiver went is committed as it goes.
+pub fn what_was_committed_in_time_is_dropped() {
+    model("leaving::what_was_committed_in_time_is_dropped", Some(3), || {
+        let drops = Drops::default();
+        let (mut tx, rx) = spsc::channel(2).unwrap();
+        let values = drops.clone();
+        let sender = thread::spawn(move || {
+            if let Ok(mut chunk) = tx.try_reserve(1) {
+                assert!(chunk.push(values.value(0)).is_ok());
+                chunk.commit();
+            } else {
+                drop(values.value(0));
+            }
+            tx
+        });
+        drop(rx);
+        let tx = sender.join().unwrap();
+        drops.assert_each_once(1);
+        drop(tx);
+    });
+}
+
+/// The same with a receiver that closes, takes what is there, and stays.
+pub fn what_a_closed_receiver_told_the_end_of_is_dropped() {
+    let allowed = ["sm", "sd", "dd"].map(String::from);
+    outcomes("leaving::what_a_closed_receiver_told_the_end_of_is_dropped", Some(3), allowed, || {
+        let drops = Drops::default();
+        let (mut tx, mut rx) = spsc::channel::<Counted>(1).unwrap();
+        let value = drops.value(0);
+        let sender = thread::spawn(move || (verdict(&tx.try_send(value)), tx));
+        rx.close();
+        let got = match rx.try_recv() {
+            Ok(_) => 'm',
+            Err(TryRecvError::Empty) => 'e',
+            Err(TryRecvError::Disconnected) => 'd',
+        };
+        let (said, tx) = sender.join().unwrap();
+        if got == 'd' {
+            assert!(rx.try_recv().is_err());
+        }
+        drops.assert_each_once(1);
+        drop((tx, rx));
+        format!("{said}{got}")
+    });
+}
+
+/// The sender of the second lane sends while the receiver of all goes.
+fn lane(name: &'static str, barrier: Barrier) {
+    outcomes(name, Some(2), ['s', 'd'], move || {
+        let drops = Drops::default();
+        let (first, rx) = fan_in::Builder::new(1).barrier(barrier).build::<Counted>().unwrap();
+        let mut tx = first.lane().unwrap();
+        let value = drops.value(0);
+        let sender = thread::spawn(move || (verdict(&tx.try_send(value)), tx));
+        drop(rx);
+        let (said, tx) = sender.join().unwrap();
+        drops.assert_each_once(1);
+        drop((first, tx));
+        said
+    });
+}
+
+pub fn a_lane_forgets_nothing() {
+    lane("leaving::a_lane_forgets_nothing", Barrier::Auto);
+}
+
+pub fn a_lane_forgets_nothing_fenced() {
+    bare(|| lane("leaving::a_lane_forgets_nothing_fenced", Barrier::Fence));
+}
+
+/// One endpoint sends while the other goes.
+fn meshed(name: &'static str, barrier: Barrier) {
+    outcomes(name, Some(2), [true, false], move || {
+        let drops = Drops::default();
+        let builder = mesh::Builder::new().shards(2).capacity(1).join_deadline(Duration::MAX).barrier(barrier);
+        let [one, other]: [mesh::Seat<Counted>; 2] = builder.build().unwrap().try_into().ok().unwrap();
+        let leaver = thread::spawn(move || drop(other.join().unwrap()));
+        let mut me = one.join().unwrap();
+        let sent = me.try_send_to(1, drops.value(0)).is_ok();
+        leaver.join().unwrap();
+        drops.assert_each_once(1);
+        drop(me);
+        sent
+    });
+}
+
+pub fn a_mesh_forgets_nothing() {
+    meshed("leaving::a_mesh_forgets_nothing", Barrier::Auto);
+}
+
+pub fn a_mesh_forgets_nothing_fenced() {
+    bare(|| meshed("leaving::a_mesh_forgets_nothing_fenced", Barrier::Fence));
+}
+
+/// Two senders of one ring send while the receiver goes.
+fn many(name: &'static str, barrier: Barrier) {
+    outcomes(name, Some(2), [0, 1, 2], move || {
+        let drops = Drops::default();
+        let (mut tx, rx) = mpsc::Builder::new(2).barrier(barrier).build::<Counted>().unwrap();
+        let mut other = tx.clone();
+        let value = drops.value(0);
+        let sender = thread::spawn(move || (tx.try_send(value).is_ok(), tx));
+        let value = drops.value(1);
+        let second = thread::spawn(move || (other.try_send(value).is_ok(), other));
+        drop(rx);
+        let (one, two) = (sender.join().unwrap(), second.join().unwrap());
+        drops.assert_each_once(2);
+        let sent = usize::from(one.0) + usize::from(two.0);
+        drop((one, two));
+        sent
+    });
+}
+
+pub fn what_many_sent_in_time_is_dropped() {
+    many("leaving::what_many_sent_in_time_is_dropped", Barrier::Auto);
+}
+
+pub fn what_many_sent_in_time_is_dropped_fenced() {
+    bare(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", Barrier::Fence));
+}
+
+/// A claim stays open until the receiver has gone, with a message of another sender behind it: who fills it drops both, once, or who reads does.
+pub fn a_claim_that_was_open_is_not_forgotten() {
+    model("leaving::a_claim_that_was_open_is_not_forgotten", Some(2), || {
+        let drops = Drops::default();
+        let (mut tx, rx) = mpsc::channel::<Counted>(2).unwrap();
+        let mut other = tx.clone();
+        let values = drops.clone();
+        let sender = thread::spawn(move || {
+            let Some(mut held) = tx.hold(1) else {
+                drop(values.value(0));
+                return tx;
+            };
+            held.send(values.value(0));
+            drop(held);
+            tx
+        });
+        drop(other.try_send(drops.value(1)));
+        drop(rx);
+        let tx = sender.join().unwrap();
+        drops.assert_each_once(2);
+        drop((tx, other));
+    });
+}
+
+/// A bell of the user's is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
+pub fn a_bell_forgets_who_left() {
+    model("leaving::a_bell_forgets_who_left", Some(3), || {
+        let drops = Drops::default();
+        let bell = Bell::new();
+        let (mut tx, rx) = spsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        let value = drops.value(0);
+        let sender = thread::spawn(move || {
+            let _ = tx.try_send(value);
+            drop(tx);
+        });
+        drop(rx);
+        sender.join().unwrap();
+        drops.assert_each_once(1);
+        assert_eq!(bell.left(), 0);
+    });
+}
+
+pub fn a_bell_forgets_who_left_with_a_claim_open() {
+    model("leaving::a_bell_forgets_who_left_with_a_claim_open", Some(3), || {
+        let drops = Drops::default();
+        let bell = Bell::new();
+        let (mut tx, rx) = mpsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        let value = drops.value(0);
+        let sender = thread::spawn(move || {
+            let _ = tx.try_send(value);
+            tx
+        });
+        drop(rx);
+        let tx = sender.join().unwrap();
+        drops.assert_each_once(1);
+        assert_eq!(bell.left(), 0);
+        drop(tx);
+    });
+}

@@ -114,6 +114,7 @@ pub mod affinity;
 mod channel;
 pub mod error;
 pub mod fan_in;
+mod lend;
 #[cfg(feature = "std")]
 pub mod mesh;
 pub mod mpsc;

@@ -57,6 +57,8 @@ use crate::channel::{self, Ends, Shape};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
+use crate::lend::lend;
+#[cfg(feature = "std")]
 use crate::ring::ends::Writer;
 #[cfg(feature = "std")]
 use crate::wait::{Bell, Side, WaitStrategy};
@@ -125,11 +127,16 @@ impl<T> Sender<T> {
     /// The channel is closed; carries the item that was next. Up to 31 more that were gathered are dropped; the iterator, if lent
     /// by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
-        let mut values = values.into_iter().fuse();
+        lend(values.into_iter().fuse(), |values| self.send_gathered(values))
+    }
+
+    fn send_gathered(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, SendError<T>> {
+        // A waker that panicked in an earlier call may have left some.
+        self.end.drop_gathered();
         let mut sent = 0;
         loop {
             let mut gathered = self.end.gather();
-            gathered.fill(&mut values);
+            gathered.fill(values);
             drop(gathered);
             if self.end.gathered() == 0 {
                 return Ok(sent);
@@ -139,8 +146,9 @@ impl<T> Sender<T> {
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
+                        let first = self.end.take_gathered();
                         self.end.ring_mut().settle();
-                        return self.end.take_gathered().map_or(Ok(sent), |value| Err(SendError(value)));
+                        return first.map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {
                         let n = end.push_gathered();

@@ -54,6 +54,7 @@
 //! Source of the idea: return-to-owner lists, as in Seastar's `foreign_ptr` and snmalloc's message passing.
 
 use crate::error::BuildError;
+use crate::lend::lend;
 use crate::ring::order::mutant;
 use crate::ring::pile::{Belongs, Node, Pile, Taken};
 use crate::sync::Arc;
@@ -92,11 +93,19 @@ impl<T> Pool<T> {
     ///
     /// # Errors
     /// No buffers: [`BuildError::ZeroCapacity`].
-    pub fn new(buffers: usize, mut init: impl FnMut() -> T) -> Result<Self, BuildError> {
+    pub fn new(buffers: usize, init: impl FnMut() -> T) -> Result<Self, BuildError> {
         if buffers == 0 {
             return Err(BuildError::ZeroCapacity);
         }
         let home = Arc::new(CachePadded::new(Pile::new()));
+        lend(init, |init| Self::fill(buffers, home, init))
+    }
+
+    fn fill(
+        buffers: usize,
+        home: Arc<CachePadded<Pile<Block<T>>>>,
+        init: &mut impl FnMut() -> T,
+    ) -> Result<Self, BuildError> {
         let mut pool = Self { free: Taken::nothing(), home: Home(home), buffers };
         for _ in 0..buffers {
             let home = Home(Arc::clone(&pool.home.0));

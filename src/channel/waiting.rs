@@ -2,6 +2,7 @@
 
 use super::{Receiver, RecvEnd, SendEnd, Sender, Shape, SingleWriter};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use crate::lend::lend;
 use crate::ring::ends::Writer;
 use crate::wait::{Deadline, Look, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
@@ -176,15 +177,16 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// # Errors
     /// The channel is closed; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
-        let mut values = values.into_iter().fuse();
-        let mut sent = 0;
-        loop {
-            sent += self.try_send_iter(&mut values).unwrap_or(0);
-            // The ring is full or closed, or there is no next item.
-            let Some(value) = values.next() else { return Ok(sent) };
-            self.send(value)?;
-            sent += 1;
-        }
+        lend(values.into_iter().fuse(), |values| {
+            let mut sent = 0;
+            loop {
+                sent += self.try_send_iter(values).unwrap_or(0);
+                // The ring is full or closed, or there is no next item.
+                let Some(value) = values.next() else { return Ok(sent) };
+                self.send(value)?;
+                sent += 1;
+            }
+        })
     }
 
     /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.

@@ -4,6 +4,7 @@ use super::Endpoint;
 use super::error::JoinError;
 use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
+use crate::lend::lend;
 use crate::sync::Arc;
 use crate::wait::{Bell, Side, WaitStrategy};
 use alloc::sync::Arc as Text;
@@ -78,7 +79,8 @@ pub(super) fn run_with<E, R>(
     poison: impl FnOnce(&mut E, Option<Text<str>>),
 ) -> R {
     match catch_unwind(AssertUnwindSafe(|| shard(&mut endpoint))) {
-        Ok(result) => result,
+        // What the endpoint has not received is dropped first, and may panic.
+        Ok(result) => lend(endpoint, |_| result),
         Err(payload) => {
             poison(&mut endpoint, message(&*payload));
             drop(endpoint);

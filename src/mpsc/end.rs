@@ -192,9 +192,18 @@ impl<T> Tx<T> {
         n as usize
     }
 
-    /// Drops them but for the first.
+    /// Drops them all.
+    pub(super) fn drop_gathered(&mut self) {
+        self.gathered.clear();
+    }
+
+    /// Drops them but for the first. Should the drop of one panic, all are dropped.
     pub(super) fn take_gathered(&mut self) -> Option<T> {
-        self.gathered.drain(..).next()
+        let mut gathered = self.gathered.drain(..);
+        // In a local while the others are dropped: what stands in the place of the answer when one of them panics is leaked.
+        let first = gathered.next();
+        drop(gathered);
+        first
     }
 }
 

@@ -4,10 +4,14 @@ use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RecvEnd;
 use crate::channel::rx::Next;
 use crate::ring::backing::Heap;
+use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::sync::Arc;
 use alloc::vec::Vec;
+
+/// Most messages of a turn: distances between positions stay below half of their range.
+const LONGEST_TURN: u64 = 1 << 62;
 
 /// The reading ends of all lanes.
 pub(crate) struct Lanes<T> {
@@ -16,6 +20,8 @@ pub(crate) struct Lanes<T> {
     classes: Vec<Class>,
     /// Whose turn it is: as long as it has messages that it has seen.
     current: usize,
+    /// Where that turn ends at the latest. At or ahead of what was seen of the lane.
+    until: Position,
     /// The lane of the last turn, whatever has become of it.
     last: Option<LaneId>,
     budget: u64,
@@ -46,6 +52,7 @@ impl<T> Lanes<T> {
             lanes: Vec::new(),
             classes: Vec::new(),
             current: 0,
+            until: Position::new(0),
             last: None,
             budget,
             some_ended: false,
@@ -79,9 +86,11 @@ impl<T> Lanes<T> {
                 if !lane.end.ring.stirs() {
                     continue;
                 }
-                // A turn is what the lane sees of its messages.
-                if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
-                    (self.current, self.last) = (class.last, Some(lane.id));
+                // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
+                let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
+                let until = lane.end.ring.end_of(most);
+                if lane.end.ring.look(most) {
+                    (self.current, self.until, self.last) = (class.last, until, Some(lane.id));
                     return true;
                 }
                 self.some_ended |= lane.end.is_over();
@@ -222,7 +231,11 @@ impl<T> RecvEnd for Lanes<T> {
         if wanted == 0 || !self.find() {
             return 0;
         }
-        self.lanes[self.current].end.ring.seen().min(wanted)
+        let ring = &mut self.lanes[self.current].end.ring;
+        if ring.seen() < wanted {
+            ring.look_until(self.until);
+        }
+        ring.seen().min(wanted)
     }
 
     #[inline(always)]

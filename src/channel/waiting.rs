@@ -286,7 +286,7 @@ impl<T, S: Shape> Receiver<T, S> {
     /// ```
     #[inline]
     pub fn recv_async(&mut self) -> RecvFuture<'_, T, S> {
-        RecvFuture { rx: self, waits: false }
+        RecvFuture { rx: self, waits: false, done: false }
     }
 
     /// Takes the next message, or arranges for one wake of the context's task when there is one.
@@ -436,16 +436,36 @@ pub struct RecvFuture<'a, T, S: Shape> {
     rx: &'a mut Receiver<T, S>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
     waits: bool,
+    /// Whether it has given its answer. Another poll would take another message.
+    done: bool,
 }
 
 impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
     type Output = Result<T, RecvError>;
 
+    /// # Panics
+    /// If polled again after it was ready, like every future made by `async`.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.done, "a receive was polled after it was ready");
         let poll = self.rx.poll_recv(cx);
         self.waits = poll.is_pending();
+        self.done = !self.waits;
         poll
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T, S: Shape> futures_core::FusedFuture for SendFuture<'_, T, S> {
+    fn is_terminated(&self) -> bool {
+        self.value.is_none()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T, S: Shape> futures_core::FusedFuture for RecvFuture<'_, T, S> {
+    fn is_terminated(&self) -> bool {
+        self.done
     }
 }
 

@@ -62,6 +62,7 @@ impl<Rep> Reply<Rep> {
 impl<Rep> Future for Reply<Rep> {
     type Output = Result<Rep, CallError>;
 
+    /// Polled again after it was ready, it answers [`CallError::Taken`].
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(call) = self.call else { return Poll::Ready(Err(CallError::Taken)) };
         let poll = self.shared.poll(call, cx);
@@ -69,6 +70,13 @@ impl<Rep> Future for Reply<Rep> {
             self.call = None;
         }
         poll
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<Rep> futures_core::FusedFuture for Reply<Rep> {
+    fn is_terminated(&self) -> bool {
+        self.call.is_none()
     }
 }
 

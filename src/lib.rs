@@ -120,6 +120,7 @@ pub mod mesh;
 pub mod mpsc;
 pub mod pool;
 mod ring;
+mod room;
 // Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub mod shm;
@@ -146,6 +147,7 @@ pub use wait::{Barrier, WaitStrategy, init};
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
+    pub use crate::ring::arc::Arc;
     pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};

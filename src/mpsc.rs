@@ -82,7 +82,8 @@ impl Ends for Mpsc {
     type Rx<T> = end::Rx<T>;
 }
 
-/// Another sender of the same channel, closed if this one is.
+/// Another sender of the same channel, closed if this one is. It allocates a small block for the clone to sleep in, and now and then grows the
+/// queue's table. `Clone` has no error to return: without memory the process ends, as it does where a `Box` is cloned.
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
@@ -169,7 +170,7 @@ pub struct WeakSender<T> {
 }
 
 impl<T> WeakSender<T> {
-    /// A sender, unless the last one has left.
+    /// A sender, unless the last one has left. It allocates as a clone of a sender does.
     ///
     /// ```
     /// let (tx, _rx) = ringmail::mpsc::channel::<u8>(1)?;
@@ -183,7 +184,7 @@ impl<T> WeakSender<T> {
         Some(Sender {
             end: self.end.upgrade()?,
             #[cfg(feature = "std")]
-            side: Side::queued(self.waits.0.clone(), self.waits.1, self.end.queue.clone()),
+            side: Side::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })
     }
 }

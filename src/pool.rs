@@ -55,9 +55,11 @@
 
 use crate::error::BuildError;
 use crate::lend::lend;
+use crate::ring::backing::check;
 use crate::ring::order::mutant;
 use crate::ring::pile::{Belongs, Node, Pile, Taken};
-use crate::sync::Arc;
+use crate::room::room;
+use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -92,12 +94,12 @@ impl<T> Pool<T> {
     /// A pool of `buffers` values that `init` makes, one after the other. All memory is allocated here.
     ///
     /// # Errors
-    /// No buffers: [`BuildError::ZeroCapacity`].
+    /// No buffers, more than 2^30, or no memory for them. Those that were made by then are dropped.
     pub fn new(buffers: usize, init: impl FnMut() -> T) -> Result<Self, BuildError> {
-        if buffers == 0 {
-            return Err(BuildError::ZeroCapacity);
-        }
-        let home = Arc::new(CachePadded::new(Pile::new()));
+        check(buffers)?;
+        // Asked for together before any is touched: what the machine does not have is then an error, and not an end by its memory's.
+        drop(room::<Node<Block<T>>>(buffers)?);
+        let home = share(CachePadded::new(Pile::new()))?;
         lend(init, |init| Self::fill(buffers, home, init))
     }
 
@@ -108,8 +110,10 @@ impl<T> Pool<T> {
     ) -> Result<Self, BuildError> {
         let mut pool = Self { free: Taken::nothing(), home: Home(home), buffers };
         for _ in 0..buffers {
+            // Before the value: if there is no memory for it, none is made.
+            let place = Node::place()?;
             let home = Home(Arc::clone(&pool.home.0));
-            pool.free.put_node(Node::new(Block { value: init(), home }));
+            pool.free.put_node(place.fill(Block { value: init(), home }));
         }
         Ok(pool)
     }

@@ -3,12 +3,17 @@
 use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RecvEnd;
 use crate::channel::rx::Next;
+use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
+use crate::room::room;
 use crate::sync::Arc;
 use alloc::vec::Vec;
+
+/// Lanes whose places in the table are not worth giving back.
+const FEW: usize = 8;
 
 /// Most messages of a turn: distances between positions stay below half of their range.
 const LONGEST_TURN: u64 = 1 << 62;
@@ -47,10 +52,11 @@ struct Class {
 }
 
 impl<T> Lanes<T> {
-    pub(super) fn new(registry: Arc<Registry<T>>, budget: u64) -> Self {
-        Self {
-            lanes: Vec::new(),
-            classes: Vec::new(),
+    /// With room for a lane.
+    pub(super) fn new(registry: Arc<Registry<T>>, budget: u64) -> Result<Self, BuildError> {
+        Ok(Self {
+            lanes: room(1)?,
+            classes: room(1)?,
             current: 0,
             until: Position::new(0),
             last: None,
@@ -61,7 +67,7 @@ impl<T> Lanes<T> {
             closed: false,
             past: Stats::default(),
             registry,
-        }
+        })
     }
 
     /// The lane whose turn it is, if its turn has messages left.
@@ -108,8 +114,7 @@ impl<T> Lanes<T> {
     #[cold]
     pub(super) fn adopt(&mut self) {
         // The last one opened comes first off the pile.
-        let mut opened: Vec<_> = self.registry.opened.take_all().collect();
-        while let Some(mut lane) = opened.pop() {
+        for mut lane in self.registry.opened.take_all().reversed() {
             if self.closed {
                 lane.end.close();
             }
@@ -154,6 +159,19 @@ impl<T> Lanes<T> {
             self.current -= usize::from(self.current > at);
             add(&mut self.past, &lane.end.stats());
             self.registry.give_back(lane);
+        }
+        self.registry.trim();
+        self.narrow();
+    }
+
+    /// Frees the table's memory that was for more lanes: it keeps twice what it needs, once that is less than a quarter of what it has.
+    fn narrow(&mut self) {
+        let needed = self.lanes.len().max(FEW);
+        let mut fewer = Vec::new();
+        // Not `shrink_to`: without memory for the move that ends the process.
+        if self.lanes.capacity() / 4 >= needed && fewer.try_reserve_exact(2 * needed).is_ok() {
+            fewer.append(&mut self.lanes);
+            self.lanes = fewer;
         }
     }
 

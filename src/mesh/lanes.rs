@@ -3,8 +3,10 @@
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use crate::channel::{RecvEnd, SendEnd};
+use crate::error::BuildError;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
+use crate::room::slice;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -101,8 +103,8 @@ pub(super) fn each<I: Iterator>(items: I, f: impl FnMut(I::Item)) {
 }
 
 /// By peer: no lane yet.
-pub(super) fn no_lanes(shards: usize) -> Box<[u32]> {
-    core::iter::repeat_n(NONE, shards).collect()
+pub(super) fn no_lanes(shards: usize) -> Result<Box<[u32]>, BuildError> {
+    slice(shards, |_| NONE)
 }
 
 /// Where in a table made by [`no_lanes`] the lane of a peer is.

@@ -280,9 +280,11 @@ impl<T> SendEnd for Tx<T> {
     }
 
     fn close(&mut self) {
-        if self.ring.close() && !mutant!(SenderCloseRings) {
+        let Some(left) = self.ring.close() else { return };
+        if left == 0 && !mutant!(SenderCloseRings) {
             self.receiver.ring();
         }
+        self.queue.narrow(left, || self.ring.alive());
     }
 }
 

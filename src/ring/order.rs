@@ -22,6 +22,9 @@
 //! | [`take_over_head`] | Acquire | [`give_up_head`] | |
 //! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
 //! | [`take_pile`] | Acquire | [`put_on_pile`] | |
+//! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
+//! | [`take_last_share`] | Acquire | [`give_up_share`] | |
+//! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
 //! | [`tell_death`] | Release | [`hear_death`] | all that the dead session did, for one that never asks the kernel |
@@ -72,6 +75,9 @@ pub enum Site {
     TakeOverHead,
     PutOnPile,
     TakePile,
+    GiveUpShare,
+    TakeLastShare,
+    SoleShare,
     LeaveLanes,
     ObserveLanesEnd,
     TellDeath,
@@ -192,7 +198,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 83] = [
+    pub const ALL: [Site; 86] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -213,6 +219,9 @@ impl Site {
         Site::TakeOverHead,
         Site::PutOnPile,
         Site::TakePile,
+        Site::GiveUpShare,
+        Site::TakeLastShare,
+        Site::SoleShare,
         Site::LeaveLanes,
         Site::ObserveLanesEnd,
         Site::TellDeath,
@@ -366,6 +375,9 @@ orders! {
     take_over_head = Acquire, TakeOverHead;
     put_on_pile = Release, PutOnPile;
     take_pile = Acquire, TakePile;
+    give_up_share = Release, GiveUpShare;
+    take_last_share = Acquire, TakeLastShare;
+    sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]

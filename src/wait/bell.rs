@@ -31,8 +31,9 @@
 
 use super::barrier::{self, Unavailable};
 use super::notify::{Notify, NotifyWaker};
+use crate::error::BuildError;
 use crate::ring::order::{self, mutant};
-use crate::sync::{Arc, AtomicU32, AtomicWaker, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU32, AtomicWaker, Mutex, Ordering, share};
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -87,30 +88,8 @@ struct Core {
     turn: Mutex<usize>,
 }
 
-impl Bell {
-    /// A bell for threads: wait on it with [`Bell::wait`].
-    pub fn new() -> Self {
-        Self::build(Barrier::Auto, None, true)
-    }
-
-    /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
-    pub fn with_notify(notify: impl Notify) -> Self {
-        Self::build(Barrier::Auto, Some(NotifyWaker::waker(notify)), true)
-    }
-
-    /// Another bell, like this one but with `barrier`. To be called before the bell is given to anybody.
-    ///
-    /// [`Barrier::Fence`] suits a bell that is armed very often: with [`Barrier::Auto`] each [`Bell::arm`] passes a heavy barrier.
-    pub fn with_barrier(&self, barrier: Barrier) -> Self {
-        Self::build(barrier, self.core.notify.clone(), true)
-    }
-
-    /// A bell for one handle alone.
-    pub(crate) fn own(barrier: Barrier) -> Self {
-        Self::build(barrier, None, false)
-    }
-
-    fn build(barrier: Barrier, notify: Option<Waker>, shared: bool) -> Self {
+impl Core {
+    fn new(barrier: Barrier, notify: Option<Waker>, shared: bool) -> Self {
         let cheap = match barrier {
             Barrier::Auto => barrier::register(),
             Barrier::Fence | Barrier::Never => false,
@@ -120,7 +99,36 @@ impl Bell {
         let born = if barrier == Barrier::Never { 0 } else { born };
         let barrier = if cheap || barrier == Barrier::Never { barrier } else { Barrier::Fence };
         let state = CachePadded::new(AtomicU32::new(born));
-        Self { core: Arc::new(Core { state, waker: AtomicWaker::new(), notify, barrier, shared, turn: Mutex::new(0) }) }
+        Self { state, waker: AtomicWaker::new(), notify, barrier, shared, turn: Mutex::new(0) }
+    }
+}
+
+impl Bell {
+    /// A bell for threads: wait on it with [`Bell::wait`].
+    pub fn new() -> Self {
+        Self::build_or_end(Barrier::Auto, None)
+    }
+
+    /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
+    pub fn with_notify(notify: impl Notify) -> Self {
+        Self::build_or_end(Barrier::Auto, Some(NotifyWaker::waker(notify)))
+    }
+
+    /// Another bell, like this one but with `barrier`. To be called before the bell is given to anybody.
+    ///
+    /// [`Barrier::Fence`] suits a bell that is armed very often: with [`Barrier::Auto`] each [`Bell::arm`] passes a heavy barrier.
+    pub fn with_barrier(&self, barrier: Barrier) -> Self {
+        Self::build_or_end(barrier, self.core.notify.clone())
+    }
+
+    /// A bell for one handle alone.
+    pub(crate) fn own(barrier: Barrier) -> Result<Self, BuildError> {
+        Ok(Self { core: share(Core::new(barrier, None, false))? })
+    }
+
+    /// A bell of the user's. Without memory the process ends.
+    fn build_or_end(barrier: Barrier, notify: Option<Waker>) -> Self {
+        Self { core: Arc::new(Core::new(barrier, notify, true)) }
     }
 
     /// Whether waiting on this bell may ever sleep.

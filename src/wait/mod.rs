@@ -31,13 +31,13 @@ pub(crate) use parked::Parked;
 use queue::Place;
 pub(crate) use queue::{Patience, Queue};
 
+use crate::error::BuildError;
 use crate::ring::order::mutant;
 use crate::sync::{spin_loop, yield_now};
-use alloc::sync::Arc;
 use core::fmt;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use parker::Parker;
+use parker::{Arc, Parker};
 use std::time::Instant;
 
 /// Tells the kernel that this process will use the cheap barrier of [`Barrier::Auto`].
@@ -170,9 +170,17 @@ pub(crate) struct Side {
 }
 
 impl Side {
+    /// Without memory the process ends.
     pub(crate) fn new(bell: Bell, strategy: WaitStrategy) -> Self {
-        let parker = Arc::new(Parker::new());
-        let waker = Waker::from(Arc::clone(&parker));
+        Self::with(Parker::shared_or_end(), bell, strategy)
+    }
+
+    pub(crate) fn try_new(bell: Bell, strategy: WaitStrategy) -> Result<Self, BuildError> {
+        Ok(Self::with(Parker::shared()?, bell, strategy))
+    }
+
+    fn with(parker: Arc<Parker>, bell: Bell, strategy: WaitStrategy) -> Self {
+        let waker = Parker::waker(&parker);
         Self {
             bell,
             queue: None,
@@ -191,12 +199,12 @@ impl Side {
         }
     }
 
-    /// A side whose bell others wait on too, in this queue.
-    pub(crate) fn queued(bell: Bell, strategy: WaitStrategy, queue: Queue) -> Self {
-        Self { queue: Some(queue), ..Self::new(bell, strategy) }
+    /// The same side where others wait on its bell too, in this queue.
+    pub(crate) fn queued(self, queue: Queue) -> Self {
+        Self { queue: Some(queue), ..self }
     }
 
-    /// Another side like this one.
+    /// Another side like this one. Without memory the process ends.
     pub(crate) fn another(&self) -> Self {
         Self { queue: self.queue.clone(), ..Self::new(self.bell.clone(), self.strategy) }
     }

@@ -20,8 +20,10 @@
 //! and only waiters and those that are about to sleep take it.
 
 use super::barrier;
+use crate::error::BuildError;
 use crate::ring::order::mutant;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+use crate::room::missing;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, share};
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::task::Waker;
@@ -34,6 +36,9 @@ use std::sync::{PoisonError, TryLockError};
 
 /// How often a sender may overtake the one that has waited longest.
 pub(crate) const PATIENCE: u32 = 256;
+
+/// Places that are not worth giving back.
+const FEW: usize = 8;
 
 /// The waiting senders of a ring. Clones are the same queue.
 #[derive(Clone)]
@@ -75,16 +80,45 @@ pub(crate) struct Patience {
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
-        let waiting = Mutex::new(Waiting { tickets: 0, entries: VecDeque::new() });
-        Self(Arc::new(Inner { first: CachePadded::new(AtomicU64::new(0)), waiting }))
+    /// One with room for one sender.
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let mut entries = VecDeque::new();
+        entries.try_reserve_exact(1).map_err(|_| missing::<Entry>(1))?;
+        let waiting = Mutex::new(Waiting { tickets: 0, entries });
+        Ok(Self(share(Inner { first: CachePadded::new(AtomicU64::new(0)), waiting })?))
     }
 
-    /// Makes room for one more place, so that waiting allocates nothing. To be called for each sender.
+    /// Makes room for one more place, so that waiting allocates nothing. To be called for each sender, once it counts as one.
+    ///
+    /// Without memory the process ends.
     pub(crate) fn widen(&self, senders: usize) {
         let mut waiting = self.lock();
         let missing = senders.saturating_sub(waiting.entries.len());
         waiting.entries.reserve(missing);
+    }
+
+    /// Gives memory back once `senders`, asked when none can be added, are few. To be called when one has ceased to count.
+    ///
+    /// It keeps twice what they need, and goes when they need a quarter of what there is: each sender that comes or goes pays for the moves of
+    /// a few places at most. `now` is how many the caller has left behind; of the numbers that it goes through only powers of two lead to a look.
+    pub(crate) fn narrow(&self, now: usize, senders: impl FnOnce() -> usize) {
+        if !now.is_power_of_two() {
+            return;
+        }
+        let mut waiting = self.lock();
+        // Under the lock: a sender that was counted since has either widened, or waits to do it after this.
+        let needed = senders().max(waiting.entries.len()).max(FEW);
+        if waiting.entries.capacity() / 4 < needed {
+            return;
+        }
+        let mut fewer = VecDeque::new();
+        // Not `shrink_to`: without memory for the move that ends the process.
+        if fewer.try_reserve_exact(2 * needed).is_ok() {
+            fewer.append(&mut waiting.entries);
+            let wide = core::mem::replace(&mut waiting.entries, fewer);
+            drop(waiting);
+            drop(wide);
+        }
     }
 
     /// The one that waits longest, 0 if nobody does.

@@ -17,6 +17,7 @@ pub mod queue;
 pub mod restart;
 pub mod ring;
 pub mod session;
+pub mod share;
 pub mod wait;
 
 /// Hands the list of all models to a macro, so that the test runner and the mutant runner cannot disagree.
@@ -89,6 +90,7 @@ macro_rules! every_model {
                 a_credit_is_used_again, answers_find_room_beside_requests, a_call_ends_with_its_peer, a_dropped_token_answers,
                 an_armed_endpoint_hears_the_answer_or_the_end, a_reply_is_awaited;
             pool: a_buffer_comes_home_whole, a_buffer_travels_twice, the_owner_goes_while_buffers_come_home;
+            share: the_last_owner_has_seen_what_the_others_did, an_owner_that_is_alone_has_seen_what_the_others_did;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;

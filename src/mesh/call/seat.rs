@@ -5,6 +5,7 @@ use super::{Endpoint, Envelope};
 use crate::mesh::seat::run_with;
 use crate::mesh::{BuildError, Builder, JoinError, seat};
 use crate::ring::order::mutant;
+use crate::room::room;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -27,11 +28,12 @@ impl Builder {
         let places = if mutant!(RoomForAnswers) { credits } else { 2 * credits + 1 };
         let seats = self.capacity(places).build::<Envelope<Req, Rep>>()?;
         let shards = seats.len();
-        let seat = |seat: seat::Seat<_>| {
+        let mut all = room(shards)?;
+        for seat in seats {
             let shared = Shared::new(shards, shards - 1, credits as u32)?;
-            Ok(Seat { seat, shared })
-        };
-        seats.into_iter().map(seat).collect()
+            all.push(Seat { seat, shared });
+        }
+        Ok(all)
     }
 }
 

@@ -210,20 +210,20 @@ impl<T> Producer<T> {
         self.ring.len() == 0
     }
 
-    /// Sends nothing more. Whether this was the last end, and the consumer must be woken.
-    pub(crate) fn close(&mut self) -> bool {
+    /// Sends nothing more. How many ends are left; without one the consumer must be woken. `None` if this one was closed before.
+    pub(crate) fn close(&mut self) -> Option<usize> {
         if core::mem::take(&mut self.capacity) == 0 {
-            return false;
+            return None;
         }
         self.show_full();
-        let last = self.ring.producers.alive.fetch_sub(1, order::leave_senders()) == 1;
-        if last {
+        let left = self.ring.producers.alive.fetch_sub(1, order::leave_senders()) - 1;
+        if left == 0 {
             self.ring.close_tail();
             self.ring.ended.store(1, order::end_tail());
         }
         // Last: a value's own code may panic.
         self.settle();
-        last
+        Some(left as usize)
     }
 
     /// What a sleeping consumer waits for lies among `n` positions from `at`.

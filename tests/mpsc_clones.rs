@@ -1,0 +1,103 @@
+//! What clones of an `mpsc` sender cost while they are there, and no longer. Its own program: it counts what is allocated.
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
+
+#[path = "support/allocations.rs"]
+mod allocations;
+mod support;
+mod tasks;
+
+use allocations::{allocated, bytes};
+use ringmail::mpsc::{Sender, channel};
+use std::task::Waker;
+use support::ends;
+use tasks::poll;
+
+/// Sends that wait, one a sender: each stands in the queue.
+fn all_wait(senders: &mut [Sender<u32>]) {
+    let mut sends: Vec<_> = Vec::with_capacity(senders.len());
+    let before = allocated();
+    for tx in senders {
+        let mut send = tx.send_async(1);
+        assert!(poll(&mut send, Waker::noop()).is_pending());
+        sends.push(send);
+    }
+    assert_eq!(allocated(), before, "waiting allocates nothing");
+}
+
+#[test]
+fn clones_that_are_gone_leave_no_memory() {
+    let (tx, rx) = channel::<u64>(4).unwrap();
+    let before = bytes();
+    for clones in [10, 1000, 100_000] {
+        for last_first in [false, true] {
+            let mut senders: Vec<_> = (0..clones).map(|_| tx.clone()).collect();
+            if last_first {
+                while senders.pop().is_some() {}
+            }
+            drop(senders);
+            assert!(bytes() - before <= 1024, "{} bytes of {clones} clones are left", bytes() - before);
+        }
+    }
+    drop((tx, rx));
+}
+
+/// However many came and went: a table that shrank has room for all that are there.
+#[test]
+fn waiting_allocates_nothing_whatever_the_number_of_clones_was() {
+    ends(|| {
+        let (mut tx, rx) = channel::<u32>(1).unwrap();
+        tx.try_send(0).unwrap();
+        let mut senders = vec![tx];
+        for n in [1, 7, 8, 9, 100, 1000, 300, 64, 33, 32, 31, 17, 500, 16, 5, 4, 3, 2, 1, 40] {
+            while senders.len() < n {
+                senders.push(senders[0].clone());
+            }
+            senders.truncate(n);
+            all_wait(&mut senders);
+        }
+        drop((senders, rx));
+    });
+}
+
+#[test]
+fn senders_that_wait_keep_their_places_when_others_go() {
+    ends(|| {
+        let (mut tx, mut rx) = channel::<usize>(1).unwrap();
+        tx.try_send(99).unwrap();
+        let mut first: Vec<_> = (0..3).map(|_| tx.clone()).collect();
+        let many: Vec<_> = (0..1000).map(|_| tx.clone()).collect();
+        let mut sends: Vec<_> = first.iter_mut().enumerate().map(|(i, tx)| tx.send_async(i)).collect();
+        for send in &mut sends {
+            assert!(poll(send, Waker::noop()).is_pending());
+        }
+        drop((many, tx));
+        assert_eq!(rx.try_recv(), Ok(99));
+        for (i, send) in sends.iter_mut().enumerate() {
+            assert!(poll(send, Waker::noop()).is_ready());
+            assert_eq!(rx.try_recv(), Ok(i));
+        }
+    });
+}
+
+/// Clones come and go on many threads while others wait: the table is never too small.
+#[test]
+fn clones_that_come_and_go_at_once_wait_without_any_memory() {
+    ends(|| {
+        let (mut tx, rx) = channel::<u32>(1).unwrap();
+        tx.try_send(0).unwrap();
+        let threads: Vec<_> = (0..4)
+            .map(|id| {
+                let tx = tx.clone();
+                std::thread::spawn(move || {
+                    for round in 0..200 {
+                        let mut senders: Vec<_> = (0..1 + (round * 37 + id * 11) % 90).map(|_| tx.clone()).collect();
+                        all_wait(&mut senders);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        drop((tx, rx));
+    });
+}

@@ -1,6 +1,7 @@
 //! Memory for tables, asked for so that a refusal is an error.
 
 use crate::error::BuildError;
+#[cfg(feature = "std")]
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -17,6 +18,7 @@ pub(crate) fn room<T>(n: usize) -> Result<Vec<T>, BuildError> {
 }
 
 /// A table of `n` values, each of which may fail.
+#[cfg(feature = "std")]
 pub(crate) fn table<T>(n: usize, each: impl FnMut(usize) -> Result<T, BuildError>) -> Result<Vec<T>, BuildError> {
     let mut table = room(n)?;
     let mut values = (0..n).map(each);
@@ -27,6 +29,7 @@ pub(crate) fn table<T>(n: usize, each: impl FnMut(usize) -> Result<T, BuildError
 }
 
 /// The same as a slice. The table is exactly full: nothing is moved.
+#[cfg(feature = "std")]
 pub(crate) fn slice<T>(n: usize, mut each: impl FnMut(usize) -> T) -> Result<Box<[T]>, BuildError> {
     Ok(table(n, |i| Ok(each(i)))?.into_boxed_slice())
 }

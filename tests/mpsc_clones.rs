@@ -8,10 +8,18 @@ mod support;
 mod tasks;
 
 use allocations::{allocated, bytes};
-use ringmail::mpsc::{Sender, channel};
+use ringmail::WaitStrategy;
+use ringmail::mpsc::{Builder, Receiver, Sender, channel};
 use std::task::Waker;
 use support::ends;
 use tasks::poll;
+
+/// A full channel whose senders wait at once: polls that look a while first take long beside threads that compute.
+fn full<T>(first: T) -> (Sender<T>, Receiver<T>) {
+    let (mut tx, rx) = Builder::new(1).sender_wait(WaitStrategy::ParkAtOnce).build().unwrap();
+    assert!(tx.try_send(first).is_ok());
+    (tx, rx)
+}
 
 /// Sends that wait, one a sender: each stands in the queue.
 fn all_wait(senders: &mut [Sender<u32>]) {
@@ -42,12 +50,27 @@ fn clones_that_are_gone_leave_no_memory() {
     drop((tx, rx));
 }
 
+/// The bell knows the queues of its channels, and forgets those of channels whose receiver has gone.
+#[test]
+fn a_bell_that_outlives_its_channels_keeps_nothing_of_them() {
+    let bell = ringmail::wait::Bell::new();
+    let build = || Builder::new(1).receiver_bell(bell.clone()).build::<u64>().unwrap();
+    let first: Vec<_> = (0..10).map(|_| build()).collect();
+    let before = bytes();
+    for n in 0..100 {
+        let channels: Vec<_> = (0..n % 10).map(|_| build()).collect();
+        drop(channels);
+        drop(build());
+    }
+    assert!(bytes() - before <= 1024, "{} bytes are left", bytes() - before);
+    drop(first);
+}
+
 /// However many came and went: a table that shrank has room for all that are there.
 #[test]
 fn waiting_allocates_nothing_whatever_the_number_of_clones_was() {
     ends(|| {
-        let (mut tx, rx) = channel::<u32>(1).unwrap();
-        tx.try_send(0).unwrap();
+        let (tx, rx) = full(0);
         let mut senders = vec![tx];
         for n in [1, 7, 8, 9, 100, 1000, 300, 64, 33, 32, 31, 17, 500, 16, 5, 4, 3, 2, 1, 40] {
             while senders.len() < n {
@@ -63,8 +86,7 @@ fn waiting_allocates_nothing_whatever_the_number_of_clones_was() {
 #[test]
 fn senders_that_wait_keep_their_places_when_others_go() {
     ends(|| {
-        let (mut tx, mut rx) = channel::<usize>(1).unwrap();
-        tx.try_send(99).unwrap();
+        let (tx, mut rx) = full(99);
         let mut first: Vec<_> = (0..3).map(|_| tx.clone()).collect();
         let many: Vec<_> = (0..1000).map(|_| tx.clone()).collect();
         let mut sends: Vec<_> = first.iter_mut().enumerate().map(|(i, tx)| tx.send_async(i)).collect();
@@ -84,8 +106,7 @@ fn senders_that_wait_keep_their_places_when_others_go() {
 #[test]
 fn clones_that_come_and_go_at_once_wait_without_any_memory() {
     ends(|| {
-        let (mut tx, rx) = channel::<u32>(1).unwrap();
-        tx.try_send(0).unwrap();
+        let (tx, rx) = full(0);
         let threads: Vec<_> = (0..4)
             .map(|id| {
                 let tx = tx.clone();

@@ -77,7 +77,10 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::CallUpIdle => &["queue::a_receiver_that_spins_calls_up"],
         Site::CallOne => &["queue::the_last_of_three_futures_comes"],
         Site::LeftLooks => &["queue::a_front_that_sends_before_a_future"],
-        Site::EmptyCallsUp => &["queue::a_receiver_on_its_own_bell_calls_up"],
+        Site::EmptyCallsUp => &["queue::a_receiver_that_only_asks_calls_up"],
+        Site::BellCallsUp => {
+            &["queue::a_receiver_on_its_own_bell_calls_up", "queue::a_receiver_on_an_armed_bell_calls_up"]
+        }
         Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PutOnPile | Site::TakePile => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]

@@ -142,10 +142,15 @@ impl<T, S: Shape> Receiver<T, S> {
         self.end.len()
     }
 
-    /// Whether there was no message a moment ago. A channel with messages keeps them until this handle receives. `false` too for a
-    /// lane that was just opened and not looked at yet.
+    /// Whether [`len`](Receiver::len) was 0 a moment ago, and no lane was opened that was not looked at yet.
     ///
-    /// If it is empty and a future waits first for room on an `mpsc` ring, this wakes those behind it, and takes their lock for that.
+    /// `true`: a receive at that moment would have found nothing. `false` does not promise a message: on an `mpsc` ring the next place may be
+    /// claimed and hold none yet, or have been given up, and a lane may be new; [`try_recv`](Receiver::try_recv) then says `Empty`. Where
+    /// neither is so, the messages stay until this handle receives.
+    ///
+    /// Wait-free: it reads a few words and takes no lock. One exception: if it is `true` and a *future* waits first for room on an `mpsc` ring,
+    /// one that may never be polled again, it wakes those that wait behind it, as [`try_recv`](Receiver::try_recv) does now and then; if their
+    /// lock is taken it leaves that.
     pub fn is_empty(&self) -> bool {
         self.end.is_empty()
     }

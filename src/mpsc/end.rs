@@ -1,13 +1,14 @@
 //! The ends of a many-to-one ring, each with the bell of the other side.
 
 use crate::channel::{SendEnd, rx};
+use crate::error::BuildError;
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
 use crate::ring::order::mutant;
-#[cfg(feature = "std")]
-use crate::wait::Patience;
 use crate::wait::{Bell, Queue};
+#[cfg(feature = "std")]
+use crate::wait::{Patience, Served};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
@@ -42,6 +43,9 @@ pub(crate) struct Senders {
     queue: Queue,
     #[cfg(feature = "std")]
     idle: u32,
+    /// Has those called up who wait, before a sleep on a bell of the user's.
+    #[cfg(feature = "std")]
+    _served: Option<Served>,
 }
 
 impl rx::Senders for Senders {
@@ -65,6 +69,14 @@ impl rx::Senders for Senders {
         }
     }
 
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn found_empty(&self) {
+        if Queue::is_future(self.queue.first()) {
+            self.queue.try_call_up();
+        }
+    }
+
     fn call_all(&self) {
         if !mutant!(CloseCallsAll) {
             self.queue.call_all();
@@ -79,14 +91,16 @@ pub(super) fn ends<T>(
     senders: Bell,
     receiver: Bell,
     queue: Queue,
-) -> (Tx<T>, Rx<T>) {
+) -> Result<(Tx<T>, Rx<T>), BuildError> {
     let senders = Senders {
         bell: senders,
         queue: queue.clone(),
         #[cfg(feature = "std")]
         idle: 0,
+        #[cfg(feature = "std")]
+        _served: receiver.serve(&queue)?,
     };
-    (Tx::new(producer, receiver, queue), Rx::new(consumer, senders))
+    Ok((Tx::new(producer, receiver, queue), Rx::new(consumer, senders)))
 }
 
 impl<T> Tx<T> {

@@ -20,7 +20,9 @@
 use super::order;
 use crate::error::BuildError;
 use crate::sync::{AtomicU64, Ordering};
-use alloc::alloc::{Layout, alloc, handle_alloc_error};
+#[cfg(feature = "std")]
+use alloc::alloc::handle_alloc_error;
+use alloc::alloc::{Layout, alloc};
 use alloc::boxed::Box;
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -86,6 +88,7 @@ impl<T> Arc<T> {
     }
 
     /// Where the value is.
+    #[cfg(feature = "std")]
     pub fn as_ptr(this: &Self) -> *const T {
         &raw const this.shared().value
     }

@@ -151,8 +151,10 @@ pub enum Site {
     CallOne,
     /// A sender that leaves a future in front of an empty ring calls up.
     LeftLooks,
-    /// A receiver that asks whether the ring is empty calls up if it is: it may sleep on a bell of the user's.
+    /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
     EmptyCallsUp,
+    /// One that is about to sleep on a bell of the user's calls up.
+    BellCallsUp,
     /// A receiver that closes wakes all that stand in the queue.
     CloseCallsAll,
     /// The last sender of a `fan_in` channel rings once no sender is left.
@@ -198,7 +200,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 86] = [
+    pub const ALL: [Site; 87] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -265,6 +267,7 @@ impl Site {
         Site::CallOne,
         Site::LeftLooks,
         Site::EmptyCallsUp,
+        Site::BellCallsUp,
         Site::CloseCallsAll,
         Site::LastLaneRings,
         Site::NapLight,

@@ -22,6 +22,7 @@ pub use arm::Hook;
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub use barrier::{full, heavy_fails};
+pub(crate) use bell::Served;
 pub use bell::{Armed, Barrier, Bell};
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;

@@ -71,6 +71,7 @@ macro_rules! every_model {
                 a_future_that_was_called_up_is_dropped, one_that_was_called_up_gives_up,
                 one_that_was_called_up_gives_up_before_a_future, a_front_that_timed_out_before_a_future,
                 a_front_that_sends_before_a_future, the_last_of_three_futures_comes, a_receiver_on_its_own_bell_calls_up,
+                a_receiver_on_an_armed_bell_calls_up, a_receiver_that_only_asks_calls_up,
                 a_close_wakes_the_whole_queue, a_close_wakes_the_whole_queue_fenced,
                 a_dropped_receiver_wakes_the_whole_queue;
             fan_in: the_end_waits_for_a_lane_just_opened, a_lane_just_opened_wakes_the_receiver,

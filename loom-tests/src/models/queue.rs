@@ -271,7 +271,7 @@ pub fn the_last_of_three_futures_comes() {
     });
 }
 
-/// A receiver that sleeps on a bell of the user's, not in a verb of its own: asking whether there is anything calls up.
+/// A receiver that sleeps on a bell of the user's, not in a verb of its own: the bell calls up.
 pub fn a_receiver_on_its_own_bell_calls_up() {
     model("queue::a_receiver_on_its_own_bell_calls_up", Some(1), || {
         let bell = Bell::new();
@@ -282,7 +282,8 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
         let b = sending(other, 2);
         for message in [0, 2] {
             let got = loop {
-                assert!(bell.wait(None, || !rx.is_empty() || rx.is_closed()));
+                // By no question that calls up by itself.
+                assert!(bell.wait(None, || rx.len() != 0 || rx.is_closed()));
                 // A place that is claimed is no message yet.
                 match rx.try_recv() {
                     Ok(got) => break got,
@@ -291,6 +292,51 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
             };
             assert_eq!(got, message);
         }
+        let _b = b.join().unwrap();
+        drop(stuck);
+    });
+}
+
+/// The same by [`Bell::arm`].
+pub fn a_receiver_on_an_armed_bell_calls_up() {
+    model("queue::a_receiver_on_an_armed_bell_calls_up", Some(1), || {
+        let this = thread::current();
+        let bell = Bell::with_notify(move || this.unpark());
+        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_bell(bell.clone()));
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(waits(&mut stuck));
+        let b = sending(other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        let got = loop {
+            if let Some(asleep) = bell.arm().confirm(|| rx.len() != 0) {
+                thread::park();
+                drop(asleep);
+            }
+            match rx.try_recv() {
+                Ok(got) => break got,
+                Err(_) => thread::yield_now(),
+            }
+        };
+        assert_eq!(got, 2);
+        let _b = b.join().unwrap();
+        drop(stuck);
+    });
+}
+
+/// A receiver that polls, and asks only whether there is anything.
+pub fn a_receiver_that_only_asks_calls_up() {
+    model("queue::a_receiver_that_only_asks_calls_up", Some(1), || {
+        let (mut tx, mut rx) = full();
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(waits(&mut stuck));
+        let b = sending(other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        while rx.is_empty() {
+            thread::yield_now();
+        }
+        assert_eq!(rx.recv(), Ok(2));
         let _b = b.join().unwrap();
         drop(stuck);
     });

@@ -87,7 +87,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `std` | yes | blocking, timeouts, futures, bells; `rustix` and `atomic-waker` |
-//! | `futures` | | `Stream` and `Sink` |
+//! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
 //! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |
 //!

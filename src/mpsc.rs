@@ -63,6 +63,7 @@ use crate::ring::ends::Writer;
 #[cfg(feature = "std")]
 use crate::wait::{Bell, Side, WaitStrategy};
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Many senders, one receiver, one ring.
 #[derive(Debug)]
@@ -199,6 +200,10 @@ impl<T> Clone for WeakSender<T> {
     }
 }
 
+// As a sender.
+impl<T> UnwindSafe for WeakSender<T> {}
+impl<T> RefUnwindSafe for WeakSender<T> {}
+
 impl<T> fmt::Debug for WeakSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakSender").finish_non_exhaustive()
@@ -208,11 +213,16 @@ impl<T> fmt::Debug for WeakSender<T> {
 #[cfg(not(ringmail_loom))]
 mod assertions {
     use super::{Receiver, Sender, WeakSender};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_impl_all, assert_not_impl_any};
 
     assert_impl_all!(Sender<u64>: Send, Unpin, Clone);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
     assert_impl_all!(WeakSender<u64>: Send, Clone);
+    // Whatever the message is, as of the channels of std and crossbeam.
+    assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(WeakSender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     // A cell may move to another thread but not be shared: enough for a channel.
     assert_impl_all!(Sender<core::cell::Cell<u64>>: Send);
     assert_not_impl_any!(Sender<u64>: Sync);

@@ -63,6 +63,7 @@ use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use crossbeam_utils::CachePadded;
 
 /// The owner's side of a pool.
@@ -163,6 +164,10 @@ impl<T> Drop for Pool<T> {
     }
 }
 
+// Its lists are whole whatever panics. A buffer that a panic left half written comes home as it is, so as a `Box` of it would.
+impl<T: UnwindSafe> UnwindSafe for Pool<T> {}
+impl<T> RefUnwindSafe for Pool<T> {}
+
 impl<T> fmt::Debug for Pool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("capacity", &self.buffers).finish_non_exhaustive()
@@ -208,6 +213,10 @@ impl<T> Drop for Pooled<T> {
     }
 }
 
+// As a `Box`.
+impl<T: UnwindSafe> UnwindSafe for Pooled<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for Pooled<T> {}
+
 impl<T: fmt::Debug> fmt::Debug for Pooled<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&**self).finish()
@@ -229,11 +238,16 @@ impl<T> AsMut<T> for Pooled<T> {
 #[cfg(not(ringmail_loom))]
 mod assertions {
     use super::{Pool, Pooled};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
     assert_eq_size!(Pooled<[u8; 4096]>, usize);
     assert_impl_all!(Pool<u64>: Send, Unpin);
     assert_not_impl_any!(Pool<u64>: Clone);
+    assert_impl_all!(Pool<u64>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Pooled<u64>: UnwindSafe, RefUnwindSafe);
+    assert_not_impl_any!(Pooled<&mut u64>: UnwindSafe);
+    assert_not_impl_any!(Pooled<core::cell::Cell<u64>>: RefUnwindSafe);
     // As a `Box`: a cell may move to another thread but not be shared.
     assert_impl_all!(Pooled<u64>: Send, Sync, Unpin);
     assert_impl_all!(Pooled<core::cell::Cell<u64>>: Send);

@@ -7,6 +7,7 @@ use crate::ring::layout::Stats;
 use crate::wait::Side;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// The receiving half of a channel. Dropping it closes the channel and drops what is in it. `S` says how the halves are joined;
 /// it is fixed by the module that made the channel.
@@ -197,6 +198,10 @@ impl<E: RecvEnd> Drop for Free<'_, E> {
         self.0.free();
     }
 }
+
+// A panic of the user's code, in a closure, a waker or a value's `drop`, leaves the channel usable.
+impl<T, S: Shape> UnwindSafe for Receiver<T, S> {}
+impl<T, S: Shape> RefUnwindSafe for Receiver<T, S> {}
 
 // Nothing of it is ever pinned.
 impl<T, S: Shape> Unpin for Receiver<T, S> {}

@@ -7,6 +7,7 @@ use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
 use crate::wait::Side;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
 pub struct Sender<T, S: Shape> {
@@ -163,6 +164,10 @@ impl<T, S: SingleWriter> Sender<T, S> {
         Ok(WriteChunk::new(S::writer(&mut self.end)))
     }
 }
+
+// A panic of the user's code, in an iterator, a waker or a value's `drop`, leaves the channel usable.
+impl<T, S: Shape> UnwindSafe for Sender<T, S> {}
+impl<T, S: Shape> RefUnwindSafe for Sender<T, S> {}
 
 // Nothing of it is ever pinned.
 impl<T, S: Shape> Unpin for Sender<T, S> {}

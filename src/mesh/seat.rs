@@ -10,6 +10,7 @@ use crate::wait::{Bell, Side, WaitStrategy};
 use alloc::sync::Arc as Text;
 use core::any::Any;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::String;
 
@@ -104,6 +105,10 @@ impl<T> Drop for Seat<T> {
         }
     }
 }
+
+// As its endpoint.
+impl<T> UnwindSafe for Seat<T> {}
+impl<T> RefUnwindSafe for Seat<T> {}
 
 impl<T> fmt::Debug for Seat<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

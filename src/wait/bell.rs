@@ -38,6 +38,7 @@ use crate::room::missing;
 use crate::sync::{Arc, AtomicU32, AtomicWaker, Mutex, Ordering, share};
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
@@ -437,6 +438,10 @@ impl Default for Bell {
     }
 }
 
+// A waker that panics was taken out before: the bell is as after any ring.
+impl UnwindSafe for Bell {}
+impl RefUnwindSafe for Bell {}
+
 impl fmt::Debug for Bell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.core.state.load(Ordering::Relaxed);
@@ -486,4 +491,18 @@ impl Drop for Armed<'_> {
 fn nap() {
     #[cfg(not(ringmail_loom))]
     std::thread::sleep(Duration::from_micros(50));
+}
+
+#[cfg(not(ringmail_loom))]
+mod assertions {
+    use super::{Armed, Bell};
+    use crate::wait::Hook;
+    use core::panic::{RefUnwindSafe, UnwindSafe};
+    use static_assertions::assert_impl_all;
+
+    assert_impl_all!(Bell: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Armed<'static>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Hook: Send, Sync, UnwindSafe, RefUnwindSafe);
+    #[cfg(target_os = "linux")]
+    assert_impl_all!(crate::wait::EventFd: Send, Sync, UnwindSafe, RefUnwindSafe);
 }

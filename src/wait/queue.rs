@@ -17,7 +17,8 @@
 //!   sides fence in between, so one of the two sees the other.
 //!
 //! The mutex is held for a few steps of list keeping, never while foreign code runs (wakers are cloned before, woken and dropped after),
-//! and only waiters and those that are about to sleep take it.
+//! and only waiters and those that are about to sleep take it; and senders that come, for a place of their own, and some of those that go, which
+//! give back the memory of many.
 
 use super::barrier;
 use crate::error::BuildError;

@@ -4,6 +4,7 @@
 use crate::check::{bare, model, outcomes};
 use crate::payload::Drops;
 use loom::future::block_on;
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, Sender};
 use ringmail::wait::Bell;
@@ -297,11 +298,30 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
     });
 }
 
+/// What a reactor sleeps on. Not `park`: loom forgets an `unpark` of a thread that waits for a mutex before it parks.
+struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+
+    fn pass(&self) {
+        let mut open = self.0.lock().unwrap();
+        while !*open {
+            open = self.1.wait(open).unwrap();
+        }
+        *open = false;
+    }
+}
+
 /// The same by [`Bell::arm`].
 pub fn a_receiver_on_an_armed_bell_calls_up() {
     model("queue::a_receiver_on_an_armed_bell_calls_up", Some(1), || {
-        let this = thread::current();
-        let bell = Bell::with_notify(move || this.unpark());
+        let gate = Arc::new(Gate(Mutex::new(false), Condvar::new()));
+        let opens = gate.clone();
+        let bell = Bell::with_notify(move || opens.open());
         let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_bell(bell.clone()));
         let other = tx.clone();
         let mut stuck = tx.send_async(1);
@@ -310,7 +330,7 @@ pub fn a_receiver_on_an_armed_bell_calls_up() {
         assert_eq!(rx.try_recv(), Ok(0));
         let got = loop {
             if let Some(asleep) = bell.arm().confirm(|| rx.len() != 0) {
-                thread::park();
+                gate.pass();
                 drop(asleep);
             }
             match rx.try_recv() {

@@ -5,6 +5,7 @@ use super::shared::{Answer, Shared};
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -88,6 +89,10 @@ impl<Rep> Drop for Reply<Rep> {
     }
 }
 
+// No code of the user's runs while the tables that it shares are borrowed.
+impl<Rep> UnwindSafe for Reply<Rep> {}
+impl<Rep> RefUnwindSafe for Reply<Rep> {}
+
 impl<Rep> fmt::Debug for Reply<Rep> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply").field("peer", &self.peer).field("ready", &self.is_ready()).finish_non_exhaustive()
@@ -132,6 +137,10 @@ impl<Rep> Drop for Token<Rep> {
         }
     }
 }
+
+// As a reply.
+impl<Rep> UnwindSafe for Token<Rep> {}
+impl<Rep> RefUnwindSafe for Token<Rep> {}
 
 impl<Rep> fmt::Debug for Token<Rep> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

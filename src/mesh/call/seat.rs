@@ -8,6 +8,7 @@ use crate::ring::order::mutant;
 use crate::room::room;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Most credits: a lane has twice as many places and one, and at most 2^30.
 const MAX_CREDITS: usize = (1 << 29) - 1;
@@ -71,6 +72,10 @@ impl<Req, Rep> Seat<Req, Rep> {
         Ok(run_with(self.join()?, shard, |endpoint, message| endpoint.mesh.poison(message)))
     }
 }
+
+// As its endpoint.
+impl<Req, Rep> UnwindSafe for Seat<Req, Rep> {}
+impl<Req, Rep> RefUnwindSafe for Seat<Req, Rep> {}
 
 impl<Req, Rep> fmt::Debug for Seat<Req, Rep> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,8 +25,8 @@ pub(crate) struct Lanes<T> {
     classes: Vec<Class>,
     /// Whose turn it is: as long as it has messages that it has seen.
     current: usize,
-    /// Where that turn ends at the latest. At or ahead of what was seen of the lane.
-    until: Position,
+    /// Where that turn began.
+    from: Position,
     /// The lane of the last turn, whatever has become of it.
     last: Option<LaneId>,
     budget: u64,
@@ -58,7 +58,7 @@ impl<T> Lanes<T> {
             lanes: room(1)?,
             classes: room(1)?,
             current: 0,
-            until: Position::new(0),
+            from: Position::new(0),
             last: None,
             budget,
             some_ended: false,
@@ -93,10 +93,8 @@ impl<T> Lanes<T> {
                     continue;
                 }
                 // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
-                let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
-                let until = lane.end.ring.end_of(most);
-                if lane.end.ring.look(most) {
-                    (self.current, self.until, self.last) = (class.last, until, Some(lane.id));
+                if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
+                    (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
                     return true;
                 }
                 self.some_ended |= lane.end.is_over();
@@ -249,11 +247,12 @@ impl<T> RecvEnd for Lanes<T> {
         if wanted == 0 || !self.find() {
             return 0;
         }
-        let ring = &mut self.lanes[self.current].end.ring;
-        if ring.seen() < wanted {
-            ring.look_until(self.until);
+        let lane = &mut self.lanes[self.current];
+        if lane.end.ring.seen() < wanted {
+            let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
+            lane.end.ring.look_until(self.from.plus(most));
         }
-        ring.seen().min(wanted)
+        lane.end.ring.seen().min(wanted)
     }
 
     #[inline(always)]

@@ -119,10 +119,10 @@ impl<B: Backing> Consumer<B> {
         }
     }
 
-    /// Where `n` messages from the next one on end.
+    /// The position of the next message.
     #[inline(always)]
-    pub(crate) fn end_of(&self, n: u64) -> Position {
-        self.head.plus(n)
+    pub(crate) fn next_position(&self) -> Position {
+        self.head
     }
 
     /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they

@@ -8,18 +8,27 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Capacity 0: a ring holds at least one message.
+    /// Capacity 0: a ring holds at least one message, a pool at least one buffer, a pair of callers at least one credit.
     ZeroCapacity,
     /// The capacity is above the limit.
     CapacityTooLarge {
-        /// What was asked for, in messages.
+        /// What was asked for, in messages, buffers or credits.
         requested: usize,
-        /// The most that is possible, in messages.
+        /// The most that is possible.
         max: usize,
     },
-    /// The allocator gave no memory.
+    /// The allocator gave no memory, for the slots or for anything else that is made with a channel, a lane, a mesh or a pool. Nothing of it
+    /// is left.
+    ///
+    /// What still ends the process where there is no memory, as `Box::new` does, for it has no error to return:
+    /// * a clone of an [`mpsc::Sender`](crate::mpsc::Sender), [`mpsc::WeakSender::upgrade`](crate::mpsc::WeakSender::upgrade), and the first
+    ///   [`mpsc::Sender::send_iter`](crate::mpsc::Sender#method.send_iter) of a handle;
+    /// * [`Bell`](crate::wait::Bell)s and [`Hook`](crate::wait::Hook)s that a user makes, and `Bell::wait`;
+    /// * lists of cores and roles that a mesh's builder is given, its clone, and the joins of its seats;
+    /// * a receiver that finds more lanes of a [`fan_in`](crate::fan_in) channel than ever before: its table of lanes grows;
+    /// * buffers of the caller's that receiving verbs fill.
     OutOfMemory {
-        /// What was needed; `None` if that number does not fit the address space.
+        /// What was needed, of the piece that was refused; `None` if that number does not fit the address space.
         bytes: Option<usize>,
     },
     /// A lane was asked for in a channel that is closed.
@@ -29,16 +38,16 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ZeroCapacity => f.write_str("capacity 0: ask for at least 1 message"),
+            Self::ZeroCapacity => f.write_str("capacity 0: ask for at least 1"),
             Self::CapacityTooLarge { requested, max } => {
-                write!(f, "capacity {requested} is above the limit: ask for at most {max} messages")
+                write!(f, "capacity {requested} is above the limit: ask for at most {max}")
             }
             Self::OutOfMemory { bytes: Some(bytes) } => {
-                write!(f, "no memory for {bytes} bytes of slots: ask for a smaller capacity or a smaller message")
+                write!(f, "no memory for {bytes} bytes: ask for a smaller capacity or a smaller message")
             }
             Self::Disconnected => f.write_str("the channel is closed: there is nobody to open a lane to"),
             Self::OutOfMemory { bytes: None } => f.write_str(
-                "the slots would not fit the address space: ask for a smaller capacity or a smaller message",
+                "what was asked for would not fit the address space: ask for a smaller capacity or a smaller message",
             ),
         }
     }

@@ -17,7 +17,9 @@
 //! lower ones.
 //!
 //! **Lanes.** [`Sender::lane`] opens another; it allocates, so it can fail, which is why senders are not `Clone`. Only openers wait for each other. A lane
-//! whose sender has gone is drained, and then its memory serves the next one that is opened. [`Receiver::last_lane`] and the
+//! whose sender has gone is drained, and then its memory serves the next one that is opened: that of as many lanes is kept as there are senders,
+//! the rest is freed, by the receiver, at its next look. What stays of a lane are some 24 bytes for its number, until the number is given out
+//! again. [`Receiver::last_lane`] and the
 //! `*_from` verbs say which sender a message came from.
 //!
 //! **Capacity** is each lane's own: one slow lane's senders wait, the others do not notice. The receiver's
@@ -188,10 +190,14 @@ impl<T> Receiver<T> {
 #[cfg(not(ringmail_loom))]
 mod assertions {
     use super::{Receiver, Sender};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_impl_all, assert_not_impl_any};
 
     assert_impl_all!(Sender<u64>: Send, Unpin);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
+    // Whatever the message is, as of the channels of std and crossbeam.
+    assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     // A cell may move to another thread but not be shared: enough for a channel.
     assert_impl_all!(Sender<core::cell::Cell<u64>>: Send);
     assert_not_impl_any!(Sender<u64>: Sync, Clone);

@@ -94,7 +94,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `std` | yes | blocking, timeouts, futures, bells; `rustix` |
-//! | `futures` | | `Stream` and `Sink` |
+//! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
 //! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |
 //!
@@ -121,11 +121,13 @@ pub mod affinity;
 mod channel;
 pub mod error;
 pub mod fan_in;
+mod lend;
 #[cfg(feature = "std")]
 pub mod mesh;
 pub mod mpsc;
 pub mod pool;
 mod ring;
+mod room;
 // Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub mod shm;
@@ -152,6 +154,7 @@ pub use wait::{Barrier, WaitStrategy, init};
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
+    pub use crate::ring::arc::Arc;
     pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};

@@ -149,9 +149,13 @@ pub use sleep::{Armed, Ready};
 #[cfg(not(ringmail_loom))]
 mod assertions {
     use super::{Endpoint, Seat};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_impl_all, assert_not_impl_any};
 
     assert_impl_all!(Seat<u64>: Send);
+    assert_impl_all!(Seat<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Endpoint<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(super::Builder: UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Endpoint<u64>: Unpin);
     assert_not_impl_any!(Endpoint<u64>: Send, Sync, Clone);
     assert_not_impl_any!(Seat<u64>: Clone);

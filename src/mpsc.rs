@@ -57,9 +57,12 @@ use crate::channel::{self, Ends, Shape};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
+use crate::lend::lend;
+#[cfg(feature = "std")]
 #[cfg(feature = "std")]
 use crate::wait::{Bell, Side, WaitStrategy};
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Many senders, one receiver, one ring.
 #[derive(Debug)]
@@ -79,7 +82,8 @@ impl Ends for Mpsc {
     type Rx<T> = end::Rx<T>;
 }
 
-/// Another sender of the same channel, closed if this one is.
+/// Another sender of the same channel, closed if this one is. It allocates a small block for the clone to sleep in, and now and then grows the
+/// queue's table. `Clone` has no error to return: without memory the process ends, as it does where a `Box` is cloned.
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
@@ -124,11 +128,16 @@ impl<T> Sender<T> {
     /// The channel is closed; carries the item that was next. Up to 31 more that were gathered are dropped; the iterator, if lent
     /// by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
-        let mut values = values.into_iter().fuse();
+        lend(values.into_iter().fuse(), |values| self.send_gathered(values))
+    }
+
+    fn send_gathered(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, SendError<T>> {
+        // A waker that panicked in an earlier call may have left some.
+        self.end.drop_gathered();
         let mut sent = 0;
         loop {
             let mut gathered = self.end.gather();
-            gathered.fill(&mut values);
+            gathered.fill(values);
             drop(gathered);
             if self.end.gathered() == 0 {
                 return Ok(sent);
@@ -138,8 +147,9 @@ impl<T> Sender<T> {
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
+                        let first = self.end.take_gathered();
                         self.end.settle();
-                        return self.end.take_gathered().map_or(Ok(sent), |value| Err(SendError(value)));
+                        return first.map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {
                         let n = end.push_gathered();
@@ -160,7 +170,7 @@ pub struct WeakSender<T> {
 }
 
 impl<T> WeakSender<T> {
-    /// A sender, unless the last one has left.
+    /// A sender, unless the last one has left. It allocates as a clone of a sender does.
     ///
     /// ```
     /// let (tx, _rx) = ringmail::mpsc::channel::<u8>(1)?;
@@ -174,7 +184,7 @@ impl<T> WeakSender<T> {
         Some(Sender {
             end: self.end.upgrade()?,
             #[cfg(feature = "std")]
-            side: Side::queued(self.waits.0.clone(), self.waits.1, self.end.queue.clone()),
+            side: Side::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })
     }
 }
@@ -189,6 +199,10 @@ impl<T> Clone for WeakSender<T> {
     }
 }
 
+// As a sender.
+impl<T> UnwindSafe for WeakSender<T> {}
+impl<T> RefUnwindSafe for WeakSender<T> {}
+
 impl<T> fmt::Debug for WeakSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakSender").finish_non_exhaustive()
@@ -198,11 +212,16 @@ impl<T> fmt::Debug for WeakSender<T> {
 #[cfg(not(ringmail_loom))]
 mod assertions {
     use super::{Receiver, Sender, WeakSender};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_impl_all, assert_not_impl_any};
 
     assert_impl_all!(Sender<u64>: Send, Unpin, Clone);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
     assert_impl_all!(WeakSender<u64>: Send, Clone);
+    // Whatever the message is, as of the channels of std and crossbeam.
+    assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(WeakSender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     // A cell may move to another thread but not be shared: enough for a channel.
     assert_impl_all!(Sender<core::cell::Cell<u64>>: Send);
     assert_not_impl_any!(Sender<u64>: Sync);

@@ -54,12 +54,16 @@
 //! Source of the idea: return-to-owner lists, as in Seastar's `foreign_ptr` and snmalloc's message passing.
 
 use crate::error::BuildError;
+use crate::lend::lend;
+use crate::ring::backing::check;
 use crate::ring::order::mutant;
 use crate::ring::pile::{Belongs, Node, Pile, Taken};
-use crate::sync::Arc;
+use crate::room::room;
+use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use crossbeam_utils::CachePadded;
 
 /// The owner's side of a pool.
@@ -91,16 +95,26 @@ impl<T> Pool<T> {
     /// A pool of `buffers` values that `init` makes, one after the other. All memory is allocated here.
     ///
     /// # Errors
-    /// No buffers: [`BuildError::ZeroCapacity`].
-    pub fn new(buffers: usize, mut init: impl FnMut() -> T) -> Result<Self, BuildError> {
-        if buffers == 0 {
-            return Err(BuildError::ZeroCapacity);
-        }
-        let home = Arc::new(CachePadded::new(Pile::new()));
+    /// No buffers, more than 2^30, or no memory for them. Those that were made by then are dropped.
+    pub fn new(buffers: usize, init: impl FnMut() -> T) -> Result<Self, BuildError> {
+        check(buffers)?;
+        // Asked for together before any is touched: what the machine does not have is then an error, and not an end by its memory's.
+        drop(room::<Node<Block<T>>>(buffers)?);
+        let home = share(CachePadded::new(Pile::new()))?;
+        lend(init, |init| Self::fill(buffers, home, init))
+    }
+
+    fn fill(
+        buffers: usize,
+        home: Arc<CachePadded<Pile<Block<T>>>>,
+        init: &mut impl FnMut() -> T,
+    ) -> Result<Self, BuildError> {
         let mut pool = Self { free: Taken::nothing(), home: Home(home), buffers };
         for _ in 0..buffers {
+            // Before the value: if there is no memory for it, none is made.
+            let place = Node::place()?;
             let home = Home(Arc::clone(&pool.home.0));
-            pool.free.put_node(Node::new(Block { value: init(), home }));
+            pool.free.put_node(place.fill(Block { value: init(), home }));
         }
         Ok(pool)
     }
@@ -150,6 +164,10 @@ impl<T> Drop for Pool<T> {
     }
 }
 
+// Its lists are whole whatever panics. A buffer that a panic left half written comes home as it is, so as a `Box` of it would.
+impl<T: UnwindSafe> UnwindSafe for Pool<T> {}
+impl<T> RefUnwindSafe for Pool<T> {}
+
 impl<T> fmt::Debug for Pool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("capacity", &self.buffers).finish_non_exhaustive()
@@ -195,6 +213,10 @@ impl<T> Drop for Pooled<T> {
     }
 }
 
+// As a `Box`.
+impl<T: UnwindSafe> UnwindSafe for Pooled<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for Pooled<T> {}
+
 impl<T: fmt::Debug> fmt::Debug for Pooled<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&**self).finish()
@@ -216,11 +238,16 @@ impl<T> AsMut<T> for Pooled<T> {
 #[cfg(not(ringmail_loom))]
 mod assertions {
     use super::{Pool, Pooled};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
     assert_eq_size!(Pooled<[u8; 4096]>, usize);
     assert_impl_all!(Pool<u64>: Send, Unpin);
     assert_not_impl_any!(Pool<u64>: Clone);
+    assert_impl_all!(Pool<u64>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Pooled<u64>: UnwindSafe, RefUnwindSafe);
+    assert_not_impl_any!(Pooled<&mut u64>: UnwindSafe);
+    assert_not_impl_any!(Pooled<core::cell::Cell<u64>>: RefUnwindSafe);
     // As a `Box`: a cell may move to another thread but not be shared.
     assert_impl_all!(Pooled<u64>: Send, Sync, Unpin);
     assert_impl_all!(Pooled<core::cell::Cell<u64>>: Send);

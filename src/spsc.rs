@@ -73,11 +73,18 @@ impl OneWriter for Spsc {
 
 #[cfg(not(ringmail_loom))]
 mod assertions {
-    use super::{Receiver, Sender};
+    use super::{Builder, Receiver, Sender};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_impl_all, assert_not_impl_any};
 
     assert_impl_all!(Sender<u64>: Send, Unpin);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
+    // Whatever the message is, as of the channels of std and crossbeam.
+    assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    #[cfg(feature = "std")]
+    assert_impl_all!(crate::IntoIter<core::cell::UnsafeCell<u64>, super::Spsc>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Builder: UnwindSafe, RefUnwindSafe);
     // A cell may move to another thread but not be shared: enough for a channel.
     assert_impl_all!(Sender<core::cell::Cell<u64>>: Send);
     assert_not_impl_any!(Sender<u64>: Sync, Clone);

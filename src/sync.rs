@@ -10,7 +10,7 @@ compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that n
 #[cfg(not(ringmail_loom))]
 #[allow(clippy::disallowed_types, reason = "the one file that may name them")]
 mod imp {
-    pub(crate) use alloc::sync::Arc;
+    pub(crate) use crate::ring::arc::Arc;
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
@@ -18,6 +18,11 @@ mod imp {
     pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32};
     #[cfg(feature = "std")]
     pub(crate) use std::{sync::Mutex, thread::yield_now};
+
+    /// A first owner of `value`, if there is memory.
+    pub(crate) fn share<T>(value: T) -> Result<Arc<T>, crate::error::BuildError> {
+        Arc::try_new(value)
+    }
 
     /// A cell that both sides of a ring may reach. Same closure interface as loom's, so that a model sees every access.
     #[repr(transparent)]
@@ -43,6 +48,11 @@ mod imp {
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Mutex};
     pub(crate) use loom::thread::yield_now;
+
+    /// A model has memory.
+    pub(crate) fn share<T>(value: T) -> Result<Arc<T>, crate::error::BuildError> {
+        Ok(Arc::new(value))
+    }
 }
 
 pub(crate) use imp::*;

@@ -3,12 +3,12 @@
 mod support;
 
 use ringmail::spsc::{Builder, Receiver, Sender};
-use ringmail::{Barrier, BuildError, RecvError, SendError, fan_in, mesh, mpsc, spsc};
+use ringmail::{Barrier, BuildError, RecvError, SendError, Shape, fan_in, mesh, mpsc, spsc};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use support::{Wakes, ends, let_it_sleep};
+use support::{Wakes, ends, let_it_sleep, panics};
 
 /// A runtime of one task on one thread.
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -379,4 +379,82 @@ fn after_128_ready_polls_a_future_lets_other_tasks_go_first() {
     let all = [receives, sends, mpsc_receives, mpsc_sends, fan_in_receives, mesh_receives];
     assert_eq!(all, [128; 6]);
     assert_eq!(wakes.count(), all.len(), "each woke its task");
+}
+
+/// Another poll would take another message, and tell none that it did.
+#[test]
+fn a_future_that_was_ready_is_not_polled_again() {
+    fn receives<S: Shape>((mut tx, mut rx): (ringmail::Sender<u32, S>, ringmail::Receiver<u32, S>)) {
+        assert_eq!(tx.try_send_slice(&[1, 2]), Ok(2));
+        let mut receive = rx.recv_async();
+        assert_eq!(poll(&mut receive, Waker::noop()), Poll::Ready(Ok(1)));
+        panics(|| poll(&mut receive, Waker::noop()));
+        drop(receive);
+        assert_eq!(rx.try_recv(), Ok(2), "it took no other");
+        // One that was pending before.
+        let mut receive = rx.recv_async();
+        assert!(poll(&mut receive, Waker::noop()).is_pending());
+        assert_eq!(tx.try_send_slice(&[3, 4]), Ok(2));
+        assert_eq!(poll(&mut receive, Waker::noop()), Poll::Ready(Ok(3)));
+        panics(|| poll(&mut receive, Waker::noop()));
+        drop(receive);
+        assert_eq!(rx.try_recv(), Ok(4));
+        let mut send = tx.send_async(5);
+        assert_eq!(poll(&mut send, Waker::noop()), Poll::Ready(Ok(())));
+        panics(|| poll(&mut send, Waker::noop()));
+        drop(send);
+        drop(tx);
+        assert_eq!(rx.try_recv(), Ok(5));
+        // And one that told the end.
+        let mut receive = rx.recv_async();
+        assert_eq!(poll(&mut receive, Waker::noop()), Poll::Ready(Err(RecvError)));
+        panics(|| poll(&mut receive, Waker::noop()));
+    }
+    receives(ringmail::spsc::channel(4).unwrap());
+    receives(ringmail::mpsc::channel(4).unwrap());
+    receives(ringmail::fan_in::channel(4).unwrap());
+}
+
+#[test]
+fn a_future_of_a_mesh_that_was_ready_is_not_polled_again() {
+    let mut seats = mesh::Builder::new().shards(2).build::<u32>().unwrap().into_iter();
+    let [mut me, mut peer] = [(), ()].map(|()| seats.next().unwrap().join().unwrap());
+    assert!(peer.try_send_to(0, 1).is_ok() && peer.try_send_to(0, 2).is_ok());
+    let mut receive = me.recv_async();
+    assert_eq!(poll(&mut receive, Waker::noop()), Poll::Ready(Ok((1, 1))));
+    panics(|| poll(&mut receive, Waker::noop()));
+    drop(receive);
+    assert_eq!(me.try_recv(), Ok((1, 2)));
+}
+
+/// A reply is of one answer, and says that it was taken.
+#[test]
+fn a_reply_that_was_ready_says_so_when_it_is_polled_again() {
+    let mut seats = mesh::Builder::new().shards(2).build_calls::<u32, u32>(2).unwrap().into_iter();
+    let [mut me, mut peer] = [(), ()].map(|()| seats.next().unwrap().join().unwrap());
+    let (mut first, second) = (me.try_call(1, 1).unwrap(), me.try_call(1, 2).unwrap());
+    peer.poll(2, |_, _, n, token| token.answer(n));
+    me.poll(2, |_, _, _, _| ());
+    assert_eq!(poll(&mut first, Waker::noop()), Poll::Ready(Ok(1)));
+    for _ in 0..2 {
+        assert_eq!(poll(&mut first, Waker::noop()), Poll::Ready(Err(mesh::call::CallError::Taken)));
+    }
+    assert_eq!(second.try_take().unwrap(), Ok(2));
+}
+
+#[cfg(feature = "futures")]
+#[test]
+fn a_future_says_whether_it_is_over() {
+    use futures_core::FusedFuture;
+    let (mut tx, mut rx) = channel(1).unwrap();
+    let (mut send, mut receive) = (tx.send_async(1), rx.recv_async());
+    assert!(!send.is_terminated() && !receive.is_terminated());
+    assert!(poll(&mut receive, Waker::noop()).is_pending() && !receive.is_terminated());
+    assert!(poll(&mut send, Waker::noop()).is_ready() && send.is_terminated());
+    assert!(poll(&mut receive, Waker::noop()).is_ready() && receive.is_terminated());
+    drop(receive);
+    drop(send);
+    tx.try_send(2).unwrap();
+    let mut send = tx.send_async(3);
+    assert!(poll(&mut send, Waker::noop()).is_pending() && !send.is_terminated());
 }

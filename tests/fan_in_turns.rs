@@ -3,8 +3,8 @@
 mod support;
 mod tasks;
 
-use ringmail::TryRecvError;
 use ringmail::fan_in::{Builder, LaneOptions, Receiver, Sender, channel};
+use ringmail::{Shape, TryRecvError};
 use support::{Counted, Ledger, panics};
 
 /// A channel with one lane more a set of options, each filled with its own number.
@@ -175,6 +175,68 @@ fn a_chunk_is_of_one_lane_and_no_longer_than_its_turn() {
         assert_eq!(rx.read_chunk(99).unwrap().into_iter().collect::<Vec<_>>(), [lane; 3], "what was left of the turn");
     }
     assert_eq!(rx.read_chunk(1).unwrap_err(), TryRecvError::Empty);
+}
+
+/// Each verb that looks at one message, or takes one, before the others are sent.
+#[test]
+fn a_chunk_sees_what_came_since_the_last_look_on_every_channel() {
+    fn sees<S: Shape>(make: impl Fn() -> (ringmail::Sender<u32, S>, ringmail::Receiver<u32, S>)) {
+        type Look<S> = fn(&mut ringmail::Receiver<u32, S>);
+        let looks: [(Look<S>, usize); 8] = [
+            (|rx| assert_eq!(rx.peek(), Ok(&0)), 20),
+            (|rx| rx.read_chunk(1).unwrap().commit(0), 20),
+            (|rx| assert_eq!(rx.read_chunk(64).unwrap().len(), 2), 20),
+            (|rx| assert_eq!(rx.try_recv(), Ok(0)), 19),
+            (|rx| assert_eq!(rx.try_iter().next(), Some(0)), 19),
+            (|rx| assert_eq!(rx.iter().next(), Some(0)), 19),
+            (|rx| assert_eq!(rx.drain(1, drop), 1), 19),
+            (|rx| assert_eq!(rx.try_recv_many(&mut Vec::new(), 1), Ok(1)), 19),
+        ];
+        for (look, left) in looks {
+            let (mut tx, mut rx) = make();
+            assert_eq!(tx.try_send_slice(&[0, 1]), Ok(2));
+            look(&mut rx);
+            assert_eq!(tx.try_send_slice(&[2; 18]), Ok(18));
+            let chunk = rx.read_chunk(64).unwrap();
+            assert_eq!((chunk.len(), chunk.iter().count()), (left, left));
+            chunk.commit_all();
+            assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        }
+    }
+    sees(|| ringmail::spsc::Builder::new(64).start_at((1 << 63) - 5).build().unwrap());
+    sees(|| ringmail::mpsc::Builder::new(64).start_at((1 << 63) - 5).build().unwrap());
+    sees(|| Builder::new(64).start_at((1 << 63) - 5).build().unwrap());
+    sees(|| Builder::new(64).start_at((1 << 63) - 5).budget(u32::MAX).build().unwrap());
+}
+
+#[test]
+fn what_came_since_the_last_look_makes_no_turn_longer_than_the_budget() {
+    let (mut tx, mut rx) = Builder::new(64).budget(8).build().unwrap();
+    let mut other = tx.lane().unwrap();
+    assert!(tx.try_send(0).is_ok());
+    assert_eq!(rx.peek(), Ok(&0));
+    assert_eq!((tx.try_send_slice(&[0; 40]), other.try_send(1)), (Ok(40), Ok(())));
+    let chunk = rx.read_chunk(3).unwrap();
+    assert_eq!(chunk.len(), 3);
+    chunk.commit(1);
+    let chunk = rx.read_chunk(64).unwrap();
+    assert_eq!(chunk.into_iter().collect::<Vec<_>>(), [0; 7], "one of eight was taken already");
+    assert_eq!(rx.read_chunk(64).unwrap().into_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!(rx.read_chunk(64).unwrap().len(), 8);
+    let mut buffer = Vec::new();
+    assert_eq!(rx.try_recv_many(&mut buffer, 64), Ok(33));
+    assert_eq!(buffer, [0; 33]);
+}
+
+/// The weight and the budget are as large as they can be.
+#[test]
+fn the_longest_turn_gives_all_there_is() {
+    let (tx, mut rx) = Builder::new(64).start_at((1 << 63) - 5).budget(u32::MAX).build().unwrap();
+    let mut lane = tx.lane_with(LaneOptions::new().weight(u32::MAX)).unwrap();
+    assert!(lane.try_send(0).is_ok());
+    assert_eq!(rx.peek(), Ok(&0));
+    assert_eq!(lane.try_send_slice(&[0; 40]), Ok(40));
+    assert_eq!(rx.read_chunk(64).unwrap().len(), 41);
 }
 
 #[test]

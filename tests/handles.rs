@@ -2,6 +2,8 @@
 
 use ringmail::spsc::{Builder, channel};
 use ringmail::{BuildError, TryRecvError, TrySendError};
+use std::cell::Cell;
+use std::panic::catch_unwind;
 
 /// Both slices of a chunk, joined.
 fn joined<T: Copy>((first, second): (&[T], &[T])) -> Vec<T> {
@@ -300,4 +302,33 @@ fn handles_say_what_they_are_without_asking_the_message() {
     let (mut tx, _rx) = channel::<Mute>(3).unwrap();
     assert_eq!(format!("{:?}", tx.try_reserve(2).unwrap()), "WriteChunk { len: 0, capacity: 2 }");
     assert!(format!("{:?}", Builder::new(3)).contains("capacity: 3"));
+}
+
+/// As those of `std` and crossbeam: no `AssertUnwindSafe` around a handle, whatever its messages are.
+#[test]
+fn handles_are_carried_through_code_that_panics_and_used_after() {
+    fn carried<S: ringmail::Shape>(
+        (mut tx, mut rx): (ringmail::Sender<Cell<u32>, S>, ringmail::Receiver<Cell<u32>, S>),
+    ) {
+        assert!(tx.try_send(Cell::new(1)).is_ok() && tx.try_send(Cell::new(2)).is_ok());
+        // By reference, and by value.
+        assert!(catch_unwind(|| assert_ne!((tx.len(), rx.len()), (2, 2))).is_err());
+        let slot = std::sync::Mutex::new(Some((tx, rx)));
+        let panics = catch_unwind(|| {
+            let mut guard = slot.lock().unwrap();
+            let (_, rx) = guard.as_mut().unwrap();
+            rx.drain(2, |message| assert_ne!(message.get(), 1));
+        });
+        assert!(panics.is_err());
+        (tx, rx) = slot.into_inner().unwrap_or_else(|e| e.into_inner()).unwrap();
+        assert_eq!(rx.try_recv().map(Cell::into_inner), Ok(2));
+        let moved = catch_unwind(move || {
+            assert!(tx.try_send(Cell::new(3)).is_ok());
+            rx.try_recv().map(Cell::into_inner)
+        });
+        assert_eq!(moved.unwrap(), Ok(3));
+    }
+    carried(channel(4).unwrap());
+    carried(ringmail::mpsc::channel(4).unwrap());
+    carried(ringmail::fan_in::channel(4).unwrap());
 }

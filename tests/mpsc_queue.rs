@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use support::{Wakes, ends, let_it_sleep};
+use support::{Wakes, ends, let_it_sleep, until};
 use tasks::{block_on, leak_pending, poll};
 
 /// A channel for one message that is full. Fenced, because wakes are counted here.
@@ -188,7 +188,7 @@ fn a_leaked_future_does_not_stop_others_while_the_receiver_only_polls() {
         leak_pending(tx.send_async(9), Waker::noop());
         let behind = [1, 2].map(|value| blocked(&next, value));
         let mut seen = Vec::new();
-        support::until(|| {
+        until(|| {
             seen.extend(rx.try_recv());
             seen.len() == 3
         });
@@ -262,7 +262,7 @@ fn a_future_that_is_called_up_and_dropped_passes_the_call_on() {
         assert!(poll(&mut quitter, &waker).is_pending());
         let behind = blocked(&third, 2);
         let receiver = thread::spawn(move || (rx.recv(), rx.recv()));
-        support::until(|| called.count() != 0);
+        until(|| called.count() != 0);
         let_it_sleep();
         drop(quitter);
         assert_eq!(receiver.join().unwrap(), (Ok(0), Ok(2)));
@@ -301,6 +301,76 @@ fn a_receiver_on_a_bell_of_its_own_calls_up() {
         sender.join().unwrap();
         assert_eq!(rx.try_recv(), Ok(2));
     });
+}
+
+/// By a question that calls up nothing by itself, on a bell that serves other channels too.
+#[test]
+fn a_receiver_that_arms_a_bell_calls_up() {
+    ends(|| {
+        let bell = Bell::new();
+        let (_quiet_tx, _quiet_rx) = Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let (gone_tx, gone_rx) = Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let (mut tx, mut rx) = Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        drop((gone_tx, gone_rx));
+        tx.try_send(0).unwrap();
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(poll(&mut stuck, Waker::noop()).is_pending());
+        let sender = blocked(&other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        // One message may be on its way already.
+        let there = || (1..).contains(&rx.len());
+        let armed = bell.arm().confirm(there);
+        until(there);
+        assert!(armed.is_none_or(|armed| !armed.is_quiet()), "its message rings the bell");
+        sender.join().unwrap();
+        assert_eq!(rx.try_recv(), Ok(2));
+    });
+}
+
+#[test]
+fn a_receiver_that_polls_by_asking_alone_lets_those_behind_a_future_go() {
+    ends(|| {
+        let (mut tx, mut rx) = full();
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(poll(&mut stuck, Waker::noop()).is_pending());
+        let sender = blocked(&other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        until(|| !rx.is_empty());
+        sender.join().unwrap();
+        assert_eq!(rx.try_recv(), Ok(2));
+    });
+}
+
+/// With no future in front the question is a look.
+#[test]
+fn asking_whether_there_is_a_message_wakes_no_thread_that_waits() {
+    let (mut tx, mut rx) = full();
+    let mut other = tx.clone();
+    let (wakes, waker) = Wakes::new();
+    let mut first = tx.send_async(1);
+    assert!(poll(&mut first, &waker).is_pending());
+    let (behind, its_waker) = Wakes::new();
+    let mut second = other.send_async(2);
+    assert!(poll(&mut second, &its_waker).is_pending());
+    for _ in 0..1000 {
+        assert!(!rx.is_empty());
+    }
+    assert_eq!((wakes.count(), behind.count()), (0, 0), "there is a message");
+    assert_eq!(rx.try_recv(), Ok(0));
+    let woken = wakes.count();
+    for _ in 0..1000 {
+        assert!(rx.is_empty());
+    }
+    assert_eq!((wakes.count(), behind.count()), (woken, 1), "called up once");
+    assert!(poll(&mut first, &waker).is_ready());
+    drop((first, second));
+    assert_eq!(rx.try_recv(), Ok(1));
+    for _ in 0..1000 {
+        assert!(rx.is_empty());
+    }
+    assert_eq!(behind.count(), 1, "nobody waits");
 }
 
 /// The receiver takes the message and goes to sleep while its sender is still on the way out of the queue, held up by the very wake.

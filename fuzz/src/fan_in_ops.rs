@@ -362,6 +362,7 @@ impl<T: Payload> World<T> {
         };
         // All of one lane, and of one turn.
         let at = self.owner(first);
+        self.wants(n);
         self.comes_from(at);
         let len = self.lanes[at].queue.len().min(n).min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let ids: Vec<u64> = self.lanes[at].queue.iter().copied().take(len).collect();
@@ -417,6 +418,7 @@ impl<T: Payload> World<T> {
                 let all: usize = self.lanes.iter().map(|lane| lane.queue.len()).sum();
                 assert_eq!((n, buffer.len()), (all.min(limit), n));
                 assert!(n > 0 || limit == 0);
+                self.wants(n);
                 // What was there: it does not look for more.
                 self.received(buffer.iter().map(Payload::id));
             }
@@ -434,6 +436,7 @@ impl<T: Payload> World<T> {
         self.sees();
         let all: usize = self.lanes.iter().map(|lane| lane.queue.len()).sum();
         assert_eq!((n, seen.len()), (all.min(max), n));
+        self.wants(n);
         self.received(seen);
         if n == 0 && max > 0 {
             self.nothing();

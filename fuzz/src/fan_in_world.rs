@@ -53,6 +53,8 @@ pub struct World<T: Payload> {
     /// Whose turn it is, and how many more messages it brings.
     turn: Option<usize>,
     pub left: u64,
+    /// How many it may bring at most, if more are found in time.
+    most: u64,
     pub leaked: BTreeSet<u64>,
     pub sleeps: bool,
 }
@@ -86,6 +88,7 @@ impl<T: Payload> World<T> {
             budget: u64::from(budget.max(1)) + wrong.budget,
             turn: None,
             left: 0,
+            most: 0,
             leaked: BTreeSet::new(),
             sleeps,
         };
@@ -195,7 +198,14 @@ impl<T: Payload> World<T> {
         }
         // A turn is what the lane has when it begins, up to the budget.
         let most = self.budget.saturating_mul(self.lanes[at].weight);
-        (self.turn, self.left) = (Some(at), most.min(self.lanes[at].queue.len() as u64));
+        (self.turn, self.left, self.most) = (Some(at), most.min(self.lanes[at].queue.len() as u64), most);
+    }
+
+    /// A verb wants so many messages: if the turn was to bring fewer, what has come since belongs to it, up to the budget.
+    pub fn wants(&mut self, n: usize) {
+        if let Some(at) = self.goes_on().filter(|_| self.left < n as u64) {
+            self.left = self.most.min(self.lanes[at].queue.len() as u64);
+        }
     }
 
     /// The receiver looks for the next turn.
@@ -220,7 +230,7 @@ impl<T: Payload> World<T> {
         self.comes_from(at);
         assert_eq!(self.lanes[at].queue.pop_front(), Some(id), "order within the lane");
         self.lanes[at].lag += 1;
-        self.left -= 1;
+        (self.left, self.most) = (self.left - 1, self.most - 1);
         self.received += 1;
     }
 

@@ -63,6 +63,9 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::SenderCloseRings => &["wait::a_dropped_sender_wakes_the_receiver"],
         Site::ReceiverCloseRings => &["wait::a_closed_receiver_wakes_the_sender"],
         Site::PublishStamp | Site::ObserveStamp => &["mpsc::each_senders_messages_stay_in_order"],
+        Site::GiveUpShare => &["share::the_last_owner_has_seen_what_the_others_did"],
+        Site::TakeLastShare => &["share::the_last_owner_has_seen_what_the_others_did"],
+        Site::SoleShare => &["share::an_owner_that_is_alone_has_seen_what_the_others_did"],
         Site::FreeHead | Site::FindHead => &["mpsc::a_place_is_reused_after_it_is_read"],
         Site::ClaimTail | Site::ObserveClaim => &["mpsc::full_is_never_answered_from_an_old_tail"],
         Site::StaleTail => &["mpsc::full_is_never_answered_from_an_old_tail"],
@@ -81,7 +84,10 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::CallUpIdle => &["queue::a_receiver_that_spins_calls_up"],
         Site::CallOne => &["queue::the_last_of_three_futures_comes"],
         Site::LeftLooks => &["queue::a_front_that_sends_before_a_future"],
-        Site::EmptyCallsUp => &["queue::a_receiver_on_its_own_bell_calls_up"],
+        Site::EmptyCallsUp => &["queue::a_receiver_that_only_asks_calls_up"],
+        Site::BellCallsUp => {
+            &["queue::a_receiver_on_its_own_bell_calls_up", "queue::a_receiver_on_an_armed_bell_calls_up"]
+        }
         Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PutOnPile | Site::TakePile => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]

@@ -87,9 +87,6 @@ impl<S: Shape> Builder<S> {
 
     /// The bell that rings when there are messages, instead of one of the receiver's own.
     ///
-    /// Before a sleep on it ask [`is_empty`](super::Receiver::is_empty), as here: on `mpsc` that also wakes senders that may go on and do not
-    /// know it.
-    ///
     /// ```
     /// use ringmail::{spsc, wait::Bell};
     /// let bell = Bell::new();

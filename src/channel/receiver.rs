@@ -7,6 +7,7 @@ use crate::ring::layout::Stats;
 use crate::wait::Side;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// The receiving half of a channel. Dropping it closes the channel and drops what is in it, also what is accepted at that very moment; if its
 /// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
@@ -146,10 +147,15 @@ impl<T, S: Shape> Receiver<T, S> {
         self.end.len()
     }
 
-    /// Whether there was no message a moment ago. A channel with messages keeps them until this handle receives. `false` too for a
-    /// lane that was just opened and not looked at yet.
+    /// Whether [`len`](Receiver::len) was 0 a moment ago, and no lane was opened that was not looked at yet.
     ///
-    /// If it is empty and a future waits first for room on an `mpsc` ring, this wakes those behind it, and takes their lock for that.
+    /// `true`: a receive at that moment would have found nothing. `false` does not promise a message: on an `mpsc` ring the next place may be
+    /// claimed and hold none yet, or have been given up, and a lane may be new; [`try_recv`](Receiver::try_recv) then says `Empty`. Where
+    /// neither is so, the messages stay until this handle receives.
+    ///
+    /// Wait-free: it reads a few words and takes no lock. One exception: if it is `true` and a *future* waits first for room on an `mpsc` ring,
+    /// one that may never be polled again, it wakes those that wait behind it, as [`try_recv`](Receiver::try_recv) does now and then; if their
+    /// lock is taken it leaves that.
     pub fn is_empty(&self) -> bool {
         self.end.is_empty()
     }
@@ -196,6 +202,10 @@ impl<E: RecvEnd> Drop for Free<'_, E> {
         self.0.free();
     }
 }
+
+// A panic of the user's code, in a closure, a waker or a value's `drop`, leaves the channel usable.
+impl<T, S: Shape> UnwindSafe for Receiver<T, S> {}
+impl<T, S: Shape> RefUnwindSafe for Receiver<T, S> {}
 
 // Nothing of it is ever pinned.
 impl<T, S: Shape> Unpin for Receiver<T, S> {}

@@ -28,6 +28,11 @@ pub(crate) trait Senders {
     #[cfg(feature = "std")]
     fn before_sleep(&self) {}
 
+    /// Somebody asked, and there was no message. Never waits.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn found_empty(&self) {}
+
     /// Wakes those that the bell does not: nothing more is accepted.
     fn call_all(&self) {}
 }
@@ -238,10 +243,10 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
 
     fn is_empty(&self) -> bool {
         let empty = self.ring.len() == 0;
-        // Whoever waits on a bell of the user's asks this last before the sleep, see `Bell`.
+        // A receiver may poll by this alone.
         #[cfg(feature = "std")]
         if empty && !mutant!(EmptyCallsUp) {
-            self.senders.before_sleep();
+            self.senders.found_empty();
         }
         empty
     }

@@ -8,6 +8,7 @@ use crate::ring::layout::Stats;
 use crate::wait::Side;
 use crate::wait::guard::Panics;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
 pub struct Sender<T, S: Shape> {
@@ -166,6 +167,10 @@ impl<T, S: SingleWriter> Sender<T, S> {
         Ok(WriteChunk::new(S::writer(&mut self.end)))
     }
 }
+
+// A panic of the user's code, in an iterator, a waker or a value's `drop`, leaves the channel usable.
+impl<T, S: Shape> UnwindSafe for Sender<T, S> {}
+impl<T, S: Shape> RefUnwindSafe for Sender<T, S> {}
 
 // Nothing of it is ever pinned.
 impl<T, S: Shape> Unpin for Sender<T, S> {}

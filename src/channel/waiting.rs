@@ -2,6 +2,7 @@
 
 use super::{Receiver, RecvEnd, SendEnd, Sender, Shape, SingleWriter};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use crate::lend::lend;
 use crate::ring::ends::Writer;
 use crate::wait::{Deadline, Look, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
@@ -178,15 +179,16 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// # Errors
     /// The channel is closed; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
-        let mut values = values.into_iter().fuse();
-        let mut sent = 0;
-        loop {
-            sent += self.try_send_iter(&mut values).unwrap_or(0);
-            // The ring is full or closed, or there is no next item.
-            let Some(value) = values.next() else { return Ok(sent) };
-            self.send(value)?;
-            sent += 1;
-        }
+        lend(values.into_iter().fuse(), |values| {
+            let mut sent = 0;
+            loop {
+                sent += self.try_send_iter(values).unwrap_or(0);
+                // The ring is full or closed, or there is no next item.
+                let Some(value) = values.next() else { return Ok(sent) };
+                self.send(value)?;
+                sent += 1;
+            }
+        })
     }
 
     /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.
@@ -292,7 +294,7 @@ impl<T, S: Shape> Receiver<T, S> {
     /// ```
     #[inline]
     pub fn recv_async(&mut self) -> RecvFuture<'_, T, S> {
-        RecvFuture { rx: self, waits: false }
+        RecvFuture { rx: self, waits: false, done: false }
     }
 
     /// Takes the next message, or arranges for one wake of the context's task when there is one.
@@ -450,16 +452,36 @@ pub struct RecvFuture<'a, T, S: Shape> {
     rx: &'a mut Receiver<T, S>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
     waits: bool,
+    /// Whether it has given its answer. Another poll would take another message.
+    done: bool,
 }
 
 impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
     type Output = Result<T, RecvError>;
 
+    /// # Panics
+    /// If polled again after it was ready, like every future made by `async`.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.done, "a receive was polled after it was ready");
         let poll = self.rx.poll_recv(cx);
         self.waits = poll.is_pending();
+        self.done = !self.waits;
         poll
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T, S: Shape> futures_core::FusedFuture for SendFuture<'_, T, S> {
+    fn is_terminated(&self) -> bool {
+        self.value.is_none()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T, S: Shape> futures_core::FusedFuture for RecvFuture<'_, T, S> {
+    fn is_terminated(&self) -> bool {
+        self.done
     }
 }
 

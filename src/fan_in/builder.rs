@@ -5,7 +5,7 @@ use super::registry::{LaneOptions, Options, Registry};
 use super::{FanIn, Receiver, Sender, tx};
 use crate::channel;
 use crate::error::BuildError;
-use crate::sync::Arc;
+use crate::sync::{Arc, share};
 #[cfg(feature = "std")]
 use crate::wait::{Bell, Side};
 
@@ -36,7 +36,7 @@ impl Builder {
     /// Capacity 0 or above 2^30, or no memory.
     pub fn build<T>(self) -> Result<(Sender<T>, Receiver<T>), BuildError> {
         #[cfg(feature = "std")]
-        let bell = self.receiver_bell.unwrap_or_else(|| Bell::own(self.barrier));
+        let bell = self.receiver_bell.map_or_else(|| Bell::own(self.barrier), Ok)?;
         #[cfg(not(feature = "std"))]
         let bell = crate::wait::Bell;
         let options = Options {
@@ -47,15 +47,17 @@ impl Builder {
             #[cfg(feature = "std")]
             barrier: self.barrier,
         };
-        let registry = Arc::new(Registry::new(bell.clone(), options));
+        let registry = share(Registry::new(bell.clone(), options))?;
+        let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.turn))?;
+        #[cfg(feature = "std")]
+        let side = Side::try_new(bell, self.receiver_wait)?;
         let tx = tx::first(&registry, LaneOptions::new())?;
-        let mut lanes = Lanes::new(registry, u64::from(self.turn));
         lanes.adopt();
         let rx = Receiver {
             end: lanes,
             closed: false,
             #[cfg(feature = "std")]
-            side: Side::new(bell, self.receiver_wait),
+            side,
         };
         Ok((tx, rx))
     }

@@ -3,13 +3,22 @@
 use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RecvEnd;
 use crate::channel::rx::{Next, refuse};
+use crate::error::BuildError;
 use crate::ring::backing::Heap;
+use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
+use crate::room::room;
 use crate::sync::Arc;
 use crate::wait::Bell;
 use crate::wait::guard::{Panics, each};
 use alloc::vec::Vec;
+
+/// Lanes whose places in the table are not worth giving back.
+const FEW: usize = 8;
+
+/// Most messages of a turn: distances between positions stay below half of their range.
+const LONGEST_TURN: u64 = 1 << 62;
 
 /// The reading ends of all lanes.
 pub(crate) struct Lanes<T> {
@@ -18,6 +27,8 @@ pub(crate) struct Lanes<T> {
     classes: Vec<Class>,
     /// Whose turn it is: as long as it has messages that it has seen.
     current: usize,
+    /// Where that turn began.
+    from: Position,
     /// The lane of the last turn, whatever has become of it.
     last: Option<LaneId>,
     budget: u64,
@@ -43,11 +54,13 @@ struct Class {
 }
 
 impl<T> Lanes<T> {
-    pub(super) fn new(registry: Arc<Registry<T>>, budget: u64) -> Self {
-        Self {
-            lanes: Vec::new(),
-            classes: Vec::new(),
+    /// With room for a lane.
+    pub(super) fn new(registry: Arc<Registry<T>>, budget: u64) -> Result<Self, BuildError> {
+        Ok(Self {
+            lanes: room(1)?,
+            classes: room(1)?,
             current: 0,
+            from: Position::new(0),
             last: None,
             budget,
             some_ended: false,
@@ -56,7 +69,7 @@ impl<T> Lanes<T> {
             closed: false,
             past: Stats::default(),
             registry,
-        }
+        })
     }
 
     /// The lane whose turn it is, if its turn has messages left.
@@ -81,9 +94,9 @@ impl<T> Lanes<T> {
                 if !lane.end.ring.stirs() {
                     continue;
                 }
-                // A turn is what the lane sees of its messages.
+                // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
                 if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
-                    (self.current, self.last) = (class.last, Some(lane.id));
+                    (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
                     return true;
                 }
                 self.some_ended |= lane.end.is_over();
@@ -101,9 +114,8 @@ impl<T> Lanes<T> {
     #[cold]
     pub(super) fn adopt(&mut self) {
         // The last one opened comes first off the pile.
-        let mut opened: Vec<_> = self.registry.opened.take_all().collect();
         let mut panics = Panics::new();
-        while let Some(mut lane) = opened.pop() {
+        for mut lane in self.registry.opened.take_all().reversed() {
             if self.closed {
                 panics.catch(|| lane.end.close(&self.registry.receiver));
             }
@@ -151,7 +163,20 @@ impl<T> Lanes<T> {
             // A waker that its sender left may panic.
             panics.catch(|| self.registry.give_back(lane));
         }
+        self.registry.trim();
+        self.narrow();
         panics.go_on();
+    }
+
+    /// Frees the table's memory that was for more lanes: it keeps twice what it needs, once that is less than a quarter of what it has.
+    fn narrow(&mut self) {
+        let needed = self.lanes.len().max(FEW);
+        let mut fewer = Vec::new();
+        // Not `shrink_to`: without memory for the move that ends the process.
+        if self.lanes.capacity() / 4 >= needed && fewer.try_reserve_exact(2 * needed).is_ok() {
+            fewer.append(&mut self.lanes);
+            self.lanes = fewer;
+        }
     }
 
     /// The lane of the message that was taken last, or is to be taken next.
@@ -228,7 +253,12 @@ impl<T> RecvEnd for Lanes<T> {
         if wanted == 0 || !self.find() {
             return 0;
         }
-        self.lanes[self.current].end.ring.seen().min(wanted)
+        let lane = &mut self.lanes[self.current];
+        if lane.end.ring.seen() < wanted {
+            let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
+            lane.end.ring.look_until(self.from.plus(most));
+        }
+        lane.end.ring.seen().min(wanted)
     }
 
     #[inline(always)]

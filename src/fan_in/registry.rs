@@ -5,7 +5,7 @@ use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::cursor::Position;
 use crate::ring::order::{self, mutant};
-use crate::ring::pile::Pile;
+use crate::ring::pile::{Node, Pile, Taken};
 use crate::spsc::end::{Rx, Tx, ends};
 #[cfg(feature = "std")]
 use crate::sync::Mutex;
@@ -13,11 +13,10 @@ use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Bell;
 #[cfg(feature = "std")]
 use crate::wait::{Barrier, WaitStrategy};
-#[cfg(feature = "std")]
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use core::fmt;
 #[cfg(feature = "std")]
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 /// Which lane of a channel. No two lanes of a channel ever have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -97,12 +96,22 @@ pub(super) struct Lane<T> {
     pub(super) end: Rx<T>,
     pub(super) id: LaneId,
     pub(super) options: LaneOptions,
+    /// In what it is given back: made with it, so that the receiver allocates nothing for that.
+    spare: Box<Node<Spare<T>>>,
 }
 
 /// A lane's number and memory, for the next one.
-pub(super) struct Spare<T> {
-    pub(super) id: LaneId,
-    pub(super) memory: Option<Heap<T>>,
+struct Spare<T> {
+    id: LaneId,
+    /// None while it is in use, or if it was freed.
+    memory: Option<Heap<T>>,
+}
+
+/// What openers have collected.
+#[cfg(feature = "std")]
+struct Collected<T> {
+    spare: Taken<Spare<T>>,
+    bare: Taken<Spare<T>>,
 }
 
 /// What the handles of a channel share. Touched only when a lane opens or closes, but for one look of the receiver at the end of
@@ -110,11 +119,15 @@ pub(super) struct Spare<T> {
 pub(crate) struct Registry<T> {
     /// Opened, and not yet seen by the receiver.
     pub(super) opened: Pile<Lane<T>>,
-    /// Given back by the receiver.
+    /// Given back by the receiver, with memory.
     spare: Pile<Spare<T>>,
+    /// The same without: numbers.
+    bare: Pile<Spare<T>>,
     /// Those that openers have collected from there, one opener at a time: another would find none meanwhile, and make a lane too many.
     #[cfg(feature = "std")]
-    collected: Mutex<Vec<Spare<T>>>,
+    collected: Mutex<Collected<T>>,
+    /// Spares with memory. A hint.
+    kept: AtomicU64,
     /// Senders there are.
     alive: AtomicU64,
     /// 1 once the receiver accepts nothing more.
@@ -140,8 +153,10 @@ impl<T> Registry<T> {
         Self {
             opened: Pile::new(),
             spare: Pile::new(),
+            bare: Pile::new(),
             #[cfg(feature = "std")]
-            collected: Mutex::new(Vec::new()),
+            collected: Mutex::new(Collected { spare: Taken::nothing(), bare: Taken::nothing() }),
+            kept: AtomicU64::new(0),
             alive: AtomicU64::new(0),
             gone: AtomicU64::new(0),
             numbers: AtomicU64::new(0),
@@ -155,21 +170,26 @@ impl<T> Registry<T> {
         if self.is_gone() {
             return Err(BuildError::Disconnected);
         }
-        let spare = self.spare();
-        let memory = match spare.memory {
-            Some(memory) => memory,
+        let place = Node::place()?;
+        let mut spare = self.spare()?;
+        let memory = match spare.value.memory.take() {
+            Some(memory) => {
+                self.kept.fetch_sub(1, Ordering::Relaxed);
+                memory
+            }
             None => match Heap::new(self.options.capacity, Position::new(self.options.start)) {
                 Ok(memory) => memory,
                 Err(e) => {
-                    self.spare.put(Spare { memory: None, ..spare });
+                    self.bare.put(spare);
                     return Err(e);
                 }
             },
         };
+        let id = spare.value.id;
         let (mut tx, rx) = ends(memory, sender, self.receiver.clone());
         // Before the lane can be seen: a receiver that finds no sender and no lane believes that all is over.
         self.alive.fetch_add(1, Ordering::Relaxed);
-        self.opened.put(Lane { end: rx, id: spare.id, options });
+        self.opened.put(place.fill(Lane { end: rx, id, options, spare }));
         // A receiver that leaves says so, fences, then closes the lanes it finds. Either it finds this one or we see it gone.
         if !mutant!(OpenFence) {
             fence(Ordering::SeqCst);
@@ -179,42 +199,105 @@ impl<T> Registry<T> {
             self.leave();
             return Err(BuildError::Disconnected);
         }
-        Ok((tx, spare.id))
+        Ok((tx, id))
     }
 
     /// A number, and memory if some is at hand.
-    fn spare(&self) -> Spare<T> {
-        self.collect().unwrap_or_else(|| {
-            let index = self.numbers.fetch_add(1, Ordering::Relaxed) as u32;
-            Spare { id: LaneId { index, generation: 0 }, memory: None }
-        })
+    fn spare(&self) -> Result<Box<Node<Spare<T>>>, BuildError> {
+        if let Some(spare) = self.collect() {
+            return Ok(spare);
+        }
+        let place = Node::place()?;
+        let index = self.numbers.fetch_add(1, Ordering::Relaxed) as u32;
+        Ok(place.fill(Spare { id: LaneId { index, generation: 0 }, memory: None }))
     }
 
     #[cfg(feature = "std")]
-    fn collect(&self) -> Option<Spare<T>> {
-        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.spare.is_empty() {
-            collected.extend(self.spare.take_all());
+    fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
+        fn next<V>(taken: &mut Taken<V>, pile: &Pile<V>) -> Option<Box<Node<V>>> {
+            taken.next_node().or_else(|| {
+                if !pile.is_empty() {
+                    *taken = pile.take_all();
+                }
+                taken.next_node()
+            })
         }
-        collected.pop()
+        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        next(&mut collected.spare, &self.spare).or_else(|| next(&mut collected.bare, &self.bare))
     }
 
     /// Without a lock to wait for: two openers at once may make a lane more than there need be.
     #[cfg(not(feature = "std"))]
-    fn collect(&self) -> Option<Spare<T>> {
-        let mut spare = self.spare.take_all();
-        let first = spare.next()?;
-        spare.for_each(|other| self.spare.put(other));
-        Some(first)
+    fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
+        [&self.spare, &self.bare].into_iter().find_map(|pile| {
+            let mut taken = pile.take_all();
+            let first = taken.next_node();
+            while let Some(other) = taken.next_node() {
+                pile.put(other);
+            }
+            first
+        })
     }
 
     /// Takes back a lane that is drained and has no sender.
     pub(super) fn give_back(&self, lane: Lane<T>) {
-        let id = LaneId { generation: lane.id.generation.wrapping_add(1), ..lane.id };
-        let memory = lane.end.ring.backing().share();
-        drop(lane);
+        let Lane { end, mut spare, .. } = lane;
+        spare.value.id.generation = spare.value.id.generation.wrapping_add(1);
+        let memory = end.ring.backing().share();
+        drop(end);
         // Unless its sender is still on its way out: then the memory goes with it.
-        self.spare.put(Spare { id, memory: memory.renew() });
+        spare.value.memory = memory.renew().filter(|_| self.kept.load(Ordering::Relaxed) < self.worth_keeping());
+        if spare.value.memory.is_none() {
+            self.bare.put(spare);
+            return;
+        }
+        self.spare.put(spare);
+        self.kept.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Of how many lanes the memory is kept for others to come: as many as there are senders, and one.
+    fn worth_keeping(&self) -> u64 {
+        self.alive.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Frees memory that was worth keeping while there were more senders. To be called after lanes were given back.
+    pub(super) fn trim(&self) {
+        if self.kept.load(Ordering::Relaxed) <= 2 * self.worth_keeping() {
+            return;
+        }
+        #[cfg(feature = "std")]
+        {
+            // The receiver waits for no opener; what it leaves is for the next time.
+            let mut collected = match self.collected.try_lock() {
+                Ok(collected) => collected,
+                Err(TryLockError::Poisoned(e)) => e.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Taken::nothing()), Taken::nothing());
+            kept = self.keep(self.spare.take_all(), kept);
+            collected.spare = kept;
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            let mut kept = self.keep(self.spare.take_all(), Taken::nothing());
+            while let Some(spare) = kept.next_node() {
+                self.spare.put(spare);
+            }
+        }
+    }
+
+    /// Adds those of `spares` to `kept` that are worth keeping, and frees the memory of the others.
+    fn keep(&self, mut spares: Taken<Spare<T>>, mut kept: Taken<Spare<T>>) -> Taken<Spare<T>> {
+        while let Some(mut spare) = spares.next_node() {
+            if self.kept.load(Ordering::Relaxed) <= self.worth_keeping() {
+                kept.put_node(spare);
+                continue;
+            }
+            self.kept.fetch_sub(1, Ordering::Relaxed);
+            spare.value.memory = None;
+            self.bare.put(spare);
+        }
+        kept
     }
 
     /// A sender has closed its lane. Whether it was the last.

@@ -33,14 +33,17 @@ impl<T> Tx<T> {
 /// A sender of the channel.
 pub(super) fn first<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Result<Sender<T>, BuildError> {
     #[cfg(feature = "std")]
-    let bell = Bell::own(registry.options.barrier);
+    let bell = Bell::own(registry.options.barrier)?;
+    // First what may fail: a lane that was opened counts.
+    #[cfg(feature = "std")]
+    let side = Side::try_new(bell.clone(), registry.options.sender_wait)?;
     #[cfg(not(feature = "std"))]
     let bell = Bell;
-    let (lane, id) = registry.open(options, bell.clone())?;
+    let (lane, id) = registry.open(options, bell)?;
     Ok(crate::channel::Sender::<T, FanIn> {
         end: Tx { lane, id, registry: Arc::clone(registry), open: true },
         #[cfg(feature = "std")]
-        side: Side::new(bell, registry.options.sender_wait),
+        side,
     })
 }
 

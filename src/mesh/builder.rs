@@ -8,8 +8,9 @@ use super::outbox::Outbox;
 use super::seat::Seat;
 use crate::ring::backing::{Heap, check};
 use crate::ring::cursor::Position;
+use crate::room::{room, table};
 use crate::spsc::end::ends;
-use crate::sync::Arc;
+use crate::sync::{Arc, share};
 use crate::wait::{Barrier, Bell, Deadline, WaitStrategy};
 use alloc::vec::Vec;
 use core::fmt;
@@ -179,24 +180,28 @@ impl Builder {
             return Err(BuildError::TooManyShards { requested: shards, max: MAX_SHARDS });
         }
         check(self.capacity)?;
-        let roles = self.roles.unwrap_or_else(|| alloc::vec![Role::Both; shards]);
-        if roles.len() != shards {
+        if let Some(roles) = self.roles.as_ref().filter(|roles| roles.len() != shards) {
             return Err(BuildError::Roles { roles: roles.len(), shards });
         }
-        let bells: Vec<Bell> = (0..shards).map(|_| Bell::own(self.barrier)).collect();
-        let mut lanes: Vec<Lanes<T>> =
-            (0..shards).map(|_| Lanes { out: Outbox::new(shards), inbox: Inbox::new(shards, self.turn) }).collect();
-        for to in (0..shards).filter(|&to| roles[to].receives()) {
-            let senders: Vec<usize> = (0..shards).filter(|&from| from != to && roles[from].sends()).collect();
-            let memory = Heap::row(senders.len(), self.capacity, Position::new(self.start))?;
-            for (from, memory) in senders.into_iter().zip(memory) {
+        let role = |seat: usize| self.roles.as_ref().map_or(Role::Both, |roles| roles[seat]);
+        let peers = |seat, is: fn(Role) -> bool| (0..shards).filter(move |&peer| peer != seat && is(role(peer)));
+        let bells = table(shards, |_| Bell::own(self.barrier))?;
+        let mut lanes = table(shards, |seat| {
+            let to = if role(seat).sends() { peers(seat, Role::receives).count() } else { 0 };
+            let from = if role(seat).receives() { peers(seat, Role::sends).count() } else { 0 };
+            Ok(Lanes { out: Outbox::new(shards, to)?, inbox: Inbox::new(shards, from, self.turn)? })
+        })?;
+        for to in (0..shards).filter(|&to| role(to).receives()) {
+            let memory = Heap::row(peers(to, Role::sends).count(), self.capacity, Position::new(self.start))?;
+            for (from, memory) in peers(to, Role::sends).zip(memory) {
                 let (tx, rx) = ends(memory, bells[from].clone(), bells[to].clone());
                 lanes[from].out.add(to, tx);
                 lanes[to].inbox.add(from, rx);
             }
         }
-        let hub = Arc::new(Hub::new(bells.clone(), Deadline::after(self.join_deadline)));
-        let seat = |(id, (bell, lanes))| Seat {
+        let hub = share(Hub::new(&bells, Deadline::after(self.join_deadline))?)?;
+        let mut seats = room(shards)?;
+        seats.extend(bells.into_iter().zip(lanes).enumerate().map(|(id, (bell, lanes))| Seat {
             core: self.cores.as_ref().map(|cores| cores[id]),
             hub: Arc::clone(&hub),
             lanes: Some(lanes),
@@ -205,8 +210,8 @@ impl Builder {
             wait: self.wait,
             watch_after: self.watch_after,
             populate: self.populate,
-        };
-        Ok(bells.into_iter().zip(lanes).enumerate().map(seat).collect())
+        }));
+        Ok(seats)
     }
 }
 

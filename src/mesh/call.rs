@@ -123,8 +123,14 @@ enum Envelope<Req, Rep> {
 mod assertions {
     use super::{Endpoint, Reply, Seat, Token};
     use alloc::rc::Rc;
+    use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::{assert_impl_all, assert_not_impl_any};
 
+    type Any = core::cell::UnsafeCell<u64>;
+    assert_impl_all!(Seat<Any, Any>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Endpoint<Any, Any>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Reply<Any>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Token<Any>: UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Seat<u64, u64>: Send);
     assert_not_impl_any!(Seat<Rc<u64>, u64>: Send);
     assert_not_impl_any!(Seat<u64, Rc<u64>>: Send);

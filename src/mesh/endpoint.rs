@@ -12,6 +12,7 @@ use crate::wait::{Deadline, Side, TimedOut, WaitStrategy};
 use alloc::sync::Arc as Text;
 use core::fmt;
 use core::marker::PhantomData;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 
 /// A thread's own end of the mesh: a lane to each peer, a lane from each, and one bell for all of them.
@@ -215,6 +216,10 @@ impl<T> Drop for Endpoint<T> {
         self.lanes.close(self.side.bell());
     }
 }
+
+// A panic of the user's code, in a handler or a value's `drop`, leaves the endpoint usable.
+impl<T> UnwindSafe for Endpoint<T> {}
+impl<T> RefUnwindSafe for Endpoint<T> {}
 
 // Nothing of it is ever pinned.
 impl<T> Unpin for Endpoint<T> {}

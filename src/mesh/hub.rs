@@ -2,13 +2,14 @@
 //! finds a lane closed, and when one goes to sleep while seats are missing; never by a message.
 
 use super::error::{Gone, Why};
+use crate::error::BuildError;
 use crate::ring::order::mutant;
+use crate::room::slice;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::wait::guard::each;
 use crate::wait::{Bell, Deadline};
 use alloc::boxed::Box;
 use alloc::sync::Arc as Text;
-use alloc::vec::Vec;
 use std::sync::PoisonError;
 
 /// The shared part of a mesh.
@@ -42,10 +43,11 @@ pub(super) enum Standing {
 }
 
 impl Hub {
-    pub(super) fn new(bells: Vec<Bell>, until: Deadline) -> Self {
+    pub(super) fn new(bells: &[Bell], until: Deadline) -> Result<Self, BuildError> {
         let missing = AtomicU64::new(bells.len() as u64);
-        let place = |bell| Place { bell, standing: Mutex::new(Standing::Empty) };
-        Self { places: bells.into_iter().map(place).collect(), missing, given_up: AtomicU64::new(0), until }
+        let places =
+            slice(bells.len(), |seat| Place { bell: bells[seat].clone(), standing: Mutex::new(Standing::Empty) })?;
+        Ok(Self { places, missing, given_up: AtomicU64::new(0), until })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -3,8 +3,10 @@
 use super::lanes::{lane_at, no_lanes};
 use crate::channel::rx::Next;
 use crate::channel::{Free, RecvEnd};
+use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::spsc::Consumer;
+use crate::room::room;
 use crate::spsc::end::Rx;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -32,9 +34,10 @@ pub(super) struct InLane<T> {
 }
 
 impl<T> Inbox<T> {
-    pub(super) fn new(shards: usize, turn: u32) -> Self {
-        let turn = u64::from(turn.max(1));
-        Self { index: no_lanes(shards), lanes: Vec::new(), current: 0, turn, open: 0, ended: VecDeque::new() }
+    /// With room for `lanes`.
+    pub(super) fn new(shards: usize, lanes: usize, turn: u32) -> Result<Self, BuildError> {
+        let (index, lanes, turn) = (no_lanes(shards)?, room(lanes)?, u64::from(turn.max(1)));
+        Ok(Self { index, lanes, current: 0, turn, open: 0, ended: VecDeque::new() })
     }
 
     pub(super) fn add(&mut self, from: usize, end: Rx<T>) {

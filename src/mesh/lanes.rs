@@ -4,8 +4,10 @@ use super::inbox::Inbox;
 use super::outbox::Outbox;
 use crate::channel::SendEnd;
 use crate::channel::rx::refuse;
+use crate::error::BuildError;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
+use crate::room::slice;
 use crate::wait::Bell;
 use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
@@ -84,8 +86,8 @@ impl<T> Lanes<T> {
 }
 
 /// By peer: no lane yet.
-pub(super) fn no_lanes(shards: usize) -> Box<[u32]> {
-    core::iter::repeat_n(NONE, shards).collect()
+pub(super) fn no_lanes(shards: usize) -> Result<Box<[u32]>, BuildError> {
+    slice(shards, |_| NONE)
 }
 
 /// Where in a table made by [`no_lanes`] the lane of a peer is.

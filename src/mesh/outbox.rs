@@ -2,7 +2,9 @@
 
 use super::lanes::{lane_at, no_lanes};
 use crate::channel::SendEnd;
+use crate::error::BuildError;
 use crate::ring::ends::Writer;
+use crate::room::room;
 use crate::spsc::end::Tx;
 use crate::wait::guard::each;
 use alloc::boxed::Box;
@@ -29,8 +31,9 @@ pub(super) struct OutLane<T> {
 }
 
 impl<T> Outbox<T> {
-    pub(super) fn new(shards: usize) -> Self {
-        Self { index: no_lanes(shards), lanes: Vec::new(), full: Vec::new(), room: false }
+    /// With room for `lanes`.
+    pub(super) fn new(shards: usize, lanes: usize) -> Result<Self, BuildError> {
+        Ok(Self { index: no_lanes(shards)?, lanes: room(lanes)?, full: Vec::new(), room: false })
     }
 
     pub(super) fn add(&mut self, to: usize, end: Tx<T>) {

@@ -102,7 +102,7 @@ impl<T> Endpoint<T> {
     /// # Errors
     /// As [`Endpoint::recv`].
     pub fn recv_async(&mut self) -> RecvFuture<'_, T> {
-        RecvFuture { endpoint: self, waits: false }
+        RecvFuture { endpoint: self, waits: false, done: false }
     }
 
     /// Takes the next message, or arranges for the context's task to be woken when there is one.
@@ -210,16 +210,29 @@ pub struct RecvFuture<'a, T> {
     endpoint: &'a mut Endpoint<T>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
     waits: bool,
+    /// Whether it has given its answer. Another poll would take another message.
+    done: bool,
 }
 
 impl<T> Future for RecvFuture<'_, T> {
     type Output = Result<(usize, T), RecvError>;
 
+    /// # Panics
+    /// If polled again after it was ready, like every future made by `async`.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.done, "a receive was polled after it was ready");
         let poll = self.endpoint.poll_recv(cx);
         self.waits = poll.is_pending();
+        self.done = !self.waits;
         poll
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T> futures_core::FusedFuture for RecvFuture<'_, T> {
+    fn is_terminated(&self) -> bool {
+        self.done
     }
 }
 

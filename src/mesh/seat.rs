@@ -4,12 +4,14 @@ use super::Endpoint;
 use super::error::JoinError;
 use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
+use crate::lend::lend;
 use crate::sync::Arc;
 use crate::wait::guard::Panics;
 use crate::wait::{Bell, Side, WaitStrategy};
 use alloc::sync::Arc as Text;
 use core::any::Any;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::String;
 
@@ -79,7 +81,8 @@ pub(super) fn run_with<E, R>(
     poison: impl FnOnce(&mut E, Option<Text<str>>),
 ) -> R {
     match catch_unwind(AssertUnwindSafe(|| shard(&mut endpoint))) {
-        Ok(result) => result,
+        // What the endpoint has not received is dropped first, and may panic.
+        Ok(result) => lend(endpoint, |_| result),
         Err(payload) => {
             poison(&mut endpoint, message(&*payload));
             // The hooks of peers may panic, too: the shard's own panic goes on.
@@ -106,6 +109,10 @@ impl<T> Drop for Seat<T> {
         }
     }
 }
+
+// As its endpoint.
+impl<T> UnwindSafe for Seat<T> {}
+impl<T> RefUnwindSafe for Seat<T> {}
 
 impl<T> fmt::Debug for Seat<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

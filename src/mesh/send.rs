@@ -3,6 +3,7 @@
 use super::Endpoint;
 use super::error::{Gone, SendError, SendTimeoutError, TrySendError, Why};
 use crate::channel::SendEnd;
+use crate::lend::lend;
 use crate::ring::ends::Writer;
 use crate::wait::Deadline;
 use core::time::Duration;
@@ -66,7 +67,12 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// The peer takes nothing any more; the value comes back.
-    pub fn send_or_poll(&mut self, peer: usize, value: T, mut f: impl FnMut(usize, T)) -> Result<(), SendError<T>> {
+    pub fn send_or_poll(&mut self, peer: usize, value: T, f: impl FnMut(usize, T)) -> Result<(), SendError<T>> {
+        lend(f, |f| self.send_polling(peer, value, f))
+    }
+
+    #[inline(always)]
+    fn send_polling(&mut self, peer: usize, value: T, f: &mut impl FnMut(usize, T)) -> Result<(), SendError<T>> {
         let mut value = match self.push(peer, value) {
             Ok(()) => return Ok(()),
             Err(value) => value,
@@ -76,7 +82,7 @@ impl<T> Endpoint<T> {
             if self.lanes.out.lanes[at].end.ring.is_closed() {
                 return Err(self.gone(peer, value));
             }
-            if self.poll(BETWEEN, &mut f).received == 0 {
+            if self.poll(BETWEEN, &mut *f).received == 0 {
                 // For ever is not long: either of the two happens, or the peer goes.
                 let _ = self.wait(Deadline::NEVER, |lanes| lanes.out.lanes[at].may_send() || lanes.inbox.find());
             }

@@ -1,6 +1,7 @@
 //! Sleeping until there is something to do: on a futex of this thread's, or on whatever a reactor sleeps on.
 
 use super::Endpoint;
+use crate::lend::lend;
 use crate::ring::order::mutant;
 use crate::wait::guard::Panics;
 use crate::wait::{Deadline, Hook};
@@ -141,7 +142,8 @@ impl<T> Armed<'_, T> {
     /// `f` blocks on what the hook wakes, and may wake for other reasons too. It is told how long it may sleep at most, for the sake of
     /// seats that nobody has taken yet: `None` once all are.
     pub fn sleep<R>(self, f: impl FnOnce(Option<Duration>) -> R) -> R {
-        f(self.limit())
+        // Disarming may wake another, whose waker may panic.
+        lend(self, |armed| f(armed.limit()))
     }
 
     /// How long the sleep may last at most; see [`Armed::sleep`].

@@ -32,18 +32,18 @@ impl Builder {
         let (producer, consumer) = pair(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) = ends(producer, consumer, crate::wait::Bell, crate::wait::Bell, crate::wait::Queue);
+            let (tx, rx) = ends(producer, consumer, crate::wait::Bell, crate::wait::Bell, crate::wait::Queue)?;
             Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
-            let senders = Bell::own(self.barrier);
-            let receiver = self.receiver_bell.unwrap_or_else(|| Bell::own(self.barrier));
-            let queue = Queue::new();
-            let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone());
+            let senders = Bell::own(self.barrier)?;
+            let receiver = self.receiver_bell.map_or_else(|| Bell::own(self.barrier), Ok)?;
+            let queue = Queue::new()?;
+            let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone())?;
             Ok((
-                Sender { end: tx, side: Side::queued(senders, self.sender_wait, queue) },
-                Receiver { end: rx, closed: false, side: Side::new(receiver, self.receiver_wait) },
+                Sender { end: tx, side: Side::try_new(senders, self.sender_wait)?.queued(queue) },
+                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

@@ -1,13 +1,14 @@
 //! The ends of a many-to-one ring, each with the bell of the other side.
 
 use crate::channel::{SendEnd, rx};
+use crate::error::BuildError;
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
 use crate::ring::order::mutant;
-#[cfg(feature = "std")]
-use crate::wait::Patience;
 use crate::wait::{Bell, Queue};
+#[cfg(feature = "std")]
+use crate::wait::{Patience, Served};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
@@ -42,6 +43,9 @@ pub(crate) struct Senders {
     queue: Queue,
     #[cfg(feature = "std")]
     idle: u32,
+    /// Has those called up who wait, before a sleep on a bell of the user's.
+    #[cfg(feature = "std")]
+    _served: Option<Served>,
 }
 
 impl rx::Senders for Senders {
@@ -65,6 +69,14 @@ impl rx::Senders for Senders {
         }
     }
 
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn found_empty(&self) {
+        if Queue::is_future(self.queue.first()) {
+            self.queue.try_call_up();
+        }
+    }
+
     fn call_all(&self) {
         if !mutant!(CloseCallsAll) {
             self.queue.call_all();
@@ -79,14 +91,16 @@ pub(super) fn ends<T>(
     senders: Bell,
     receiver: Bell,
     queue: Queue,
-) -> (Tx<T>, Rx<T>) {
+) -> Result<(Tx<T>, Rx<T>), BuildError> {
     let senders = Senders {
         bell: senders,
         queue: queue.clone(),
         #[cfg(feature = "std")]
         idle: 0,
+        #[cfg(feature = "std")]
+        _served: receiver.serve(&queue)?,
     };
-    (Tx::new(producer, receiver, queue), Rx::new(consumer, senders))
+    Ok((Tx::new(producer, receiver, queue), Rx::new(consumer, senders)))
 }
 
 impl<T> Tx<T> {
@@ -200,9 +214,18 @@ impl<T> Tx<T> {
         n as usize
     }
 
-    /// Drops them but for the first.
+    /// Drops them all.
+    pub(super) fn drop_gathered(&mut self) {
+        self.gathered.clear();
+    }
+
+    /// Drops them but for the first. Should the drop of one panic, all are dropped.
     pub(super) fn take_gathered(&mut self) -> Option<T> {
-        self.gathered.drain(..).next()
+        let mut gathered = self.gathered.drain(..);
+        // In a local while the others are dropped: what stands in the place of the answer when one of them panics is leaked.
+        let first = gathered.next();
+        drop(gathered);
+        first
     }
 }
 
@@ -283,9 +306,11 @@ impl<T> SendEnd for Tx<T> {
     }
 
     fn close(&mut self) {
-        if self.ring.close(|| self.receiver.forget()) && !mutant!(SenderCloseRings) {
+        let Some(left) = self.ring.close(|| self.receiver.forget()) else { return };
+        if left == 0 && !mutant!(SenderCloseRings) {
             self.receiver.ring();
         }
+        self.queue.narrow(left, || self.ring.alive());
     }
 }
 

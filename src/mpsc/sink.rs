@@ -3,6 +3,7 @@
 use super::Sender;
 use crate::error::TrySendError;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use futures_sink::Sink;
@@ -46,6 +47,10 @@ impl<T> SenderSink<T> {
     }
 }
 
+// As a sender; what it keeps it never looks into.
+impl<T> UnwindSafe for SenderSink<T> {}
+impl<T> RefUnwindSafe for SenderSink<T> {}
+
 // What is kept is moved out by value, never pinned.
 impl<T> Unpin for SenderSink<T> {}
 
@@ -87,3 +92,6 @@ impl<T> fmt::Debug for SenderSink<T> {
         f.debug_struct("SenderSink").field("tx", &self.tx).field("keeps", &self.kept.is_some()).finish()
     }
 }
+
+#[cfg(not(ringmail_loom))]
+static_assertions::assert_impl_all!(SenderSink<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);

@@ -5,7 +5,9 @@ use super::layout::{ConsumerBlock, ProducerBlock};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
-use crate::sync::{Arc, AtomicU64, Ordering};
+#[cfg(feature = "std")]
+use crate::room::table;
+use crate::sync::{Arc, AtomicU64, Ordering, share};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use core::ptr::NonNull;
@@ -93,7 +95,7 @@ impl<T> Heap<T> {
     /// A ring of exactly `capacity` messages whose positions begin at `start`.
     pub(crate) fn new(capacity: usize, start: Position) -> Result<Self, BuildError> {
         check(capacity)?;
-        Ok(Self::over(Storage::untouched(capacity.next_power_of_two())?, capacity, start))
+        Self::over(Storage::untouched(capacity.next_power_of_two())?, capacity, start)
     }
 
     /// `n` such rings, whose slots lie side by side in one reservation.
@@ -101,22 +103,23 @@ impl<T> Heap<T> {
     pub(crate) fn row(n: usize, capacity: usize, start: Position) -> Result<Vec<Self>, BuildError> {
         check(capacity)?;
         #[cfg(ringmail_loom)]
-        return (0..n).map(|_| Self::new(capacity, start)).collect();
+        return table(n, |_| Self::new(capacity, start));
         #[cfg(not(ringmail_loom))]
         {
-            let rows = Storage::rows(n, capacity.next_power_of_two())?;
-            Ok(rows.into_iter().map(|slots| Self::over(slots, capacity, start)).collect())
+            let row = Storage::rows(n, capacity.next_power_of_two())?;
+            table(n, |i| Self::over(row(i)?, capacity, start))
         }
     }
 
-    fn over(slots: Storage<Slot<T>>, capacity: usize, start: Position) -> Self {
-        Self(Arc::new(HeapRing {
+    fn over(slots: Storage<Slot<T>>, capacity: usize, start: Position) -> Result<Self, BuildError> {
+        let ring = share(HeapRing {
             producer: ProducerBlock::new(start.open_word()),
             consumer: ConsumerBlock::new(start.open_word()),
             slots,
             capacity: capacity as u64,
             start,
-        }))
+        })?;
+        Ok(Self(ring))
     }
 
     /// Has the kernel make the slots of the whole row present, near this thread's core. Whether it did.

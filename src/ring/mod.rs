@@ -38,6 +38,7 @@
 //! in FastFlow, MCRingBuffer and rigtorp's `SPSCQueue`.
 #![allow(unsafe_code)]
 
+pub(crate) mod arc;
 pub(crate) mod backing;
 pub(crate) mod cursor;
 pub(crate) mod ends;

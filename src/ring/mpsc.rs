@@ -44,7 +44,7 @@ use super::order::{self, mutant};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering, share};
 use core::ptr::NonNull;
 use crossbeam_utils::CachePadded;
 
@@ -179,7 +179,7 @@ pub(crate) fn pair<T>(capacity: usize, start: Position) -> Result<(Producer<T>, 
         // SAFETY: valid and aligned. The value, which may be large, is left as it is: a slot may hold anything.
         unsafe { word.write(stamp(index)) };
     }
-    let ring = Arc::new(Ring {
+    let ring = share(Ring {
         tail: CachePadded::new(AtomicU64::new(start.open_word())),
         head: CachePadded::new(AtomicU64::new(start.open_word())),
         ended: CachePadded::new(AtomicU64::new(0)),
@@ -199,7 +199,7 @@ pub(crate) fn pair<T>(capacity: usize, start: Position) -> Result<(Producer<T>, 
         slots,
         capacity: capacity as u64,
         start,
-    });
+    })?;
     Ok((Producer::new(Arc::clone(&ring)), Consumer::new(ring)))
 }
 

@@ -23,6 +23,9 @@
 //! | [`ask_heir`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
 //! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
 //! | [`take_pile`] | Acquire | [`put_on_pile`] | |
+//! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
+//! | [`take_last_share`] | Acquire | [`give_up_share`] | |
+//! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
 //! | [`tell_death`] | Release | [`hear_death`] | all that the dead session did, for one that never asks the kernel |
@@ -79,6 +82,9 @@ pub enum Site {
     AskHeir,
     PutOnPile,
     TakePile,
+    GiveUpShare,
+    TakeLastShare,
+    SoleShare,
     LeaveLanes,
     ObserveLanesEnd,
     TellDeath,
@@ -158,8 +164,10 @@ pub enum Site {
     CallOne,
     /// A sender that leaves a future in front of an empty ring calls up.
     LeftLooks,
-    /// A receiver that asks whether the ring is empty calls up if it is: it may sleep on a bell of the user's.
+    /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
     EmptyCallsUp,
+    /// One that is about to sleep on a bell of the user's calls up.
+    BellCallsUp,
     /// A receiver that closes wakes all that stand in the queue.
     CloseCallsAll,
     /// The last sender of a `fan_in` channel rings once no sender is left.
@@ -219,7 +227,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 99] = [
+    pub const ALL: [Site; 100] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -241,6 +249,9 @@ impl Site {
         Site::AskHeir,
         Site::PutOnPile,
         Site::TakePile,
+        Site::GiveUpShare,
+        Site::TakeLastShare,
+        Site::SoleShare,
         Site::LeaveLanes,
         Site::ObserveLanesEnd,
         Site::TellDeath,
@@ -289,6 +300,7 @@ impl Site {
         Site::CallOne,
         Site::LeftLooks,
         Site::EmptyCallsUp,
+        Site::BellCallsUp,
         Site::CloseCallsAll,
         Site::LastLaneRings,
         Site::NapLight,
@@ -407,6 +419,9 @@ orders! {
     ask_heir = AcqRel, AskHeir;
     put_on_pile = Release, PutOnPile;
     take_pile = Acquire, TakePile;
+    give_up_share = Release, GiveUpShare;
+    take_last_share = Acquire, TakeLastShare;
+    sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]

@@ -7,8 +7,11 @@
 //! that takes it off to the [`Taken`]. Closing is a swap too: what is put after it comes back.
 
 use super::{OnDrop, order};
+use crate::error::BuildError;
 use crate::sync::{AtomicPtr, Ordering};
+use alloc::alloc::{Layout, alloc};
 use alloc::boxed::Box;
+use core::mem::MaybeUninit;
 use core::ptr;
 
 /// Things that have been put down and not yet taken away.
@@ -49,10 +52,10 @@ impl<V> Pile<V> {
         self.top.load(Ordering::Relaxed).is_null()
     }
 
-    /// Puts a value down. A pile that is closed drops it.
-    pub(crate) fn put(&self, value: V) {
+    /// Puts a value down, in a node that was made for it. A pile that is closed drops it.
+    pub(crate) fn put(&self, node: Box<Node<V>>) {
         // SAFETY: the pile is borrowed for longer.
-        drop(unsafe { put(self, Node::new(value)) });
+        drop(unsafe { put(self, node) });
     }
 
     /// Takes everything, the last one put first.
@@ -101,8 +104,29 @@ pub(crate) trait Belongs: Sized {
 }
 
 impl<V> Node<V> {
-    pub(crate) fn new(value: V) -> Box<Self> {
-        Box::new(Self { value, below: ptr::null_mut() })
+    /// A node for a value that is still to be made, if there is memory.
+    pub(crate) fn place() -> Result<Place<V>, BuildError> {
+        let layout = Layout::new::<Self>();
+        // SAFETY: a node has a link, and so a size.
+        let memory = unsafe { alloc(layout) };
+        if memory.is_null() {
+            return Err(BuildError::OutOfMemory { bytes: Some(layout.size()) });
+        }
+        // SAFETY: allocated by the allocator of boxes with the layout of what is in this one; nothing is written, and nothing needs to be.
+        Ok(Place(unsafe { Box::from_raw(memory.cast()) }))
+    }
+}
+
+/// A node's memory.
+pub(crate) struct Place<V>(Box<MaybeUninit<Node<V>>>);
+
+impl<V> Place<V> {
+    pub(crate) fn fill(self, value: V) -> Box<Node<V>> {
+        let memory = Box::into_raw(self.0).cast::<Node<V>>();
+        // SAFETY: the box's own memory, valid for a node.
+        unsafe { memory.write(Node { value, below: ptr::null_mut() }) };
+        // SAFETY: `into_raw` made it, and it holds a node now.
+        unsafe { Box::from_raw(memory) }
     }
 }
 
@@ -137,6 +161,15 @@ impl<V> Taken<V> {
         let node = unsafe { Box::from_raw(self.0) };
         self.0 = node.below;
         Some(node)
+    }
+
+    /// The same, the one put first on top.
+    pub(crate) fn reversed(mut self) -> Self {
+        let mut reversed = Self::nothing();
+        while let Some(node) = self.next_node() {
+            reversed.put_node(node);
+        }
+        reversed
     }
 
     /// Puts one on top.

@@ -5,14 +5,14 @@ use super::region::Region;
 use super::slot::Slot;
 use crate::error::BuildError;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
-use crate::sync::Arc;
+use crate::sync::{Arc, share};
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 use core::num::NonZero;
 use core::ptr::NonNull;
 
 #[cfg(not(ringmail_loom))]
 use alloc::alloc::{Layout, alloc, dealloc};
-#[cfg(any(ringmail_loom, feature = "std"))]
+#[cfg(ringmail_loom)]
 use alloc::vec::Vec;
 
 /// Cells straight from the allocator. Frees the memory, drops no cell.
@@ -79,22 +79,26 @@ impl<T> Storage<Slot<T>> {
 
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 impl<T> Storage<Slot<T>> {
-    /// `rows` times `len` slots that nobody has touched, side by side in one reservation that starts at a page.
-    pub(super) fn rows(rows: usize, len: usize) -> Result<Vec<Self>, BuildError> {
+    /// `rows` times `len` slots that nobody has touched, side by side in one reservation that starts at a page. The answer gives each row; to be
+    /// asked once for each.
+    pub(super) fn rows(rows: usize, len: usize) -> Result<impl Fn(usize) -> Result<Self, BuildError>, BuildError> {
         let (Some(row), Some(total)) =
             (Self::layout(len), Self::layout(len).and_then(|row| row.size().checked_mul(rows)))
         else {
             return Err(BuildError::OutOfMemory { bytes: None });
         };
-        // Values without size, or no rows.
-        let Some(total) = NonZero::new(total) else { return (0..rows).map(|_| Self::allocate(len)).collect() };
-        let region = Arc::new(Region::reserve(total, row.align())?);
-        let part = |i: usize| {
+        let region = match NonZero::new(total) {
+            Some(total) => Some(share(Region::reserve(total, row.align())?)?),
+            // Values without size, or no rows.
+            None => None,
+        };
+        Ok(move |i: usize| {
+            let Some(region) = &region else { return Self::allocate(len) };
+            assert!(i < rows, "a row that was reserved");
             // SAFETY: `i < rows`, and the region has `rows` times the size of a row.
             let first = unsafe { region.first.add(i * row.size()) };
-            Self { first: first.cast(), len, region: Some(Arc::clone(&region)) }
-        };
-        Ok((0..rows).map(part).collect())
+            Ok(Self { first: first.cast(), len, region: Some(Arc::clone(region)) })
+        })
     }
 
     /// The region that these slots are a part of.

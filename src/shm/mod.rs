@@ -82,6 +82,7 @@ mod segment;
 mod side;
 pub mod spsc;
 mod sys;
+mod unwind;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]

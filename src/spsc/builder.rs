@@ -37,12 +37,12 @@ impl Builder {
         }
         #[cfg(feature = "std")]
         {
-            let bell = |given: Option<Bell>| given.unwrap_or_else(|| Bell::own(self.barrier));
-            let (sender, receiver) = (bell(self.sender_bell), bell(self.receiver_bell));
+            let bell = |given: Option<Bell>| given.map_or_else(|| Bell::own(self.barrier), Ok);
+            let (sender, receiver) = (bell(self.sender_bell)?, bell(self.receiver_bell)?);
             let (tx, rx) = ends(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, side: Side::new(sender, self.sender_wait) },
-                Receiver { end: rx, closed: false, side: Side::new(receiver, self.receiver_wait) },
+                Sender { end: tx, side: Side::try_new(sender, self.sender_wait)? },
+                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

@@ -38,12 +38,22 @@
 use super::barrier;
 use super::guard::{self, Panics, wake};
 use super::notify::{Notify, NotifyWaker};
+use super::{Look, Queue};
+use crate::error::BuildError;
 use crate::ring::order::{self, mutant};
-use crate::sync::{Arc, AtomicU32, Mutex, Ordering, WakerCell};
+use crate::room::missing;
+use crate::sync::{Arc, AtomicU32, Mutex, Ordering, WakerCell, share};
+use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
+#[cfg(ringmail_loom)]
+use loom::sync::MutexGuard;
+#[cfg(not(ringmail_loom))]
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 const WAITING: u32 = 1;
 const FENCED: u32 = 2;
@@ -107,32 +117,36 @@ struct Core {
     /// Who waits on a shared bell takes turns: the waker cell takes one registration at a time, and FENCED and SETTLED of two
     /// that change them at once would not belong together. Holds the number of the last waiter.
     turn: Mutex<usize>,
+    /// The queues of senders into channels that ring this bell, if it is a user's.
+    served: Mutex<Queues>,
 }
 
-impl Bell {
-    /// A bell for threads: wait on it with [`Bell::wait`].
-    pub fn new() -> Self {
-        Self::build(Barrier::Auto, None, true)
-    }
+#[derive(Default)]
+struct Queues {
+    /// Each with a number of its own, ascending.
+    list: Vec<(u64, Queue)>,
+    numbers: u64,
+}
 
-    /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
-    pub fn with_notify(notify: impl Notify) -> Self {
-        Self::build(Barrier::Auto, Some(NotifyWaker::waker(notify)), true)
-    }
+/// Says that the sleepers of a bell call up a queue. Dropped, they do so no more.
+pub(crate) struct Served {
+    bell: Bell,
+    number: u64,
+}
 
-    /// Another bell, like this one but with `barrier`. To be called before the bell is given to anybody.
-    ///
-    /// [`Barrier::Fence`] suits a bell that is armed very often: with [`Barrier::Auto`] each [`Bell::arm`] passes a heavy barrier.
-    pub fn with_barrier(&self, barrier: Barrier) -> Self {
-        Self::build(barrier, self.core.notify.clone(), true)
+impl Drop for Served {
+    fn drop(&mut self) {
+        let mut served = self.bell.served();
+        if let Ok(at) = served.list.binary_search_by_key(&self.number, |(number, _)| *number) {
+            let gone = served.list.remove(at);
+            drop(served);
+            drop(gone);
+        }
     }
+}
 
-    /// A bell for one handle alone.
-    pub(crate) fn own(barrier: Barrier) -> Self {
-        Self::build(barrier, None, false)
-    }
-
-    fn build(barrier: Barrier, notify: Option<Waker>, shared: bool) -> Self {
+impl Core {
+    fn new(barrier: Barrier, notify: Option<Waker>, shared: bool) -> Self {
         let cheap = match barrier {
             Barrier::Auto => barrier::register(),
             Barrier::Fence | Barrier::Never => false,
@@ -142,7 +156,69 @@ impl Bell {
         let born = if barrier == Barrier::Never { 0 } else { born };
         let barrier = if cheap || barrier == Barrier::Never { barrier } else { Barrier::Fence };
         let state = CachePadded::new(AtomicU32::new(born));
-        Self { core: Arc::new(Core { state, waker: WakerCell::new(), notify, barrier, shared, turn: Mutex::new(0) }) }
+        Self { state, waker: WakerCell::new(), notify, barrier, shared, turn: Mutex::new(0), served: Mutex::default() }
+    }
+}
+
+impl Bell {
+    /// A bell for threads: wait on it with [`Bell::wait`].
+    pub fn new() -> Self {
+        Self::build_or_end(Barrier::Auto, None)
+    }
+
+    /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
+    pub fn with_notify(notify: impl Notify) -> Self {
+        Self::build_or_end(Barrier::Auto, Some(NotifyWaker::waker(notify)))
+    }
+
+    /// Another bell, like this one but with `barrier`. To be called before the bell is given to anybody.
+    ///
+    /// [`Barrier::Fence`] suits a bell that is armed very often: with [`Barrier::Auto`] each [`Bell::arm`] passes a heavy barrier.
+    pub fn with_barrier(&self, barrier: Barrier) -> Self {
+        Self::build_or_end(barrier, self.core.notify.clone())
+    }
+
+    /// A bell for one handle alone.
+    pub(crate) fn own(barrier: Barrier) -> Result<Self, BuildError> {
+        Ok(Self { core: share(Core::new(barrier, None, false))? })
+    }
+
+    /// A bell of the user's. Without memory the process ends.
+    fn build_or_end(barrier: Barrier, notify: Option<Waker>) -> Self {
+        Self { core: Arc::new(Core::new(barrier, notify, true)) }
+    }
+
+    fn served(&self) -> MutexGuard<'_, Queues> {
+        self.core.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has those who sleep on this bell call up `queue` before. The receiver's own verbs do that for a bell of its own: `None`.
+    pub(crate) fn serve(&self, queue: &Queue) -> Result<Option<Served>, BuildError> {
+        if !self.core.shared {
+            return Ok(None);
+        }
+        let mut served = self.served();
+        served.list.try_reserve(1).map_err(|_| missing::<(u64, Queue)>(1))?;
+        served.numbers += 1;
+        let number = served.numbers;
+        served.list.push((number, queue.clone()));
+        drop(served);
+        Ok(Some(Served { bell: self.clone(), number }))
+    }
+
+    /// Wakes senders that could go on but do not know it. To be called between the last look and the sleep.
+    fn call_up(&self) {
+        let mut after = 0;
+        loop {
+            // By number and not by place: others may come or go while wakers run, which is outside the lock.
+            let served = self.served();
+            let mut next =
+                served.list.iter().filter(|(number, queue)| *number > after && Queue::is_future(queue.first()));
+            let Some((number, queue)) = next.next().map(|(number, queue)| (*number, queue.clone())) else { return };
+            drop(served);
+            after = number;
+            queue.call_up();
+        }
     }
 
     /// Whether waiting on this bell may ever sleep.
@@ -410,7 +486,15 @@ impl Bell {
     /// ask `is_closed` beside `is_empty` or `is_full`. Allocates one small block.
     pub fn wait(&self, timeout: Option<Duration>, mut ready: impl FnMut() -> bool) -> bool {
         let mut side = super::Side::new(self.clone(), super::WaitStrategy::Park);
-        side.block(super::Deadline::after(timeout), 0, |_| ready()).is_ok()
+        let look = |look| {
+            let found = ready();
+            // One that never sleeps gets no further than this.
+            if !found && (look == Look::Last || !self.sleeps()) && !mutant!(BellCallsUp) {
+                self.call_up();
+            }
+            found
+        };
+        side.block(super::Deadline::after(timeout), 0, look).is_ok()
     }
 }
 
@@ -426,6 +510,10 @@ impl Default for Bell {
         Self::new()
     }
 }
+
+// A waker that panics was taken out before: the bell is as after any ring.
+impl UnwindSafe for Bell {}
+impl RefUnwindSafe for Bell {}
 
 impl fmt::Debug for Bell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -450,7 +538,14 @@ impl<'a> Armed<'a> {
     /// woken; `None` if there is something to do.
     pub fn confirm(self, ready: impl FnOnce() -> bool) -> Option<Armed<'a>> {
         // A bell that never sleeps does not ring either.
-        if !self.bell.sleeps() || ready() { None } else { Some(self) }
+        let sleeps = self.bell.sleeps();
+        if sleeps && ready() {
+            return None;
+        }
+        if !mutant!(BellCallsUp) {
+            self.bell.call_up();
+        }
+        sleeps.then_some(self)
     }
 
     /// Whether nobody has rung since. After a wake, drop this and arm again: the next ring is for the next announcement.
@@ -476,4 +571,18 @@ fn let_go_on() {
 fn nap() {
     #[cfg(not(ringmail_loom))]
     std::thread::sleep(Duration::from_micros(50));
+}
+
+#[cfg(not(ringmail_loom))]
+mod assertions {
+    use super::{Armed, Bell};
+    use crate::wait::Hook;
+    use core::panic::{RefUnwindSafe, UnwindSafe};
+    use static_assertions::assert_impl_all;
+
+    assert_impl_all!(Bell: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Armed<'static>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Hook: Send, Sync, UnwindSafe, RefUnwindSafe);
+    #[cfg(target_os = "linux")]
+    assert_impl_all!(crate::wait::EventFd: Send, Sync, UnwindSafe, RefUnwindSafe);
 }

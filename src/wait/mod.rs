@@ -28,6 +28,7 @@ mod waiter;
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub use barrier::{full, heavy_fails};
+pub(crate) use bell::Served;
 pub use bell::{Armed, Barrier, Bell};
 pub(crate) use deadline::{Deadline, TimedOut};
 pub use hook::Hook;

@@ -1,9 +1,15 @@
 //! How a thread sleeps: one word, one futex.
 
+use crate::error::BuildError;
 use crate::sync::{Futex, Ordering};
-use alloc::sync::Arc;
-use alloc::task::Wake;
+use core::task::Waker;
 use core::time::Duration;
+
+// A parker is not what a model looks into.
+#[cfg(not(ringmail_loom))]
+pub(super) use crate::sync::Arc;
+#[cfg(ringmail_loom)]
+pub(super) use alloc::sync::Arc;
 
 // In this order: whoever parks takes 1.
 const ASLEEP: u32 = 0;
@@ -15,8 +21,37 @@ const WOKEN: u32 = 2;
 pub(crate) struct Parker(Futex);
 
 impl Parker {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self(Futex::new(AWAKE))
+    }
+
+    /// One that its waker shares.
+    pub(super) fn shared() -> Result<Arc<Self>, BuildError> {
+        #[cfg(not(ringmail_loom))]
+        return crate::sync::share(Self::new());
+        #[cfg(ringmail_loom)]
+        Ok(Arc::new(Self::new()))
+    }
+
+    /// The same. Without memory the process ends.
+    pub(super) fn shared_or_end() -> Arc<Self> {
+        Arc::new(Self::new())
+    }
+
+    /// What wakes it.
+    pub(super) fn waker(shared: &Arc<Self>) -> Waker {
+        #[cfg(not(ringmail_loom))]
+        return Arc::into_waker(Arc::clone(shared));
+        #[cfg(ringmail_loom)]
+        Waker::from(Arc::clone(shared))
+    }
+
+    fn unpark(&self) {
+        // Relaxed: a wake carries no data, only "look again"; the kernel orders it with the sleeper's own look.
+        // Who is not asleep yet finds the word changed, and costs no system call.
+        if self.0.0.swap(WOKEN, Ordering::Relaxed) == ASLEEP {
+            self.0.wake_one();
+        }
     }
 
     /// Sleeps until woken since the last sleep, or for `timeout`; may also return for no reason.
@@ -29,16 +64,20 @@ impl Parker {
     }
 }
 
-impl Wake for Parker {
+#[cfg(not(ringmail_loom))]
+impl crate::ring::arc::Wakes for Parker {
+    fn wake(&self) {
+        self.unpark();
+    }
+}
+
+#[cfg(ringmail_loom)]
+impl alloc::task::Wake for Parker {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        self.unpark();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Relaxed: a wake carries no data, only "look again"; the kernel orders it with the sleeper's own look.
-        // Who is not asleep yet finds the word changed, and costs no system call.
-        if self.0.0.swap(WOKEN, Ordering::Relaxed) == ASLEEP {
-            self.0.wake_one();
-        }
+        self.unpark();
     }
 }

@@ -18,12 +18,15 @@
 //!   sides fence in between, so one of the two sees the other.
 //!
 //! The mutex is held for a few steps of list keeping, never while foreign code runs (wakers are cloned before, woken and dropped after),
-//! and only waiters and those that are about to sleep take it. Where one waker panics, the others are woken all the same.
+//! and only waiters and those that are about to sleep take it; and senders that come, for a place of their own, and some of those that go, which
+//! give back the memory of many. Where one waker panics, the others are woken all the same.
 
 use super::barrier;
 use super::guard::{Panics, wake};
+use crate::error::BuildError;
 use crate::ring::order::mutant;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+use crate::room::missing;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, share};
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::task::Waker;
@@ -42,6 +45,9 @@ use std::time::Instant;
 /// brings the one that was woken to a core.
 const PATIENCE: u32 = 256;
 const PATIENCE_TIME: Duration = Duration::from_millis(10);
+
+/// Places that are not worth giving back.
+const FEW: usize = 8;
 
 /// The waiting senders of a ring. Clones are the same queue.
 #[derive(Clone)]
@@ -85,16 +91,45 @@ pub(crate) struct Patience {
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
-        let waiting = Mutex::new(Waiting { tickets: 0, entries: VecDeque::new() });
-        Self(Arc::new(Inner { first: CachePadded::new(AtomicU64::new(0)), waiting }))
+    /// One with room for one sender.
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let mut entries = VecDeque::new();
+        entries.try_reserve_exact(1).map_err(|_| missing::<Entry>(1))?;
+        let waiting = Mutex::new(Waiting { tickets: 0, entries });
+        Ok(Self(share(Inner { first: CachePadded::new(AtomicU64::new(0)), waiting })?))
     }
 
-    /// Makes room for one more place, so that waiting allocates nothing. To be called for each sender.
+    /// Makes room for one more place, so that waiting allocates nothing. To be called for each sender, once it counts as one.
+    ///
+    /// Without memory the process ends.
     pub(crate) fn widen(&self, senders: usize) {
         let mut waiting = self.lock();
         let missing = senders.saturating_sub(waiting.entries.len());
         waiting.entries.reserve(missing);
+    }
+
+    /// Gives memory back once `senders`, asked when none can be added, are few. To be called when one has ceased to count.
+    ///
+    /// It keeps twice what they need, and goes when they need a quarter of what there is: each sender that comes or goes pays for the moves of
+    /// a few places at most. `now` is how many the caller has left behind; of the numbers that it goes through only powers of two lead to a look.
+    pub(crate) fn narrow(&self, now: usize, senders: impl FnOnce() -> usize) {
+        if !now.is_power_of_two() {
+            return;
+        }
+        let mut waiting = self.lock();
+        // Under the lock: a sender that was counted since has either widened, or waits to do it after this.
+        let needed = senders().max(waiting.entries.len()).max(FEW);
+        if waiting.entries.capacity() / 4 < needed {
+            return;
+        }
+        let mut fewer = VecDeque::new();
+        // Not `shrink_to`: without memory for the move that ends the process.
+        if fewer.try_reserve_exact(2 * needed).is_ok() {
+            fewer.append(&mut waiting.entries);
+            let wide = core::mem::replace(&mut waiting.entries, fewer);
+            drop(waiting);
+            drop(wide);
+        }
     }
 
     /// The one that waits longest, 0 if nobody does.

@@ -3,12 +3,12 @@
 use super::Bell;
 use super::deadline::{Deadline, TimedOut};
 use super::guard::ended;
-use super::parker::Parker;
+use super::parker::{Arc, Parker};
 use super::queue::{Place, Queue};
 use super::strategy::WaitStrategy;
 use super::waiter::{Bed, Look, Turn, Waiter};
+use crate::error::BuildError;
 use crate::ring::order::mutant;
-use alloc::sync::Arc;
 use core::fmt;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -37,21 +37,28 @@ struct Seat {
 }
 
 impl Side {
+    /// Without memory the process ends.
     pub(crate) fn new(bell: Bell, strategy: WaitStrategy) -> Self {
-        let parker = Arc::new(Parker::new());
-        let waker = Waker::from(Arc::clone(&parker));
+        Self::with(Parker::shared_or_end(), bell, strategy)
+    }
+
+    pub(crate) fn try_new(bell: Bell, strategy: WaitStrategy) -> Result<Self, BuildError> {
+        Ok(Self::with(Parker::shared()?, bell, strategy))
+    }
+
+    fn with(parker: Arc<Parker>, bell: Bell, strategy: WaitStrategy) -> Self {
+        let waker = Parker::waker(&parker);
         let bed = Seat { bell, queue: None, place: Place::default(), parker, waker, announced: false, armed: false };
         Self { waiter: Waiter::new(strategy), bed, armed_at: 0 }
     }
 
-    /// A side whose bell others wait on too, in this queue.
-    pub(crate) fn queued(bell: Bell, strategy: WaitStrategy, queue: Queue) -> Self {
-        let mut side = Self::new(bell, strategy);
-        side.bed.queue = Some(queue);
-        side
+    /// The same side where others wait on its bell too, in this queue.
+    pub(crate) fn queued(mut self, queue: Queue) -> Self {
+        self.bed.queue = Some(queue);
+        self
     }
 
-    /// Another side like this one.
+    /// Another side like this one. Without memory the process ends.
     pub(crate) fn another(&self) -> Self {
         let mut side = Self::new(self.bed.bell.clone(), self.waiter.strategy());
         side.bed.queue.clone_from(&self.bed.queue);

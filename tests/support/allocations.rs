@@ -7,6 +7,8 @@ use std::cell::Cell;
 thread_local! {
     /// Blocks that this thread has allocated and freed.
     static COUNTS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    /// Bytes that it has allocated less those that it has freed.
+    static BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -15,12 +17,14 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNTS.try_with(|counts| counts.set((counts.get().0 + 1, counts.get().1)));
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + layout.size() as isize));
         // SAFETY: the caller's promise is the callee's condition.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         let _ = COUNTS.try_with(|counts| counts.set((counts.get().0, counts.get().1 + 1)));
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() - layout.size() as isize));
         // SAFETY: the caller's promise is the callee's condition.
         unsafe { System.dealloc(memory, layout) }
     }
@@ -28,6 +32,11 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Bytes that this thread has allocated less those that it has freed.
+pub fn bytes() -> isize {
+    BYTES.get()
+}
 
 /// Blocks that this thread has allocated so far.
 pub fn allocated() -> usize {

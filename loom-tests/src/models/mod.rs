@@ -19,6 +19,7 @@ pub mod queue;
 pub mod restart;
 pub mod ring;
 pub mod session;
+pub mod share;
 pub mod wait;
 
 /// Hands the list of all models to a macro, so that the test runner and the mutant runner cannot disagree.
@@ -73,6 +74,7 @@ macro_rules! every_model {
                 a_future_that_was_called_up_is_dropped, one_that_was_called_up_gives_up,
                 one_that_was_called_up_gives_up_before_a_future, a_front_that_timed_out_before_a_future,
                 a_front_that_sends_before_a_future, the_last_of_three_futures_comes, a_receiver_on_its_own_bell_calls_up,
+                a_receiver_on_an_armed_bell_calls_up, a_receiver_that_only_asks_calls_up,
                 a_close_wakes_the_whole_queue, a_close_wakes_the_whole_queue_fenced,
                 a_dropped_receiver_wakes_the_whole_queue, a_front_that_panics_wakes_the_next,
                 a_front_that_panics_wakes_the_next_fenced;
@@ -99,6 +101,7 @@ macro_rules! every_model {
                 a_credit_is_used_again, answers_find_room_beside_requests, a_call_ends_with_its_peer, a_dropped_token_answers,
                 an_armed_endpoint_hears_the_answer_or_the_end, a_reply_is_awaited;
             pool: a_buffer_comes_home_whole, a_buffer_travels_twice, the_owner_goes_while_buffers_come_home;
+            share: the_last_owner_has_seen_what_the_others_did, an_owner_that_is_alone_has_seen_what_the_others_did;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;

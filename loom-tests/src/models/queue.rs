@@ -4,6 +4,7 @@
 use crate::check::{bare, model, outcomes};
 use crate::payload::Drops;
 use loom::future::block_on;
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, Sender};
 use ringmail::wait::Bell;
@@ -312,7 +313,7 @@ pub fn the_last_of_three_futures_comes() {
     });
 }
 
-/// A receiver that sleeps on a bell of the user's, not in a verb of its own: asking whether there is anything calls up.
+/// A receiver that sleeps on a bell of the user's, not in a verb of its own: the bell calls up.
 pub fn a_receiver_on_its_own_bell_calls_up() {
     model("queue::a_receiver_on_its_own_bell_calls_up", Some(1), || {
         let bell = Bell::new();
@@ -323,7 +324,8 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
         let b = sending(other, 2);
         for message in [0, 2] {
             let got = loop {
-                assert!(bell.wait(None, || !rx.is_empty() || rx.is_closed()));
+                // By no question that calls up by itself.
+                assert!(bell.wait(None, || rx.len() != 0 || rx.is_closed()));
                 // A place that is claimed is no message yet.
                 match rx.try_recv() {
                     Ok(got) => break got,
@@ -332,6 +334,70 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
             };
             assert_eq!(got, message);
         }
+        let _b = b.join().unwrap();
+        drop(stuck);
+    });
+}
+
+/// What a reactor sleeps on. Not `park`: loom forgets an `unpark` of a thread that waits for a mutex before it parks.
+struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+
+    fn pass(&self) {
+        let mut open = self.0.lock().unwrap();
+        while !*open {
+            open = self.1.wait(open).unwrap();
+        }
+        *open = false;
+    }
+}
+
+/// The same by [`Bell::arm`].
+pub fn a_receiver_on_an_armed_bell_calls_up() {
+    model("queue::a_receiver_on_an_armed_bell_calls_up", Some(1), || {
+        let gate = Arc::new(Gate(Mutex::new(false), Condvar::new()));
+        let opens = gate.clone();
+        let bell = Bell::with_notify(move || opens.open());
+        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_bell(bell.clone()));
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(waits(&mut stuck));
+        let b = sending(other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        let got = loop {
+            if let Some(asleep) = bell.arm().confirm(|| rx.len() != 0) {
+                gate.pass();
+                drop(asleep);
+            }
+            match rx.try_recv() {
+                Ok(got) => break got,
+                Err(_) => thread::yield_now(),
+            }
+        };
+        assert_eq!(got, 2);
+        let _b = b.join().unwrap();
+        drop(stuck);
+    });
+}
+
+/// A receiver that polls, and asks only whether there is anything.
+pub fn a_receiver_that_only_asks_calls_up() {
+    model("queue::a_receiver_that_only_asks_calls_up", Some(1), || {
+        let (mut tx, mut rx) = full();
+        let other = tx.clone();
+        let mut stuck = tx.send_async(1);
+        assert!(waits(&mut stuck));
+        let b = sending(other, 2);
+        assert_eq!(rx.try_recv(), Ok(0));
+        while rx.is_empty() {
+            thread::yield_now();
+        }
+        assert_eq!(rx.recv(), Ok(2));
         let _b = b.join().unwrap();
         drop(stuck);
     });

@@ -10,6 +10,7 @@ use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A thread's own end of a mesh of calls: it calls the others, and serves them.
 ///
@@ -303,6 +304,10 @@ impl<Req, Rep> Drop for Endpoint<Req, Rep> {
         panics.go_on();
     }
 }
+
+// A panic of the user's code, in a handler or a value's `drop`, leaves the endpoint usable.
+impl<Req, Rep> UnwindSafe for Endpoint<Req, Rep> {}
+impl<Req, Rep> RefUnwindSafe for Endpoint<Req, Rep> {}
 
 // Nothing of it is ever pinned.
 impl<Req, Rep> Unpin for Endpoint<Req, Rep> {}

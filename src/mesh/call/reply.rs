@@ -5,6 +5,7 @@ use super::shared::{Answer, Shared};
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -62,6 +63,7 @@ impl<Rep> Reply<Rep> {
 impl<Rep> Future for Reply<Rep> {
     type Output = Result<Rep, CallError>;
 
+    /// Polled again after it was ready, it answers [`CallError::Taken`].
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(call) = self.call else { return Poll::Ready(Err(CallError::Taken)) };
         let poll = self.shared.poll(call, cx);
@@ -72,6 +74,13 @@ impl<Rep> Future for Reply<Rep> {
     }
 }
 
+#[cfg(feature = "futures")]
+impl<Rep> futures_core::FusedFuture for Reply<Rep> {
+    fn is_terminated(&self) -> bool {
+        self.call.is_none()
+    }
+}
+
 impl<Rep> Drop for Reply<Rep> {
     fn drop(&mut self) {
         if let Some(call) = self.call {
@@ -79,6 +88,10 @@ impl<Rep> Drop for Reply<Rep> {
         }
     }
 }
+
+// No code of the user's runs while the tables that it shares are borrowed.
+impl<Rep> UnwindSafe for Reply<Rep> {}
+impl<Rep> RefUnwindSafe for Reply<Rep> {}
 
 impl<Rep> fmt::Debug for Reply<Rep> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +137,10 @@ impl<Rep> Drop for Token<Rep> {
         }
     }
 }
+
+// As a reply.
+impl<Rep> UnwindSafe for Token<Rep> {}
+impl<Rep> RefUnwindSafe for Token<Rep> {}
 
 impl<Rep> fmt::Debug for Token<Rep> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

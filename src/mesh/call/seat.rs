@@ -5,8 +5,10 @@ use super::{Endpoint, Envelope};
 use crate::mesh::seat::run_with;
 use crate::mesh::{BuildError, Builder, JoinError, seat};
 use crate::ring::order::mutant;
+use crate::room::room;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Most credits: a lane has twice as many places and one, and at most 2^30.
 const MAX_CREDITS: usize = (1 << 29) - 1;
@@ -27,11 +29,12 @@ impl Builder {
         let places = if mutant!(RoomForAnswers) { credits } else { 2 * credits + 1 };
         let seats = self.capacity(places).build::<Envelope<Req, Rep>>()?;
         let shards = seats.len();
-        let seat = |seat: seat::Seat<_>| {
+        let mut all = room(shards)?;
+        for seat in seats {
             let shared = Shared::new(shards, shards - 1, credits as u32)?;
-            Ok(Seat { seat, shared })
-        };
-        seats.into_iter().map(seat).collect()
+            all.push(Seat { seat, shared });
+        }
+        Ok(all)
     }
 }
 
@@ -69,6 +72,10 @@ impl<Req, Rep> Seat<Req, Rep> {
         Ok(run_with(self.join()?, shard, |endpoint, message| endpoint.mesh.poison(message)))
     }
 }
+
+// As its endpoint.
+impl<Req, Rep> UnwindSafe for Seat<Req, Rep> {}
+impl<Req, Rep> RefUnwindSafe for Seat<Req, Rep> {}
 
 impl<Req, Rep> fmt::Debug for Seat<Req, Rep> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,7 @@
 
 use super::error::CallError;
 use crate::error::BuildError;
+use crate::room::slice;
 use crate::wait::guard::{Panics, wake};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -91,7 +92,7 @@ impl<Rep> Shared<Rep> {
         let no_memory = |_| BuildError::OutOfMemory { bytes: room.checked_mul(entry) };
         calls.try_reserve_exact(room).map_err(no_memory)?;
         answers.try_reserve_exact(room).map_err(no_memory)?;
-        let peers = core::iter::repeat_n(Credits::default(), shards).collect();
+        let peers = slice(shards, |_| Credits::default())?;
         let calls = Calls { list: calls, free: NONE, credits, peers, waiting: 0 };
         let answers = Answers { list: answers, next: 0 };
         Ok(Self { calls: RefCell::new(calls), answers: RefCell::new(answers), over: Cell::new(false) })

@@ -2,6 +2,7 @@
 
 use super::error::{CallError, TryCallError, WaitTimeoutError};
 use super::{Endpoint, Reply, Token};
+use crate::lend::lend;
 use crate::mesh::DrainError;
 use crate::ring::order::mutant;
 use crate::wait::{Deadline, TimedOut};
@@ -23,15 +24,24 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     pub fn call_or_poll(
         &mut self,
         peer: usize,
+        request: Req,
+        serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
+    ) -> Result<Reply<Rep>, TryCallError<Req>> {
+        lend(serve, |serve| self.call_serving(peer, request, serve))
+    }
+
+    fn call_serving(
+        &mut self,
+        peer: usize,
         mut request: Req,
-        mut serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
+        serve: &mut impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<Reply<Rep>, TryCallError<Req>> {
         loop {
             request = match self.try_call(peer, request) {
                 Err(TryCallError::NoCredit(request)) if self.in_flight(peer) != 0 => request,
                 done => return done,
             };
-            let received = self.take(BETWEEN, &mut serve).received;
+            let received = self.take(BETWEEN, serve).received;
             if received == 0 && self.in_flight(peer) != 0 && self.shared.credits(peer) == 0 {
                 // For ever is not long: an answer comes, or the peer goes.
                 let _ = self.sleep(Deadline::NEVER);
@@ -50,7 +60,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         reply: Reply<Rep>,
         serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<Rep, CallError> {
-        match self.wait_until(reply, Deadline::NEVER, serve) {
+        match lend(serve, |serve| self.wait_until(reply, Deadline::NEVER, serve)) {
             Ok(answer) => Ok(answer),
             Err(WaitTimeoutError::Failed(error)) => Err(error),
             // There is no deadline to pass.
@@ -69,21 +79,21 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         timeout: Duration,
         serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<Rep, WaitTimeoutError<Rep>> {
-        self.wait_until(reply, Deadline::after(Some(timeout)), serve)
+        lend(serve, |serve| self.wait_until(reply, Deadline::after(Some(timeout)), serve))
     }
 
     fn wait_until(
         &mut self,
         mut reply: Reply<Rep>,
         deadline: Deadline,
-        mut serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
+        serve: &mut impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<Rep, WaitTimeoutError<Rep>> {
         if !reply.is_of(&self.shared) {
             return Err(WaitTimeoutError::Failed(CallError::WrongEndpoint));
         }
         self.flush();
         loop {
-            let received = if reply.is_ready() { 0 } else { self.take(1, &mut serve).received };
+            let received = if reply.is_ready() { 0 } else { self.take(1, serve).received };
             reply = match reply.try_take() {
                 Ok(answer) => return answer.map_err(WaitTimeoutError::Failed),
                 Err(reply) => reply,

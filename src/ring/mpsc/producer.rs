@@ -210,20 +210,20 @@ impl<T> Producer<T> {
         self.ring.len() == 0
     }
 
-    /// Sends nothing more. Whether this was the last end, and the consumer must be woken.
-    pub(crate) fn close(&mut self, noted: impl FnMut()) -> bool {
+    /// Sends nothing more. How many ends are left; without one the consumer must be woken. `None` if this one was closed before.
+    pub(crate) fn close(&mut self, noted: impl FnMut()) -> Option<usize> {
         if core::mem::take(&mut self.capacity) == 0 {
-            return false;
+            return None;
         }
         self.show_full();
-        let last = self.ring.producers.alive.fetch_sub(1, order::leave_senders()) == 1;
-        if last {
+        let left = self.ring.producers.alive.fetch_sub(1, order::leave_senders()) - 1;
+        if left == 0 {
             self.ring.close_tail();
             self.ring.ended.store(1, order::end_tail());
         }
         // Last: a value's own code may panic.
         self.settle_with(noted);
-        last
+        Some(left as usize)
     }
 
     /// The bell of the consumer said, after a publication, that it has left: has the reader look again, or is the reader.

@@ -111,6 +111,20 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
+    /// Looks again, and sees no message from `limit` on, which is at or ahead of what was seen.
+    #[inline(always)]
+    pub(crate) fn look_until(&mut self, limit: Position) {
+        if self.find_message() && self.seen() > limit.since(self.head) {
+            self.tail_seen = limit;
+        }
+    }
+
+    /// The position of the next message.
+    #[inline(always)]
+    pub(crate) fn next_position(&self) -> Position {
+        self.head
+    }
+
     /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they
     /// would be waited for. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
     /// that share a core, and on `fan_in`, it makes no difference.)

@@ -1,0 +1,23 @@
+//! A panic of the user's code, in a handler or an iterator, leaves the handles of mapped channels usable: positions move before that code runs.
+
+use super::{bytes, fan_in, spsc};
+use crate::shm::Message;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use static_assertions::assert_impl_all;
+
+impl<T: Message> UnwindSafe for spsc::Sender<T> {}
+impl<T: Message> RefUnwindSafe for spsc::Sender<T> {}
+impl<T: Message> UnwindSafe for spsc::Receiver<T> {}
+impl<T: Message> RefUnwindSafe for spsc::Receiver<T> {}
+impl<T: Message> UnwindSafe for fan_in::Receiver<T> {}
+impl<T: Message> RefUnwindSafe for fan_in::Receiver<T> {}
+impl UnwindSafe for bytes::Sender {}
+impl RefUnwindSafe for bytes::Sender {}
+impl UnwindSafe for bytes::Receiver {}
+impl RefUnwindSafe for bytes::Receiver {}
+impl UnwindSafe for bytes::fan_in::Receiver {}
+impl RefUnwindSafe for bytes::fan_in::Receiver {}
+
+assert_impl_all!(fan_in::Sender<u64>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(bytes::fan_in::Sender: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(super::Anonymous: UnwindSafe, RefUnwindSafe);

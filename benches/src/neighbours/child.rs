@@ -20,6 +20,7 @@ use crate::paired::child::die_with_parent;
 pub(super) struct Request {
     row: String,
     contender: String,
+    warm_up_micros: u64,
     micros: u64,
     neighbours: Neighbours,
     cores: Vec<usize>,
@@ -32,7 +33,8 @@ impl Request {
         let row = ROWS.iter().find(|row| row.name == self.row).ok_or_else(|| format!("no row `{}`", self.row))?;
         let entry = row.contenders.iter().find(|entry| entry.name == self.contender);
         let entry = entry.ok_or_else(|| format!("no contender `{}` in row `{}`", self.contender, row.name))?;
-        let job = Job { length: Duration::from_micros(self.micros), cores: self.cores, name: entry.name };
+        let [warm_up, length] = [self.warm_up_micros, self.micros].map(Duration::from_micros);
+        let job = Job { warm_up, length, cores: self.cores, name: entry.name };
         // The kernel spares a process of one thread most of a `membarrier`; a program with channels has two at least.
         thread::spawn(|| {
             loop {
@@ -54,6 +56,7 @@ pub(super) struct Order<'a> {
     pub(super) program: &'a Path,
     pub(super) row: &'a Row,
     pub(super) contender: &'a str,
+    pub(super) warm_up: Duration,
     pub(super) length: Duration,
     pub(super) neighbours: Neighbours,
     pub(super) cores: &'a [usize],
@@ -67,7 +70,8 @@ impl Order<'_> {
     /// The process failed, or did not answer in time; then it is gone.
     pub(super) fn run(self) -> Result<Reply, String> {
         let mut process = Command::new(self.program)
-            .args(["child", self.row.name, self.contender, &self.length.as_micros().to_string()])
+            .args(["child", self.row.name, self.contender])
+            .args([self.warm_up, self.length].map(|span| span.as_micros().to_string()))
             .arg(self.neighbours.to_string())
             .args(self.cores.iter().map(usize::to_string))
             .env("RUST_BACKTRACE", "0")

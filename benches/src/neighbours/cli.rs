@@ -56,9 +56,12 @@ struct Run {
     /// Rounds; each runs every contender once beside each crew.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Length of a slice in seconds, 0.001 to 60; a quarter more is its warm-up. Rows that need longer take longer.
+    /// Length of a slice in seconds, 0.001 to 60, its warm-up not counted. Rows that need longer take longer.
     #[arg(long, default_value = "0.25", value_parser = parse_seconds)]
     seconds: Duration,
+    /// Seconds of warm-up before each slice; a quarter of its length by default. A policy that learns for seconds wants more.
+    #[arg(long, value_parser = parse_time)]
+    warm_up: Option<Duration>,
     /// Only these; `NAME@PROGRAM` runs NAME of another build of this program.
     #[arg(long, value_delimiter = ',')]
     contenders: Vec<String>,
@@ -178,6 +181,7 @@ impl Run {
             cores: self.cores()?,
             rounds: self.rounds,
             seed: self.seed,
+            warm_up: self.warm_up,
             length: self.seconds,
             budget: self.time_budget,
             patience: self.patience,

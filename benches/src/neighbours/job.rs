@@ -9,7 +9,9 @@ use crate::paired::stats::quantile;
 /// One slice of one contender.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    /// How long it counts; the warm-up comes before.
+    /// How long nothing counts.
+    pub(super) warm_up: Duration,
+    /// How long it counts after that.
     pub(super) length: Duration,
     /// The cores that the process may use; at least two.
     pub(super) cores: Vec<usize>,
@@ -21,7 +23,7 @@ impl Job {
     /// The slice's time begins now.
     pub(super) fn begin(&self) -> Span {
         let start = Instant::now();
-        let counted = start + self.length / 4;
+        let counted = start + self.warm_up;
         Span { counted, end: counted + self.length }
     }
 }

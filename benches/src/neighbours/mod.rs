@@ -17,6 +17,7 @@
 //! Linux only: priorities, counters and the rows between processes are the kernel's.
 
 mod arm;
+mod bare;
 mod between;
 mod budget;
 mod child;

@@ -15,6 +15,7 @@ use ringmail::WaitStrategy;
 use ringmail::mesh;
 
 use super::job::{Job, Reply, Samples};
+use super::usage::yields;
 use crate::peers::{AsyncRecv, AsyncSend, Channel};
 
 /// Messages that the channels hold.
@@ -24,22 +25,26 @@ const BURST: usize = 8;
 /// How long a sleep is.
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// Runs bursts for the slice's time; `poll` says how long one took. Median, 99.9 %, worst, and the first of all.
+/// Runs bursts for the slice's time; `poll` says how long one took. Median, 99.9 %, worst, the first of all, and how often the thread
+/// has yielded in each.
 pub(super) fn bursts(job: &Job, mut poll: impl FnMut() -> Duration) -> Reply {
     let span = job.begin();
-    let (mut samples, first) = (Samples::default(), poll());
+    let (mut samples, first, mut yielded) = (Samples::default(), poll(), 0);
     while samples.is_empty() || !span.over() {
-        let counts = span.counts(Instant::now());
+        let (counts, before) = (span.counts(Instant::now()), yields());
         for _ in 0..BURST {
             let took = poll();
             if counts {
                 samples.push(took);
             }
         }
+        if counts {
+            yielded += yields() - before;
+        }
         sleep(PAUSE);
     }
     let mut reply = samples.reply(&[0.5, 0.999, 1.0]);
-    reply.values.push(first.as_nanos() as f64);
+    reply.values.extend([first.as_nanos() as f64, yielded as f64 / reply.samples as f64]);
     reply
 }
 

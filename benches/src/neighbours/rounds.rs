@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) cores: Vec<usize>,
     pub(super) rounds: u32,
     pub(super) seed: u64,
+    /// Of each slice; a quarter of its length if it was not given.
+    pub(super) warm_up: Option<Duration>,
     pub(super) length: Duration,
     /// No round begins that would probably end after so long.
     pub(super) budget: Option<Duration>,
@@ -29,13 +31,18 @@ pub(super) struct Plan {
 const TOLERANCE: usize = 2;
 
 impl Plan {
-    fn slice_length(&self, row: &Row) -> Duration {
-        self.length.max(row.least)
+    /// The warm-up of a row's slice, and its length.
+    fn spans(&self, row: &Row) -> (Duration, Duration) {
+        let length = self.length.max(row.least);
+        (self.warm_up.unwrap_or(length / 4), length)
     }
 
     /// About what a round takes.
     pub(super) fn round_length(&self) -> Duration {
-        let of_row = |(row, entrants): &(&Row, Vec<Entrant>)| self.slice_length(row) * 5 / 4 * entrants.len() as u32;
+        let of_row = |(row, entrants): &(&Row, Vec<Entrant>)| {
+            let (warm_up, length) = self.spans(row);
+            (warm_up + length) * entrants.len() as u32
+        };
         self.rows.iter().map(of_row).sum::<Duration>() * self.neighbours.len() as u32
     }
 
@@ -74,15 +81,16 @@ impl Plan {
         if file.failures.iter().filter(same).count() >= TOLERANCE {
             return;
         }
-        let length = self.slice_length(row);
+        let (warm_up, length) = self.spans(row);
         let order = Order {
             program: &entrant.program,
             row,
             contender: &entrant.contender,
+            warm_up,
             length,
             neighbours,
             cores: &self.cores,
-            patience: length * 2 + self.patience,
+            patience: (warm_up + length) * 2 + self.patience,
         };
         let (name, contender) = (row.name.to_owned(), entrant.label.clone());
         match order.run() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bare::Futex;
 use super::job::{Job, Reply};
 use super::{arm, between, budget, flow, poll, request, slow, tick, timed, wake};
 use crate::peers::{
@@ -9,7 +10,6 @@ use crate::peers::{
     KanalSync, Ringmail, RingmailAtOnce, RingmailFanIn, RingmailFanInAtOnce, RingmailMpsc, RingmailMpscAtOnce, StdSync,
     Tokio,
 };
-use crate::work::wake::Futex;
 
 /// What a column's numbers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,19 @@ const fn count(name: &'static str) -> Column {
 }
 
 const WORST: Column = Column { name: "worst", unit: Unit::Time, worst: true };
-const POLLS: &[Column] = &[time("median"), time("p99.9"), WORST, time("first")];
+const POLLS: &[Column] = &[time("median"), time("p99.9"), WORST, time("first"), count("yields")];
 const TIMES: &[Column] = &[time("median"), time("p99"), WORST];
 const LIMITS: &[Column] = &[time("median"), WORST];
 const RATE: &[Column] = &[Column { name: "messages/s", unit: Unit::Rate, worst: false }];
-const USAGE: &[Column] =
-    &[time("CPU, both"), time("receiver"), time("sender"), count("parks"), count("preempted"), count("yields")];
+const USAGE: &[Column] = &[
+    time("CPU, both"),
+    time("receiver"),
+    time("sender"),
+    count("parks"),
+    count("preempted"),
+    count("yields"),
+    count("IPIs"),
+];
 
 /// What a contender is beside the others of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +251,13 @@ const BUDGETS: &[Entry] = entries![
 const ARMS: &[Entry] = entries![
     Ours "ringmail" => arm::bell::<false>,
     Ours "ringmail-fence" => arm::bell::<true>,
-    Peer "tokio-notify" => arm::notify,
+    Peer "tokio-notify" => arm::notify::<false>,
+];
+
+const FRESH_ARMS: &[Entry] = entries![
+    Ours "ringmail" => arm::fresh::<false>,
+    Ours "ringmail-fence" => arm::fresh::<true>,
+    Peer "tokio-notify" => arm::notify::<true>,
 ];
 
 const fn row(
@@ -283,6 +296,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("budget", "timeout(50 ms) around a receive loop on a busy channel", LIMITS, FAST, BUDGETS),
     row("arm", "Bell::arm, confirm and drop", POLLS, FAST, ARMS),
+    row("arm-fresh", "the same on a bell not armed before, as another thread does too", POLLS, FAST, FRESH_ARMS),
 ];
 
 /// The rows of that name, or all whose names begin with it and a dash.

@@ -20,8 +20,8 @@ pub(super) struct Stream {
 impl Stream {
     /// As many as the slice has time for, at least one of each.
     pub(super) fn new(job: &Job, period: Duration) -> Self {
-        let counted = (job.length.as_nanos() / period.as_nanos()).max(1) as u64;
-        Self { period, warm: counted.div_ceil(4), counted }
+        let fit = |span: Duration| (span.as_nanos() / period.as_nanos()).max(1) as u64;
+        Self { period, warm: fit(job.warm_up), counted: fit(job.length) }
     }
 
     /// The sender's half.

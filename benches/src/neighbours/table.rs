@@ -90,8 +90,12 @@ pub(super) fn text(file: &RunFile, row: &Row, entrants: &[Entrant], neighbours: 
     let _ = writeln!(out, "\n{}, neighbours {neighbours}: {}; {better}", row.name, row.about);
     let _ = write!(out, "{:<28}", "contender");
     for column in row.columns {
+        if column.unit == Unit::Count {
+            let _ = write!(out, " {:>9}", column.name);
+            continue;
+        }
         let _ = write!(out, " {:>10} {:>7}", column.name, "× peer");
-        if bare.is_some() && column.unit != Unit::Count {
+        if bare.is_some() {
             let _ = write!(out, " {:>7}", "× bare");
         }
     }
@@ -101,9 +105,13 @@ pub(super) fn text(file: &RunFile, row: &Row, entrants: &[Entrant], neighbours: 
         for (column, best) in row.columns.iter().zip(&best) {
             let mine = rounds(&slices, &entrant.label, column);
             let value = fold(column, &mine).map_or("none".into(), |value| show(column.unit, value));
+            if column.unit == Unit::Count {
+                let _ = write!(out, " {value:>9}");
+                continue;
+            }
             let beside = |other: &Entrant| ratio(column, &mine, &rounds(&slices, &other.label, column));
             let _ = write!(out, " {value:>10} {:>7}", times(best.and_then(beside)));
-            if let Some(bare) = bare.filter(|_| column.unit != Unit::Count) {
+            if let Some(bare) = bare {
                 let _ = write!(out, " {:>7}", times(beside(bare)));
             }
         }

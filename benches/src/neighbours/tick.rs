@@ -23,32 +23,22 @@ pub(super) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().expect("a runtime of one thread")
 }
 
-/// Takes the ticks' lateness.
-struct Ticks<'a> {
-    job: &'a Job,
-    samples: Samples,
-}
-
-impl Ticks<'_> {
-    /// Runs the ticker until `other`, which is made anew after each tick, says `false`.
-    async fn beside(&mut self, stop: &AtomicBool, mut other: impl AsyncFnMut() -> bool) {
-        let span = self.job.begin();
-        let mut ticker = interval(PERIOD);
-        loop {
-            tokio::select! {
-                due = ticker.tick() => {
-                    let now = Instant::now();
-                    if span.counts(due.into_std()) {
-                        self.samples.push(now.saturating_duration_since(due.into_std()));
-                    }
-                    if !self.samples.is_empty() && span.over() {
-                        stop.store(true, Ordering::Relaxed);
-                    }
+/// Runs the ticker for the slice's time, beside `other`, which is made anew whenever one of both was ready.
+async fn ticks(job: &Job, mut other: impl AsyncFnMut()) -> Samples {
+    let (span, mut samples) = (job.begin(), Samples::default());
+    let mut ticker = interval(PERIOD);
+    while samples.is_empty() || !span.over() {
+        tokio::select! {
+            due = ticker.tick() => {
+                let now = Instant::now();
+                if span.counts(now) {
+                    samples.push(now.saturating_duration_since(due.into_std()));
                 }
-                more = other() => if !more { break },
             }
+            () = other() => {}
         }
     }
+    samples
 }
 
 /// A sender sends a few messages now and then.
@@ -60,7 +50,6 @@ where
 {
     let (mut tx, mut rx) = P::pair(CAPACITY);
     let stop = AtomicBool::new(false);
-    let mut ticks = Ticks { job, samples: Samples::default() };
     thread::scope(|scope| {
         let stop = &stop;
         scope.spawn(move || {
@@ -75,33 +64,22 @@ where
             tx.send(END);
         });
         let mut check = Check::default();
-        runtime().block_on(ticks.beside(stop, async || {
-            let message = rx.recv().await;
-            if message != END {
-                check.see(message);
+        let samples = runtime().block_on(async {
+            let samples = ticks(job, async || check.see(rx.recv().await)).await;
+            stop.store(true, Ordering::Relaxed);
+            loop {
+                match rx.recv().await {
+                    END => break samples,
+                    message => check.see(message),
+                }
             }
-            message != END
-        }));
+        });
         check.verify(job.name);
-    });
-    ticks.samples.reply(&[0.5, 0.99, 1.0])
+        samples.reply(&[0.5, 0.99, 1.0])
+    })
 }
 
 /// The ticker alone.
 pub(super) fn alone(job: &Job) -> Reply {
-    let stop = AtomicBool::new(false);
-    let mut ticks = Ticks { job, samples: Samples::default() };
-    runtime().block_on(async {
-        tokio::select! {
-            () = ticks.beside(&stop, async || pending().await) => {}
-            () = stopped(&stop) => {}
-        }
-    });
-    ticks.samples.reply(&[0.5, 0.99, 1.0])
-}
-
-async fn stopped(stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
-        tokio::time::sleep(PERIOD).await;
-    }
+    runtime().block_on(ticks(job, async || pending().await)).reply(&[0.5, 0.99, 1.0])
 }

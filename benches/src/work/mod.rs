@@ -7,7 +7,7 @@ pub mod many;
 pub mod mesh;
 mod pingpong;
 mod stream;
-pub(crate) mod wake;
+mod wake;
 
 pub use asynchronous::{on_threads, on_tokio};
 pub use batch::batch;

@@ -87,7 +87,7 @@ pub fn futex_wake(env: &Env, n: u64, peer: &'static str) -> Outcome {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use bare::Futex;
+use bare::Futex;
 
 #[cfg(target_os = "linux")]
 mod bare {
@@ -100,7 +100,7 @@ mod bare {
 
     /// One word to sleep on, one to carry the value.
     #[derive(Debug)]
-    pub(crate) struct Futex {
+    pub(super) struct Futex {
         full: AtomicU32,
         value: AtomicU64,
     }

@@ -88,6 +88,8 @@ pub fn end_on_panic() {
 pub struct Counts {
     /// Switches because the thread had to wait for something.
     pub parked: u64,
+    /// Switches of a thread that could have run on: preempted, or it yielded.
+    pub preempted: u64,
     /// Time spent ready to run, without a core.
     pub robbed: Duration,
 }
@@ -97,18 +99,26 @@ impl Counts {
     /// that yields among them.
     pub fn now() -> Self {
         let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-        let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let switches = |name: &str| {
+            let number = status.lines().find_map(|line| line.strip_prefix(name));
+            number.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+        };
         let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
         let waited = times.split_whitespace().nth(1);
         Self {
-            parked: switches.and_then(|n| n.trim().parse().ok()).unwrap_or(0),
+            parked: switches("voluntary_ctxt_switches:"),
+            preempted: switches("nonvoluntary_ctxt_switches:"),
             robbed: Duration::from_nanos(waited.and_then(|n| n.parse().ok()).unwrap_or(0)),
         }
     }
 
     /// What was added since `earlier`.
     pub fn since(self, earlier: Self) -> Self {
-        Self { parked: self.parked - earlier.parked, robbed: self.robbed.saturating_sub(earlier.robbed) }
+        Self {
+            parked: self.parked - earlier.parked,
+            preempted: self.preempted - earlier.preempted,
+            robbed: self.robbed.saturating_sub(earlier.robbed),
+        }
     }
 }
 

@@ -3,11 +3,15 @@
 //! [`peers`] puts every queue behind the same few verbs; [`work`] holds the workloads, generic over those verbs;
 //! [`catalog`] lists which peer runs which workload. Two harnesses share them: the criterion suites in `benches/`, for a
 //! quick look, and the [`paired`] runner, for figures that are worth quoting on a machine that is not one's own.
+//!
+//! `neighbours` is a suite of its own: what waits, beside threads that compute on the same cores.
 
 pub mod catalog;
 pub mod crowd;
 pub mod duel;
 pub mod floor;
+#[cfg(target_os = "linux")]
+pub mod neighbours;
 pub mod paired;
 pub mod peers;
 pub mod work;

@@ -56,7 +56,7 @@ fn await_band(env: &Env, wanted: [f64; 2]) {
 
 /// A child that hangs in a slice would outlive a parent that was killed.
 #[cfg(target_os = "linux")]
-fn die_with_parent() {
+pub(crate) fn die_with_parent() {
     use rustix::process::{Signal, set_parent_process_death_signal};
     if let Err(e) = set_parent_process_death_signal(Some(Signal::KILL)) {
         eprintln!("this child will not die with its parent: {e}");
@@ -64,4 +64,4 @@ fn die_with_parent() {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_parent() {}
+pub(crate) fn die_with_parent() {}

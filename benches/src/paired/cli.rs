@@ -225,7 +225,7 @@ impl Run {
     }
 }
 
-fn cpu() -> String {
+pub(crate) fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name"));
     name.and_then(|rest| rest.split_once(':')).map_or("unknown processor", |(_, name)| name.trim()).to_owned()

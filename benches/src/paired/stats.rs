@@ -39,8 +39,8 @@ pub fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
     Some([quantile(&sorted, 0.25)?, quantile(&sorted, 0.5)?, quantile(&sorted, 0.75)?])
 }
 
-/// The `q`-quantile of sorted values, interpolated.
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+/// The `q`-quantile of sorted values, interpolated; `None` of nothing.
+pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let position = q * (sorted.len().checked_sub(1)?) as f64;
     let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
     Some(low + (high - low) * position.fract())

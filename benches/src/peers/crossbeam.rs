@@ -1,10 +1,11 @@
 //! crossbeam-channel's bounded channel, and crossbeam-queue's `ArrayQueue` (which has `try` verbs only).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{BlockRecv, BlockSend, Channel, TryRecv, TrySend};
+use super::{BlockRecv, BlockSend, Channel, TimedRecv, TryRecv, TrySend};
 
 /// `crossbeam_channel::bounded`.
 #[derive(Debug)]
@@ -43,6 +44,17 @@ impl<T> BlockRecv<T> for Receiver<T> {
     #[inline]
     fn recv(&mut self) -> T {
         Receiver::recv(self).expect("crossbeam: disconnected")
+    }
+}
+
+impl<T> TimedRecv<T> for Receiver<T> {
+    #[inline]
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<T> {
+        match Receiver::recv_timeout(self, timeout) {
+            Ok(value) => Some(value),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(e) => panic!("crossbeam: {e}"),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! crossfire's SPSC and MPSC flavours, each blocking on both ends or async on both ends.
 
-use crossfire::flavor::Flavor;
-use crossfire::{AsyncRx, AsyncTx, MAsyncTx, MTx, Rx, Tx, mpsc, spsc};
+use std::time::Duration;
 
-use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TryRecv, TrySend};
+use crossfire::flavor::Flavor;
+use crossfire::{AsyncRx, AsyncTx, MAsyncTx, MTx, RecvTimeoutError, Rx, Tx, mpsc, spsc};
+
+use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TimedRecv, TryRecv, TrySend};
 
 /// `crossfire::spsc::bounded_blocking`.
 #[derive(Debug)]
@@ -68,6 +70,17 @@ impl<F: Flavor> BlockRecv<F::Item> for Rx<F> {
     #[inline]
     fn recv(&mut self) -> F::Item {
         Rx::recv(self).expect("crossfire: disconnected")
+    }
+}
+
+impl<F: Flavor> TimedRecv<F::Item> for Rx<F> {
+    #[inline]
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<F::Item> {
+        match Rx::recv_timeout(self, timeout) {
+            Ok(value) => Some(value),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(e) => panic!("crossfire: {e}"),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! flume's bounded channel; the same ends serve blocking and async.
 
-use flume::{Receiver, Sender};
+use std::time::Duration;
 
-use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TryRecv, TrySend};
+use flume::{Receiver, RecvTimeoutError, Sender};
+
+use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TimedRecv, TryRecv, TrySend};
 
 /// `flume::bounded`.
 #[derive(Debug)]
@@ -55,5 +57,16 @@ impl<T: Send> AsyncRecv<T> for Receiver<T> {
     #[inline]
     async fn recv(&mut self) -> T {
         self.recv_async().await.expect("flume: disconnected")
+    }
+}
+
+impl<T> TimedRecv<T> for Receiver<T> {
+    #[inline]
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<T> {
+        match Receiver::recv_timeout(self, timeout) {
+            Ok(value) => Some(value),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(e) => panic!("flume: {e}"),
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! kanal, sync or async on both ends.
 
-use kanal::{AsyncReceiver, AsyncSender, Receiver, Sender};
+use std::time::Duration;
 
-use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TryRecv, TrySend};
+use kanal::{AsyncReceiver, AsyncSender, ReceiveErrorTimeout, Receiver, Sender};
+
+use super::{AsyncRecv, AsyncSend, BlockRecv, BlockSend, Channel, TimedRecv, TryRecv, TrySend};
 
 /// `kanal::bounded`.
 #[derive(Debug)]
@@ -41,6 +43,17 @@ impl<T> BlockRecv<T> for Receiver<T> {
     #[inline]
     fn recv(&mut self) -> T {
         Receiver::recv(self).expect("kanal: disconnected")
+    }
+}
+
+impl<T> TimedRecv<T> for Receiver<T> {
+    #[inline]
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<T> {
+        match Receiver::recv_timeout(self, timeout) {
+            Ok(value) => Some(value),
+            Err(ReceiveErrorTimeout::Timeout) => None,
+            Err(e) => panic!("kanal: {e}"),
+        }
     }
 }
 

@@ -43,6 +43,7 @@ by_cloning![
     super::KanalAsync,
     super::KanalSync,
     super::RingmailMpsc,
+    super::RingmailMpscAtOnce,
     super::StdSync,
     super::ThingbufAsync,
     super::ThingbufBlocking,

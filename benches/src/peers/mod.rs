@@ -24,6 +24,7 @@ mod tokio;
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::time::Duration;
 
 pub use async_channel::AsyncChannel;
 pub use concurrent_queue::ConcurrentQueue;
@@ -35,8 +36,8 @@ pub use kanal::{KanalAsync, KanalSync};
 pub use many::{CheckEach, Drain, MAX_SENDERS, ManySenders, share, tag};
 pub use mesh::{Bulk, Inbox, Inboxes, Mesh, RingmailMesh, RingmailShard, Shard};
 pub use ringbuf::{Ringbuf, RingbufSlices};
-pub use ringmail::{Ringmail, RingmailDrain, RingmailSlices, RingmailSpin};
-pub use ringmail_many::{RingmailFanIn, RingmailFanInSplit, RingmailMpsc};
+pub use ringmail::{Ringmail, RingmailAtOnce, RingmailDrain, RingmailSlices, RingmailSpin};
+pub use ringmail_many::{RingmailFanIn, RingmailFanInAtOnce, RingmailFanInSplit, RingmailMpsc, RingmailMpscAtOnce};
 pub use rtrb::{Rtrb, RtrbSlices};
 pub use std_mpsc::StdSync;
 pub use thingbuf::{ThingbufAsync, ThingbufBlocking};
@@ -118,6 +119,12 @@ pub trait BlockSend<T> {
 pub trait BlockRecv<T> {
     /// Panics if the sender is gone: in a slice it never is.
     fn recv(&mut self) -> T;
+}
+
+/// Receives; blocks the thread while there is nothing, but not for ever.
+pub trait TimedRecv<T> {
+    /// `None` if nothing came in time. Panics if the sender is gone: in a slice it never is.
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<T>;
 }
 
 /// Sends; the task waits while there is no room.

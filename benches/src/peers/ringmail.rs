@@ -1,10 +1,13 @@
 //! ringmail: the `spsc` channel as `channel` makes it, and with spinning ends; runs through chunks, slices or `drain`.
 
+use std::time::Duration;
+
 use ringmail::spsc::{self, Builder, Receiver, Sender};
-use ringmail::{Shape, WaitStrategy};
+use ringmail::{RecvTimeoutError, Shape, WaitStrategy};
 
 use super::{
-    AsyncRecv, AsyncSend, BatchRecv, BatchSend, BlockRecv, BlockSend, Channel, Check, MAX_RUN, TryRecv, TrySend,
+    AsyncRecv, AsyncSend, BatchRecv, BatchSend, BlockRecv, BlockSend, Channel, Check, MAX_RUN, TimedRecv, TryRecv,
+    TrySend,
 };
 
 /// `ringmail::spsc::channel`; runs travel in chunks.
@@ -44,6 +47,17 @@ impl<T, S: Shape> BlockRecv<T> for ringmail::Receiver<T, S> {
     #[inline]
     fn recv(&mut self) -> T {
         ringmail::Receiver::recv(self).expect("ringmail: disconnected")
+    }
+}
+
+impl<T, S: Shape> TimedRecv<T> for ringmail::Receiver<T, S> {
+    #[inline]
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<T> {
+        match ringmail::Receiver::recv_timeout(self, timeout) {
+            Ok(value) => Some(value),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(e) => panic!("ringmail: {e}"),
+        }
     }
 }
 
@@ -98,6 +112,18 @@ impl<T: Send> Channel<T> for RingmailSpin {
     type Rx = Receiver<T>;
     fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
         Builder::new(capacity).wait(WaitStrategy::BusySpin).build().expect("the workloads' capacities are in range")
+    }
+}
+
+/// ringmail with `WaitStrategy::ParkAtOnce` on both ends.
+#[derive(Debug)]
+pub struct RingmailAtOnce;
+
+impl<T: Send> Channel<T> for RingmailAtOnce {
+    type Tx = Sender<T>;
+    type Rx = Receiver<T>;
+    fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
+        Builder::new(capacity).wait(WaitStrategy::ParkAtOnce).build().expect("the workloads' capacities are in range")
     }
 }
 

@@ -1,8 +1,9 @@
 //! The standard library's bounded channel.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
-use super::{BlockRecv, BlockSend, Channel, TryRecv, TrySend};
+use super::{BlockRecv, BlockSend, Channel, TimedRecv, TryRecv, TrySend};
 
 /// `std::sync::mpsc::sync_channel`.
 #[derive(Debug)]
@@ -41,5 +42,16 @@ impl<T> BlockRecv<T> for Receiver<T> {
     #[inline]
     fn recv(&mut self) -> T {
         Receiver::recv(self).expect("std: disconnected")
+    }
+}
+
+impl<T> TimedRecv<T> for Receiver<T> {
+    #[inline]
+    fn recv_timeout(&mut self, timeout: Duration) -> Option<T> {
+        match Receiver::recv_timeout(self, timeout) {
+            Ok(value) => Some(value),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(e) => panic!("std: {e}"),
+        }
     }
 }

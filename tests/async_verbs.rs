@@ -410,9 +410,9 @@ fn a_future_that_was_ready_is_not_polled_again() {
         assert_eq!(poll(&mut receive, Waker::noop()), Poll::Ready(Err(RecvError)));
         panics(|| poll(&mut receive, Waker::noop()));
     }
-    receives(ringmail::spsc::channel(4).unwrap());
-    receives(ringmail::mpsc::channel(4).unwrap());
-    receives(ringmail::fan_in::channel(4).unwrap());
+    receives(spsc::channel(4).unwrap());
+    receives(mpsc::channel(4).unwrap());
+    receives(fan_in::channel(4).unwrap());
 }
 
 #[test]

@@ -295,7 +295,6 @@ impl<T> Lanes<T> {
         let shares = |core| maps.iter().fold(false, |shared, map| shared | Rx::<T>::waits_on(map, core));
         let mut bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
         let waited = waiter.wait(&mut bed, deadline, passed, look);
-        drop(bed);
         self.lanes[0].count_parks(waiter.take_sleeps());
         (self.waiter, self.settled) = (waiter, settled);
         waited.unwrap_or(Err(RecvError::Timeout))

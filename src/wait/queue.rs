@@ -334,7 +334,7 @@ impl Patience {
     fn renew_at(&mut self, first: u64, now: Instant) -> bool {
         if self.first != first {
             (self.first, self.since) = (first, Some(now));
-        } else if !self.since.is_some_and(|since| now.duration_since(since) < PATIENCE_TIME) {
+        } else if self.since.is_none_or(|since| now.duration_since(since) >= PATIENCE_TIME) {
             return false;
         }
         self.left = PATIENCE - 1;

@@ -369,7 +369,7 @@ impl Waiter {
         let rounds = if tries { POLL_ROUNDS } else { self.poll_rounds };
         let spun = spin(POLL_PAUSES, rounds, Deadline::NEVER, look);
         let paid = matches!(spun, Awake::Found(_));
-        self.poll_rounds = if paid { (rounds * 2).min(POLL_ROUNDS) } else { (self.poll_rounds / 2).max(LEAST_ROUNDS) };
+        self.poll_rounds = if paid { (rounds * 2).min(POLL_ROUNDS) } else { (self.poll_rounds - 1).max(LEAST_ROUNDS) };
         let ended = match spun {
             Awake::Tired if (tries || self.in_vain < POLL_TRIES) && self.strategy != WaitStrategy::BusySpin => {
                 self.yield_a_while(POLL_YIELDS, false, bed, Deadline::NEVER, look)

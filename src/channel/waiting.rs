@@ -294,7 +294,7 @@ impl<T, S: Shape> Receiver<T, S> {
     /// ```
     #[inline]
     pub fn recv_async(&mut self) -> RecvFuture<'_, T, S> {
-        RecvFuture { rx: self, waits: false, done: false }
+        RecvFuture { rx: Some(self), waits: false }
     }
 
     /// Takes the next message, or arranges for one wake of the context's task when there is one.
@@ -449,11 +449,10 @@ impl<T, S: Shape> Drop for SendFuture<'_, T, S> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct RecvFuture<'a, T, S: Shape> {
-    rx: &'a mut Receiver<T, S>,
-    /// Whether this future announced itself: then it takes that back when it is dropped.
+    /// None once it has given its answer: another poll would take another message.
+    rx: Option<&'a mut Receiver<T, S>>,
+    /// Whether this future may have announced itself: then it takes that back when it is dropped.
     waits: bool,
-    /// Whether it has given its answer. Another poll would take another message.
-    done: bool,
 }
 
 impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
@@ -463,10 +462,13 @@ impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
     /// If polled again after it was ready, like every future made by `async`.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        assert!(!self.done, "a receive was polled after it was ready");
-        let poll = self.rx.poll_recv(cx);
-        self.waits = poll.is_pending();
-        self.done = !self.waits;
+        let rx = self.rx.as_mut().expect("a receive was polled after it was ready");
+        let poll = rx.poll_recv(cx);
+        if poll.is_pending() {
+            self.waits = true;
+        } else {
+            self.rx = None;
+        }
         poll
     }
 }
@@ -481,15 +483,15 @@ impl<T, S: Shape> futures_core::FusedFuture for SendFuture<'_, T, S> {
 #[cfg(feature = "futures")]
 impl<T, S: Shape> futures_core::FusedFuture for RecvFuture<'_, T, S> {
     fn is_terminated(&self) -> bool {
-        self.done
+        self.rx.is_none()
     }
 }
 
 impl<T, S: Shape> Drop for RecvFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
-        if self.waits {
-            self.rx.side.stand_down();
+        if let Some(rx) = self.rx.as_mut().filter(|_| self.waits) {
+            rx.side.stand_down();
         }
     }
 }

@@ -475,9 +475,8 @@ impl<T: Payload> World<T> {
             assert!(len == 0 && !self.line.is_empty() || rx.is_empty() == (len == 0));
             assert_eq!(rx.is_closed(), self.sealed());
             stats(rx.stats());
-        } else {
-            self.count();
         }
+        self.count();
     }
 
     /// The values that have not been dropped are those that somebody still has.

@@ -6,7 +6,7 @@
 use super::fan_in_world::{Lane, World, Wrong};
 use super::input::Input;
 use super::payload::{Payload, Tracked};
-use ringmail::fan_in::{LaneId, Receiver};
+use ringmail::fan_in::{LaneId, Receiver, Sender};
 use ringmail::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError};
 use std::future::Future;
 use std::pin::pin;
@@ -163,10 +163,15 @@ impl<T: Payload> World<T> {
 
     /// Reserves, writes some, and commits or not. What else a chunk can do is the ring's, and `spsc_ops` does it.
     fn write_chunk(&mut self, at: usize, input: &mut Input<'_>) {
+        let Some(mut tx) = self.lanes[at].tx.take() else { return };
+        self.write_chunk_of(at, &mut tx, input);
+        self.lanes[at].tx = Some(tx);
+    }
+
+    fn write_chunk_of(&mut self, at: usize, tx: &mut Sender<T>, input: &mut Input<'_>) {
         let (first, book, n, some, fate) =
-            (self.book.next(), self.book, input.amount(), input.below(24), input.below(4));
+            (self.book.next(), self.book, input.amount(), input.below(24), input.below(128));
         let (refuses, fits) = (self.refuses(at), self.room(at).min(n));
-        let Some(tx) = &mut self.lanes[at].tx else { return };
         let answer = tx.try_reserve(n);
         if refuses || (fits == 0 && n > 0) {
             let answer = answer.map(drop);
@@ -176,7 +181,11 @@ impl<T: Payload> World<T> {
         let mut chunk = answer.expect("there is room");
         let written = chunk.fill_from_iter(std::iter::repeat_with(|| T::make(book)).take(some));
         assert_eq!((chunk.capacity(), written), (fits, some.min(fits)));
-        match fate {
+        // Seldom: it ends everything.
+        if let how @ 0..=2 = 31 - fate / 4 {
+            self.receiver_ends(how);
+        }
+        match fate % 4 {
             0 | 1 => {
                 assert_eq!(chunk.commit(), written);
                 self.published(at, first, written);
@@ -190,6 +199,15 @@ impl<T: Payload> World<T> {
         self.rx_alarm.heard(false);
     }
 
+    /// While a sender is in the middle of something: the receiver goes (0), or closes (1), or is told besides that nothing more comes (2).
+    fn receiver_ends(&mut self, how: usize) {
+        self.close_rx(how == 0);
+        while let (2, false, Some(rx)) = (how, self.told, &mut self.rx) {
+            let answer = rx.try_recv().map(nameless);
+            self.received_one(answer, |error| error);
+        }
+    }
+
     fn poll_ready(&mut self, at: usize) {
         let (refuses, room, sleeps) = (self.refuses(at), self.room(at), self.sleeps);
         let lane = self.lane(at);
@@ -197,6 +215,7 @@ impl<T: Payload> World<T> {
         let answer = lane.alarm.poll(|cx| tx.poll_ready(cx));
         if refuses {
             assert_eq!(answer, Poll::Ready(Err(SendError(()))));
+            lane.settled = true;
             // It may have closed itself after it asked to be woken.
             lane.alarm.disarm();
         } else if room > 0 {
@@ -219,6 +238,7 @@ impl<T: Payload> World<T> {
         if refuses {
             let Poll::Ready(Err(SendError(value))) = answer else { panic!("the channel is closed") };
             assert_eq!(value.id(), first);
+            lane.settled = true;
         } else if room > 0 {
             assert!(matches!(answer, Poll::Ready(Ok(()))));
             self.published(at, first, 1);

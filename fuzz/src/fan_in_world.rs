@@ -21,6 +21,10 @@ pub struct Lane<T: Payload> {
     pub queue: VecDeque<u64>,
     /// Messages taken by a leaked iterator whose places the sender does not know to be free.
     pub lag: usize,
+    /// Messages published once the receiver had left, or was told that nothing more comes.
+    late: usize,
+    /// Whether they are dropped: at once if they have a drop of their own, else by the sender's next refusal or its close.
+    pub settled: bool,
     pub sent: u64,
     pub full: u64,
     pub closed: bool,
@@ -36,6 +40,11 @@ impl<T: Payload> Lane<T> {
     fn is_over(&self) -> bool {
         self.closed && self.queue.is_empty()
     }
+
+    /// Messages that the sender sees in the ring, but for those that lag.
+    fn len(&self) -> usize {
+        self.queue.len() + if self.settled { 0 } else { self.late }
+    }
 }
 
 /// All ends, each until it is dropped, and what they should answer.
@@ -45,6 +54,8 @@ pub struct World<T: Payload> {
     pub owners: BTreeMap<u64, usize>,
     pub rx: Option<Receiver<T>>,
     pub rx_closed: bool,
+    /// Whether the receiver was told that nothing more comes.
+    pub told: bool,
     pub rx_alarm: Alarm,
     pub received: u64,
     pub book: Book,
@@ -81,6 +92,7 @@ impl<T: Payload> World<T> {
             owners: BTreeMap::new(),
             rx: Some(rx),
             rx_closed: false,
+            told: false,
             rx_alarm: Alarm::default(),
             received: 0,
             book: Book::open(),
@@ -133,6 +145,8 @@ impl<T: Payload> World<T> {
             priority,
             queue: VecDeque::new(),
             lag: 0,
+            late: 0,
+            settled: false,
             sent: 0,
             full: 0,
             closed: false,
@@ -154,6 +168,7 @@ impl<T: Payload> World<T> {
     /// What a send that finds no room must answer.
     pub fn refusal(&mut self, at: usize) -> TrySendError<()> {
         if self.refuses(at) {
+            self.lanes[at].settled = true;
             return TrySendError::Disconnected(());
         }
         self.lanes[at].full += 1;
@@ -162,12 +177,17 @@ impl<T: Payload> World<T> {
 
     /// The values from `first` on were published.
     pub fn published(&mut self, at: usize, first: u64, n: usize) {
-        for id in (first..).take(n) {
+        let over = self.rx.is_none() || self.told;
+        let lane = &mut self.lanes[at];
+        lane.sent += n as u64;
+        if over {
+            lane.late += n;
+            lane.settled |= n > 0 && std::mem::needs_drop::<T>();
+        } else {
+            lane.queue.extend((first..).take(n));
             // Numbers of values that were not sent come again.
-            self.owners.insert(id, at);
-            self.lanes[at].queue.push_back(id);
+            self.owners.extend((first..).take(n).map(|id| (id, at)));
         }
-        self.lanes[at].sent += n as u64;
         self.rx_alarm.heard(n > 0 && self.rx.is_some());
     }
 
@@ -248,7 +268,7 @@ impl<T: Payload> World<T> {
                 lane.lag = 0;
                 continue;
             };
-            let now = tx.len() - lane.queue.len();
+            let now = tx.len() - lane.len();
             assert!(now == 0 || now == lane.lag);
             let before = std::mem::replace(&mut lane.lag, now);
             lane.alarm.heard(now < before);
@@ -273,7 +293,8 @@ impl<T: Payload> World<T> {
             assert_eq!(lane.lag, 0, "with nothing to receive all places are free");
             lane.waited_for.clear();
         }
-        if self.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
+        self.told |= self.is_over();
+        if self.told { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }
 
     // ---- leaving, looking
@@ -284,7 +305,7 @@ impl<T: Payload> World<T> {
             Some(tx) => tx.close(),
             None => return,
         }
-        self.lanes[at].closed = true;
+        (self.lanes[at].closed, self.lanes[at].settled) = (true, true);
         // The close of a lane rings; only that of the last one must.
         self.rx_alarm.heard(self.senders() == 0 && self.rx.is_some());
     }
@@ -309,7 +330,8 @@ impl<T: Payload> World<T> {
     /// Everything that can be asked without changing anything.
     pub fn look(&self) {
         for lane in &self.lanes {
-            let (Some(tx), len) = (&lane.tx, lane.queue.len() + lane.lag) else { continue };
+            let Some(tx) = &lane.tx else { continue };
+            let len = lane.len() + lane.lag;
             assert_eq!(
                 (tx.id(), tx.len(), tx.is_empty(), tx.is_full()),
                 (lane.id, len, len == 0, len == self.capacity)
@@ -319,6 +341,7 @@ impl<T: Payload> World<T> {
             assert_eq!((stats.sent, stats.received, stats.depth), (lane.sent, lane.sent - len as u64, len));
             assert_eq!(stats.full, lane.full);
         }
+        self.count();
         let Some(rx) = &self.rx else { return };
         assert_eq!(rx.is_closed(), self.is_over());
         let seen = || self.lanes.iter().filter(|lane| lane.seen);
@@ -335,6 +358,15 @@ impl<T: Payload> World<T> {
         assert_eq!((stats.sent, stats.received), (seen().map(|lane| lane.sent).sum(), self.received));
     }
 
+    /// The values that have not been dropped are those that lie in a lane for the receiver, and those that were leaked.
+    fn count(&self) {
+        if std::mem::needs_drop::<T>() {
+            let queued = self.lanes.iter().flat_map(|lane| &lane.queue);
+            let expected: BTreeSet<u64> = queued.chain(&self.leaked).copied().collect();
+            assert_eq!(self.book.alive(), expected, "each is dropped once, and when it should be");
+        }
+    }
+
     /// The end: all go, the receiver before or after the senders, and nothing is left but what was leaked.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
@@ -347,6 +379,7 @@ impl<T: Payload> World<T> {
         }
         self.look();
         self.close_rx(true);
+        self.look();
         assert_eq!(self.book.alive(), self.leaked, "all are dropped but what went with a leaked guard");
     }
 }

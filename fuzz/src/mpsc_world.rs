@@ -230,6 +230,7 @@ impl<T: Payload> World<T> {
         self.places[index] = place;
         // The receiver sleeps for its next place. A guard of `hold` rings for the others too: a wake more than need be.
         self.rx_alarm.heard(index == 0 && self.rx.is_some());
+        self.comes_late();
     }
 
     /// The values from `first` on were claimed and published in one.
@@ -382,6 +383,14 @@ impl<T: Payload> World<T> {
         if self.sealed() && self.places.is_empty() { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }
 
+    /// Something was published. Of messages that are dropped none stays in the ring once the receiver has gone: what publishes it also drops it,
+    /// if no claim before it is open, with all that is behind it up to the next open claim. Others stay until a sender is refused or leaves.
+    fn comes_late(&mut self) {
+        if std::mem::needs_drop::<T>() {
+            self.inherit();
+        }
+    }
+
     /// What a receiver that has gone leaves behind is dropped up to the first open claim.
     fn inherit(&mut self) {
         while self.rx.is_none() && self.places.front().is_some_and(|place| *place != Place::Open) {
@@ -466,9 +475,8 @@ impl<T: Payload> World<T> {
             assert!(len == 0 && !self.line.is_empty() || rx.is_empty() == (len == 0));
             assert_eq!(rx.is_closed(), self.sealed());
             stats(rx.stats());
-        } else {
-            self.count();
         }
+        self.count();
     }
 
     /// The values that have not been dropped are those that somebody still has.

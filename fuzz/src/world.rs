@@ -17,6 +17,12 @@ pub struct World<T: Payload> {
     pub queue: VecDeque<u64>,
     /// Messages taken by a leaked iterator whose places the sender does not know to be free.
     pub lag: usize,
+    /// Messages published once the receiver had left, or was told that nothing more comes.
+    pub late: usize,
+    /// Whether they are dropped: at once if they have a drop of their own, else by the sender's next refusal or its close.
+    pub settled: bool,
+    /// Whether the receiver was told that nothing more comes.
+    pub told: bool,
     pub sent: u64,
     pub received: u64,
     pub full: u64,
@@ -43,6 +49,9 @@ impl<T: Payload> World<T> {
             capacity: capacity + off,
             queue: VecDeque::new(),
             lag: 0,
+            late: 0,
+            settled: false,
+            told: false,
             sent: 0,
             received: 0,
             full: 0,
@@ -68,6 +77,7 @@ impl<T: Payload> World<T> {
     /// What a send that finds no room must answer.
     pub fn refusal(&mut self) -> TrySendError<()> {
         if self.refuses() {
+            self.settled = true;
             return TrySendError::Disconnected(());
         }
         self.full += 1;
@@ -77,14 +87,20 @@ impl<T: Payload> World<T> {
     /// What a receive that finds no message must answer. It gives all places back.
     pub fn nothing(&mut self) -> TryRecvError {
         self.given_back();
-        if self.refuses() { TryRecvError::Disconnected } else { TryRecvError::Empty }
+        self.told |= self.refuses();
+        if self.told { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }
 
     /// The values from `first` on were published.
     pub fn published(&mut self, first: u64, n: usize) {
-        self.queue.extend((first..).take(n));
+        if self.rx.is_none() || self.told {
+            self.late += n;
+            self.settled |= n > 0 && std::mem::needs_drop::<T>();
+        } else {
+            self.queue.extend((first..).take(n));
+        }
         self.sent += n as u64;
-        self.rx_alarm.heard(n > 0);
+        self.rx_alarm.heard(n > 0 && self.rx.is_some());
     }
 
     /// The next message was taken and must be this one.
@@ -113,7 +129,7 @@ impl<T: Payload> World<T> {
     /// Everything that can be asked without changing anything.
     pub fn look(&self) {
         if let Some(tx) = &self.tx {
-            let len = self.queue.len() + self.lag;
+            let len = self.queue.len() + self.lag + if self.settled { 0 } else { self.late };
             assert_eq!((tx.len(), tx.is_empty(), tx.is_full()), (len, len == 0, len == self.capacity));
             assert_eq!(tx.is_closed(), self.refuses());
             let stats = tx.stats();
@@ -125,7 +141,16 @@ impl<T: Payload> World<T> {
             assert_eq!((rx.len(), rx.is_empty(), rx.is_full()), (len, len == 0, len == self.capacity));
             assert_eq!(rx.is_closed(), self.refuses());
             let stats = rx.stats();
-            assert_eq!((stats.sent, stats.received, stats.depth), (self.sent, self.received, len));
+            assert_eq!((stats.sent, stats.received, stats.depth), (self.sent, self.received, len + self.late));
+        }
+        self.count();
+    }
+
+    /// The values that have not been dropped are those that lie in the ring for the receiver, and those that were leaked.
+    fn count(&self) {
+        if std::mem::needs_drop::<T>() {
+            let expected: BTreeSet<u64> = self.queue.iter().chain(&self.leaked).copied().collect();
+            assert_eq!(self.book.alive(), expected, "each is dropped once, and when it should be");
         }
     }
 
@@ -135,7 +160,7 @@ impl<T: Payload> World<T> {
             Some(tx) => tx.close(),
             None => return,
         }
-        self.tx_closed = true;
+        (self.tx_closed, self.settled) = (true, true);
         self.rx_alarm.heard(self.rx.is_some());
     }
 
@@ -153,6 +178,15 @@ impl<T: Payload> World<T> {
         self.tx_alarm.heard(self.tx.is_some());
     }
 
+    /// While the sender is in the middle of something: the receiver goes (0), or closes (1), or is told besides that nothing more comes (2).
+    pub fn receiver_ends(&mut self, how: usize) {
+        self.close_rx(how == 0);
+        if how == 2 {
+            (0..=self.queue.len()).for_each(|_| self.try_recv());
+            assert!(self.told);
+        }
+    }
+
     /// The end: both sides go, in either order, and nothing is left but what was leaked.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
@@ -163,7 +197,7 @@ impl<T: Payload> World<T> {
         self.close_tx(true);
         self.look();
         self.close_rx(true);
-        let alive = self.book.alive();
-        assert_eq!(alive, self.leaked, "all are dropped but what went with a leaked guard");
+        self.look();
+        assert_eq!(self.book.alive(), self.leaked, "all are dropped but what went with a leaked guard");
     }
 }

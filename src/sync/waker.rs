@@ -15,14 +15,14 @@
 //!
 //! Wait-free. Source of the idea: `AtomicWaker` of `futures` and `atomic-waker`, which clones and drops wakers while the cell is held.
 #![allow(unsafe_code)]
+#![allow(clippy::disallowed_types, reason = "a part of the one file that may name them")]
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
 #[cfg(ringmail_loom)]
-use super::UnsafeCell as Tracked;
+use super::UnsafeCell as TrackedUnsafeCell;
 use super::{AtomicU32, Ordering};
 use crate::ring::order::{self, mutant};
-#[allow(clippy::disallowed_types, reason = "a part of the one file that may name it")]
 use core::cell::UnsafeCell;
 use core::task::Waker;
 
@@ -39,7 +39,7 @@ pub struct WakerCell {
     waker: UnsafeCell<Option<Waker>>,
     /// Under loom, what is checked for races in the waker's stead: a mutant switches that off.
     #[cfg(ringmail_loom)]
-    touched: Tracked<()>,
+    touched: TrackedUnsafeCell<()>,
 }
 
 // SAFETY: the waker is reached only by whoever moved `state` away from `IDLE`, see `put` and `take`. A `Waker` is `Send`.
@@ -64,7 +64,7 @@ impl WakerCell {
             state: AtomicU32::new(IDLE),
             waker: UnsafeCell::new(None),
             #[cfg(ringmail_loom)]
-            touched: Tracked::new(()),
+            touched: TrackedUnsafeCell::new(()),
         }
     }
 

@@ -123,15 +123,13 @@ impl Yields {
 
 /// The core that a thread runs on at this moment.
 pub(crate) struct Here {
-    number: usize,
     core: &'static Core,
     is_shared: bool,
 }
 
 impl Here {
-    /// Notes that this thread waits here, `at` this time.
-    pub(crate) fn waits(at: Instant) -> Self {
-        let number = number();
+    /// Notes that this thread waits on the core of this `number`, `at` this time.
+    pub(crate) fn waits(number: usize, at: Instant) -> Self {
         let core = &TABLE[number % CORES];
         let (now, thread) = (millis(at), this_thread());
         let last = Visit(core.last.load(Ordering::Relaxed));
@@ -142,11 +140,7 @@ impl Here {
             last
         };
         core.last.store(Visit::new(thread, now).0, Ordering::Relaxed);
-        Self { number, core, is_shared: other.is_lately(now) }
-    }
-
-    pub(crate) fn number(&self) -> usize {
-        self.number
+        Self { core, is_shared: other.is_lately(now) }
     }
 
     /// Whether another thread of this process waited here lately.
@@ -174,7 +168,7 @@ impl Here {
 }
 
 /// The number of the core that this thread runs on; of a platform that does not tell, always the same.
-fn number() -> usize {
+pub(crate) fn number() -> usize {
     #[cfg(target_os = "linux")]
     return rustix::thread::sched_getcpu();
     #[cfg(not(target_os = "linux"))]

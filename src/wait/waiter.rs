@@ -16,7 +16,7 @@
 //! its core only where this side moves few messages between two waits: one that moves many had its partner at work meanwhile.
 
 #[cfg(not(ringmail_loom))]
-use super::cores::Here;
+use super::cores::{Here, number};
 use super::deadline::{Deadline, TimedOut};
 use super::guard::ended;
 use super::strategy::WaitStrategy;
@@ -56,6 +56,9 @@ const POLL_EVERY: u32 = 256;
 /// Polls in a row that may be ready at once. The next one is pending and has its task woken, so that the other tasks of its executor have
 /// their turn; the number is that of tokio's own channels.
 const READY_POLLS: u32 = 128;
+/// Waits for which a thread is believed to be on the same core, unless it slept meanwhile.
+#[cfg(not(ringmail_loom))]
+const WAITS_ON_A_CORE: u32 = 16;
 /// A side that moves so many messages between two waits is in a steady flow.
 const FLOW: u64 = 64;
 
@@ -160,6 +163,10 @@ pub(crate) struct Waiter {
     per_sleep: Rate,
     often: bool,
     sleeps: u64,
+    /// The core of the last waits, and for how many more it is believed.
+    #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
+    core: usize,
+    core_asked: u32,
 }
 
 /// Messages between two events, a running average.
@@ -199,6 +206,8 @@ impl Waiter {
             per_sleep: Rate { average: Rate::MOST, last: 0 },
             often: false,
             sleeps: 0,
+            core: 0,
+            core_asked: 0,
         }
     }
 
@@ -310,7 +319,19 @@ impl Waiter {
         self.often
     }
 
+    /// The core that this thread is on, or was a few waits ago: to ask is a system call.
+    #[cfg(not(ringmail_loom))]
+    fn core(&mut self) -> usize {
+        if self.core_asked == 0 {
+            (self.core, self.core_asked) = (number(), WAITS_ON_A_CORE);
+        }
+        self.core_asked -= 1;
+        self.core
+    }
+
     fn slept(&mut self, long: Duration) {
+        // A thread moves to another core when it is woken, most of all.
+        self.core_asked = 0;
         self.spun(long < SHORT_SLEEP);
     }
 
@@ -416,8 +437,9 @@ impl Waiter {
         look: &mut impl FnMut(Look) -> Option<R>,
     ) -> Awake<R> {
         let mut now = Instant::now();
-        let here = Here::waits(now);
-        if !(bed.shares(here.number()) | here.is_shared()) || !here.may_yield(now) {
+        let core = self.core();
+        let here = Here::waits(core, now);
+        if !(bed.shares(core) | here.is_shared()) || !here.may_yield(now) {
             return Awake::Tired;
         }
         for _ in 0..most {

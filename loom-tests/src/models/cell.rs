@@ -63,7 +63,9 @@ pub fn a_waker_that_meets_a_ringer_comes_back() {
         let (theirs, publish) = (Arc::clone(&cell), published.clone());
         let ringer = thread::spawn(move || {
             publish.write();
-            theirs.take().map(Waker::wake);
+            if let Some(waker) = theirs.take() {
+                waker.wake();
+            }
         });
         let (wakes, waker) = wakes();
         let put = cell.put(waker);

@@ -21,7 +21,7 @@ fn main() -> std::process::ExitCode {
 /// Stands in for the C library's in this program: counts, then does the same. The kernel's own counters do not tell a yield from a
 /// preemption.
 #[cfg(target_os = "linux")]
-// SAFETY: the name, the arguments and the meaning are the C library's; nothing else in the program defines it.
+// The name, the arguments and the meaning are the C library's, and nothing else in the program defines it.
 #[unsafe(no_mangle)]
 extern "C" fn sched_yield() -> std::ffi::c_int {
     ringmail_benches::neighbours::usage::count_yield();

@@ -31,7 +31,7 @@ impl Request {
         end_on_panic();
         die_with_parent();
         let row = ROWS.iter().find(|row| row.name == self.row).ok_or_else(|| format!("no row `{}`", self.row))?;
-        let entry = row.contenders.iter().find(|entry| entry.name == self.contender);
+        let entry = row.find(&self.contender);
         let entry = entry.ok_or_else(|| format!("no contender `{}` in row `{}`", self.contender, row.name))?;
         let [warm_up, length] = [self.warm_up_micros, self.micros].map(Duration::from_micros);
         let job = Job { warm_up, length, cores: self.cores, name: entry.name };

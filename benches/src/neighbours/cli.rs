@@ -13,7 +13,7 @@ use super::crew::Neighbours;
 use super::data::RunFile;
 use super::rounds::Plan;
 use super::rows::{ROWS, Row, select};
-use super::table;
+use super::table::{self, Style};
 use crate::paired::child::die_with_parent;
 use crate::paired::cli::cpu;
 use crate::paired::pool::Entrant;
@@ -32,6 +32,15 @@ pub struct Cli {
 enum Command {
     /// Lists the rows and their contenders.
     List,
+    /// Prints the tables of one or several runs, from their JSON.
+    Report {
+        /// Runs, whose rounds are taken together: of several builds, or at several times.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// As Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// One slice's process; the runner starts it.
     #[command(hide = true)]
     Child(Request),
@@ -56,9 +65,9 @@ struct Run {
     /// Rounds; each runs every contender once beside each crew.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Length of a slice in seconds, 0.001 to 60, its warm-up not counted. Rows that need longer take longer.
-    #[arg(long, default_value = "0.25", value_parser = parse_seconds)]
-    seconds: Duration,
+    /// Length of a slice in seconds, 0.001 to 60, its warm-up not counted; by default 0.25, and 1 in rows that settle slowly.
+    #[arg(long, value_parser = parse_seconds)]
+    seconds: Option<Duration>,
     /// Seconds of warm-up before each slice; a quarter of its length by default. A policy that learns for seconds wants more.
     #[arg(long, value_parser = parse_time)]
     warm_up: Option<Duration>,
@@ -111,6 +120,7 @@ impl Cli {
                 }
                 Ok(())
             }
+            Some(Command::Report { files, markdown }) => report(&files, markdown),
             Some(Command::Child(request)) => request.execute(),
             Some(Command::Compute { neighbours, cores }) => neighbours.serve(&cores),
             Some(Command::Receiver(receiver)) => {
@@ -127,6 +137,7 @@ impl Run {
         let plan = self.plan(&this)?;
         stay_on(&plan.cores)?;
         let mut file = RunFile {
+            arguments: env::args().skip(1).collect(),
             cpu: cpu(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             cores: plan.cores.clone(),
@@ -142,12 +153,7 @@ impl Run {
         if let Some(path) = &self.csv {
             write(path, &file.csv())?;
         }
-        println!("cores {:?}, {}, Linux {}", file.cores, file.cpu, file.kernel);
-        for (row, entrants) in &plan.rows {
-            for neighbours in &plan.neighbours {
-                print!("{}", table::text(&file, row, entrants, &neighbours.to_string()));
-            }
-        }
+        print!("{}{}", header(&file), table::all(&file, Style::Text));
         match file.failures.len() {
             0 => Ok(()),
             failed => Err(format!("{failed} slices failed; see above")),
@@ -190,7 +196,7 @@ impl Run {
 
     /// The contenders of the row, or those of it that were named.
     fn entrants(&self, row: &Row, this: &Path) -> Vec<Entrant> {
-        let has = |entrant: &Entrant| row.contenders.iter().any(|entry| entry.name == entrant.contender);
+        let has = |entrant: &Entrant| row.find(&entrant.contender).is_some();
         if self.contenders.is_empty() {
             return row.contenders.iter().map(|entry| Entrant::parse(entry.name, this)).collect();
         }
@@ -214,6 +220,23 @@ impl Run {
         }
         Ok(cores)
     }
+}
+
+fn header(file: &RunFile) -> String {
+    let RunFile { arguments, cpu, kernel, cores, .. } = file;
+    format!("cores {cores:?}, {cpu}, Linux {kernel}: {}\n", arguments.join(" "))
+}
+
+fn report(files: &[PathBuf], markdown: bool) -> Result<(), String> {
+    let mut all = RunFile::default();
+    for path in files {
+        let text = fs::read_to_string(path).map_err(|e| format!("reading {}: {e}", path.display()))?;
+        let file: RunFile = serde_json::from_str(&text).map_err(|e| format!("{} is no run: {e}", path.display()))?;
+        print!("{}", header(&file));
+        all.add(file);
+    }
+    print!("{}", table::all(&all, if markdown { Style::Markdown } else { Style::Text }));
+    Ok(())
 }
 
 /// Keeps this process, and those that it starts, on these cores.

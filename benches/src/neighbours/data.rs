@@ -4,9 +4,13 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::rows::Row;
+
 /// A whole run, as JSON.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RunFile {
+    /// What it was called with.
+    pub(super) arguments: Vec<String>,
     /// The processor's name, as the system gives it.
     pub(super) cpu: String,
     /// The kernel's version.
@@ -48,6 +52,37 @@ pub(super) struct Failure {
 }
 
 impl RunFile {
+    /// Adds another run, whose rounds come after this one's: a ratio is formed within its round.
+    pub(super) fn add(&mut self, other: Self) {
+        let done = self.slices.iter().map(|slice| slice.round + 1).max().unwrap_or(0);
+        self.slices.extend(other.slices.into_iter().map(|slice| Slice { round: slice.round + done, ..slice }));
+        self.failures.extend(other.failures.into_iter().map(|f| Failure { round: f.round + done, ..f }));
+    }
+
+    /// The crews, in the order of their names, with `none` first.
+    pub(super) fn neighbours(&self) -> Vec<String> {
+        let slices = self.slices.iter().map(|slice| &slice.neighbours);
+        let mut names: Vec<String> = slices.chain(self.failures.iter().map(|f| &f.neighbours)).cloned().collect();
+        names.sort_by_key(|name| (name != "none", name.clone()));
+        names.dedup();
+        names
+    }
+
+    /// Who ran in a row beside a crew: in the order of the row, other builds after the first of the same name.
+    pub(super) fn labels(&self, row: &Row, neighbours: &str) -> Vec<String> {
+        let ran = self.slices.iter().filter(|slice| slice.row == row.name && slice.neighbours == neighbours);
+        let failed = self.failures.iter().filter(|f| f.row == row.name && f.neighbours == neighbours);
+        let mut labels: Vec<String> =
+            ran.map(|slice| &slice.contender).chain(failed.map(|f| &f.contender)).cloned().collect();
+        let place = |label: &String| {
+            let found = row.find(label);
+            row.contenders.iter().position(|entry| found.is_some_and(|found| found.name == entry.name))
+        };
+        labels.sort_by_key(|label| (place(label).unwrap_or(usize::MAX), label.clone()));
+        labels.dedup();
+        labels
+    }
+
     /// A line for each figure.
     pub(super) fn csv(&self) -> String {
         let mut out = String::from("neighbours,row,contender,round,samples,figure,value\n");

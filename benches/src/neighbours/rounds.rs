@@ -18,9 +18,10 @@ pub(super) struct Plan {
     pub(super) cores: Vec<usize>,
     pub(super) rounds: u32,
     pub(super) seed: u64,
-    /// Of each slice; a quarter of its length if it was not given.
+    /// Of each slice, if not the row's.
+    pub(super) length: Option<Duration>,
+    /// Of each slice, if not a quarter of its length.
     pub(super) warm_up: Option<Duration>,
-    pub(super) length: Duration,
     /// No round begins that would probably end after so long.
     pub(super) budget: Option<Duration>,
     /// What a slice may take beyond its length before it counts as hung.
@@ -33,7 +34,7 @@ const TOLERANCE: usize = 2;
 impl Plan {
     /// The warm-up of a row's slice, and its length.
     fn spans(&self, row: &Row) -> (Duration, Duration) {
-        let length = self.length.max(row.least);
+        let length = self.length.unwrap_or(row.length);
         (self.warm_up.unwrap_or(length / 4), length)
     }
 

@@ -79,13 +79,23 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) columns: &'static [Column],
-    /// The shortest slice that says something, if it is not [`FAST`].
-    pub(super) least: Duration,
+    /// How long a slice is, if the command line does not say.
+    pub(super) length: Duration,
     pub(super) contenders: &'static [Entry],
 }
 
-/// Rows that come to a figure in any time.
-const FAST: Duration = Duration::ZERO;
+impl Row {
+    /// The contender of that label: `NAME`, or `NAME@PROGRAM` of another build.
+    pub(super) fn find(&self, label: &str) -> Option<&'static Entry> {
+        let name = label.split_once('@').map_or(label, |(name, _)| name);
+        self.contenders.iter().find(|entry| entry.name == name)
+    }
+}
+
+/// A row of calls that take microseconds.
+const SHORT: Duration = Duration::from_millis(250);
+/// A row that settles slowly: a flow of more threads than cores stays for long in one of several ways to take turns.
+const LONG: Duration = Duration::from_secs(1);
 
 /// `standing name => slice` rows.
 macro_rules! entries {
@@ -264,39 +274,39 @@ const fn row(
     name: &'static str,
     about: &'static str,
     columns: &'static [Column],
-    least: Duration,
+    length: Duration,
     contenders: &'static [Entry],
 ) -> Row {
-    Row { name, about, columns, least, contenders }
+    Row { name, about, columns, length, contenders }
 }
 
 /// Every row.
 pub(super) const ROWS: &[Row] = &[
-    row("poll", "a pending poll of a receive, on a channel that stays empty", POLLS, FAST, IDLE),
-    row("poll-many", "the same, of channels with several senders", POLLS, FAST, IDLE_MANY),
-    row("poll-used", "a pending poll of a receive, after one that found a message", POLLS, FAST, USED),
-    row("poll-send", "a pending poll of a send, on a channel that stays full", POLLS, FAST, FULL),
-    row("timed", "recv_timeout(1 ms) on an empty channel", TIMES, FAST, MILLI),
-    row("timed-zero", "recv_timeout(0) on an empty channel", POLLS, FAST, ZERO),
-    row("request", "request and answer with 20 µs of work", TIMES, FAST, REQUESTS),
-    row("wake", "wake of a sleeping receiver, both sides pinned", TIMES, FAST, WAKES),
-    row("tick", "lateness of a ticker of 2 ms beside a receive, one thread", TIMES, FAST, TICKS),
-    row("flow-1", "4 blocking senders, capacity 1", RATE, FAST, flows::<1>()),
-    row("flow-16", "4 blocking senders, capacity 16", RATE, FAST, flows::<16>()),
-    row("flow-1024", "4 blocking senders, capacity 1024", RATE, FAST, flows::<1024>()),
-    row("slow-1ms", "CPU a message, 1 message a ms, blocking receiver", USAGE, FAST, streams::<1000>()),
-    row("slow-100ms", "the same, 1 message each 100 ms", USAGE, Duration::from_secs(1), streams::<100_000>()),
-    row("slow-shm-1ms", "the same between processes, 1 message a ms", USAGE, FAST, between_processes::<1000>()),
+    row("poll", "a pending poll of a receive, on a channel that stays empty", POLLS, SHORT, IDLE),
+    row("poll-many", "the same, of channels with several senders", POLLS, SHORT, IDLE_MANY),
+    row("poll-used", "a pending poll of a receive, after one that found a message", POLLS, SHORT, USED),
+    row("poll-send", "a pending poll of a send, on a channel that stays full", POLLS, SHORT, FULL),
+    row("timed", "recv_timeout(1 ms) on an empty channel", TIMES, SHORT, MILLI),
+    row("timed-zero", "recv_timeout(0) on an empty channel", POLLS, SHORT, ZERO),
+    row("request", "request and answer with 20 µs of work", TIMES, SHORT, REQUESTS),
+    row("wake", "wake of a sleeping receiver, both sides pinned", TIMES, SHORT, WAKES),
+    row("tick", "lateness of a ticker of 2 ms beside a receive, one thread", TIMES, SHORT, TICKS),
+    row("flow-1", "4 blocking senders, capacity 1", RATE, LONG, flows::<1>()),
+    row("flow-16", "4 blocking senders, capacity 16", RATE, LONG, flows::<16>()),
+    row("flow-1024", "4 blocking senders, capacity 1024", RATE, LONG, flows::<1024>()),
+    row("slow-1ms", "CPU a message, 1 message a ms, blocking receiver", USAGE, SHORT, streams::<1000>()),
+    row("slow-100ms", "the same, 1 message each 100 ms", USAGE, LONG, streams::<100_000>()),
+    row("slow-shm-1ms", "the same between processes, 1 message a ms", USAGE, SHORT, between_processes::<1000>()),
     row(
         "slow-shm-100ms",
         "the same between processes, 1 message each 100 ms",
         USAGE,
-        Duration::from_secs(1),
+        LONG,
         between_processes::<100_000>(),
     ),
-    row("budget", "timeout(50 ms) around a receive loop on a busy channel", LIMITS, FAST, BUDGETS),
-    row("arm", "Bell::arm, confirm and drop", POLLS, FAST, ARMS),
-    row("arm-fresh", "the same on a bell not armed before, as another thread does too", POLLS, FAST, FRESH_ARMS),
+    row("budget", "timeout(50 ms) around a receive loop on a busy channel", LIMITS, SHORT, BUDGETS),
+    row("arm", "Bell::arm, confirm and drop", POLLS, SHORT, ARMS),
+    row("arm-fresh", "the same on a bell not armed before, as another thread does too", POLLS, SHORT, FRESH_ARMS),
 ];
 
 /// The rows of that name, or all whose names begin with it and a dash.

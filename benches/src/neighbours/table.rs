@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::data::{RunFile, Slice};
-use super::rows::{Column, Row, Standing, Unit};
-use crate::paired::pool::Entrant;
+use super::data::{Failure, RunFile, Slice};
+use super::rows::{Column, ROWS, Row, Standing, Unit};
 use crate::paired::stats::quartiles;
 use crate::paired::table::figure;
 
@@ -60,79 +59,116 @@ fn times(ratio: Option<f64>) -> String {
     }
 }
 
-/// One row beside one crew, as text.
-pub(super) fn text(file: &RunFile, row: &Row, entrants: &[Entrant], neighbours: &str) -> String {
-    let here = |slice: &&Slice| slice.row == row.name && slice.neighbours == neighbours;
-    let slices: Vec<&Slice> = file.slices.iter().filter(here).collect();
-    let standing = |entrant: &Entrant| {
-        let entry = row.contenders.iter().find(|entry| entry.name == entrant.contender);
-        entry.map_or(Standing::Peer, |entry| entry.standing)
-    };
-    // The best peer of each column, and what the system gives.
-    let best: Vec<Option<&Entrant>> = row
-        .columns
-        .iter()
-        .map(|column| {
-            let peers = entrants.iter().filter(|entrant| standing(entrant) == Standing::Peer);
-            let known = peers.filter_map(|peer| Some((fold(column, &rounds(&slices, &peer.label, column))?, peer)));
-            let best = if column.unit == Unit::Rate {
-                known.max_by(|a, b| a.0.total_cmp(&b.0))
-            } else {
-                known.min_by(|a, b| a.0.total_cmp(&b.0))
-            };
-            best.map(|(_, peer)| peer)
-        })
-        .collect();
-    let bare = entrants.iter().find(|entrant| standing(entrant) == Standing::Bare);
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// In columns of even width.
+    Text,
+    /// As Markdown.
+    Markdown,
+}
 
+/// All tables of a run: for each row, one beside each crew.
+pub(super) fn all(file: &RunFile, style: Style) -> String {
     let mut out = String::new();
-    let better = if row.columns[0].unit == Unit::Rate { "more is better" } else { "less is better" };
-    let _ = writeln!(out, "\n{}, neighbours {neighbours}: {}; {better}", row.name, row.about);
-    let _ = write!(out, "{:<28}", "contender");
-    for column in row.columns {
-        if column.unit == Unit::Count {
-            let _ = write!(out, " {:>9}", column.name);
-            continue;
-        }
-        let _ = write!(out, " {:>10} {:>7}", column.name, "× peer");
-        if bare.is_some() {
-            let _ = write!(out, " {:>7}", "× bare");
-        }
-    }
-    let _ = writeln!(out, " {:>9} {:>6}", "samples", "rounds");
-    for entrant in entrants {
-        let _ = write!(out, "{:<28}", entrant.label);
-        for (column, best) in row.columns.iter().zip(&best) {
-            let mine = rounds(&slices, &entrant.label, column);
-            let value = fold(column, &mine).map_or("none".into(), |value| show(column.unit, value));
-            if column.unit == Unit::Count {
-                let _ = write!(out, " {value:>9}");
-                continue;
-            }
-            let beside = |other: &Entrant| ratio(column, &mine, &rounds(&slices, &other.label, column));
-            let _ = write!(out, " {value:>10} {:>7}", times(best.and_then(beside)));
-            if let Some(bare) = bare {
-                let _ = write!(out, " {:>7}", times(beside(bare)));
-            }
-        }
-        let mine = || slices.iter().filter(|slice| slice.contender == entrant.label);
-        let samples: u64 = mine().map(|slice| slice.samples).sum();
-        let _ = write!(out, " {samples:>9} {:>6}", mine().count());
-        let failed =
-            |f: &&super::data::Failure| f.row == row.name && f.contender == entrant.label && f.neighbours == neighbours;
-        match file.failures.iter().filter(failed).count() {
-            0 => out.push('\n'),
-            n => {
-                let _ = writeln!(out, "  FAILED {n} times");
+    for row in ROWS {
+        for neighbours in file.neighbours() {
+            let labels = file.labels(row, &neighbours);
+            if !labels.is_empty() {
+                out.push_str(&table(file, row, &labels, &neighbours, style));
             }
         }
     }
     out
 }
 
+/// One row beside one crew.
+fn table(file: &RunFile, row: &Row, labels: &[String], neighbours: &str, style: Style) -> String {
+    let here = |slice: &&Slice| slice.row == row.name && slice.neighbours == neighbours;
+    let slices: Vec<&Slice> = file.slices.iter().filter(here).collect();
+    let standing = |label: &str| row.find(label).map_or(Standing::Peer, |entry| entry.standing);
+    let best = |column: &Column| {
+        let peers = labels.iter().filter(|label| standing(label) == Standing::Peer);
+        let known = peers.filter_map(|peer| Some((fold(column, &rounds(&slices, peer, column))?, peer)));
+        let best = if column.unit == Unit::Rate {
+            known.max_by(|a, b| a.0.total_cmp(&b.0))
+        } else {
+            known.min_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        best.map(|(_, peer)| peer)
+    };
+    let bare = labels.iter().find(|label| standing(label) == Standing::Bare);
+
+    // What each figure is compared with: the best peer of its column, and what the system gives.
+    let compared: Vec<_> = row
+        .columns
+        .iter()
+        .map(|column| {
+            let others: Vec<(&str, Option<&String>)> = match (column.unit, bare) {
+                (Unit::Count, _) => vec![],
+                (_, None) => vec![("× peer", best(column))],
+                (_, Some(_)) => vec![("× peer", best(column)), ("× bare", bare)],
+            };
+            (column, others)
+        })
+        .collect();
+    let mut lines = vec![vec!["contender".to_owned()]];
+    for (column, others) in &compared {
+        lines[0].push(column.name.into());
+        lines[0].extend(others.iter().map(|(name, _)| (*name).to_owned()));
+    }
+    lines[0].extend(["samples".to_owned(), "rounds".to_owned()]);
+    for label in labels {
+        let mut line = vec![label.clone()];
+        for (column, others) in &compared {
+            let mine = rounds(&slices, label, column);
+            line.push(fold(column, &mine).map_or("none".into(), |value| show(column.unit, value)));
+            let beside = |other: &String| ratio(column, &mine, &rounds(&slices, other, column));
+            line.extend(others.iter().map(|(_, other)| times(other.and_then(beside))));
+        }
+        let mine = || slices.iter().filter(|slice| slice.contender == *label);
+        line.push(mine().map(|slice| slice.samples).sum::<u64>().to_string());
+        let failed = |f: &&Failure| f.row == row.name && f.contender == *label && f.neighbours == neighbours;
+        line.push(match file.failures.iter().filter(failed).count() {
+            0 => mine().count().to_string(),
+            n => format!("{}, FAILED {n} times", mine().count()),
+        });
+        lines.push(line);
+    }
+
+    let better = if row.columns[0].unit == Unit::Rate { "more is better" } else { "less is better" };
+    let title = format!("{}, neighbours {neighbours}: {}; {better}", row.name, row.about);
+    format!("\n{title}\n{}{}", if style == Style::Markdown { "\n" } else { "" }, layout(&lines, style))
+}
+
+/// The first cell of a line to the left, the others to the right.
+fn layout(lines: &[Vec<String>], style: Style) -> String {
+    let width = |cell: &str| cell.chars().count();
+    let columns = lines.first().map_or(0, Vec::len);
+    let wide: Vec<usize> =
+        (0..columns).map(|at| lines.iter().map(|line| width(&line[at])).max().unwrap_or(0)).collect();
+    let mut out = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        if style == Style::Markdown {
+            let _ = writeln!(out, "| {} |", line.join(" | "));
+            if number == 0 {
+                let _ = writeln!(out, "|---|{}", "--:|".repeat(columns.saturating_sub(1)));
+            }
+            continue;
+        }
+        for (at, (cell, wide)) in line.iter().zip(&wide).enumerate() {
+            let padding = " ".repeat(wide - width(cell));
+            let _ = if at == 0 { write!(out, "{cell}{padding}") } else { write!(out, "  {padding}{cell}") };
+        }
+        out.push('\n');
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Column, Unit, fold, ratio};
+    use super::super::data::{Figure, RunFile, Slice};
+    use super::{Column, Style, Unit, all, fold, ratio};
 
     const MEDIAN: Column = Column { name: "median", unit: Unit::Time, worst: false };
     const WORST: Column = Column { name: "worst", unit: Unit::Time, worst: true };
@@ -152,5 +188,27 @@ mod tests {
         let values = [(0, 1.0), (1, 9.0), (2, 3.0)];
         assert_eq!((fold(&MEDIAN, &values), fold(&WORST, &values)), (Some(3.0), Some(9.0)));
         assert_eq!(fold(&WORST, &[]), None);
+    }
+
+    #[test]
+    fn a_table_compares_with_the_best_peer_and_with_what_the_system_gives() {
+        let slice = |contender: &str, nanos: f64| Slice {
+            neighbours: "1".into(),
+            row: "wake".into(),
+            contender: contender.into(),
+            round: 0,
+            samples: 10,
+            figures: ["median", "p99", "worst"].map(|name| Figure { name: name.into(), value: nanos }).into(),
+        };
+        let named =
+            [("futex", 1000.0), ("ringmail", 4000.0), ("ringmail@/other", 2000.0), ("std", 2000.0), ("kanal", 8000.0)];
+        let slices = named.map(|(name, nanos)| slice(name, nanos)).into();
+        let file = RunFile { slices, ..RunFile::default() };
+        let markdown = all(&file, Style::Markdown);
+        assert!(markdown.contains("| ringmail | 4.00 µs | 2.00 | 4.00 | 4.00 µs |"), "{markdown}");
+        assert!(markdown.contains("| kanal | 8.00 µs | 4.00 | 8.00 |"), "{markdown}");
+        let text = all(&file, Style::Text);
+        let starts = |name: &str| text.lines().position(|line| line.starts_with(name));
+        assert!(starts("futex") < starts("ringmail ") && starts("ringmail ") < starts("ringmail@/other"), "{text}");
     }
 }

@@ -42,7 +42,7 @@ impl Found {
     /// Whether it is a header at all.
     fn is_whole(&self) -> bool {
         self.bytes[..8] == *b"RINGMAIL"
-            && self.bytes[8..10] == [1, 0]
+            && self.bytes[8..10] == [2, 0]
             && self.len >= HEADER as u64
             && self.bytes[HEADER - 4..] == crc32c(&self.bytes[..HEADER - 4]).to_le_bytes()
     }

@@ -138,7 +138,7 @@ impl fmt::Display for OpenError {
             Self::Abi { found, supported } => {
                 write!(
                     f,
-                    "the segment has layout {found}, this version of ringmail reads {supported}: use the same version on both sides"
+                    "the segment has layout {found}, this version of ringmail reads {supported}: use the same version on both sides, or remove the file"
                 )
             }
             Self::Flags { found } => {

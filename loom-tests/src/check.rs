@@ -50,7 +50,7 @@ pub fn outcomes<O: Ord + Debug + Send + Sync + 'static>(
         note.lock().unwrap_or_else(PoisonError::into_inner).insert(outcome);
     });
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(*seen, *allowed, "{name}: some outcome was never reached");
+    assert!(*seen == *allowed, "{name}: reached {seen:?}, not all of {allowed:?}");
 }
 
 /// Runs `models` without the asymmetric barriers: the truth on hardware for a ringer, and for a FENCED bell.

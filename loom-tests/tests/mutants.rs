@@ -28,6 +28,10 @@ const NOT_MUTATED: &[(Site, &str)] = &[
          lane closes: those pairs carry all that this one does. Could be Relaxed",
     ),
     (Site::ObserveLanesEnd, "as LeaveLanes"),
+    (
+        Site::AskHeir,
+        "a sender asks after its look at the bell, and in a model the barrier before that look is a fence: it orders all that this one does",
+    ),
 ];
 
 /// Which models should notice that a site is broken: any one suffices, all of these are tried until one does.
@@ -39,11 +43,12 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::PublishHead => &["ring::slots_are_reused_after_they_are_read"],
         Site::ObserveHead => &["ring::slots_are_reused_after_they_are_read"],
         Site::Retire | Site::ComeLate => &["close::the_sender_inherits_the_receivers_role"],
-        Site::AskHeir => &["leaving::what_many_sent_in_time_is_dropped"],
-        Site::LeaveTells | Site::LeaveBarrier | Site::LateLooks | Site::RetireLooks => {
-            &["leaving::what_was_sent_in_time_is_dropped"]
+        Site::LeaveTells | Site::LateLooks | Site::RetireLooks => &["leaving::what_was_sent_in_time_is_dropped"],
+        Site::HeirLooks => &["leaving::two_claims_that_were_open_are_not_forgotten"],
+        // A wake between the barrier and the last look is a fence for loom, except where bells are FENCED.
+        Site::LeaveBarrier => {
+            &["leaving::what_was_sent_in_time_is_dropped_fenced", "leaving::what_many_sent_in_time_is_dropped"]
         }
-        Site::HeirLooks => &["leaving::what_many_sent_in_time_is_dropped"],
         Site::InheritStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
         Site::Announce | Site::Answer => &["bell::what_the_notifier_needs_is_there"],
         Site::WakerCell => &["bell::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],
@@ -92,7 +97,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::PutOnPile | Site::TakePile => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]
         }
-        Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd => &[],
+        Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd | Site::AskHeir => &[],
         Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
         Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],

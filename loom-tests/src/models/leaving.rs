@@ -165,25 +165,25 @@ pub fn what_many_sent_in_time_is_dropped_fenced() {
     bare(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", Barrier::Fence));
 }
 
-/// A claim stays open until the receiver has gone, with a message of another sender behind it: who fills it drops both, once, or who reads does.
-pub fn a_claim_that_was_open_is_not_forgotten() {
-    model("leaving::a_claim_that_was_open_is_not_forgotten", Some(2), || {
+/// Two claims are open while the receiver goes. Who fills one may come while the other end reads: that end looks again.
+pub fn two_claims_that_were_open_are_not_forgotten() {
+    model("leaving::two_claims_that_were_open_are_not_forgotten", Some(3), || {
         let drops = Drops::default();
         let (mut tx, rx) = mpsc::channel::<Counted>(2).unwrap();
         let mut other = tx.clone();
+        let mut held = tx.hold(1).unwrap();
         let values = drops.clone();
         let sender = thread::spawn(move || {
-            let Some(mut held) = tx.hold(1) else {
-                drop(values.value(0));
-                return tx;
-            };
-            held.send(values.value(0));
-            drop(held);
-            tx
+            let value = values.value(1);
+            if let Some(mut held) = other.hold(1) {
+                held.send(value);
+            }
+            other
         });
-        drop(other.try_send(drops.value(1)));
         drop(rx);
-        let tx = sender.join().unwrap();
+        held.send(drops.value(0));
+        drop(held);
+        let other = sender.join().unwrap();
         drops.assert_each_once(2);
         drop((tx, other));
     });

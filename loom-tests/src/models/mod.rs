@@ -88,7 +88,7 @@ macro_rules! every_model {
                 what_was_committed_in_time_is_dropped, what_a_closed_receiver_told_the_end_of_is_dropped,
                 a_lane_forgets_nothing, a_lane_forgets_nothing_fenced, a_mesh_forgets_nothing, a_mesh_forgets_nothing_fenced,
                 what_many_sent_in_time_is_dropped, what_many_sent_in_time_is_dropped_fenced,
-                a_claim_that_was_open_is_not_forgotten, a_bell_forgets_who_left, a_bell_forgets_who_left_with_a_claim_open;
+                two_claims_that_were_open_are_not_forgotten, a_bell_forgets_who_left, a_bell_forgets_who_left_with_a_claim_open;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver;

@@ -240,9 +240,8 @@ impl<T> Producer<T> {
     /// Drops what is left, unless that is what another end does already.
     fn settle_with(&mut self, noted: impl FnMut()) {
         let held = &self.ring.reader.held;
-        if held.load(Ordering::Relaxed) == 0
-            && (mutant!(OneHeir) || held.compare_exchange(0, HELD, order::take_over_head(), Ordering::Relaxed).is_ok())
-        {
+        let taken = held.compare_exchange(0, HELD, order::take_over_head(), Ordering::Relaxed);
+        if taken.is_ok() || mutant!(OneHeir) {
             // SAFETY: nobody held the role, and now we do (M5).
             unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
         }

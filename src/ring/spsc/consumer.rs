@@ -24,6 +24,10 @@ pub(crate) struct Consumer<B: Backing> {
     tail_seen: Position,
     /// Whether nothing will ever come: the last look said so, or this end has retired.
     over: bool,
+    /// Whether `gone` was set: the producer writes that word too from then on.
+    refused: bool,
+    /// Whether it was set with TOLD, and that was not taken back.
+    told: bool,
     /// Whether the role was given up: nothing may be touched any more.
     retired: bool,
     /// Whether the other side's position was impossible.
@@ -47,7 +51,17 @@ impl<B: Backing> Consumer<B> {
         let own = unsafe { geometry.consumer.as_ref() };
         let head = Position::from_word(own.head.load(Ordering::Relaxed));
         // No message known yet: the first operation looks.
-        Self { head, tail_seen: head, over: false, retired: false, corrupt: false, geometry, backing }
+        Self {
+            head,
+            tail_seen: head,
+            over: false,
+            refused: false,
+            told: false,
+            retired: false,
+            corrupt: false,
+            geometry,
+            backing,
+        }
     }
 
     #[inline(always)]
@@ -252,13 +266,12 @@ impl<B: Backing> Consumer<B> {
 
     /// The producer's next send is refused. `tell`: and its bell will say so. Whether this is the first time, and it is to be told.
     fn refuse(&mut self, tell: bool) -> bool {
-        let gone = &self.own().gone.0;
-        // The producer writes this word too from the first time on.
-        if !B::SHARED && gone.load(Ordering::Relaxed) != 0 {
+        if core::mem::replace(&mut self.refused, true) && !B::SHARED {
             return false;
         }
+        self.told = tell;
         point!();
-        gone.store(if tell { GONE | TOLD } else { GONE }, Ordering::Relaxed);
+        self.own().gone.0.store(if tell { GONE | TOLD } else { GONE }, Ordering::Relaxed);
         point!();
         tell
     }
@@ -412,11 +425,10 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
     }
 
     fn untell(&mut self) -> bool {
-        let gone = &self.own().gone.0;
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
-        gone.load(Ordering::Relaxed) & (TOLD | LATE) == TOLD
+        core::mem::take(&mut self.told)
             && self.peer_closed()
-            && gone.fetch_and(!TOLD, Ordering::Relaxed) & LATE == 0
+            && self.own().gone.0.fetch_and(!TOLD, Ordering::Relaxed) & LATE == 0
     }
 
     /// See [`super`], I5.

@@ -176,6 +176,13 @@ impl Crew {
     }
 }
 
+impl Crew {
+    /// The computing process, if there is one.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.0.as_ref().map(Child::id)
+    }
+}
+
 impl Drop for Crew {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {

@@ -31,6 +31,9 @@ pub(super) struct Slice {
     pub(super) round: u32,
     /// How many calls, ticks or messages the figures are taken from.
     pub(super) samples: u64,
+    /// The share of the cores that other programs had meanwhile.
+    #[serde(default)]
+    pub(super) others: f64,
     pub(super) figures: Vec<Figure>,
 }
 
@@ -85,12 +88,12 @@ impl RunFile {
 
     /// A line for each figure.
     pub(super) fn csv(&self) -> String {
-        let mut out = String::from("neighbours,row,contender,round,samples,figure,value\n");
+        let mut out = String::from("neighbours,row,contender,round,samples,others,figure,value\n");
         for slice in &self.slices {
             for figure in &slice.figures {
-                let Slice { neighbours, row, contender, round, samples, .. } = slice;
+                let Slice { neighbours, row, contender, round, samples, others, .. } = slice;
                 let Figure { name, value } = figure;
-                let _ = writeln!(out, "{neighbours},{row},{contender},{round},{samples},{name},{value}");
+                let _ = writeln!(out, "{neighbours},{row},{contender},{round},{samples},{others},{name},{value}");
             }
         }
         out

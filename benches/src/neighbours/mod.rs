@@ -14,6 +14,8 @@
 //! the cores that run threads of the caller's process, and a policy that knows the process's threads would take them for its own.
 //! `N-own` puts the threads into the slice's process instead, as a program does that computes beside its channels.
 //!
+//! What other programs took of the cores meanwhile stands beside each row, the host's other guests among them.
+//!
 //! Linux only: priorities, counters and the rows between processes are the kernel's.
 
 mod arm;
@@ -26,6 +28,7 @@ mod crew;
 mod data;
 mod flow;
 mod job;
+mod others;
 mod poll;
 mod request;
 mod rounds;

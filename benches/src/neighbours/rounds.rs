@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::child::Order;
 use super::crew::{Crew, Neighbours};
 use super::data::{Failure, Figure, RunFile, Slice};
+use super::others::Ticks;
 use super::rows::Row;
 use crate::paired::pool::Entrant;
 use crate::paired::stats::Rng;
@@ -63,12 +64,12 @@ impl Plan {
             }
             rng.shuffle(&mut crews);
             for &neighbours in &crews {
-                let _crew = Crew::start(this, neighbours, &self.cores)?;
+                let crew = Crew::start(this, neighbours, &self.cores)?;
                 for (row, entrants) in &self.rows {
                     let mut order: Vec<&Entrant> = entrants.iter().collect();
                     rng.shuffle(&mut order);
                     for entrant in order {
-                        self.slice(round, neighbours, row, entrant, file);
+                        self.slice(round, (neighbours, &crew), row, entrant, file);
                     }
                 }
             }
@@ -76,7 +77,14 @@ impl Plan {
         Ok(())
     }
 
-    fn slice(&self, round: u32, neighbours: Neighbours, row: &'static Row, entrant: &Entrant, file: &mut RunFile) {
+    fn slice(
+        &self,
+        round: u32,
+        (neighbours, crew): (Neighbours, &Crew),
+        row: &'static Row,
+        entrant: &Entrant,
+        file: &mut RunFile,
+    ) {
         let beside = neighbours.to_string();
         let same = |f: &&Failure| f.row == row.name && f.contender == entrant.label && f.neighbours == beside;
         if file.failures.iter().filter(same).count() >= TOLERANCE {
@@ -94,12 +102,14 @@ impl Plan {
             patience: (warm_up + length) * 2 + self.patience,
         };
         let (name, contender) = (row.name.to_owned(), entrant.label.clone());
+        let before = Ticks::now(&self.cores, crew.id());
         match order.run() {
             Ok(reply) => {
+                let others = Ticks::now(&self.cores, crew.id()).share_of_others(before);
                 let named = row.columns.iter().zip(reply.values);
                 let figures = named.map(|(column, value)| Figure { name: column.name.into(), value }).collect();
                 let samples = reply.samples;
-                file.slices.push(Slice { neighbours: beside, row: name, contender, round, samples, figures });
+                file.slices.push(Slice { neighbours: beside, row: name, contender, round, samples, others, figures });
             }
             Err(what) => {
                 eprintln!("{name} / {contender} beside {beside}: {what}");

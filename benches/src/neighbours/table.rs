@@ -117,7 +117,7 @@ fn table(file: &RunFile, row: &Row, labels: &[String], neighbours: &str, style: 
         lines[0].push(column.name.into());
         lines[0].extend(others.iter().map(|(name, _)| (*name).to_owned()));
     }
-    lines[0].extend(["samples".to_owned(), "rounds".to_owned()]);
+    lines[0].extend(["samples", "others", "rounds"].map(str::to_owned));
     for label in labels {
         let mut line = vec![label.clone()];
         for (column, others) in &compared {
@@ -128,6 +128,8 @@ fn table(file: &RunFile, row: &Row, labels: &[String], neighbours: &str, style: 
         }
         let mine = || slices.iter().filter(|slice| slice.contender == *label);
         line.push(mine().map(|slice| slice.samples).sum::<u64>().to_string());
+        let others = mine().map(|slice| slice.others).max_by(f64::total_cmp);
+        line.push(others.map_or("-".into(), |share| format!("{:.0}%", share * 100.0)));
         let failed = |f: &&Failure| f.row == row.name && f.contender == *label && f.neighbours == neighbours;
         line.push(match file.failures.iter().filter(failed).count() {
             0 => mine().count().to_string(),
@@ -198,6 +200,7 @@ mod tests {
             contender: contender.into(),
             round: 0,
             samples: 10,
+            others: 0.0,
             figures: ["median", "p99", "worst"].map(|name| Figure { name: name.into(), value: nanos }).into(),
         };
         let named =

@@ -24,19 +24,28 @@ pub(super) fn runtime() -> Runtime {
 }
 
 /// Runs the ticker for the slice's time, beside `other`, which is made anew whenever one of both was ready.
+///
+/// A tick that is due and has not come when the time is over counts with the lateness that it has by then: a receive that is always
+/// ready may keep the runtime from its timers.
 async fn ticks(job: &Job, mut other: impl AsyncFnMut()) -> Samples {
     let (span, mut samples) = (job.begin(), Samples::default());
     let mut ticker = interval(PERIOD);
-    while samples.is_empty() || !span.over() {
+    let mut next = Instant::now();
+    while !span.over() || samples.is_empty() && Instant::now() <= next {
         tokio::select! {
             due = ticker.tick() => {
                 let now = Instant::now();
                 if span.counts(now) {
                     samples.push(now.saturating_duration_since(due.into_std()));
                 }
+                next = due.into_std() + PERIOD;
             }
             () = other() => {}
         }
+    }
+    let now = Instant::now();
+    if now > next {
+        samples.push(now - next);
     }
     samples
 }

@@ -495,3 +495,89 @@ impl<T, S: Shape> Drop for RecvFuture<'_, T, S> {
         }
     }
 }
+
+#[cfg(all(test, not(ringmail_loom)))]
+mod tests {
+    use super::*;
+    use crate::ring::layout::Stats;
+
+    /// An end whose ring has room from the look of this number on, and how often a message was put to it.
+    struct Full {
+        looks: u32,
+        room_at: u32,
+        pushes: u32,
+    }
+
+    impl Writer for Full {
+        fn is_closed(&self) -> bool {
+            false
+        }
+
+        fn has_room(&mut self) -> bool {
+            self.looks += 1;
+            self.looks >= self.room_at
+        }
+
+        fn settle(&mut self, _: impl FnOnce()) {}
+
+        fn len(&self) -> usize {
+            1
+        }
+
+        fn capacity(&self) -> usize {
+            1
+        }
+
+        fn sent(&self) -> u64 {
+            0
+        }
+
+        fn stats(&self) -> Stats {
+            Stats::default()
+        }
+
+        fn count_full(&mut self) {}
+
+        fn count_parks(&self, _: u64) {}
+
+        fn count_wake(&self) {}
+    }
+
+    impl SendEnd for Full {
+        type Item = [u64; 128];
+        type Ring = Self;
+
+        fn ring(&self) -> &Self {
+            self
+        }
+
+        fn ring_mut(&mut self) -> &mut Self {
+            self
+        }
+
+        fn push(&mut self, value: Self::Item) -> Result<(), Self::Item> {
+            self.pushes += 1;
+            if self.looks >= self.room_at { Ok(()) } else { Err(value) }
+        }
+
+        fn push_slice(&mut self, _: &[Self::Item]) -> usize {
+            0
+        }
+
+        fn settle(&mut self) {}
+
+        fn close(&mut self) {}
+    }
+
+    #[test]
+    fn a_look_that_finds_no_room_does_not_touch_the_message() {
+        let (mut end, mut value) = (Full { looks: 0, room_at: 100, pushes: 0 }, Some([7; 128]));
+        let looks = [Look::Passing, Look::Yielded, Look::Turn, Look::Last];
+        for look in looks.into_iter().cycle().take(99) {
+            assert!(!attempt(&mut end, &mut value, look));
+            assert_eq!((end.pushes, value), (0, Some([7; 128])));
+        }
+        assert!(attempt(&mut end, &mut value, Look::Passing));
+        assert_eq!((end.pushes, value), (1, None));
+    }
+}

@@ -14,6 +14,8 @@ mod imp {
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+    #[cfg(ringmail_failpoints)]
+    pub(crate) use core::sync::atomic::AtomicBool;
     #[cfg(feature = "std")]
     pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32};
     #[cfg(feature = "std")]

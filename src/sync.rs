@@ -13,9 +13,9 @@ mod imp {
     pub(crate) use crate::ring::arc::Arc;
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
-    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
     #[cfg(ringmail_failpoints)]
     pub(crate) use core::sync::atomic::AtomicBool;
+    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
     #[cfg(feature = "std")]
     pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32};
     #[cfg(feature = "std")]

@@ -150,6 +150,12 @@ impl<T, S: Shape> Sender<T, S> {
         self.side.stand_down();
     }
 
+    /// To be called by each poll that may be ready. Pending, with the task woken, after many in a row.
+    #[inline]
+    pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.side.has_had_its_turn() { self.side.give_way(cx) } else { Poll::Ready(()) }
+    }
+
     fn count_parks(&mut self) {
         let sleeps = self.side.take_sleeps();
         if sleeps != 0 {
@@ -200,13 +206,7 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// The channel is closed.
     #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        if S::writer(&mut self.end).ring.room(1) == 0 {
-            self.poll_room(cx)
-        } else if self.side.has_had_its_turn() {
-            self.side.give_way(cx)
-        } else {
-            Poll::Ready(Ok(()))
-        }
+        if S::writer(&mut self.end).ring.room(1) == 0 { self.poll_room(cx) } else { self.poll_turn(cx).map(Ok) }
     }
 
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
@@ -222,6 +222,8 @@ impl<T, S: SingleWriter> Sender<T, S> {
     #[cold]
     #[inline(never)]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
+        // It may find some while it spins, poll after poll.
+        ready!(self.poll_turn(cx));
         let (passed, ring) = (self.end.ring().sent(), &mut S::writer(&mut self.end).ring);
         let poll = self.side.poll(cx, passed, |_| ring.room(1) != 0 || ring.is_closed());
         self.count_parks();
@@ -342,6 +344,10 @@ impl<T, S: Shape> Receiver<T, S> {
     #[cold]
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        // It may find one while it spins, poll after poll.
+        if self.side.has_had_its_turn() {
+            return self.side.give_way(cx);
+        }
         loop {
             self.end.found_nothing(self.closed);
             if self.end.is_over() {

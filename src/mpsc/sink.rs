@@ -58,6 +58,7 @@ impl<T> Sink<T> for SenderSink<T> {
     type Error = TrySendError<Option<T>>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        ready!(self.tx.poll_turn(cx));
         ready!(self.poll_kept(cx))?;
         Poll::Ready(if self.tx.is_closed() { Err(TrySendError::Disconnected(None)) } else { Ok(()) })
     }

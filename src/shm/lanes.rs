@@ -297,7 +297,11 @@ impl<T> Lanes<T> {
         let waited = waiter.wait(&mut bed, deadline, passed, look);
         self.lanes[0].count_parks(waiter.take_sleeps());
         (self.waiter, self.settled) = (waiter, settled);
-        waited.unwrap_or(Err(RecvError::Timeout))
+        match waited {
+            Ok(waited) => waited,
+            Err(_) if asks.asked() => Err(RecvError::Timeout),
+            Err(_) => Err(self.gone(true).map_or(RecvError::Timeout, RecvError::from)),
+        }
     }
 
     /// Waits until somebody has a lane. Whether somebody has.

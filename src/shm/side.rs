@@ -23,14 +23,22 @@ pub(super) const SHORT_NAP: Duration = Duration::from_millis(1);
 const LOOKS_PER_CALL: u32 = 4096;
 /// The same where each look is a yield, which is a call itself; and on a machine with more to do than it has cores for it is a turn of
 /// all other threads.
-const YIELDS_PER_CALL: u32 = 128;
+const YIELDS_PER_CALL: u32 = 16;
 
 /// Says which looks of a wait ask the kernel about the other side as well: now and then one of a side that stays awake, and each before a
 /// sleep. (Not only after it: the end of one that published last and died then would be found two sleeps later.)
 #[derive(Default)]
-pub(super) struct Asks(u32);
+pub(super) struct Asks {
+    weight: u32,
+    asked: bool,
+}
 
 impl Asks {
+    /// Whether one has. A wait whose time is over before one does asks at its end: else short ones, one after the other, would never.
+    pub(super) fn asked(&self) -> bool {
+        self.asked
+    }
+
     pub(super) fn asks(&mut self, look: Look) -> bool {
         let weight = match look {
             Look::Turn => return false,
@@ -38,10 +46,10 @@ impl Asks {
             Look::Yielded => LOOKS_PER_CALL / YIELDS_PER_CALL,
             Look::Passing => 1,
         };
-        self.0 += weight;
-        let due = self.0 >= LOOKS_PER_CALL;
+        self.weight += weight;
+        let due = self.weight >= LOOKS_PER_CALL;
         if due {
-            self.0 = 0;
+            (self.weight, self.asked) = (0, true);
         }
         due
     }
@@ -155,7 +163,12 @@ impl Side {
         let parked = [(&own.parked.0, awaited.count())];
         let barrier = || peer.barrier(membarrier_all);
         let mut bed = ParkedBed::new(&parked, settled, barrier, nap, |core| own.waits_on(core, peer));
-        waiter.wait(&mut bed, deadline, passed.count(), look).unwrap_or(Waited::TimedOut)
+        if let Ok(waited) = waiter.wait(&mut bed, deadline, passed.count(), look) {
+            return waited;
+        }
+        let gone =
+            if asks.asked() { None } else { told.look_for_end(peer, || held.peer_holds(), || ready().is_none()) };
+        gone.map_or(Waited::TimedOut, |gone| ended(gone).map_or(Waited::Ready, Waited::PeerGone))
     }
 
     /// See [`Told::look_for_end`].

@@ -262,6 +262,8 @@ impl Waiter {
         passed: u64,
         look: &mut impl FnMut(Look) -> Option<R>,
     ) -> Result<R, TimedOut> {
+        // Of the wait, not of each sleep in it: some end for no reason, and one for another process is bounded.
+        let mut often = None;
         loop {
             if deadline.passed() {
                 return Err(TimedOut);
@@ -274,7 +276,7 @@ impl Waiter {
                 }
             }
             if turn != Turn::Behind {
-                bed.announce(self.sleeps_often(passed));
+                bed.announce(*often.get_or_insert_with(|| self.sleeps_often(passed)));
                 if !mutant!(LookAgain) {
                     if let Some(found) = look(Look::Last) {
                         return Ok(found);
@@ -364,7 +366,7 @@ impl Waiter {
         if let Awake::Tired = spun {
             let ended = self.yield_a_while(YIELDS, self.per_wait.average >= FLOW, bed, deadline, look);
             if let Awake::Found(_) = ended {
-                // Perhaps the other side has a core of its own after all: spin a little longer next time.
+                // The other side was here: less spinning before the next yield.
                 self.rounds = (self.rounds / 2 + 1).max(LEAST_ROUNDS);
             }
             return ended;

@@ -133,7 +133,7 @@ pub fn what_a_receiver_left_behind_drops_at_the_next_send() {
 /// With the role comes everything that the receiver did: its messages' drops happen before those of what it left.
 pub fn a_sender_inherits_the_receivers_role() {
     bare(|| {
-        model("mpsc_close::a_sender_inherits_the_receivers_role", None, || {
+        model("mpsc_close::a_sender_inherits_the_receivers_role", Some(4), || {
             let memory = Unordered::new();
             let (mut tx, rx) = mpsc::channel(3).unwrap();
             assert!(tx.try_send(Ordered::new(&memory)).is_ok());

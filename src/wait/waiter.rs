@@ -264,10 +264,13 @@ impl Waiter {
     ) -> Result<R, TimedOut> {
         // Of the wait, not of each sleep in it: some end for no reason, and one for another process is bounded.
         let mut often = None;
+        // A model has no clock: there each deadline passes in the first sleep, so that what a timeout leaves behind is explored.
+        let mut slept = POLLS;
         loop {
-            if deadline.passed() {
+            if slept && deadline.passed() {
                 return Err(TimedOut);
             }
+            slept = true;
             let turn = bed.join();
             let mine = if turn == Turn::Behind { Look::Passing } else { Look::Turn };
             if turn != Turn::Now && !(turn == Turn::Behind && mutant!(LookAfterJoin)) {

@@ -81,7 +81,7 @@ pub fn what_the_notifier_needs_is_there() {
 }
 
 fn announced() {
-    model("bell::what_the_notifier_needs_is_there", Some(2), || {
+    model("bell::what_the_notifier_needs_is_there", Some(3), || {
         let memory = Unordered::new();
         let (seen, me) = (memory.clone(), thread::current());
         let bell = Bell::with_notify(move || {

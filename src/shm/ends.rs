@@ -158,9 +158,8 @@ impl<T> Tx<T> {
             (!go).then(|| ring.peer_seen().open_word())
         };
         let (awaited, passed) = (ring.borrow().awaited(n), ring.borrow().position());
-        let waited = self.side.block(own, peer, head, awaited, passed, deadline, ready);
-        self.ring.count_parks(self.side.waiter.take_sleeps());
-        match waited {
+        let parks = || ring.borrow().count_parks(1);
+        match self.side.block(own, peer, head, awaited, passed, deadline, ready, parks) {
             Waited::Ready => Ok(()),
             Waited::TimedOut => Err(SendError::Timeout(())),
             Waited::PeerGone(ended) => Err(SendError::Ended((), ended)),
@@ -320,10 +319,8 @@ impl<T> Rx<T> {
             (!go).then(|| ring.awaited().open_word())
         };
         let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
-        let waited = self.side.block(own, peer, tail, awaited, passed, deadline, ready);
-        let parks = self.side.waiter.take_sleeps();
-        self.count_parks(parks);
-        match waited {
+        let parks = || Reader::count_parks(&**ring.borrow(), 1);
+        match self.side.block(own, peer, tail, awaited, passed, deadline, ready, parks) {
             Waited::Ready => Ok(()),
             Waited::TimedOut => Err(RecvError::Timeout),
             Waited::PeerGone(ended) => Err(RecvError::Ended(ended)),
@@ -444,10 +441,8 @@ impl<T> Rx<T> {
         Some((&peer.epoch, epoch))
     }
 
-    pub(super) fn count_parks(&self, n: u64) {
-        if n != 0 {
-            Reader::count_parks(&*self.ring, n);
-        }
+    pub(super) fn count_park(&self) {
+        Reader::count_parks(&*self.ring, 1);
     }
 
     /// Messages that were received on the lane so far.

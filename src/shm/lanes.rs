@@ -288,14 +288,18 @@ impl<T> Lanes<T> {
             }
             reached
         };
+        let mut sleeps = false;
         let nap = |reached, limit| {
+            // Before the sleep: an onlooker sees by it that this side is asleep.
+            if !core::mem::replace(&mut sleeps, true) {
+                lanes.borrow().lanes[0].count_park();
+            }
             sys::sleep_on_any(lanes.borrow().lanes.iter().filter_map(Rx::word), shortest(reached, limit));
         };
         // Each lane's sender reads the core in its own lane.
         let shares = |core| maps.iter().fold(false, |shared, map| shared | Rx::<T>::waits_on(map, core));
         let mut bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
         let waited = waiter.wait(&mut bed, deadline, passed, look);
-        self.lanes[0].count_parks(waiter.take_sleeps());
         (self.waiter, self.settled) = (waiter, settled);
         match waited {
             Ok(waited) => waited,

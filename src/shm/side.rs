@@ -134,6 +134,7 @@ impl Side {
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it
     /// moves, `awaited` the one that it must pass, `passed` how far this side has come; while there is nothing `ready` tells what `word` holds.
+    /// `parks` is called before the first sleep.
     #[cold]
     #[allow(clippy::too_many_arguments, reason = "each is one word of the protocol")]
     pub(super) fn block(
@@ -145,6 +146,7 @@ impl Side {
         passed: Position,
         deadline: Deadline,
         mut ready: impl FnMut() -> Option<u64>,
+        parks: impl Fn(),
     ) -> Waited {
         let Self { held, told, waiter, settled, .. } = self;
         let (expected, mut asks) = (Cell::new(0), Asks::default());
@@ -159,7 +161,14 @@ impl Side {
             let gone = told.look_for_end(peer, || held.peer_holds(), || ready().is_none())?;
             Some(ended(gone).map_or(Waited::Ready, Waited::PeerGone))
         };
-        let nap = |reached, limit| sys::sleep_on(word, expected.get(), shortest(reached, limit));
+        let mut sleeps = false;
+        let nap = |reached, limit| {
+            // Before the sleep: an onlooker sees by it that this side is asleep.
+            if !core::mem::replace(&mut sleeps, true) {
+                parks();
+            }
+            sys::sleep_on(word, expected.get(), shortest(reached, limit));
+        };
         let parked = [(&own.parked.0, awaited.count())];
         let barrier = || peer.barrier(membarrier_all);
         let mut bed = ParkedBed::new(&parked, settled, barrier, nap, |core| own.waits_on(core, peer));

@@ -157,7 +157,7 @@ pub mod model {
     pub use crate::ring::arc::Arc;
     pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
-    pub use crate::ring::session::{Gone, Peer, Session, Told, is_set_up, look_after};
+    pub use crate::ring::session::{End, Found, Looks, Peer, Reach, Session, Stand, Told, is_set_up, look_after};
     pub use crate::sync::{Put, WakerCell};
     pub use crate::wait::full;
     pub use crate::wait::heavy_fails;

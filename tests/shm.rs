@@ -182,7 +182,7 @@ fn nonsense_of_the_other_side_is_an_error_and_not_an_access() {
         assert_eq!(rx.drain(10, |_| panic!("there is none")), 0);
         // One to sixteen behind the beginning would be possible: a ring that was full.
         let word = if word == u64::MAX { word << 6 } else { word };
-        file.write_all_at(&word.to_ne_bytes(), 2 * 4096 + 256).unwrap();
+        file.write_all_at(&word.to_ne_bytes(), 2 * 4096 + 2304).unwrap();
         assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::Corrupted)), "{word:x}");
         assert_eq!(tx.send(1), Err(SendError::Ended(1, Ended::Corrupted)));
         assert_eq!(tx.send_slice(&[1; 40]), Err(SendError::Ended(0, Ended::Corrupted)));

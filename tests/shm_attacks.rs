@@ -36,7 +36,7 @@ const RECEIVER: u64 = 2 * 4096;
 const SENDER_SESSION: u64 = SENDER + 256;
 const RECEIVER_SESSION: u64 = RECEIVER;
 /// Where the receiver's position lies; the sender's is the first word of its page.
-const HEAD: u64 = RECEIVER + 256;
+const HEAD: u64 = RECEIVER + 2304;
 const DATA: u64 = 3 * 4096;
 
 /// Another process opens a side and ends without closing it, as if killed: a sender sends `message` first.

@@ -121,10 +121,10 @@ fn a_note_without_its_position_counts_for_nothing() {
     let mut note = [0; 16];
     note[..8].copy_from_slice(&3u64.to_ne_bytes());
     note[8..].copy_from_slice(&(12u64 << 1).to_ne_bytes());
-    dir.writable().write_all_at(&note, 4096 + 512 + 16).unwrap();
+    dir.writable().write_all_at(&note, 4096 + 2560 + 16).unwrap();
     assert_eq!(Builder::new(dir.file()).open_sender().unwrap().sequence(), 2);
     // Neither note is of the position: no sender wrote that.
-    dir.writable().write_all_at(&[1; 32], 4096 + 512).unwrap();
+    dir.writable().write_all_at(&[1; 32], 4096 + 2560).unwrap();
     assert!(matches!(Builder::new(dir.file()).open_sender(), Err(OpenError::Corrupted)));
 }
 

@@ -23,7 +23,7 @@ fn sender(dir: &Scratch) -> Sender<u64> {
 
 /// Where the first lane lies: its sender's words `begun`, `epoch`, `left`, `died`, its sender's notes, and its messages.
 const SESSION: u64 = 4096 + 256;
-const MARKS: u64 = 4096 + 512;
+const MARKS: u64 = 4096 + 2560;
 const DATA: u64 = 3 * 4096;
 /// Bytes from one lane to the next.
 const LANE: u64 = 3 * 4096;

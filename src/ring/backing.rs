@@ -48,6 +48,19 @@ pub(crate) unsafe trait Backing {
         true
     }
 
+    /// The last session of the producer, and of the consumer, that was seen to begin: see [`super::session`]. Of a ring that is not shared
+    /// there is one.
+    #[inline(always)]
+    fn producer_session(&self, _: &Geometry<Self::Item>) -> u64 {
+        0
+    }
+
+    /// As [`Backing::producer_session`].
+    #[inline(always)]
+    fn consumer_session(&self, _: &Geometry<Self::Item>) -> u64 {
+        0
+    }
+
     /// Reads the other side's position. Memory that this side has mapped read-only may need another way to do it.
     #[inline(always)]
     fn observe(word: &AtomicU64, order: Ordering) -> u64 {

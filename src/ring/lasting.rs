@@ -6,17 +6,21 @@
 use super::backing::{Backing, Geometry, Heap};
 use super::cursor::Position;
 use super::ends::Reader;
-use super::session;
+use super::session::{self, Looks, Reach, Session};
 use super::spsc::{Consumer, Producer};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
 
 /// The memory. Its ends come and go.
-pub struct Ends<T>(Heap<T>);
+pub struct Ends<T> {
+    ring: Heap<T>,
+    sessions: Arc<[Session; 2]>,
+}
 
 /// What an end holds of it.
 struct Mapping<T> {
     memory: Heap<T>,
+    sessions: Arc<[Session; 2]>,
     killed: Cell<bool>,
 }
 
@@ -40,6 +44,14 @@ unsafe impl<T> Backing for Mapping<T> {
         !self.killed.get()
     }
 
+    fn producer_session(&self, _: &Geometry<T>) -> u64 {
+        self.sessions[0].begun.load(Ordering::Relaxed)
+    }
+
+    fn consumer_session(&self, _: &Geometry<T>) -> u64 {
+        self.sessions[1].begun.load(Ordering::Relaxed)
+    }
+
     fn observe(word: &AtomicU64, order: Ordering) -> u64 {
         session::observe(word, order)
     }
@@ -52,11 +64,22 @@ impl<T: Copy> Ends<T> {
     /// If the capacity is out of range.
     pub fn new(capacity: usize) -> Self {
         let heap = Heap::new(capacity, Position::new(0));
-        Self(heap.unwrap_or_else(|refused| panic!("{refused}")))
+        let ring = heap.unwrap_or_else(|refused| panic!("{refused}"));
+        Self { ring, sessions: Arc::new([Session::new(), Session::new()]) }
     }
 
     fn map(&self) -> Mapping<T> {
-        Mapping { memory: self.0.share(), killed: Cell::new(false) }
+        Mapping { memory: self.ring.share(), sessions: Arc::clone(&self.sessions), killed: Cell::new(false) }
+    }
+
+    /// The sender's words.
+    pub fn of_sender(&self) -> &Session {
+        &self.sessions[0]
+    }
+
+    /// The receiver's words.
+    pub fn of_receiver(&self) -> &Session {
+        &self.sessions[1]
     }
 
     /// The end that writes, from where the last one was.
@@ -84,6 +107,16 @@ impl<T: Copy> Writing<T> {
         self.0.reopen();
     }
 
+    /// Messages that were ever written.
+    pub fn count(&self) -> u64 {
+        self.0.position().count()
+    }
+
+    /// Finds room where the reader's last session is this one.
+    pub fn meet(&mut self, session: u64) {
+        self.0.meet(session);
+    }
+
     /// Whether there was room and a reader that has not closed.
     pub fn push(&mut self, value: T) -> bool {
         self.0.push(value).is_ok()
@@ -109,6 +142,11 @@ impl<T: Copy> Reading<T> {
     /// Reads again, where one that left before has closed.
     pub fn reopen(&mut self) {
         self.0.reopen();
+    }
+
+    /// Messages that were ever taken.
+    pub fn count(&self) -> u64 {
+        Looks::count(&self.0)
     }
 
     /// The next message; its place stays occupied.
@@ -139,5 +177,15 @@ impl<T: Copy> Reading<T> {
     /// What a kill does to it: nothing of it happens any more.
     pub fn kill(self) {
         self.0.backing().killed.set(true);
+    }
+}
+
+impl<T: Copy> Looks for Reading<T> {
+    fn look(&mut self, reach: Reach) -> bool {
+        self.0.look(reach)
+    }
+
+    fn count(&self) -> u64 {
+        Looks::count(&self.0)
     }
 }

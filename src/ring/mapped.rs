@@ -48,13 +48,13 @@ mod offsets {
     use super::*;
     use static_assertions::const_assert_eq;
 
-    const_assert_eq!(size_of::<Session>(), 256);
+    const_assert_eq!(size_of::<Session>(), 2304);
     const_assert_eq!(offset_of!(Session, parked), 128);
     const_assert_eq!(offset_of!(ProducerPage, session), 256);
-    const_assert_eq!(offset_of!(ProducerPage, marks), 512);
-    const_assert_eq!(size_of::<ProducerPage>(), 640);
-    const_assert_eq!(offset_of!(ConsumerPage, block), 256);
-    const_assert_eq!(size_of::<ConsumerPage>(), 640);
+    const_assert_eq!(offset_of!(ProducerPage, marks), 2560);
+    const_assert_eq!(size_of::<ProducerPage>(), 2688);
+    const_assert_eq!(offset_of!(ConsumerPage, block), 2304);
+    const_assert_eq!(size_of::<ConsumerPage>(), 2688);
 }
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.
@@ -170,6 +170,16 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
     }
 
     #[inline(always)]
+    fn producer_session(&self, geometry: &Geometry<Raw<T>>) -> u64 {
+        session_beside(geometry.producer, offset_of!(ProducerPage, block), offset_of!(ProducerPage, session))
+    }
+
+    #[inline(always)]
+    fn consumer_session(&self, geometry: &Geometry<Raw<T>>) -> u64 {
+        session_beside(geometry.consumer, offset_of!(ConsumerPage, block), offset_of!(ConsumerPage, session))
+    }
+
+    #[inline(always)]
     fn observe(word: &AtomicU64, order: Ordering) -> u64 {
         session::observe(word, order)
     }
@@ -185,6 +195,14 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
         // SAFETY: the slot is mapped, and aligned as a `Raw` is.
         Raw(unsafe { copy::get(slot.cast()) })
     }
+}
+
+/// The session that has begun, of the page in which a block lies.
+#[inline(always)]
+fn session_beside<B>(block: NonNull<B>, block_at: usize, session_at: usize) -> u64 {
+    let session = block.as_ptr().wrapping_byte_sub(block_at).wrapping_byte_add(session_at).cast::<Session>();
+    // SAFETY: the block lies in such a page: see `Mapped::new`.
+    unsafe { &*session }.begun.load(Ordering::Relaxed)
 }
 
 impl<T, K> Producer<Mapped<Raw<T>, K>> {
@@ -229,6 +247,14 @@ impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
     pub(crate) fn push_message(&mut self, value: T) -> Result<(), T> {
         let Some(slot) = self.vacancy() else { return Err(value) };
         // SAFETY: all bytes of the value are initialised (`IntoBytes`), and the slot is vacant.
+        self.fill(|| unsafe { copy::put(&raw const value, slot.cast()) });
+        Ok(())
+    }
+
+    /// The same, whether there is a receiver or not.
+    pub(crate) fn push_for_the_next(&mut self, value: T) -> Result<(), T> {
+        let Some(slot) = self.vacancy_for_the_next() else { return Err(value) };
+        // SAFETY: as above.
         self.fill(|| unsafe { copy::put(&raw const value, slot.cast()) });
         Ok(())
     }

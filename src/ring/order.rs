@@ -28,12 +28,11 @@
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
-//! | [`tell_death`] | Release | [`hear_death`] | all that the dead session did, for one that never asks the kernel |
-//! | [`hear_death`] | Acquire | [`tell_death`] | |
 //! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: who asks the kernel then is not told "nobody" of an earlier time |
 //! | [`set_up`] | Release | [`see_session`] | a ring that is not closed any more |
 //! | [`see_session`] | Acquire | [`begin_session`], [`set_up`] | |
-//! | [`see_left`] | Acquire | the fence in `Session::begin` | that the session which left had begun |
+//! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, and that it is being written over |
+//! | [`read_entry`] | Acquire | [`write_entry`] | |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
 //! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
@@ -87,11 +86,10 @@ pub enum Site {
     SoleShare,
     LeaveLanes,
     ObserveLanesEnd,
-    TellDeath,
-    HearDeath,
     BeginSession,
     SeeSession,
-    SeeLeft,
+    WriteEntry,
+    ReadEntry,
     SetUp,
     Announce,
     Answer,
@@ -188,8 +186,8 @@ pub enum Site {
     AskFence,
     /// Between processes: which session it is about is read before the kernel is asked.
     SessionFirst,
-    /// Between processes: the ring is looked at once more after a death was heard of.
-    NewsFirst,
+    /// Between processes: the ring is looked at once more after a session was found to be over.
+    OverLooks,
     /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
     LookAtLast,
     /// An endpoint of a mesh looks at its lanes after it armed its bell.
@@ -227,7 +225,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 100] = [
+    pub const ALL: [Site; 99] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -254,11 +252,10 @@ impl Site {
         Site::SoleShare,
         Site::LeaveLanes,
         Site::ObserveLanesEnd,
-        Site::TellDeath,
-        Site::HearDeath,
         Site::BeginSession,
         Site::SeeSession,
-        Site::SeeLeft,
+        Site::WriteEntry,
+        Site::ReadEntry,
         Site::SetUp,
         Site::Announce,
         Site::Answer,
@@ -311,7 +308,7 @@ impl Site {
         Site::BeginFence,
         Site::AskFence,
         Site::SessionFirst,
-        Site::NewsFirst,
+        Site::OverLooks,
         Site::LookAtLast,
         Site::ArmLooks,
         Site::WatchLooks,
@@ -425,15 +422,13 @@ orders! {
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    tell_death = Release, TellDeath;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    hear_death = Acquire, HearDeath;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     begin_session = Release, BeginSession;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     see_session = Acquire, SeeSession;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    see_left = Acquire, SeeLeft;
+    write_entry = Release, WriteEntry;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    read_entry = Acquire, ReadEntry;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     set_up = Release, SetUp;
     #[cfg(feature = "std")]

@@ -1,14 +1,20 @@
-//! Who holds a side of a mapped channel, and who did: words that each side writes of itself and the other one reads.
+//! Sessions: who holds a side of a mapped channel, and who did. Words that each side writes of itself and the other one reads.
 //!
-//! A side is held by whoever has the kernel's lock for it. These words say what the lock does not: how often the side was taken, and how
-//! each holder ended. They never say that somebody is there: only the kernel does.
+//! A side is held by whoever has the kernel's lock for it: that is its session. The words say what the lock does not: how often the side was
+//! taken, where each session began in the order of messages, and how it ended. They never say that somebody is there: only the kernel does.
 //!
 //! ```text
-//!   taken ── died? ── begun ── (ring resumes) ── epoch ── … ── left ── (ring closes) ── given back
-//!              │        │                          │            │
-//!              │        └ session n is being set up└ it is      └ it ended in order; without this it died
-//!              └ session n - 1 did not leave
+//!   entry of n - 1: died?   entry of n ── begun ── (ring resumes) ── epoch ── … ── entry: how it ended ── (ring closes) ── given back
+//!     │                                     │                          │             │
+//!     └ it did not say how it ended         └ session n is being set up└ it is       └ by its holder; without this it died
 //! ```
+//!
+//! **The table.** The last [`KEPT`] sessions have an entry each, one written over the other in turn. Its holder writes a session's entry, and
+//! whoever takes over from one that died enters the death, which the lock has proven. A reader that finds a later session's number has come
+//! too late: it is told how many sessions it knows nothing of.
+//!
+//! **The reader.** Either side goes through the other's sessions in their order ([`Told`]). A receiver takes no message from behind the end of
+//! the session that it is in before it has told that end. What a session sent ends where the next begins.
 //!
 //! **What is asked of the kernel.** Whoever gets the lock has seen all that its last holder did, killed or not. Whoever is told that nobody
 //! has it has seen all that the holder did whose going made it so; the answer may be old, but not older than what the asker has seen
@@ -27,6 +33,13 @@ use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Parked;
 use core::cell::Cell;
 
+/// Sessions that the table keeps.
+#[cfg(not(ringmail_loom))]
+pub const KEPT: u64 = 64;
+/// Few enough for the models to come round.
+#[cfg(ringmail_loom)]
+pub const KEPT: u64 = 2;
+
 /// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
 #[repr(C, align(128))]
 #[cfg_attr(ringmail_loom, allow(missing_debug_implementations))]
@@ -35,20 +48,67 @@ pub struct Session {
     pub(crate) begun: AtomicU64,
     /// Sessions so far; the last is the current one.
     pub(crate) epoch: AtomicU64,
-    /// The last session that ended in order.
-    pub(crate) left: AtomicU64,
-    /// The last session that ended otherwise, once another has begun.
-    pub(crate) died: AtomicU64,
     /// 1 if the holder executes no fence after it publishes: whoever sleeps calls `membarrier`.
     pub(crate) unfenced: AtomicU64,
-    /// Messages that were sent before this session.
-    pub(crate) start: AtomicU64,
-    /// For people to read; nothing depends on it.
-    pub(crate) pid: AtomicU64,
     /// The core that the holder waited on last, and 1 more: a hint for the other side's yields. 0 before it waits.
     pub(crate) core: AtomicU64,
+    /// Of a receiver: sessions of the sender whose end has been told, under all who had this side.
+    pub(crate) taken: AtomicU64,
     /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
     pub(crate) parked: Line<Parked>,
+    /// The last sessions.
+    table: [Entry; KEPT as usize],
+}
+
+/// What is kept of a session.
+#[repr(C)]
+struct Entry {
+    /// Its number and how it ended, see [`mark`]; another number while the rest is being written.
+    end: AtomicU64,
+    /// Messages that were sent, or received, before it.
+    start: AtomicU64,
+    /// For people to read; nothing depends on it.
+    pid: AtomicU64,
+    /// When it began, in nanoseconds since 1970; for people, and to tell which of two lanes' sessions is older.
+    began: AtomicU64,
+}
+
+/// What the table says of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Messages that were sent, or received, before it.
+    pub start: u64,
+    /// The process that says of itself that it is its holder.
+    pub pid: u64,
+    /// When it began, in nanoseconds since 1970.
+    pub began: u64,
+    /// How it ended; `None` if nobody has said so.
+    pub end: Option<End>,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum End {
+    /// Its holder closed in order.
+    Left,
+    /// Its holder gave up: by a panic, or because it said so.
+    GivenUp,
+    /// Its holder's process ended without a word.
+    Died,
+    /// Of so many sessions the table knows nothing more.
+    Forgotten(u64),
+}
+
+const OPEN: u64 = 0;
+const LEFT: u64 = 1;
+const GIVEN_UP: u64 = 2;
+const DIED: u64 = 3;
+/// Bits of [`Entry::end`] below the number.
+const HOW: u32 = 8;
+
+/// The word of an entry.
+const fn mark(session: u64, how: u64) -> u64 {
+    session << HOW | how
 }
 
 /// What is known of the other side.
@@ -61,19 +121,12 @@ pub enum Peer {
     Here,
     /// Whoever had it has closed it.
     Left,
+    /// Whoever had it gave up: by a panic, or because it said so.
+    GivenUp,
     /// Whoever had it ended without closing.
     Died,
-}
-
-/// What came of a look at a side that may be gone.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Gone {
-    /// It is, but there is something to do first: what it did last.
-    Ready,
-    /// It closed.
-    Left,
-    /// This session of it ended without closing. Told now.
-    Died(u64),
+    /// The file of the channel is gone: whoever opens that name opens another one. What is said of the other side's holder counts no more.
+    Removed,
 }
 
 /// Reads a word of the other side's: of memory that is mapped for reading only, relaxed loads alone are promised to work.
@@ -86,14 +139,23 @@ pub(crate) fn observe(word: &AtomicU64, order: Ordering) -> u64 {
     value
 }
 
+impl Entry {
+    #[cfg(ringmail_loom)]
+    fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { end: zero(), start: zero(), pid: zero(), began: zero() }
+    }
+}
+
 impl Session {
     /// Of a side that nobody ever had.
     #[cfg(ringmail_loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        let (begun, epoch, left, died, unfenced, start) = (zero(), zero(), zero(), zero(), zero(), zero());
-        Self { begun, epoch, left, died, unfenced, start, pid: zero(), core: zero(), parked: Line(Parked::new()) }
+        let (begun, epoch, unfenced, core, taken) = (zero(), zero(), zero(), zero(), zero());
+        let table = core::array::from_fn(|_| Entry::new());
+        Self { begun, epoch, unfenced, core, taken, parked: Line(Parked::new()), table }
     }
 
     /// Where its holder sleeps.
@@ -108,52 +170,70 @@ impl Session {
         begun.max(observe(&self.epoch, order::see_session()))
     }
 
-    /// Whether there was one, and the last one ended in order.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn has_left(&self) -> bool {
-        let last = self.last();
-        last != 0 && observe(&self.left, order::see_left()) >= last
+    fn entry(&self, session: u64) -> &Entry {
+        &self.table[(session % KEPT) as usize]
     }
 
-    /// How many messages were sent in `session`, which is over, and before it; `end` is where the ring ended when it was looked at after that.
-    /// `None` if two have been set up since.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn sent_until(&self, session: u64, end: u64) -> Option<u64> {
-        let epoch = observe(&self.epoch, order::see_session());
-        if epoch <= session {
-            // The next one publishes nothing before it is set up, and whoever had seen a message of it would see that it is.
-            return Some(end);
+    /// What the table says of a session that has begun; `None` if a later one has taken its place there.
+    pub fn record(&self, session: u64) -> Option<Record> {
+        let entry = self.entry(session);
+        let end = observe(&entry.end, order::read_entry());
+        let start = entry.start.load(Ordering::Relaxed);
+        let (pid, began) = (entry.pid.load(Ordering::Relaxed), entry.began.load(Ordering::Relaxed));
+        // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
+        fence(order::read_entry());
+        let again = entry.end.load(Ordering::Relaxed);
+        let is = |word: u64| word >> HOW == session & u64::MAX >> HOW;
+        if session == 0 || !is(end) || !is(again) {
+            return None;
         }
-        let start = observe(&self.start, Ordering::Acquire);
-        // Partner: the fence in `begin`: had the next session stored its own start, it would be seen to have begun.
-        (epoch == session.wrapping_add(1) && self.begun.load(Ordering::Relaxed) == epoch).then_some(start)
+        let end = match end & ((1 << HOW) - 1) {
+            LEFT => Some(End::Left),
+            GIVEN_UP => Some(End::GivenUp),
+            DIED => Some(End::Died),
+            _ => None,
+        };
+        Some(Record { start, pid, began, end })
     }
 
-    /// The first step of whoever has just got the lock: says whether the last session died, and that the next begins. Which one that is.
-    pub fn take_over(&self) -> u64 {
+    /// The first step of whoever has just got the lock: says whether the last session died, and that the next begins, at `start`. Which one
+    /// that is.
+    pub fn take_over(&self, start: u64, pid: u32, now: u64) -> u64 {
         // The lock is ours, so all that the last holder stored is there.
         let last = self.last();
-        if self.left.load(Ordering::Relaxed) < last {
+        if last != 0 && !self.record(last).is_some_and(|record| record.end.is_some()) {
             point!();
-            self.died.store(last, order::tell_death());
+            self.entry(last).end.store(mark(last, DIED), Ordering::Relaxed);
         }
         // `check_words` has seen that there is room to count on; should somebody write there since, it wraps.
-        let epoch = last.wrapping_add(1);
+        let session = last.wrapping_add(1);
+        let entry = self.entry(session);
         point!();
-        self.begun.store(epoch, order::begin_session());
-        epoch
+        entry.end.store(0, Ordering::Relaxed);
+        point!();
+        fence(order::write_entry());
+        entry.start.store(start, Ordering::Relaxed);
+        entry.pid.store(pid.into(), Ordering::Relaxed);
+        entry.began.store(now, Ordering::Relaxed);
+        point!();
+        entry.end.store(mark(session, OPEN), order::write_entry());
+        point!();
+        self.begun.store(session, order::begin_session());
+        session
     }
 
-    /// Begins a session. `register` says whether `membarrier` will reach this process, `resume` is what the ring does about having been closed
-    /// before, `wake` ends the sleep of whoever waits for `epoch`. What `register` said.
+    /// Begins a session of process `pid`, with `start` messages before it. `register` says whether `membarrier` will reach this process, `resume`
+    /// is what the ring does about having been closed before, `wake` ends the sleep of whoever waits for `epoch`. What `register` said.
     pub fn begin(
         &self,
+        start: u64,
         pid: u32,
+        now: u64,
         register: impl FnOnce() -> bool,
         resume: impl FnOnce(),
         wake: impl FnOnce(&AtomicU64),
     ) -> bool {
-        let epoch = self.take_over();
+        let session = self.take_over(start, pid, now);
         point!();
         self.parked.0.clear();
         point!();
@@ -164,23 +244,24 @@ impl Session {
         if !mutant!(BeginFence) {
             fence(Ordering::SeqCst);
         }
-        self.pid.store(pid.into(), Ordering::Relaxed);
         self.core.store(0, Ordering::Relaxed);
         point!();
         resume();
         point!();
-        self.epoch.store(epoch, order::set_up());
+        self.epoch.store(session, order::set_up());
         point!();
         wake(&self.epoch);
         point!();
         registered
     }
 
-    /// Ends the session in order, before the ring closes.
-    pub fn end(&self) {
+    /// Says how the session ends, before the ring closes.
+    pub fn end(&self, how: End) {
+        let session = self.epoch.load(Ordering::Relaxed);
+        let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
-        // Partner: `see_left`, with the fence in `begin`: whoever sees this sees that the session had begun.
-        self.left.store(self.epoch.load(Ordering::Relaxed), Ordering::Relaxed);
+        // Its own ring is closed after this, with Release: whoever sees that sees this.
+        self.entry(session).end.store(mark(session, how), Ordering::Relaxed);
         point!();
     }
 
@@ -218,12 +299,15 @@ pub fn look_after(of: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
         session = of.last();
     }
     point!();
-    let left = observe(&of.left, order::see_left());
+    let record = of.record(session);
     let state = match of.last() {
         now if now != session => Peer::Here,
         0 => Peer::Never,
-        _ if left >= session => Peer::Left,
-        _ => Peer::Died,
+        _ => match record.and_then(|record| record.end) {
+            Some(End::Left) => Peer::Left,
+            Some(End::GivenUp) => Peer::GivenUp,
+            _ => Peer::Died,
+        },
     };
     (state, session)
 }
@@ -233,90 +317,221 @@ pub fn look_after(of: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
 pub fn is_set_up(of: &Session, is_held: impl FnOnce() -> bool) -> Result<(), u64> {
     let epoch = observe(&of.epoch, order::see_session());
     // Somebody may have the lock and not have come so far: then the last one's words are still there.
-    let is_open = epoch != 0 && epoch == of.last() && observe(&of.left, order::see_left()) < epoch;
+    let is_open = epoch != 0 && epoch == of.last() && of.record(epoch).is_some_and(|record| record.end.is_none());
     if is_open && is_held() { Ok(()) } else { Err(epoch) }
 }
 
-/// What one side knows of the other's sessions.
+/// Where one side is among the other's sessions. Each is told once when it is over, in their order; then this side is in the next.
 #[derive(Debug)]
 pub struct Told {
-    /// The last one whose death has been told, or need not be: it was over when this side was opened.
-    death: Cell<u64>,
-    /// Whether there was ever one: the words cannot take that back.
-    met: Cell<bool>,
+    /// The session that this side is in, or waits for.
+    current: Cell<u64>,
+    /// Of a receiver: messages that had been received when it came to that one.
+    entered: Cell<u64>,
+    /// Sessions up to this were over when this side was opened: passed in silence, if nothing of them was taken.
+    old: u64,
+    /// The last session that was seen to have begun: the words cannot take that back.
+    seen: Cell<u64>,
+}
+
+/// How far a receiver may go: as far as the messages of the session that it is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Nowhere: that session has not begun.
+    Nowhere,
+    /// Wherever the ring ends: it is this session, the last.
+    All(u64),
+    /// Up to this count of messages.
+    Until(u64),
+}
+
+/// What became of the session that a side is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stand {
+    /// It has not begun.
+    Awaited,
+    /// Nobody has said that it is over.
+    Open,
+    /// It is over.
+    Over(End),
+    /// The words went back: no holder does that.
+    Impossible,
+}
+
+/// What a receiver found where its ring said that there is more to it than messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A message of the session that it is in.
+    Message,
+    /// None, and none is missing.
+    Nothing,
+    /// None, and none comes any more: the session is over, and so it ended.
+    Over(End),
+    /// What no sender does.
+    Impossible,
+}
+
+/// A ring as a receiver of sessions needs it.
+pub trait Looks {
+    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
+    fn look(&mut self, reach: Reach) -> bool;
+
+    /// Messages that were received.
+    fn count(&self) -> u64;
 }
 
 impl Told {
-    /// Nothing was told of `peer` yet.
-    pub fn new(peer: &Session) -> Self {
+    /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
+    /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
+    pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
-        Self { death: Cell::new(last.saturating_sub(1)), met: Cell::new(last != 0) }
+        let is_open = last != 0 && peer.record(last).is_none_or(|record| record.end.is_none()) && is_held();
+        let over = if is_open { last - 1 } else { last };
+        let taken = taken.unwrap_or(over);
+        Self {
+            current: Cell::new(taken.wrapping_add(1)),
+            entered: Cell::new(count),
+            old: if all { 0 } else { over },
+            seen: Cell::new(last),
+        }
+    }
+
+    /// The session that this side is in, or waits for.
+    pub fn current(&self) -> u64 {
+        self.current.get()
+    }
+
+    /// Whether a receiver that has received `count` messages has any of the session that it is in.
+    pub fn has_taken(&self, count: u64) -> bool {
+        self.entered.get() != count
+    }
+
+    /// Whether there was ever one, as far as was seen.
+    pub fn met(&self) -> bool {
+        self.seen.get() != 0
     }
 
     /// As the function of that name; a side that was seen before has not never been there, whatever its words say now.
     pub fn look_after(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
         let (state, session) = look_after(peer, is_held);
         // Not by the lock alone: somebody who fails to open it, or removes the segment, has that for a moment.
-        self.met.set(self.met.get() || session != 0);
-        (if state == Peer::Never && self.met.get() { Peer::Died } else { state }, session)
+        self.seen.set(self.seen.get().max(session));
+        (if state == Peer::Never && self.met() { Peer::Died } else { state }, session)
     }
 
-    /// The last session of the other side that died, if another has begun since and nobody has been told. To be told where nothing
-    /// else is to be done, see [`Told::tell`].
-    #[inline(always)]
-    pub fn news(&self, peer: &Session) -> Option<u64> {
-        let died = observe(&peer.died, order::hear_death());
-        (died > self.death.get()).then_some(died)
+    /// How far this side may go.
+    pub fn reach(&self, peer: &Session) -> Reach {
+        let current = self.current.get();
+        loop {
+            let last = peer.last();
+            if last <= current {
+                return if last == current { Reach::All(current) } else { Reach::Nowhere };
+            }
+            // What a session sent ends where the next one begins; of those that the table has forgotten, where the first begins that it
+            // knows.
+            if let Some((_, next)) = first_kept(peer, current + 1, last) {
+                return Reach::Until(next.start);
+            }
+            // All of them were written over meanwhile, or never written.
+            if peer.last() == last {
+                return Reach::Nowhere;
+            }
+        }
     }
 
-    /// The last session whose death has been told, or need not be.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn last(&self) -> u64 {
-        self.death.get()
+    /// What became of the session that this side is in.
+    pub fn stand(&self, peer: &Session) -> Stand {
+        let (last, current) = (peer.last(), self.current.get());
+        if last < self.seen.get() {
+            return Stand::Impossible;
+        }
+        self.seen.set(last);
+        if last < current {
+            return Stand::Awaited;
+        }
+        match peer.record(current) {
+            Some(Record { end: Some(end), .. }) => Stand::Over(end),
+            _ if last == current => Stand::Open,
+            // Whoever takes over from one that died says so before its own session begins.
+            Some(_) => Stand::Over(End::Died),
+            None => {
+                let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
+                Stand::Over(End::Forgotten(next - current))
+            }
+        }
     }
 
-    /// Whether there was ever one, as far as was seen.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn met(&self) -> bool {
-        self.met.get()
+    /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
+    /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
+    pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
+        loop {
+            let reach = self.reach(peer);
+            if ring.look(reach) {
+                if reach != Reach::Nowhere {
+                    return Found::Message;
+                }
+                // Whoever sees a message sees that its session has begun.
+                if self.reach(peer) == Reach::Nowhere {
+                    return Found::Impossible;
+                }
+                continue;
+            }
+            let end = match self.stand(peer) {
+                Stand::Awaited | Stand::Open => return Found::Nothing,
+                Stand::Impossible => return Found::Impossible,
+                Stand::Over(end) => end,
+            };
+            // The ring again, now that the end is known: what was done before it is then not missed.
+            if !mutant!(OverLooks) && ring.look(self.reach(peer)) {
+                return Found::Message;
+            }
+            if !self.passes(ring.count()) {
+                return Found::Over(end);
+            }
+            self.pass(end, ring.count());
+            self.note(taken);
+        }
     }
 
-    /// Notes that the death of `session` is told now.
-    pub fn tell(&self, session: u64) {
-        self.death.set(self.death.get().max(session));
+    /// Whether this session is passed in silence: it was over when this side was opened, which has none of its messages.
+    pub fn passes(&self, count: u64) -> bool {
+        self.current.get() <= self.old && !self.has_taken(count)
     }
 
-    /// Why a look at the ring found nothing to do: [`Gone::Died`] or [`Gone::Left`], or `None` if there will be. `over` is whether the look found
-    /// it closed; `is_ready` looks again.
-    pub fn nothing(&self, peer: &Session, over: bool, is_ready: impl FnOnce() -> bool) -> Option<Gone> {
-        let Some(session) = self.news(peer) else { return over.then_some(Gone::Left) };
-        // The ring again, now that the end is known: what was done before it is then not missed.
-        if !mutant!(NewsFirst) && is_ready() {
+    /// Goes on to the next session, now that the end of this one is told.
+    pub fn pass(&self, end: End, count: u64) {
+        let sessions = if let End::Forgotten(sessions) = end { sessions } else { 1 };
+        self.current.set(self.current.get().wrapping_add(sessions));
+        self.entered.set(count);
+    }
+
+    /// Notes in this side's page how many ends were told: whoever receives next goes on there.
+    pub fn note(&self, taken: &AtomicU64) {
+        point!();
+        // Read by the next who has the lock.
+        taken.store(self.current.get().wrapping_sub(1), Ordering::Relaxed);
+        point!();
+    }
+
+    /// To be asked where a look at the ring found nothing to do: how the session ended that this side is in, if it is over by the kernel's word.
+    /// What its holder did last is seen by a look after this.
+    pub fn end_by(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> Option<End> {
+        if self.stand(peer) == Stand::Awaited || is_held() {
             return None;
         }
-        self.tell(session);
-        Some(Gone::Died(session))
+        point!();
+        // After the answer: had it left, or had another come, it would be seen now.
+        match self.stand(peer) {
+            Stand::Open => Some(End::Died),
+            Stand::Over(end) => Some(end),
+            // The next look finds it.
+            Stand::Awaited | Stand::Impossible => None,
+        }
     }
+}
 
-    /// Whether the other side was there once and is not now; then why not, or that there is something after all: what it did last is
-    /// seen before it is called gone.
-    pub fn look_for_end(
-        &self,
-        peer: &Session,
-        is_held: impl FnOnce() -> bool,
-        is_ready: impl FnOnce() -> bool,
-    ) -> Option<Gone> {
-        let gone = match self.look_after(peer, is_held) {
-            (Peer::Left, _) => Gone::Left,
-            (Peer::Died, session) => Gone::Died(session),
-            _ => return None,
-        };
-        if !mutant!(LookAtLast) && is_ready() {
-            return Some(Gone::Ready);
-        }
-        if let Gone::Died(session) = gone {
-            self.tell(session);
-        }
-        Some(gone)
-    }
+/// The first session from `from` to `last` that the table knows.
+fn first_kept(peer: &Session, from: u64, last: u64) -> Option<(u64, Record)> {
+    let from = from.max(last.saturating_sub(KEPT - 1));
+    (from..=last).find_map(|session| peer.record(session).map(|record| (session, record)))
 }

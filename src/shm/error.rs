@@ -203,25 +203,40 @@ impl From<BuildError> for OpenError {
     }
 }
 
-/// Why the other side is not there.
+/// How a session of the other side ended. Each that this handle has met is told once, at its place in the order of messages; after that the
+/// handle waits for the next: a send fills the ring, a receive waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// It closed. Somebody may open it again.
+    /// It closed in order. Or this handle has closed.
     Disconnected,
-    /// It ended without closing: the kernel has taken its lock back. Somebody may take its place. Told once for all that died between two
-    /// looks, before the end of whoever came after them.
+    /// It gave up: its thread panicked, or said so by `give_up`. What it did before is whole, but perhaps not all that it was to do.
+    GivenUp,
+    /// Its process ended without closing: the kernel has taken its lock back.
     PeerDied,
-    /// It wrote what cannot be. This handle does nothing any more.
+    /// So many sessions have ended, one after the other, of which the channel has not kept how: it keeps the last 64.
+    Forgotten {
+        /// How many.
+        sessions: u64,
+    },
+    /// It wrote what cannot be. This handle does nothing any more, and says so each time.
     Corrupted,
+    /// The file of the channel is gone: whoever opens that name opens another one. Told each time that there is nothing else to do; close this
+    /// side, and open it again by its name.
+    Removed,
 }
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disconnected => "the other side has closed",
+            Self::GivenUp => "the other side has given up",
             Self::PeerDied => "the process of the other side has ended without closing",
+            Self::Forgotten { sessions } => {
+                return write!(f, "{sessions} sessions of the other side have ended, and how is not kept any more");
+            }
             Self::Corrupted => "the other side wrote what cannot be: remove the segment",
+            Self::Removed => "the file of the channel was removed: close this side and open it again",
         })
     }
 }

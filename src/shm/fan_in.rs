@@ -36,7 +36,7 @@
 pub use super::lanes::{Departed, RecvError, TryRecvError};
 pub use super::spsc::Sender;
 
-use super::ends::{self, Opened, Rx};
+use super::ends::{self, Opened, Rx, SessionInfo};
 use super::error::OpenError;
 use super::header::Header;
 use super::lanes::{LANES, Lanes};
@@ -47,7 +47,7 @@ use super::spsc::{CAPACITY, layout_of};
 use super::sys::Role;
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::session::Peer;
+use crate::ring::session::{End, Peer};
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::marker::PhantomData;
@@ -116,6 +116,12 @@ impl<T: Message> Builder<T> {
     /// As [`spsc::Builder::hugepages`](super::spsc::Builder::hugepages).
     pub fn hugepages(mut self, ask: bool) -> Self {
         self.place.pages.huge = ask;
+        self
+    }
+
+    /// As [`spsc::Builder::missed_ends`](crate::shm::spsc::Builder::missed_ends).
+    pub fn missed_ends(mut self, told: bool) -> Self {
+        self.place.missed_ends = told;
         self
     }
 
@@ -269,7 +275,17 @@ impl<T: Message> Receiver<T> {
 
     /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.
     pub fn close(&mut self) {
-        self.lanes.close();
+        self.lanes.close(None);
+    }
+
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the senders get [`Ended::GivenUp`](crate::shm::Ended::GivenUp).
+    pub fn give_up(&mut self) {
+        self.lanes.close(Some(End::GivenUp));
+    }
+
+    /// The session of its sender that the last message came from; `None` before the first.
+    pub fn session(&self) -> Option<SessionInfo> {
+        self.lanes.lane(self.last?)?.session()
     }
 
     /// The lane that the last message came from; `None` before the first.

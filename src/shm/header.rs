@@ -19,7 +19,7 @@ use std::time::SystemTime;
 pub(super) const LEN: usize = 256;
 const MAGIC: &[u8; 8] = b"RINGMAIL";
 /// Another major number: neither side can use the other's segments. Another minor one: both can.
-const MAJOR: u16 = 2;
+const MAJOR: u16 = 3;
 const MINOR: u16 = 0;
 
 /// What a segment says of itself.

@@ -1,9 +1,11 @@
 //! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
 
-use super::ends::{Opened, Rx, Taking, Verdict};
+use super::ends::{Opened, Rx, SessionInfo, Taking};
 use super::error::Ended;
+use super::rx::Verdict;
 use super::side::{self, Asks, NAP, shortest};
 use super::sys::{self, MOST_SLEPT_ON, Map};
+use crate::ring::session::End;
 use crate::wait::{Deadline, ParkedBed, WaitStrategy, Waiter};
 use core::cell::RefCell;
 use core::fmt;
@@ -17,21 +19,22 @@ const LOOKS: u32 = 4096;
 /// Lanes of a channel where nobody asks for others.
 pub(super) const LANES: usize = 16;
 
-/// A lane whose sender is gone without having closed, or can be trusted no more. Each is told once; the other lanes go on. Of several that
-/// died on one lane between two looks, the last is told.
+/// A session of a lane's sender that is over, all of which was received. Each is told once, before any message of the lane's next; the other
+/// lanes go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Departed {
     /// Which lane.
     pub lane: usize,
-    /// How often the lane had been taken when its sender took it.
+    /// The session's number on the lane: how often that had been taken when its sender took it. Of [`Ended::Forgotten`]: the first of them.
     pub epoch: u64,
-    /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that sender, all of which were received;
-    /// `None` where that cannot be known any more, because more than one has taken the lane since, or one has not finished doing so. If
+    /// The sender's process, as it said itself; of another pid namespace it may mean nothing. 0 if the channel has forgotten.
+    pub pid: u32,
+    /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that session, all of which were received. If
     /// `why` is [`Ended::Corrupted`]: that were received.
     pub sent: Option<u64>,
-    /// [`Ended::PeerDied`] or [`Ended::Corrupted`]. After the latter, this receiver reads nothing more from the lane, and closes it: whoever
-    /// sends there gets [`Ended::Disconnected`].
+    /// How it ended. After [`Ended::Corrupted`], this receiver reads nothing more from the lane, and closes it: whoever sends there gets
+    /// [`Ended::Disconnected`].
     pub why: Ended,
 }
 
@@ -50,8 +53,11 @@ pub enum TryRecvError {
     Empty,
     /// This sender is gone. Receive again: the others may have more.
     Departed(Departed),
-    /// No message is left, and every sender that there was has ended. Another may come.
+    /// No message is left, and every sender that there was has ended, as was told. Said once; whoever comes later is received. Or this receiver
+    /// has closed.
     Disconnected,
+    /// The file of the channel is gone: whoever opens that name opens another one. Senders that are there may still send.
+    Removed,
 }
 
 /// A receive that waits received nothing.
@@ -62,8 +68,11 @@ pub enum RecvError {
     Timeout,
     /// This sender is gone. Receive again: the others may have more.
     Departed(Departed),
-    /// No message is left, and every sender that there was has ended. Another may come.
+    /// No message is left, and every sender that there was has ended, as was told. Said once; whoever comes later is received. Or this receiver
+    /// has closed.
     Disconnected,
+    /// The file of the channel is gone: whoever opens that name opens another one. Senders that are there may still send.
+    Removed,
 }
 
 macro_rules! error {
@@ -74,6 +83,7 @@ macro_rules! error {
                     Self::$busy => f.write_str($text),
                     Self::Departed(departed) => departed.fmt(f),
                     Self::Disconnected => f.write_str("all senders have ended"),
+                    Self::Removed => Ended::Removed.fmt(f),
                 }
             }
         }
@@ -90,6 +100,7 @@ impl From<Gone> for TryRecvError {
         match gone {
             Gone::One(departed) => Self::Departed(departed),
             Gone::All => Self::Disconnected,
+            Gone::Removed => Self::Removed,
         }
     }
 }
@@ -99,6 +110,7 @@ impl From<Gone> for RecvError {
         match gone {
             Gone::One(departed) => Self::Departed(departed),
             Gone::All => Self::Disconnected,
+            Gone::Removed => Self::Removed,
         }
     }
 }
@@ -108,6 +120,7 @@ impl From<Gone> for RecvError {
 pub(super) enum Gone {
     One(Departed),
     All,
+    Removed,
 }
 
 /// The receiving ends of all lanes.
@@ -121,6 +134,8 @@ pub(super) struct Lanes<T> {
     /// Looks until the kernel is to be asked.
     looks: u32,
     closed: bool,
+    /// Whether an end was told since it was said that all have ended.
+    unsaid: bool,
     waiter: Waiter,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
     settled: bool,
@@ -130,7 +145,7 @@ impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
         let (lanes, waiter) = (Rx::begin_all(opened, wait), Waiter::new(wait));
-        Self { maps, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed: false, waiter, settled: false }
+        Self { maps, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed: false, unsaid: false, waiter, settled: false }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -155,6 +170,11 @@ impl<T> Lanes<T> {
                 if let Some(found) = read(&mut self.lanes[self.at]) {
                     self.budget -= 1;
                     return Some((self.at, found));
+                }
+                // An end is told before the lane goes on.
+                if self.lanes[self.at].has_news() {
+                    self.looks = 0;
+                    return None;
                 }
             }
             if turn == 0 {
@@ -224,29 +244,33 @@ impl<T> Lanes<T> {
             return Some(Gone::All);
         }
         let due = self.is_due();
+        let ask = ask || due;
         if due {
             self.looks = LOOKS;
         }
-        let (mut used, mut open) = (false, false);
+        let mut open = false;
         for (lane, rx) in self.lanes.iter_mut().enumerate() {
-            match rx.verdict(ask || due) {
-                Verdict::Unused => {}
+            match rx.verdict(ask) {
+                Verdict::Idle => {}
                 Verdict::Open => open = true,
                 // It must not hide who is gone from a receiver that always has something.
                 Verdict::Ready if due => open = true,
                 Verdict::Ready => return None,
-                Verdict::Over => used = true,
-                Verdict::Ended(epoch, why) => {
-                    let sent = rx.sent_until(epoch);
+                Verdict::Ended(SessionInfo { number: epoch, pid, .. }, why) => {
+                    self.unsaid = true;
+                    let sent = Some(rx.received());
                     if why == Ended::Corrupted {
                         // Else whoever sends there, now or later, would wait for room without end.
-                        rx.close();
+                        rx.close(None);
                     }
-                    return Some(Gone::One(Departed { lane, epoch, sent, why }));
+                    return Some(Gone::One(Departed { lane, epoch, pid, sent, why }));
                 }
             }
         }
-        (used && !open).then_some(Gone::All)
+        if !open && core::mem::take(&mut self.unsaid) {
+            return Some(Gone::All);
+        }
+        (ask && self.lanes[0].is_removed()).then_some(Gone::Removed)
     }
 
     /// To be called where nothing was found: waits until there is something, or somebody is gone.
@@ -308,18 +332,19 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Waits until somebody has a lane. Whether somebody has.
+    /// Waits until somebody has a lane, or there is something to receive or to tell. Whether that is so.
     pub(super) fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         let deadline = Deadline::after(Some(timeout));
         loop {
+            let removed = self.lanes[0].is_removed();
             let mut words = Vec::with_capacity(self.lanes.len());
-            for rx in &self.lanes {
+            for rx in &mut self.lanes {
                 match rx.arrival() {
                     Some(word) => words.push(word),
                     None => return true,
                 }
             }
-            if deadline.passed() {
+            if deadline.passed() || removed {
                 return false;
             }
             let nap = deadline.left().map_or(NAP, |left| left.min(NAP));
@@ -327,8 +352,8 @@ impl<T> Lanes<T> {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, how: Option<End>) {
         self.closed = true;
-        self.lanes.iter_mut().for_each(Rx::close);
+        self.lanes.iter_mut().for_each(|rx| rx.close(how));
     }
 }

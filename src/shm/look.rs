@@ -92,7 +92,7 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
         let taken = taken.map_err(segment::failed("look at the locks of", &path))?;
         Ok(SideView {
             state,
-            pid: words.pid.load(Ordering::Relaxed) as u32,
+            pid: words.record(words.last()).map_or(0, |record| record.pid as u32),
             epoch: words.epoch.load(Ordering::Relaxed),
             parked: taken && words.parked.0.is_asleep(),
         })
@@ -205,6 +205,8 @@ impl fmt::Display for Peer {
             Self::Never => "never",
             Self::Here => "here",
             Self::Left => "left",
+            Self::GivenUp => "gave up",
+            Self::Removed => "removed",
             Self::Died => "died",
         })
     }

@@ -78,16 +78,19 @@ mod lanes;
 mod look;
 mod message;
 mod place;
+mod rx;
 mod segment;
 mod side;
 pub mod spsc;
 mod sys;
+mod tx;
 mod unwind;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
 pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use crate::ring::session::Peer;
+pub use ends::SessionInfo;
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
 pub use look::{LaneView, Overview, SideView, list, look};
 pub use message::{Message, Schema};

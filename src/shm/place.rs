@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct Place {
     file: Which,
     pub(super) pages: Pages,
+    /// Whether a receiver is told of sessions that had ended before it came, too.
+    pub(super) missed_ends: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -27,11 +29,11 @@ enum Which {
 
 impl Place {
     pub(super) fn named(name: String) -> Self {
-        Self { file: Which::Named(name), pages: Pages::default() }
+        Self { file: Which::Named(name), pages: Pages::default(), missed_ends: false }
     }
 
     pub(super) fn memory(memory: Anonymous) -> Self {
-        Self { file: Which::Memory(memory), pages: Pages::default() }
+        Self { file: Which::Memory(memory), pages: Pages::default(), missed_ends: false }
     }
 
     /// The path that leads to it from this process.

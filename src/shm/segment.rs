@@ -11,9 +11,7 @@ use super::sys::{self, Role, Seats};
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::failpoint::point;
-use crate::ring::mapped::{ConsumerPage, ProducerPage};
 use core::iter;
-use core::mem::offset_of;
 use core::time::Duration;
 use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -389,13 +387,9 @@ fn is_same(one: &File, other: &File, path: &Path) -> Result<bool, OpenError> {
 
 /// The process that said it has `role`; 0 if it cannot be read.
 fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
-    let at = match role {
-        Role::Sender => layout.page + offset_of!(ProducerPage, session.pid) as u64,
-        Role::Receiver => 2 * layout.page + offset_of!(ConsumerPage, session.pid) as u64,
-    };
-    let mut pid = [0; 8];
-    let read = file.read_exact_at(&mut pid, at);
-    if read.is_ok() { u64::from_ne_bytes(pid) as u32 } else { 0 }
+    let Ok(map) = sys::Map::new(file, layout, 0, None, sys::Pages::default()) else { return 0 };
+    let words = if role == Role::Sender { &map.producer().session } else { &map.consumer().session };
+    words.record(words.last()).map_or(0, |record| record.pid as u32)
 }
 
 /// Removes the segment if all of its sides are free. Whether it did.

@@ -1,11 +1,11 @@
 //! What both ends of a mapped channel do: take part, look after the other side, sleep and wake.
 
-use super::error::{Ended, OpenError};
+use super::error::OpenError;
 use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
-use crate::ring::session::{Gone, Session, Told, is_set_up, observe};
+use crate::ring::session::{End, Session, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Deadline, Look, ParkedBed, WaitStrategy, Waiter};
@@ -13,6 +13,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use rustix::thread::{MembarrierCommand, membarrier};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Longest sleep without a look at the other side: a death is to be noticed within 100 ms. Not shorter: each takes a timer of the kernel's,
 /// which on a virtual machine is most of what a sleeper uses of its core (`ipc --suite parked`).
@@ -61,33 +62,47 @@ pub(super) struct Side {
     held: Attached,
     /// Who opened it: a forked child has no part in it.
     pid: u32,
-    /// Which deaths of the other side have been told.
-    told: Told,
+    /// Where it is among the other side's sessions.
+    pub(super) told: Told,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
     pub(super) waiter: Waiter,
     /// Whether the other side knows that this one sleeps often, see `wait::parked`.
     settled: bool,
+    /// Whether it was opened while its thread panicked: then a panic is no reason to give up.
+    in_panic: bool,
+}
+
+/// What a side begins with.
+pub(super) struct Beginning<'a> {
+    /// This side's words, and the other's.
+    pub(super) own: &'a Session,
+    pub(super) peer: &'a Session,
+    /// Messages that were sent, or received, so far.
+    pub(super) count: u64,
+    /// Of a receiver: whose ends it tells, and whether also those that were over before it came.
+    pub(super) taken: Option<u64>,
+    pub(super) all: bool,
+    pub(super) wait: WaitStrategy,
 }
 
 impl Side {
-    /// Begins a session: `own` is this side's words. `resume` is what the ring does about having been closed before.
-    pub(super) fn begin(
-        held: Attached,
-        own: &Session,
-        peer: &Session,
-        strategy: WaitStrategy,
-        resume: impl FnOnce(),
-    ) -> Self {
+    /// Begins a session. `resume` is what the ring does about having been closed before.
+    pub(super) fn begin(held: Attached, with: Beginning<'_>, resume: impl FnOnce()) -> Self {
+        let Beginning { own, peer, count, taken, all, wait } = with;
         let register = || membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
-        let registered = own.begin(std::process::id(), register, resume, sys::wake);
-        let (pid, told, fences) = (std::process::id(), Told::new(peer), u64::from(!registered));
-        Self { held, pid, told, fences, waiter: Waiter::new(strategy), settled: false }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        let pid = std::process::id();
+        let registered = own.begin(count, pid, now, register, resume, sys::wake);
+        let told = Told::new(peer, taken, count, all, || held.peer_holds());
+        let (waiter, in_panic) = (Waiter::new(wait), std::thread::panicking());
+        Self { held, pid, told, fences: u64::from(!registered), waiter, settled: false, in_panic }
     }
 
-    /// Ends the session in order.
-    pub(super) fn end(&self, own: &Session) {
-        own.end();
+    /// Ends the session: in order unless this thread panics, or as `how` says.
+    pub(super) fn end(&self, own: &Session, how: Option<End>) {
+        let panics = !self.in_panic && std::thread::panicking();
+        own.end(how.unwrap_or(if panics { End::GivenUp } else { End::Left }));
     }
 
     /// Whether this process is the one that opened the side.
@@ -112,27 +127,23 @@ impl Side {
 
     /// What the kernel and the words say of the other side.
     pub(super) fn peer_state(&self, peer: &Session) -> Peer {
+        if self.held.is_removed() {
+            return Peer::Removed;
+        }
         self.told.look_after(peer, || self.held.peer_holds()).0
     }
 
-    /// See [`Told::news`].
-    #[inline(always)]
-    pub(super) fn news(&self, peer: &Session) -> Option<u64> {
-        self.told.news(peer)
+    /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again.
+    pub(super) fn ask(&self, peer: &Session, is_ready: impl FnOnce(&Told) -> bool) -> Option<Waited> {
+        let session = self.told.current();
+        if let Some(end) = self.told.end_by(peer, || self.held.peer_holds()) {
+            let ready = is_ready(&self.told) || self.told.current() != session;
+            return Some(if ready { Waited::Ready } else { Waited::Over(end) });
+        }
+        self.held.is_removed().then_some(Waited::Removed)
     }
 
-    /// See [`Told::tell`].
-    pub(super) fn tell(&self, session: u64) -> Ended {
-        self.told.tell(session);
-        Ended::PeerDied
-    }
-
-    /// See [`Told::nothing`].
-    pub(super) fn nothing(&self, peer: &Session, over: bool, is_ready: impl FnOnce() -> bool) -> Option<Ended> {
-        self.told.nothing(peer, over, is_ready).and_then(ended)
-    }
-
-    /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side is gone. `word` is the position that it
+    /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side or the file is gone. `word` is the position that it
     /// moves, `awaited` the one that it must pass, `passed` how far this side has come; while there is nothing `ready` tells what `word` holds.
     /// `parks` is called before the first sleep.
     #[cold]
@@ -145,21 +156,17 @@ impl Side {
         awaited: Position,
         passed: Position,
         deadline: Deadline,
-        mut ready: impl FnMut() -> Option<u64>,
+        mut ready: impl FnMut(&Told) -> Option<u64>,
         parks: impl Fn(),
     ) -> Waited {
-        let Self { held, told, waiter, settled, .. } = self;
+        let (mut waiter, mut settled) = (core::mem::take(&mut self.waiter), self.settled);
         let (expected, mut asks) = (Cell::new(0), Asks::default());
         let look = |look| {
-            expected.set(match ready() {
+            expected.set(match ready(&self.told) {
                 None => return Some(Waited::Ready),
                 Some(expected) => expected,
             });
-            if !asks.asks(look) {
-                return None;
-            }
-            let gone = told.look_for_end(peer, || held.peer_holds(), || ready().is_none())?;
-            Some(ended(gone).map_or(Waited::Ready, Waited::PeerGone))
+            if asks.asks(look) { self.ask(peer, |told| ready(told).is_none()) } else { None }
         };
         let mut sleeps = false;
         let nap = |reached, limit| {
@@ -171,28 +178,19 @@ impl Side {
         };
         let parked = [(&own.parked.0, awaited.count())];
         let barrier = || peer.barrier(membarrier_all);
-        let mut bed = ParkedBed::new(&parked, settled, barrier, nap, |core| own.waits_on(core, peer));
-        if let Ok(waited) = waiter.wait(&mut bed, deadline, passed.count(), look) {
-            return waited;
+        let mut bed = ParkedBed::new(&parked, &mut settled, barrier, nap, |core| own.waits_on(core, peer));
+        let waited = waiter.wait(&mut bed, deadline, passed.count(), look);
+        (self.waiter, self.settled) = (waiter, settled);
+        match waited {
+            Ok(waited) => waited,
+            Err(_) if asks.asked() => Waited::TimedOut,
+            Err(_) => self.ask(peer, |told| ready(told).is_none()).unwrap_or(Waited::TimedOut),
         }
-        let gone =
-            if asks.asked() { None } else { told.look_for_end(peer, || held.peer_holds(), || ready().is_none()) };
-        gone.map_or(Waited::TimedOut, |gone| ended(gone).map_or(Waited::Ready, Waited::PeerGone))
     }
 
-    /// See [`Told::look_for_end`].
-    pub(super) fn look_for_end(&self, peer: &Session, is_ready: impl FnOnce() -> bool) -> Option<Gone> {
-        self.told.look_for_end(peer, || self.held.peer_holds(), is_ready)
-    }
-
-    /// The last session of the other side whose death was told.
-    pub(super) fn told(&self) -> u64 {
-        self.told.last()
-    }
-
-    /// See [`Told::met`].
-    pub(super) fn met(&self) -> bool {
-        self.told.met()
+    /// Whether the file is gone.
+    pub(super) fn is_removed(&self) -> bool {
+        self.held.is_removed()
     }
 
     /// See [`is_set_up`].
@@ -204,7 +202,7 @@ impl Side {
     pub(super) fn wait_for_peer(&mut self, peer: &Session, deadline: Deadline) -> bool {
         loop {
             let Err(epoch) = self.is_set_up(peer) else { return true };
-            if deadline.passed() {
+            if deadline.passed() || self.held.is_removed() {
                 return false;
             }
             let nap = deadline.left().map_or(NAP, |left| left.min(NAP));
@@ -216,15 +214,6 @@ impl Side {
 /// Makes all that run, and are registered, pass a barrier. Whether it did.
 pub(super) fn membarrier_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
-}
-
-/// The reason that a user is given.
-fn ended(gone: Gone) -> Option<Ended> {
-    match gone {
-        Gone::Ready => None,
-        Gone::Left => Some(Ended::Disconnected),
-        Gone::Died(_) => Some(Ended::PeerDied),
-    }
 }
 
 #[cold]
@@ -250,7 +239,10 @@ pub(super) fn shortest(reached: bool, limit: Option<Duration>) -> Duration {
 pub(super) enum Waited {
     Ready,
     TimedOut,
-    PeerGone(Ended),
+    /// The session that this side is in is over, and it ended so.
+    Over(End),
+    /// The file is gone.
+    Removed,
 }
 
 /// Checks the positions and counts of a segment that a new side takes over.
@@ -273,7 +265,7 @@ pub(super) fn records(map: &Map) -> Option<(Position, u64)> {
 /// Checks the counts of a side's sessions.
 pub(super) fn check_counts(of: &Session) -> Result<(), OpenError> {
     // No count comes so far.
-    let too_far = [&of.begun, &of.epoch, &of.left, &of.died].iter().any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
+    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
     if too_far { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 

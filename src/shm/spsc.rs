@@ -1,6 +1,6 @@
 //! One sender, one receiver, each in a process of its own or both in one.
 
-use super::ends::{self, Opened, Rx, Taking, Tx};
+use super::ends::{self, Opened, Rx, SessionInfo, Taking, Tx};
 use super::error::{OpenError, RecvError, SendError, TryRecvError, TrySendError};
 use super::header::Header;
 use super::message::Message;
@@ -11,6 +11,7 @@ use super::sys::Role;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
+use crate::ring::session::End;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::marker::PhantomData;
@@ -91,6 +92,13 @@ impl<T: Message> Builder<T> {
     /// 6.1 on at once.
     pub fn hugepages(mut self, ask: bool) -> Self {
         self.place.pages.huge = ask;
+        self
+    }
+
+    /// Whether the receiver that is opened is also told of sessions that had ended before it came and whose end no receiver was told, empty ones
+    /// too. Otherwise it is told of those alone that it has messages of, and of those that were there while it was.
+    pub fn missed_ends(mut self, told: bool) -> Self {
+        self.place.missed_ends = told;
         self
     }
 
@@ -217,7 +225,7 @@ impl<T: Message> Sender<T> {
     where
         T: Copy,
     {
-        let room = self.tx.ring.reserve(values.len() as u64) as usize;
+        let room = self.tx.reserve(values.len() as u64) as usize;
         for &value in &values[..room] {
             if self.tx.ring.stage(Raw::new(value)).is_err() {
                 break;
@@ -260,7 +268,13 @@ impl<T: Message> Sender<T> {
 
     /// Sends nothing more. The receiver still gets what was sent, and then `Disconnected`. Dropping does the same.
     pub fn close(&mut self) {
-        self.tx.close();
+        self.tx.close(None);
+    }
+
+    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
+    /// sender is dropped by a panic.
+    pub fn give_up(&mut self) {
+        self.tx.close(Some(End::GivenUp));
     }
 
     /// What the kernel says of the receiver. A system call.
@@ -388,7 +402,7 @@ impl<T: Message> Receiver<T> {
     /// Hands up to `max` of the messages there are now to `f`, then frees their places together. Returns how many. Should this
     /// process be killed meanwhile, or `f` panic, all of them come again.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
-        let there = self.rx.ring.available(max as u64) as usize;
+        let there = if self.rx.finds() { self.rx.ring.available(max as u64) as usize } else { 0 };
         let mut taking = Taking::new(&mut self.rx);
         let mut taken = 0;
         while taken < there {
@@ -402,7 +416,18 @@ impl<T: Message> Receiver<T> {
 
     /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
     pub fn close(&mut self) {
-        self.rx.close();
+        self.rx.close(None);
+    }
+
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
+    /// receiver is dropped by a panic.
+    pub fn give_up(&mut self) {
+        self.rx.close(Some(End::GivenUp));
+    }
+
+    /// The session of the sender that the last message came from, or whose end was told last; `None` before.
+    pub fn session(&self) -> Option<SessionInfo> {
+        self.rx.session()
     }
 
     /// What the kernel says of the sender. A system call.

@@ -16,6 +16,7 @@ use rustix::thread::futex;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -250,6 +251,8 @@ pub(super) type Ring<T> = Mapped<Raw<T>, Map>;
 pub(super) struct Attached {
     held: Arc<Held>,
     peer: Seats,
+    /// Whether it is a file that had a name.
+    named: bool,
 }
 
 impl Attached {
@@ -258,23 +261,33 @@ impl Attached {
         // A kernel that cannot tell (there is none) must not make a death of it.
         is_taken(self.held.file(), self.peer).unwrap_or(true)
     }
+
+    /// Whether the file has lost its name: nobody finds it any more.
+    pub(super) fn is_removed(&self) -> bool {
+        self.named && self.held.file().metadata().is_ok_and(|file| file.nlink() == 0)
+    }
 }
 
 /// The sending end, for whoever holds that lane.
-pub(super) fn producer<T>(held: Held, map: &Arc<Map>, layout: &Layout) -> (Attached, Producer<Ring<T>>) {
+pub(super) fn producer<T>(held: Held, named: bool, map: &Arc<Map>, layout: &Layout) -> (Attached, Producer<Ring<T>>) {
     assert_eq!(held.seats, Seats::sender(map.lane), "another role's lock");
-    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER };
+    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER, named };
     // SAFETY: the lock is the only one, and is used up here for the one producer.
     (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
 }
 
 /// The receiving ends of the lanes from the first on, for whoever holds that role.
-pub(super) fn consumers<T>(held: Held, maps: &[Arc<Map>], layout: &Layout) -> Vec<(Attached, Consumer<Ring<T>>)> {
+pub(super) fn consumers<T>(
+    held: Held,
+    named: bool,
+    maps: &[Arc<Map>],
+    layout: &Layout,
+) -> Vec<(Attached, Consumer<Ring<T>>)> {
     assert_eq!(held.seats, Seats::RECEIVER, "another role's lock");
     let held = Arc::new(held);
     let attach = |(lane, map): (u32, &Arc<Map>)| {
         assert_eq!(lane, map.lane, "each lane once");
-        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane) };
+        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane), named };
         // SAFETY: the lock is the only one, and is used up here for one consumer of each lane.
         (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
     };

@@ -9,6 +9,8 @@ use super::super::ends::{Next, Reader};
 use super::super::failpoint::point;
 use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::order::{self, mutant};
+#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+use super::super::session::{Looks, Reach};
 use super::super::slot::{self, Slot};
 use super::stats;
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
@@ -32,6 +34,8 @@ pub(crate) struct Consumer<B: Backing> {
     retired: bool,
     /// Whether the other side's position was impossible.
     corrupt: bool,
+    /// The other side's session that this end is in: a look finds no message of another.
+    session: u64,
     geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
     backing: B,
@@ -59,6 +63,7 @@ impl<B: Backing> Consumer<B> {
             told: false,
             retired: false,
             corrupt: false,
+            session: 0,
             geometry,
             backing,
         }
@@ -165,8 +170,10 @@ impl<B: Backing> Consumer<B> {
     fn find_message(&mut self) -> bool {
         let word = B::observe(&self.peer().tail, order::observe_tail());
         let tail = Position::from_word(word);
-        if B::SHARED && (self.over || tail.since(self.head) > self.geometry.capacity) {
-            return self.find_with_care(word);
+        // The session after the position: whoever sees a message sees that its session has begun.
+        let is_other = || self.backing.producer_session(&self.geometry) != self.session;
+        if B::SHARED && (tail.since(self.head) > self.geometry.capacity || is_other()) {
+            return self.find_with_care(tail);
         }
         // An end that has retired reads no more, whatever has come since; it is over anyway.
         if tail != self.head && !self.retired {
@@ -179,19 +186,36 @@ impl<B: Backing> Consumer<B> {
         false
     }
 
-    /// The same where the other side may have written nonsense, or come back.
+    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look`] says how far.
     #[cold]
     #[inline(never)]
-    fn find_with_care(&mut self, word: u64) -> bool {
-        let tail = Position::from_word(word);
+    fn find_with_care(&mut self, tail: Position) -> bool {
         self.corrupt |= tail.since(self.head) > self.geometry.capacity;
-        let found = tail != self.head && !self.retired && !self.corrupt;
-        if found {
-            self.tail_seen = tail;
-        } else {
-            self.over = self.corrupt || self.retired || Position::is_closed(word);
+        self.over = true;
+        false
+    }
+
+    /// Looks no further than that, and finds messages of this session from now on.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    fn look_as_far(&mut self, reach: Reach) -> bool {
+        if self.retired || self.corrupt {
+            return false;
         }
-        found
+        self.over = false;
+        let end = match reach {
+            Reach::All(session) => {
+                self.session = session;
+                return self.has_message();
+            }
+            Reach::Nowhere => self.head,
+            Reach::Until(count) => Position::new(count),
+        };
+        let tail = Position::from_word(B::observe(&self.peer().tail, order::observe_tail()));
+        let (there, ahead) = (tail.since(self.head), end.since(self.head));
+        // The next session begins where this one ended: not behind what was published since.
+        self.corrupt = there > self.geometry.capacity || ahead > there;
+        (self.tail_seen, self.over) = (if self.corrupt { self.head } else { end }, true);
+        self.seen() != 0 || (reach == Reach::Nowhere && there != 0)
     }
 
     /// Receives again, where one that left before has closed.
@@ -200,6 +224,12 @@ impl<B: Backing> Consumer<B> {
         point!();
         self.own().gone.0.store(0, Ordering::Relaxed);
         point!();
+    }
+
+    /// What the producer's word holds: to be read before a look that finds nothing, and slept on after it.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn peer_word(&self) -> u64 {
+        B::observe(&self.peer().tail, Ordering::Relaxed)
     }
 
     /// Where the producer stands while there is no message.
@@ -481,6 +511,17 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
     fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
         stats(self.peer(), self.own(), self.geometry.start, self.head, tail, self.geometry.capacity)
+    }
+}
+
+#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+impl<B: Backing> Looks for Consumer<B> {
+    fn look(&mut self, reach: Reach) -> bool {
+        self.look_as_far(reach)
+    }
+
+    fn count(&self) -> u64 {
+        self.head.count()
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Producer<B: Backing> {
     settled: bool,
     /// Whether the other side's position was impossible.
     corrupt: bool,
+    /// The other side's last session as this end knows it: it finds no room once there is another, before [`Producer::meet`].
+    session: u64,
     geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
     backing: B,
@@ -60,6 +62,7 @@ impl<B: Backing> Producer<B> {
             closed: false,
             settled: false,
             corrupt: false,
+            session: 0,
             geometry,
             backing,
         }
@@ -164,8 +167,42 @@ impl<B: Backing> Producer<B> {
             (self.full_at, self.corrupt) = (self.tail, true);
             return false;
         }
+        // After the position: a receiver that has freed a place since has begun before.
+        if B::SHARED && self.backing.consumer_session(&self.geometry) != self.session {
+            self.full_at = self.tail;
+            return false;
+        }
         self.full_at = head.plus(self.geometry.capacity);
         self.tail != self.full_at
+    }
+
+    /// Finds room from now on where the other side's last session is this one, and it has not closed.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    pub(crate) fn meet(&mut self, session: u64) {
+        self.session = session;
+    }
+
+    /// As [`Producer::vacancy`], whether there is a receiver or not: between processes what is sent waits for the next.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    pub(crate) fn vacancy_for_the_next(&mut self) -> Option<*const Slot<B::Item>> {
+        (self.tail != self.full_at || self.find_room()).then(|| self.slot(self.tail))
+    }
+
+    /// As [`Producer::room`], whether there is a receiver or not.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    pub(crate) fn room_for_the_next(&mut self, wanted: u64) -> u64 {
+        if self.full_at.since(self.tail) < wanted {
+            self.find_room();
+        }
+        self.full_at.since(self.tail).min(wanted)
+    }
+
+    /// As [`Producer::reserve`], whether there is a receiver or not.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn reserve_for_the_next(&mut self, wanted: u64) -> u64 {
+        self.staged = 0;
+        self.reserved = self.room_for_the_next(wanted);
+        self.reserved
     }
 
     /// Room for up to `wanted` messages: as many as are free, 0 if full or if no receiver is left.
@@ -317,22 +354,34 @@ impl<B: Backing> Producer<B> {
     }
 
     /// The next position to write.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     #[inline(always)]
     pub(crate) fn position(&self) -> Position {
         self.tail
     }
 
-    /// Where the consumer stood when it was last looked at.
+    /// What the consumer's word holds: to be read before a look that finds nothing, and slept on after it.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn peer_seen(&self) -> Position {
-        self.full_at.plus(self.geometry.capacity.wrapping_neg())
+    pub(crate) fn peer_word(&self) -> u64 {
+        B::observe(&self.peer().head, Ordering::Relaxed)
+    }
+
+    /// Whether the answer "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or is another than this end knows.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn is_strange(&self) -> bool {
+        self.corrupt || self.peer_gone() || self.backing.consumer_session(&self.geometry) != self.session
     }
 
     /// The message that must be consumed before there is room for `n`.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn awaited(&self, n: u64) -> Position {
         self.tail.plus(n.wrapping_sub(1)).plus(self.geometry.capacity.wrapping_neg())
+    }
+
+    /// Sends nothing more: what the other side wrote elsewhere cannot be.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn spoil(&mut self) {
+        (self.full_at, self.corrupt) = (self.tail, true);
     }
 
     /// Whether the consumer's position was impossible.

@@ -26,8 +26,8 @@ use super::receiver::take;
 use super::{RecordInfo, SCHEMA, layout, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::session::Peer;
-use crate::shm::ends::Opened;
+use crate::ring::session::{End, Peer};
+use crate::shm::ends::{Opened, SessionInfo};
 use crate::shm::error::OpenError;
 use crate::shm::fan_in::with_lanes;
 use crate::shm::header::Header;
@@ -117,6 +117,12 @@ impl Builder {
         self
     }
 
+    /// As [`spsc::Builder::missed_ends`](crate::shm::spsc::Builder::missed_ends).
+    pub fn missed_ends(mut self, told: bool) -> Self {
+        self.place.missed_ends = told;
+        self
+    }
+
     /// Opens a sending side, as [`fan_in::Builder::open_sender`](crate::shm::fan_in::Builder::open_sender); makes the channel if it is not
     /// there.
     ///
@@ -191,7 +197,18 @@ impl Receiver {
 
     /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.
     pub fn close(&mut self) {
-        self.lanes.close();
+        self.lanes.close(None);
+    }
+
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the senders get
+    /// [`Ended::GivenUp`](crate::shm::Ended::GivenUp).
+    pub fn give_up(&mut self) {
+        self.lanes.close(Some(End::GivenUp));
+    }
+
+    /// The session of a lane's sender that its last record came from, or whose end was told last; `None` before.
+    pub fn session(&self, lane: usize) -> Option<SessionInfo> {
+        self.lanes.lane(lane)?.session()
     }
 
     /// Lanes of the channel, used or not.

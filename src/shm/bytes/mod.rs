@@ -149,6 +149,12 @@ impl Builder {
         self
     }
 
+    /// As [`spsc::Builder::missed_ends`](crate::shm::spsc::Builder::missed_ends).
+    pub fn missed_ends(mut self, told: bool) -> Self {
+        self.place.missed_ends = told;
+        self
+    }
+
     /// Opens the sending side; makes the channel if it is not there.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! The side that receives records.
 
-use super::super::ends::{Opened, Rx, Taking};
+use super::super::ends::{Opened, Rx, SessionInfo, Taking};
 use super::super::error::{RecvError, TryRecvError};
 use super::super::side::Peer;
 use super::super::sys;
 use super::{HEADER, Header, WORD, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
+use crate::ring::session::End;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
@@ -84,7 +85,7 @@ impl Receiver {
     /// No record in time, or `Ended` with the reason once nothing is left.
     pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
         let deadline = Deadline::after(Some(timeout));
-        while !self.rx.ring.has_message() {
+        while !self.rx.finds() {
             wait(&mut self.rx, deadline)?;
         }
         Ok(())
@@ -113,7 +114,18 @@ impl Receiver {
 
     /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
     pub fn close(&mut self) {
-        self.rx.close();
+        self.rx.close(None);
+    }
+
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets
+    /// [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose receiver is dropped by a panic.
+    pub fn give_up(&mut self) {
+        self.rx.close(Some(End::GivenUp));
+    }
+
+    /// The session of the sender that the last record came from, or whose end was told last; `None` before.
+    pub fn session(&self) -> Option<SessionInfo> {
+        self.rx.session()
     }
 
     /// What the kernel says of the sender. A system call.
@@ -200,7 +212,7 @@ fn word(rx: &mut Rx<u64>) -> u64 {
 /// What the next record says beside its body, which has been seen and is next; the record's place stays occupied.
 #[inline]
 fn read_header(rx: &mut Rx<u64>) -> Option<RecordInfo> {
-    if !rx.ring.has_message() {
+    if !rx.finds() {
         return None;
     }
     let at = rx.ring.position();

@@ -9,6 +9,7 @@ use crate::ring::ends::Writer;
 use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
+use crate::ring::session::End;
 use crate::sync::Ordering;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
@@ -104,7 +105,7 @@ impl Sender {
             return Err(TooLarge { len, max }.into());
         }
         let words = (HEADER + len.div_ceil(WORD)) as u64;
-        if self.tx.ring.reserve(words) != words {
+        if self.tx.reserve(words) != words {
             return Err(self.tx.refusal().map_or(TrySendError::Full, TrySendError::Ended));
         }
         self.tx.ring.stage_slice(&[Raw::new(0); HEADER]);
@@ -114,7 +115,13 @@ impl Sender {
 
     /// Sends nothing more. The receiver still gets what was sent, and then `Disconnected`. Dropping does the same.
     pub fn close(&mut self) {
-        self.tx.close();
+        self.tx.close(None);
+    }
+
+    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
+    /// sender is dropped by a panic.
+    pub fn give_up(&mut self) {
+        self.tx.close(Some(End::GivenUp));
     }
 
     /// What the kernel says of the receiver. A system call.
@@ -173,10 +180,10 @@ impl Sender {
     /// Sends the record if there is room for its `words`.
     #[inline]
     fn push(&mut self, record: &Record<'_>, words: usize) -> bool {
-        let ring = &mut *self.tx.ring;
-        if ring.reserve(words as u64) != words as u64 {
+        if self.tx.reserve(words as u64) != words as u64 {
             return false;
         }
+        let ring = &mut *self.tx.ring;
         let Record { body, kind, version } = *record;
         let version = version.unwrap_or(self.version);
         // `words` has checked the length.

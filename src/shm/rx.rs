@@ -1,0 +1,409 @@
+//! The receiving end of a mapped ring, whatever travels on it.
+
+use super::ends::{Opened, SessionInfo, ended};
+use super::error::{Ended, RecvError};
+use super::side::{self, Beginning, Peer, Side, Waited};
+use super::sys::{self, Map, Ring, Role};
+use super::tx::VAIN;
+use crate::ring::cursor::Position;
+use crate::ring::ends::Reader;
+use crate::ring::layout::Stats;
+use crate::ring::mapped::Fetched;
+use crate::ring::session::{End, Found, Session, Stand, Told, observe};
+use crate::ring::spsc::Consumer;
+use crate::sync::{AtomicU64, Ordering};
+use crate::wait::{Deadline, Parked, WaitStrategy};
+use core::cell::RefCell;
+use core::time::Duration;
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+use zerocopy::{Immutable, TryFromBytes};
+
+/// The receiving end. Dropping it closes it.
+pub(super) struct Rx<T> {
+    // As the sender's.
+    pub(super) ring: CachePadded<Consumer<Ring<T>>>,
+    map: Arc<Map>,
+    side: Side,
+    /// Why nothing is received any more: this side closed, or the sender sent what is no message.
+    stopped: Option<Ended>,
+    /// Whether it stopped for the latter and no verdict has said so.
+    untold: bool,
+    /// The last session before this one that was told, or that a message came from.
+    before: u64,
+    /// Looks that found no message, since the kernel was asked.
+    vain: u32,
+    /// What the sender's word held before the last look of a wait.
+    word: u64,
+}
+
+impl<T> Rx<T> {
+    /// Begins a session. `layout` is that of slots for `T`.
+    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+        Self::begin_all(opened, wait).swap_remove(0)
+    }
+
+    /// The same of each lane.
+    pub(super) fn begin_all(opened: Opened, wait: WaitStrategy) -> Vec<Self> {
+        let Opened { maps, layout, held, named, missed_ends: all } = opened;
+        let rings = sys::consumers(held, named, &maps, &layout);
+        let begin = |(map, (held, ring)): (Arc<Map>, _)| {
+            let mut ring = CachePadded::new(ring);
+            let (own, peer) = side::sessions(&map, Role::Receiver);
+            let taken = Some(own.taken.load(Ordering::Relaxed));
+            let count = Consumer::position(&ring).count();
+            let with = Beginning { own, peer, count, taken, all, wait };
+            let side = Side::begin(held, with, || Consumer::reopen(&mut ring));
+            Self { ring, map, side, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
+        };
+        maps.into_iter().zip(rings).map(begin).collect()
+    }
+
+    /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
+    pub(super) fn close(&mut self, how: Option<End>) {
+        if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
+            self.stop(Ended::Disconnected);
+            self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
+            // Between processes a message that nobody takes stays for the next to come.
+            let _ = Reader::close(&mut *self.ring);
+            let (peer, head) = self.ring.peer_session();
+            self.side.closed(peer, head);
+        }
+    }
+
+    /// Whether this side has closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.stopped == Some(Ended::Disconnected)
+    }
+
+    pub(super) fn peer(&self) -> Peer {
+        self.side.peer_state(&self.map.producer().session)
+    }
+
+    pub(super) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+        let peer = side::sessions(&self.map, Role::Receiver).1;
+        self.side.wait_for_peer(peer, Deadline::after(Some(timeout)))
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Reader::stats(&*self.ring)
+    }
+
+    fn sender(&self) -> &Session {
+        &self.map.producer().session
+    }
+
+    /// The session that the last message came from, or whose end was told last; `None` before.
+    pub(super) fn session(&self) -> Option<SessionInfo> {
+        let current = self.side.told.current();
+        let number = if self.side.told.has_taken(self.received()) { current } else { self.before };
+        (number != 0).then(|| SessionInfo::of(self.sender(), number))
+    }
+
+    /// Whether there is a message; looks again if none was known, and on into the sender's next session where this one needs not be told.
+    #[inline(always)]
+    pub(super) fn finds(&mut self) -> bool {
+        self.ring.has_message() || (self.ring.is_over() && self.look_on() == Found::Message)
+    }
+
+    /// What there is where the ring's own look says that it cannot tell.
+    #[cold]
+    #[inline(never)]
+    fn look_on(&mut self) -> Found {
+        if self.stopped.is_some() {
+            return Found::Nothing;
+        }
+        let taken = &self.map.consumer().session.taken;
+        let found = self.side.told.look(&self.map.producer().session, &mut *self.ring, taken);
+        if found == Found::Impossible || self.ring.is_corrupt() {
+            self.stop(Ended::Corrupted);
+            return Found::Nothing;
+        }
+        found
+    }
+
+    /// The next message; its place stays occupied.
+    #[inline(always)]
+    pub(super) fn read(&mut self) -> Option<T>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        self.fetch(|_| {}, |_| Err(())).ok()
+    }
+
+    /// Takes the next message and frees its place, or else answers what `nothing` does.
+    #[inline(always)]
+    pub(super) fn take<E>(&mut self, nothing: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        self.fetch(|this| this.free(1), nothing)
+    }
+
+    #[inline(always)]
+    fn fetch<E>(
+        &mut self,
+        good: impl FnOnce(&mut Self),
+        nothing: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        let (at, mut fetched) = (self.ring.position(), Fetched::nothing());
+        if !self.ring.fetch(&mut fetched) {
+            // Once in a session, or where there is none.
+            if !(self.ring.is_over() && self.look_on() == Found::Message && self.ring.fetch(&mut fetched)) {
+                return nothing(self);
+            }
+        }
+        fetched.answer(self, good, |this| {
+            this.spoil(at);
+            nothing(this)
+        })
+    }
+
+    /// Frees the places of the `n` that were read.
+    #[inline(always)]
+    pub(super) fn free(&mut self, n: u64) {
+        self.ring.release();
+        let (peer, head) = self.ring.peer_session();
+        if self.side.published(peer, head, self.ring.position(), n) {
+            Reader::count_wake(&*self.ring);
+        }
+    }
+
+    /// Reads nothing any more: what is at `at` is no message. It stays where it is, as it was not received.
+    #[cold]
+    pub(super) fn spoil(&mut self, at: Position) {
+        self.ring.rewind(at);
+        self.stop(Ended::Corrupted);
+    }
+
+    #[cold]
+    fn stop(&mut self, why: Ended) {
+        self.stopped = Some(why);
+        self.untold = why == Ended::Corrupted;
+        self.ring.halt();
+    }
+
+    /// Waits until there is a message, or until there is another reason to look: an end to tell.
+    pub(super) fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), RecvError> {
+        let (own, peer) = side::sessions(&self.map, Role::Receiver);
+        let tail = &self.map.producer().block.tail;
+        let ring = RefCell::new(&mut *self.ring);
+        let ready = |told: &Told| {
+            let mut ring = ring.borrow_mut();
+            // Before the look: a change since ends the sleep.
+            let word = ring.peer_word();
+            let go = ring.has_message()
+                || ring.is_over() && told.look(peer, &mut **ring, &own.taken) != Found::Nothing
+                || ring.is_corrupt();
+            (!go).then_some(word)
+        };
+        let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
+        let parks = || Reader::count_parks(&**ring.borrow(), 1);
+        match self.side.block(own, peer, tail, awaited, passed, deadline, ready, parks) {
+            Waited::Ready => Ok(()),
+            Waited::TimedOut => Err(RecvError::Timeout),
+            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
+            Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
+        }
+    }
+
+    /// Tells that the session ended which this side is in, all of which was received; of one that need not be told, nothing.
+    fn tell(&mut self, end: End) -> Option<Ended> {
+        let (told, count) = (&self.side.told, self.ring.position().count());
+        let passes = told.passes(count);
+        if !passes {
+            self.before = told.current();
+        }
+        told.pass(end, count);
+        told.note(&self.map.consumer().session.taken);
+        (!passes).then(|| ended(end))
+    }
+
+    /// Why the look that was just had found no message: `None` if the channel is merely empty.
+    #[inline(always)]
+    pub(super) fn nothing(&mut self) -> Option<Ended> {
+        self.vain += 1;
+        // Without the way there: who spins comes by here each time.
+        if self.ring.is_over() || self.vain >= VAIN { self.why_nothing() } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn why_nothing(&mut self) -> Option<Ended> {
+        match self.look_on() {
+            Found::Over(end) => return self.tell(end),
+            Found::Message => return None,
+            Found::Nothing | Found::Impossible => {}
+        }
+        if self.stopped.is_none() && self.ring.is_corrupt() {
+            self.stop(Ended::Corrupted);
+        }
+        if self.stopped.is_some() || self.vain < VAIN {
+            return self.stopped;
+        }
+        self.ask()
+    }
+
+    /// Asks the kernel where there is nothing.
+    fn ask(&mut self) -> Option<Ended> {
+        self.vain = 0;
+        let Self { ring, map, side, .. } = self;
+        let (own, peer) = side::sessions(map, Role::Receiver);
+        match side.ask(peer, |told| told.look(peer, &mut **ring, &own.taken) != Found::Nothing) {
+            Some(Waited::Over(end)) => self.tell(end),
+            Some(Waited::Removed) => Some(Ended::Removed),
+            _ => None,
+        }
+    }
+}
+
+/// What there is to say of a lane where no message was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// Nobody is there, and nothing is to be told.
+    Idle,
+    /// Its sender may send more.
+    Open,
+    /// There is a message after all.
+    Ready,
+    /// A session of it has ended: told now.
+    Ended(SessionInfo, Ended),
+}
+
+impl<T> Rx<T> {
+    /// The verdict, each end told once. `ask`: whether to ask the kernel.
+    pub(super) fn verdict(&mut self, ask: bool) -> Verdict {
+        if self.finds() {
+            return Verdict::Ready;
+        }
+        let session = self.side.told.current();
+        let mut why = self.nothing();
+        if why.is_none() && ask && self.stopped.is_none() {
+            why = self.ask();
+        }
+        match why {
+            Some(Ended::Corrupted) => {
+                // Also where a message was found to be none, and not only here.
+                let first = core::mem::take(&mut self.untold);
+                if first {
+                    Verdict::Ended(SessionInfo::of(self.sender(), session), Ended::Corrupted)
+                } else {
+                    Verdict::Idle
+                }
+            }
+            // Of all lanes at once.
+            Some(Ended::Removed) => Verdict::Open,
+            // This side has closed it.
+            Some(Ended::Disconnected) if self.is_closed() => Verdict::Idle,
+            Some(ended) => Verdict::Ended(SessionInfo::of(self.sender(), session), ended),
+            None if self.ring.seen() != 0 => Verdict::Ready,
+            None => match self.side.told.stand(self.sender()) {
+                Stand::Awaited => Verdict::Idle,
+                _ => Verdict::Open,
+            },
+        }
+    }
+
+    /// Whether the last look met the end of a session, or one that has begun: there is more to it than messages.
+    #[inline(always)]
+    pub(super) fn has_news(&self) -> bool {
+        self.ring.is_over() && self.stopped.is_none() && self.stirs()
+    }
+
+    #[cold]
+    fn stirs(&self) -> bool {
+        matches!(self.side.told.stand(self.sender()), Stand::Over(_) | Stand::Impossible)
+    }
+
+    /// Whether the file is gone.
+    pub(super) fn is_removed(&self) -> bool {
+        self.side.is_removed()
+    }
+
+    /// Where it would sleep, and on which position; `None` if nothing will ever come.
+    pub(super) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a Parked, u64)> {
+        self.stopped.is_none().then(|| (Self::parked(map), self.ring.awaited().count()))
+    }
+
+    /// Where the receiver of a lane sleeps.
+    pub(super) fn parked(map: &Arc<Map>) -> &Parked {
+        &side::sessions(map, Role::Receiver).0.parked.0
+    }
+
+    /// The word that moves when something comes, and what it held before the last look of a wait; `None` if nothing will ever come.
+    pub(super) fn word(&self) -> Option<(&AtomicU64, u64)> {
+        self.stopped.is_none().then(|| (&self.map.producer().block.tail, self.word))
+    }
+
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.word = self.ring.peer_word();
+        self.finds()
+    }
+
+    /// After the announcement of a sleep: whether the sender could be reached.
+    pub(super) fn barrier(&self, membarrier: impl FnOnce() -> bool) -> bool {
+        self.sender().barrier(membarrier)
+    }
+
+    /// The word that moves when a sender has set up a session, and what it holds; `None` if one has that is read, or is to be told.
+    pub(super) fn arrival(&mut self) -> Option<(&AtomicU64, u64)> {
+        if self.is_ready() || self.has_news() {
+            return None;
+        }
+        let peer = &self.map.producer().session;
+        let epoch = match self.side.is_set_up(peer) {
+            Err(epoch) => epoch,
+            Ok(()) if self.stopped.is_some() => observe(&peer.epoch, Ordering::Relaxed),
+            Ok(()) => return None,
+        };
+        Some((&peer.epoch, epoch))
+    }
+
+    pub(super) fn count_park(&self) {
+        Reader::count_parks(&*self.ring, 1);
+    }
+
+    /// Messages that were received on the lane so far.
+    pub(super) fn received(&self) -> u64 {
+        self.ring.position().count()
+    }
+
+    /// Notes that this side waits on `core`; whether the lane's sender waited there last.
+    pub(super) fn waits_on(map: &Map, core: usize) -> bool {
+        let (own, peer) = (&map.consumer().session, &map.producer().session);
+        own.waits_on(core, peer)
+    }
+}
+
+impl<T> Drop for Rx<T> {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}
+
+/// Frees what was taken if all went well, else takes it back.
+pub(super) struct Taking<'a, T> {
+    pub(super) from: &'a mut Rx<T>,
+    began: Position,
+    pub(super) done: bool,
+}
+
+impl<'a, T> Taking<'a, T> {
+    pub(super) fn new(from: &'a mut Rx<T>) -> Self {
+        Self { began: from.ring.position(), from, done: false }
+    }
+}
+
+impl<T> Drop for Taking<'_, T> {
+    fn drop(&mut self) {
+        if self.done {
+            let n = self.from.ring.position().since(self.began);
+            self.from.free(n);
+        } else {
+            self.from.ring.rewind(self.began);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The sending end of a mapped ring, whatever travels on it.
+
+use super::ends::{Opened, ended};
+use super::error::{Ended, SendError};
+use super::side::{self, Beginning, Peer, Side, Waited};
+use super::sys::{self, Map, Ring, Role};
+use crate::ring::ends::Writer;
+use crate::ring::layout::Stats;
+use crate::ring::session::{End, Stand, Told};
+use crate::ring::spsc::Producer;
+use crate::sync::Ordering;
+use crate::wait::{Deadline, WaitStrategy};
+use core::cell::RefCell;
+use core::time::Duration;
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+use zerocopy::IntoBytes;
+
+/// Vain looks of a verb that does not wait, between two calls of the kernel about the other side.
+pub(super) const VAIN: u32 = 4096;
+
+/// The sending end. Dropping it closes it.
+pub(super) struct Tx<T> {
+    // In this order they go: the role's lock last, so that whoever takes it finds the session ended.
+    pub(super) ring: CachePadded<Producer<Ring<T>>>,
+    pub(super) map: Arc<Map>,
+    side: Side,
+    closed: bool,
+    /// Looks that found no room, since the kernel was asked.
+    vain: u32,
+}
+
+impl<T> Tx<T> {
+    /// Begins a session. `layout` is that of slots for `T`.
+    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+        let Opened { maps, layout, held, named, .. } = opened;
+        let map = Arc::clone(&maps[0]);
+        let (held, ring) = sys::producer(held, named, &map, &layout);
+        let mut ring = CachePadded::new(ring);
+        let (own, peer) = side::sessions(&map, Role::Sender);
+        let count = ring.position().count();
+        let side = Side::begin(held, Beginning { own, peer, count, taken: None, all: false, wait }, || ring.reopen());
+        Self { ring, map, side, closed: false, vain: 0 }
+    }
+
+    pub(super) fn lane(&self) -> usize {
+        self.map.lane() as usize
+    }
+
+    /// Which session of its lane this is.
+    pub(super) fn epoch(&self) -> u64 {
+        side::sessions(&self.map, Role::Sender).0.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
+    pub(super) fn close(&mut self, how: Option<End>) {
+        if !self.closed && self.side.is_ours() {
+            self.closed = true;
+            self.side.end(side::sessions(&self.map, Role::Sender).0, how);
+            self.ring.close();
+            let (peer, tail) = self.ring.peer_session();
+            self.side.closed(peer, tail);
+        }
+    }
+
+    pub(super) fn peer(&self) -> Peer {
+        self.side.peer_state(side::sessions(&self.map, Role::Sender).1)
+    }
+
+    pub(super) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+        let peer = side::sessions(&self.map, Role::Sender).1;
+        self.side.wait_for_peer(peer, Deadline::after(Some(timeout)))
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    /// To be called after `n` were published: wakes the receiver if it sleeps until one of them comes.
+    #[inline(always)]
+    pub(super) fn announce(&mut self, n: u64) {
+        let (peer, tail) = self.ring.peer_session();
+        if self.side.published(peer, tail, self.ring.position(), n) {
+            self.ring.count_wake();
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, value: T) -> Result<(), T>
+    where
+        T: IntoBytes,
+    {
+        match self.ring.push_message(value) {
+            Ok(()) => {
+                self.announce(1);
+                Ok(())
+            }
+            Err(value) => self.push_for_the_next(value),
+        }
+    }
+
+    /// The same where the fast look found no room: there may be some, and no receiver, or another.
+    #[cold]
+    #[inline(never)]
+    fn push_for_the_next(&mut self, value: T) -> Result<(), T>
+    where
+        T: IntoBytes,
+    {
+        if !self.catches_up() {
+            return Err(value);
+        }
+        self.ring.push_for_the_next(value)?;
+        self.announce(1);
+        Ok(())
+    }
+
+    /// Begins a reservation of `n`: of all, or else of as many as there are.
+    #[inline]
+    pub(super) fn reserve(&mut self, n: u64) -> u64 {
+        let room = self.ring.reserve(n);
+        if room == n || !self.ring.is_strange() || !self.catches_up() {
+            return room;
+        }
+        self.ring.reserve_for_the_next(n)
+    }
+
+    /// Whether there may be room where the ring refused: no receiver's end is to be told first.
+    #[cold]
+    fn catches_up(&mut self) -> bool {
+        if self.closed || self.ring.is_corrupt() {
+            return false;
+        }
+        let peer = &self.map.consumer().session;
+        let goes_on = matches!(self.side.told.stand(peer), Stand::Awaited | Stand::Open);
+        if goes_on {
+            self.ring.meet(peer.last());
+        }
+        goes_on
+    }
+
+    /// Waits until there is room for `n`, which is at most the capacity, or until there is another reason to look: an end to tell.
+    pub(super) fn wait_for_room(&mut self, n: u64, deadline: Deadline) -> Result<(), SendError<()>> {
+        let (own, peer) = side::sessions(&self.map, Role::Sender);
+        let head = &self.map.consumer().block.head;
+        let ring = RefCell::new(&mut *self.ring);
+        let ready = |told: &Told| {
+            let mut ring = ring.borrow_mut();
+            // Before the look: a change since ends the sleep.
+            let word = ring.peer_word();
+            let go = ring.room(n) == n
+                || ring.is_strange()
+                    && match told.stand(peer) {
+                        Stand::Awaited | Stand::Open => {
+                            ring.meet(peer.last());
+                            ring.room_for_the_next(n) == n || ring.is_corrupt()
+                        }
+                        Stand::Over(_) | Stand::Impossible => true,
+                    };
+            (!go).then_some(word)
+        };
+        let (awaited, passed) = (ring.borrow().awaited(n), ring.borrow().position());
+        let parks = || ring.borrow().count_parks(1);
+        match self.side.block(own, peer, head, awaited, passed, deadline, ready, parks) {
+            Waited::Ready => Ok(()),
+            Waited::TimedOut => Err(SendError::Timeout(())),
+            Waited::Over(end) => Err(SendError::Ended((), self.tell(end))),
+            Waited::Removed => Err(SendError::Ended((), Ended::Removed)),
+        }
+    }
+
+    fn tell(&mut self, end: End) -> Ended {
+        self.side.told.pass(end, 0);
+        ended(end)
+    }
+
+    /// Why there is no room: `None` if the channel is merely full.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refusal(&mut self) -> Option<Ended> {
+        if self.ring.is_corrupt() {
+            return Some(Ended::Corrupted);
+        }
+        if self.closed {
+            return Some(Ended::Disconnected);
+        }
+        let peer = &self.map.consumer().session;
+        match self.side.told.stand(peer) {
+            Stand::Over(end) => return Some(self.tell(end)),
+            Stand::Impossible => {
+                self.ring.spoil();
+                return Some(Ended::Corrupted);
+            }
+            Stand::Awaited | Stand::Open => {}
+        }
+        self.ring.count_full();
+        self.vain += 1;
+        if self.vain < VAIN {
+            return None;
+        }
+        self.vain = 0;
+        // No look for room after the answer: what is refused now was refused before.
+        match self.side.ask(peer, |_| false) {
+            Some(Waited::Over(end)) => Some(self.tell(end)),
+            Some(Waited::Removed) => Some(Ended::Removed),
+            _ => None,
+        }
+    }
+}
+
+impl<T> Drop for Tx<T> {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}

@@ -339,7 +339,7 @@ fn channels_are_shown_and_removed_when_free() {
     let _ = recv.0.wait();
     let stat = text(&run(&["stat", &name]).stdout);
     assert!(stat.contains("receiver  died"), "{stat}");
-    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}\n"));
+    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}: a channel, bytes\n"));
     for args in [["stat", &*name], ["clean", &*name]] {
         let gone = run(&args);
         assert!(gone.status.code() == Some(1) && text(&gone.stderr).contains("there is no channel at"));
@@ -357,7 +357,7 @@ fn a_wrong_call_says_what_to_do() {
         (&["send", "x", "--capacity", "0"], 2, "capacity 0"),
         (&["clean"], 2, "--all"),
         (&["clean", "x", "--all"], 2, "--all"),
-        (&["send", "/nowhere/x"], 1, "/nowhere/"),
+        (&["send", "/nowhere/x"], 1, "there is no directory /nowhere: make it"),
     ] {
         let out = run(args);
         let said = text(&out.stderr);

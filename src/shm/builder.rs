@@ -3,6 +3,7 @@
 use super::ends::{self, Opened};
 use super::error::OpenError;
 use super::header::Header;
+use super::lanes::LANES;
 use super::message::{Message, Schema};
 use super::place::{Anonymous, Place};
 use super::segment::{Asked, Kind, Layout};
@@ -11,9 +12,6 @@ use crate::wait::WaitStrategy;
 use core::fmt;
 use core::marker::PhantomData;
 use std::path::PathBuf;
-
-/// Lanes of a channel of many senders where nobody asks for others.
-const LANES: usize = 16;
 
 /// Opens the sides of a channel between processes, and makes the channel if it is not there.
 ///

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::shm::segment::Kind;
     use crate::shm::spsc::Builder;
-    use crate::shm::{Message, OpenError};
+    use crate::shm::{Found, Message, OpenError, Removal, remove};
 
     struct Directory(PathBuf);
 
@@ -256,6 +256,27 @@ mod tests {
             let made = create_with(uses, Path::new("/dev/shm/ringmail-no-such-directory/channel"), &header, &layout);
             assert!(matches!(made, Err(OpenError::NoDirectory { .. })), "{made:?}");
         }
+    }
+
+    #[test]
+    fn what_is_being_made_is_not_taken_away_and_what_was_left_is() {
+        let directory = Directory::new("unfinished");
+        let (first, file) = scratch(&directory.0).unwrap();
+        let name = first.0.to_string_lossy().into_owned();
+        assert_eq!(remove(&name).unwrap(), Removal::InUse(Found::Unfinished));
+        drop(file);
+        assert_eq!(remove(&name).unwrap(), Removal::Removed(Found::Unfinished));
+        assert_eq!(directory.files(), [""; 0]);
+    }
+
+    #[test]
+    fn a_first_name_that_is_gone_is_no_error_and_replaces_nothing() {
+        let directory = Directory::new("gone");
+        let path = directory.0.join("channel");
+        for uses in WAYS {
+            assert_eq!(rename(uses, &directory.0.join("none"), &path), Err(Errno::NOENT));
+        }
+        assert_eq!(directory.files(), [""; 0]);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use std::sync::Arc;
 const BUDGET: u32 = 64;
 /// Looks that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
 const LOOKS: u32 = 4096;
+/// Lanes of a channel where nobody asks for others.
+pub(super) const LANES: usize = 16;
 
 /// A lane whose sender is gone without having closed, or can be trusted no more. Each is told once; the other lanes go on. Of several that
 /// died on one lane between two looks, the last is told.

@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use ringmail::shm::OpenError;
 use ringmail::shm::bytes::Builder;
 
@@ -116,12 +116,13 @@ pub(crate) struct Stat {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true)))]
 pub(crate) struct Clean {
     /// Name of the channel, or with a '/' the path of its file
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(group = "which")]
     name: Option<String>,
     /// All channels of the directory, and what is left of those that were never finished
-    #[arg(long)]
+    #[arg(long, group = "which")]
     all: bool,
     /// Also files that are no channels: at a path, or with --all
     #[arg(long)]

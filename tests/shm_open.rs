@@ -46,7 +46,7 @@ fn left_open(error: &OpenError) -> Option<(u64, u64)> {
 #[test]
 fn who_asks_for_no_more_than_the_default_may_come_first_or_second() {
     let dir = Scratch::new("orders");
-    let builder = |name: &str| Builder::<u64>::new(name).directory(&dir.0.join("private"));
+    let builder = |name: &str| Builder::<u64>::new(name).directory(dir.0.join("private"));
     let asks = |name| builder(name).capacity(64);
     let (tx, rx) = (asks("a").open_sender().unwrap(), builder("a").open_receiver().unwrap());
     assert_eq!((tx.capacity(), rx.capacity()), (64, 64));
@@ -231,7 +231,7 @@ fn a_mask_that_takes_all_rights_away_takes_none_from_a_channel() {
     fs::set_permissions(&dir.0, Permissions::from_mode(0o777)).unwrap();
     let theirs = dir.0.join("nobody");
     // Root may do anything; another user shows what is needed.
-    Another::new("masked", &theirs.to_string_lossy()).as_nobody().run();
+    Another::new("masked", &theirs.to_string_lossy()).by_nobody().run();
 }
 
 fn masked(dir: &Path) {

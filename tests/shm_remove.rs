@@ -40,9 +40,11 @@ fn edit(path: &str, at: u64, bytes: &[u8]) {
     file.write_all_at(&crc32c(&header[..252]).to_le_bytes(), 252).unwrap();
 }
 
+type Case = (Found, fn(&str));
+
 /// What can become of a channel, and what it is then.
-fn damages() -> [(Found, fn(&str)); 8] {
-    [
+fn damages() -> Vec<Case> {
+    vec![
         (Found::Channel(Kind::Spsc), |_| {}),
         // A side would be refused, but by its words alone: there is no saying from outside.
         (Found::Channel(Kind::Spsc), |path| edit(path, 4096, &[99])),
@@ -214,12 +216,12 @@ fn a_file_that_its_maker_left_without_rights_goes_too() {
     let dir = Scratch::new("no-rights");
     fs::set_permissions(&dir.0, Permissions::from_mode(0o777)).unwrap();
     let named = dir.0.join("named");
-    Another::new("no rights", &named.to_string_lossy()).as_nobody().env("RINGMAIL_DIR", named.as_os_str()).run();
+    Another::new("no rights", &named.to_string_lossy()).by_nobody().env("RINGMAIL_DIR", named.as_os_str()).run();
 }
 
 fn no_rights(named: &Path) {
     drop(Builder::<u64>::new("channel").open_sender().unwrap());
-    fs::set_permissions(named.join("channel"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(named.join("channel"), Permissions::from_mode(0o000)).unwrap();
     if !is_root() {
         let refused = Builder::<u64>::new("channel").open_sender().unwrap_err();
         assert!(matches!(refused, OpenError::NotOurs { why: Fault::Mode(_), .. }), "{refused:?}");

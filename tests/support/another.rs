@@ -59,7 +59,7 @@ impl Another {
     }
 
     /// As the user who has no rights; as this one unless it is root.
-    pub fn as_nobody(mut self) -> Self {
+    pub fn by_nobody(mut self) -> Self {
         if is_root() {
             // The program may lie where that user cannot go.
             let copy = std::env::temp_dir().join(format!("ringmail-{}-{}", self.part, std::process::id()));

@@ -22,6 +22,7 @@ fn the_other_process() {
     another::run(|part, about| match part {
         "environment" => environment(Path::new(about)),
         "masked" => masked(Path::new(about)),
+        "denied" => denied(Path::new(about)),
         "limited" => limited(about),
         "read-only" => read_only(about),
         "no proc" => no_proc(about),
@@ -176,7 +177,8 @@ fn refused(directory: &Path) -> OpenError {
     let error = builder().open_sender().unwrap_err();
     let again = builder().create(false).open_sender().unwrap_err();
     // Without a directory there is no channel, either.
-    let same = again.to_string() == error.to_string() || matches!(again, OpenError::NotFound { .. });
+    let same =
+        std::mem::discriminant(&again) == std::mem::discriminant(&error) || matches!(again, OpenError::NotFound { .. });
     assert!(same, "{again} instead of {error}");
     error
 }
@@ -248,6 +250,28 @@ fn masked(dir: &Path) {
     assert_eq!((mode(&dir.join("private")), mode(&dir.join("private/channel"))), (0o700, 0o600));
     assert!(builder().remove().unwrap());
     rustix::process::umask(before);
+}
+
+#[test]
+fn a_directory_where_this_user_may_not_go_is_named() {
+    if !is_root() {
+        return skip("a directory of another user: only root can become one");
+    }
+    let dir = Scratch::new("denied");
+    let closed = dir.0.join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    Another::new("denied", &closed.to_string_lossy()).by_nobody().run();
+}
+
+fn denied(closed: &Path) {
+    for directory in [closed.to_path_buf(), closed.join("below")] {
+        let refused = refused(&directory);
+        let text = refused.to_string();
+        let owner = matches!(refused, OpenError::NotOurs { why: Fault::Owner(0), .. });
+        assert!(owner || text.contains("give this user the right"), "{text}");
+        assert!(text.contains(&*closed.to_string_lossy()) && text.contains("RINGMAIL_DIR"), "{text}");
+    }
 }
 
 #[test]

@@ -187,7 +187,7 @@ where
     }
 
     /// Removes the channel, of whatever kind, if nobody has any of its sides. Whether it did; what was in it is gone. One without a name is
-    /// never removed: it goes with its last descriptor. What cannot be opened any more is for [`shm::remove`](super::remove).
+    /// never removed: it goes with its last descriptor. What cannot be opened any more is for [`shm::remove`](fn@super::remove).
     ///
     /// # Errors
     /// There is none, or it is not a channel.

@@ -111,7 +111,7 @@ pub(super) fn refused(what: &'static str, path: &Path, error: Errno) -> OpenErro
     }
 }
 
-/// The plain names of this user's channels, in order. Files that are no channels may be among them: [`look`](super::look) says so. Channels
+/// The plain names of this user's channels, in order. Files that are no channels may be among them: [`look`](fn@super::look) says so. Channels
 /// at paths of their own are not. The directory is that of plain names: see [`shm`](super#where-segments-are).
 ///
 /// # Errors
@@ -128,7 +128,7 @@ pub fn list_in(directory: impl AsRef<Path>) -> io::Result<Vec<String>> {
     entries(directory.as_ref(), is_plain)
 }
 
-/// The names of files that were to become channels, and whose makers ended first, in order: [`remove`](super::remove) takes them as they are.
+/// The names of files that were to become channels, and whose makers ended first, in order: [`remove`](fn@super::remove) takes them as they are.
 /// One of a channel that is being made now may be among them.
 ///
 /// # Errors

@@ -25,7 +25,7 @@
 //!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
 //!
-//! An onlooker sees what a channel does without taking part: [`look`] and [`list`].
+//! An onlooker sees what a channel does without taking part: [`look()`] and [`list`].
 //!
 //! # Who is there
 //!
@@ -50,7 +50,7 @@
 //! nothing across a boot.
 //!
 //! A segment whose file is removed goes on between the sides that have it open. Whoever opens the name afterwards makes another segment, and
-//! the two never meet. [`remove`] and [`Builder::remove`] keep what is in use; these do not:
+//! the two never meet. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
 //!
 //! | what removes files | what helps |
 //! |---|---|

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 /// use ringmail::shm::spsc::Builder;
 ///
 /// # let name = format!("doc-builder-{}", std::process::id());
-/// // 1024 messages, because nobody asks:
+/// // 1024 messages, the default:
 /// let rx = Builder::<u64>::new(&name).open_receiver()?;
 /// // As many, and more than asked for:
 /// let tx = Builder::<u64>::new(&name).capacity(64).open_sender()?;
@@ -72,10 +72,10 @@ pub trait Channel {
 
     #[doc(hidden)]
     const KIND: Kind;
-    /// What it carries where nobody says.
+    /// What it carries by default.
     #[doc(hidden)]
     const SCHEMA: Schema;
-    /// Of a lane, where nobody asks for another.
+    /// Default of a lane.
     #[doc(hidden)]
     const CAPACITY: usize;
 
@@ -97,7 +97,7 @@ pub(super) mod parts {
     #[derive(Debug)]
     pub struct Lane(pub(in crate::shm) segment::Layout);
 
-    #[allow(missing_debug_implementations, reason = "nobody outside of the crate has one")]
+    #[allow(missing_debug_implementations, reason = "it stays inside of the crate")]
     pub struct Side(pub(in crate::shm) ends::Opened);
 }
 
@@ -123,9 +123,9 @@ where
 
     /// What each lane holds.
     ///
-    /// Of messages their number, exactly; 1024 if nobody asks.
+    /// Of messages their number, exactly; 1024 by default.
     ///
-    /// Of records bytes: 1 MiB if nobody asks, of many senders 256 KiB each; at most 8 GiB, rounded up to whole words of 8 bytes and to at
+    /// Of records bytes: 1 MiB by default, of many senders 256 KiB each; at most 8 GiB, rounded up to whole words of 8 bytes and to at
     /// least 32. A record takes its body, rounded up to whole words, and 24 bytes.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = Some(capacity);
@@ -138,16 +138,16 @@ where
         self
     }
 
-    /// Whether a channel that is not there is made; it is, if nobody says. Else the error is [`OpenError::NotFound`]. A channel of
-    /// [`Builder::from_fd`] is there.
+    /// Whether a channel that is not there is made; it is by default. With `false` an absent channel is
+    /// [`OpenError::NotFound`]. A channel of [`Builder::from_fd`] is always there.
     pub fn create(mut self, create: bool) -> Self {
         self.place.creates = create;
         self
     }
 
-    /// The directory of plain names, by an absolute path; made if it is not there, in one that is. It must be this user's alone (mode 700).
-    /// If nobody says, that of the environment variable `RINGMAIL_DIR`; without that `/dev/shm/ringmail-<uid>`. Both sides must name the
-    /// same.
+    /// The directory of plain names, by an absolute path. It must be this user's alone (mode 700); it is made if it is not there, its
+    /// parent is not. The default is that of the environment variable `RINGMAIL_DIR`, and without that `/dev/shm/ringmail-<uid>`. Both
+    /// sides must name the same.
     pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
         self.place.directory = Some(path.into());
         self
@@ -169,11 +169,11 @@ where
         self
     }
 
-    /// Opens the sending side, or one of many: on the first lane that nobody has. A lane whose words cannot be is passed by, and so is one
-    /// that the receiver which is there has closed, unless no other is free.
+    /// Opens the sending side, or one of many: on the first free lane. A damaged lane is passed by. So is one that the present receiver has closed,
+    /// unless no other is free.
     ///
     /// # Errors
-    /// The channel is another one, somebody has its sending side (of many: no lane is free), or the system refused: see [`OpenError`].
+    /// The channel is another one, its sending side is taken (of many: no lane is free), or the system refused: see [`OpenError`].
     pub fn open_sender(self) -> Result<<(P, L) as Channel>::Sender, OpenError> {
         <(P, L)>::sender(parts::Side(self.open(Role::Sender)?), self.wait, self.schema.version)
     }
@@ -181,12 +181,12 @@ where
     /// Opens the receiving side. What an earlier receiver left is received first.
     ///
     /// # Errors
-    /// The channel is another one, somebody has its receiving side, or the system refused: see [`OpenError`].
+    /// The channel is another one, its receiving side is taken, or the system refused: see [`OpenError`].
     pub fn open_receiver(self) -> Result<<(P, L) as Channel>::Receiver, OpenError> {
         <(P, L)>::receiver(parts::Side(self.open(Role::Receiver)?), self.wait)
     }
 
-    /// Removes the channel, of whatever kind, if nobody has any of its sides. Whether it did; what was in it is gone. One without a name is
+    /// Removes the channel, of any kind, if all of its sides are free. Returns whether it did; what was in it is gone. One without a name is
     /// never removed: it goes with its last descriptor. What cannot be opened any more is for [`shm::remove`](fn@super::remove).
     ///
     /// # Errors
@@ -215,7 +215,7 @@ where
 }
 
 impl<P> Builder<P, Many> {
-    /// Lanes of the channel, 1 to 128: as many can send at a time; 16 if nobody asks.
+    /// Lanes of the channel, 1 to 128: as many can send at a time; 16 by default.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = Some(lanes);
         self
@@ -223,7 +223,7 @@ impl<P> Builder<P, Many> {
 }
 
 impl<L> Builder<Records, L> {
-    /// What the bodies mean; `bytes` version 1 if nobody says. Its version is that of each record that does not name its own.
+    /// What the bodies mean; `bytes` version 1 by default. Its version is that of each record that does not name its own.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = schema;
         self
@@ -263,8 +263,8 @@ impl<T: Message> Builder<Messages<T>, Many> {
 }
 
 impl Builder<Records, One> {
-    /// Makes a channel without a name, with a ring of `bytes` as for [`Builder::capacity`], whose records mean `schema` (`None`: as where
-    /// nobody says, see [`Builder::schema`]). Its sides are opened by [`Builder::from_fd`], here and in other processes.
+    /// Makes a channel without a name, with a ring of `bytes` as for [`Builder::capacity`], whose records mean `schema` (`None`: the
+    /// default of [`Builder::schema`]). Its sides are opened by [`Builder::from_fd`], here and in other processes.
     ///
     /// ```
     /// use ringmail::shm::bytes::Builder;

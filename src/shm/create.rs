@@ -38,7 +38,8 @@ impl Uses {
     }
 }
 
-/// Makes the segment, or finds that somebody was faster. Either way it was there for a moment at least, or its first name was removed.
+/// Makes the segment, or finds one there that another side made meanwhile. The caller looks again in both cases, and also where a removal
+/// came in between.
 pub(super) fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
     create_with(Uses::all(), path, header, layout)
 }
@@ -71,7 +72,7 @@ fn create_with(uses: Uses, path: &Path, header: &Header, layout: &Layout) -> Res
     fill(&file, header, layout, path, true)?;
     point!();
     match rename(uses, &scratch.0, path) {
-        // Not there any more: somebody has removed it before it was locked. The caller looks again.
+        // `NOENT`: removed before it was locked. The caller looks again.
         Ok(()) | Err(Errno::EXIST | Errno::NOENT) => {
             point!();
             Ok(())
@@ -101,7 +102,7 @@ fn scratch(parent: &Path) -> Result<(Scratch, File), OpenError> {
         match rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => {
                 let (scratch, file) = (Scratch(scratch), File::from(file));
-                // So that nobody who removes what was never finished takes it away.
+                // Keeps it from `remove`, which takes unfinished files away.
                 sys::take(&file, Seats::MAKER).map_err(failed("lock", &scratch.0))?;
                 let_in(&file, &scratch.0)?;
                 return Ok((scratch, file));

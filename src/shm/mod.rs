@@ -49,12 +49,12 @@
 //! there, and refused if others may use it. In a directory on a disk the pages are written back now and then, which costs time and keeps
 //! nothing across a boot.
 //!
-//! A segment whose file is removed goes on between the sides that have it open. Whoever opens the name afterwards makes another segment, and
+//! A segment whose file is removed goes on between the sides that have it open. A side that opens the name afterwards makes another segment, and
 //! the two never meet. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
 //!
 //! | what removes files | what helps |
 //! |---|---|
-//! | `rm`, and whatever cleans `/dev/shm` or temporary directories by age (`systemd-tmpfiles`, `tmpwatch`) | `ringmail clean`; a directory that is left alone, by `RINGMAIL_DIR` |
+//! | `rm`, and programs that clean `/dev/shm` or temporary directories by age (`systemd-tmpfiles`, `tmpwatch`) | `ringmail clean`; a directory that is left alone, by `RINGMAIL_DIR` |
 //! | logind with `RemoveIPC=yes`, its default: when a user's last session ends, all of that user's files in `/dev/shm` | run as a system user, which it leaves alone; `RemoveIPC=no` in `logind.conf`; or a directory elsewhere, by `RINGMAIL_DIR` |
 //! | the end of a container or of a mount namespace with its own `/dev/shm` | a directory that the processes share |
 //!

@@ -20,7 +20,7 @@ pub(super) struct Place {
     file: Which,
     /// Of a plain name, where it is asked for.
     pub(super) directory: Option<PathBuf>,
-    /// Whether whoever opens it first makes it.
+    /// Whether the side that comes first makes it.
     pub(super) creates: bool,
     pub(super) pages: Pages,
 }

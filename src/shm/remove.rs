@@ -1,4 +1,4 @@
-//! The way out of a segment, whatever has become of it: damaged, of another version or boot, never finished.
+//! Removal of segments, also of those that cannot be opened: damaged, of another version or boot, never finished.
 
 use super::directory;
 use super::error::{Fault, OpenError};
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// What a file is, to whoever removes it.
+/// What a file is that [`remove`] finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Found {
@@ -53,7 +53,7 @@ pub enum Removal {
     InUse(Found),
 }
 
-/// Removes the channel called `name` if nobody has a side of it; also one that cannot be opened any more. It may be a plain name, a name of
+/// Removes the channel called `name` if all of its sides are free; also one that cannot be opened any more. It may be a plain name, a name of
 /// [`unfinished`](super::unfinished), or a path with a `/`.
 ///
 /// Of a plain name it removes any file, in the directory of plain names alone; of a path only what begins as a channel does. It follows no
@@ -115,7 +115,7 @@ fn take_away(name: &str, may: impl Fn(Found, bool) -> bool) -> Result<Removal, O
     }
 }
 
-/// Opens a file of this user's, with whatever mode.
+/// Opens a file of this user's, of any mode.
 fn open(path: &Path, is_path: bool) -> Result<File, OpenError> {
     let (file, found) = match directory::open_regular(path, OFlags::RDWR) {
         // Made under a mask that left it no rights, by a process that ended before it set them. In a directory of this user's alone nothing

@@ -358,7 +358,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     unlink(lock, path)
 }
 
-/// Removes the file at `path`, which is `lock`, if nobody has a lock on any of it. Whether it did.
+/// Removes the file at `path`, which is `lock`, if no part of it is locked. Whether it did.
 pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     // Not by trying: who has one side would see somebody on the other.
     if sys::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {

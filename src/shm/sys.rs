@@ -37,7 +37,7 @@ pub(super) struct Seats {
 
 impl Seats {
     pub(super) const RECEIVER: Self = Self { start: 2, len: 1 };
-    /// Of whoever makes the file, until it has its name.
+    /// Of the process that makes the file, until the file has its name.
     pub(super) const MAKER: Self = Self { start: 0, len: 1 };
     /// Every byte that there can be: of however many lanes, and of another version's segments.
     pub(super) const ALL: Self = Self { start: 0, len: 0 };

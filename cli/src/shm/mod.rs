@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use ringmail::shm::OpenError;
 use ringmail::shm::bytes::Builder;
 
@@ -53,6 +53,12 @@ Exit codes:
   3    the sender died; everything that it had sent was written
   130  interrupted; the channel was closed in order";
 
+const CLEAN_HELP: &str = "\
+Says of each what it was, and removes it also if it is damaged, of another version of ringmail, or from before the last
+boot. What a process has open is kept.
+
+Plain names are files in /dev/shm/ringmail-<uid>, or in the directory that RINGMAIL_DIR names.";
+
 /// The verbs of channels between processes.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -67,6 +73,7 @@ pub(crate) enum Verb {
     #[command(after_help = RECV_HELP)]
     Recv(Recv),
     /// Remove channels that nobody has open, with what is in them
+    #[command(after_help = CLEAN_HELP)]
     Clean(Clean),
 }
 
@@ -75,7 +82,8 @@ pub(crate) enum Verb {
 pub(crate) struct Channel {
     /// Name of the channel, or with a '/' the path of its file
     name: String,
-    /// Bytes of the channel, if this makes it; one that is there must have as many [default: 1048576]
+    /// Bytes of the channel, if this makes it; one that is there must have as many, or more if its maker did not say
+    /// [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     capacity: Option<usize>,
     /// Records are not lines: the length of each, as four bytes (little-endian), stands before it
@@ -108,13 +116,17 @@ pub(crate) struct Stat {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group(ArgGroup::new("which").required(true)))]
 pub(crate) struct Clean {
     /// Name of the channel, or with a '/' the path of its file
+    #[arg(group = "which")]
     name: Option<String>,
-    /// All channels that `ls` shows and nobody has open
-    #[arg(long)]
+    /// All channels of the directory, and what is left of those that were never finished
+    #[arg(long, group = "which")]
     all: bool,
+    /// Also files that are no channels: at a path, or with --all
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the verb; the exit code is one of those that its `--help` lists.

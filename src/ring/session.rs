@@ -35,10 +35,10 @@ use core::cell::Cell;
 
 /// Sessions that the table keeps.
 #[cfg(not(ringmail_loom))]
-pub const KEPT: u64 = 64;
+pub(crate) const KEPT: u64 = 64;
 /// Few enough for the models to come round.
 #[cfg(ringmail_loom)]
-pub const KEPT: u64 = 2;
+const KEPT: u64 = 2;
 
 /// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
 #[repr(C, align(128))]
@@ -140,6 +140,21 @@ pub(crate) fn observe(word: &AtomicU64, order: Ordering) -> u64 {
 }
 
 impl Entry {
+    /// For people: under loom left out, as nothing depends on them and each costs the search time.
+    fn notes(&self) -> (u64, u64) {
+        if cfg!(ringmail_loom) {
+            return (0, 0);
+        }
+        (self.pid.load(Ordering::Relaxed), self.began.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, pid: u64, now: u64) {
+        if !cfg!(ringmail_loom) {
+            self.pid.store(pid, Ordering::Relaxed);
+            self.began.store(now, Ordering::Relaxed);
+        }
+    }
+
     #[cfg(ringmail_loom)]
     fn new() -> Self {
         let zero = || AtomicU64::new(0);
@@ -166,8 +181,19 @@ impl Session {
 
     /// The last session, also one that is being set up; 0 before the first.
     pub fn last(&self) -> u64 {
-        let begun = observe(&self.begun, order::see_session());
-        begun.max(observe(&self.epoch, order::see_session()))
+        observe(&self.begun, order::see_session())
+    }
+
+    /// How many ends receivers have told.
+    #[cfg(ringmail_loom)]
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Hands out the word for it.
+    #[cfg(ringmail_loom)]
+    pub fn with_taken<R>(&self, f: impl FnOnce(&AtomicU64) -> R) -> R {
+        f(&self.taken)
     }
 
     fn entry(&self, session: u64) -> &Entry {
@@ -179,7 +205,7 @@ impl Session {
         let entry = self.entry(session);
         let end = observe(&entry.end, order::read_entry());
         let start = entry.start.load(Ordering::Relaxed);
-        let (pid, began) = (entry.pid.load(Ordering::Relaxed), entry.began.load(Ordering::Relaxed));
+        let (pid, began) = entry.notes();
         // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
         fence(order::read_entry());
         let again = entry.end.load(Ordering::Relaxed);
@@ -203,7 +229,8 @@ impl Session {
         let last = self.last();
         if last != 0 && !self.record(last).is_some_and(|record| record.end.is_some()) {
             point!();
-            self.entry(last).end.store(mark(last, DIED), Ordering::Relaxed);
+            // Whoever sees this sees all that the session did: the lock has shown it to us.
+            self.entry(last).end.store(mark(last, DIED), order::write_entry());
         }
         // `check_words` has seen that there is room to count on; should somebody write there since, it wraps.
         let session = last.wrapping_add(1);
@@ -213,8 +240,7 @@ impl Session {
         point!();
         fence(order::write_entry());
         entry.start.store(start, Ordering::Relaxed);
-        entry.pid.store(pid.into(), Ordering::Relaxed);
-        entry.began.store(now, Ordering::Relaxed);
+        entry.note(pid.into(), now);
         point!();
         entry.end.store(mark(session, OPEN), order::write_entry());
         point!();
@@ -248,7 +274,8 @@ impl Session {
         point!();
         resume();
         point!();
-        self.epoch.store(session, order::set_up());
+        // For whoever waits for it: what depends on the session is ordered by `begun`.
+        self.epoch.store(session, Ordering::Relaxed);
         point!();
         wake(&self.epoch);
         point!();
@@ -260,8 +287,8 @@ impl Session {
         let session = self.epoch.load(Ordering::Relaxed);
         let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
-        // Its own ring is closed after this, with Release: whoever sees that sees this.
-        self.entry(session).end.store(mark(session, how), Ordering::Relaxed);
+        // Whoever sees this sees all that the session did.
+        self.entry(session).end.store(mark(session, how), order::write_entry());
         point!();
     }
 
@@ -374,7 +401,7 @@ pub enum Found {
 /// A ring as a receiver of sessions needs it.
 pub trait Looks {
     /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
-    fn look(&mut self, reach: Reach) -> bool;
+    fn look_as_far(&mut self, reach: Reach) -> bool;
 
     /// Messages that were received.
     fn count(&self) -> u64;
@@ -466,7 +493,7 @@ impl Told {
     pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
         loop {
             let reach = self.reach(peer);
-            if ring.look(reach) {
+            if ring.look_as_far(reach) {
                 if reach != Reach::Nowhere {
                     return Found::Message;
                 }
@@ -482,7 +509,7 @@ impl Told {
                 Stand::Over(end) => end,
             };
             // The ring again, now that the end is known: what was done before it is then not missed.
-            if !mutant!(OverLooks) && ring.look(self.reach(peer)) {
+            if !mutant!(OverLooks) && ring.look_as_far(self.reach(peer)) {
                 return Found::Message;
             }
             if !self.passes(ring.count()) {
@@ -513,20 +540,26 @@ impl Told {
         point!();
     }
 
-    /// To be asked where a look at the ring found nothing to do: how the session ended that this side is in, if it is over by the kernel's word.
-    /// What its holder did last is seen by a look after this.
-    pub fn end_by(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> Option<End> {
+    /// To be asked where a look at the ring found nothing to do: whether the session that this side is in is over by the kernel's word, and how
+    /// it ended. `is_ready` looks again: what its holder did last is seen before it is called gone.
+    pub fn end_by(&self, peer: &Session, is_held: impl FnOnce() -> bool, is_ready: impl FnOnce() -> bool) -> Found {
         if self.stand(peer) == Stand::Awaited || is_held() {
-            return None;
+            return Found::Nothing;
         }
         point!();
+        let session = self.current.get();
         // After the answer: had it left, or had another come, it would be seen now.
-        match self.stand(peer) {
-            Stand::Open => Some(End::Died),
-            Stand::Over(end) => Some(end),
+        let end = match self.stand(peer) {
+            Stand::Open => End::Died,
+            Stand::Over(end) => end,
             // The next look finds it.
-            Stand::Awaited | Stand::Impossible => None,
+            Stand::Awaited | Stand::Impossible => return Found::Nothing,
+        };
+        // Or the look told of it, as of one that was over before this side came.
+        if (!mutant!(LookAtLast) && is_ready()) || self.current.get() != session {
+            return Found::Message;
         }
+        Found::Over(end)
     }
 }
 

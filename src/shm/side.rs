@@ -5,7 +5,7 @@ use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
-use crate::ring::session::{End, Session, Told, is_set_up, observe};
+use crate::ring::session::{End, Found, Session, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Deadline, Look, ParkedBed, WaitStrategy, Waiter};
@@ -135,12 +135,11 @@ impl Side {
 
     /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again.
     pub(super) fn ask(&self, peer: &Session, is_ready: impl FnOnce(&Told) -> bool) -> Option<Waited> {
-        let session = self.told.current();
-        if let Some(end) = self.told.end_by(peer, || self.held.peer_holds()) {
-            let ready = is_ready(&self.told) || self.told.current() != session;
-            return Some(if ready { Waited::Ready } else { Waited::Over(end) });
+        match self.told.end_by(peer, || self.held.peer_holds(), || is_ready(&self.told)) {
+            Found::Over(end) => Some(Waited::Over(end)),
+            Found::Message => Some(Waited::Ready),
+            Found::Nothing | Found::Impossible => self.held.is_removed().then_some(Waited::Removed),
         }
-        self.held.is_removed().then_some(Waited::Removed)
     }
 
     /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side or the file is gone. `word` is the position that it

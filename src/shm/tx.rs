@@ -106,22 +106,34 @@ impl<T> Tx<T> {
     where
         T: IntoBytes,
     {
-        if !self.catches_up() {
-            return Err(value);
+        let mut value = value;
+        while self.catches_up() {
+            match self.ring.push_for_the_next(value) {
+                Ok(()) => {
+                    self.announce(1);
+                    return Ok(());
+                }
+                Err(back) => value = back,
+            }
+            // Full, unless one more has come meanwhile.
+            if !self.ring.is_behind() {
+                break;
+            }
         }
-        self.ring.push_for_the_next(value)?;
-        self.announce(1);
-        Ok(())
+        Err(value)
     }
 
     /// Begins a reservation of `n`: of all, or else of as many as there are.
     #[inline]
     pub(super) fn reserve(&mut self, n: u64) -> u64 {
-        let room = self.ring.reserve(n);
-        if room == n || !self.ring.is_strange() || !self.catches_up() {
-            return room;
+        let mut room = self.ring.reserve(n);
+        while room != n && self.ring.is_strange() && self.catches_up() {
+            room = self.ring.reserve_for_the_next(n);
+            if !self.ring.is_behind() {
+                break;
+            }
         }
-        self.ring.reserve_for_the_next(n)
+        room
     }
 
     /// Whether there may be room where the ring refused: no receiver's end is to be told first.
@@ -152,7 +164,8 @@ impl<T> Tx<T> {
                     && match told.stand(peer) {
                         Stand::Awaited | Stand::Open => {
                             ring.meet(peer.last());
-                            ring.room_for_the_next(n) == n || ring.is_corrupt()
+                            // Should one more have come meanwhile, the next look knows it.
+                            ring.room_for_the_next(n) == n || ring.is_corrupt() || ring.is_behind()
                         }
                         Stand::Over(_) | Stand::Impossible => true,
                     };

@@ -383,9 +383,13 @@ pub trait Looks {
 impl Told {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
     /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
+    ///
+    /// To a sender, a receiver that has closed and still has its side is one that it meets: nobody else can come as long, so the first send
+    /// says it, instead of filling a ring that is not read.
     pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
-        let is_open = last != 0 && peer.record(last).is_none_or(|record| record.end.is_none()) && is_held();
+        let may_be_open = || taken.is_none() || peer.record(last).is_none_or(|record| record.end.is_none());
+        let is_open = last != 0 && may_be_open() && is_held();
         let over = if is_open { last - 1 } else { last };
         let taken = taken.unwrap_or(over);
         Self {

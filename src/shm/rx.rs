@@ -180,10 +180,11 @@ impl<T> Rx<T> {
     }
 
     #[cold]
-    fn stop(&mut self, why: Ended) {
+    fn stop(&mut self, why: Ended) -> Ended {
         self.stopped = Some(why);
         self.untold = why == Ended::Corrupted;
         self.ring.halt();
+        why
     }
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
@@ -207,6 +208,7 @@ impl<T> Rx<T> {
             Waited::TimedOut => Err(RecvError::Timeout),
             Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
             Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
+            Waited::Impossible => Err(RecvError::Ended(self.stop(Ended::Corrupted))),
         }
     }
 
@@ -255,7 +257,8 @@ impl<T> Rx<T> {
         match side.ask(peer, |told| told.look(peer, &mut **ring, &own.taken) != Found::Nothing) {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Ended::Removed),
-            _ => None,
+            Some(Waited::Impossible) => Some(self.stop(Ended::Corrupted)),
+            Some(Waited::Ready | Waited::TimedOut) | None => None,
         }
     }
 }

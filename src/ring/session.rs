@@ -99,6 +99,9 @@ pub enum End {
     Forgotten(u64),
 }
 
+/// No count of sessions comes so far.
+pub(crate) const MOST: u64 = (1 << 62) - 1;
+
 const OPEN: u64 = 0;
 const LEFT: u64 = 1;
 const GIVEN_UP: u64 = 2;
@@ -354,7 +357,7 @@ pub enum Stand {
     Open,
     /// It is over.
     Over(End),
-    /// The words went back: no holder does that.
+    /// The words went back, or are too far: no holder does that.
     Impossible,
 }
 
@@ -396,7 +399,8 @@ impl Told {
             current: Cell::new(taken.wrapping_add(1)),
             entered: Cell::new(count),
             old: if all { 0 } else { over },
-            seen: Cell::new(last),
+            // No receiver tells the end of a session that has not begun.
+            seen: Cell::new(last.max(taken)),
         }
     }
 
@@ -446,7 +450,7 @@ impl Told {
     /// What became of the session that this side is in.
     pub fn stand(&self, peer: &Session) -> Stand {
         let (last, current) = (peer.last(), self.current.get());
-        if last < self.seen.get() {
+        if last < self.seen.get() || last > MOST {
             return Stand::Impossible;
         }
         self.seen.set(last);
@@ -460,6 +464,8 @@ impl Told {
             Some(_) => Stand::Over(End::Died),
             None => {
                 let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
+                // Those that were over when this side was opened apart: with nothing taken of them they are passed in silence.
+                let next = if current <= self.old { next.min(self.old + 1) } else { next };
                 Stand::Over(End::Forgotten(next - current))
             }
         }

@@ -5,7 +5,7 @@ use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
-use crate::ring::session::{End, Session, Stand, Told, is_set_up, observe};
+use crate::ring::session::{self, End, Session, Stand, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Deadline, Look, ParkedBed, WaitStrategy, Waiter};
@@ -270,8 +270,7 @@ pub(super) fn records(map: &Map) -> Option<(Position, u64)> {
 
 /// Checks the counts of a side's sessions.
 pub(super) fn check_counts(of: &Session) -> Result<(), OpenError> {
-    // No count comes so far.
-    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
+    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) > session::MOST);
     if too_far { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 

@@ -260,6 +260,43 @@ fn a_receiver_that_closed_ends_the_send() {
     assert_eq!(tx.peer(), Peer::Here, "the lock goes with the handle");
 }
 
+/// What was taken and not freed comes again, to this receiver and to the next, though the end behind it was told.
+#[test]
+fn a_batch_that_is_not_committed_comes_again_after_the_end_behind_it() {
+    let end = Err(TryRecvError::Ended(Ended::Disconnected));
+    let none = Err(TryRecvError::Empty);
+    for (goes_on, commits) in [(false, false), (false, true), (true, false), (true, true)] {
+        let what = format!("goes on {goes_on}, commits {commits}");
+        let dir = Scratch::new(&format!("again-{goes_on}-{commits}"));
+        let (mut tx, mut rx) = both(&dir, 256);
+        tx.send(b"one").unwrap();
+        drop(tx);
+        let mut next = goes_on.then(|| Builder::new(dir.file()).open_sender().unwrap());
+        next.iter_mut().for_each(|tx| tx.send(b"two").unwrap());
+        let two = if goes_on { Ok(1) } else { none };
+        // To this handle the end is told once.
+        for said in [&[Ok(0), end, two][..], &[Ok(0), two]] {
+            let (mut batch, mut body) = (rx.batch(), Vec::new());
+            for &said in said {
+                assert_eq!(batch.try_recv_into(&mut body).map(|info| info.sequence), said, "{what}");
+            }
+            if commits {
+                assert_eq!(batch.commit(), 1 + u64::from(goes_on));
+                break;
+            }
+        }
+        drop(rx);
+        // The next one gets what was not freed, and the end behind it.
+        let mut rx = Builder::new(dir.file()).missed_ends(true).open_receiver().unwrap();
+        for said in if commits { vec![none] } else { vec![Ok(0), end, two, none] } {
+            assert_eq!(rx.try_recv_into(&mut Vec::new()).map(|info| info.sequence), said, "{what}, the next");
+        }
+        drop(next);
+        let last = if goes_on { end } else { none };
+        assert_eq!(rx.try_recv_into(&mut Vec::new()).map(|info| info.sequence), last, "{what}");
+    }
+}
+
 #[test]
 fn another_channel_is_refused_with_what_differs() {
     let dir = Scratch::new("differs");

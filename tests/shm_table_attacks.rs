@@ -143,8 +143,9 @@ fn a_start_that_cannot_be_is_corrupted() {
         dir.poke(entry(SENDER, 2) + START, start);
         assert_eq!(story(&mut rx), [Err(Ended::Corrupted)], "{start}");
         drop(rx);
-        // The next one is in that session still.
-        assert_eq!(story(&mut receiver(&dir)), [Err(Ended::Corrupted)], "{start}");
+        // To the next one, as far as it can be: the message that was received was the second's.
+        let all = story(&mut receiver(&dir));
+        assert!(all == [Err(Ended::Corrupted)] || all == [Ok(2), LEFT, Ok(3)], "{start}: {all:?}");
     }
     // One that can be is believed: the end is told elsewhere, and no message is lost.
     let dir = Scratch::new("start-later");
@@ -262,10 +263,10 @@ fn what_a_receiver_before_has_told_may_be_anything() {
     dir.poke(RECEIVER + TAKEN, 0);
     let mut rx = receiver(&dir);
     assert_eq!(story(&mut rx), [Ok(2), LEFT, Ok(3)]);
-    // So few that a message of a later session was received already.
+    // So few that a message of a later session was received already: then those before it were told.
     drop(rx);
     dir.poke(RECEIVER + TAKEN, 0);
-    assert_eq!(story(&mut receiver(&dir)), [Err(Ended::Corrupted)]);
+    assert_eq!(story(&mut receiver(&dir)), []);
 }
 
 #[test]

@@ -26,6 +26,7 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
+use super::cursor::Position;
 use super::failpoint::point;
 use super::layout::Line;
 use super::order::{self, mutant};
@@ -381,6 +382,9 @@ pub trait Looks {
 
     /// Messages that were received.
     fn count(&self) -> u64;
+
+    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
+    fn has_freed(&self) -> bool;
 }
 
 impl Told {
@@ -394,7 +398,11 @@ impl Told {
         let may_be_open = || taken.is_none() || peer.record(last).is_none_or(|record| record.end.is_none());
         let is_open = last != 0 && may_be_open() && is_held();
         let over = if is_open { last - 1 } else { last };
-        let taken = taken.unwrap_or(over);
+        let taken = match taken {
+            // No message is received from behind an end that was not told.
+            Some(taken) => behind(peer, taken.saturating_add(2), last, count).map_or(taken, |session| session - 1),
+            None => over,
+        };
         Self {
             current: Cell::new(taken.wrapping_add(1)),
             entered: Cell::new(count),
@@ -499,7 +507,7 @@ impl Told {
                 return Found::Over(end);
             }
             self.pass(end, ring.count());
-            self.note(taken);
+            self.note(taken, ring);
         }
     }
 
@@ -515,8 +523,13 @@ impl Told {
         self.entered.set(count);
     }
 
-    /// Notes in this side's page how many ends were told: whoever receives next goes on there.
-    pub fn note(&self, taken: &AtomicU64) {
+    /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
+    /// which is of a session before that: [`Told::new`] finds by the positions what was left out here.
+    pub fn note(&self, taken: &AtomicU64, ring: &impl Looks) {
+        let is_back = passed(self.entered.get(), ring.count()).is_none();
+        if is_back || !ring.has_freed() {
+            return;
+        }
         point!();
         // Read by the next who has the lock.
         taken.store(self.current.get().wrapping_sub(1), Ordering::Relaxed);
@@ -538,6 +551,20 @@ impl Told {
             Stand::Awaited | Stand::Impossible => None,
         }
     }
+}
+
+/// Messages from one count to another; `None` if that is before it.
+fn passed(from: u64, to: u64) -> Option<u64> {
+    let ahead = Position::new(to).since(Position::new(from));
+    // Half of the range ahead is behind.
+    (ahead < 1 << 62).then_some(ahead)
+}
+
+/// The last session from `from` to `last` that is known to have begun before `count` messages were received.
+fn behind(peer: &Session, from: u64, last: u64, count: u64) -> Option<u64> {
+    let from = from.max(last.saturating_sub(KEPT - 1));
+    let has_begun = |record: Record| passed(record.start, count).is_some_and(|messages| messages != 0);
+    (from..=last).rev().find(|&session| peer.record(session).is_some_and(has_begun))
 }
 
 /// The first session from `from` to `last` that the table knows.

@@ -63,6 +63,7 @@ impl<T> Rx<T> {
     pub(super) fn close(&mut self, how: Option<End>) {
         if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
             self.stop(Ended::Disconnected);
+            self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
             self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
             let _ = Reader::close(&mut *self.ring);
@@ -220,7 +221,7 @@ impl<T> Rx<T> {
             self.before = told.current();
         }
         told.pass(end, count);
-        told.note(&self.map.consumer().session.taken);
+        told.note(&self.map.consumer().session.taken, &*self.ring);
         (!passes).then(|| ended(end))
     }
 

@@ -108,7 +108,7 @@ impl World {
         self.left += 1;
         // Of a sender that had left before, and of which nothing is in the channel, it is told nothing.
         let mut before = None;
-        for model in &mut self.model {
+        if let Some(model) = &mut self.model {
             model.retain(|&item| {
                 let keeps = item.is_some() || before.is_some();
                 before = item;

@@ -5,7 +5,7 @@
 
 use super::input::Input;
 use super::shm_file::{HEADER, PAGE, Scratch, crc32c};
-use ringmail::shm::{Ended, Kind, OpenError, TryRecvError, bytes, look, spsc};
+use ringmail::shm::{Kind, OpenError, TryRecvError, bytes, look, spsc};
 use std::os::unix::fs::FileExt;
 
 /// Changes a segment before it is opened: what is not exactly the channel asked for must be refused.
@@ -127,13 +127,14 @@ impl Opener {
             let builder = bytes::Builder::new(name.clone());
             if let Some(capacity) = capacity { builder.capacity(8 * capacity as usize) } else { builder }
         };
-        let left = TryRecvError::Ended(Ended::Disconnected);
+        // The sender before was gone when this one came, and had sent nothing.
+        let nothing = TryRecvError::Empty;
         match (self, sends) {
             (Self::Messages, true) => drop(messages().open_sender()?),
             (Self::Records, true) => drop(records().open_sender()?),
-            (Self::Messages, false) => assert_eq!(messages().open_receiver()?.try_recv(), Err(left)),
+            (Self::Messages, false) => assert_eq!(messages().open_receiver()?.try_recv(), Err(nothing)),
             (Self::Records, false) => {
-                assert_eq!(records().open_receiver()?.try_recv_into(&mut Vec::new()), Err(left));
+                assert_eq!(records().open_receiver()?.try_recv_into(&mut Vec::new()), Err(nothing));
             }
         }
         Ok(())

@@ -201,4 +201,8 @@ impl<T: Copy> Looks for Reading<T> {
     fn count(&self) -> u64 {
         Looks::count(&self.0)
     }
+
+    fn has_freed(&self) -> bool {
+        Looks::has_freed(&self.0)
+    }
 }

@@ -26,6 +26,7 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
+use super::cursor::Position;
 use super::failpoint::point;
 use super::layout::Line;
 use super::order::{self, mutant};
@@ -98,6 +99,9 @@ pub enum End {
     /// Of so many sessions the table knows nothing more.
     Forgotten(u64),
 }
+
+/// No count of sessions comes so far.
+pub(crate) const MOST: u64 = (1 << 62) - 1;
 
 const OPEN: u64 = 0;
 const LEFT: u64 = 1;
@@ -381,7 +385,7 @@ pub enum Stand {
     Open,
     /// It is over.
     Over(End),
-    /// The words went back: no holder does that.
+    /// The words went back, or are too far: no holder does that.
     Impossible,
 }
 
@@ -405,21 +409,33 @@ pub trait Looks {
 
     /// Messages that were received.
     fn count(&self) -> u64;
+
+    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
+    fn has_freed(&self) -> bool;
 }
 
 impl Told {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
     /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
+    ///
+    /// To a sender, a receiver that has closed and still has its side is one that it meets: nobody else can come as long, so the first send
+    /// says it, instead of filling a ring that is not read.
     pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
-        let is_open = last != 0 && peer.record(last).is_none_or(|record| record.end.is_none()) && is_held();
+        let may_be_open = || taken.is_none() || peer.record(last).is_none_or(|record| record.end.is_none());
+        let is_open = last != 0 && may_be_open() && is_held();
         let over = if is_open { last - 1 } else { last };
-        let taken = taken.unwrap_or(over);
+        let taken = match taken {
+            // No message is received from behind an end that was not told.
+            Some(taken) => behind(peer, taken.saturating_add(2), last, count).map_or(taken, |session| session - 1),
+            None => over,
+        };
         Self {
             current: Cell::new(taken.wrapping_add(1)),
             entered: Cell::new(count),
             old: if all { 0 } else { over },
-            seen: Cell::new(last),
+            // No receiver tells the end of a session that has not begun.
+            seen: Cell::new(last.max(taken)),
         }
     }
 
@@ -469,7 +485,7 @@ impl Told {
     /// What became of the session that this side is in.
     pub fn stand(&self, peer: &Session) -> Stand {
         let (last, current) = (peer.last(), self.current.get());
-        if last < self.seen.get() {
+        if last < self.seen.get() || last > MOST {
             return Stand::Impossible;
         }
         self.seen.set(last);
@@ -483,6 +499,8 @@ impl Told {
             Some(_) => Stand::Over(End::Died),
             None => {
                 let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
+                // Those that were over when this side was opened apart: with nothing taken of them they are passed in silence.
+                let next = if current <= self.old { next.min(self.old + 1) } else { next };
                 Stand::Over(End::Forgotten(next - current))
             }
         }
@@ -516,7 +534,7 @@ impl Told {
                 return Found::Over(end);
             }
             self.pass(end, ring.count());
-            self.note(taken);
+            self.note(taken, ring);
         }
     }
 
@@ -532,8 +550,13 @@ impl Told {
         self.entered.set(count);
     }
 
-    /// Notes in this side's page how many ends were told: whoever receives next goes on there.
-    pub fn note(&self, taken: &AtomicU64) {
+    /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
+    /// which is of a session before that: [`Told::new`] finds by the positions what was left out here.
+    pub fn note(&self, taken: &AtomicU64, ring: &impl Looks) {
+        let is_back = passed(self.entered.get(), ring.count()).is_none();
+        if is_back || !ring.has_freed() {
+            return;
+        }
         point!();
         // Read by the next who has the lock.
         taken.store(self.current.get().wrapping_sub(1), Ordering::Relaxed);
@@ -561,6 +584,20 @@ impl Told {
         }
         Found::Over(end)
     }
+}
+
+/// Messages from one count to another; `None` if that is before it.
+fn passed(from: u64, to: u64) -> Option<u64> {
+    let ahead = Position::new(to).since(Position::new(from));
+    // Half of the range ahead is behind.
+    (ahead < 1 << 62).then_some(ahead)
+}
+
+/// The last session from `from` to `last` that is known to have begun before `count` messages were received.
+fn behind(peer: &Session, from: u64, last: u64, count: u64) -> Option<u64> {
+    let from = from.max(last.saturating_sub(KEPT - 1));
+    let has_begun = |record: Record| passed(record.start, count).is_some_and(|messages| messages != 0);
+    (from..=last).rev().find(|&session| peer.record(session).is_some_and(has_begun))
 }
 
 /// The first session from `from` to `last` that the table knows.

@@ -63,6 +63,7 @@ impl<T> Rx<T> {
     pub(super) fn close(&mut self, how: Option<End>) {
         if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
             self.stop(Ended::Disconnected);
+            self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
             self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
             let _ = Reader::close(&mut *self.ring);
@@ -180,10 +181,11 @@ impl<T> Rx<T> {
     }
 
     #[cold]
-    fn stop(&mut self, why: Ended) {
+    fn stop(&mut self, why: Ended) -> Ended {
         self.stopped = Some(why);
         self.untold = why == Ended::Corrupted;
         self.ring.halt();
+        why
     }
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
@@ -207,6 +209,7 @@ impl<T> Rx<T> {
             Waited::TimedOut => Err(RecvError::Timeout),
             Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
             Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
+            Waited::Impossible => Err(RecvError::Ended(self.stop(Ended::Corrupted))),
         }
     }
 
@@ -218,7 +221,7 @@ impl<T> Rx<T> {
             self.before = told.current();
         }
         told.pass(end, count);
-        told.note(&self.map.consumer().session.taken);
+        told.note(&self.map.consumer().session.taken, &*self.ring);
         (!passes).then(|| ended(end))
     }
 
@@ -255,7 +258,8 @@ impl<T> Rx<T> {
         match side.ask(peer, |told| told.look(peer, &mut **ring, &own.taken) != Found::Nothing) {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Ended::Removed),
-            _ => None,
+            Some(Waited::Impossible) => Some(self.stop(Ended::Corrupted)),
+            Some(Waited::Ready | Waited::TimedOut) | None => None,
         }
     }
 }

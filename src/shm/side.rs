@@ -5,7 +5,7 @@ use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
-use crate::ring::session::{End, Found, Session, Told, is_set_up, observe};
+use crate::ring::session::{self, End, Found, Session, Stand, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Deadline, Look, ParkedBed, WaitStrategy, Waiter};
@@ -133,8 +133,12 @@ impl Side {
         self.told.look_after(peer, || self.held.peer_holds()).0
     }
 
-    /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again.
+    /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again. Words
+    /// that went back are found here, too: the ring may say nothing of them.
     pub(super) fn ask(&self, peer: &Session, is_ready: impl FnOnce(&Told) -> bool) -> Option<Waited> {
+        if self.told.stand(peer) == Stand::Impossible {
+            return Some(Waited::Impossible);
+        }
         match self.told.end_by(peer, || self.held.peer_holds(), || is_ready(&self.told)) {
             Found::Over(end) => Some(Waited::Over(end)),
             Found::Message => Some(Waited::Ready),
@@ -242,6 +246,8 @@ pub(super) enum Waited {
     Over(End),
     /// The file is gone.
     Removed,
+    /// The other side's words say what cannot be.
+    Impossible,
 }
 
 /// Checks the positions and counts of a segment that a new side takes over.
@@ -263,8 +269,7 @@ pub(super) fn records(map: &Map) -> Option<(Position, u64)> {
 
 /// Checks the counts of a side's sessions.
 pub(super) fn check_counts(of: &Session) -> Result<(), OpenError> {
-    // No count comes so far.
-    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
+    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) > session::MOST);
     if too_far { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 

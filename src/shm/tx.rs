@@ -178,6 +178,7 @@ impl<T> Tx<T> {
             Waited::TimedOut => Err(SendError::Timeout(())),
             Waited::Over(end) => Err(SendError::Ended((), self.tell(end))),
             Waited::Removed => Err(SendError::Ended((), Ended::Removed)),
+            Waited::Impossible => Err(SendError::Ended((), self.spoil())),
         }
     }
 
@@ -199,10 +200,7 @@ impl<T> Tx<T> {
         let peer = &self.map.consumer().session;
         match self.side.told.stand(peer) {
             Stand::Over(end) => return Some(self.tell(end)),
-            Stand::Impossible => {
-                self.ring.spoil();
-                return Some(Ended::Corrupted);
-            }
+            Stand::Impossible => return Some(self.spoil()),
             Stand::Awaited | Stand::Open => {}
         }
         self.ring.count_full();
@@ -215,8 +213,16 @@ impl<T> Tx<T> {
         match self.side.ask(peer, |_| false) {
             Some(Waited::Over(end)) => Some(self.tell(end)),
             Some(Waited::Removed) => Some(Ended::Removed),
-            _ => None,
+            Some(Waited::Impossible) => Some(self.spoil()),
+            Some(Waited::Ready | Waited::TimedOut) | None => None,
         }
+    }
+
+    /// Finds no room any more, as the other side wrote what cannot be.
+    #[cold]
+    fn spoil(&mut self) -> Ended {
+        self.ring.spoil();
+        Ended::Corrupted
     }
 }
 

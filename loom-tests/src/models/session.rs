@@ -202,7 +202,7 @@ impl Rx {
             self.seen.push(Seen::Ended(self.told.current(), end));
         }
         self.told.pass(end, self.ring.count());
-        self.channel.ring.of_receiver().with_taken(|taken| self.told.note(taken));
+        self.channel.ring.of_receiver().with_taken(|taken| self.told.note(taken, &self.ring));
     }
 
     /// One receive that does not wait, and if there is nothing one round of one that does. Whether it found something or was told of an end.

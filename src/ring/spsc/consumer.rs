@@ -517,6 +517,10 @@ impl<B: Backing> Looks for Consumer<B> {
     fn count(&self) -> u64 {
         self.head.count()
     }
+
+    fn has_freed(&self) -> bool {
+        self.own().head.load(Ordering::Relaxed) == self.head.open_word()
+    }
 }
 
 impl<B: Backing> Drop for Consumer<B> {

@@ -92,7 +92,7 @@ pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use crate::ring::session::Peer;
 pub use ends::SessionInfo;
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
-pub use look::{LaneView, Overview, SideView, list, look};
+pub use look::{LaneView, Overview, SessionView, SideView, list, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;
 pub use segment::Kind;

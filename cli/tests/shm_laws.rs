@@ -78,9 +78,9 @@ fn lines(numbers: impl Iterator<Item = u32>) -> String {
 fn a_hundred_senders_in_a_row_reach_one_follower_in_order() {
     let dir = Folder::new("follow");
     let ran = dir.shell(
-        "$R recv --follow ./q >out & until_ has q 'receiver  here'
+        "$R recv --follow ./q >out & me=$!; until_ has q 'receiver  here'
          for i in $(seq 100); do echo $i | $R send ./q || exit 9; done
-         until_ count out 100; kill %1; wait %1; echo $?",
+         until_ count out 100; kill $me; wait $me; echo $?",
     );
     assert_eq!((ran.out.lines().last(), &*dir.read("out")), (Some("143"), &*lines(1..=100)), "{ran:?}");
 }
@@ -112,7 +112,7 @@ fn an_empty_session_ends_a_receive_at_once() {
 fn a_receiver_that_has_ended_makes_no_sender_hang() {
     let dir = Folder::new("after");
     let ran = dir.shell(
-        "$R recv ./q >out & until_ has q 'receiver  here'
+        "$R recv ./q >out & me=$!; until_ has q 'receiver  here'
          for i in 1 2 3; do echo $i | $R send ./q || exit 9; done
          wait $! || exit 8; cat out; $R recv ./q; $R recv ./q
          echo 4 | $R send ./q; has q '1 untaken' && $R recv ./q",
@@ -135,9 +135,9 @@ fn a_receiver_that_has_ended_makes_no_sender_hang() {
 fn a_sender_that_is_killed_loses_nothing_that_it_sent() {
     let dir = Folder::new("kill-sender");
     let ran = dir.shell(
-        "$R recv ./q >out & until_ has q 'receiver  here'
+        "$R recv ./q >out & me=$!; until_ has q 'receiver  here'
          seq 100000000 | $R send ./q & until_ test -s out; sleep 0.3
-         kill -KILL $(pid q sender); wait %1; echo $?
+         kill -KILL $(pid q sender); wait $me; echo $?
          $R stat --json ./q",
     );
     let mut said = ran.out.lines();
@@ -189,10 +189,10 @@ fn a_receiver_that_is_killed_loses_nothing() {
 fn many_senders_reach_one_receiver() {
     let dir = Folder::new("fan-in");
     let ran = dir.shell(
-        "$R recv --senders 4 ./q >out & until_ has q 'receiver  here'
+        "$R recv --senders 4 ./q >out & me=$!; until_ has q 'receiver  here'
          (sleep 1; echo e0) | $R send ./q & keeps=$!
          for s in a b c; do seq -f $s%.0f 20000 | $R send --senders 4 ./q & senders=\"$senders $!\"; done
-         for s in $senders $keeps; do wait $s || exit 9; done; wait %1; echo $?",
+         for s in $senders $keeps; do wait $s || exit 9; done; wait $me; echo $?",
     );
     ran.is("0\n");
     let out = dir.read("out");
@@ -210,8 +210,8 @@ fn many_senders_reach_one_receiver() {
     assert!(ran.err.contains("has given up: ") && ran.err.contains("error: 1 of 2 sessions did not end in order"));
     // One that follows goes on.
     let ran = dir.shell(
-        "$R recv --follow ./q >follow & until_ has q 'receiver  here'; for i in 1 2 3; do echo $i | $R send ./q; done
-         until_ count follow 3; kill %1; wait %1; cat follow",
+        "$R recv --follow ./q >follow & me=$!; until_ has q 'receiver  here'; for i in 1 2 3; do echo $i | $R send ./q; done
+         until_ count follow 3; kill $me; wait $me; cat follow",
     );
     ran.is("1\n2\n3\n");
 }
@@ -244,10 +244,10 @@ fn a_channel_is_taken_as_the_kind_that_it_is() {
 fn signals_that_were_ignored_stay_ignored() {
     let dir = Folder::new("ignored");
     let ran = dir.shell(
-        "(trap '' INT TERM HUP; exec $R recv ./q >out) & until_ has q 'receiver  here'
+        "(trap '' INT TERM HUP; exec $R recv ./q >out) & me=$!; until_ has q 'receiver  here'
          pid=$(pid q receiver)
          kill -INT $pid; kill -TERM $pid; kill -HUP $pid; sleep 0.5
-         has q 'receiver  here' && echo 1 | $R send ./q; wait %1; echo $?; cat out",
+         has q 'receiver  here' && echo 1 | $R send ./q; wait $me; echo $?; cat out",
     );
     ran.is("0\n1\n");
     let ran = dir.shell(
@@ -261,12 +261,12 @@ fn signals_that_were_ignored_stay_ignored() {
 fn a_side_that_is_blocked_is_still_there() {
     let dir = Folder::new("blocked");
     let ran = dir.shell(
-        "mkfifo pipe; idle <pipe >/dev/null & $R recv ./q >pipe & until_ has q 'receiver  here'
-         seq 1000000 | $R send ./q & until_ has q 'sender    here, process [0-9]*, session 1, asleep'; sleep 1
+        "mkfifo pipe; idle <pipe >/dev/null & idle=$!; $R recv ./q >pipe & me=$!; until_ has q 'receiver  here'
+         seq 1000000 | $R send ./q & send=$!; until_ has q 'sender    here, process [0-9]*, session 1, asleep'; sleep 1
          has q 'receiver  here' && has q 'sender    here' && echo both
          pid=$(pid q receiver)
          kill -STOP $pid; sleep 0.5; has q 'receiver  here' && has q 'sender    here' && echo stopped; kill -CONT $pid
-         kill -TERM $pid; wait %2; echo recv $?; wait %3; echo send $?; kill %1",
+         kill -TERM $pid; wait $me; echo recv $?; wait $send; echo send $?; kill $idle",
     );
     assert_eq!(ran.out, "both\nstopped\nrecv 143\nsend 3\n", "{ran:?}");
     assert!(ran.err.contains("the receiver has given up: ") && !ran.err.contains("died"), "{ran:?}");
@@ -323,7 +323,7 @@ fn the_exit_codes_are_those_of_the_help() {
                 ("printf 'abc' | $R send --length-framed ./four", 4),
                 ("$R send ./four <.", 4),
                 ("(until_ has five asleep; rm five) & seq 1000000 | $R send ./five", 5),
-                ("idle | ($R send ./six & until_ has six 'sender    here'; sleep 0.2; kill %1; wait %1)", 143),
+                ("idle | ($R send ./six <&0 & until_ has six 'sender    here'; sleep 0.2; kill $!; wait $!)", 143),
             ],
         ),
         (
@@ -334,7 +334,7 @@ fn the_exit_codes_are_those_of_the_help() {
                 ("$R recv ./damaged", 1),
                 ("echo 1 | $R send ./full; $R recv ./full >/dev/full", 1),
                 ("$R recv ./full --count 0", 2),
-                ("idle | ($R send ./dies & until_ has dies 'sender    here'; kill -KILL $!); $R recv ./dies", 3),
+                ("idle | ($R send ./dies <&0 & until_ has dies 'sender    here'; kill -KILL $!); $R recv ./dies", 3),
                 ("$R recv ./four", 4),
                 ("$R recv ./gone & until_ has gone 'receiver  here'; rm gone; wait $!", 5),
                 ("$R recv ./sig & until_ has sig 'receiver  here'; sleep 0.2; kill $!; wait $!", 143),
@@ -365,11 +365,11 @@ fn the_exit_codes_are_those_of_the_help() {
 fn a_follower_says_who_did_not_end_in_order_and_goes_on() {
     let dir = Folder::new("says");
     let ran = dir.shell(
-        "$R recv --follow ./q >out 2>err & until_ has q 'receiver  here'
+        "$R recv --follow ./q >out 2>err & me=$!; until_ has q 'receiver  here'
          echo 1 | $R send ./q; printf abc | $R send --length-framed ./q 2>/dev/null
          (echo 2; idle) | $R send ./q & until_ grep -q 2 out
          kill -KILL $(pid q sender)
-         until_ grep -q died err; echo 3 | $R send ./q; until_ grep -q 3 out; kill %1; wait %1; echo $?; cat out err",
+         until_ grep -q died err; echo 3 | $R send ./q; until_ grep -q 3 out; kill $me; wait $me; echo $?; cat out err",
     );
     let start = "143\n1\n2\n3\nwarning: the sender has given up: 1 records were written; ";
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -40,8 +40,11 @@ fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Opt
                 match source.batch().map_or(Ok(0), |batch| output.copy(batch, left)) {
                     Ok(n) => written += n,
                     Err(_) if signals::caught().is_some() => {}
-                    // Whoever reads has seen enough, as in `| head`.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
+                    // Whoever reads has seen enough, as in `| head`. The sender is told that this is not the end of the session.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                        source.give_up();
+                        return Ok(0);
+                    }
                     Err(error) => return Err(Failure::failed(format!("cannot write to standard output: {error}"))),
                 }
                 if args.count == Some(written) {

@@ -29,6 +29,7 @@ pub(super) fn run(args: &super::Send) -> Result<u8, Failure> {
 fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
     let mut record = Vec::new();
     let mut sent = 0;
+    let began = tx.stats().sent;
     loop {
         record.clear();
         let read = input.next(&mut record);
@@ -47,6 +48,8 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
         while let Err(error) = tx.send_timeout(&record, TICK) {
             match error {
                 SendError::Timeout => {}
+                // That receiver was about to leave when this command came, with the session before.
+                SendError::Ended(Ended::Disconnected) if tx.stats().received <= began => {}
                 SendError::Ended(ended) => after(ended, sent, waits)?,
                 SendError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
                 // There are no others.

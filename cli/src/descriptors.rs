@@ -10,9 +10,9 @@ use crate::Failure;
 /// A bit for each of descriptors 0, 1 and 2 that was closed.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
+// The section holds pointers to functions of this type, which the loader calls once each, in the process's only thread, before `main`. `look`
+// needs nothing of what the runtime sets up. (Clippy takes no SAFETY comment here.)
 #[used]
-// SAFETY: the section holds pointers to functions of this type, which the loader calls once each, in the process's only thread, before
-// `main`. `look` needs nothing of what the runtime sets up.
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 

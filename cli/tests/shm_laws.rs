@@ -323,7 +323,10 @@ fn the_exit_codes_are_those_of_the_help() {
                 ("printf 'abc' | $R send --length-framed ./four", 4),
                 ("$R send ./four <.", 4),
                 ("(until_ has five asleep; rm five) & seq 1000000 | $R send ./five", 5),
-                ("idle | ($R send ./six <&0 & until_ has six 'sender    here'; sleep 0.2; kill $!; wait $!)", 143),
+                (
+                    "$R send ./six < <(idle) & me=$!; until_ has six 'sender    here'; sleep 0.2; kill $me; wait $me",
+                    143,
+                ),
             ],
         ),
         (
@@ -334,7 +337,10 @@ fn the_exit_codes_are_those_of_the_help() {
                 ("$R recv ./damaged", 1),
                 ("echo 1 | $R send ./full; $R recv ./full >/dev/full", 1),
                 ("$R recv ./full --count 0", 2),
-                ("idle | ($R send ./dies <&0 & until_ has dies 'sender    here'; kill -KILL $!); $R recv ./dies", 3),
+                (
+                    "$R send ./dies < <(idle) & me=$!; until_ has dies 'sender    here'; kill -KILL $me; $R recv ./dies",
+                    3,
+                ),
                 ("$R recv ./four", 4),
                 ("$R recv ./gone & until_ has gone 'receiver  here'; rm gone; wait $!", 5),
                 ("$R recv ./sig & until_ has sig 'receiver  here'; sleep 0.2; kill $!; wait $!", 143),
@@ -367,7 +373,7 @@ fn a_follower_says_who_did_not_end_in_order_and_goes_on() {
     let ran = dir.shell(
         "$R recv --follow ./q >out 2>err & me=$!; until_ has q 'receiver  here'
          echo 1 | $R send ./q; printf abc | $R send --length-framed ./q 2>/dev/null
-         (echo 2; idle) | $R send ./q & until_ grep -q 2 out
+         $R send ./q < <(echo 2; idle) & until_ grep -q 2 out
          kill -KILL $(pid q sender)
          until_ grep -q died err; echo 3 | $R send ./q; until_ grep -q 3 out; kill $me; wait $me; echo $?; cat out err",
     );

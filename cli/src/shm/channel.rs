@@ -36,7 +36,8 @@ impl Channel {
 
     /// The receiving side, and the channel as it was before.
     pub(super) fn open_receiver(&self) -> Result<(Source, Option<Overview>), Failure> {
-        let one = |builder: bytes::Builder| builder.missed_ends(true).open_receiver().map(Source::One);
+        let one =
+            |builder: bytes::Builder| builder.missed_ends(true).open_receiver().map(|rx| Source::One(Box::new(rx)));
         let many = |builder: fan_in::Builder| builder.missed_ends(true).open_receiver().map(Source::Many);
         self.open(one, many)
     }
@@ -99,7 +100,7 @@ impl Channel {
 
 /// The receiving side of a channel of either kind.
 pub(super) enum Source {
-    One(bytes::Receiver),
+    One(Box<bytes::Receiver>),
     Many(fan_in::Receiver),
 }
 

@@ -311,8 +311,8 @@ impl<'a> Batch<'a> {
     /// As [`Receiver::try_recv_into`]; the record's place stays occupied.
     ///
     /// # Errors
-    /// `Empty`, or `Ended` with the reason if nothing is left and the batch has no record. A session's end is told after its records were
-    /// committed, never before: the next receive tells it.
+    /// `Empty`, or `Ended` with the reason once nothing is left. A session's end is told after its records were committed, never before: a batch
+    /// that has records says `Empty` there, and the next receive tells the end.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
         match read(self.taking.from, body) {
@@ -321,7 +321,7 @@ impl<'a> Batch<'a> {
                 Ok(info)
             }
             // An end that is told counts as taken for the next receiver, to whom these records may come again.
-            None if self.taken != 0 => Err(TryRecvError::Empty),
+            None if self.taken != 0 => Err(self.taking.from.stopped().map_or(TryRecvError::Empty, TryRecvError::Ended)),
             None => Err(nothing(self.taking.from)),
         }
     }

@@ -354,8 +354,8 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
 #[test]
 fn records_of_a_lane_come_again_until_they_are_committed() {
     let dir = Scratch::new("batches");
-    let open = || bytes::fan_in::Builder::new(dir.file()).lanes(2).open_receiver().unwrap();
-    let sender = || bytes::fan_in::Builder::new(dir.file()).open_sender().unwrap();
+    let builder = || bytes::fan_in::Builder::new(dir.file()).lanes(2);
+    let (open, sender) = (|| builder().open_receiver().unwrap(), || builder().open_sender().unwrap());
     let (mut a, mut b) = (sender(), sender());
     for text in ["a1", "a2"] {
         a.send(text).unwrap();

@@ -351,10 +351,68 @@ fn channels_are_shown_and_removed_when_free() {
     let _ = recv.0.wait();
     let stat = text(&run(&["stat", &name]).stdout);
     assert!(stat.contains("receiver  died"), "{stat}");
-    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}\n"));
+    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}: a channel, bytes\n"));
     for args in [["stat", &*name], ["clean", &*name]] {
         let gone = run(&args);
         assert!(gone.status.code() == Some(1) && text(&gone.stderr).contains("there is no channel at"));
+    }
+}
+
+/// Runs it with a directory of names of its own.
+fn run_in(dir: &Folder, args: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command.env("RINGMAIL_DIR", dir.0.join("names")).args(["60", env!("CARGO_BIN_EXE_ringmail")]);
+    command.args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn clean_says_what_there_was_and_removes_what_nobody_holds() {
+    let dir = Folder::new("clean");
+    let names = dir.0.join("names");
+    let file = |name: &str| names.join(name).to_str().unwrap().to_owned();
+    for name in ["whole", "cut", "old", "held"] {
+        assert!(run_in(&dir, &["send", name]).status.success());
+    }
+    File::options().write(true).open(file("cut")).unwrap().set_len(100).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&File::options().write(true).open(file("old")).unwrap(), &[2], 8).unwrap();
+    std::fs::write(file("diary"), "dear diary").unwrap();
+    std::fs::write(file(".ringmail-0123456789abcdef.new"), "").unwrap();
+    let path = file("held");
+    let mut recv = Running::start(&["recv", &path, "--count", "1"], Stdio::null(), Stdio::null());
+    wait_for(&path, "receiver  here");
+
+    let out = run_in(&dir, &["clean", "--all"]);
+    let removed = "removed cut: a damaged channel\nremoved old: a channel of layout 2\nremoved whole: a channel, bytes\n\
+                   removed .ringmail-0123456789abcdef.new: a channel that was never finished\n";
+    assert_eq!(text(&out.stdout), removed);
+    let kept = text(&out.stderr);
+    assert!(kept.starts_with("kept diary: it is no channel") && kept.ends_with("kept held: it is in use\n"), "{kept}");
+    assert_eq!(out.status.code(), Some(1));
+    // At a path it is none of this command's business.
+    let out = run_in(&dir, &["clean", &file("diary")]);
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("is no channel of ringmail's"), "{out:?}");
+    assert_eq!(text(&run_in(&dir, &["clean", "diary"]).stdout), "removed diary: no channel\n");
+    recv.signal("-TERM");
+    recv.end();
+    assert_eq!(text(&run_in(&dir, &["ls"]).stdout).lines().count(), 2);
+    let out = run_in(&dir, &["clean", "--all"]);
+    assert_eq!((text(&out.stdout), out.status.code()), ("removed held: a channel, bytes\n".into(), Some(0)));
+    std::fs::write(file("diary"), "dear diary").unwrap();
+    let out = run_in(&dir, &["clean", &file("diary"), "--force"]);
+    assert_eq!(text(&out.stdout), format!("removed {}: no channel\n", file("diary")));
+    assert_eq!(std::fs::read_dir(&names).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_of_names_that_others_may_use_is_refused_with_what_to_do() {
+    let dir = Folder::new("squatted");
+    std::fs::create_dir(dir.0.join("names")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.0.join("names"), mode).unwrap();
+    for args in [&["send", "x"][..], &["recv", "x"], &["ls"], &["clean", "x"], &["clean", "--all"]] {
+        let out = run_in(&dir, args);
+        let said = text(&out.stderr);
+        assert!(out.status.code() == Some(1) && said.contains("run `chmod 700` on it"), "{args:?}: {said}");
     }
 }
 
@@ -369,7 +427,7 @@ fn a_wrong_call_says_what_to_do() {
         (&["send", "x", "--capacity", "0"], 2, "capacity 0"),
         (&["clean"], 2, "--all"),
         (&["clean", "x", "--all"], 2, "--all"),
-        (&["send", "/nowhere/x"], 1, "/nowhere/"),
+        (&["send", "/nowhere/x"], 1, "there is no directory /nowhere: make it"),
     ] {
         let out = run(args);
         let said = text(&out.stderr);

@@ -1,8 +1,9 @@
 //! Onlookers: what a channel does, seen without taking part. No lock is taken and no word is written.
 
+use super::directory;
 use super::ends::{self, SessionInfo};
 use super::error::{Ended, OpenError};
-use super::header::{Header, boot};
+use super::header::Header;
 use super::segment::{self, Kind, Layout};
 use super::side::{self, Peer};
 use super::sys::{self, Map, Pages, Seats};
@@ -13,7 +14,6 @@ use crate::ring::session::{KEPT, Session};
 use crate::sync::Ordering;
 use core::fmt;
 use rustix::fs::OFlags;
-use std::io;
 use std::path::Path;
 
 /// A channel as an onlooker saw it. Its words were read one after the other while both sides went on.
@@ -92,7 +92,7 @@ pub struct SessionView {
 /// # Errors
 /// There is none, it is not a channel or is damaged, or the system refused: see [`OpenError`].
 pub fn look(name: &str) -> Result<Overview, OpenError> {
-    let path = segment::path_of(name)?;
+    let path = directory::path_of(name, None)?;
     let file = segment::open_as(&path, OFlags::RDONLY)?;
     let header = segment::read_header(&file, &path)?;
     let (kind, layout) = layout(&header, &path)?;
@@ -157,16 +157,16 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
 }
 
 /// The layout that a header claims, if this version could have made it.
-fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
+pub(super) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
     if header.flags != 0 {
         return Err(OpenError::Flags { found: header.flags });
     }
-    if header.boot != boot() {
+    if !header.is_of_this_boot() {
         return Err(OpenError::OtherBoot);
     }
     let page = rustix::param::page_size() as u64;
     if u64::from(header.page) != page {
-        let mismatch = Mismatch { what: "page size", found: header.page.into(), wanted: page };
+        let mismatch = Mismatch { what: "page size", found: header.page.into(), wanted: page, left_open: false };
         return Err(OpenError::Mismatch(mismatch));
     }
     let damaged = || OpenError::NotASegment { path: path.into() };
@@ -188,32 +188,6 @@ fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
         }
         false => Err(damaged()),
     }
-}
-
-/// The plain names of this user's channels, in order; files that are no channels may be among them, and [`look`] says so. Channels at paths
-/// of their own are not.
-///
-/// # Errors
-/// The directory cannot be read, or others could change it.
-pub fn list() -> io::Result<Vec<String>> {
-    let directory = segment::directory();
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    segment::check_directory(&directory).map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        if let Ok(name) = entry?.file_name().into_string() {
-            // Leaves out those that are being made.
-            if segment::path_of(&name).is_ok() {
-                names.push(name);
-            }
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
 }
 
 impl fmt::Display for Kind {

@@ -25,7 +25,7 @@
 //!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
 //!
-//! An onlooker sees what a channel does without taking part: [`look`] and [`list`].
+//! An onlooker sees what a channel does without taking part: [`look()`] and [`list`].
 //!
 //! # Who is there
 //!
@@ -41,6 +41,22 @@
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!
 //! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 90 ms of sleep.
+//!
+//! # Where segments are
+//!
+//! A plain name is a file in a directory of this user's own: the one of [`Builder::directory`], else of the environment variable
+//! `RINGMAIL_DIR`, else `/dev/shm/ringmail-<uid>`. All processes of a channel must mean the same one. It is made with mode 700 if it is not
+//! there, and refused if others may use it. In a directory on a disk the pages are written back now and then, which costs time and keeps
+//! nothing across a boot.
+//!
+//! A segment whose file is removed goes on between the sides that have it open. A side that opens the name afterwards makes another segment, and
+//! the two never meet. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
+//!
+//! | what removes files | what helps |
+//! |---|---|
+//! | `rm`, and programs that clean `/dev/shm` or temporary directories by age (`systemd-tmpfiles`, `tmpwatch`) | `ringmail clean`; a directory that is left alone, by `RINGMAIL_DIR` |
+//! | logind with `RemoveIPC=yes`, its default: when a user's last session ends, all of that user's files in `/dev/shm` | run as a system user, which it leaves alone; `RemoveIPC=no` in `logind.conf`; or a directory elsewhere, by `RINGMAIL_DIR` |
+//! | the end of a container or of a mount namespace with its own `/dev/shm` | a directory that the processes share |
 //!
 //! # Trust
 //!
@@ -68,8 +84,10 @@
 //! several holders of a side that died between two looks of the other, one death is told, the last; `epoch` of a fan-in's `Departed`, or
 //! the other side's [`SideView::epoch`], says how many sessions there were.
 
+mod builder;
 pub mod bytes;
 mod create;
+mod directory;
 mod ends;
 mod error;
 pub mod fan_in;
@@ -78,6 +96,7 @@ mod lanes;
 mod look;
 mod message;
 mod place;
+mod remove;
 mod rx;
 mod segment;
 mod side;
@@ -90,10 +109,13 @@ mod unwind;
 #[doc(hidden)]
 pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use crate::ring::session::Peer;
+pub use builder::{Builder, Channel, Many, Messages, One, Records};
+pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
-pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
-pub use look::{LaneView, Overview, SessionView, SideView, list, look};
+pub use error::{Ended, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use look::{LaneView, Overview, SessionView, SideView, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;
+pub use remove::{Found, Removal, remove, remove_any, remove_channel};
 pub use segment::Kind;
 pub use sys::Role;

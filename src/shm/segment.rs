@@ -4,7 +4,8 @@
 //! Whoever loses that race opens the winner's.
 
 use super::create;
-use super::error::OpenError;
+use super::directory;
+use super::error::{Fault, OpenError};
 use super::header::{self, Header};
 use super::place::Place;
 use super::sys::{self, Role, Seats};
@@ -13,12 +14,11 @@ use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::failpoint::point;
 use core::iter;
 use core::time::Duration;
-use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{self as rfs, AtFlags, OFlags};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What travels in a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,50 +120,12 @@ impl Layout {
 
 /// A role that somebody has is asked for so many times more, so long after each other: who removes a segment has both of its roles for a
 /// moment, and so has one whoever fails to open it.
-const ASKS: u32 = 8;
-const MOMENT: Duration = Duration::from_millis(1);
-
-/// Whose the directory of plain names is: the user's alone.
-pub(super) fn directory() -> PathBuf {
-    PathBuf::from(format!("/dev/shm/ringmail-{}", rustix::process::geteuid().as_raw()))
-}
-
-/// The file of a plain name, or of a path.
-pub(super) fn path_of(name: &str) -> Result<PathBuf, OpenError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.contains('/') && !name.ends_with('/') && !name.contains('\0') {
-        Ok(PathBuf::from(name))
-    } else if (1..=100).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
-        Ok(directory().join(name))
-    } else {
-        Err(OpenError::Name { name: name.into() })
-    }
-}
+pub(super) const ASKS: u32 = 8;
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
 pub(super) fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E) -> OpenError {
     let path = path.to_path_buf();
     move |error| OpenError::Io { what, path, source: error.into() }
-}
-
-/// Makes the directory of plain names, or finds it as it must be.
-fn prepare_directory(path: &Path) -> Result<(), OpenError> {
-    let Some(parent) = path.parent().filter(|&parent| parent == directory()) else { return Ok(()) };
-    point!();
-    match rfs::mkdir(parent, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(failed("make the directory", parent)(error)),
-    }
-    point!();
-    check_directory(parent)
-}
-
-/// Refuses a directory that others could change.
-pub(super) fn check_directory(path: &Path) -> Result<(), OpenError> {
-    // Not through a link that somebody planted in a directory that all may write.
-    let found = rfs::lstat(path).map_err(failed("look at", path))?;
-    let kind = rfs::FileType::from_raw_mode(found.st_mode);
-    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
-    if kind == rfs::FileType::Directory && ours { Ok(()) } else { Err(OpenError::NotOurs { path: path.into() }) }
 }
 
 /// Opens what is there, for reading and writing, if it is a file of this user's.
@@ -173,21 +135,13 @@ pub(super) fn open_file(path: &Path) -> Result<File, OpenError> {
 
 /// Opens what is there if it is a file of this user's.
 pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
-    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match rfs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Err(OpenError::NotFound { path: path.into() }),
-        Err(Errno::LOOP) => return Err(OpenError::NotASegment { path: path.into() }),
-        Err(error) => return Err(failed("open", path)(error)),
+    let (file, found) = directory::open_regular(path, access)?;
+    let why = match found.uid() == rustix::process::geteuid().as_raw() {
+        false => Fault::Owner(found.uid()),
+        true if found.mode() & 0o022 != 0 => Fault::Mode(found.mode()),
+        true => return Ok(file),
     };
-    let found = file.metadata().map_err(failed("look at", path))?;
-    if !found.is_file() {
-        return Err(OpenError::NotASegment { path: path.into() });
-    }
-    if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
-        return Err(OpenError::NotOurs { path: path.into() });
-    }
-    Ok(file)
+    Err(OpenError::NotOurs { path: path.into(), why })
 }
 
 /// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
@@ -314,15 +268,14 @@ pub(super) fn take(
     role: Role,
     lane_is: impl Fn(&File, &Layout, u32) -> Result<Free, OpenError>,
 ) -> Result<Taken, OpenError> {
-    if place.is_named() {
-        prepare_directory(path)?;
-    }
+    let header = &header.left_open(asked);
+    place.prepare(path)?;
     let mut asks = 0;
     let (mut passed, mut closed_will_do) = (None::<Passed>, false);
     loop {
         let (lock, found) = match open(place, path, header, layout, asked) {
-            Err(OpenError::NotFound { .. }) => {
-                prepare_directory(path)?;
+            Err(OpenError::NotFound { .. }) if place.creates => {
+                place.prepare(path)?;
                 create::create(path, header, layout)?;
                 continue;
             }
@@ -395,22 +348,27 @@ fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
 /// Removes the segment if all of its sides are free. Whether it did.
 pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     let lock = open_file(path)?;
-    let seats = Seats::all(read_header(&lock, path)?.lanes);
+    read_header(&lock, path)?;
+    unlink(lock, path)
+}
+
+/// Removes the file at `path`, which is `lock`, if no part of it is locked. Whether it did.
+pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     // Not by trying: who has one side would see somebody on the other.
-    if sys::is_taken(&lock, seats).map_err(failed("look at the locks of", path))? {
+    if sys::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {
         return Ok(false);
     }
-    let Ok((held, _)) = Held::take_one(lock, iter::once((seats, 0)), path)? else { return Ok(false) };
+    let Ok((held, _)) = Held::take_one(lock, iter::once((Seats::ALL, 0)), path)? else { return Ok(false) };
     // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
-    let named = match open_file(path) {
+    let named = match directory::open_regular(path, OFlags::RDWR) {
         Err(OpenError::NotFound { .. }) => return Ok(false),
-        other => other?,
+        other => other?.0,
     };
     if !is_same(&held.lock, &named, path)? {
         return Ok(false);
     }
     point!();
-    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(failed("remove", path))?;
+    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(|error| directory::refused("remove", path, error))?;
     point!();
     Ok(true)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ringmail::shm::bytes::{self, fan_in};
-use ringmail::shm::{self, Kind, OpenError, Overview};
+use ringmail::shm::{self, Kind, OpenError, Overview, Records};
 
 use super::refused;
 use crate::Failure;
@@ -14,7 +14,8 @@ use crate::Failure;
 pub(super) struct Channel {
     /// Name of the channel, or with a '/' the path of its file
     pub(super) name: String,
-    /// Bytes of the channel, such as 65536, 64K or 1M, if this makes it; one that is there must have as many [default: 1M]
+    /// Bytes of the channel, such as 65536, 64K or 1M, if this makes it; one that is there must have as many,
+    /// or more if its maker did not say [default: 1M]
     #[arg(long, value_name = "BYTES", value_parser = size)]
     capacity: Option<usize>,
     /// Make the channel for up to so many senders at a time, each with a lane of the capacity [default: 256K]; one that is there
@@ -36,9 +37,8 @@ impl Channel {
 
     /// The receiving side, and the channel as it was before.
     pub(super) fn open_receiver(&self) -> Result<(Source, Option<Overview>), Failure> {
-        let one =
-            |builder: bytes::Builder| builder.missed_ends(true).open_receiver().map(|rx| Source::One(Box::new(rx)));
-        let many = |builder: fan_in::Builder| builder.missed_ends(true).open_receiver().map(Source::Many);
+        let one = |builder: bytes::Builder| builder.open_receiver().map(|rx| Source::One(Box::new(rx)));
+        let many = |builder: fan_in::Builder| builder.open_receiver().map(Source::Many);
         self.open(one, many)
     }
 
@@ -54,9 +54,9 @@ impl Channel {
             let kind = seen.as_ref().map(|seen| seen.kind);
             let opened = match kind {
                 Some(Kind::Bytes) if self.senders.is_some() => return Err(self.other("is for one sender")),
-                Some(Kind::Bytes) => one(self.one()),
+                Some(Kind::Bytes) => one(self.builder()),
                 Some(Kind::BytesFanIn) => many(self.many()),
-                None if self.senders.is_none() => one(self.one()),
+                None if self.senders.is_none() => one(self.builder()),
                 None => many(self.many()),
                 Some(_) => {
                     let schema = seen.map_or_else(String::new, |seen| seen.schema);
@@ -77,8 +77,11 @@ impl Channel {
         Failure::failed(format!("channel {name} {what}: choose another name, or remove it by `ringmail clean {name}`"))
     }
 
-    fn one(&self) -> bytes::Builder {
-        let builder = bytes::Builder::new(&self.name);
+    fn builder<L>(&self) -> shm::Builder<Records, L>
+    where
+        (Records, L): shm::Channel,
+    {
+        let builder = shm::Builder::new(&self.name).missed_ends(true);
         match self.capacity {
             Some(bytes) => builder.capacity(bytes),
             None => builder,
@@ -86,14 +89,9 @@ impl Channel {
     }
 
     fn many(&self) -> fan_in::Builder {
-        let builder = fan_in::Builder::new(&self.name);
-        let builder = match self.capacity {
-            Some(bytes) => builder.capacity(bytes),
-            None => builder,
-        };
         match self.senders {
-            Some(lanes) => builder.lanes(lanes.into()),
-            None => builder,
+            Some(lanes) => self.builder().lanes(lanes.into()),
+            None => self.builder(),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use ringmail::shm::bytes::Builder;
-use ringmail::shm::{self, Kind, OpenError, Overview, Peer};
+use ringmail::shm::{self, Found, Kind, OpenError, Overview, Peer, Removal};
 
 use super::{Clean, Ls, json, refused, show, warn};
 use crate::Failure;
@@ -79,19 +78,28 @@ fn narrow(rows: &[[String; 7]]) -> String {
 
 pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
     if let Some(name) = &args.name {
-        return match Builder::new(name).remove().map_err(refused)? {
-            true => show(&format!("removed {name}\n")).map(|_| ExitCode::SUCCESS),
-            false => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
+        let removal = if args.force { shm::remove_any(name) } else { shm::remove(name) };
+        return match removal.map_err(refused)? {
+            Removal::Removed(found) => show(&removed(name, found)).map(|_| ExitCode::SUCCESS),
+            _ => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
         };
     }
+    let left = shm::unfinished().map_err(|error| Failure::failed(format!("cannot list what is left: {error}")))?;
     let mut code = ExitCode::SUCCESS;
-    for name in names()? {
-        match Builder::new(&name).remove() {
-            Ok(true) => {
-                show(&format!("removed {name}\n"))?;
+    for name in names()?.into_iter().chain(left) {
+        // The directory may be one that has other files.
+        match if args.force { shm::remove_any(&name) } else { shm::remove_channel(&name) } {
+            Ok(Removal::Removed(found)) => {
+                show(&removed(&name, found))?;
             }
-            Ok(false) => warn(format_args!("kept {name}: it is in use")),
+            Ok(_) => warn(format_args!("kept {name}: it is in use")),
             Err(OpenError::NotFound { .. }) => {}
+            Err(OpenError::NotASegment { .. }) => {
+                warn(format_args!(
+                    "kept {name}: it is no channel (remove it by `ringmail clean {name}`, or by --force)"
+                ));
+                code = ExitCode::FAILURE;
+            }
             Err(error) => {
                 warn(format_args!("kept {name}: {error}"));
                 code = ExitCode::FAILURE;
@@ -99,4 +107,8 @@ pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
         }
     }
     Ok(code)
+}
+
+fn removed(name: &str, found: Found) -> String {
+    format!("removed {name}: {found}\n")
 }

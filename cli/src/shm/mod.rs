@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use ringmail::shm::{Ended, OpenError};
 
 use crate::Failure;
@@ -94,6 +94,12 @@ Words:
 
 RINGMAIL_DIR names the directory of channels with plain names.";
 
+const CLEAN_HELP: &str = "\
+Says of each what it was, and removes it also if it is damaged, of another version of ringmail, or from before the last
+boot. What a process has open is kept.
+
+Plain names are files in /dev/shm/ringmail-<uid>, or in the directory that RINGMAIL_DIR names.";
+
 /// The verbs of channels between processes.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -109,6 +115,7 @@ pub(crate) enum Verb {
     #[command(after_help = RECV_HELP)]
     Recv(Recv),
     /// Remove channels that nobody has open, with what is in them
+    #[command(after_help = CLEAN_HELP)]
     Clean(Clean),
 }
 
@@ -156,13 +163,17 @@ pub(crate) struct Stat {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group(ArgGroup::new("which").required(true)))]
 pub(crate) struct Clean {
     /// Name of the channel, or with a '/' the path of its file
+    #[arg(group = "which")]
     name: Option<String>,
-    /// All channels that `ls` shows and nobody has open
-    #[arg(long)]
+    /// All channels of the directory, and what is left of those that were never finished
+    #[arg(long, group = "which")]
     all: bool,
+    /// Also files that are no channels: at a path, or with --all
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the verb; the exit code is one of those that its `--help` lists.

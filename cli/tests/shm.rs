@@ -378,7 +378,7 @@ fn clean_says_what_there_was_and_removes_what_nobody_holds() {
     std::fs::write(file("diary"), "dear diary").unwrap();
     std::fs::write(file(".ringmail-0123456789abcdef.new"), "").unwrap();
     let path = file("held");
-    let mut recv = Running::start(&["recv", &path, "--count", "1"], Stdio::null(), Stdio::null());
+    let mut recv = Running::start(&["recv", &path, "--follow"], Stdio::null(), Stdio::null());
     wait_for(&path, "receiver  here");
 
     let out = run_in(&dir, &["clean", "--all"]);

@@ -398,9 +398,12 @@ fn what_is_shown_is_also_json() {
         (&1.into(), &1.into(), &"in order".into())
     );
     assert!(said.any(|line| line == "sessions  2 so far, 1 untaken; the last:"), "{ran:?}");
-    let own = "export RINGMAIL_DIR=$PWD/own; ";
-    let list: Value = serde_json::from_str(&dir.shell(&format!("{own} $R ls --json")).out).unwrap();
-    assert!(list.as_array().is_some());
+    let ran = dir.shell("export RINGMAIL_DIR=$PWD/own; $R ls --json; echo 1 | $R send name; $R ls --json");
+    let lists: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&lists[0], &lists[1][0]["name"], &lists[1][0]["sent"]),
+        (&Value::Array(vec![]), &"name".into(), &1.into())
+    );
     // In whichever order.
     for form in
         ["./q --watch", "--watch ./q", "--watch 0.05 ./q", "./q --watch 0.05", "./q --watch=0.05", "--watch=0.05 ./q"]

@@ -48,6 +48,10 @@ struct Terminal {
 
 impl Terminal {
     fn start(args: &[&str], columns: u16) -> Self {
+        Self::run(command(args), columns)
+    }
+
+    fn run(mut command: Command, columns: u16) -> Self {
         let size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let (mut user, mut side) = (-1, -1);
         // SAFETY: both numbers are there to be written; no name and no settings are asked for; `size` is there to be read.
@@ -60,7 +64,6 @@ impl Terminal {
         // SAFETY: a descriptor that is open; no memory is touched. Children of other tests must not keep this end open.
         assert_eq!(unsafe { libc::fcntl(user.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }, 0);
         let stream = || Stdio::from(side.try_clone().unwrap());
-        let mut command = command(args);
         command.stdin(stream()).stdout(stream()).stderr(stream());
         let lead = || {
             // SAFETY: no memory is touched; allowed between `fork` and `exec`.
@@ -172,23 +175,23 @@ fn a_terminal_that_is_closed_ends_the_session_half_way() {
 #[test]
 fn a_list_fits_a_narrow_terminal() {
     let dir = Folder::new("narrow");
-    let name = format!("terminal-{}", std::process::id());
-    // Also if the channels of this user are many: in a directory of the test's own, where that is honoured.
-    let _ = &dir;
-    let mut send = command(&["send", &name]);
-    assert!(send.stdin(Stdio::null()).status().unwrap().success());
+    let own = |args: &[&str]| {
+        let mut command = command(args);
+        command.env("RINGMAIL_DIR", dir.file("names"));
+        command
+    };
+    let name = "a-channel-with-a-long-name";
+    assert!(own(&["send", name]).stdin(Stdio::null()).status().unwrap().success());
     let shown = |columns| {
-        let mut ls = Terminal::start(&["ls"], columns);
+        let mut ls = Terminal::run(own(&["ls"]), columns);
         // Read as it comes: a terminal holds little.
         let screen = ls.screen();
         assert_eq!(ls.code(), Some(0));
         screen
     };
     let wide = shown(200);
-    let row = wide.lines().find(|line| line.starts_with(&name)).unwrap();
-    assert!(row.contains("bytes") && row.ends_with("never"), "{wide}");
-    let narrow = shown(40);
-    let own = format!("{name}\n  bytes, 0 sent\n  0 B of 1048576 B used\n  sender left\n  receiver never\n");
-    assert!(narrow.contains(&own), "{narrow}");
-    assert!(command(&["clean", &name]).status().unwrap().success());
+    let row = wide.lines().nth(1).unwrap();
+    assert!(row.starts_with(name) && row.contains("bytes") && row.ends_with("never"), "{wide}");
+    let lines = "bytes, 0 sent\n  0 B of 1048576 B used\n  sender left\n  receiver never\n";
+    assert_eq!(shown(40), format!("{name}\n  {lines}"));
 }

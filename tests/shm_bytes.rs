@@ -221,8 +221,17 @@ fn a_batch_is_freed_by_commit_alone() {
     let mut batch = rx.batch();
     assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 1);
     assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 2);
-    assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
+    // The end is told when its records are committed, and not before.
+    assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Empty));
+    drop(batch);
+    drop(rx);
+    let mut rx = Builder::new(dir.file()).open_receiver().unwrap();
+    let mut batch = rx.batch();
+    assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 1);
+    assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 2);
+    assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Empty));
     assert_eq!(batch.commit(), 2);
+    assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
     assert_eq!(rx.batch().commit(), 0);
     assert!(rx.is_empty());
 }

@@ -388,6 +388,49 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
 }
 
 #[test]
+fn records_of_a_lane_come_again_until_they_are_committed() {
+    let dir = Scratch::new("batches");
+    let builder = || bytes::fan_in::Builder::new(dir.file()).lanes(2);
+    let (open, sender) = (|| builder().open_receiver().unwrap(), || builder().open_sender().unwrap());
+    let (mut a, mut b) = (sender(), sender());
+    for text in ["a1", "a2"] {
+        a.send(text).unwrap();
+    }
+    b.send("b1").unwrap();
+    drop(a);
+    let (soon, mut body) = (Duration::from_secs(10), Vec::new());
+    // One lane after the other, all of it; what is not committed comes again, also to the next receiver.
+    for _ in 0..2 {
+        let mut rx = open();
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            rx.wait_for_record(soon).unwrap();
+            let (lane, mut batch) = rx.batch().unwrap();
+            while batch.try_recv_into(&mut body).is_ok() {
+                seen.push((lane, String::from_utf8(body.clone()).unwrap()));
+            }
+        }
+        assert_eq!(seen, [(0, "a1".into()), (0, "a2".into()), (1, "b1".into())]);
+    }
+    let mut rx = open();
+    for (lane, count) in [(0, 2), (1, 1)] {
+        rx.wait_for_record(soon).unwrap();
+        let (from, mut batch) = rx.batch().unwrap();
+        while batch.try_recv_into(&mut body).is_ok() {}
+        assert_eq!((from, batch.commit()), (lane, count));
+    }
+    assert!(rx.batch().is_none());
+    // The end of a lane is told behind its last record.
+    let told = rx.wait_for_record(soon);
+    assert!(matches!(told, Err(RecvError::Departed(Departed { lane: 0, why: Ended::Disconnected, .. }))), "{told:?}");
+    assert_eq!(rx.wait_for_record(Duration::from_millis(10)), Err(RecvError::Timeout));
+    drop(b);
+    let told = rx.wait_for_record(soon);
+    assert!(matches!(told, Err(RecvError::Departed(Departed { lane: 1, .. }))), "{told:?}");
+    assert_eq!(rx.wait_for_record(soon), Err(RecvError::Disconnected));
+}
+
+#[test]
 fn a_channel_without_a_name_has_lanes_too() {
     let channel = Builder::<u64>::create_anonymous(2, 8).unwrap();
     let mut rx = Builder::<u64>::from_fd(&channel).open_receiver().unwrap();

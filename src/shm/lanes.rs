@@ -235,6 +235,13 @@ impl<T> Lanes<T> {
         Some((lane, Taking::new(&mut self.lanes[lane])))
     }
 
+    /// As [`Lanes::taking`]; after that it is the next lane's turn.
+    pub(super) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
+        let (lane, _) = self.taking()?;
+        self.budget = 0;
+        Some((lane, Taking::new(&mut self.lanes[lane])))
+    }
+
     /// Where nothing was found: who is gone, each told once. `ask`: whether to ask the kernel; it is asked in any case if that is due.
     /// `None` also if there is something after all.
     #[cold]

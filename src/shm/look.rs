@@ -1,7 +1,8 @@
 //! Onlookers: what a channel does, seen without taking part. No lock is taken and no word is written.
 
 use super::directory;
-use super::error::OpenError;
+use super::ends::{self, SessionInfo};
+use super::error::{Ended, OpenError};
 use super::header::Header;
 use super::segment::{self, Kind, Layout};
 use super::side::{self, Peer};
@@ -9,7 +10,7 @@ use super::sys::{self, Map, Pages, Seats};
 use super::{Mismatch, bytes};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::session::Session;
+use crate::ring::session::{KEPT, Session};
 use crate::sync::Ordering;
 use core::fmt;
 use rustix::fs::OFlags;
@@ -34,11 +35,15 @@ pub struct Overview {
 }
 
 /// One lane of a channel as an onlooker saw it; but for a fan-in there is one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LaneView {
     /// The sending side.
     pub sender: SideView,
+    /// Sessions of the sending side whose end a receiver was told; those after them are untaken.
+    pub taken: u64,
+    /// The last sessions of the sending side, at most 64, the oldest first.
+    pub sessions: Vec<SessionView>,
     /// What it has done since the channel was made; of records, in words. The depth is never more than the capacity.
     pub stats: Stats,
     /// Of records: how many were sent, with one that may be about to be.
@@ -70,6 +75,16 @@ pub struct SideView {
     pub epoch: u64,
     /// Whether it sleeps, or is about to.
     pub parked: bool,
+}
+
+/// A session of a side as an onlooker saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SessionView {
+    /// Which session, whose, and since when.
+    pub info: SessionInfo,
+    /// How it ended; `None` while it goes on.
+    pub ended: Option<Ended>,
 }
 
 /// Looks at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
@@ -125,7 +140,20 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     let stats =
         crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity);
     let records = producer.marks.0.iter().map(|mark| mark.records.load(Ordering::Relaxed)).max();
-    LaneView { sender, stats, records: records.filter(|_| layout.kind.is_bytes()) }
+    let words = &producer.session;
+    let last = words.last();
+    let session = |number| {
+        let ended = match words.record(number)?.end {
+            Some(end) => Some(ends::ended(end)),
+            // Its holder did not say, and has the side no more.
+            None if number < last || sender.state != Peer::Here => Some(Ended::PeerDied),
+            None => None,
+        };
+        Some(SessionView { info: SessionInfo::of(words, number), ended })
+    };
+    let sessions = (last.saturating_sub(KEPT - 1)..=last).filter_map(session).collect();
+    let taken = consumer.session.taken.load(Ordering::Relaxed);
+    LaneView { sender, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
 }
 
 /// The layout that a header claims, if this version could have made it.
@@ -207,7 +235,7 @@ impl fmt::Display for Overview {
             writeln!(f, "kind      {kind}, {capacity} messages of {message_bytes} bytes{each}")?;
         }
         write!(f, "receiver  {receiver}")?;
-        for (i, LaneView { sender, stats, records }) in lanes.iter().enumerate() {
+        for (i, LaneView { sender, stats, records, .. }) in lanes.iter().enumerate() {
             if kind.is_fan_in() && sender.epoch == 0 && sender.state == Peer::Never {
                 continue;
             }

@@ -113,7 +113,7 @@ pub use builder::{Builder, Channel, Many, Messages, One, Records};
 pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
 pub use error::{Ended, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
-pub use look::{LaneView, Overview, SideView, look};
+pub use look::{LaneView, Overview, SessionView, SideView, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;
 pub use remove::{Found, Removal, remove, remove_any, remove_channel};

@@ -77,6 +77,11 @@ impl<T> Rx<T> {
         self.stopped == Some(Ended::Disconnected)
     }
 
+    /// Why nothing is received any more.
+    pub(super) fn stopped(&self) -> Option<Ended> {
+        self.stopped
+    }
+
     pub(super) fn peer(&self) -> Peer {
         self.side.peer_state(&self.map.producer().session)
     }

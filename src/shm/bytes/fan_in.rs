@@ -19,7 +19,7 @@
 //! Lanes, order, ends and sleep are those of [`shm::fan_in`](crate::shm::fan_in), records those of [`bytes`](super): each lane has sequence
 //! numbers of its own, that go on from one of its senders to the next.
 
-pub use super::{Sender, TrySendError};
+pub use super::{Batch, Sender, TrySendError};
 pub use crate::shm::lanes::{Departed, RecvError, TryRecvError};
 
 use super::receiver::take;
@@ -101,6 +101,21 @@ impl Receiver {
         timeout: Duration,
     ) -> Result<(usize, RecordInfo), RecvError> {
         self.recv_until(body, || Deadline::after(Some(timeout)))
+    }
+
+    /// Waits until there is a record, for at most `timeout`, and takes nothing.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_into`], or no record in time.
+    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
+        self.lanes.wait(Deadline::after(Some(timeout)))
+    }
+
+    /// Begins to take records of the next lane that has any, whose places stay occupied until [`Batch::commit`]. The lane with it; `None` if
+    /// there is no record, or an end to be told first: see [`Receiver::wait_for_record`]. The next batch is another lane's, if that has any.
+    pub fn batch(&mut self) -> Option<(usize, Batch<'_>)> {
+        let (lane, taking) = self.lanes.taking_turns()?;
+        Some((lane, Batch::new(taking)))
     }
 
     /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.

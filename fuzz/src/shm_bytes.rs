@@ -469,7 +469,7 @@ impl World {
     fn overview(&self) {
         let Place::Named(scratch) = &self.place else { return };
         let seen = look(&scratch.name()).expect("a channel");
-        let [lane] = seen.lanes[..] else { panic!("{} lanes", seen.lanes.len()) };
+        let [lane] = &seen.lanes[..] else { panic!("{} lanes", seen.lanes.len()) };
         assert!(lane.stats.depth <= self.capacity && seen.capacity == self.capacity as u64);
         assert!(!seen.to_string().is_empty());
         if let Some(model) = &self.model {

@@ -36,61 +36,69 @@ const TICK: Duration = Duration::from_millis(100);
 /// Bytes read or written in one go.
 const CHUNK: usize = 1 << 16;
 
+// Lines of at most 79 columns: a terminal breaks longer ones in the middle of a table.
 const SEND_HELP: &str = "\
-One run of this command is a session: it ends in order at the end of the input. Without a receiver the input goes into
-the channel until that is full, then this command waits for a receiver to come.
+One run of this command is a session: it ends in order at the end of the input.
+Without a receiver the input goes into the channel until that is full; then this
+command waits for a receiver.
 
 Exit codes:
-  0      all of the input is in the channel: what nobody has received yet waits there
+  0      all of the input is in the channel: what was not received waits there
   1      the channel could not be used, or it is damaged
   2      bad arguments
-  3      the receiver died or left, and there was more to send; with --wait it goes on with the next receiver
-  4      the input could not be read to its end, a record is too long, or the input ends within one; what was sent before
-         is in the channel, and the receiver is told that the sender gave up
+  3      the receiver died or left, and there was more to send (see --wait)
+  4      the input could not be read to its end, or a record is too long or cut
+         short: the receiver gets what was sent before, and is told
   5      the channel was removed
-  128+n  ended by signal n (130: Ctrl-C); the receiver is told that the sender gave up
+  128+n  ended by signal n (130: Ctrl-C); the receiver is told
 
 Examples:
   ringmail recv quotes & seq 1000000 | ringmail send quotes
-  ringmail recv --senders 4 log & for i in 1 2 3 4; do ./worker $i | ringmail send --senders 4 log & done
+  for i in 1 2 3; do ./work $i | ringmail send --senders 3 log & done
+  ringmail recv log
 
 RINGMAIL_DIR names the directory of channels with plain names.";
 
 const RECV_HELP: &str = "\
-One run takes one session, which is one run of `send`: the oldest that no receiver has taken, be it empty or long over,
-else the next that comes. If the channel is for many senders, it takes all that it meets until each has ended.
---follow goes on with whoever comes next.
+One run takes one session, which is one run of `send`: the oldest that no
+receiver has taken, be it empty or long over, else the next that comes. Of a
+channel for many senders it takes all that it meets, until each has ended.
+--follow goes on with the next sender.
 
-A record leaves the channel once it has been written. Should this command be killed, the next one begins with the
-records that were being written: none is lost, the last 64 KiB or so may come twice.
-
-  what happens                what is written
-  sender killed               all that it had sent
-  receiver killed             nothing is lost; the last 64 KiB or so come again, to the next receiver
-  either side stopped         the other one waits
+A record leaves the channel once it has been written.
+  sender killed        all that it had sent is written
+  receiver killed      nothing is lost; what was being written, 64 KiB or so,
+                       comes again to the next receiver
+  either side stopped  the other one waits
 
 Exit codes:
-  0      the session ended in order and all of it was written; or --count were; or nobody reads the output any more
-  1      the channel could not be used, it is damaged, or the output could not be written
+  0      the session ended in order and all of it was written; or --count were;
+         or the output is not read any more, as in `| head`
+  1      the channel could not be used, it is damaged, or the output could not
+         be written
   2      bad arguments
   3      the sender died; all that it had sent was written
-  4      the sender gave up half way, or how it ended is not kept any more; all that it had sent was written
+  4      the sender gave up half way, or how it ended is not kept any more; all
+         that it had sent was written
   5      the channel was removed
-  128+n  ended by signal n (130: Ctrl-C); what was not written waits in the channel
+  128+n  ended by signal n (130: Ctrl-C); what was not written waits
 Of several senders the worst counts: 1, then 3, then 4.
 
 RINGMAIL_DIR names the directory of channels with plain names.";
 
 const STAT_HELP: &str = "\
 Words:
-  never, here         whether a process has the side, by the kernel's word
-  left, gave up, died how the last one ended: in order; half way; by a kill or a crash
-  session             one holding of a side, from its opening to its end; numbers begin at 1
-  untaken             sessions whose end no receiver was told yet
-  asleep              it waits, and is woken when there is something
-  sent, received      messages (of records: words of 8 bytes) since the channel was made; depth: those in it
-  full                how often a sender found no room
-  parks, wakes        how often sender/receiver went to sleep, and woke the other
+  never, here     whether a process has the side, by the kernel's word
+  left            the last one ended in order
+  gave up         the last one ended half way, and said so
+  died            the last one was killed, or ended without a word
+  session         from the opening of a side to its end; the first is 1
+  untaken         sessions whose end no receiver was told yet
+  asleep          it waits, and is woken when there is something
+  sent, received  messages (of records: words of 8 bytes) since the channel was
+                  made; depth: those in it
+  full            how often a sender found no room
+  parks, wakes    how often sender/receiver went to sleep, and woke the other
 
 RINGMAIL_DIR names the directory of channels with plain names.";
 

@@ -146,6 +146,24 @@ impl<T> Rx<T> {
         self.fetch(|this| this.free(1), nothing)
     }
 
+    /// As [`Rx::take`] where that found nothing: the ring may be unable to tell, once in a session or where there is none.
+    #[inline(always)]
+    pub(super) fn take_on(&mut self) -> Option<T>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        if self.ring.is_over() { self.take_across() } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_across(&mut self) -> Option<T>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        if self.look_on() == Found::Message { self.take(|_| Err(())).ok() } else { None }
+    }
+
     #[inline(always)]
     fn fetch<E>(
         &mut self,
@@ -157,10 +175,7 @@ impl<T> Rx<T> {
     {
         let (at, mut fetched) = (self.ring.position(), Fetched::nothing());
         if !self.ring.fetch(&mut fetched) {
-            // Once in a session, or where there is none.
-            if !(self.ring.is_over() && self.look_on() == Found::Message && self.ring.fetch(&mut fetched)) {
-                return nothing(self);
-            }
+            return nothing(self);
         }
         fetched.answer(self, good, |this| {
             this.spoil(at);
@@ -230,17 +245,23 @@ impl<T> Rx<T> {
         (!passes).then(|| ended(end))
     }
 
+    /// Whether there is no more to say than that the look which was just had found no message. Without the way to the reasons: who spins comes by
+    /// here each time.
+    #[inline(always)]
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.vain += 1;
+        !self.ring.is_over() && self.vain < VAIN
+    }
+
     /// Why the look that was just had found no message: `None` if the channel is merely empty.
     #[inline(always)]
     pub(super) fn nothing(&mut self) -> Option<Ended> {
-        self.vain += 1;
-        // Without the way there: who spins comes by here each time.
-        if self.ring.is_over() || self.vain >= VAIN { self.why_nothing() } else { None }
+        if self.is_quiet() { None } else { self.why_nothing() }
     }
 
     #[cold]
     #[inline(never)]
-    fn why_nothing(&mut self) -> Option<Ended> {
+    pub(super) fn why_nothing(&mut self) -> Option<Ended> {
         match self.look_on() {
             Found::Over(end) => return self.tell(end),
             Found::Message => return None,

@@ -254,7 +254,7 @@ impl<T: Message> Receiver<T> {
     /// `Empty`, or `Ended` with the reason once nothing is left.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.rx.take(|rx| Err(rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)))
+        self.rx.take(|rx| if rx.is_quiet() { Err(TryRecvError::Empty) } else { try_recv_on(rx) })
     }
 
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
@@ -288,8 +288,9 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As [`Receiver::try_recv`].
     pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError> {
+        let found = self.rx.finds();
         let mut taking = Taking::new(&mut self.rx);
-        let Some(value) = taking.from.read() else {
+        let Some(value) = found.then(|| taking.from.read()).flatten() else {
             drop(taking);
             return Err(self.rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended));
         };
@@ -365,6 +366,16 @@ impl<T: Message> Receiver<T> {
     }
 }
 
+/// Where there is more to say than that nothing was found.
+#[cold]
+#[inline(never)]
+fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError> {
+    match rx.take_on() {
+        Some(value) => Ok(value),
+        None => Err(rx.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)),
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvError> {
@@ -374,7 +385,7 @@ fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvE
         }
         rx.wait_for_message(deadline)?;
         // Should it be no message, the next turn says so.
-        if let Ok(value) = rx.take(|_| Err(())) {
+        if let Some(value) = rx.take(|_| Err(())).ok().or_else(|| rx.take_on()) {
             return Ok(value);
         }
     }

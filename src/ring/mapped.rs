@@ -239,6 +239,18 @@ impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
         unsafe { self.advance() };
         true
     }
+
+    /// Copies the message `offset` places behind the next, which stays where it is. Whether one was seen there.
+    #[inline(always)]
+    pub(crate) fn copy(&self, offset: u64, to: &mut Fetched<T>) -> bool {
+        if offset >= self.seen() {
+            return false;
+        }
+        // SAFETY: `head + offset < tail`: the slot is ours and full (I3); it is mapped, and aligned as a `Raw` is.
+        unsafe { copy::get_into(self.slot(self.position().plus(offset)).cast(), &mut to.bytes) };
+        to.full = true;
+        true
+    }
 }
 
 impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
@@ -257,6 +269,29 @@ impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
         // SAFETY: as above.
         self.fill(|| unsafe { copy::put(&raw const value, slot.cast()) });
         Ok(())
+    }
+}
+
+impl<K> Producer<Mapped<Raw<u64>, K>> {
+    /// The bytes of the words of the reservation that are not staged, in order, as the two runs that they form. They hold what was sent in them
+    /// before, or zeros.
+    ///
+    /// A peer that keeps to the protocol neither reads nor writes them: the consumer maps the slots for reading only, and reads those alone that
+    /// were published (I3).
+    pub(crate) fn vacant_bytes(&mut self) -> (&mut [u8], &mut [u8]) {
+        let (first, second) = self.vacant_runs();
+        // SAFETY: the reserved and unpublished slots are this producer's alone (I2, I4) while `self` is borrowed, and no other reference leads to
+        // them. They are mapped for writing on this side, and initialised as all of a file is; for bytes any content is valid, and any alignment.
+        let first = unsafe { core::slice::from_raw_parts_mut(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
+        // SAFETY: as above; the two runs are disjoint, as a reservation is at most the capacity.
+        let second = unsafe { core::slice::from_raw_parts_mut(second.0.cast::<u8>(), second.1 * size_of::<u64>()) };
+        (first, second)
+    }
+
+    /// Counts `n` more words as staged, at most those that are reserved, with the bytes that they hold.
+    pub(crate) fn stage_bytes(&mut self, n: u64) {
+        // SAFETY: all bytes of a file are initialised, and any are a word.
+        unsafe { self.assume_staged(n) };
     }
 }
 

@@ -37,14 +37,15 @@ pub use super::lanes::{Departed, RecvError, TryRecvError};
 pub use super::spsc::Sender;
 
 use super::builder::{Channel, Many, Messages, parts};
+use super::chunk::ReadChunk;
 use super::ends::{Rx, SessionInfo};
 
 use super::error::OpenError;
+use super::iter::iterates;
 use super::lanes::Lanes;
 use super::message::{Message, Schema};
 use super::segment::Kind;
 use super::spsc::{CAPACITY, layout_of};
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::session::{End, Peer};
 use crate::wait::{Deadline, WaitStrategy};
@@ -154,25 +155,90 @@ impl<T: Message> Receiver<T> {
         self.recv_until(|| Deadline::at(deadline)).map(|(_, value)| value)
     }
 
+    /// As [`Receiver::recv_from`], waiting until `deadline`.
+    ///
+    /// # Errors
+    /// As there, or no message in time.
+    pub fn recv_from_deadline(&mut self, deadline: Instant) -> Result<(usize, T), RecvError> {
+        self.recv_until(|| Deadline::at(deadline))
+    }
+
+    /// Hands the next message to `f`, with its lane, if there is one now, and frees its place when `f` has returned: should this process be killed
+    /// meanwhile, or `f` panic, the message comes again. At least once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_from`].
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, T) -> R) -> Result<R, TryRecvError> {
+        loop {
+            let lane = self.lanes.try_next()?;
+            // Should it be no message, the next turn says so.
+            if let Some(value) = self.lanes.at(lane).copy(0) {
+                let done = f(lane, value);
+                self.lanes.at(lane).pass(1);
+                self.took(lane, 1);
+                return Ok(done);
+            }
+        }
+    }
+
+    /// A copy of the next message, with its lane, which stays where it is and is taken by the next verb that receives; `None` if there is none now,
+    /// or an end is to be told first: [`Receiver::try_recv`] says which. Tells no end.
+    pub fn peek(&mut self) -> Option<(usize, T)> {
+        let lane = self.lanes.next_untold()?;
+        Some((lane, self.lanes.at(lane).copy(0)?))
+    }
+
+    /// Copies of up to `n` messages of the next lane with any, at least one unless `n` is 0, whose places stay occupied until
+    /// [`ReadChunk::commit`]; none from behind an end that is to be told. Dropped, or should this process be killed, all of them come again. At
+    /// least once. After a chunk it is the next lane's turn, if that has any.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_from`].
+    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, TryRecvError> {
+        let lane = if n == 0 { 0 } else { self.lanes.try_next()? };
+        if n != 0 {
+            // How many it will commit is not known: a lane that always has some must not keep the others from their turns.
+            self.lanes.spend(usize::MAX);
+        }
+        let rx = self.lanes.at(lane);
+        let n = rx.ready(n);
+        Ok(ReadChunk::new(rx, n, lane, Some(&mut self.last)))
+    }
+
+    /// Moves up to `max` of the messages that the lanes have now to the end of `buffer`, each with its lane, lane by lane. Returns how many, at least
+    /// one unless `max` is 0. They count as received once this has returned: at most once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_from`]; an end only where no message was found before it.
+    pub fn try_recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, TryRecvError> {
+        let Self { lanes, last } = self;
+        lanes.try_many(max, |lane, rx, max| move_into(lane, rx, max, buffer, last))
+    }
+
+    /// Waits for a message, then moves up to `max` of those there to the end of `buffer`, as [`Receiver::try_recv_many`] does.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_from`]; an end only where no message was found before it.
+    pub fn recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, RecvError> {
+        let Self { lanes, last } = self;
+        lanes.wait_many(max, |lane, rx, max| move_into(lane, rx, max, buffer, last))
+    }
+
     /// Hands up to `max` of the messages that the next lane with any has now to `f`, with the lane, then frees their places together. Returns
-    /// how many. Should this process be killed meanwhile, or `f` panic, all of them come again. Who is gone is told by the other verbs.
+    /// how many. Should this process be killed meanwhile, or `f` panic, all of them come again. 0 also where an end is to be told first: it tells
+    /// none, [`Receiver::try_recv`] does.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(usize, T)) -> usize {
-        let Some((lane, mut taking)) = self.lanes.taking() else { return 0 };
-        let there = taking.from.ring.available(max as u64) as usize;
-        let mut taken = 0;
-        while taken < there {
-            let Some(value) = taking.from.read() else { break };
-            f(lane, value);
-            taken += 1;
-        }
-        taking.done = taken != 0;
-        drop(taking);
-        if taken != 0 {
-            self.last = Some(lane);
-            // One was counted when the lane was chosen.
-            self.lanes.spend(taken - 1);
-        }
+        let Some(lane) = self.lanes.next_untold() else { return 0 };
+        let rx = self.lanes.at(lane);
+        let there = rx.ready(max);
+        let taken = rx.take_all(there, Rx::read, |value| f(lane, value));
+        self.took(lane, taken);
         taken
+    }
+
+    /// Changes how this side waits.
+    pub fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.lanes.set_wait(strategy);
     }
 
     /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.
@@ -212,7 +278,7 @@ impl<T: Message> Receiver<T> {
 
     /// Messages in all lanes. Senders may add some at any time.
     pub fn len(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
+        self.lanes.occupied()
     }
 
     /// Whether there was no message a moment ago.
@@ -220,15 +286,35 @@ impl<T: Message> Receiver<T> {
         self.len() == 0
     }
 
+    /// Whether no lane had room a moment ago. Full lanes stay full until this handle receives.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Whether this side has closed, or every sender that there was has closed or given up, at least one, and none has come since. Messages, and ends
+    /// to be told, may still be there to receive, and other senders may come. A sender that was killed has not closed: [`Receiver::peer`] asks the
+    /// kernel.
+    pub fn is_closed(&self) -> bool {
+        self.lanes.is_over()
+    }
+
     /// Most messages that all lanes hold together.
     pub fn capacity(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
+        self.lanes.places()
     }
 
     /// What a lane has done since the channel was made, under all who had its sides; `None` if there is no such lane. The receiver's
     /// sleeps are counted on the first lane.
     pub fn stats(&self, lane: usize) -> Option<Stats> {
         self.lanes.lane(lane).map(|rx| rx.stats())
+    }
+
+    /// Counts `n` messages that were taken from `lane`.
+    fn took(&mut self, lane: usize, n: usize) {
+        if n != 0 {
+            self.last = Some(lane);
+            self.lanes.spend(n);
+        }
     }
 
     #[inline]
@@ -256,6 +342,32 @@ impl<T: Message> Receiver<T> {
             }
         }
     }
+}
+
+iterates! {
+    [T: Message] Receiver<T>, (usize, T), RecvError,
+    Receiver::recv_from,
+    |this: &mut Self| {
+        let lane = this.lanes.next_untold()?;
+        let value = take_one(this.lanes.at(lane))?;
+        this.took(lane, 1);
+        Some((lane, value))
+    },
+}
+
+/// Moves a run of `lane` to `buffer`.
+fn move_into<T: Message>(
+    lane: usize,
+    rx: &mut Rx<T>,
+    max: usize,
+    buffer: &mut Vec<(usize, T)>,
+    last: &mut Option<usize>,
+) -> usize {
+    let n = rx.move_into(buffer, max, |value| (lane, value));
+    if n != 0 {
+        *last = Some(lane);
+    }
+    n
 }
 
 #[inline]

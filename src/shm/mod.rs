@@ -86,12 +86,14 @@
 
 mod builder;
 pub mod bytes;
+mod chunk;
 mod create;
 mod directory;
 mod ends;
 mod error;
 pub mod fan_in;
 mod header;
+mod iter;
 mod lanes;
 mod look;
 mod message;
@@ -99,9 +101,11 @@ mod place;
 mod remove;
 mod rx;
 mod segment;
+mod sender;
 mod side;
 pub mod spsc;
 mod sys;
+mod taking;
 mod tx;
 mod unwind;
 
@@ -110,9 +114,11 @@ mod unwind;
 pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use crate::ring::session::Peer;
 pub use builder::{Builder, Channel, Many, Messages, One, Records};
+pub use chunk::{ReadChunk, WriteChunk};
 pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
 pub use error::{Ended, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use iter::{IntoIter, Iter, Receives, TryIter};
 pub use look::{LaneView, Overview, SessionView, SideView, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;

@@ -183,6 +183,20 @@ impl<T> Rx<T> {
         })
     }
 
+    /// Whether this side has closed or reads nothing any more, or the sender has closed and none has come since.
+    pub(super) fn is_over(&self) -> bool {
+        self.stopped.is_some() || self.ring.peer_closed()
+    }
+
+    /// Whether the lane ever had a sender.
+    pub(super) fn was_used(&self) -> bool {
+        self.sender().last() != 0
+    }
+
+    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.side.waiter.set_strategy(strategy);
+    }
+
     /// Frees the places of the `n` that were read.
     #[inline(always)]
     pub(super) fn free(&mut self, n: u64) {
@@ -411,29 +425,5 @@ impl<T> Rx<T> {
 impl<T> Drop for Rx<T> {
     fn drop(&mut self) {
         self.close(None);
-    }
-}
-
-/// Frees what was taken if all went well, else takes it back.
-pub(super) struct Taking<'a, T> {
-    pub(super) from: &'a mut Rx<T>,
-    began: Position,
-    pub(super) done: bool,
-}
-
-impl<'a, T> Taking<'a, T> {
-    pub(super) fn new(from: &'a mut Rx<T>) -> Self {
-        Self { began: from.ring.position(), from, done: false }
-    }
-}
-
-impl<T> Drop for Taking<'_, T> {
-    fn drop(&mut self) {
-        if self.done {
-            let n = self.from.ring.position().since(self.began);
-            self.from.free(n);
-        } else {
-            self.from.ring.rewind(self.began);
-        }
     }
 }

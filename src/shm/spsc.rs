@@ -1,13 +1,16 @@
 //! One sender, one receiver, each in a process of its own or both in one.
 
 use super::builder::{Channel, Messages, One, parts};
-use super::ends::{Opened, Rx, SessionInfo, Taking, Tx};
+pub use super::sender::Sender;
 
-use super::error::{OpenError, RecvError, SendError, TryRecvError, TrySendError};
+use super::chunk::ReadChunk;
+use super::ends::{Rx, SessionInfo};
+use super::error::{OpenError, RecvError, TryRecvError};
+use super::iter::iterates;
 use super::message::{Message, Schema};
 use super::segment::{Kind, Layout};
 use super::side::Peer;
-use crate::ring::ends::{Reader, Writer};
+use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
 use crate::ring::session::End;
@@ -53,195 +56,11 @@ pub(super) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layou
     Ok(Layout::new(kind, messages, size, stride, align)?)
 }
 
-/// The sending side, or a lane of a [`fan_in`](super::fan_in)'s. Dropping it closes its lane in order; a process that ends without is noticed by
-/// the kernel.
-///
-/// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
-pub struct Sender<T: Message> {
-    tx: Tx<T>,
-}
-
 /// The receiving side. Dropping it closes the channel in order; what it has not received stays for the next receiver.
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
     rx: Rx<T>,
-}
-
-impl<T: Message> Sender<T> {
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        Self { tx: Tx::begin(opened, wait) }
-    }
-
-    /// Sends `value` if there is room now. Wait-free.
-    ///
-    /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
-    ///
-    /// # Errors
-    /// `Full`, or `Ended` with the reason; the value comes back.
-    #[inline]
-    pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
-        match self.tx.push(value) {
-            Ok(()) => Ok(()),
-            Err(value) => Err(match self.tx.refusal() {
-                None => TrySendError::Full(value),
-                Some(ended) => TrySendError::Ended(value, ended),
-            }),
-        }
-    }
-
-    /// Sends `value`, waiting for room if need be; also for a receiver that was never there.
-    ///
-    /// # Errors
-    /// `Ended` with the reason; the value comes back.
-    #[inline]
-    pub fn send(&mut self, value: T) -> Result<(), SendError<T>> {
-        self.send_until(value, || Deadline::NEVER)
-    }
-
-    /// Sends `value`, waiting for room for at most `timeout`.
-    ///
-    /// # Errors
-    /// No room in time, or `Ended` with the reason; the value comes back.
-    pub fn send_timeout(&mut self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
-        self.send_until(value, || Deadline::after(Some(timeout)))
-    }
-
-    /// Sends `value`, waiting for room until `deadline`.
-    ///
-    /// # Errors
-    /// No room in time, or `Ended` with the reason; the value comes back.
-    pub fn send_deadline(&mut self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
-        self.send_until(value, || Deadline::at(deadline))
-    }
-
-    /// Copies as many of `values` as fit now and publishes them together. Returns how many, at least one unless `values` is
-    /// empty.
-    ///
-    /// # Errors
-    /// `Full` if there is no room at all, or `Ended` with the reason.
-    pub fn try_send_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<()>>
-    where
-        T: Copy,
-    {
-        let room = self.tx.reserve(values.len() as u64) as usize;
-        for &value in &values[..room] {
-            if self.tx.ring.stage(Raw::new(value)).is_err() {
-                break;
-            }
-        }
-        match self.tx.ring.publish_staged() {
-            0 if !values.is_empty() => Err(match self.tx.refusal() {
-                None => TrySendError::Full(()),
-                Some(ended) => TrySendError::Ended((), ended),
-            }),
-            sent => {
-                self.tx.announce(sent);
-                Ok(sent as usize)
-            }
-        }
-    }
-
-    /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together.
-    ///
-    /// # Errors
-    /// `Ended` with the reason; carries how many were sent.
-    pub fn send_slice(&mut self, values: &[T]) -> Result<(), SendError<usize>>
-    where
-        T: Copy,
-    {
-        let mut sent = 0;
-        while sent < values.len() {
-            match self.try_send_slice(&values[sent..]) {
-                Ok(n) => sent += n,
-                Err(TrySendError::Ended((), ended)) => return Err(SendError::Ended(sent, ended)),
-                Err(TrySendError::Full(())) => {
-                    if let Err(SendError::Ended((), ended)) = self.tx.wait_for_room(1, Deadline::NEVER) {
-                        return Err(SendError::Ended(sent, ended));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends nothing more. The receiver still gets what was sent, and then `Disconnected`. Dropping does the same.
-    pub fn close(&mut self) {
-        self.tx.close(None);
-    }
-
-    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
-    /// sender is dropped by a panic.
-    pub fn give_up(&mut self) {
-        self.tx.close(Some(End::GivenUp));
-    }
-
-    /// What the kernel says of the receiver. A system call.
-    pub fn peer(&self) -> Peer {
-        self.tx.peer()
-    }
-
-    /// Waits until somebody has the receiving side, at most for `timeout`. Whether somebody has.
-    pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
-        self.tx.wait_for_peer(timeout)
-    }
-
-    /// Messages in the channel. The receiver may take some at any time.
-    pub fn len(&self) -> usize {
-        self.tx.ring.len()
-    }
-
-    /// Whether there was no message a moment ago.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Which lane of a [`fan_in`](super::fan_in) this is; 0 of any other channel.
-    pub fn lane(&self) -> usize {
-        self.tx.lane()
-    }
-
-    /// How often the lane has been taken, this time included.
-    pub fn epoch(&self) -> u64 {
-        self.tx.epoch()
-    }
-
-    /// Most messages that the channel holds.
-    pub fn capacity(&self) -> usize {
-        self.tx.ring.capacity()
-    }
-
-    /// What the channel has done since it was made, under all who had its sides.
-    pub fn stats(&self) -> Stats {
-        self.tx.stats()
-    }
-
-    #[inline(always)]
-    fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendError<T>> {
-        match self.tx.push(value) {
-            Ok(()) => Ok(()),
-            Err(value) => self.send_later(value, deadline()),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendError<T>> {
-        loop {
-            if let Some(ended) = self.tx.refusal() {
-                return Err(SendError::Ended(value, ended));
-            }
-            match self.tx.wait_for_room(1, deadline) {
-                Ok(()) => {}
-                Err(SendError::Timeout(())) => return Err(SendError::Timeout(value)),
-                Err(SendError::Ended((), ended)) => return Err(SendError::Ended(value, ended)),
-            }
-            match self.tx.push(value) {
-                Ok(()) => return Ok(()),
-                Err(back) => value = back,
-            }
-        }
-    }
 }
 
 impl<T: Message> Receiver<T> {
@@ -288,30 +107,80 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As [`Receiver::try_recv`].
     pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError> {
-        let found = self.rx.finds();
-        let mut taking = Taking::new(&mut self.rx);
-        let Some(value) = found.then(|| taking.from.read()).flatten() else {
-            drop(taking);
-            return Err(self.rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended));
-        };
+        let Some(value) = self.peek() else { return Err(nothing(&mut self.rx)) };
         let done = f(value);
-        taking.done = true;
+        self.rx.pass(1);
         Ok(done)
     }
 
-    /// Hands up to `max` of the messages there are now to `f`, then frees their places together. Returns how many. Should this
-    /// process be killed meanwhile, or `f` panic, all of them come again.
-    pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
-        let there = if self.rx.finds() { self.rx.ring.available(max as u64) as usize } else { 0 };
-        let mut taking = Taking::new(&mut self.rx);
-        let mut taken = 0;
-        while taken < there {
-            let Some(value) = taking.from.read() else { break };
-            f(value);
-            taken += 1;
+    /// A copy of the next message, which stays where it is and is taken by the next verb that receives; `None` if there is none now, or an end is to
+    /// be told first: [`Receiver::try_recv`] says which. Tells no end.
+    pub fn peek(&mut self) -> Option<T> {
+        if self.rx.finds() { self.rx.copy(0) } else { None }
+    }
+
+    /// Copies of up to `n` of the next messages, at least one unless `n` is 0, whose places stay occupied until [`ReadChunk::commit`]; none from
+    /// behind an end that is to be told. Dropped, or should this process be killed, all of them come again. At least once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    ///
+    /// ```
+    /// # use ringmail::shm::spsc::Builder;
+    /// # let channel = Builder::<u64>::create_anonymous(8)?;
+    /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// tx.send_slice(&[1, 2, 3]).expect("an empty channel has room");
+    /// let mut chunk = rx.read_chunk(2)?;
+    /// assert!(chunk.iter().eq([1, 2]));
+    /// chunk.commit(1);
+    /// assert_eq!(rx.try_recv(), Ok(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, TryRecvError> {
+        match self.rx.ready(n) {
+            0 if n != 0 => Err(nothing(&mut self.rx)),
+            n => Ok(ReadChunk::new(&mut self.rx, n, 0, None)),
         }
-        taking.done = taken != 0;
-        taken
+    }
+
+    /// Moves up to `max` of the messages there are now to the end of `buffer`, and frees their places together. Returns how many, at least one
+    /// unless `max` is 0. They count as received once this has returned: at most once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`]; an end only where no message is before it.
+    pub fn try_recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, TryRecvError> {
+        match self.rx.move_into(buffer, max, |value| value) {
+            0 if max != 0 => Err(nothing(&mut self.rx)),
+            n => Ok(n),
+        }
+    }
+
+    /// Waits for a message, then moves up to `max` of those there to the end of `buffer`, as [`Receiver::try_recv_many`] does.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`]; an end only where no message is before it.
+    pub fn recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, RecvError> {
+        loop {
+            match self.try_recv_many(buffer, max) {
+                Ok(n) => return Ok(n),
+                Err(TryRecvError::Ended(ended)) => return Err(RecvError::Ended(ended)),
+                Err(TryRecvError::Empty) => self.rx.wait_for_message(Deadline::NEVER)?,
+            }
+        }
+    }
+
+    /// Hands up to `max` of the messages there are now to `f`, then frees their places together. Returns how many. Should this
+    /// process be killed meanwhile, or `f` panic, all of them come again. 0 also where an end is to be told first: it tells none,
+    /// [`Receiver::try_recv`] does.
+    pub fn drain(&mut self, max: usize, f: impl FnMut(T)) -> usize {
+        let there = self.rx.ready(max);
+        self.rx.take_all(there, Rx::read, f)
+    }
+
+    /// Changes how this side waits.
+    pub fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.rx.set_wait(strategy);
     }
 
     /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
@@ -350,6 +219,18 @@ impl<T: Message> Receiver<T> {
         self.len() == 0
     }
 
+    /// Whether there was no room a moment ago. A full channel stays full until this handle receives.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Whether this side has closed, or the sender has closed or given up and none has come since; also once the other side has written what cannot be.
+    /// Messages, and an end to be told, may still be there to receive, and another sender may come. A sender that was killed has not closed:
+    /// [`Receiver::peer`] asks the kernel.
+    pub fn is_closed(&self) -> bool {
+        self.rx.is_over()
+    }
+
     /// Most messages that the channel holds.
     pub fn capacity(&self) -> usize {
         Reader::capacity(&*self.rx.ring)
@@ -364,6 +245,17 @@ impl<T: Message> Receiver<T> {
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvError> {
         self.rx.take(|rx| recv_later(rx, deadline()))
     }
+}
+
+iterates! {
+    [T: Message] Receiver<T>, T, RecvError,
+    Receiver::recv,
+    |this: &mut Self| if this.rx.finds() { this.rx.take(|_| Err(())).ok() } else { None },
+}
+
+/// Why a verb that takes no step across sessions by itself found nothing.
+fn nothing<T>(rx: &mut Rx<T>) -> TryRecvError {
+    rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)
 }
 
 /// Where there is more to say than that nothing was found.
@@ -388,12 +280,6 @@ fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvE
         if let Some(value) = rx.take(|_| Err(())).ok().or_else(|| rx.take_on()) {
             return Ok(value);
         }
-    }
-}
-
-impl<T: Message> fmt::Debug for Sender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("len", &self.len()).field("capacity", &self.capacity()).finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sending end of a mapped ring, whatever travels on it.
 
 use super::ends::{Opened, ended};
-use super::error::{Ended, SendError};
+use super::error::{Ended, SendError, TrySendError};
 use super::side::{self, Beginning, Peer, Side, Waited};
 use super::sys::{self, Map, Ring, Role};
 use crate::ring::ends::Writer;
@@ -136,6 +136,23 @@ impl<T> Tx<T> {
         room
     }
 
+    /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
+    pub(super) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<()>> {
+        if self.reserve(n as u64) == 0 && (n != 0 || self.closed) {
+            return Err(self.refusal().map_or(TrySendError::Full(()), |ended| TrySendError::Ended((), ended)));
+        }
+        Ok(())
+    }
+
+    /// Whether this side has closed or sends nothing any more, or the receiver has closed and none has come since.
+    pub(super) fn is_over(&self) -> bool {
+        self.ring.is_closed() || self.ring.is_corrupt()
+    }
+
+    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.side.waiter.set_strategy(strategy);
+    }
+
     /// Whether there may be room where the ring refused: no receiver's end is to be told first.
     #[cold]
     fn catches_up(&mut self) -> bool {
@@ -223,6 +240,18 @@ impl<T> Tx<T> {
     fn spoil(&mut self) -> Ended {
         self.ring.spoil();
         Ended::Corrupted
+    }
+}
+
+/// Publishes what was staged when dropped, also by a panic.
+pub(super) struct Publishing<'a, T>(pub(super) &'a mut Tx<T>);
+
+impl<T> Drop for Publishing<'_, T> {
+    fn drop(&mut self) {
+        let n = self.0.ring.publish_staged();
+        if n != 0 {
+            self.0.announce(n);
+        }
     }
 }
 

@@ -18,6 +18,10 @@ use core::mem::MaybeUninit;
 #[cfg(not(ringmail_loom))]
 pub(crate) type Vacant<'a, T> = (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>]);
 
+/// Slots that lie behind each other.
+#[cfg(not(ringmail_loom))]
+type Run<T> = (*mut Slot<T>, usize);
+
 /// The end that writes.
 pub(crate) struct Producer<B: Backing> {
     /// Next position to write.
@@ -433,23 +437,29 @@ impl<T> Producer<Heap<T>> {
     /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
     #[cfg(not(ringmail_loom))]
     pub(crate) fn vacant(&mut self) -> Vacant<'_, T> {
+        let (first, second) = self.vacant_runs();
+        // SAFETY: reserved slots, ours alone (I2) for as long as `self` is borrowed; a slot is `repr(transparent)` over `MaybeUninit<T>`.
+        let first = unsafe { core::slice::from_raw_parts_mut(first.0.cast(), first.1) };
+        // SAFETY: as above, disjoint from the first run.
+        let second = unsafe { core::slice::from_raw_parts_mut(second.0.cast(), second.1) };
+        (first, second)
+    }
+}
+
+impl<B: Backing> Producer<B> {
+    /// The slots of the reservation that are not staged, in order, as the two runs they form.
+    #[cfg(not(ringmail_loom))]
+    pub(crate) fn vacant_runs(&mut self) -> (Run<B::Item>, Run<B::Item>) {
         let n = (self.reserved - self.staged) as usize;
         let at = self.tail.plus(self.staged);
         let to_end = ((self.geometry.mask + 1 - at.slot(self.geometry.mask)) as usize).min(n);
-        let first = self.slot(at).cast::<MaybeUninit<T>>().cast_mut();
-        let start = self.geometry.slots.as_ptr().cast::<MaybeUninit<T>>();
-        // SAFETY: `to_end` reserved slots from `at` on, ours alone (I2) for as long as `self` is borrowed; a slot is
-        // `repr(transparent)` over `MaybeUninit<T>`.
-        let first = unsafe { core::slice::from_raw_parts_mut(first, to_end) };
-        // SAFETY: the rest of them, from the storage's start on, disjoint from the first run.
-        let second = unsafe { core::slice::from_raw_parts_mut(start, n - to_end) };
-        (first, second)
+        ((self.slot(at).cast_mut(), to_end), (self.geometry.slots.as_ptr(), n - to_end))
     }
 
     /// Counts `n` more values as staged.
     ///
     /// # Safety
-    /// The first `n` slots of [`Producer::vacant`] have been written.
+    /// The first `n` slots of [`Producer::vacant_runs`] have been written.
     pub(crate) unsafe fn assume_staged(&mut self, n: u64) {
         self.staged += n.min(self.reserved - self.staged);
     }

@@ -22,21 +22,23 @@
 pub use super::{Batch, Sender, TrySendError};
 pub use crate::shm::lanes::{Departed, RecvError, TryRecvError};
 
-use super::receiver::take;
-use super::{RecordInfo, SCHEMA, large_enough, layout, max_len};
+use super::receiver::{read_owned, take, take_owned};
+use super::{HEADER, InPlace, RecordInfo, SCHEMA, WORD, large_enough, layout, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::session::{End, Peer};
 use crate::shm::builder::{Channel, Many, Records, parts};
 
-use crate::shm::ends::SessionInfo;
+use crate::shm::ends::{Rx, SessionInfo, Taking};
 use crate::shm::error::OpenError;
+use crate::shm::iter::iterates;
 use crate::shm::lanes::Lanes;
 use crate::shm::message::Schema;
 use crate::shm::segment::Kind;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
+use std::time::Instant;
 
 /// Bytes of a lane where nobody asks for others.
 const CAPACITY: usize = 1 << 18;
@@ -103,6 +105,62 @@ impl Receiver {
         self.recv_until(body, || Deadline::after(Some(timeout)))
     }
 
+    /// Takes the next record, waiting until `deadline`.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_into`], or no record in time.
+    pub fn recv_deadline_into(
+        &mut self,
+        body: &mut Vec<u8>,
+        deadline: Instant,
+    ) -> Result<(usize, RecordInfo), RecvError> {
+        self.recv_until(body, || Deadline::at(deadline))
+    }
+
+    /// Moves up to `max` of the records that the lanes have now, each with its lane and what it says of itself, to the end of `records`, lane by lane.
+    /// Returns how many, at least one unless `max` is 0. They count as received once this has returned: at most once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_into`]; an end only where no record was found before it.
+    pub fn try_recv_many(
+        &mut self,
+        records: &mut Vec<(usize, Vec<u8>, RecordInfo)>,
+        max: usize,
+    ) -> Result<usize, TryRecvError> {
+        self.lanes.try_many(max, |lane, rx, max| move_into(lane, rx, max, records))
+    }
+
+    /// Waits for a record, then moves up to `max` of those there to the end of `records`, as [`Receiver::try_recv_many`] does.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_into`]; an end only where no record was found before it.
+    pub fn recv_many(
+        &mut self,
+        records: &mut Vec<(usize, Vec<u8>, RecordInfo)>,
+        max: usize,
+    ) -> Result<usize, RecvError> {
+        self.lanes.wait_many(max, |lane, rx, max| move_into(lane, rx, max, records))
+    }
+
+    /// The next record where it lies, without a copy, if there is one now. With its lane. After it is the next lane's turn, if that has any.
+    ///
+    /// Only for senders that are trusted: see [`bytes::Receiver::try_read_in_place`](super::Receiver::try_read_in_place).
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_into`].
+    pub fn try_read_in_place(&mut self) -> Result<(usize, InPlace<'_>), TryRecvError> {
+        let lane = loop {
+            let lane = self.lanes.try_next()?;
+            // Should it be no record, the next turn says so.
+            if InPlace::begin(Taking::new(self.lanes.at(lane))).is_ok() {
+                break lane;
+            }
+        };
+        self.lanes.spend(usize::MAX);
+        let record = InPlace::begin(Taking::new(self.lanes.at(lane))).map_err(|_| TryRecvError::Empty)?;
+        Ok((lane, record))
+    }
+
     /// Waits until there is a record, for at most `timeout`, and takes nothing.
     ///
     /// # Errors
@@ -116,6 +174,11 @@ impl Receiver {
     pub fn batch(&mut self) -> Option<(usize, Batch<'_>)> {
         let (lane, taking) = self.lanes.taking_turns()?;
         Some((lane, Batch::new(taking)))
+    }
+
+    /// Changes how this side waits.
+    pub fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.lanes.set_wait(strategy);
     }
 
     /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.
@@ -156,7 +219,29 @@ impl Receiver {
 
     /// Whether there was no record a moment ago.
     pub fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|rx| Reader::len(&*rx.ring) == 0)
+        self.lanes.occupied() == 0
+    }
+
+    /// Bytes of all lanes that hold records, their headers included. Senders may add some at any time.
+    pub fn len(&self) -> usize {
+        self.lanes.occupied() * WORD
+    }
+
+    /// Whether no lane had room a moment ago, not even for a record without a body. Full lanes stay full until this handle receives.
+    pub fn is_full(&self) -> bool {
+        self.lanes.iter().all(|rx| Reader::capacity(&*rx.ring) - Reader::len(&*rx.ring) < HEADER)
+    }
+
+    /// Whether this side has closed, or every sender that there was has closed or given up, at least one, and none has come since. Records, and ends to
+    /// be told, may still be there to receive, and other senders may come. A sender that was killed has not closed: [`Receiver::peer`] asks the
+    /// kernel.
+    pub fn is_closed(&self) -> bool {
+        self.lanes.is_over()
+    }
+
+    /// Bytes of all lanes.
+    pub fn capacity(&self) -> usize {
+        self.lanes.places() * WORD
     }
 
     /// What a lane has done since the channel was made, in words of 8 bytes; `None` if there is no such lane.
@@ -180,6 +265,25 @@ impl Receiver {
             }
         }
     }
+}
+
+iterates! {
+    [] Receiver, (usize, Vec<u8>, RecordInfo), RecvError,
+    |this: &mut Self| {
+        let mut body = Vec::new();
+        this.recv_into(&mut body).map(|(lane, info)| (lane, body, info))
+    },
+    |this: &mut Self| {
+        let lane = this.lanes.next_untold()?;
+        let (body, info) = take_owned(this.lanes.at(lane))?;
+        this.lanes.spend(1);
+        Some((lane, body, info))
+    },
+}
+
+/// Moves a run of `lane` to `records`.
+fn move_into(lane: usize, rx: &mut Rx<u64>, max: usize, records: &mut Vec<(usize, Vec<u8>, RecordInfo)>) -> usize {
+    rx.take_all(max, read_owned, |(body, info)| records.push((lane, body, info)))
 }
 
 impl fmt::Debug for Receiver {

@@ -43,10 +43,12 @@
 
 pub mod fan_in;
 mod receiver;
+mod reservation;
 mod sender;
 
 pub use receiver::{Batch, InPlace, Receiver, RecordInfo};
-pub use sender::{Reservation, SendError, Sender, TooLarge, TrySendError};
+pub use reservation::Reservation;
+pub use sender::{SendError, Sender, TooLarge, TrySendError};
 
 use super::builder::{Channel, One, Records, parts};
 use super::ends::Opened;

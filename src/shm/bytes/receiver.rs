@@ -2,6 +2,7 @@
 
 use super::super::ends::{Opened, Rx, SessionInfo, Taking};
 use super::super::error::{RecvError, TryRecvError};
+use super::super::iter::iterates;
 use super::super::side::Peer;
 use super::super::sys;
 use super::{HEADER, Header, WORD, max_len};
@@ -79,6 +80,36 @@ impl Receiver {
         self.recv_until(body, || Deadline::at(deadline))
     }
 
+    /// Moves up to `max` of the records there are now, each a body with what it says of itself, to the end of `records`, and frees their places
+    /// together. Returns how many, at least one unless `max` is 0. They count as received once this has returned: at most once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_into`]; an end only where no record is before it.
+    pub fn try_recv_many(
+        &mut self,
+        records: &mut Vec<(Vec<u8>, RecordInfo)>,
+        max: usize,
+    ) -> Result<usize, TryRecvError> {
+        match self.rx.take_all(max, read_owned, |record| records.push(record)) {
+            0 if max != 0 => Err(nothing(&mut self.rx)),
+            n => Ok(n),
+        }
+    }
+
+    /// Waits for a record, then moves up to `max` of those there to the end of `records`, as [`Receiver::try_recv_many`] does.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_into`]; an end only where no record is before it.
+    pub fn recv_many(&mut self, records: &mut Vec<(Vec<u8>, RecordInfo)>, max: usize) -> Result<usize, RecvError> {
+        loop {
+            match self.try_recv_many(records, max) {
+                Ok(n) => return Ok(n),
+                Err(TryRecvError::Ended(ended)) => return Err(RecvError::Ended(ended)),
+                Err(TryRecvError::Empty) => self.rx.wait_for_message(Deadline::NEVER)?,
+            }
+        }
+    }
+
     /// Waits until there is a record, for at most `timeout`, and takes nothing.
     ///
     /// # Errors
@@ -101,15 +132,17 @@ impl Receiver {
     /// As [`Receiver::try_recv_into`].
     pub fn try_read_in_place(&mut self) -> Result<InPlace<'_>, TryRecvError> {
         let taking = Taking::new(&mut self.rx);
-        match read_header(taking.from) {
-            Some(info) => Ok(InPlace { taking, info }),
-            None => Err(nothing(taking.from)),
-        }
+        InPlace::begin(taking).map_err(|taking| nothing(taking.from))
     }
 
     /// Begins to take records whose places stay occupied until [`Batch::commit`].
     pub fn batch(&mut self) -> Batch<'_> {
         Batch::new(Taking::new(&mut self.rx))
+    }
+
+    /// Changes how this side waits.
+    pub fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.rx.set_wait(strategy);
     }
 
     /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
@@ -140,7 +173,24 @@ impl Receiver {
 
     /// Whether there was no record a moment ago.
     pub fn is_empty(&self) -> bool {
-        Reader::len(&*self.rx.ring) == 0
+        self.len() == 0
+    }
+
+    /// Bytes of the ring that hold records, their headers included. The sender may add some at any time.
+    pub fn len(&self) -> usize {
+        Reader::len(&*self.rx.ring) * WORD
+    }
+
+    /// Whether there was no room a moment ago, not even for a record without a body. A full channel stays full until this handle receives.
+    pub fn is_full(&self) -> bool {
+        self.capacity() - self.len() < HEADER * WORD
+    }
+
+    /// Whether this side has closed, or the sender has closed or given up and none has come since; also once the other side has written what cannot be.
+    /// Records, and an end to be told, may still be there to receive, and another sender may come. A sender that was killed has not closed:
+    /// [`Receiver::peer`] asks the kernel.
+    pub fn is_closed(&self) -> bool {
+        self.rx.is_over()
     }
 
     /// Bytes of the ring.
@@ -182,6 +232,27 @@ impl Receiver {
             }
         }
     }
+}
+
+iterates! {
+    [] Receiver, (Vec<u8>, RecordInfo), RecvError,
+    |this: &mut Self| {
+        let mut body = Vec::new();
+        this.recv_into(&mut body).map(|info| (body, info))
+    },
+    |this: &mut Self| take_owned(&mut this.rx),
+}
+
+/// The next record, in memory of its own.
+pub(super) fn take_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
+    let mut body = Vec::new();
+    take(rx, &mut body).map(|info| (body, info))
+}
+
+/// The same; its place stays occupied.
+pub(super) fn read_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
+    let mut body = Vec::new();
+    read(rx, &mut body).map(|info| (body, info))
 }
 
 fn nothing(rx: &mut Rx<u64>) -> TryRecvError {
@@ -250,7 +321,15 @@ pub struct InPlace<'a> {
     info: RecordInfo,
 }
 
-impl InPlace<'_> {
+impl<'a> InPlace<'a> {
+    /// The next record, if there is one.
+    pub(super) fn begin(taking: Taking<'a, u64>) -> Result<Self, Taking<'a, u64>> {
+        match read_header(taking.from) {
+            Some(info) => Ok(Self { taking, info }),
+            None => Err(taking),
+        }
+    }
+
     /// What the record says beside its body.
     pub fn info(&self) -> RecordInfo {
         self.info

@@ -3,7 +3,7 @@
 use super::super::ends::{Opened, Tx};
 use super::super::error::{self, Ended, OpenError};
 use super::super::side::{self, Peer};
-use super::{HEADER, Header, Record, WORD, max_len};
+use super::{HEADER, Header, Record, Reservation, WORD, max_len};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::failpoint::point;
@@ -14,18 +14,17 @@ use crate::sync::Ordering;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
-use std::io;
 use std::time::Instant;
 
 /// The sending side. Dropping it closes the channel in order; a process that ends without is noticed by the kernel.
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender {
-    tx: Tx<u64>,
+    pub(super) tx: Tx<u64>,
     /// Where the next record goes; the published position.
     tail: Position,
     /// Number of the next record.
-    sequence: u64,
+    pub(super) sequence: u64,
     /// Of records that do not say.
     version: u32,
     max_len: usize,
@@ -110,7 +109,12 @@ impl Sender {
         }
         self.tx.ring.stage_slice(&[Raw::new(0); HEADER]);
         let version = self.version;
-        Ok(Reservation { sender: self, kind: 0, version, len, written: 0, begun: [0; WORD] })
+        Ok(Reservation::begin(self, version, len))
+    }
+
+    /// Changes how this side waits.
+    pub fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.tx.set_wait(strategy);
     }
 
     /// Sends nothing more. The receiver still gets what was sent, and then `Disconnected`. Dropping does the same.
@@ -151,7 +155,24 @@ impl Sender {
 
     /// Whether there was no record a moment ago.
     pub fn is_empty(&self) -> bool {
-        self.tx.ring.len() == 0
+        self.len() == 0
+    }
+
+    /// Bytes of the ring that hold records, their headers included. The receiver may take some at any time.
+    pub fn len(&self) -> usize {
+        self.tx.ring.len() * WORD
+    }
+
+    /// Whether there was no room a moment ago, not even for a record without a body. A channel with room keeps it until this handle sends.
+    pub fn is_full(&self) -> bool {
+        self.capacity() - self.len() < HEADER * WORD
+    }
+
+    /// Whether this side has closed, or the receiver has closed or given up and none has come since; also once the other side has written what cannot
+    /// be. What is sent to a receiver that left waits for the next, after its end was told. A receiver that was killed has not closed:
+    /// [`Sender::peer`] asks the kernel.
+    pub fn is_closed(&self) -> bool {
+        self.tx.is_over()
     }
 
     /// Bytes of the ring.
@@ -201,7 +222,7 @@ impl Sender {
 
     /// Publishes the record that is staged.
     #[inline]
-    fn publish(&mut self, words: usize) {
+    pub(super) fn publish(&mut self, words: usize) {
         let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
         #[cfg(ringmail_planted_early_publish)]
         // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
@@ -239,82 +260,9 @@ impl Sender {
     }
 }
 
-/// A record that is being written where it will lie. [`Reservation::commit`] sends what was written; dropped, it was never there.
-pub struct Reservation<'a> {
-    sender: &'a mut Sender,
-    kind: u16,
-    version: u32,
-    len: usize,
-    written: usize,
-    /// The word that is not whole yet: the last bytes written, and zeros.
-    begun: [u8; WORD],
-}
-
-impl Reservation<'_> {
-    /// The same record, of this kind.
-    pub fn kind(self, kind: u16) -> Self {
-        Self { kind, ..self }
-    }
-
-    /// The same record, in this version; otherwise that of its sender's schema.
-    pub fn version(self, version: u32) -> Self {
-        Self { version, ..self }
-    }
-
-    /// Bytes that can still be written.
-    pub fn remaining(&self) -> usize {
-        self.len - self.written
-    }
-
-    /// Sends the record, with the bytes that were written, be they fewer than were reserved.
-    pub fn commit(self) {
-        let Self { sender, kind, version, written, begun, .. } = self;
-        let ring = &mut *sender.tx.ring;
-        if written % WORD != 0 {
-            ring.stage_slice(&[Raw::new(u64::from_ne_bytes(begun))]);
-        }
-        // `reserve` has checked the length.
-        let header = Header { len: written as u32, kind, version, sequence: sender.sequence }.encode();
-        ring.restage(0, &header.map(Raw::new));
-        sender.publish(HEADER + written.div_ceil(WORD));
-    }
-}
-
-/// Takes what fits: with nothing left, no byte, which `write_all` reports as `WriteZero`.
-impl io::Write for Reservation<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = &bytes[..bytes.len().min(self.remaining())];
-        let at = self.written % WORD;
-        let (first, rest) = bytes.split_at(if at == 0 { 0 } else { bytes.len().min(WORD - at) });
-        self.begun[at..at + first.len()].copy_from_slice(first);
-        let ring = &mut *self.sender.tx.ring;
-        if at != 0 && at + first.len() == WORD {
-            ring.stage_slice(&[Raw::new(u64::from_ne_bytes(self.begun))]);
-            self.begun = [0; WORD];
-        }
-        let (whole, rest) = as_words(rest);
-        ring.stage_iter(&mut whole.map(Raw::new));
-        if let Some(rest) = rest {
-            self.begun = rest.to_ne_bytes();
-        }
-        self.written += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Reservation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation").field("written", &self.written).field("len", &self.len).finish_non_exhaustive()
-    }
-}
-
 /// The whole words of a body, and the bytes behind them with zeros to a word.
 #[inline(always)]
-fn as_words(body: &[u8]) -> (impl Iterator<Item = u64> + '_, Option<u64>) {
+pub(super) fn as_words(body: &[u8]) -> (impl Iterator<Item = u64> + '_, Option<u64>) {
     let chunks = body.chunks_exact(WORD);
     let rest = chunks.remainder();
     let word = |bytes: &[u8]| {

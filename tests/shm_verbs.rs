@@ -1,9 +1,12 @@
 //! The verbs of channels between processes: the same as in process where both have them, and never across an end that was not told.
 #![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use ringmail::shm::{Ended, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
 use ringmail::{WaitStrategy, shm};
-use std::io::Write;
+use scratch::Scratch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -265,8 +268,7 @@ fn what_a_chunk_does_not_commit_comes_to_the_next_receiver() {
     assert_eq!(tx.try_send_iter(&mut (8..)), Ok(2));
     let mut chunk = rx.read_chunk(5).unwrap();
     assert!(chunk.iter().eq(2..7));
-    // Leaked, it takes nothing either.
-    std::mem::forget(chunk);
+    // It goes without a commit, and takes nothing.
     assert_eq!(rx.peek(), Some(2));
     drop(rx);
     let mut rx = spsc::Builder::<u64>::from_fd(&channel).open_receiver().unwrap();
@@ -449,63 +451,35 @@ fn records_of_lanes_have_the_same_verbs() {
     assert_eq!(rx.try_recv_many(&mut got, 9), Err(bytes::fan_in::TryRecvError::Empty));
 }
 
-/// A record written in place, by `Write`, and by turns, wherever words and the end of the ring lie.
 #[test]
-fn a_reservation_can_be_written_both_ways_by_turns() {
-    let (mut tx, mut rx) = records(240);
-    let mut body = vec![];
-    for seed in 0..2000usize {
-        let len = seed * 7 % 61;
-        let all: Vec<u8> = (0..len).map(|i| (i * 31 + seed) as u8 | 1).collect();
-        let mut record = tx.reserve(len + seed % 5).unwrap();
-        let (mut at, mut step) = (0, seed);
-        while at < len {
-            step = step.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            let n = ((step >> 33) % 13).min(len - at);
-            let part = &all[at..at + n];
-            if step >> 40 & 1 == 0 {
-                record.write_all(part).unwrap();
-            } else {
-                let (first, second) = record.as_mut_slices();
-                assert_eq!(first.len() + second.len(), len + seed % 5 - at);
-                // Behind what is counted as written there may be anything.
-                first.fill(0xEE);
-                second.fill(0xEE);
-                let in_first = n.min(first.len());
-                first[..in_first].copy_from_slice(&part[..in_first]);
-                second[..n - in_first].copy_from_slice(&part[in_first..]);
-                record.advance(n);
+fn bytes_that_are_no_message_end_a_run_and_stay() {
+    for verb in 0..4 {
+        let dir = Scratch::new(&format!("verbs-invalid-{verb}"));
+        let mut tx = spsc::Builder::<bool>::new(dir.file()).open_sender().unwrap();
+        let mut rx = spsc::Builder::<bool>::new(dir.file()).open_receiver().unwrap();
+        tx.send_slice(&[true, true, true]).unwrap();
+        // The second of the slots, which lie behind the header and the pages of the two sides.
+        dir.poke(3 * 4096 + 8, 7);
+        match verb {
+            0 => {
+                let mut chunk = rx.read_chunk(9).unwrap();
+                assert_eq!(chunk.len(), 3);
+                assert!(chunk.iter().eq([true]));
+                assert_eq!(chunk.len(), 1);
+                chunk.commit_all();
             }
-            at += n;
+            1 => assert_eq!(rx.try_recv_many(&mut vec![], 9), Ok(1)),
+            2 => assert_eq!(rx.try_iter().count(), 1),
+            _ => assert_eq!(rx.try_recv_with(|value| value), Ok(true)),
         }
-        assert_eq!(record.remaining(), seed % 5);
-        record.commit();
-        let info = rx.try_recv_into(&mut body).unwrap();
-        assert_eq!((&body, info.len, info.sequence), (&all, len, seed as u64));
+        match verb {
+            0 => assert_eq!(rx.read_chunk(9).map(|mut chunk| chunk.iter().count()), Ok(0)),
+            1 => assert_eq!(rx.try_recv_many(&mut vec![], 9), Err(TryRecvError::Ended(Ended::Corrupted))),
+            _ => assert_eq!(rx.peek(), None),
+        }
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+        assert!(rx.is_closed());
+        assert_eq!(rx.stats().received, 1);
+        assert_eq!(rx.try_recv_with(|value| value), Err(TryRecvError::Ended(Ended::Corrupted)));
     }
-}
-
-#[test]
-fn advance_takes_no_more_than_remains_and_a_record_ends_in_zeros() {
-    let (mut tx, mut rx) = records(4096);
-    let mut record = tx.reserve(5).unwrap();
-    record.as_mut_slices().0.copy_from_slice(b"abcde");
-    record.advance(99);
-    assert_eq!((record.remaining(), record.as_mut_slices().0.len(), record.write(b"f").unwrap()), (0, 0, 0));
-    record.commit();
-    // Dropped, it was never there.
-    let mut record = tx.reserve(16).unwrap();
-    record.as_mut_slices().0.fill(7);
-    record.advance(16);
-    drop(record);
-    let mut record = tx.reserve(9).unwrap();
-    record.as_mut_slices().0[0] = 9;
-    record.advance(1);
-    record.commit();
-    let record = rx.try_read_in_place().unwrap();
-    assert_eq!((record.as_slices(), record.info().sequence), ((&b"abcde"[..], &b""[..]), 0));
-    record.commit();
-    let mut body = vec![];
-    assert_eq!((rx.try_recv_into(&mut body).unwrap().sequence, &body[..]), (1, &[9][..]));
-    assert_eq!(rx.try_recv_into(&mut body), Err(TryRecvError::Empty));
 }

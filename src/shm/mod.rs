@@ -36,7 +36,7 @@
 //! |---|---|
 //! | sender, before or inside a write | nothing of that message. The receiver gets the rest, then [`Ended::PeerDied`]; the next sender goes on |
 //! | sender, after it published | the message, at the latest 90 ms later should the receiver sleep |
-//! | receiver, inside the handler of `try_recv_with` or `drain`, or before `Batch::commit` | the next receiver gets the message again: at least once |
+//! | receiver, inside the handler of `try_recv_with` or `drain`, or before `commit` of a `Batch` or `ReadChunk` | the next receiver gets the message again: at least once |
 //! | receiver, after `recv` | the message counts as received: at most once |
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!

@@ -54,6 +54,10 @@ pub struct Session {
     pub(crate) core: AtomicU64,
     /// Of a receiver: sessions of the sender whose end has been told, under all who had this side.
     pub(crate) taken: AtomicU64,
+    /// By which number the holder's bell is known, see `shm::wake`; 0 before it has one.
+    pub(crate) bell: AtomicU64,
+    /// 1 if the holder could not reach the other side's bell: that one had better look by itself.
+    pub(crate) mute: AtomicU64,
     /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
     pub(crate) parked: Line<Parked>,
     /// The last sessions.
@@ -154,8 +158,9 @@ impl Session {
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
         let (begun, epoch, unfenced, core, taken) = (zero(), zero(), zero(), zero(), zero());
+        let (bell, mute) = (zero(), zero());
         let table = core::array::from_fn(|_| Entry::new());
-        Self { begun, epoch, unfenced, core, taken, parked: Line(Parked::new()), table }
+        Self { begun, epoch, unfenced, core, taken, bell, mute, parked: Line(Parked::new()), table }
     }
 
     /// Where its holder sleeps.
@@ -245,6 +250,7 @@ impl Session {
             fence(Ordering::SeqCst);
         }
         self.core.store(0, Ordering::Relaxed);
+        self.mute.store(0, Ordering::Relaxed);
         point!();
         resume();
         point!();

@@ -178,7 +178,7 @@ impl<T> fmt::Debug for Builder<T> {
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
-    lanes: Lanes<T>,
+    pub(super) lanes: Lanes<T>,
     last: Option<usize>,
 }
 

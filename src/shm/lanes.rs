@@ -3,13 +3,15 @@
 use super::ends::{Opened, Rx, SessionInfo, Taking};
 use super::error::Ended;
 use super::rx::Verdict;
-use super::side::{self, Asks, NAP, shortest};
-use super::sys::{self, MOST_SLEPT_ON, Map};
+use super::side::{self, Asks, NAP, Sleep, shortest};
+use super::sys::{self, MOST_SLEPT_ON, Map, Role};
+use super::wake::{Armed, Waits, Watch};
 use crate::ring::session::End;
 use crate::wait::{Deadline, ParkedBed, WaitStrategy, Waiter};
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
+use std::io;
 use std::sync::Arc;
 
 /// Messages of one lane before it is the next one's turn.
@@ -116,17 +118,26 @@ impl From<Gone> for RecvError {
 }
 
 /// Who is not there any more.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Gone {
     One(Departed),
     All,
     Removed,
 }
 
+/// What a wait came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    Message,
+    Gone(Gone),
+    Nothing,
+}
+
 /// The receiving ends of all lanes.
 pub(super) struct Lanes<T> {
     /// Those of the lanes, so that a sleep can borrow them while it looks at the lanes.
     maps: Arc<[Arc<Map>]>,
+    watch: Option<Watch>,
     lanes: Vec<Rx<T>>,
     /// Whose turn it is, and for how many messages more.
     at: usize,
@@ -136,6 +147,8 @@ pub(super) struct Lanes<T> {
     closed: bool,
     /// Whether an end was told since it was said that all have ended.
     unsaid: bool,
+    /// What a sleep elsewhere has found and nobody was told. With it no look finds anything.
+    due: Option<Gone>,
     waiter: Waiter,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
     settled: bool,
@@ -145,7 +158,8 @@ impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
         let (lanes, waiter) = (Rx::begin_all(opened, wait), Waiter::new(wait));
-        Self { maps, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed: false, unsaid: false, waiter, settled: false }
+        let (watch, due, closed, unsaid, settled) = (None, None, false, false, false);
+        Self { maps, watch, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed, unsaid, due, waiter, settled }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -225,7 +239,7 @@ impl<T> Lanes<T> {
     /// Begins to take from the next lane that has something, to be freed together.
     pub(super) fn taking(&mut self) -> Option<(usize, Taking<'_, T>)> {
         let mut found = self.take(|rx| rx.is_ready().then_some(()));
-        if found.is_none() && self.is_due() {
+        if found.is_none() && self.is_due() && self.due.is_none() {
             // There is no way to say here who is gone: the next verb that has one asks.
             self.looks = 2;
             found = self.take(|rx| rx.is_ready().then_some(()));
@@ -247,6 +261,9 @@ impl<T> Lanes<T> {
         let ask = ask || due;
         if due {
             self.looks = LOOKS;
+        }
+        if let Some(gone) = self.due.take() {
+            return Some(gone);
         }
         let mut open = false;
         for (lane, rx) in self.lanes.iter_mut().enumerate() {
@@ -280,6 +297,15 @@ impl<T> Lanes<T> {
         if let Some(gone) = self.gone(false) {
             return Err(gone.into());
         }
+        match self.sleep(Sleep::Here(deadline)) {
+            Found::Message => Ok(()),
+            Found::Gone(gone) => Err(gone.into()),
+            Found::Nothing => Err(RecvError::Timeout),
+        }
+    }
+
+    /// Nothing: in the time, or the sleep is prepared.
+    fn sleep(&mut self, sleep: Sleep<'_>) -> Found {
         // They go with the handle, which the looks borrow.
         let (maps, mut waiter) = (Arc::clone(&self.maps), core::mem::take(&mut self.waiter));
         let mut settled = self.settled;
@@ -293,13 +319,12 @@ impl<T> Lanes<T> {
         let passed = self.lanes.iter().fold(0, |sum: u64, rx| sum.wrapping_add(rx.received()));
         let lanes = RefCell::new(&mut *self);
         let mut asks = Asks::default();
-        // What is found: a message, or who is gone.
-        let look = |look| -> Option<Result<(), RecvError>> {
+        let look = |look| {
             let mut lanes = lanes.borrow_mut();
             if lanes.lanes.iter_mut().any(Rx::is_ready) {
-                return Some(Ok(()));
+                return Some(Found::Message);
             }
-            lanes.gone(asks.asks(look)).map(|gone| Err(gone.into()))
+            lanes.gone(asks.asks(look)).map(Found::Gone)
         };
         let barrier = || {
             // One call reaches all.
@@ -318,17 +343,21 @@ impl<T> Lanes<T> {
             if !core::mem::replace(&mut sleeps, true) {
                 lanes.borrow().lanes[0].count_park();
             }
-            sys::sleep_on_any(lanes.borrow().lanes.iter().filter_map(Rx::word), shortest(reached, limit));
+            let (lanes, longest) = (&lanes.borrow().lanes, shortest(reached, limit));
+            match sleep {
+                Sleep::Here(_) => sys::sleep_on_any(lanes.iter().filter_map(Rx::word), longest),
+                Sleep::Elsewhere(watch) => watch.begin(longest, lanes.iter().map(Rx::is_mute)),
+            }
         };
         // Each lane's sender reads the core in its own lane.
         let shares = |core| maps.iter().fold(false, |shared, map| shared | Rx::<T>::waits_on(map, core));
-        let mut bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
-        let waited = waiter.wait(&mut bed, deadline, passed, look);
+        let bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
+        let waited = sleep.wait(&mut waiter, bed, passed, look);
         (self.waiter, self.settled) = (waiter, settled);
         match waited {
-            Ok(waited) => waited,
-            Err(_) if asks.asked() => Err(RecvError::Timeout),
-            Err(_) => Err(self.gone(true).map_or(RecvError::Timeout, RecvError::from)),
+            Ok(found) => found.unwrap_or(Found::Nothing),
+            Err(_) if asks.asked() => Found::Nothing,
+            Err(_) => self.gone(true).map_or(Found::Nothing, Found::Gone),
         }
     }
 
@@ -355,5 +384,38 @@ impl<T> Lanes<T> {
     pub(super) fn close(&mut self, how: Option<End>) {
         self.closed = true;
         self.lanes.iter_mut().for_each(|rx| rx.close(how));
+    }
+}
+
+impl<T> Waits for Lanes<T> {
+    fn watch(&mut self) -> io::Result<&Watch> {
+        match &mut self.watch {
+            Some(watch) => Ok(watch),
+            none => {
+                let watch = none.insert(self.lanes[0].watch_all()?);
+                self.maps.iter().for_each(|map| watch.publish(&map.consumer().session));
+                Ok(watch)
+            }
+        }
+    }
+
+    fn prepare(&mut self) -> io::Result<bool> {
+        self.watch()?;
+        if self.closed || self.due.is_some() {
+            return Ok(false);
+        }
+        let watch = self.watch.take();
+        let found = watch.as_ref().map_or(Found::Message, |watch| self.sleep(Sleep::Elsewhere(watch)));
+        self.watch = watch;
+        if let Found::Gone(gone) = found {
+            // The next verb tells it before it takes anything.
+            (self.due, self.budget, self.looks) = (Some(gone), 0, 0);
+        }
+        Ok(found == Found::Nothing)
+    }
+
+    fn armed(&self) -> Option<Armed<'_>> {
+        let watch = self.watch.as_ref()?;
+        Some(Armed { maps: &self.maps, role: Role::Receiver, watch })
     }
 }

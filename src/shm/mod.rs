@@ -85,6 +85,7 @@ pub mod spsc;
 mod sys;
 mod tx;
 mod unwind;
+mod wake;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
@@ -97,3 +98,4 @@ pub use message::{Message, Schema};
 pub use place::Anonymous;
 pub use segment::Kind;
 pub use sys::Role;
+pub use wake::{Armed, WakeFd, Watched};

@@ -8,6 +8,7 @@ use super::error::OpenError;
 use super::header::{self, Header};
 use super::place::Place;
 use super::sys::{self, Role, Seats};
+use super::wake;
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::failpoint::point;
@@ -17,6 +18,7 @@ use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -188,6 +190,38 @@ pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
         return Err(OpenError::NotOurs { path: path.into() });
     }
     Ok(file)
+}
+
+/// Opens the FIFO of a side that is at `path`, made first if need be and `makes`; with its inode's number. For reading as well: so a write to
+/// it never finds that there is no reader, which is a signal.
+pub(super) fn open_bell(path: &Path, makes: bool) -> io::Result<(OwnedFd, u64)> {
+    if makes {
+        match rfs::mknodat(rfs::CWD, path, rfs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fifo = rfs::open(path, flags, Mode::empty())?;
+    let found = rfs::fstat(&fifo)?;
+    let is_fifo = rfs::FileType::from_raw_mode(found.st_mode) == rfs::FileType::Fifo;
+    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
+    if is_fifo && ours {
+        return Ok((fifo, found.st_ino));
+    }
+    let what = format!("{} is no FIFO of this user's alone: remove it", path.display());
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+}
+
+/// Removes the FIFOs of a segment's sides, which nobody has.
+fn remove_bells(path: &Path, lanes: u32) {
+    let senders = (0..lanes).map(|lane| (Role::Sender, lane));
+    for (role, lane) in iter::once((Role::Receiver, 0)).chain(senders) {
+        let bell = wake::path_of(path, role, lane);
+        if open_bell(&bell, false).is_ok() {
+            let _ = rfs::unlink(&bell);
+        }
+    }
 }
 
 /// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
@@ -395,7 +429,8 @@ fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
 /// Removes the segment if all of its sides are free. Whether it did.
 pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     let lock = open_file(path)?;
-    let seats = Seats::all(read_header(&lock, path)?.lanes);
+    let lanes = read_header(&lock, path)?.lanes;
+    let seats = Seats::all(lanes);
     // Not by trying: who has one side would see somebody on the other.
     if sys::is_taken(&lock, seats).map_err(failed("look at the locks of", path))? {
         return Ok(false);
@@ -409,6 +444,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     if !is_same(&held.lock, &named, path)? {
         return Ok(false);
     }
+    remove_bells(path, lanes);
     point!();
     rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(failed("remove", path))?;
     point!();

@@ -159,14 +159,14 @@ impl<T> fmt::Debug for Builder<T> {
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender<T: Message> {
-    tx: Tx<T>,
+    pub(super) tx: Tx<T>,
 }
 
 /// The receiving side. Dropping it closes the channel in order; what it has not received stays for the next receiver.
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
-    rx: Rx<T>,
+    pub(super) rx: Rx<T>,
 }
 
 impl<T: Message> Sender<T> {
@@ -184,7 +184,7 @@ impl<T: Message> Sender<T> {
     pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         match self.tx.push(value) {
             Ok(()) => Ok(()),
-            Err(value) => Err(match self.tx.refusal() {
+            Err(value) => Err(match self.tx.refusal(1) {
                 None => TrySendError::Full(value),
                 Some(ended) => TrySendError::Ended(value, ended),
             }),
@@ -232,7 +232,7 @@ impl<T: Message> Sender<T> {
             }
         }
         match self.tx.ring.publish_staged() {
-            0 if !values.is_empty() => Err(match self.tx.refusal() {
+            0 if !values.is_empty() => Err(match self.tx.refusal(1) {
                 None => TrySendError::Full(()),
                 Some(ended) => TrySendError::Ended((), ended),
             }),
@@ -329,7 +329,7 @@ impl<T: Message> Sender<T> {
     #[inline(never)]
     fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendError<T>> {
         loop {
-            if let Some(ended) = self.tx.refusal() {
+            if let Some(ended) = self.tx.refusal(1) {
                 return Err(SendError::Ended(value, ended));
             }
             match self.tx.wait_for_room(1, deadline) {

@@ -254,6 +254,31 @@ impl Waiter {
         ended
     }
 
+    /// A wait up to its first sleep, which ends elsewhere: `bed` prepares it, and the announcement stands. `None` then; otherwise what was found.
+    #[cfg(not(ringmail_loom))]
+    #[cold]
+    pub(crate) fn arm<B: Bed, R>(
+        &mut self,
+        bed: &mut B,
+        passed: u64,
+        mut look: impl FnMut(Look) -> Option<R>,
+    ) -> Option<R> {
+        if let Some(found) = look(Look::Passing).or_else(|| self.poll_a_while(bed, passed, &mut look)) {
+            if self.stayed_awake(passed) {
+                bed.sleeps_seldom();
+            }
+            return Some(found);
+        }
+        let often = self.sleeps_often(passed);
+        if let Some(found) = announce(bed, often, &mut look) {
+            bed.leave(true);
+            return Some(found);
+        }
+        self.count_sleep();
+        bed.sleep(None);
+        None
+    }
+
     /// The same asleep.
     fn sleep_until<B: Bed, R>(
         &mut self,
@@ -279,11 +304,9 @@ impl Waiter {
                 }
             }
             if turn != Turn::Behind {
-                bed.announce(*often.get_or_insert_with(|| self.sleeps_often(passed)));
-                if !mutant!(LookAgain) {
-                    if let Some(found) = look(Look::Last) {
-                        return Ok(found);
-                    }
+                let often = *often.get_or_insert_with(|| self.sleeps_often(passed));
+                if let Some(found) = announce(bed, often, look) {
+                    return Ok(found);
                 }
             }
             self.sleeps += 1;
@@ -476,6 +499,12 @@ impl Waiter {
     ) -> Awake<R> {
         Awake::Tired
     }
+}
+
+/// Announces a sleep and looks for the last time before it.
+fn announce<R>(bed: &mut impl Bed, often: bool, look: &mut impl FnMut(Look) -> Option<R>) -> Option<R> {
+    bed.announce(often);
+    if mutant!(LookAgain) { None } else { look(Look::Last) }
 }
 
 /// How a wait without a sleep ended.

@@ -95,6 +95,11 @@ fn send(tx: &mut spsc::Sender<u64>, fd: &WakeFd, n: u64) -> Result<(), Ended> {
     }
 }
 
+fn register(fd: WakeFd) -> AsyncFd<WakeFd> {
+    // SAFETY: a `WakeFd` has one descriptor, and keeps it open.
+    unsafe { AsyncFd::register(fd) }.unwrap()
+}
+
 /// Runs in tokio's reactor.
 fn tokio<R>(test: impl Future<Output = R>) -> R {
     tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(test)
@@ -117,7 +122,7 @@ async fn next(rx: &mut bytes::Receiver, fd: &AsyncFd<WakeFd>, body: &mut Vec<u8>
 
 /// Sends each record back that it gets.
 async fn echo(mut rx: bytes::Receiver, mut tx: bytes::Sender) {
-    let (fd, mut body) = (AsyncFd::new(rx.wake_fd().unwrap()).unwrap(), Vec::new());
+    let (fd, mut body) = (register(rx.wake_fd().unwrap()), Vec::new());
     while next(&mut rx, &fd, &mut body).await.is_ok() {
         tx.try_send(&body).unwrap();
     }
@@ -125,7 +130,7 @@ async fn echo(mut rx: bytes::Receiver, mut tx: bytes::Sender) {
 
 /// Sends records and waits for each to come back. How often it slept.
 async fn ask(mut tx: bytes::Sender, mut rx: bytes::Receiver, n: u64) -> u64 {
-    let (fd, mut body) = (AsyncFd::new(rx.wake_fd().unwrap()).unwrap(), Vec::new());
+    let (fd, mut body) = (register(rx.wake_fd().unwrap()), Vec::new());
     for i in 0..n {
         tx.try_send(&i.to_le_bytes()).unwrap();
         assert_eq!(next(&mut rx, &fd, &mut body).await, Ok(i));
@@ -273,7 +278,11 @@ fn a_close_and_a_session_that_gives_up_make_it_readable_at_once() {
             while rx.arm().unwrap().is_none() {}
             let armed = rx.arm().unwrap().expect("there is nothing");
             let start = Instant::now();
-            if gives_up { tx.give_up() } else { tx.close() }
+            if gives_up {
+                tx.give_up()
+            } else {
+                tx.close()
+            }
             assert!(readable(&fd, SOON));
             soonest = soonest.min(start.elapsed());
             drop(armed);

@@ -324,7 +324,7 @@ impl<T> Lanes<T> {
             if lanes.lanes.iter_mut().any(Rx::is_ready) {
                 return Some(Found::Message);
             }
-            lanes.gone(asks.asks(look)).map(Found::Gone)
+            lanes.gone(asks.asks(look) && sleep.asks()).map(Found::Gone)
         };
         let barrier = || {
             // One call reaches all.
@@ -414,8 +414,8 @@ impl<T> Waits for Lanes<T> {
         Ok(found == Found::Nothing)
     }
 
-    fn armed(&self) -> Option<Armed<'_>> {
-        let watch = self.watch.as_ref()?;
+    fn armed(&mut self) -> Option<Armed<'_>> {
+        let watch = self.watch.as_mut()?;
         Some(Armed { maps: &self.maps, role: Role::Receiver, watch })
     }
 }

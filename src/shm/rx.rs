@@ -422,8 +422,8 @@ impl<T> Waits for Rx<T> {
         Ok(waited == Waited::Armed)
     }
 
-    fn armed(&self) -> Option<Armed<'_>> {
-        let watch = self.watch.as_ref()?;
+    fn armed(&mut self) -> Option<Armed<'_>> {
+        let watch = self.watch.as_mut()?;
         Some(Armed { maps: core::slice::from_ref(&self.map), role: Role::Receiver, watch })
     }
 }

@@ -154,7 +154,10 @@ impl Side {
         if self.is_ours() {
             return Watch::new(self.held.path.as_deref(), role, lane);
         }
-        Err(io::Error::new(io::ErrorKind::Unsupported, "a forked child has no part in its parent's channel: open a side here"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a forked child has no part in its parent's channel: open a side here",
+        ))
     }
 
     /// Waits until `ready` is true, or as `sleep` says, or the kernel says that the other side or the file is gone. `word` is the position that it
@@ -180,7 +183,7 @@ impl Side {
                 None => return Some(Waited::Ready),
                 Some(expected) => expected,
             });
-            if asks.asks(look) { self.ask(peer, |told| ready(told).is_none()) } else { None }
+            if asks.asks(look) && sleep.asks() { self.ask(peer, |told| ready(told).is_none()) } else { None }
         };
         let mut sleeps = false;
         let nap = |reached, limit| {
@@ -262,6 +265,14 @@ pub(super) enum Sleep<'a> {
 }
 
 impl Sleep<'_> {
+    /// Whether the kernel is to be asked before it: not if that was before the last one, whose timer still runs.
+    pub(super) fn asks(self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::Elsewhere(watch) => !watch.runs(),
+        }
+    }
+
     /// Waits in `bed`; `None` if the sleep is prepared.
     pub(super) fn wait<R, B, N, S>(
         self,

@@ -14,9 +14,10 @@
 //! | with a name | a FIFO beside the segment, `.<name>.<side>.bell` | by that path, if it has the inode that the sleeper's page names |
 //! | [`Anonymous`](super::Anonymous) | a datagram socket | by an abstract address, `ringmail-bell-` and the number in the sleeper's page |
 //!
-//! A [`WakeFd`] is an epoll of the bell and a timer. The timer runs while the side is armed: deaths and removals ring no bell, so each sleep
-//! ends after 90 ms for a look at the kernel's word. A side that cannot reach the other's bell says so in its page; the other's timer then
-//! runs for a millisecond.
+//! A [`WakeFd`] is an epoll of the bell and a timer. The timer runs while the side is armed: deaths and removals ring no bell, so a sleep ends
+//! within 90 ms for a look at the kernel's word. One that a ring ended leaves the timer running for the next, which then need not ask the
+//! kernel: so a side that is woken often pays for neither. A side that cannot reach the other's bell says so in its page; the other's timer
+//! then runs for a millisecond.
 
 use super::segment::open_bell;
 use super::side::{self, SHORT_NAP};
@@ -24,7 +25,7 @@ use super::sys::{Map, Role};
 use crate::ring::failpoint::point;
 use crate::ring::session::{Session, observe};
 use crate::sync::{Ordering, fence};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::hash::BuildHasher;
 use core::time::Duration;
@@ -37,12 +38,14 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A descriptor that becomes readable when an armed side is to look again: for epoll, io_uring, mio's `SourceFd`, tokio's `AsyncFd`. See
 /// [`Watched`](super::Watched).
 ///
-/// Edge-triggered and level-triggered registrations both do. Nothing is to be read from it: it is unreadable again once the side is disarmed.
-/// Close-on-exec. Clones are the same descriptor.
+/// Edge-triggered and level-triggered registrations both do. Nothing is to be read from it: it is unreadable again once the side is disarmed. It
+/// may become readable once more within 90 ms; a reactor that is level-triggered and waits for it then, though nothing is armed, calls
+/// [`WakeFd::clear`]. Close-on-exec. Clones are the same descriptor.
 #[derive(Clone, Debug)]
 pub struct WakeFd(Arc<Bundle>);
 
@@ -50,6 +53,7 @@ pub struct WakeFd(Arc<Bundle>);
 struct Bundle {
     epoll: OwnedFd,
     bell: OwnedFd,
+    is_fifo: bool,
     timer: OwnedFd,
 }
 
@@ -66,7 +70,7 @@ impl AsRawFd for WakeFd {
 }
 
 impl WakeFd {
-    fn new(bell: OwnedFd) -> io::Result<Self> {
+    fn new(bell: OwnedFd, is_fifo: bool) -> io::Result<Self> {
         let timer = rustix::time::timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::CLOEXEC.union(TimerfdFlags::NONBLOCK),
@@ -75,7 +79,13 @@ impl WakeFd {
         for fd in [&bell, &timer] {
             epoll::add(&epoll, fd, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
         }
-        Ok(Self(Arc::new(Bundle { epoll, bell, timer })))
+        Ok(Self(Arc::new(Bundle { epoll, bell, is_fifo, timer })))
+    }
+
+    /// Makes it unreadable, if no side is armed with it: for a reactor that found it readable then. To arm, or to disarm, does the same.
+    pub fn clear(&self) {
+        self.set_timer(Duration::ZERO);
+        self.empty();
     }
 
     /// Has it become readable after `after`; never by the timer if that is zero. What the timer did before is undone.
@@ -90,16 +100,18 @@ impl WakeFd {
         );
     }
 
-    /// Takes what was rung.
-    fn empty(&self) {
+    /// Takes what was rung. Whether it was.
+    fn empty(&self) -> bool {
         let mut rung = [0u8; 64];
         // A datagram for each ring; of a FIFO all at once. Bounded, as the other side could go on for ever.
-        for _ in 0..64 {
+        for reads in 0..64 {
             match rustix::io::read(&self.0.bell, &mut rung) {
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => return reads != 0,
+                Ok(n) if self.0.is_fifo && n < rung.len() => return true,
                 Ok(_) => {}
             }
         }
+        true
     }
 }
 
@@ -111,6 +123,8 @@ pub struct Watch {
     number: u64,
     /// Of a FIFO.
     path: Option<PathBuf>,
+    /// When the timer ends the sleep; in the past, or none, if it does not run.
+    ends: Cell<Option<Instant>>,
     pid: u32,
 }
 
@@ -122,11 +136,11 @@ impl Watch {
             let number = RandomState::new().hash_one(pid).max(1);
             let socket = UnixDatagram::bind_addr(&address(number)?)?;
             socket.set_nonblocking(true)?;
-            return Ok(Self { fd: WakeFd::new(socket.into())?, number, path: None, pid });
+            return Ok(Self { fd: WakeFd::new(socket.into(), false)?, number, path: None, ends: Cell::new(None), pid });
         };
         let path = path_of(segment, role, lane);
         let (bell, number) = open_bell(&path, true)?;
-        let watch = Self { fd: WakeFd::new(bell)?, number, path: Some(path), pid };
+        let watch = Self { fd: WakeFd::new(bell, true)?, number, path: Some(path), ends: Cell::new(None), pid };
         // Of one that was killed.
         watch.fd.empty();
         Ok(watch)
@@ -145,10 +159,28 @@ impl Watch {
         point!();
     }
 
-    /// Begins the sleep: it ends after `longest` at the latest.
-    pub(super) fn begin(&self, longest: Duration, peers: impl Iterator<Item = bool>) {
-        let mut peers = peers;
-        self.fd.set_timer(if peers.any(|mute| mute) { longest.min(SHORT_NAP) } else { longest });
+    /// Whether the timer of the last sleep runs on, which then ends the next in time: the kernel was asked before that.
+    pub(super) fn runs(&self) -> bool {
+        self.ends.get().is_some_and(|ends| Instant::now() < ends)
+    }
+
+    /// Begins the sleep: it ends after `longest` at the latest, and soon if one of the other sides is mute.
+    pub(super) fn begin(&self, longest: Duration, mut mute: impl Iterator<Item = bool>) {
+        let longest = if mute.any(|mute| mute) { longest.min(SHORT_NAP) } else { longest };
+        let now = Instant::now();
+        if self.ends.get().is_none_or(|ends| ends <= now || ends > now + longest) {
+            self.ends.set(Some(now + longest));
+            self.fd.set_timer(longest);
+        }
+    }
+
+    /// Ends it, after a ring or before one.
+    fn end(&self) {
+        // Rung once, and perhaps soon again: the next sleep finds the timer running.
+        if !self.fd.empty() {
+            self.ends.set(None);
+            self.fd.set_timer(Duration::ZERO);
+        }
     }
 }
 
@@ -177,7 +209,7 @@ impl Drop for Watch {
 pub struct Armed<'a> {
     pub(super) maps: &'a [Arc<Map>],
     pub(super) role: Role,
-    pub(super) watch: &'a Watch,
+    pub(super) watch: &'a mut Watch,
 }
 
 impl Drop for Armed<'_> {
@@ -189,8 +221,7 @@ impl Drop for Armed<'_> {
                 side::sessions(map, self.role).0.parked.0.rise();
             }
             point!();
-            self.watch.fd.set_timer(Duration::ZERO);
-            self.watch.fd.empty();
+            self.watch.end();
         }
     }
 }
@@ -210,7 +241,7 @@ pub trait Waits {
     fn prepare(&mut self) -> io::Result<bool>;
 
     /// What ends that; `None` without a bell.
-    fn armed(&self) -> Option<Armed<'_>>;
+    fn armed(&mut self) -> Option<Armed<'_>>;
 }
 
 /// An end of a channel of which the user has a handle.

@@ -73,6 +73,8 @@ mod create;
 mod ends;
 mod error;
 pub mod fan_in;
+#[cfg(feature = "futures")]
+mod futures;
 mod header;
 mod lanes;
 mod look;
@@ -93,6 +95,8 @@ pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use crate::ring::session::Peer;
 pub use ends::SessionInfo;
 pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+#[cfg(feature = "futures")]
+pub use futures::{FdError, MessageSink, MessageStream, Readiness};
 pub use look::{LaneView, Overview, SideView, list, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;

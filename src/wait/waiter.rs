@@ -55,7 +55,7 @@ const POLL_TRIES: u32 = 16;
 const POLL_EVERY: u32 = 256;
 /// Polls in a row that may be ready at once. The next one is pending and has its task woken, so that the other tasks of its executor have
 /// their turn; the number is that of tokio's own channels.
-const READY_POLLS: u32 = 128;
+pub(crate) const READY_POLLS: u32 = 128;
 /// Waits for which a thread is believed to be on the same core, unless it slept meanwhile.
 #[cfg(not(ringmail_loom))]
 const WAITS_ON_A_CORE: u32 = 16;

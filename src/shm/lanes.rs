@@ -400,7 +400,7 @@ impl<T> Waits for Lanes<T> {
     }
 
     fn prepare(&mut self) -> io::Result<bool> {
-        self.watch()?;
+        self.watch()?.check()?;
         if self.closed || self.due.is_some() {
             return Ok(false);
         }

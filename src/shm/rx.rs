@@ -408,7 +408,7 @@ impl<T> Waits for Rx<T> {
     }
 
     fn prepare(&mut self) -> io::Result<bool> {
-        self.watch()?;
+        self.watch()?.check()?;
         let watch = self.watch.take();
         let waited = match &watch {
             Some(watch) if self.stopped.is_none() => self.sleep_for_message(Sleep::Elsewhere(watch)),

@@ -3,7 +3,7 @@
 use super::error::OpenError;
 use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
-use super::wake::{Ringer, Watch};
+use super::wake::{self, Ringer, Watch};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
 use crate::ring::session::{End, Session, Told, is_set_up, observe};
@@ -119,7 +119,7 @@ impl Side {
     /// published. Whether it did.
     #[inline(always)]
     pub(super) fn published(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
-        peer.parked.0.calls(self.fences) && wake(&self.ringer, peer, word, to.count().wrapping_sub(n), n)
+        peer.parked.0.calls(self.fences) && wake_up(&self.ringer, peer, word, to.count().wrapping_sub(n), n)
     }
 
     /// To be called after this side has closed: wakes the other whatever it waits for.
@@ -151,13 +151,8 @@ impl Side {
 
     /// The bell that this side waits for in a reactor, as `role` of `lane`.
     pub(super) fn watch(&self, role: Role, lane: u32) -> io::Result<Watch> {
-        if self.is_ours() {
-            return Watch::new(self.held.path.as_deref(), role, lane);
-        }
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "a forked child has no part in its parent's channel: open a side here",
-        ))
+        wake::check(self.pid)?;
+        Watch::new(self.held.path.as_deref(), role, lane)
     }
 
     /// Waits until `ready` is true, or as `sleep` says, or the kernel says that the other side or the file is gone. `word` is the position that it
@@ -239,7 +234,7 @@ pub(super) fn membarrier_all() -> bool {
 
 #[cold]
 #[inline(never)]
-fn wake(ringer: &Ringer, peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
+fn wake_up(ringer: &Ringer, peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
     let wakes = peer.parked.0.answer(from, n);
     // One that sleeps by its bell sleeps nowhere else.
     if wakes && !ringer.ring(peer) {

@@ -230,7 +230,7 @@ impl<T> Waits for Tx<T> {
     }
 
     fn prepare(&mut self) -> io::Result<bool> {
-        self.watch()?;
+        self.watch()?.check()?;
         let watch = self.watch.take();
         let waited = match &watch {
             Some(watch) if !self.closed => self.sleep_for_room(self.wanted, Sleep::Elsewhere(watch)),

@@ -146,6 +146,11 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Refuses a forked child.
+    pub(super) fn check(&self) -> io::Result<()> {
+        check(self.pid)
+    }
+
     pub(super) fn fd(&self) -> &WakeFd {
         &self.fd
     }
@@ -387,6 +392,15 @@ impl Ringer {
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
+}
+
+/// Refuses a process that is not the one that opened the side.
+pub(super) fn check(pid: u32) -> io::Result<()> {
+    if pid == std::process::id() {
+        return Ok(());
+    }
+    let what = "a forked child has no part in its parent's channel: open a side of its own";
+    Err(io::Error::new(io::ErrorKind::Unsupported, what))
 }
 
 fn address(number: u64) -> io::Result<SocketAddr> {

@@ -302,7 +302,7 @@ pub trait Watched: End {
     /// is something to do, or to be told, by the next verb. Otherwise [`WakeFd`] becomes readable when there may be: for a receiver a message, for
     /// a sender room for what it was refused last.
     ///
-    /// May spin for some microseconds first, as the side's [`WaitStrategy`](crate::WaitStrategy) says; then a few system calls.
+    /// At once, whatever the side's [`WaitStrategy`](crate::WaitStrategy). No system call as a rule; a few, if the last was 90 ms ago.
     ///
     /// # Errors
     /// As [`Watched::wake_fd`], if that was not called before.

@@ -254,7 +254,8 @@ impl Waiter {
         ended
     }
 
-    /// A wait up to its first sleep, which ends elsewhere: `bed` prepares it, and the announcement stands. `None` then; otherwise what was found.
+    /// A sleep that ends elsewhere: `bed` prepares it, and the announcement stands. `None` then; otherwise what the look after that found. At
+    /// once, as the reactor has other things to do.
     #[cfg(not(ringmail_loom))]
     #[cold]
     pub(crate) fn arm<B: Bed, R>(
@@ -263,12 +264,6 @@ impl Waiter {
         passed: u64,
         mut look: impl FnMut(Look) -> Option<R>,
     ) -> Option<R> {
-        if let Some(found) = look(Look::Passing).or_else(|| self.poll_a_while(bed, passed, &mut look)) {
-            if self.stayed_awake(passed) {
-                bed.sleeps_seldom();
-            }
-            return Some(found);
-        }
         let often = self.sleeps_often(passed);
         if let Some(found) = announce(bed, often, &mut look) {
             bed.leave(true);

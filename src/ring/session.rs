@@ -137,10 +137,16 @@ pub enum Peer {
 #[inline(always)]
 pub(crate) fn observe(word: &AtomicU64, order: Ordering) -> u64 {
     let value = word.load(Ordering::Relaxed);
+    order_by_fence(order);
+    value
+}
+
+/// A fence of that order; none for a mutant that leaves it out.
+#[inline(always)]
+fn order_by_fence(order: Ordering) {
     if order != Ordering::Relaxed {
         fence(order);
     }
-    value
 }
 
 impl Entry {
@@ -211,7 +217,7 @@ impl Session {
         let start = entry.start.load(Ordering::Relaxed);
         let (pid, began) = entry.notes();
         // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
-        fence(order::read_entry());
+        order_by_fence(order::read_entry());
         let again = entry.end.load(Ordering::Relaxed);
         let is = |word: u64| word >> HOW == session & u64::MAX >> HOW;
         if session == 0 || !is(end) || !is(again) {
@@ -242,7 +248,7 @@ impl Session {
         point!();
         entry.end.store(0, Ordering::Relaxed);
         point!();
-        fence(order::write_entry());
+        order_by_fence(order::write_entry());
         entry.start.store(start, Ordering::Relaxed);
         entry.note(pid.into(), now);
         point!();
@@ -527,8 +533,13 @@ impl Told {
                 Stand::Over(end) => end,
             };
             // The ring again, now that the end is known: what was done before it is then not missed.
-            if !mutant!(OverLooks) && ring.look_as_far(self.reach(peer)) {
+            let reach = self.reach(peer);
+            if !mutant!(OverLooks) && ring.look_as_far(reach) {
                 return Found::Message;
+            }
+            // The ring finds nothing of this session once another has begun: the next turn knows where it ends.
+            if matches!(reach, Reach::All(session) if peer.last() != session) {
+                continue;
             }
             if !self.passes(ring.count()) {
                 return Found::Over(end);

@@ -182,7 +182,7 @@ impl<T: Copy> Reading<T> {
 
 impl<T: Copy> Looks for Reading<T> {
     fn look(&mut self, reach: Reach) -> bool {
-        Looks::look(&mut self.0, reach)
+        self.0.look(reach)
     }
 
     fn count(&self) -> u64 {

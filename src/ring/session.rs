@@ -237,7 +237,7 @@ impl Session {
     pub fn take_over(&self, start: u64, pid: u32, now: u64) -> u64 {
         // The lock is ours, so all that the last holder stored is there.
         let last = self.last();
-        if last != 0 && !self.record(last).is_some_and(|record| record.end.is_some()) {
+        if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
             point!();
             // Whoever sees this sees all that the session did: the lock has shown it to us.
             self.entry(last).end.store(mark(last, DIED), order::write_entry());

@@ -281,7 +281,9 @@ impl<T> Rx<T> {
         self.vain = 0;
         let Self { ring, map, side, .. } = self;
         let (own, peer) = side::sessions(map, Role::Receiver);
-        match side.ask(peer, |told| told.look(peer, &mut **ring, &own.taken) != Found::Nothing) {
+        // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
+        let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
+        match side.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Ended::Removed),
             Some(Waited::Impossible) => Some(self.stop(Ended::Corrupted)),

@@ -471,7 +471,7 @@ impl Told {
     /// How far this side may go.
     pub fn reach(&self, peer: &Session) -> Reach {
         let current = self.current.get();
-        loop {
+        for _ in 0..KEPT {
             let last = peer.last();
             if last <= current {
                 return if last == current { Reach::All(current) } else { Reach::Nowhere };
@@ -483,9 +483,10 @@ impl Told {
             }
             // All of them were written over meanwhile, or never written.
             if peer.last() == last {
-                return Reach::Nowhere;
+                break;
             }
         }
+        Reach::Nowhere
     }
 
     /// What became of the session that this side is in.
@@ -515,7 +516,8 @@ impl Told {
     /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
     /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
     pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
-        loop {
+        // A turn for each session that is passed, and each that begins meanwhile: one who scribbles there holds nobody up.
+        for _ in 0..4 * KEPT {
             let reach = self.reach(peer);
             if ring.look_as_far(reach) {
                 if reach != Reach::Nowhere {
@@ -547,6 +549,7 @@ impl Told {
             self.pass(end, ring.count());
             self.note(taken, ring);
         }
+        Found::Nothing
     }
 
     /// Whether this session is passed in silence: it was over when this side was opened, which has none of its messages.

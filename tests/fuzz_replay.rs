@@ -153,7 +153,7 @@ fn a_model_that_is_off_by_one_is_noticed() {
             let in_corpus = catch_unwind(|| replay(&format!("corpus/{name}"), target)).is_err();
             std::panic::set_hook(quietly);
             assert_eq!(right, 0, "{name}");
-            assert!(wrong > 100, "{name}: {wrong} of 300 programs");
+            assert!(wrong > 80, "{name}: {wrong} of 300 programs");
             assert!(in_corpus, "{name}: the corpus fills a channel");
         }
     }

@@ -106,7 +106,9 @@ fn a_channel_without_a_name_is_a_channel() {
     drop(other);
     tx.send(4).unwrap();
     drop(tx);
-    assert_eq!((rx.recv(), rx.recv()), (Ok(4), Err(RecvError::Ended(Ended::Disconnected))));
+    let ended = Err(RecvError::Ended(Ended::Disconnected));
+    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [ended, Ok(4), ended], "each sender's end at its place");
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod scratch;
 
 use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError};
+use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, fan_in};
 use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -32,7 +32,7 @@ fn poke(name: &str, at: u64, word: u64) {
 
 const SENDER: u64 = 4096;
 const RECEIVER: u64 = 2 * 4096;
-/// Where the words of a session lie: `begun`, `epoch`, `left`; `parked` is 128 bytes after the first.
+/// Where the words of a session lie: `begun`, `epoch`, `unfenced`, `core`, `taken`; `parked` is 128 bytes after the first, the table 256.
 const SENDER_SESSION: u64 = SENDER + 256;
 const RECEIVER_SESSION: u64 = RECEIVER;
 /// Where the receiver's position lies; the sender's is the first word of its page.
@@ -57,6 +57,11 @@ fn the_other_process() {
         let mut tx = sender(parts[2]);
         tx.try_send(parts[1].parse().unwrap()).unwrap();
         // No destructor runs.
+        std::process::exit(42);
+    }
+    if parts[0] == "lane" {
+        let mut tx = fan_in::Builder::<u64>::new(parts[2]).open_sender().unwrap();
+        tx.try_send(parts[1].parse().unwrap()).unwrap();
         std::process::exit(42);
     }
     let _rx = receiver(parts[2]);
@@ -132,8 +137,7 @@ fn a_restart_before_anybody_looked_does_not_hide_a_death() {
     dies(&dir.file(), "sender", 1);
     let mut tx = sender(&dir.file());
     tx.send(2).unwrap();
-    assert_eq!((rx.recv(), rx.recv()), (Ok(1), Ok(2)));
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
+    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Err(RecvError::Ended(Ended::PeerDied)), Ok(2)]);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -175,6 +179,7 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     let _tx = sender(&dir.file());
     assert_eq!(rx.try_recv(), Ok(2));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Disconnected)));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 
     // To a sender: what happened first is told first, though it finds the channel closed.
@@ -189,17 +194,43 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     rx.close();
     assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::PeerDied))));
     assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::Disconnected))));
+    assert_eq!(tx.send(1), Ok(()), "both are told: the next may come");
 }
 
-/// Of several that died since somebody looked, one death is told; what they sent is received.
+/// A sender that is killed when it has said how its session ends, and before its ring closes.
 #[test]
-fn deaths_between_two_looks_are_one_piece_of_news() {
+fn an_end_that_was_said_and_not_done_is_told() {
+    for (how, told) in [(1, Ended::Disconnected), (2, Ended::GivenUp)] {
+        let dir = Scratch::new(&format!("said-{how}"));
+        let mut rx = receiver(&dir.file());
+        dies(&dir.file(), "sender", 1);
+        poke(&dir.file(), SENDER_SESSION + 256 + 32, 1 << 8 | how);
+        assert_eq!(rx.try_recv(), Ok(1));
+        let looks = (0..10_000).take_while(|_| rx.try_recv() == Err(TryRecvError::Empty)).count();
+        assert!(looks < 4_200, "{looks}");
+
+        let dir = Scratch::new(&format!("said-lane-{how}"));
+        let builder = || fan_in::Builder::<u64>::new(dir.file()).lanes(1).capacity(8);
+        let mut rx = builder().open_receiver().unwrap();
+        dies(&dir.file(), "lane", 1);
+        poke(&dir.file(), SENDER_SESSION + 256 + 32, 1 << 8 | how);
+        assert_eq!(rx.recv(), Ok(1));
+        let said = rx.recv_timeout(Duration::from_secs(9)).unwrap_err();
+        assert!(matches!(said, fan_in::RecvError::Departed(departed) if departed.why == told), "{said:?}");
+    }
+}
+
+/// Of several that died since somebody looked, each death is told, behind what that one sent.
+#[test]
+fn each_death_between_two_looks_is_news() {
     let dir = Scratch::new("several");
     let mut rx = receiver(&dir.file());
     (1..=3).for_each(|message| dies(&dir.file(), "sender", message));
     let _tx = sender(&dir.file());
-    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Ok(2), Ok(3)]);
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
+    for message in 1..=3 {
+        assert_eq!(rx.recv(), Ok(message));
+        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::PeerDied)));
+    }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -395,8 +426,27 @@ fn a_side_that_takes_its_words_back_was_there_all_the_same() {
     (0..4).for_each(|word| poke(&name, SENDER_SESSION + 8 * word, 0));
     poke(&name, SENDER, 0);
     assert_eq!(rx.peer(), Peer::Died);
-    // It would be waited for without end otherwise.
-    assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvError::Ended(Ended::PeerDied)));
+    // It would be waited for without end otherwise. No holder takes words back, so that is all it ever says.
+    for _ in 0..2 {
+        assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvError::Ended(Ended::Corrupted)));
+    }
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+}
+
+#[test]
+fn a_receiver_that_takes_its_words_back_is_not_waited_for() {
+    let dir = Scratch::new("zeroed-receiver");
+    let name = dir.file();
+    let mut tx = sender(&name);
+    drop(receiver(&name));
+    assert_eq!(tx.peer(), Peer::Left);
+    (0..4).for_each(|word| poke(&name, RECEIVER_SESSION + 8 * word, 0));
+    poke(&name, HEAD + 128, 0);
+    (0..8).for_each(|i| assert_eq!(tx.try_send(i), Ok(())));
+    for _ in 0..2 {
+        assert_eq!(tx.send_timeout(9, Duration::from_secs(5)), Err(SendError::Ended(9, Ended::Corrupted)));
+    }
+    assert_eq!(tx.try_send(9), Err(TrySendError::Ended(9, Ended::Corrupted)));
 }
 
 #[test]

@@ -100,13 +100,17 @@ fn sequence_numbers_go_on_under_the_next_sender() {
     for session in 0..20 {
         let mut tx = Builder::new(dir.file()).open_sender().unwrap();
         assert_eq!(tx.sequence(), number);
+        // The one before has left.
+        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
         for _ in 0..session % 5 {
             tx.send(b"record").unwrap();
             assert_eq!(rx.recv_into(&mut got).unwrap().sequence, number);
             number += 1;
         }
+        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Empty));
     }
     assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Empty));
 }
 
 /// As if a sender had been killed between its note and its position: the note is of a record that nobody saw.
@@ -217,8 +221,17 @@ fn a_batch_is_freed_by_commit_alone() {
     let mut batch = rx.batch();
     assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 1);
     assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 2);
-    assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
+    // The end is told when its records are committed, and not before.
+    assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Empty));
+    drop(batch);
+    drop(rx);
+    let mut rx = Builder::new(dir.file()).open_receiver().unwrap();
+    let mut batch = rx.batch();
+    assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 1);
+    assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 2);
+    assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Empty));
     assert_eq!(batch.commit(), 2);
+    assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
     assert_eq!(rx.batch().commit(), 0);
     assert!(rx.is_empty());
 }
@@ -249,9 +262,48 @@ fn a_receiver_that_closed_ends_the_send() {
     let (mut tx, mut rx) = both(&dir, 256);
     rx.close();
     assert_eq!(tx.try_send(b"x"), Err(TrySendError::Ended(Ended::Disconnected)));
-    assert_eq!(tx.send(b"x"), Err(SendError::Ended(Ended::Disconnected)));
-    assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Ended(Ended::Disconnected)));
+    assert_eq!(tx.send(b"x"), Ok(()), "told once: the next receiver may come");
+    for _ in 0..2 {
+        assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Ended(Ended::Disconnected)), "it has closed itself");
+    }
     assert_eq!(tx.peer(), Peer::Here, "the lock goes with the handle");
+}
+
+/// What was taken and not freed comes again, to this receiver and to the next, though the end behind it was told.
+#[test]
+fn a_batch_that_is_not_committed_comes_again_after_the_end_behind_it() {
+    let end = Err(TryRecvError::Ended(Ended::Disconnected));
+    let none = Err(TryRecvError::Empty);
+    for (goes_on, commits) in [(false, false), (false, true), (true, false), (true, true)] {
+        let what = format!("goes on {goes_on}, commits {commits}");
+        let dir = Scratch::new(&format!("again-{goes_on}-{commits}"));
+        let (mut tx, mut rx) = both(&dir, 256);
+        tx.send(b"one").unwrap();
+        drop(tx);
+        let mut next = goes_on.then(|| Builder::new(dir.file()).open_sender().unwrap());
+        next.iter_mut().for_each(|tx| tx.send(b"two").unwrap());
+        let two = if goes_on { Ok(1) } else { none };
+        // To this handle the end is told once.
+        for said in [&[Ok(0), end, two][..], &[Ok(0), two]] {
+            let (mut batch, mut body) = (rx.batch(), Vec::new());
+            for &said in said {
+                assert_eq!(batch.try_recv_into(&mut body).map(|info| info.sequence), said, "{what}");
+            }
+            if commits {
+                assert_eq!(batch.commit(), 1 + u64::from(goes_on));
+                break;
+            }
+        }
+        drop(rx);
+        // The next one gets what was not freed, and the end behind it.
+        let mut rx = Builder::new(dir.file()).missed_ends(true).open_receiver().unwrap();
+        for said in if commits { vec![none] } else { vec![Ok(0), end, two, none] } {
+            assert_eq!(rx.try_recv_into(&mut Vec::new()).map(|info| info.sequence), said, "{what}, the next");
+        }
+        drop(next);
+        let last = if goes_on { end } else { none };
+        assert_eq!(rx.try_recv_into(&mut Vec::new()).map(|info| info.sequence), last, "{what}");
+    }
 }
 
 #[test]

@@ -50,6 +50,15 @@ fn spawn(dir: &Scratch, messages: u64) -> Child {
         .unwrap()
 }
 
+/// What is told where `lane`'s session of this number left in order, which had sent so many messages.
+fn left(rx: &mut Receiver<u64>, lane: usize, epoch: u64, sent: u64) {
+    let told = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
+    let RecvError::Departed(departed) = told else { panic!("{told:?}") };
+    let Departed { sent: told, why, .. } = departed;
+    assert_eq!((departed.lane, departed.epoch, told, why), (lane, epoch, Some(sent), Ended::Disconnected));
+    assert_eq!(departed.pid, std::process::id());
+}
+
 fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
@@ -115,14 +124,16 @@ fn all_must_have_left_for_the_channel_to_be_disconnected() {
     one.send(1).unwrap();
     drop(one);
     assert_eq!(rx.recv(), Ok(1));
+    left(&mut rx, 0, 1, 1);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "the second may send");
     two.send(2).unwrap();
     two.close();
     assert_eq!(rx.recv(), Ok(2));
-    for _ in 0..2 {
-        assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
-        assert_eq!(rx.recv(), Err(RecvError::Disconnected));
-    }
+    left(&mut rx, 1, 1, 1);
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
+    // Said once: whoever comes later is waited for.
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvError::Timeout));
     assert!(!rx.wait_for_sender(Duration::from_millis(1)) || rx.peer(1) == Some(Peer::Here));
     // One who comes later takes the first lane that is free, and its count goes on.
     let mut three = sender(&dir);
@@ -161,7 +172,9 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
         other.send(9).unwrap();
         assert_eq!(rx.recv_from(), Ok((1, 9)));
         drop(other);
+        left(&mut rx, 1, 1, 1);
         assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+        assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvError::Timeout), "told once");
     }
 }
 
@@ -178,11 +191,12 @@ fn a_death_that_a_successor_hides_is_told_with_where_the_successor_began() {
     let mut next = sender(&dir);
     assert_eq!((next.lane(), next.epoch()), (0, 2));
     next.send(100).unwrap();
-    assert_eq!((0..6).map(|_| rx.try_recv().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 100]);
+    assert_eq!((0..5).map(|_| rx.try_recv().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     let told = rx.try_recv().unwrap_err();
     let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), why: Ended::PeerDied, .. }) = told else {
         panic!("{told:?}")
     };
+    assert_eq!(rx.recv(), Ok(100), "not before the end of the one before");
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     next.send(101).unwrap();
     assert_eq!(rx.recv(), Ok(101));
@@ -205,6 +219,7 @@ fn a_lane_that_says_what_cannot_be_ends_alone() {
     let _ = two.try_send(3);
     assert_eq!(rx.recv_from(), Ok((0, 2)));
     drop(one);
+    left(&mut rx, 0, 1, 2);
     assert_eq!(rx.recv(), Err(RecvError::Disconnected));
 }
 
@@ -239,14 +254,24 @@ fn senders_in_threads_exchange_many_messages_awake_and_asleep() {
                 let mut tx = Builder::<u64>::new(dir.file()).wait(wait).open_sender().unwrap();
                 scope.spawn(move || (0..n).for_each(|i| tx.send(i).unwrap()));
             }
-            let mut next = [0; 4];
-            for _ in 0..4 * n {
-                let (lane, value) = rx.recv_from().unwrap();
-                assert_eq!(value, next[lane]);
-                next[lane] += 1;
+            let (mut next, mut gone) = ([0; 4], [false; 4]);
+            loop {
+                match rx.recv_from() {
+                    Ok((lane, value)) => {
+                        assert!(value == next[lane] && !gone[lane]);
+                        next[lane] += 1;
+                    }
+                    Err(RecvError::Departed(Departed { lane, epoch: 1, sent, why: Ended::Disconnected, .. })) => {
+                        assert_eq!(sent, Some(n));
+                        assert!(!std::mem::replace(&mut gone[lane], true), "told twice");
+                    }
+                    other => {
+                        assert_eq!(other, Err(RecvError::Disconnected));
+                        break;
+                    }
+                }
             }
-            assert_eq!(next, [n; 4]);
-            assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+            assert_eq!((next, gone), ([n; 4], [true; 4]));
         });
     }
 }
@@ -342,13 +367,73 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
     let mut back = builder().open_sender().unwrap();
     assert_eq!((back.lane(), back.epoch(), back.sequence()), (1, 2, 100));
     back.send("again").unwrap();
+    let left = |rx: &mut bytes::fan_in::Receiver| {
+        let told = rx.recv_timeout_into(&mut Vec::new(), Duration::from_secs(9)).unwrap_err();
+        let RecvError::Departed(Departed { lane, epoch, why: Ended::Disconnected, .. }) = told else {
+            panic!("{told:?}")
+        };
+        (lane, epoch)
+    };
+    assert_eq!(left(&mut rx), (1, 1), "the one before");
     assert_eq!(rx.recv_into(&mut body).unwrap().0, 1);
     assert_eq!(body, b"again");
     drop((senders, back));
+    let mut left = [left(&mut rx), left(&mut rx), left(&mut rx)];
+    left.sort_unstable();
+    assert_eq!(left, [(0, 1), (1, 2), (2, 1)]);
     assert_eq!(rx.recv_timeout_into(&mut body, Duration::from_secs(9)), Err(RecvError::Disconnected));
     let seen = shm::look(&dir.file()).unwrap();
     assert_eq!((seen.kind, seen.lanes.len(), seen.sent(), seen.depth()), (Kind::BytesFanIn, 3, 301, 0));
     assert!(seen.to_string().contains("bytes::fan_in, 4096 bytes in each of 3 lanes"), "{seen}");
+}
+
+#[test]
+fn records_of_a_lane_come_again_until_they_are_committed() {
+    let dir = Scratch::new("batches");
+    let builder = || bytes::fan_in::Builder::new(dir.file()).lanes(2);
+    let (open, sender) = (|| builder().open_receiver().unwrap(), || builder().open_sender().unwrap());
+    let (mut a, mut b) = (sender(), sender());
+    for text in ["a1", "a2"] {
+        a.send(text).unwrap();
+    }
+    b.send("b1").unwrap();
+    drop(a);
+    let (soon, mut body) = (Duration::from_secs(10), Vec::new());
+    // One lane after the other, all of it; what is not committed comes again, also to the next receiver.
+    for _ in 0..2 {
+        let mut rx = open();
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            rx.wait_for_record(soon).unwrap();
+            let (lane, mut batch) = rx.batch().unwrap();
+            while batch.try_recv_into(&mut body).is_ok() {
+                seen.push((lane, String::from_utf8(body.clone()).unwrap()));
+            }
+        }
+        assert_eq!(seen, [(0, "a1".into()), (0, "a2".into()), (1, "b1".into())]);
+    }
+    let mut rx = open();
+    let mut seen = Vec::new();
+    // The end of a lane is told behind its last record; between lanes there is no order.
+    while seen.len() < 3 {
+        match rx.wait_for_record(soon) {
+            Ok(()) => {
+                let Some((lane, mut batch)) = rx.batch() else { continue };
+                while batch.try_recv_into(&mut body).is_ok() {}
+                seen.push((lane, Some(batch.commit())));
+            }
+            Err(RecvError::Departed(Departed { lane, why: Ended::Disconnected, .. })) => seen.push((lane, None)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let of = |wanted| seen.iter().filter(|(lane, _)| *lane == wanted).map(|(_, what)| *what).collect::<Vec<_>>();
+    assert_eq!((of(0), of(1)), (vec![Some(2), None], vec![Some(1)]));
+    assert!(rx.batch().is_none());
+    assert_eq!(rx.wait_for_record(Duration::from_millis(10)), Err(RecvError::Timeout));
+    drop(b);
+    let told = rx.wait_for_record(soon);
+    assert!(matches!(told, Err(RecvError::Departed(Departed { lane: 1, .. }))), "{told:?}");
+    assert_eq!(rx.wait_for_record(soon), Err(RecvError::Disconnected));
 }
 
 #[test]

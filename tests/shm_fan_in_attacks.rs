@@ -21,8 +21,11 @@ fn sender(dir: &Scratch) -> Sender<u64> {
     Builder::new(dir.file()).open_sender().expect("a sender")
 }
 
-/// Where the first lane lies: its sender's words `begun`, `epoch`, `left`, `died`, its sender's notes, and its messages.
+/// Where the first lane lies: its sender's words `begun`, `epoch`, `unfenced`, `core`, its sender's notes, and its messages.
 const SESSION: u64 = 4096 + 256;
+/// Where the table of the last sessions lies behind the first of these words, and what an entry says of one that died.
+const TABLE: u64 = 256;
+const DIED: u64 = 3;
 const MARKS: u64 = 4096 + 2560;
 const DATA: u64 = 3 * 4096;
 /// Bytes from one lane to the next.
@@ -80,6 +83,14 @@ fn a_message_that_is_none_is_told_once_and_ends_its_lane_alone() {
     two.send(false).unwrap();
     assert_eq!(rx.recv_from(), Ok((1, false)));
     drop(two);
+    let told = rx.recv().unwrap_err();
+    assert!(
+        matches!(
+            told,
+            RecvError::Departed(Departed { lane: 1, epoch: 1, sent: Some(2), why: Ended::Disconnected, .. })
+        ),
+        "{told:?}"
+    );
     assert_eq!(rx.recv(), Err(RecvError::Disconnected));
     // Whoever waits for another sender then does not find the one that is not read.
     assert!(!rx.wait_for_sender(Duration::from_millis(1)));
@@ -105,14 +116,18 @@ fn a_record_that_is_none_is_told_once_by_the_verbs_that_wait_too() {
     assert_eq!(rx.recv_into(&mut body), Err(RecvError::Disconnected));
 }
 
-/// The next sender of the lane has said that the last one died, and is stopped before it is set up.
+/// The next sender of the lane has said that the last one died and that its own session begins, and is stopped before it is set up.
 #[test]
 fn a_successor_that_is_being_set_up_hides_no_count() {
     let dir = Scratch::new("setup");
     let mut rx = receiver(&dir, 2);
     other("dies", &dir.file());
     (0..5).for_each(|i| assert_eq!(rx.recv(), Ok(i)));
-    dir.poke(SESSION + 3 * 8, 1);
+    // `end`, `start`, `pid` of the table's second entry: how session 1 ended is in the first.
+    dir.poke(SESSION + TABLE + 32, 1 << 8 | DIED);
+    for (n, word) in [2 << 8, 5, 1].into_iter().enumerate() {
+        dir.poke(SESSION + TABLE + 64 + 8 * n as u64, word);
+    }
     dir.poke(SESSION, 2);
     let told = rx.try_recv().unwrap_err();
     let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), why: Ended::PeerDied, .. }) = told else {

@@ -7,6 +7,8 @@
 //! The verbs of channels between processes are in `shm`.
 
 mod args;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod descriptors;
 mod env;
 mod latency;
 mod measure;
@@ -42,16 +44,20 @@ impl Failure {
     }
 }
 
-fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    let result = match cli.command {
+fn run() -> Result<ExitCode, Failure> {
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    descriptors::check()?;
+    match args::Cli::parse().command {
         args::Command::Latency(latency) => latency::run(&latency),
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::Shm(verb) => shm::run(&verb),
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::AnswerLatency(answer) => measure::process::run(&answer),
-    };
-    result.unwrap_or_else(|failure| {
+    }
+}
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|failure| {
         // Nobody is left to tell if standard error is gone too.
         let _ = writeln!(std::io::stderr(), "error: {}", failure.message);
         ExitCode::from(failure.code)

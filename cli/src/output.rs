@@ -118,12 +118,17 @@ pub(crate) fn to_stdout(text: &str) -> io::Result<bool> {
     }
 }
 
+/// Columns of the terminal that is standard output; `None` if that is none.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let size = if io::stdout().is_terminal() { terminal_size::terminal_size_of(io::stdout()) } else { None };
+    size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
+}
+
 fn look(args: &Output) -> Look {
     let var = |name: &str| std::env::var(name).ok();
     let is_terminal = io::stdout().is_terminal();
     let columns = || var("COLUMNS").and_then(|text| text.parse().ok()).filter(|&columns: &usize| columns > 0);
-    let size = if is_terminal { terminal_size::terminal_size_of(io::stdout()) } else { None };
-    let width = size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0).or_else(columns).unwrap_or(110);
+    let width = terminal_width().or_else(columns).unwrap_or(110);
     // Without any word on the locale, UTF-8 is what terminals speak today.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| var(name).filter(|value| !value.is_empty()));
     let speaks_utf8 = locale.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));

@@ -151,10 +151,15 @@ fn what_was_sent_waits_for_a_receiver() {
         send.finish();
         assert_eq!(send.end().0, Some(0));
     }
-    let out = run(&["recv", &name, "--count", "1"]);
-    assert_eq!((out.status.code(), text(&out.stdout)), (Some(0), "0\n".into()));
-    let out = run(&["recv", &name]);
-    assert_eq!((out.status.code(), text(&out.stdout)), (Some(0), "0\n1\n".into()));
+    // One session each, the empty one too.
+    for printed in ["", "0\n"] {
+        let out = run(&["recv", &name]);
+        assert_eq!((out.status.code(), text(&out.stdout)), (Some(0), printed.into()));
+    }
+    for printed in ["0\n", "1\n"] {
+        let out = run(&["recv", &name, "--count", "1"]);
+        assert_eq!((out.status.code(), text(&out.stdout)), (Some(0), printed.into()));
+    }
     // With nothing left, a receiver waits for the next sender, even for one that has nothing to say.
     let mut recv = Running::receiver(&["recv", &name], &dir.file("out"));
     wait_for(&name, "receiver  here");
@@ -192,7 +197,10 @@ fn a_sender_that_was_killed_leaves_whole_lines() {
     let got = dir.read("out");
     assert!(got.ends_with('\n') && lines(0..10_000).starts_with(&got));
     let n = got.lines().count();
-    assert_eq!(said, format!("error: the sender has died: {n} records were written, all that it sent\n"));
+    assert_eq!(
+        said,
+        format!("error: the sender has died: {n} records were written; nothing that it sent is missing\n")
+    );
 }
 
 /// What the sender says that it sent is written by the first or by the second, and nothing is missing in between.
@@ -214,7 +222,8 @@ fn a_receiver_that_was_killed_is_followed_by_one_that_misses_nothing() {
     assert!(said.starts_with("error: the receiver has died: ") && said.contains(" records were sent"), "{said}");
     let sent: u32 = said.split(' ').find_map(|word| word.parse().ok()).unwrap();
     let out = run(&["recv", &name]);
-    assert_eq!(out.status.code(), Some(0));
+    // The sender had more to send.
+    assert_eq!(out.status.code(), Some(4));
     let (first, second) = (dir.read("first"), text(&out.stdout));
     let start: u32 = second.lines().next().unwrap().parse().unwrap();
     assert_eq!(second, lines(start..sent));
@@ -244,7 +253,9 @@ fn records_with_a_length_are_any_bytes() {
         send.write(input);
         send.finish();
         let (code, said) = send.end();
-        assert!(code == Some(1) && said.contains(why), "{code:?} {said}");
+        assert!(code == Some(4) && said.contains(why), "{code:?} {said}");
+        let out = run(&["recv", &name]);
+        assert!(out.status.code() == Some(4) && text(&out.stderr).contains("the sender has given up: 0 records"));
     }
 }
 
@@ -256,8 +267,8 @@ fn a_line_that_can_never_fit_is_told_its_limit() {
     for (line, code, why) in [
         (format!("{most}\n"), 0, ""),
         (most.clone(), 0, ""),
-        (format!("{most}y\n"), 1, "record 1 of standard input: a line that long can never fit, 976 bytes can"),
-        (most.repeat(3), 1, "larger --capacity"),
+        (format!("{most}y\n"), 4, "record 1 of standard input: a line that long can never fit, 976 bytes can"),
+        (most.repeat(3), 4, "larger --capacity"),
     ] {
         let mut send = Running::sender(&["send", &name, "--capacity", "1000"]);
         send.write(line.as_bytes());
@@ -289,24 +300,25 @@ fn output_that_nobody_takes_loses_nothing() {
 }
 
 #[test]
-fn a_signal_ends_both_sides_in_order() {
+fn a_signal_ends_either_side_and_the_other_is_told() {
     let dir = Folder::new("signal");
     let name = dir.file("channel");
     // It waits for input.
     let mut send = Running::sender(&["send", &name]);
-    send.write(b"a\nb\n");
+    send.write(b"a\nb\nhalf a li");
     wait_for(&name, "2 sent");
     send.signal("-INT");
     assert_eq!(send.end(), (Some(130), String::new()));
-    wait_for(&name, "sender    left");
-    assert_eq!(text(&run(&["recv", &name]).stdout), "a\nb\n");
+    wait_for(&name, "sender    gave up");
+    let out = run(&["recv", &name]);
+    assert_eq!((out.status.code(), text(&out.stdout)), (Some(4), "a\nb\n".into()));
     // It waits for a sender.
     let mut recv = Running::receiver(&["recv", &name], &dir.file("out"));
     wait_for(&name, "receiver  here");
     sleep(Duration::from_millis(300));
     recv.signal("-TERM");
-    assert_eq!(recv.end(), (Some(130), String::new()));
-    wait_for(&name, "receiver  left");
+    assert_eq!(recv.end(), (Some(128 + 15), String::new()));
+    wait_for(&name, "receiver  gave up");
     // It waits for room.
     let (name, input) = (dir.file("other"), dir.file("input"));
     std::fs::write(&input, "0123456789\n".repeat(60_000)).unwrap();
@@ -316,7 +328,7 @@ fn a_signal_ends_both_sides_in_order() {
     sleep(Duration::from_millis(300));
     send.signal("-INT");
     assert_eq!(send.end().0, Some(130));
-    wait_for(&name, "sender    left");
+    wait_for(&name, "sender    gave up");
 }
 
 #[test]
@@ -339,10 +351,68 @@ fn channels_are_shown_and_removed_when_free() {
     let _ = recv.0.wait();
     let stat = text(&run(&["stat", &name]).stdout);
     assert!(stat.contains("receiver  died"), "{stat}");
-    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}\n"));
+    assert_eq!(text(&run(&["clean", &name]).stdout), format!("removed {name}: a channel, bytes\n"));
     for args in [["stat", &*name], ["clean", &*name]] {
         let gone = run(&args);
         assert!(gone.status.code() == Some(1) && text(&gone.stderr).contains("there is no channel at"));
+    }
+}
+
+/// Runs it with a directory of names of its own.
+fn run_in(dir: &Folder, args: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command.env("RINGMAIL_DIR", dir.0.join("names")).args(["60", env!("CARGO_BIN_EXE_ringmail")]);
+    command.args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn clean_says_what_there_was_and_removes_what_nobody_holds() {
+    let dir = Folder::new("clean");
+    let names = dir.0.join("names");
+    let file = |name: &str| names.join(name).to_str().unwrap().to_owned();
+    for name in ["whole", "cut", "old", "held"] {
+        assert!(run_in(&dir, &["send", name]).status.success());
+    }
+    File::options().write(true).open(file("cut")).unwrap().set_len(100).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&File::options().write(true).open(file("old")).unwrap(), &[2], 8).unwrap();
+    std::fs::write(file("diary"), "dear diary").unwrap();
+    std::fs::write(file(".ringmail-0123456789abcdef.new"), "").unwrap();
+    let path = file("held");
+    let mut recv = Running::start(&["recv", &path, "--follow"], Stdio::null(), Stdio::null());
+    wait_for(&path, "receiver  here");
+
+    let out = run_in(&dir, &["clean", "--all"]);
+    let removed = "removed cut: a damaged channel\nremoved old: a channel of layout 2\nremoved whole: a channel, bytes\n\
+                   removed .ringmail-0123456789abcdef.new: a channel that was never finished\n";
+    assert_eq!(text(&out.stdout), removed);
+    let kept = text(&out.stderr);
+    assert!(kept.starts_with("kept diary: it is no channel") && kept.ends_with("kept held: it is in use\n"), "{kept}");
+    assert_eq!(out.status.code(), Some(1));
+    // At a path it is none of this command's business.
+    let out = run_in(&dir, &["clean", &file("diary")]);
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("is no channel of ringmail's"), "{out:?}");
+    assert_eq!(text(&run_in(&dir, &["clean", "diary"]).stdout), "removed diary: no channel\n");
+    recv.signal("-TERM");
+    recv.end();
+    assert_eq!(text(&run_in(&dir, &["ls"]).stdout).lines().count(), 2);
+    let out = run_in(&dir, &["clean", "--all"]);
+    assert_eq!((text(&out.stdout), out.status.code()), ("removed held: a channel, bytes\n".into(), Some(0)));
+    std::fs::write(file("diary"), "dear diary").unwrap();
+    let out = run_in(&dir, &["clean", &file("diary"), "--force"]);
+    assert_eq!(text(&out.stdout), format!("removed {}: no channel\n", file("diary")));
+    assert_eq!(std::fs::read_dir(&names).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_of_names_that_others_may_use_is_refused_with_what_to_do() {
+    let dir = Folder::new("squatted");
+    std::fs::create_dir(dir.0.join("names")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.0.join("names"), mode).unwrap();
+    for args in [&["send", "x"][..], &["recv", "x"], &["ls"], &["clean", "x"], &["clean", "--all"]] {
+        let out = run_in(&dir, args);
+        let said = text(&out.stderr);
+        assert!(out.status.code() == Some(1) && said.contains("run `chmod 700` on it"), "{args:?}: {said}");
     }
 }
 
@@ -357,7 +427,7 @@ fn a_wrong_call_says_what_to_do() {
         (&["send", "x", "--capacity", "0"], 2, "capacity 0"),
         (&["clean"], 2, "--all"),
         (&["clean", "x", "--all"], 2, "--all"),
-        (&["send", "/nowhere/x"], 1, "/nowhere/"),
+        (&["send", "/nowhere/x"], 1, "there is no directory /nowhere: make it"),
     ] {
         let out = run(args);
         let said = text(&out.stderr);

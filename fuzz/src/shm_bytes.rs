@@ -1,11 +1,11 @@
 //! A mapped channel of records whose words somebody else writes while it is in use.
 //!
 //! Nothing that is written may lead to a panic, an access outside of the mapping, a wait without end, or a body that is longer than the
-//! channel can carry. Until somebody has written where records are, or how far they go, each comes whole, once, and with the number
-//! after the one before; until anybody has written anything, each verb says exactly what a queue would.
+//! channel can carry. Until somebody has written where records are, how far they go, or whose they are, each comes whole, once, and with the
+//! number after the one before, and each sender's end once, at its place: each verb says exactly what a queue would.
 
 use super::input::Input;
-use super::shm_file::{PAGE, Scratch, Words, wild};
+use super::shm_file::{GONE, HEAD, PAGE, PARKED, SESSIONS, Scratch, TABLE, TAIL, USED, Words, wild};
 use ringmail::WaitStrategy;
 use ringmail::shm::bytes::{Builder, Receiver, Record, RecordInfo, SendError, Sender, TooLarge, TrySendError};
 use ringmail::shm::{Anonymous, Ended, OpenError, Peer, RecvError, TryRecvError, look};
@@ -41,10 +41,9 @@ const HEADER: usize = 3;
 const SENDER: u64 = PAGE;
 const RECEIVER: u64 = 2 * PAGE;
 const DATA: u64 = 3 * PAGE;
-const TAIL: u64 = SENDER;
-const MARKS: u64 = SENDER + 512;
-const HEAD: u64 = RECEIVER + 256;
-const GONE: u64 = RECEIVER + 384;
+const MARKS: u64 = SENDER + 2560;
+/// Sessions of one side that the other may not have been told of: the channel keeps a few more.
+const UNTOLD: usize = 60;
 /// Longer than this no step takes, whatever the machine does besides.
 const LONGEST: Duration = Duration::from_secs(8);
 
@@ -90,6 +89,14 @@ struct World {
     model: Option<VecDeque<Sent>>,
     /// How many of these the receiver has taken and not given back.
     taken: usize,
+    /// Records that were freed, ever.
+    freed: u64,
+    /// Senders that have left, and whose end was not told: how many records there were by then.
+    ends: VecDeque<u64>,
+    /// Those that were told in front of which there may be records that come again.
+    told: VecDeque<u64>,
+    /// Receivers that have left, of which the sender that is there was not told yet.
+    left: usize,
     /// Number of the next record.
     next: u64,
     /// Nobody will write anything.
@@ -122,8 +129,27 @@ fn run(data: &[u8], oracle: Oracle) {
     let capacity = bytes.div_ceil(8).max(HEADER + 1);
     let (tx, rx, model) = (Some(tx), Some(rx), Some(VecDeque::new()));
     let (open, corrupted, untouched, marked, taken, next) = ([true; 2], [false; 2], true, false, 0, 0);
-    let mut world =
-        World { place, words, capacity, oracle, tx, rx, open, model, taken, next, quiet, untouched, marked, corrupted };
+    let (freed, ends, told, left) = (0, VecDeque::new(), VecDeque::new(), 0);
+    let mut world = World {
+        place,
+        words,
+        capacity,
+        oracle,
+        tx,
+        rx,
+        open,
+        model,
+        taken,
+        freed,
+        ends,
+        told,
+        left,
+        next,
+        quiet,
+        untouched,
+        marked,
+        corrupted,
+    };
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
         let began = Instant::now();
@@ -201,14 +227,20 @@ impl World {
             return;
         }
         assert!(len <= max, "a record that is too large was not refused");
-        if let (Some(model), [true, true]) = (&mut self.model, self.open) {
+        let ended = result == Err(TrySendError::Ended(Ended::Disconnected));
+        if let (Some(model), true) = (&mut self.model, self.open[0]) {
             let used: usize = model.iter().map(Sent::words).sum();
             let fits = used + sent.words() <= self.capacity + self.oracle.more;
-            assert_eq!(result.is_ok(), fits, "{used} of {} words are used, {result:?}", self.capacity);
+            let what = || format!("{used} of {} words are used, {} left, {result:?}", self.capacity, self.left);
+            // A receiver that has left is told before a record is refused, and before one is sent that none receives.
+            match self.left {
+                0 => assert_eq!(result.is_ok(), fits, "{}", what()),
+                _ => assert!(ended || result.is_ok() && fits && self.open[1], "{}", what()),
+            }
+            assert!(!ended || self.left != 0, "{}", what());
+            self.left -= usize::from(ended);
         } else if self.model.is_some() {
-            // Of a death before that, the receiver's words may say anything.
-            let forged = !self.untouched && result == Err(TrySendError::Ended(Ended::PeerDied));
-            assert!(forged || result == Err(TrySendError::Ended(Ended::Disconnected)), "{result:?}");
+            assert!(ended, "this side has closed, {result:?}");
         }
         match result {
             Ok(()) => {
@@ -249,14 +281,22 @@ impl World {
             },
         };
         if self.received(0, result, &body) {
-            let taken = std::mem::take(&mut self.taken);
-            self.model.iter_mut().for_each(|model| drop(model.drain(..=taken)));
+            self.free(1);
         }
+    }
+
+    /// The records that were taken are freed, and `n` more.
+    fn free(&mut self, n: usize) {
+        let n = std::mem::take(&mut self.taken) + n;
+        self.freed += n as u64;
+        self.model.iter_mut().for_each(|model| drop(model.drain(..n)));
     }
 
     /// Judges what a receive said after `ahead` others that were not freed. Whether there was a record.
     fn received(&mut self, ahead: usize, result: Result<RecordInfo, TryRecvError>, body: &[u8]) -> bool {
-        let expected = self.model.as_ref().filter(|_| self.open[1]).and_then(|model| model.get(self.taken + ahead));
+        let at = self.taken + ahead;
+        let is_end = self.open[1] && self.ends.front().is_some_and(|&end| end <= self.freed + at as u64);
+        let expected = self.model.as_ref().filter(|_| self.open[1] && !is_end).and_then(|model| model.get(at));
         match result {
             Ok(RecordInfo { kind, version, sequence, len, .. }) => {
                 assert!(!self.corrupted[1], "an end changed its mind");
@@ -274,10 +314,14 @@ impl World {
                 assert_eq!(body, [0xa5; 3], "nothing was received, but the body changed");
                 match error {
                     TryRecvError::Empty => {
-                        assert!(self.model.is_none() || self.open == [true; 2], "nobody will ever send");
+                        assert!(self.model.is_none() || self.open[1] && !is_end, "an end is missing");
                         assert!(!self.corrupted[1], "an end changed its mind");
                     }
-                    TryRecvError::Ended(ended) => self.ended(1, ended),
+                    TryRecvError::Ended(ended) => {
+                        assert!(self.model.is_none() || is_end || !self.open[1], "an end that has not come, or twice");
+                        self.told.extend(self.ends.drain(..usize::from(is_end)));
+                        self.ended(1, ended);
+                    }
                 }
             }
         }
@@ -286,13 +330,8 @@ impl World {
 
     fn ended(&mut self, side: usize, ended: Ended) {
         assert!(ended == Ended::Corrupted || !self.corrupted[side], "an end changed its mind");
-        assert!(ended != Ended::PeerDied || !self.untouched, "nobody has died");
-        let closed = self.model.is_none() || self.open != [true; 2];
-        assert!(ended != Ended::Disconnected || closed, "nobody has closed");
-        if ended == Ended::Corrupted {
-            assert!(self.model.is_none(), "nobody has written there");
-            self.corrupted[side] = true;
-        }
+        assert!(ended == Ended::Disconnected || self.model.is_none(), "nobody has written there, or died");
+        self.corrupted[side] = ended == Ended::Corrupted;
     }
 
     /// Takes several records, while others are sent and somebody writes, and then frees them, or does not.
@@ -316,8 +355,7 @@ impl World {
             0 | 1 => {
                 assert_eq!(batch.commit(), got as u64);
                 if got != 0 {
-                    let taken = std::mem::take(&mut self.taken);
-                    self.model.iter_mut().for_each(|model| drop(model.drain(..taken + got)));
+                    self.free(got);
                 }
             }
             2 => drop(batch),
@@ -331,7 +369,13 @@ impl World {
     }
 
     fn open_sender(&mut self, input: &mut Input<'_>) {
+        if self.ends.len() >= UNTOLD {
+            return;
+        }
+        self.closes(0);
         self.tx = None;
+        // A receiver that has closed and is there still is told, though that was before.
+        self.left = usize::from(self.rx.is_some() && !self.open[1]);
         let opened = self.place.builder().wait(strategy(input)).open_sender();
         self.tx = self.opened(0, opened);
         let Some(tx) = &self.tx else { return };
@@ -344,7 +388,20 @@ impl World {
     }
 
     fn open_receiver(&mut self, input: &mut Input<'_>) {
+        if self.left >= UNTOLD {
+            return;
+        }
+        self.closes(1);
         self.rx = None;
+        // Of a sender that had left before, and of which nothing is in the channel, it is told nothing.
+        // What was not freed comes again, and the ends behind it.
+        let mut before = self.freed;
+        self.ends = self.told.drain(..).chain(self.ends.drain(..)).collect();
+        self.ends.retain(|&end| {
+            let keeps = end > before;
+            before = before.max(end);
+            keeps
+        });
         let opened = self.place.builder().wait(strategy(input)).open_receiver();
         self.rx = self.opened(1, opened);
         self.taken = 0;
@@ -363,13 +420,26 @@ impl World {
         match (input.below(2), &mut self.tx, &mut self.rx) {
             (0, Some(tx), _) => {
                 tx.close();
-                self.open[0] = false;
+                self.closes(0);
             }
             (_, _, Some(rx)) => {
                 rx.close();
-                (self.open[1], self.corrupted[1]) = (false, false);
+                self.closes(1);
+                self.corrupted[1] = false;
             }
             _ => {}
+        }
+    }
+
+    /// A side closes, if it has not yet: the other one is to be told.
+    fn closes(&mut self, side: usize) {
+        if !std::mem::replace(&mut self.open[side], false) {
+            return;
+        }
+        if side == 0 {
+            self.ends.push_back(self.freed + self.model.as_ref().map_or(0, VecDeque::len) as u64);
+        } else {
+            self.left += 1;
         }
     }
 
@@ -399,7 +469,7 @@ impl World {
     fn overview(&self) {
         let Place::Named(scratch) = &self.place else { return };
         let seen = look(&scratch.name()).expect("a channel");
-        let [lane] = seen.lanes[..] else { panic!("{} lanes", seen.lanes.len()) };
+        let [lane] = &seen.lanes[..] else { panic!("{} lanes", seen.lanes.len()) };
         assert!(lane.stats.depth <= self.capacity && seen.capacity == self.capacity as u64);
         assert!(!seen.to_string().is_empty());
         if let Some(model) = &self.model {
@@ -427,14 +497,15 @@ impl World {
         let hot = [TAIL, HEAD, GONE, MARKS, MARKS + 8, MARKS + 16, MARKS + 24];
         let n = u64::from(input.byte());
         let at = match input.below(8) {
-            0 | 1 => SENDER + 8 * (n % 80),
-            2 => RECEIVER + 8 * (n % 80),
+            0 => SENDER + 8 * ((4 * n / 3) % USED as u64),
+            1 => self.words.in_table(n as usize / 16 % 2, n),
+            2 => RECEIVER + 8 * ((4 * n / 3) % USED as u64),
             3 => self.data(0, n * 2),
             // What says how long a record is, what is behind it, and what was sent last.
             4 => self.data(self.words.get(HEAD), n % 4),
             5 => self.data(self.words.get(TAIL), (n % 64).wrapping_neg()),
             // Of the sessions alone.
-            6 => [SENDER + 256, RECEIVER][n as usize % 2] + [0, 8, 16, 24, 32, 40, 128][n as usize / 2 % 7],
+            6 => SESSIONS[n as usize % 2] + [0, 8, 16, 24, 32, 40, PARKED][n as usize / 2 % 7],
             _ => hot[n as usize % 7],
         };
         let (old, byte) = (self.words.get(at), input.byte());
@@ -454,7 +525,10 @@ impl World {
         }
         self.words.set(at, word);
         self.untouched = false;
-        if at >= DATA || [TAIL, HEAD, GONE].contains(&at) {
+        // How often a side was taken, how many ends were told, and the table.
+        let of_session = |at: u64| [0, 8, 32].contains(&at) || (TABLE..TABLE + 2048).contains(&at);
+        let is_of_session = SESSIONS.iter().any(|&words| at >= words && of_session(at - words));
+        if at >= DATA || [TAIL, HEAD, GONE].contains(&at) || is_of_session {
             self.model = None;
         }
         self.marked |= (MARKS..MARKS + 32).contains(&at);

@@ -39,6 +39,19 @@ impl Drop for Scratch {
     }
 }
 
+/// Where the words of each side's sessions lie: `begun`, `epoch`, `unfenced`, `core`, `taken`, from [`PARKED`] on where it sleeps, and from
+/// [`TABLE`] on what is kept of the last sessions, each in an entry of four words: how it ended, where it began, which process, when.
+pub const SESSIONS: [u64; 2] = [PAGE + 256, 2 * PAGE];
+pub const PARKED: u64 = 128;
+pub const TABLE: u64 = 256;
+pub const KEPT: u64 = 64;
+/// Where the positions lie, and whether the receiver has closed.
+pub const TAIL: u64 = PAGE;
+pub const HEAD: u64 = 2 * PAGE + 2304;
+pub const GONE: u64 = HEAD + 128;
+/// Words of a page that are in use.
+pub const USED: usize = 2688 / 8;
+
 /// The words of a segment, for whoever writes what is not theirs.
 pub struct Words(pub File);
 
@@ -47,6 +60,12 @@ impl Words {
         let mut word = [0; 8];
         self.0.read_exact_at(&mut word, at).expect("a word of the segment");
         u64::from_ne_bytes(word)
+    }
+
+    /// Where a word of the table lies that somebody looks at: of the last of a side's sessions, or of one of the three before.
+    pub fn in_table(&self, side: usize, n: u64) -> u64 {
+        let session = self.get(SESSIONS[side]).wrapping_sub(n / 4 % 4);
+        SESSIONS[side] + TABLE + 32 * (session % KEPT) + 8 * (n % 4)
     }
 
     pub fn set(&self, at: u64, word: u64) {

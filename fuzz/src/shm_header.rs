@@ -5,7 +5,7 @@
 
 use super::input::Input;
 use super::shm_file::{HEADER, PAGE, Scratch, crc32c};
-use ringmail::shm::{Ended, Kind, OpenError, TryRecvError, bytes, look, spsc};
+use ringmail::shm::{Kind, OpenError, TryRecvError, bytes, look, spsc};
 use std::os::unix::fs::FileExt;
 
 /// Changes a segment before it is opened: what is not exactly the channel asked for must be refused.
@@ -42,7 +42,7 @@ impl Found {
     /// Whether it is a header at all.
     fn is_whole(&self) -> bool {
         self.bytes[..8] == *b"RINGMAIL"
-            && self.bytes[8..10] == [2, 0]
+            && self.bytes[8..10] == [3, 0]
             && self.len >= HEADER as u64
             && self.bytes[HEADER - 4..] == crc32c(&self.bytes[..HEADER - 4]).to_le_bytes()
     }
@@ -54,7 +54,7 @@ impl Found {
         let slots = || u128::from(capacity.next_power_of_two()) * u128::from(stride);
         self.is_whole()
             && self.u32_at(16) == 0
-            && self.bytes[136..152] == self.boot
+            && (self.bytes[136..152] == self.boot || self.bytes[136..152] == [0; 16])
             && u64::from(self.u32_at(24)) == PAGE
             && (8..=PAGE).contains(&align)
             && align.is_power_of_two()
@@ -73,6 +73,12 @@ impl Found {
         self.is_usable() && carries && (lanes == 1 || kind >= 3 && (1..=MOST_LANES).contains(&lanes))
     }
 
+    /// Whether that is its capacity; or at least that, where its maker did not ask for one.
+    fn holds(&self, capacity: u64) -> bool {
+        let found = self.u64_at(32);
+        found == capacity || self.bytes[156] & 1 != 0 && found > capacity
+    }
+
     /// Whether it is what `opener` asks for; `capacity`: in messages or words, if it asks for one.
     fn is(&self, opener: Opener, capacity: Option<u64>) -> bool {
         let mut name = [0; 64];
@@ -84,7 +90,7 @@ impl Found {
             && self.u32_at(60) <= 1
             && (self.u32_at(28), self.u64_at(40), self.u64_at(48)) == (8, 8, 8)
             && self.u64_at(32) >= opener.least()
-            && capacity.is_none_or(|capacity| self.u64_at(32) == capacity.max(opener.least()))
+            && capacity.is_none_or(|capacity| self.holds(capacity.max(opener.least())))
     }
 }
 
@@ -121,13 +127,14 @@ impl Opener {
             let builder = bytes::Builder::new(name.clone());
             if let Some(capacity) = capacity { builder.capacity(8 * capacity as usize) } else { builder }
         };
-        let left = TryRecvError::Ended(Ended::Disconnected);
+        // The sender before was gone when this one came, and had sent nothing.
+        let nothing = TryRecvError::Empty;
         match (self, sends) {
             (Self::Messages, true) => drop(messages().open_sender()?),
             (Self::Records, true) => drop(records().open_sender()?),
-            (Self::Messages, false) => assert_eq!(messages().open_receiver()?.try_recv(), Err(left)),
+            (Self::Messages, false) => assert_eq!(messages().open_receiver()?.try_recv(), Err(nothing)),
             (Self::Records, false) => {
-                assert_eq!(records().open_receiver()?.try_recv_into(&mut Vec::new()), Err(left));
+                assert_eq!(records().open_receiver()?.try_recv_into(&mut Vec::new()), Err(nothing));
             }
         }
         Ok(())
@@ -154,7 +161,7 @@ fn header(data: &[u8], strict: bool) {
             0 => found.len = [0, 100, PAGE, 3 * PAGE, len - 1, len + 1, len + PAGE, len][input.below(8)],
             // Whole fields, where one bit less or more matters.
             1 => {
-                let field = [8, 16, 20, 24, 28, 32, 40, 48, 56, 60, 152][input.below(11)];
+                let field = [8, 16, 20, 24, 28, 32, 40, 48, 56, 60, 152, 156][input.below(12)];
                 bytes[field] = bytes[field].wrapping_add(input.byte());
             }
             2 => {

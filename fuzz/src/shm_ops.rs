@@ -1,10 +1,10 @@
 //! A mapped channel of messages whose words somebody else writes while it is in use.
 //!
 //! Nothing that is written may lead to a panic, an access outside of the mapping, a wait without end, or more messages than there are
-//! places; until the first such write the channel agrees with a queue.
+//! places; until the first such write the channel agrees with a queue, in which each sender's end has its place.
 
 use super::input::Input;
-use super::shm_file::{PAGE, Scratch, Words, wild};
+use super::shm_file::{GONE, HEAD, PAGE, SESSIONS, Scratch, TAIL, USED, Words, wild};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{Ended, RecvError, SendError, TryRecvError, TrySendError, look};
 use std::collections::VecDeque;
@@ -24,14 +24,19 @@ fn builder(scratch: &Scratch) -> Builder<u64> {
     Builder::new(scratch.name())
 }
 
+/// Sessions of one side that the other may not have been told of: the channel keeps a few more.
+const UNTOLD: usize = 60;
+
 struct World {
     scratch: Scratch,
     words: Words,
     capacity: usize,
     tx: Option<Sender<u64>>,
     rx: Option<Receiver<u64>>,
-    /// What is in the channel, until somebody has interfered.
-    model: Option<VecDeque<u64>>,
+    /// What is in the channel, until somebody has interfered: messages, and where a sender has left, nothing.
+    model: Option<VecDeque<Option<u64>>>,
+    /// Receivers that have left, of which the sender that is there was not told yet.
+    left: usize,
     places: usize,
     next: u64,
     /// Whether an end has said so; it must not change its mind.
@@ -50,7 +55,8 @@ fn hostile(data: &[u8], more: usize) {
     let rx = builder(&scratch).open_receiver().expect("the other side");
     let (words, model) = (scratch.words(), Some(VecDeque::new()));
     let (tx, rx, corrupted) = (Some(tx), Some(rx), [false; 2]);
-    let mut world = World { scratch, words, capacity, tx, rx, model, places: capacity + more, next: 0, corrupted };
+    let mut world =
+        World { scratch, words, capacity, tx, rx, model, left: 0, places: capacity + more, next: 0, corrupted };
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
         world.step(&mut input);
@@ -67,27 +73,61 @@ impl World {
             7 => self.drain(input.amount()),
             8 => self.wait(),
             9 => self.look(),
-            10 => {
-                self.tx = None;
-                self.tx = builder(&self.scratch).open_sender().ok();
-                assert!(self.tx.is_some() || self.model.is_none(), "a whole channel opens again");
-                self.corrupted[0] = false;
-            }
-            11 => {
-                self.rx = None;
-                self.rx = builder(&self.scratch).open_receiver().ok();
-                assert!(self.rx.is_some() || self.model.is_none(), "a whole channel opens again");
-                self.corrupted[1] = false;
-            }
+            10 => self.open_sender(),
+            11 => self.open_receiver(),
             12 => self.interfere(input),
             _ => self.overview(),
         }
     }
 
+    /// Messages in the channel.
+    fn held(&self) -> Option<usize> {
+        self.model.as_ref().map(|model| model.iter().flatten().count())
+    }
+
+    fn open_sender(&mut self) {
+        if self.model.as_ref().is_some_and(|model| model.len() - self.held().unwrap_or(0) >= UNTOLD) {
+            return;
+        }
+        self.tx = None;
+        self.tx = builder(&self.scratch).open_sender().ok();
+        assert!(self.tx.is_some() || self.model.is_none(), "a whole channel opens again");
+        self.corrupted[0] = false;
+        self.left = 0;
+        self.model.iter_mut().for_each(|model| model.push_back(None));
+    }
+
+    fn open_receiver(&mut self) {
+        if self.left >= UNTOLD {
+            return;
+        }
+        self.rx = None;
+        self.rx = builder(&self.scratch).open_receiver().ok();
+        assert!(self.rx.is_some() || self.model.is_none(), "a whole channel opens again");
+        self.corrupted[1] = false;
+        self.left += 1;
+        // Of a sender that had left before, and of which nothing is in the channel, it is told nothing.
+        let mut before = None;
+        if let Some(model) = &mut self.model {
+            model.retain(|&item| {
+                let keeps = item.is_some() || before.is_some();
+                before = item;
+                keeps
+            });
+        }
+    }
+
     /// Writes a word where only one of the sides should.
     fn interfere(&mut self, input: &mut Input<'_>) {
-        let page = 1 + input.below(3) as u64;
-        let at = page * PAGE + 8 * input.below(80) as u64;
+        let (n, byte) = (input.below(84) as u64, input.byte());
+        let more = u64::from(byte);
+        let at = match input.below(8) {
+            0 => [TAIL, HEAD, GONE][byte as usize % 3],
+            1 => SESSIONS[byte as usize % 2] + 8 * (n % 5),
+            2 | 3 => self.words.in_table(byte as usize % 2, n),
+            4 => 3 * PAGE + 8 * (n % 80),
+            way => (1 + way as u64 % 2) * PAGE + 8 * ((4 * n + more % 4) % USED as u64),
+        };
         let old = self.words.get(at);
         let byte = input.byte();
         let new = wild(old, byte, input.below(8), self.capacity as u64);
@@ -99,21 +139,12 @@ impl World {
 
     fn send(&mut self) {
         let Some(tx) = &mut self.tx else { return };
-        let (value, full) = (self.next, self.model.as_ref().map(|model| model.len() == self.places));
+        let value = self.next;
         match tx.try_send(value) {
-            Ok(()) => {
-                assert_ne!(full, Some(true), "sent into a full channel");
-                assert!(!self.corrupted[0]);
-                self.model.iter_mut().for_each(|model| model.push_back(value));
-            }
+            Ok(()) => self.sent(value),
             Err(TrySendError::Full(back)) => {
-                assert!(
-                    back == value && (full == Some(true) || self.model.is_none() || self.rx.is_none()),
-                    "full {full:?} {:?} {:?} {:?}",
-                    self.model,
-                    self.tx,
-                    self.rx
-                );
+                assert_eq!(back, value);
+                self.full();
             }
             Err(TrySendError::Ended(back, ended)) => {
                 assert_eq!(back, value);
@@ -123,27 +154,48 @@ impl World {
         self.next += 1;
     }
 
+    fn sent(&mut self, value: u64) {
+        assert!(self.held().is_none_or(|held| held < self.places), "sent into a full channel");
+        assert!(!self.corrupted[0]);
+        self.model.iter_mut().for_each(|model| model.push_back(Some(value)));
+    }
+
+    fn full(&self) {
+        assert!(self.held().is_none_or(|held| held == self.places), "refused, and there is room");
+        assert!(self.model.is_none() || self.left == 0, "a receiver has left, which is told first");
+    }
+
     fn receive(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        let expected = self.model.as_mut().map(VecDeque::pop_front);
-        match rx.try_recv() {
-            Ok(value) => {
-                assert!(!self.corrupted[1]);
-                assert!(expected.is_none_or(|expected| expected == Some(value)), "{value} instead of {expected:?}");
-            }
-            Err(TryRecvError::Empty) => assert!(expected.flatten().is_none(), "a message is missing"),
+        let result = rx.try_recv();
+        self.received(result);
+    }
+
+    /// Judges what a receive said.
+    fn received(&mut self, result: Result<u64, TryRecvError>) {
+        let said = match result {
+            Ok(value) => Some(Some(value)),
+            Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Ended(ended)) => {
-                assert!(expected.flatten().is_none(), "a message is missing");
                 self.ended(1, ended);
+                Some(None)
             }
+        };
+        assert!(!self.corrupted[1] || said == Some(None), "an end changed its mind");
+        if let Some(model) = &mut self.model {
+            assert_eq!(said, model.pop_front());
         }
     }
 
     fn ended(&mut self, side: usize, ended: Ended) {
         assert!(ended == Ended::Corrupted || !self.corrupted[side], "an end changed its mind");
-        if ended == Ended::Corrupted {
-            assert!(self.model.is_none(), "nobody has interfered");
-            self.corrupted[side] = true;
+        self.corrupted[side] = ended == Ended::Corrupted;
+        if self.model.is_some() {
+            assert_eq!(ended, Ended::Disconnected, "nobody has interfered");
+            if side == 0 {
+                assert_ne!(self.left, 0, "told of a receiver that has not left, or twice");
+                self.left -= 1;
+            }
         }
     }
 
@@ -154,14 +206,13 @@ impl World {
         match tx.try_send_slice(&values) {
             Ok(sent) => {
                 assert!(sent <= n.min(self.capacity), "more than there are places");
-                if let Some(model) = &mut self.model {
-                    assert_eq!(sent, n.min(self.places - model.len()));
-                    model.extend(&values[..sent]);
+                if let (Some(held), Some(model)) = (self.held(), &mut self.model) {
+                    let most = n.min(self.places - held);
+                    assert!(sent == most || self.left != 0 && sent < most);
+                    model.extend(values[..sent].iter().map(|&value| Some(value)));
                 }
             }
-            Err(TrySendError::Full(())) => {
-                assert!(self.model.as_ref().is_none_or(|model| model.len() == self.places));
-            }
+            Err(TrySendError::Full(())) => self.full(),
             Err(TrySendError::Ended((), ended)) => self.ended(0, ended),
         }
     }
@@ -172,7 +223,10 @@ impl World {
         let n = rx.drain(max, |value| got.push(value));
         assert!(n == got.len() && n <= max.min(self.capacity), "more than there are places");
         if let Some(model) = &mut self.model {
-            assert!(got.into_iter().eq(model.drain(..n)) && (n == max || model.is_empty()));
+            assert!(got.into_iter().map(Some).eq(model.drain(..n)));
+            // Not past where a sender has left: that is told first, by a verb that can. It may stop where it had seen nothing more when
+            // that one left.
+            assert!(n == max || n != 0 || !matches!(model.front(), Some(Some(_))));
         }
     }
 
@@ -180,21 +234,18 @@ impl World {
     fn wait(&mut self) {
         if let Some(tx) = &mut self.tx {
             match tx.send_timeout(self.next, Duration::ZERO) {
-                Ok(()) => self.model.iter_mut().for_each(|model| model.push_back(self.next)),
-                Err(SendError::Timeout(_)) => {}
+                Ok(()) => self.sent(self.next),
+                Err(SendError::Timeout(_)) => self.full(),
                 Err(SendError::Ended(_, ended)) => self.ended(0, ended),
             }
             self.next += 1;
         }
         let Some(rx) = &mut self.rx else { return };
-        match rx.recv_timeout(Duration::ZERO) {
-            Ok(value) => {
-                let expected = self.model.as_mut().map(VecDeque::pop_front);
-                assert!(expected.is_none_or(|expected| expected == Some(value)));
-            }
-            Err(RecvError::Timeout) => {}
-            Err(RecvError::Ended(ended)) => self.ended(1, ended),
-        }
+        let result = rx.recv_timeout(Duration::ZERO).map_err(|error| match error {
+            RecvError::Timeout => TryRecvError::Empty,
+            RecvError::Ended(ended) => TryRecvError::Ended(ended),
+        });
+        self.received(result);
     }
 
     fn look(&self) {
@@ -206,7 +257,7 @@ impl World {
         .flatten()
         {
             assert!(len <= self.capacity && (self.model.is_none() || len == depth));
-            assert!(self.model.as_ref().is_none_or(|model| model.len() == len));
+            assert!(self.held().is_none_or(|held| held == len));
         }
     }
 
@@ -214,7 +265,7 @@ impl World {
     fn overview(&self) {
         let seen = look(&self.scratch.name()).expect("a channel");
         assert!(seen.lanes.len() == 1 && seen.depth() <= self.capacity as u64 && seen.capacity == self.capacity as u64);
-        assert!(self.model.as_ref().is_none_or(|model| model.len() as u64 == seen.depth()));
+        assert!(self.held().is_none_or(|held| held as u64 == seen.depth()));
         assert!(!seen.to_string().is_empty());
     }
 }

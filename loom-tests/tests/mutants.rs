@@ -101,14 +101,11 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
         Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],
-        Site::TellDeath | Site::HearDeath => &["session::a_restart_cannot_hide_a_death"],
-        Site::NewsFirst => &["session::a_restart_cannot_hide_a_death"],
-        Site::BeginSession | Site::SeeSession | Site::SessionFirst => {
-            &["session::a_restart_cannot_hide_a_death_from_one_that_asks"]
-        }
-        Site::SeeLeft => &["session::a_death_and_a_close_before_the_next_look"],
+        Site::WriteEntry | Site::ReadEntry => &["session::an_entry_is_read_whole"],
+        Site::OverLooks => &["session::a_close_shows_after_the_last_message"],
+        Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
+        Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
-        Site::SetUp => &["restart::one_that_waits_for_a_receiver_finds_it_open"],
         Site::BeginFence | Site::AskFence => &["restart::a_sender_that_begins_sees_the_sleeper"],
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],
         Site::WatchLooks => &["mesh::a_poll_that_watches_misses_nothing"],

@@ -122,6 +122,19 @@ impl<T: Copy> Writing<T> {
         self.0.push(value).is_ok()
     }
 
+    /// Whether another reader has begun than the one this end knows.
+    pub fn is_behind(&self) -> bool {
+        self.0.is_behind()
+    }
+
+    /// Whether there was room, with or without a reader.
+    pub fn push_for_the_next(&mut self, value: T) -> bool {
+        let Some(slot) = self.0.vacancy_for_the_next() else { return false };
+        // SAFETY: just found vacant.
+        self.0.fill(|| unsafe { Mapping::put(slot, value) });
+        true
+    }
+
     /// Whether the reader has closed.
     pub fn peer_closed(&self) -> bool {
         self.0.peer_gone()
@@ -181,11 +194,15 @@ impl<T: Copy> Reading<T> {
 }
 
 impl<T: Copy> Looks for Reading<T> {
-    fn look(&mut self, reach: Reach) -> bool {
-        self.0.look(reach)
+    fn look_as_far(&mut self, reach: Reach) -> bool {
+        self.0.look_as_far(reach)
     }
 
     fn count(&self) -> u64 {
         Looks::count(&self.0)
+    }
+
+    fn has_freed(&self) -> bool {
+        Looks::has_freed(&self.0)
     }
 }

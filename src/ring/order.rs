@@ -29,9 +29,8 @@
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
 //! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: who asks the kernel then is not told "nobody" of an earlier time |
-//! | [`set_up`] | Release | [`see_session`] | a ring that is not closed any more |
-//! | [`see_session`] | Acquire | [`begin_session`], [`set_up`] | |
-//! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, and that it is being written over |
+//! | [`see_session`] | Acquire | [`begin_session`] | |
+//! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
@@ -90,7 +89,6 @@ pub enum Site {
     SeeSession,
     WriteEntry,
     ReadEntry,
-    SetUp,
     Announce,
     Answer,
     SeeWaiting,
@@ -225,7 +223,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 99] = [
+    pub const ALL: [Site; 98] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -256,7 +254,6 @@ impl Site {
         Site::SeeSession,
         Site::WriteEntry,
         Site::ReadEntry,
-        Site::SetUp,
         Site::Announce,
         Site::Answer,
         Site::SeeWaiting,
@@ -429,8 +426,6 @@ orders! {
     write_entry = Release, WriteEntry;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     read_entry = Acquire, ReadEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    set_up = Release, SetUp;
     #[cfg(feature = "std")]
     announce = Release, Announce;
     #[cfg(feature = "std")]

@@ -26,6 +26,7 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
+use super::cursor::Position;
 use super::failpoint::point;
 use super::layout::Line;
 use super::order::{self, mutant};
@@ -35,10 +36,10 @@ use core::cell::Cell;
 
 /// Sessions that the table keeps.
 #[cfg(not(ringmail_loom))]
-pub const KEPT: u64 = 64;
+pub(crate) const KEPT: u64 = 64;
 /// Few enough for the models to come round.
 #[cfg(ringmail_loom)]
-pub const KEPT: u64 = 2;
+const KEPT: u64 = 2;
 
 /// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
 #[repr(C, align(128))]
@@ -103,6 +104,9 @@ pub enum End {
     Forgotten(u64),
 }
 
+/// No count of sessions comes so far.
+pub(crate) const MOST: u64 = (1 << 62) - 1;
+
 const OPEN: u64 = 0;
 const LEFT: u64 = 1;
 const GIVEN_UP: u64 = 2;
@@ -137,13 +141,34 @@ pub enum Peer {
 #[inline(always)]
 pub(crate) fn observe(word: &AtomicU64, order: Ordering) -> u64 {
     let value = word.load(Ordering::Relaxed);
-    if order != Ordering::Relaxed {
-        fence(order);
-    }
+    order_by_fence(order);
     value
 }
 
+/// A fence of that order; none for a mutant that leaves it out.
+#[inline(always)]
+fn order_by_fence(order: Ordering) {
+    if order != Ordering::Relaxed {
+        fence(order);
+    }
+}
+
 impl Entry {
+    /// For people: under loom left out, as nothing depends on them and each costs the search time.
+    fn notes(&self) -> (u64, u64) {
+        if cfg!(ringmail_loom) {
+            return (0, 0);
+        }
+        (self.pid.load(Ordering::Relaxed), self.began.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, pid: u64, now: u64) {
+        if !cfg!(ringmail_loom) {
+            self.pid.store(pid, Ordering::Relaxed);
+            self.began.store(now, Ordering::Relaxed);
+        }
+    }
+
     #[cfg(ringmail_loom)]
     fn new() -> Self {
         let zero = || AtomicU64::new(0);
@@ -171,8 +196,19 @@ impl Session {
 
     /// The last session, also one that is being set up; 0 before the first.
     pub fn last(&self) -> u64 {
-        let begun = observe(&self.begun, order::see_session());
-        begun.max(observe(&self.epoch, order::see_session()))
+        observe(&self.begun, order::see_session())
+    }
+
+    /// How many ends receivers have told.
+    #[cfg(ringmail_loom)]
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Hands out the word for it.
+    #[cfg(ringmail_loom)]
+    pub fn with_taken<R>(&self, f: impl FnOnce(&AtomicU64) -> R) -> R {
+        f(&self.taken)
     }
 
     fn entry(&self, session: u64) -> &Entry {
@@ -184,9 +220,9 @@ impl Session {
         let entry = self.entry(session);
         let end = observe(&entry.end, order::read_entry());
         let start = entry.start.load(Ordering::Relaxed);
-        let (pid, began) = (entry.pid.load(Ordering::Relaxed), entry.began.load(Ordering::Relaxed));
+        let (pid, began) = entry.notes();
         // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
-        fence(order::read_entry());
+        order_by_fence(order::read_entry());
         let again = entry.end.load(Ordering::Relaxed);
         let is = |word: u64| word >> HOW == session & u64::MAX >> HOW;
         if session == 0 || !is(end) || !is(again) {
@@ -206,9 +242,10 @@ impl Session {
     pub fn take_over(&self, start: u64, pid: u32, now: u64) -> u64 {
         // The lock is ours, so all that the last holder stored is there.
         let last = self.last();
-        if last != 0 && !self.record(last).is_some_and(|record| record.end.is_some()) {
+        if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
             point!();
-            self.entry(last).end.store(mark(last, DIED), Ordering::Relaxed);
+            // Whoever sees this sees all that the session did: the lock has shown it to us.
+            self.entry(last).end.store(mark(last, DIED), order::write_entry());
         }
         // `check_words` has seen that there is room to count on; should somebody write there since, it wraps.
         let session = last.wrapping_add(1);
@@ -216,10 +253,9 @@ impl Session {
         point!();
         entry.end.store(0, Ordering::Relaxed);
         point!();
-        fence(order::write_entry());
+        order_by_fence(order::write_entry());
         entry.start.store(start, Ordering::Relaxed);
-        entry.pid.store(pid.into(), Ordering::Relaxed);
-        entry.began.store(now, Ordering::Relaxed);
+        entry.note(pid.into(), now);
         point!();
         entry.end.store(mark(session, OPEN), order::write_entry());
         point!();
@@ -254,7 +290,8 @@ impl Session {
         point!();
         resume();
         point!();
-        self.epoch.store(session, order::set_up());
+        // For whoever waits for it: what depends on the session is ordered by `begun`.
+        self.epoch.store(session, Ordering::Relaxed);
         point!();
         wake(&self.epoch);
         point!();
@@ -266,8 +303,8 @@ impl Session {
         let session = self.epoch.load(Ordering::Relaxed);
         let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
-        // Its own ring is closed after this, with Release: whoever sees that sees this.
-        self.entry(session).end.store(mark(session, how), Ordering::Relaxed);
+        // Whoever sees this sees all that the session did.
+        self.entry(session).end.store(mark(session, how), order::write_entry());
         point!();
     }
 
@@ -360,7 +397,7 @@ pub enum Stand {
     Open,
     /// It is over.
     Over(End),
-    /// The words went back: no holder does that.
+    /// The words went back, or are too far: no holder does that.
     Impossible,
 }
 
@@ -380,25 +417,37 @@ pub enum Found {
 /// A ring as a receiver of sessions needs it.
 pub trait Looks {
     /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
-    fn look(&mut self, reach: Reach) -> bool;
+    fn look_as_far(&mut self, reach: Reach) -> bool;
 
     /// Messages that were received.
     fn count(&self) -> u64;
+
+    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
+    fn has_freed(&self) -> bool;
 }
 
 impl Told {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
     /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
+    ///
+    /// To a sender, a receiver that has closed and still has its side is one that it meets: nobody else can come as long, so the first send
+    /// says it, instead of filling a ring that is not read.
     pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
-        let is_open = last != 0 && peer.record(last).is_none_or(|record| record.end.is_none()) && is_held();
+        let may_be_open = || taken.is_none() || peer.record(last).is_none_or(|record| record.end.is_none());
+        let is_open = last != 0 && may_be_open() && is_held();
         let over = if is_open { last - 1 } else { last };
-        let taken = taken.unwrap_or(over);
+        let taken = match taken {
+            // No message is received from behind an end that was not told.
+            Some(taken) => behind(peer, taken.saturating_add(2), last, count).map_or(taken, |session| session - 1),
+            None => over,
+        };
         Self {
             current: Cell::new(taken.wrapping_add(1)),
             entered: Cell::new(count),
             old: if all { 0 } else { over },
-            seen: Cell::new(last),
+            // No receiver tells the end of a session that has not begun.
+            seen: Cell::new(last.max(taken)),
         }
     }
 
@@ -428,7 +477,7 @@ impl Told {
     /// How far this side may go.
     pub fn reach(&self, peer: &Session) -> Reach {
         let current = self.current.get();
-        loop {
+        for _ in 0..KEPT {
             let last = peer.last();
             if last <= current {
                 return if last == current { Reach::All(current) } else { Reach::Nowhere };
@@ -440,15 +489,16 @@ impl Told {
             }
             // All of them were written over meanwhile, or never written.
             if peer.last() == last {
-                return Reach::Nowhere;
+                break;
             }
         }
+        Reach::Nowhere
     }
 
     /// What became of the session that this side is in.
     pub fn stand(&self, peer: &Session) -> Stand {
         let (last, current) = (peer.last(), self.current.get());
-        if last < self.seen.get() {
+        if last < self.seen.get() || last > MOST {
             return Stand::Impossible;
         }
         self.seen.set(last);
@@ -462,6 +512,8 @@ impl Told {
             Some(_) => Stand::Over(End::Died),
             None => {
                 let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
+                // Those that were over when this side was opened apart: with nothing taken of them they are passed in silence.
+                let next = if current <= self.old { next.min(self.old + 1) } else { next };
                 Stand::Over(End::Forgotten(next - current))
             }
         }
@@ -470,9 +522,10 @@ impl Told {
     /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
     /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
     pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
-        loop {
+        // A turn for each session that is passed, and each that begins meanwhile: one who scribbles there holds nobody up.
+        for _ in 0..4 * KEPT {
             let reach = self.reach(peer);
-            if ring.look(reach) {
+            if ring.look_as_far(reach) {
                 if reach != Reach::Nowhere {
                     return Found::Message;
                 }
@@ -488,15 +541,21 @@ impl Told {
                 Stand::Over(end) => end,
             };
             // The ring again, now that the end is known: what was done before it is then not missed.
-            if !mutant!(OverLooks) && ring.look(self.reach(peer)) {
+            let reach = self.reach(peer);
+            if !mutant!(OverLooks) && ring.look_as_far(reach) {
                 return Found::Message;
+            }
+            // The ring finds nothing of this session once another has begun: the next turn knows where it ends.
+            if matches!(reach, Reach::All(session) if peer.last() != session) {
+                continue;
             }
             if !self.passes(ring.count()) {
                 return Found::Over(end);
             }
             self.pass(end, ring.count());
-            self.note(taken);
+            self.note(taken, ring);
         }
+        Found::Nothing
     }
 
     /// Whether this session is passed in silence: it was over when this side was opened, which has none of its messages.
@@ -511,29 +570,54 @@ impl Told {
         self.entered.set(count);
     }
 
-    /// Notes in this side's page how many ends were told: whoever receives next goes on there.
-    pub fn note(&self, taken: &AtomicU64) {
+    /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
+    /// which is of a session before that: [`Told::new`] finds by the positions what was left out here.
+    pub fn note(&self, taken: &AtomicU64, ring: &impl Looks) {
+        let is_back = passed(self.entered.get(), ring.count()).is_none();
+        if is_back || !ring.has_freed() {
+            return;
+        }
         point!();
         // Read by the next who has the lock.
         taken.store(self.current.get().wrapping_sub(1), Ordering::Relaxed);
         point!();
     }
 
-    /// To be asked where a look at the ring found nothing to do: how the session ended that this side is in, if it is over by the kernel's word.
-    /// What its holder did last is seen by a look after this.
-    pub fn end_by(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> Option<End> {
+    /// To be asked where a look at the ring found nothing to do: whether the session that this side is in is over by the kernel's word, and how
+    /// it ended. `is_ready` looks again: what its holder did last is seen before it is called gone.
+    pub fn end_by(&self, peer: &Session, is_held: impl FnOnce() -> bool, is_ready: impl FnOnce() -> bool) -> Found {
         if self.stand(peer) == Stand::Awaited || is_held() {
-            return None;
+            return Found::Nothing;
         }
         point!();
+        let session = self.current.get();
         // After the answer: had it left, or had another come, it would be seen now.
-        match self.stand(peer) {
-            Stand::Open => Some(End::Died),
-            Stand::Over(end) => Some(end),
+        let end = match self.stand(peer) {
+            Stand::Open => End::Died,
+            Stand::Over(end) => end,
             // The next look finds it.
-            Stand::Awaited | Stand::Impossible => None,
+            Stand::Awaited | Stand::Impossible => return Found::Nothing,
+        };
+        // Or the look told of it, as of one that was over before this side came.
+        if (!mutant!(LookAtLast) && is_ready()) || self.current.get() != session {
+            return Found::Message;
         }
+        Found::Over(end)
     }
+}
+
+/// Messages from one count to another; `None` if that is before it.
+fn passed(from: u64, to: u64) -> Option<u64> {
+    let ahead = Position::new(to).since(Position::new(from));
+    // Half of the range ahead is behind.
+    (ahead < 1 << 62).then_some(ahead)
+}
+
+/// The last session from `from` to `last` that is known to have begun before `count` messages were received.
+fn behind(peer: &Session, from: u64, last: u64, count: u64) -> Option<u64> {
+    let from = from.max(last.saturating_sub(KEPT - 1));
+    let has_begun = |record: Record| passed(record.start, count).is_some_and(|messages| messages != 0);
+    (from..=last).rev().find(|&session| peer.record(session).is_some_and(has_begun))
 }
 
 /// The first session from `from` to `last` that the table knows.

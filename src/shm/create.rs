@@ -3,9 +3,11 @@
 //! Where the file system has no files without a name, or `/proc` is not there to name one by, it has another name first; should its maker
 //! be killed then, that stays (`.ringmail-….new`).
 
+use super::directory;
 use super::error::OpenError;
 use super::header::Header;
 use super::segment::{Layout, failed};
+use super::sys::{self, Seats};
 use crate::ring::failpoint::point;
 use core::hash::BuildHasher;
 use rustix::fs::{self as rfs, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
@@ -14,7 +16,7 @@ use std::fs::File;
 use std::hash::RandomState;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What of the kernel and the file system is made use of. All of it, but in tests of what there is for those that lack it.
@@ -36,7 +38,8 @@ impl Uses {
     }
 }
 
-/// Makes the segment, or finds that somebody was faster. Either way it is there afterwards.
+/// Makes the segment, or finds one there that another side made meanwhile. The caller looks again in both cases, and also where a removal
+/// came in between.
 pub(super) fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
     create_with(Uses::all(), path, header, layout)
 }
@@ -51,6 +54,7 @@ fn create_with(uses: Uses, path: &Path, header: &Header, layout: &Layout) -> Res
     if let Some(file) = rfs::open(parent, unnamed, Mode::RUSR | Mode::WUSR).ok().filter(|_| uses.unnamed) {
         point!();
         let file = File::from(file);
+        let_in(&file, path)?;
         fill(&file, header, layout, path, true)?;
         point!();
         // By the name that `/proc` has for it: without one, a link is for the privileged.
@@ -68,7 +72,8 @@ fn create_with(uses: Uses, path: &Path, header: &Header, layout: &Layout) -> Res
     fill(&file, header, layout, path, true)?;
     point!();
     match rename(uses, &scratch.0, path) {
-        Ok(()) | Err(Errno::EXIST) => {
+        // `NOENT`: removed before it was locked. The caller looks again.
+        Ok(()) | Err(Errno::EXIST | Errno::NOENT) => {
             point!();
             Ok(())
         }
@@ -93,13 +98,28 @@ fn scratch(parent: &Path) -> Result<(Scratch, File), OpenError> {
         // Not the number of this process alone: another pid namespace that has this directory has the same ones. Not chance
         // alone: a forked child has its parent's.
         let unique = RandomState::new().hash_one(std::process::id());
-        let scratch = parent.join(format!(".ringmail-{unique:016x}.new"));
+        let scratch = parent.join(directory::scratch(unique));
         match rfs::open(&scratch, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => return Ok((Scratch(scratch), File::from(file))),
+            Ok(file) => {
+                let (scratch, file) = (Scratch(scratch), File::from(file));
+                // Keeps it from `remove`, which takes unfinished files away.
+                sys::take(&file, Seats::MAKER).map_err(failed("lock", &scratch.0))?;
+                let_in(&file, &scratch.0)?;
+                return Ok((scratch, file));
+            }
             Err(Errno::EXIST) => {}
-            Err(error) => return Err(failed("create", &scratch)(error)),
+            Err(error) => return Err(directory::refused("create", &scratch, error)),
         }
     }
+}
+
+/// Gives this user the rights to a file just made, should the process's mask have taken them away.
+fn let_in(file: &File, path: &Path) -> Result<(), OpenError> {
+    let mode = file.metadata().map_err(failed("look at", path))?.mode();
+    if mode & 0o600 != 0o600 {
+        rfs::fchmod(file, Mode::RUSR | Mode::WUSR).map_err(failed("set the mode of", path))?;
+    }
+    Ok(())
 }
 
 /// Gives the file its name, if nothing has that.
@@ -123,6 +143,11 @@ pub(super) fn fill(
     path: &Path,
     fallocates: bool,
 ) -> Result<(), OpenError> {
+    // The kernel would end the process by a signal, `SIGXFSZ`.
+    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        Some(limit) if limit < layout.total() => return Err(OpenError::FileLimit { bytes: layout.total(), limit }),
+        _ => {}
+    }
     if !(fallocates && reserve(file, layout, path)?) {
         write_zeros(file, layout.total()).map_err(|error| match Errno::from_io_error(&error) {
             Some(error) => no_room(error, layout, path),
@@ -170,8 +195,7 @@ mod tests {
     use super::*;
     use crate::shm::segment::Kind;
     use crate::shm::spsc::Builder;
-    use crate::shm::{Message, OpenError};
-    use std::os::unix::fs::MetadataExt;
+    use crate::shm::{Found, Message, OpenError, Removal, remove};
 
     struct Directory(PathBuf);
 
@@ -231,8 +255,29 @@ mod tests {
         let (header, layout) = segment();
         for uses in WAYS {
             let made = create_with(uses, Path::new("/dev/shm/ringmail-no-such-directory/channel"), &header, &layout);
-            assert!(matches!(made, Err(OpenError::Io { what: "create", .. })), "{made:?}");
+            assert!(matches!(made, Err(OpenError::NoDirectory { .. })), "{made:?}");
         }
+    }
+
+    #[test]
+    fn what_is_being_made_is_not_taken_away_and_what_was_left_is() {
+        let directory = Directory::new("unfinished");
+        let (first, file) = scratch(&directory.0).unwrap();
+        let name = first.0.to_string_lossy().into_owned();
+        assert_eq!(remove(&name).unwrap(), Removal::InUse(Found::Unfinished));
+        drop(file);
+        assert_eq!(remove(&name).unwrap(), Removal::Removed(Found::Unfinished));
+        assert_eq!(directory.files(), [""; 0]);
+    }
+
+    #[test]
+    fn a_first_name_that_is_gone_is_no_error_and_replaces_nothing() {
+        let directory = Directory::new("gone");
+        let path = directory.0.join("channel");
+        for uses in WAYS {
+            assert_eq!(rename(uses, &directory.0.join("none"), &path), Err(Errno::NOENT));
+        }
+        assert_eq!(directory.files(), [""; 0]);
     }
 
     #[test]

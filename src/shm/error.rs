@@ -36,6 +36,8 @@ pub enum OpenError {
     },
     /// Made by a version of this crate that lays segments out in another way.
     Abi {
+        /// The file.
+        path: PathBuf,
         /// Its major number.
         found: u16,
         /// The one that this version supports.
@@ -77,11 +79,32 @@ pub enum OpenError {
         /// Most that there can be.
         most: usize,
     },
-    /// The directory or file belongs to another user, or others may write it.
+    /// The directory of plain names, or the file, is not this user's alone.
     NotOurs {
         /// Which.
         path: PathBuf,
+        /// In what way.
+        why: Fault,
     },
+    /// The directory that a channel, or the directory of plain names, is to lie in is not there.
+    NoDirectory {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The file system can only be read.
+    ReadOnly {
+        /// What should have been made or opened there.
+        path: PathBuf,
+    },
+    /// A file of this process's cannot be so long (`RLIMIT_FSIZE`).
+    FileLimit {
+        /// Bytes that the segment needs.
+        bytes: u64,
+        /// Bytes that there may be.
+        limit: u64,
+    },
+    /// `/proc` is not mounted, without which a descriptor cannot be opened again.
+    NoProc,
     /// The descriptor leads to a file that can still be cut short, under whoever has mapped it.
     NotSealed,
     /// No room for the segment where it is to lie.
@@ -112,7 +135,46 @@ pub struct Mismatch {
     pub found: u64,
     /// The one asked for.
     pub wanted: u64,
+    /// Whether the side that made the segment did not ask: then as much as this side asks for, or more, would do.
+    pub left_open: bool,
 }
+
+/// Why a directory or file is not a user's alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It belongs to the user of this number.
+    Owner(u32),
+    /// Its mode, with the type of file: others may use it, or its owner may not.
+    Mode(u32),
+    /// It is a symbolic link.
+    Link,
+    /// It should be a directory.
+    NotADirectory,
+    /// The directory is not named from `/` on: a process in another working directory would mean another.
+    Relative,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(user) => write!(f, "belongs to user {user}: have it removed, or {ELSEWHERE}"),
+            Self::Mode(mode) => {
+                let wanted = if mode & 0o170_000 == 0o040_000 { 700 } else { 600 };
+                let mode = mode & 0o7777;
+                write!(
+                    f,
+                    "has mode {mode:03o} and must be its user's alone: run `chmod {wanted}` on it, or {ELSEWHERE}"
+                )
+            }
+            Self::Link => write!(f, "is a symbolic link: remove it, name what it leads to, or {ELSEWHERE}"),
+            Self::NotADirectory => write!(f, "is no directory: remove it, or {ELSEWHERE}"),
+            Self::Relative => f.write_str("is no absolute path: name the directory from / on"),
+        }
+    }
+}
+
+const ELSEWHERE: &str = "name another directory by RINGMAIL_DIR";
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,22 +185,31 @@ impl fmt::Display for OpenError {
             ),
             Self::Build(error) => error.fmt(f),
             Self::NotFound { path } => {
-                write!(f, "there is no channel at {}: open one of its sides first", path.display())
+                write!(
+                    f,
+                    "there is no channel at {}: open a side first that may make it, or look for it elsewhere",
+                    path.display()
+                )
             }
             Self::NotASegment { path } => {
                 write!(
                     f,
-                    "{} is no channel of ringmail's, or damaged: choose another name, or remove it",
+                    "{} is no channel of ringmail's, or damaged: choose another name, or remove it (`ringmail clean`)",
                     path.display()
                 )
             }
             Self::Size { found, wanted } => {
-                write!(f, "the segment has {found} bytes instead of {wanted}: it was cut or is damaged; remove it")
-            }
-            Self::Abi { found, supported } => {
                 write!(
                     f,
-                    "the segment has layout {found}, this version of ringmail reads {supported}: use the same version on both sides, or remove the file"
+                    "the segment has {found} bytes instead of {wanted}: it was cut or is damaged; remove it (`ringmail clean`)"
+                )
+            }
+            Self::Abi { path, found, supported } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "{path} has layout {found}, this version of ringmail reads {supported}: remove it (`ringmail clean {path}`), or use \
+                     the same version on both sides"
                 )
             }
             Self::Flags { found } => {
@@ -147,15 +218,22 @@ impl fmt::Display for OpenError {
                     "the segment has properties ({found:#x}) that this version of ringmail does not know: use the newer one"
                 )
             }
-            Self::Mismatch(Mismatch { what, found, wanted }) => {
+            Self::Mismatch(Mismatch { what, found, wanted, left_open: true }) => {
+                write!(
+                    f,
+                    "the segment's {what} is {found}, less than {wanted}, because the side that made it did not ask: remove it and open \
+                     the side that asks first, or ask on both"
+                )
+            }
+            Self::Mismatch(Mismatch { what, found, wanted, .. }) => {
                 write!(f, "the segment's {what} is {found}, not {wanted}: both sides must ask for the same")
             }
             Self::Schema { found, wanted } => {
                 write!(f, "the segment carries {found}, this side {wanted}: both must mean the same message")
             }
-            Self::OtherBoot => {
-                f.write_str("the segment is from before the last boot and may be half written: remove it")
-            }
+            Self::OtherBoot => f.write_str(
+                "the segment is from before the last boot and may be half written: remove it (`ringmail clean`)",
+            ),
             Self::Taken { role, pid } => {
                 let side = if *role == Role::Sender { "sender" } else { "receiver" };
                 write!(f, "the channel has a {side} already (process {pid}): there can be one")
@@ -167,12 +245,22 @@ impl fmt::Display for OpenError {
                 )
             }
             Self::Lanes { lanes, most } => write!(f, "a channel cannot have {lanes} lanes: ask for 1 to {most}"),
-            Self::NotOurs { path } => {
+            Self::NotOurs { path, why } => write!(f, "{} {why}", path.display()),
+            Self::NoDirectory { path } => {
+                write!(f, "there is no directory {}: make it, or {ELSEWHERE}", path.display())
+            }
+            Self::ReadOnly { path } => {
+                write!(f, "{} is on a file system that can only be read: {ELSEWHERE}", path.display())
+            }
+            Self::FileLimit { bytes, limit } => {
                 write!(
                     f,
-                    "{} belongs to another user, or is open to others: it must be this user's alone",
-                    path.display()
+                    "the segment needs {bytes} bytes, a file of this process may have {limit}: raise the limit (`ulimit -f unlimited`), \
+                     or ask for a smaller capacity"
                 )
+            }
+            Self::NoProc => {
+                f.write_str("/proc is not mounted, and a descriptor is opened by it: mount it, or name the channel")
             }
             Self::NotSealed => f.write_str(
                 "the descriptor is not of memory that is sealed against shrinking: \
@@ -181,7 +269,10 @@ impl fmt::Display for OpenError {
             Self::NoSpace { bytes } => {
                 write!(f, "no room for {bytes} bytes: make room, ask for a smaller capacity, or name a path elsewhere")
             }
-            Self::Corrupted => f.write_str("the positions in the segment are impossible: remove it"),
+            Self::Corrupted => f.write_str("the positions in the segment are impossible: remove it (`ringmail clean`)"),
+            Self::Io { what, path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                write!(f, "could not {what} {}: {source}; give this user the right, or {ELSEWHERE}", path.display())
+            }
             Self::Io { what, path, source } => write!(f, "could not {what} {}: {source}", path.display()),
         }
     }

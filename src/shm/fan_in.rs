@@ -26,9 +26,10 @@
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
 //! any; of those that one `drain` takes together, all count.
 //!
-//! **Ends.** A sender that closes is no news as long as there are others: [`RecvError::Disconnected`] comes when all have ended, and nothing
-//! is left. One that dies is told once, as [`RecvError::Departed`] with its lane, the lane's session and how many messages were sent on it;
-//! the others go on. Whoever comes later is simply received. One that writes what cannot be is told likewise, and its lane is closed.
+//! **Ends.** Each session of a lane's sender is told once when it is over and all of it was received, in order or not, as [`RecvError::Departed`]
+//! with its lane, its number there, its process, how many messages were sent on the lane by then, and how it ended; the other lanes go on. When
+//! none is left, [`RecvError::Disconnected`] says so, once. Whoever comes later is simply received. One that writes what cannot be is told
+//! likewise, and its lane is closed.
 //!
 //! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
 //! forbids the call, it looks every millisecond.
@@ -36,141 +37,43 @@
 pub use super::lanes::{Departed, RecvError, TryRecvError};
 pub use super::spsc::Sender;
 
-use super::ends::{self, Opened, Rx, SessionInfo};
+use super::builder::{Channel, Many, Messages, parts};
+use super::ends::{Rx, SessionInfo};
+
 use super::error::OpenError;
-use super::header::Header;
-use super::lanes::{LANES, Lanes};
-use super::message::Message;
-use super::place::{Anonymous, Place};
-use super::segment::{Asked, Kind, Layout};
+use super::lanes::Lanes;
+use super::message::{Message, Schema};
+use super::segment::Kind;
 use super::spsc::{CAPACITY, layout_of};
-use super::sys::Role;
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::session::{End, Peer};
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
-use core::marker::PhantomData;
 use core::time::Duration;
 use std::time::Instant;
 
 /// Opens the sides of a channel of messages `T` with many senders.
-pub struct Builder<T> {
-    place: Place,
-    capacity: Option<usize>,
-    lanes: Option<usize>,
-    wait: WaitStrategy,
-    message: PhantomData<fn(T) -> T>,
-}
+pub type Builder<T> = super::builder::Builder<Messages<T>, Many>;
 
-impl<T: Message> Builder<T> {
-    /// A channel called `name`: as [`spsc::Builder::new`](super::spsc::Builder::new).
-    pub fn new(name: impl Into<String>) -> Self {
-        Self::at(Place::named(name.into()))
+impl<T: Message> Channel for (Messages<T>, Many) {
+    type Sender = Sender<T>;
+    type Receiver = Receiver<T>;
+
+    const KIND: Kind = Kind::FanIn;
+    const SCHEMA: Schema = T::SCHEMA;
+    const CAPACITY: usize = CAPACITY;
+
+    fn lane(capacity: usize) -> Result<parts::Lane, OpenError> {
+        layout_of::<T>(Self::KIND, capacity).map(parts::Lane)
     }
 
-    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
-    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
-        Self::at(Place::memory(fd.into()))
+    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, _version: u32) -> Result<Sender<T>, OpenError> {
+        Ok(Sender::begin(opened, wait))
     }
 
-    fn at(place: Place) -> Self {
-        Self { place, capacity: None, lanes: None, wait: WaitStrategy::default(), message: PhantomData }
-    }
-
-    /// Makes a channel without a name, of so many lanes that hold `messages` each. Its sides are opened by [`Builder::from_fd`].
-    ///
-    /// # Errors
-    /// The capacity is 0 or too large, so is the number of lanes, or the system refused: see [`OpenError`].
-    pub fn create_anonymous(lanes: usize, messages: usize) -> Result<Anonymous, OpenError> {
-        let layout = with_lanes(layout_of::<T>(Kind::FanIn, messages)?, lanes)?;
-        Anonymous::create(&Header::new(&layout, T::SCHEMA), &layout)
-    }
-
-    /// Messages that each lane holds, exactly; 1024 if nobody asks. A side that asks is refused by a channel that was made with another
-    /// capacity; one that does not takes it as it is.
-    pub fn capacity(mut self, messages: usize) -> Self {
-        self.capacity = Some(messages);
-        self
-    }
-
-    /// Lanes of the channel, 1 to 128: as many can send at a time; 16 if nobody asks. As with the capacity, a side that asks is refused by a
-    /// channel that has another number.
-    pub fn lanes(mut self, lanes: usize) -> Self {
-        self.lanes = Some(lanes);
-        self
-    }
-
-    /// How the side that is opened waits.
-    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
-        self.wait = strategy;
-        self
-    }
-
-    /// As [`spsc::Builder::prefault`](super::spsc::Builder::prefault).
-    pub fn prefault(mut self, all: bool) -> Self {
-        self.place.pages.prefault = all;
-        self
-    }
-
-    /// As [`spsc::Builder::hugepages`](super::spsc::Builder::hugepages).
-    pub fn hugepages(mut self, ask: bool) -> Self {
-        self.place.pages.huge = ask;
-        self
-    }
-
-    /// As [`spsc::Builder::missed_ends`](crate::shm::spsc::Builder::missed_ends).
-    pub fn missed_ends(mut self, told: bool) -> Self {
-        self.place.missed_ends = told;
-        self
-    }
-
-    /// Opens a sending side, on the first lane that nobody has; makes the channel if it is not there. A lane whose words cannot be is passed
-    /// by, and so is one that the receiver which is there has closed, unless no other is free.
-    ///
-    /// # Errors
-    /// The channel is another one, all of its lanes have a sender or are damaged, or the system refused: see [`OpenError`].
-    pub fn open_sender(self) -> Result<Sender<T>, OpenError> {
-        Ok(Sender::begin(self.open(Role::Sender)?, self.wait))
-    }
-
-    /// Opens the receiving side; makes the channel if it is not there. Messages that an earlier receiver left are received first.
-    ///
-    /// # Errors
-    /// The channel is another one, somebody has its receiving side, or the system refused: see [`OpenError`].
-    pub fn open_receiver(self) -> Result<Receiver<T>, OpenError> {
-        let wait = self.wait;
-        Ok(Receiver { lanes: Lanes::begin(self.open(Role::Receiver)?, wait), last: None })
-    }
-
-    /// Removes the channel if nobody has any of its sides. Whether it did; what was in it is gone. One without a name is never removed: it
-    /// goes with its last descriptor.
-    ///
-    /// # Errors
-    /// There is none, or it is not a channel.
-    pub fn remove(self) -> Result<bool, OpenError> {
-        self.place.remove()
-    }
-
-    fn open(&self, role: Role) -> Result<Opened, OpenError> {
-        let lane = layout_of::<T>(Kind::FanIn, self.capacity.unwrap_or(CAPACITY))?;
-        let asked = Asked { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() };
-        ends::open(&self.place, &with_lanes(lane, self.lanes.unwrap_or(LANES))?, T::SCHEMA, asked, role)
-    }
-}
-
-/// The layout of so many lanes.
-pub(super) fn with_lanes(lane: Layout, lanes: usize) -> Result<Layout, OpenError> {
-    lane.with_lanes(u32::try_from(lanes).unwrap_or(u32::MAX))
-}
-
-impl<T> fmt::Debug for Builder<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("place", &self.place)
-            .field("capacity", &self.capacity)
-            .field("lanes", &self.lanes)
-            .finish_non_exhaustive()
+    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
+        Ok(Receiver { lanes: Lanes::begin(opened, wait), last: None })
     }
 }
 

@@ -5,7 +5,8 @@
 //!   0  magic "RINGMAIL"     8  ABI major, minor     12  length of all this     16  flags that a reader must know
 //!  20  kind    24  page size    28  alignment of a slot    32  capacity    40  bytes of a message    48  bytes of a slot
 //!  56  schema version    60  oldest version that the creator reads    64  schema name (64 bytes, zero-padded)
-//! 128  time of creation (ns since 1970)    136  boot (16 bytes)    152  lanes    156  zero    252  crc32c of the 252 bytes before
+//! 128  time of creation (ns since 1970)    136  boot (16 bytes)    152  lanes    156  what its maker left open: 1 capacity, 2 lanes    160  zero
+//! 252  crc32c of the 252 bytes before
 //! ```
 //! Numbers are little-endian.
 
@@ -17,10 +18,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 pub(super) const LEN: usize = 256;
-const MAGIC: &[u8; 8] = b"RINGMAIL";
+pub(super) const MAGIC: &[u8; 8] = b"RINGMAIL";
 /// Another major number: neither side can use the other's segments. Another minor one: both can.
 const MAJOR: u16 = 3;
 const MINOR: u16 = 0;
+/// What a segment's maker did not ask for: a side that does takes what is at least as much.
+const OPEN_CAPACITY: u32 = 1;
+const OPEN_LANES: u32 = 2;
 
 /// What a segment says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +42,7 @@ pub(super) struct Header {
     pub(super) created: u64,
     pub(super) boot: [u8; 16],
     pub(super) lanes: u32,
+    pub(super) open: u32,
 }
 
 impl Header {
@@ -59,7 +64,20 @@ impl Header {
             created: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
             boot: boot(),
             lanes: layout.lanes,
+            open: 0,
         }
+    }
+
+    /// The same, of a segment whose maker has asked for this.
+    pub(super) fn left_open(&self, asked: Asked) -> Self {
+        let bit = |asked, bit| if asked { 0 } else { bit };
+        Self { open: bit(asked.capacity, OPEN_CAPACITY) | bit(asked.lanes, OPEN_LANES), ..self.clone() }
+    }
+
+    /// Whether it may be used since the machine was started; not known where one of the two processes had no `/proc`.
+    pub(super) fn is_of_this_boot(&self) -> bool {
+        let boot = boot();
+        self.boot == boot || self.boot == UNKNOWN || boot == UNKNOWN
     }
 
     pub(super) fn encode(&self) -> [u8; LEN] {
@@ -82,6 +100,7 @@ impl Header {
         put(128, &self.created.to_le_bytes());
         put(136, &self.boot);
         put(152, &self.lanes.to_le_bytes());
+        put(156, &self.open.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..LEN - 4]);
         bytes[LEN - 4..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -102,7 +121,7 @@ impl Header {
         // Before the sum: another major version may lay it out in another way.
         let major = u16::from_le_bytes(field(bytes, 8));
         if major != MAJOR {
-            return Err(OpenError::Abi { found: major, supported: MAJOR });
+            return Err(OpenError::Abi { path: path.into(), found: major, supported: MAJOR });
         }
         if crc32c::crc32c(&bytes[..LEN - 4]) != u32_at(LEN - 4) {
             return Err(OpenError::NotASegment { path: path.into() });
@@ -121,6 +140,7 @@ impl Header {
             created: u64_at(128),
             boot: field(bytes, 136),
             lanes: u32_at(152),
+            open: u32_at(156),
         })
     }
 
@@ -129,12 +149,17 @@ impl Header {
         if self.flags != 0 {
             return Err(OpenError::Flags { found: self.flags });
         }
-        if self.boot != ours.boot {
+        if !self.is_of_this_boot() {
             return Err(OpenError::OtherBoot);
         }
         let differ = |what, found: u64, wanted: u64| match found == wanted {
             true => Ok(()),
-            false => Err(OpenError::Mismatch(Mismatch { what, found, wanted })),
+            false => Err(OpenError::Mismatch(Mismatch { what, found, wanted, left_open: false })),
+        };
+        let suits = |what, bit, found: u64, wanted: u64| match self.open & bit {
+            0 => differ(what, found, wanted),
+            _ if found >= wanted => Ok(()),
+            _ => Err(OpenError::Mismatch(Mismatch { what, found, wanted, left_open: true })),
         };
         differ("kind of channel", self.kind.into(), ours.kind.into())?;
         // Before the sizes: of two messages it is the schema that people know.
@@ -147,8 +172,10 @@ impl Header {
         differ("alignment", self.align.into(), ours.align.into())?;
         differ("page size", self.page.into(), ours.page.into())?;
         let is_fan_in = Kind::from_number(self.kind).is_some_and(Kind::is_fan_in);
-        if asked.lanes || !is_fan_in {
+        if !is_fan_in {
             differ("lanes", self.lanes.into(), ours.lanes.into())?;
+        } else if asked.lanes {
+            suits("lanes", OPEN_LANES, self.lanes.into(), ours.lanes.into())?;
         }
         if asked.capacity {
             let what = if Kind::from_number(self.kind).is_some_and(Kind::is_bytes) {
@@ -156,7 +183,7 @@ impl Header {
             } else {
                 "capacity"
             };
-            differ(what, self.capacity, ours.capacity)?;
+            suits(what, OPEN_CAPACITY, self.capacity, ours.capacity)?;
         }
         Ok(())
     }
@@ -169,8 +196,11 @@ impl Header {
     }
 }
 
-/// This boot of the machine; zero where the kernel does not tell.
-pub(super) fn boot() -> [u8; 16] {
+/// The boot that is not known: the kernel does not tell, or `/proc` is not there.
+const UNKNOWN: [u8; 16] = [0; 16];
+
+/// This boot of the machine, or [`UNKNOWN`].
+fn boot() -> [u8; 16] {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()

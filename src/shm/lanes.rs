@@ -176,17 +176,31 @@ impl<T> Lanes<T> {
 
     /// Whatever `read` finds in the lane whose turn it is, or in the next that has something. Nothing also once in a while, after which
     /// [`Lanes::gone`] asks the kernel: see [`Lanes::is_due`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn take<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
+        if self.budget != 0 {
+            if let Some(found) = read(&mut self.lanes[self.at]) {
+                self.budget -= 1;
+                return Some((self.at, found));
+            }
+        }
+        self.take_next(read)
+    }
+
+    /// The same where the turn of that lane is over, or a first look found nothing there.
+    #[inline(never)]
+    fn take_next<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
         // The first lane twice: its turn may be over, and all others empty.
         for turn in 0..=self.lanes.len() {
+            let lane = &mut self.lanes[self.at];
             if self.budget != 0 {
-                if let Some(found) = read(&mut self.lanes[self.at]) {
+                // Into its next session, too, if the end of this one needs not be told.
+                if let Some(found) = lane.finds().then(|| read(lane)).flatten() {
                     self.budget -= 1;
                     return Some((self.at, found));
                 }
                 // An end is told before the lane goes on.
-                if self.lanes[self.at].has_news() {
+                if lane.has_news() {
                     self.looks = 0;
                     return None;
                 }
@@ -246,6 +260,13 @@ impl<T> Lanes<T> {
             self.looks = 0;
         }
         let (lane, ()) = found?;
+        Some((lane, Taking::new(&mut self.lanes[lane])))
+    }
+
+    /// As [`Lanes::taking`]; after that it is the next lane's turn.
+    pub(super) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
+        let (lane, _) = self.taking()?;
+        self.budget = 0;
         Some((lane, Taking::new(&mut self.lanes[lane])))
     }
 

@@ -1,18 +1,19 @@
 //! Onlookers: what a channel does, seen without taking part. No lock is taken and no word is written.
 
-use super::error::OpenError;
-use super::header::{Header, boot};
+use super::directory;
+use super::ends::{self, SessionInfo};
+use super::error::{Ended, OpenError};
+use super::header::Header;
 use super::segment::{self, Kind, Layout};
 use super::side::{self, Peer};
 use super::sys::{self, Map, Pages, Seats};
 use super::{Mismatch, bytes};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::session::Session;
+use crate::ring::session::{KEPT, Session};
 use crate::sync::Ordering;
 use core::fmt;
 use rustix::fs::OFlags;
-use std::io;
 use std::path::Path;
 
 /// A channel as an onlooker saw it. Its words were read one after the other while both sides went on.
@@ -34,11 +35,15 @@ pub struct Overview {
 }
 
 /// One lane of a channel as an onlooker saw it; but for a fan-in there is one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LaneView {
     /// The sending side.
     pub sender: SideView,
+    /// Sessions of the sending side whose end a receiver was told; those after them are untaken.
+    pub taken: u64,
+    /// The last sessions of the sending side, at most 64, the oldest first.
+    pub sessions: Vec<SessionView>,
     /// What it has done since the channel was made; of records, in words. The depth is never more than the capacity.
     pub stats: Stats,
     /// Of records: how many were sent, with one that may be about to be.
@@ -72,12 +77,22 @@ pub struct SideView {
     pub parked: bool,
 }
 
+/// A session of a side as an onlooker saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SessionView {
+    /// Which session, whose, and since when.
+    pub info: SessionInfo,
+    /// How it ended; `None` while it goes on.
+    pub ended: Option<Ended>,
+}
+
 /// Looks at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
 ///
 /// # Errors
 /// There is none, it is not a channel or is damaged, or the system refused: see [`OpenError`].
 pub fn look(name: &str) -> Result<Overview, OpenError> {
-    let path = segment::path_of(name)?;
+    let path = directory::path_of(name, None)?;
     let file = segment::open_as(&path, OFlags::RDONLY)?;
     let header = segment::read_header(&file, &path)?;
     let (kind, layout) = layout(&header, &path)?;
@@ -125,20 +140,33 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     let stats =
         crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity);
     let records = producer.marks.0.iter().map(|mark| mark.records.load(Ordering::Relaxed)).max();
-    LaneView { sender, stats, records: records.filter(|_| layout.kind.is_bytes()) }
+    let words = &producer.session;
+    let last = words.last();
+    let session = |number| {
+        let ended = match words.record(number)?.end {
+            Some(end) => Some(ends::ended(end)),
+            // Its holder did not say, and has the side no more.
+            None if number < last || sender.state != Peer::Here => Some(Ended::PeerDied),
+            None => None,
+        };
+        Some(SessionView { info: SessionInfo::of(words, number), ended })
+    };
+    let sessions = (last.saturating_sub(KEPT - 1)..=last).filter_map(session).collect();
+    let taken = consumer.session.taken.load(Ordering::Relaxed);
+    LaneView { sender, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
 }
 
 /// The layout that a header claims, if this version could have made it.
-fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
+pub(super) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
     if header.flags != 0 {
         return Err(OpenError::Flags { found: header.flags });
     }
-    if header.boot != boot() {
+    if !header.is_of_this_boot() {
         return Err(OpenError::OtherBoot);
     }
     let page = rustix::param::page_size() as u64;
     if u64::from(header.page) != page {
-        let mismatch = Mismatch { what: "page size", found: header.page.into(), wanted: page };
+        let mismatch = Mismatch { what: "page size", found: header.page.into(), wanted: page, left_open: false };
         return Err(OpenError::Mismatch(mismatch));
     }
     let damaged = || OpenError::NotASegment { path: path.into() };
@@ -160,32 +188,6 @@ fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
         }
         false => Err(damaged()),
     }
-}
-
-/// The plain names of this user's channels, in order; files that are no channels may be among them, and [`look`] says so. Channels at paths
-/// of their own are not.
-///
-/// # Errors
-/// The directory cannot be read, or others could change it.
-pub fn list() -> io::Result<Vec<String>> {
-    let directory = segment::directory();
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    segment::check_directory(&directory).map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        if let Ok(name) = entry?.file_name().into_string() {
-            // Leaves out those that are being made.
-            if segment::path_of(&name).is_ok() {
-                names.push(name);
-            }
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
 }
 
 impl fmt::Display for Kind {
@@ -233,7 +235,7 @@ impl fmt::Display for Overview {
             writeln!(f, "kind      {kind}, {capacity} messages of {message_bytes} bytes{each}")?;
         }
         write!(f, "receiver  {receiver}")?;
-        for (i, LaneView { sender, stats, records }) in lanes.iter().enumerate() {
+        for (i, LaneView { sender, stats, records, .. }) in lanes.iter().enumerate() {
             if kind.is_fan_in() && sender.epoch == 0 && sender.state == Peer::Never {
                 continue;
             }

@@ -25,12 +25,51 @@
 //!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
 //!
-//! An onlooker sees what a channel does without taking part: [`look`] and [`list`].
+//! An onlooker sees what a channel does without taking part: [`look()`] and [`list`].
 //!
-//! # Who is there
+//! # Sessions
 //!
-//! A side is held by whoever has the kernel's lock for it. The kernel takes the lock back when that process ends, however it ends; no
-//! timer, heartbeat or process number decides anything. A process that is stopped still has its side.
+//! A side is held by whoever has the kernel's lock for it: that is its session. The kernel takes the lock back when that process ends, however it
+//! ends; no timer, heartbeat or process number decides anything. A process that is stopped still has its side.
+//!
+//! Sessions of one side follow each other, and the channel outlives them. Each handle goes through those of the other side in their order:
+//!
+//! * Before anybody has come, a receive waits and takes what lies there, and a send fills the ring and then waits.
+//! * Each session that overlaps the handle's own, or whose messages it takes, is told **once** when it is over, as [`Ended`]: a receiver is told
+//!   after its last message and before the first of the next, a sender at the next send that finds it out. Then the handle waits for the next.
+//! * A receiver is not told of what had ended before it came and left it no message. [`Builder::missed_ends`] asks for that, too: a count in the
+//!   receiver's page says how many ends receivers were told, whoever they were.
+//! * The channel keeps the last 64 sessions of each side (of each lane): number, process, where it began, how it ended. Older ones are told
+//!   as a count, [`Ended::Forgotten`].
+//!
+//! | how a session ends | what the other side is told |
+//! |---|---|
+//! | `close`, or its handle is dropped | [`Ended::Disconnected`] |
+//! | its handle is dropped by a panic, or `give_up` | [`Ended::GivenUp`] |
+//! | its process is killed, or ends without destructors (`exit`, `abort`, `panic = "abort"`) | [`Ended::PeerDied`] |
+//! | it wrote what cannot be | [`Ended::Corrupted`], from then on |
+//!
+//! ```
+//! use ringmail::shm::spsc::Builder;
+//! use ringmail::shm::{Ended, RecvError};
+//! # let name = format!("doc-sessions-{}", std::process::id());
+//! let mut rx = Builder::<u64>::new(&name).open_receiver()?;
+//! for run in [1, 2] {
+//!     let mut tx = Builder::<u64>::new(&name).open_sender()?;
+//!     tx.send(run)?;
+//!     drop(tx);
+//! }
+//! for run in [1, 2] {
+//!     assert_eq!(rx.recv(), Ok(run));
+//!     assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Disconnected)));
+//!     assert_eq!(rx.session().map(|session| session.number), Some(run));
+//! }
+//! # drop(rx);
+//! # assert!(Builder::<u64>::new(&name).remove()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What of messages, where somebody dies:
 //!
 //! | who dies where | what the other side sees |
 //! |---|---|
@@ -40,7 +79,25 @@
 //! | receiver, after `recv` | the message counts as received: at most once |
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!
-//! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 90 ms of sleep.
+//! The verbs that wait ask the kernel who is there, at least every 90 ms of sleep; `peer` asks each time; `try_send` and `try_recv` after 4096
+//! looks in vain. A session that ended by itself is found without.
+//!
+//! # Where segments are
+//!
+//! A plain name is a file in a directory of this user's own: the one of [`Builder::directory`], else of the environment variable
+//! `RINGMAIL_DIR`, else `/dev/shm/ringmail-<uid>`. All processes of a channel must mean the same one. It is made with mode 700 if it is not
+//! there, and refused if others may use it. In a directory on a disk the pages are written back now and then, which costs time and keeps
+//! nothing across a boot.
+//!
+//! A segment whose file is removed goes on between the sides that have it open. A side that opens the name afterwards makes another segment, and
+//! the two never meet: so whoever waits on a segment without a name is told [`Ended::Removed`], and `peer` says [`Peer::Removed`]. Close that side
+//! and open it again. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
+//!
+//! | what removes files | what helps |
+//! |---|---|
+//! | `rm`, and programs that clean `/dev/shm` or temporary directories by age (`systemd-tmpfiles`, `tmpwatch`) | `ringmail clean`; a directory that is left alone, by `RINGMAIL_DIR` |
+//! | logind with `RemoveIPC=yes`, its default: when a user's last session ends, all of that user's files in `/dev/shm` | run as a system user, which it leaves alone; `RemoveIPC=no` in `logind.conf`; or a directory elsewhere, by `RINGMAIL_DIR` |
+//! | the end of a container or of a mount namespace with its own `/dev/shm` | a directory that the processes share |
 //!
 //! # Trust
 //!
@@ -91,12 +148,13 @@
 //! # Limits
 //!
 //! Nothing is written to disk on purpose: what survives a loss of power is not specified. A receiver of many lanes asks the kernel about
-//! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. Of
-//! several holders of a side that died between two looks of the other, one death is told, the last; `epoch` of a fan-in's `Departed`, or
-//! the other side's [`SideView::epoch`], says how many sessions there were.
+//! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. A sender that
+//! always has room is told of a receiver that died once it has none; of one that closed, at once.
 
+mod builder;
 pub mod bytes;
 mod create;
+mod directory;
 mod ends;
 mod error;
 pub mod fan_in;
@@ -107,6 +165,7 @@ mod lanes;
 mod look;
 mod message;
 mod place;
+mod remove;
 mod rx;
 mod segment;
 mod side;
@@ -120,13 +179,16 @@ mod wake;
 #[doc(hidden)]
 pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
 pub use crate::ring::session::Peer;
+pub use builder::{Builder, Channel, Many, Messages, One, Records};
+pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
-pub use error::{Ended, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use error::{Ended, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
 #[cfg(feature = "futures")]
 pub use futures::{FdError, MessageSink, MessageStream, Readiness};
-pub use look::{LaneView, Overview, SideView, list, look};
+pub use look::{LaneView, Overview, SessionView, SideView, look};
 pub use message::{Message, Schema};
 pub use place::Anonymous;
+pub use remove::{Found, Removal, remove, remove_any, remove_channel};
 pub use segment::Kind;
 pub use sys::Role;
 pub use wake::{Armed, WakeFd, Watched};

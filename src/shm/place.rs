@@ -1,6 +1,7 @@
 //! Where a segment is: in a file that has a name, or in memory that has none.
 
 use super::create;
+use super::directory;
 use super::error::OpenError;
 use super::header::Header;
 use super::segment::{self, Layout};
@@ -8,6 +9,7 @@ use super::sys::Pages;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,10 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     file: Which,
+    /// Of a plain name, where it is asked for.
+    pub(super) directory: Option<PathBuf>,
+    /// Whether the side that comes first makes it.
+    pub(super) creates: bool,
     pub(super) pages: Pages,
     /// Whether a receiver is told of sessions that had ended before it came, too.
     pub(super) missed_ends: bool,
@@ -29,24 +35,44 @@ enum Which {
 
 impl Place {
     pub(super) fn named(name: String) -> Self {
-        Self { file: Which::Named(name), pages: Pages::default(), missed_ends: false }
+        Self { file: Which::Named(name), directory: None, creates: true, pages: Pages::default(), missed_ends: false }
     }
 
+    /// It is there already: who has the descriptor has it.
     pub(super) fn memory(memory: Anonymous) -> Self {
-        Self { file: Which::Memory(memory), pages: Pages::default(), missed_ends: false }
+        Self {
+            file: Which::Memory(memory),
+            directory: None,
+            creates: false,
+            pages: Pages::default(),
+            missed_ends: false,
+        }
     }
 
     /// The path that leads to it from this process.
     pub(super) fn path(&self) -> Result<PathBuf, OpenError> {
         match &self.file {
-            Which::Named(name) => segment::path_of(name),
+            Which::Named(name) => directory::path_of(name, self.directory.as_deref()),
             Which::Memory(memory) => Ok(memory.path()),
         }
     }
 
-    /// Whether it is made by whoever opens it first.
     pub(super) fn is_named(&self) -> bool {
         matches!(self.file, Which::Named(_))
+    }
+
+    /// Finds the directory of a plain name, which is at `path`, as it must be; made first if need be.
+    pub(super) fn prepare(&self, path: &Path) -> Result<(), OpenError> {
+        match (&self.file, path.parent()) {
+            (Which::Named(name), Some(parent)) if !directory::is_path(name) => match self.creates {
+                true => directory::prepare(parent),
+                false => match directory::check(parent) {
+                    Err(OpenError::NoDirectory { .. }) => Err(OpenError::NotFound { path: path.into() }),
+                    other => other,
+                },
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Opens it for reading and writing, at `path`, with a file description of its own: it is that which owns a lock.
@@ -70,7 +96,7 @@ impl Place {
 
 /// A channel without a name: a descriptor of sealed memory. Whoever has one can open a side, in any process.
 ///
-/// Made by `create_anonymous` of a builder, such as [`spsc::Builder::create_anonymous`](super::spsc::Builder::create_anonymous); opened by
+/// Made by `create_anonymous` of a builder, such as [`Builder::create_anonymous`](super::Builder::create_anonymous); opened by
 /// `from_fd`. The memory cannot be cut short, so no access to it ends in a `SIGBUS`; it is gone, with what was not received, once nobody
 /// has a descriptor or a side any more. A clone is the same descriptor.
 ///
@@ -139,7 +165,10 @@ impl Anonymous {
             Ok(_) | Err(Errno::INVAL) => return Err(OpenError::NotSealed),
             Err(error) => return Err(segment::failed("look at", path)(error)),
         }
-        File::options().read(true).write(true).open(path).map_err(segment::failed("open again", path))
+        File::options().read(true).write(true).open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => OpenError::NoProc,
+            _ => segment::failed("open again", path)(error),
+        })
     }
 }
 

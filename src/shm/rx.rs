@@ -66,6 +66,7 @@ impl<T> Rx<T> {
     pub(super) fn close(&mut self, how: Option<End>) {
         if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
             self.stop(Ended::Disconnected);
+            self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
             self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
             let _ = Reader::close(&mut *self.ring);
@@ -77,6 +78,11 @@ impl<T> Rx<T> {
     /// Whether this side has closed.
     pub(super) fn is_closed(&self) -> bool {
         self.stopped == Some(Ended::Disconnected)
+    }
+
+    /// Why nothing is received any more.
+    pub(super) fn stopped(&self) -> Option<Ended> {
+        self.stopped
     }
 
     pub(super) fn peer(&self) -> Peer {
@@ -143,6 +149,24 @@ impl<T> Rx<T> {
         self.fetch(|this| this.free(1), nothing)
     }
 
+    /// As [`Rx::take`] where that found nothing: the ring may be unable to tell, once in a session or where there is none.
+    #[inline(always)]
+    pub(super) fn take_on(&mut self) -> Option<T>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        if self.ring.is_over() { self.take_across() } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_across(&mut self) -> Option<T>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        if self.look_on() == Found::Message { self.take(|_| Err(())).ok() } else { None }
+    }
+
     #[inline(always)]
     fn fetch<E>(
         &mut self,
@@ -154,10 +178,7 @@ impl<T> Rx<T> {
     {
         let (at, mut fetched) = (self.ring.position(), Fetched::nothing());
         if !self.ring.fetch(&mut fetched) {
-            // Once in a session, or where there is none.
-            if !(self.ring.is_over() && self.look_on() == Found::Message && self.ring.fetch(&mut fetched)) {
-                return nothing(self);
-            }
+            return nothing(self);
         }
         fetched.answer(self, good, |this| {
             this.spoil(at);
@@ -183,10 +204,11 @@ impl<T> Rx<T> {
     }
 
     #[cold]
-    fn stop(&mut self, why: Ended) {
+    fn stop(&mut self, why: Ended) -> Ended {
         self.stopped = Some(why);
         self.untold = why == Ended::Corrupted;
         self.ring.halt();
+        why
     }
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
@@ -196,6 +218,7 @@ impl<T> Rx<T> {
             Waited::TimedOut => Err(RecvError::Timeout),
             Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
             Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
+            Waited::Impossible => Err(RecvError::Ended(self.stop(Ended::Corrupted))),
         }
     }
 
@@ -225,21 +248,27 @@ impl<T> Rx<T> {
             self.before = told.current();
         }
         told.pass(end, count);
-        told.note(&self.map.consumer().session.taken);
+        told.note(&self.map.consumer().session.taken, &*self.ring);
         (!passes).then(|| ended(end))
+    }
+
+    /// Whether there is no more to say than that the look which was just had found no message. Without the way to the reasons: who spins comes by
+    /// here each time.
+    #[inline(always)]
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.vain += 1;
+        !self.ring.is_over() && self.vain < VAIN
     }
 
     /// Why the look that was just had found no message: `None` if the channel is merely empty.
     #[inline(always)]
     pub(super) fn nothing(&mut self) -> Option<Ended> {
-        self.vain += 1;
-        // Without the way there: who spins comes by here each time.
-        if self.ring.is_over() || self.vain >= VAIN { self.why_nothing() } else { None }
+        if self.is_quiet() { None } else { self.why_nothing() }
     }
 
     #[cold]
     #[inline(never)]
-    fn why_nothing(&mut self) -> Option<Ended> {
+    pub(super) fn why_nothing(&mut self) -> Option<Ended> {
         match self.look_on() {
             Found::Over(end) => return self.tell(end),
             Found::Message => return None,
@@ -259,10 +288,13 @@ impl<T> Rx<T> {
         self.vain = 0;
         let Self { ring, map, side, .. } = self;
         let (own, peer) = side::sessions(map, Role::Receiver);
-        match side.ask(peer, |told| told.look(peer, &mut **ring, &own.taken) != Found::Nothing) {
+        // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
+        let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
+        match side.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Ended::Removed),
-            _ => None,
+            Some(Waited::Impossible) => Some(self.stop(Ended::Corrupted)),
+            Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
     }
 }
@@ -415,7 +447,7 @@ impl<T> Waits for Rx<T> {
             _ => Waited::Ready,
         };
         self.watch = watch;
-        if matches!(waited, Waited::Over(_) | Waited::Removed) {
+        if matches!(waited, Waited::Over(_) | Waited::Removed | Waited::Impossible) {
             // The next look that finds nothing asks again, and tells.
             self.vain = VAIN;
         }

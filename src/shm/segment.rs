@@ -4,7 +4,8 @@
 //! Whoever loses that race opens the winner's.
 
 use super::create;
-use super::error::OpenError;
+use super::directory;
+use super::error::{Fault, OpenError};
 use super::header::{self, Header};
 use super::place::Place;
 use super::sys::{self, Role, Seats};
@@ -20,7 +21,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What travels in a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,50 +123,12 @@ impl Layout {
 
 /// A role that somebody has is asked for so many times more, so long after each other: who removes a segment has both of its roles for a
 /// moment, and so has one whoever fails to open it.
-const ASKS: u32 = 8;
-const MOMENT: Duration = Duration::from_millis(1);
-
-/// Whose the directory of plain names is: the user's alone.
-pub(super) fn directory() -> PathBuf {
-    PathBuf::from(format!("/dev/shm/ringmail-{}", rustix::process::geteuid().as_raw()))
-}
-
-/// The file of a plain name, or of a path.
-pub(super) fn path_of(name: &str) -> Result<PathBuf, OpenError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.contains('/') && !name.ends_with('/') && !name.contains('\0') {
-        Ok(PathBuf::from(name))
-    } else if (1..=100).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
-        Ok(directory().join(name))
-    } else {
-        Err(OpenError::Name { name: name.into() })
-    }
-}
+pub(super) const ASKS: u32 = 8;
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
 pub(super) fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E) -> OpenError {
     let path = path.to_path_buf();
     move |error| OpenError::Io { what, path, source: error.into() }
-}
-
-/// Makes the directory of plain names, or finds it as it must be.
-fn prepare_directory(path: &Path) -> Result<(), OpenError> {
-    let Some(parent) = path.parent().filter(|&parent| parent == directory()) else { return Ok(()) };
-    point!();
-    match rfs::mkdir(parent, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(failed("make the directory", parent)(error)),
-    }
-    point!();
-    check_directory(parent)
-}
-
-/// Refuses a directory that others could change.
-pub(super) fn check_directory(path: &Path) -> Result<(), OpenError> {
-    // Not through a link that somebody planted in a directory that all may write.
-    let found = rfs::lstat(path).map_err(failed("look at", path))?;
-    let kind = rfs::FileType::from_raw_mode(found.st_mode);
-    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
-    if kind == rfs::FileType::Directory && ours { Ok(()) } else { Err(OpenError::NotOurs { path: path.into() }) }
 }
 
 /// Opens what is there, for reading and writing, if it is a file of this user's.
@@ -175,21 +138,13 @@ pub(super) fn open_file(path: &Path) -> Result<File, OpenError> {
 
 /// Opens what is there if it is a file of this user's.
 pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
-    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match rfs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Err(OpenError::NotFound { path: path.into() }),
-        Err(Errno::LOOP) => return Err(OpenError::NotASegment { path: path.into() }),
-        Err(error) => return Err(failed("open", path)(error)),
+    let (file, found) = directory::open_regular(path, access)?;
+    let why = match found.uid() == rustix::process::geteuid().as_raw() {
+        false => Fault::Owner(found.uid()),
+        true if found.mode() & 0o022 != 0 => Fault::Mode(found.mode()),
+        true => return Ok(file),
     };
-    let found = file.metadata().map_err(failed("look at", path))?;
-    if !found.is_file() {
-        return Err(OpenError::NotASegment { path: path.into() });
-    }
-    if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
-        return Err(OpenError::NotOurs { path: path.into() });
-    }
-    Ok(file)
+    Err(OpenError::NotOurs { path: path.into(), why })
 }
 
 /// Opens the FIFO of a side that is at `path`, made first if need be and `makes`; with its inode's number. For reading as well: so a write to
@@ -214,8 +169,9 @@ pub(super) fn open_bell(path: &Path, makes: bool) -> io::Result<(OwnedFd, u64)> 
 }
 
 /// Removes the FIFOs of a segment's sides, which nobody has.
-fn remove_bells(path: &Path, lanes: u32) {
-    let senders = (0..lanes).map(|lane| (Role::Sender, lane));
+fn remove_bells(path: &Path) {
+    // The header need not be one.
+    let senders = (0..Layout::MAX_LANES).map(|lane| (Role::Sender, lane));
     for (role, lane) in iter::once((Role::Receiver, 0)).chain(senders) {
         let bell = wake::path_of(path, role, lane);
         if open_bell(&bell, false).is_ok() {
@@ -348,15 +304,14 @@ pub(super) fn take(
     role: Role,
     lane_is: impl Fn(&File, &Layout, u32) -> Result<Free, OpenError>,
 ) -> Result<Taken, OpenError> {
-    if place.is_named() {
-        prepare_directory(path)?;
-    }
+    let header = &header.left_open(asked);
+    place.prepare(path)?;
     let mut asks = 0;
     let (mut passed, mut closed_will_do) = (None::<Passed>, false);
     loop {
         let (lock, found) = match open(place, path, header, layout, asked) {
-            Err(OpenError::NotFound { .. }) => {
-                prepare_directory(path)?;
+            Err(OpenError::NotFound { .. }) if place.creates => {
+                place.prepare(path)?;
                 create::create(path, header, layout)?;
                 continue;
             }
@@ -429,24 +384,28 @@ fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
 /// Removes the segment if all of its sides are free. Whether it did.
 pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
     let lock = open_file(path)?;
-    let lanes = read_header(&lock, path)?.lanes;
-    let seats = Seats::all(lanes);
+    read_header(&lock, path)?;
+    unlink(lock, path)
+}
+
+/// Removes the file at `path`, which is `lock`, if no part of it is locked. Whether it did.
+pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     // Not by trying: who has one side would see somebody on the other.
-    if sys::is_taken(&lock, seats).map_err(failed("look at the locks of", path))? {
+    if sys::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {
         return Ok(false);
     }
-    let Ok((held, _)) = Held::take_one(lock, iter::once((seats, 0)), path)? else { return Ok(false) };
+    let Ok((held, _)) = Held::take_one(lock, iter::once((Seats::ALL, 0)), path)? else { return Ok(false) };
     // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
-    let named = match open_file(path) {
+    let named = match directory::open_regular(path, OFlags::RDWR) {
         Err(OpenError::NotFound { .. }) => return Ok(false),
-        other => other?,
+        other => other?.0,
     };
     if !is_same(&held.lock, &named, path)? {
         return Ok(false);
     }
-    remove_bells(path, lanes);
+    remove_bells(path);
     point!();
-    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(failed("remove", path))?;
+    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(|error| directory::refused("remove", path, error))?;
     point!();
     Ok(true)
 }

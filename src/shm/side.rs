@@ -6,7 +6,7 @@ use super::sys::{self, Attached, Map, Role};
 use super::wake::{self, Ringer, Watch};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
-use crate::ring::session::{End, Session, Told, is_set_up, observe};
+use crate::ring::session::{self, End, Found, Session, Stand, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Deadline, Look, ParkedBed, TimedOut, WaitStrategy, Waiter};
@@ -139,14 +139,17 @@ impl Side {
         self.told.look_after(peer, || self.held.peer_holds()).0
     }
 
-    /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again.
+    /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again. Words
+    /// that went back are found here, too: the ring may say nothing of them.
     pub(super) fn ask(&self, peer: &Session, is_ready: impl FnOnce(&Told) -> bool) -> Option<Waited> {
-        let session = self.told.current();
-        if let Some(end) = self.told.end_by(peer, || self.held.peer_holds()) {
-            let ready = is_ready(&self.told) || self.told.current() != session;
-            return Some(if ready { Waited::Ready } else { Waited::Over(end) });
+        if self.told.stand(peer) == Stand::Impossible {
+            return Some(Waited::Impossible);
         }
-        self.held.is_removed().then_some(Waited::Removed)
+        match self.told.end_by(peer, || self.held.peer_holds(), || is_ready(&self.told)) {
+            Found::Over(end) => Some(Waited::Over(end)),
+            Found::Message => Some(Waited::Ready),
+            Found::Nothing | Found::Impossible => self.held.is_removed().then_some(Waited::Removed),
+        }
     }
 
     /// The bell that this side waits for in a reactor, as `role` of `lane`.
@@ -306,6 +309,8 @@ pub(super) enum Waited {
     Over(End),
     /// The file is gone.
     Removed,
+    /// The other side's words say what cannot be.
+    Impossible,
 }
 
 /// Checks the positions and counts of a segment that a new side takes over.
@@ -327,8 +332,7 @@ pub(super) fn records(map: &Map) -> Option<(Position, u64)> {
 
 /// Checks the counts of a side's sessions.
 pub(super) fn check_counts(of: &Session) -> Result<(), OpenError> {
-    // No count comes so far.
-    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) >> 62 != 0);
+    let too_far = [&of.begun, &of.epoch, &of.taken].iter().any(|n| observe(n, Ordering::Relaxed) > session::MOST);
     if too_far { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 

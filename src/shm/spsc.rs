@@ -1,20 +1,18 @@
 //! One sender, one receiver, each in a process of its own or both in one.
 
-use super::ends::{self, Opened, Rx, SessionInfo, Taking, Tx};
+use super::builder::{Channel, Messages, One, parts};
+use super::ends::{Opened, Rx, SessionInfo, Taking, Tx};
+
 use super::error::{OpenError, RecvError, SendError, TryRecvError, TrySendError};
-use super::header::Header;
-use super::message::Message;
-use super::place::{Anonymous, Place};
-use super::segment::{Asked, Kind, Layout};
+use super::message::{Message, Schema};
+use super::segment::{Kind, Layout};
 use super::side::Peer;
-use super::sys::Role;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
 use crate::ring::session::End;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
-use core::marker::PhantomData;
 use core::time::Duration;
 use std::time::Instant;
 
@@ -22,119 +20,26 @@ use std::time::Instant;
 pub(super) const CAPACITY: usize = 1024;
 
 /// Opens the sides of a channel of messages `T`.
-pub struct Builder<T> {
-    place: Place,
-    capacity: Option<usize>,
-    wait: WaitStrategy,
-    message: PhantomData<fn(T) -> T>,
-}
+pub type Builder<T> = super::builder::Builder<Messages<T>, One>;
 
-impl<T: Message> Builder<T> {
-    /// A channel called `name`: 1 to 100 letters, digits, `-`, `_` and `.`, in a directory of the user's own under `/dev/shm`; or, with a
-    /// `/`, the path of its file.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self::at(Place::named(name.into()))
+impl<T: Message> Channel for (Messages<T>, One) {
+    type Sender = Sender<T>;
+    type Receiver = Receiver<T>;
+
+    const KIND: Kind = Kind::Spsc;
+    const SCHEMA: Schema = T::SCHEMA;
+    const CAPACITY: usize = CAPACITY;
+
+    fn lane(capacity: usize) -> Result<parts::Lane, OpenError> {
+        layout_of::<T>(Self::KIND, capacity).map(parts::Lane)
     }
 
-    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
-    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
-        Self::at(Place::memory(fd.into()))
+    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, _version: u32) -> Result<Sender<T>, OpenError> {
+        Ok(Sender::begin(opened, wait))
     }
 
-    fn at(place: Place) -> Self {
-        Self { place, capacity: None, wait: WaitStrategy::default(), message: PhantomData }
-    }
-
-    /// Makes a channel without a name that holds `messages`, exactly. Its sides are opened by [`Builder::from_fd`], here and in
-    /// other processes.
-    ///
-    /// ```
-    /// use ringmail::shm::spsc::Builder;
-    ///
-    /// let channel = Builder::<u64>::create_anonymous(64)?;
-    /// let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
-    /// let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
-    /// tx.send(7)?;
-    /// assert_eq!(rx.recv(), Ok(7));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The capacity is 0 or too large, or the system refused: see [`OpenError`].
-    pub fn create_anonymous(messages: usize) -> Result<Anonymous, OpenError> {
-        let layout = Self::layout(messages)?;
-        Anonymous::create(&Header::new(&layout, T::SCHEMA), &layout)
-    }
-
-    /// Messages that the channel holds, exactly; 1024 if nobody asks. A side that asks is refused by a channel that was made with another capacity;
-    /// one that does not takes it as it is.
-    pub fn capacity(mut self, messages: usize) -> Self {
-        self.capacity = Some(messages);
-        self
-    }
-
-    /// How the side that is opened waits.
-    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
-        self.wait = strategy;
-        self
-    }
-
-    /// Whether the side that is opened maps all of its memory at once, so that no send or receive waits for the kernel to do so. Takes
-    /// time at the opening. Memory can still be swapped out.
-    pub fn prefault(mut self, all: bool) -> Self {
-        self.place.pages.prefault = all;
-        self
-    }
-
-    /// Whether the side that is opened asks the kernel for large pages under the data; of use from some MiB on. Advice only: that it was
-    /// not followed is no error, and shows in `ShmemPmdMapped` of `/proc/<pid>/smaps`. The kernel follows it where the file system is
-    /// mounted with `huge=advise` or more (without a name: where `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says so), from Linux
-    /// 6.1 on at once.
-    pub fn hugepages(mut self, ask: bool) -> Self {
-        self.place.pages.huge = ask;
-        self
-    }
-
-    /// Whether the receiver that is opened is also told of sessions that had ended before it came and whose end no receiver was told, empty ones
-    /// too. Otherwise it is told of those alone that it has messages of, and of those that were there while it was.
-    pub fn missed_ends(mut self, told: bool) -> Self {
-        self.place.missed_ends = told;
-        self
-    }
-
-    /// Opens the sending side; makes the channel if it is not there.
-    ///
-    /// # Errors
-    /// The channel is another one, somebody has its sending side, or the system refused: see [`OpenError`].
-    pub fn open_sender(self) -> Result<Sender<T>, OpenError> {
-        Ok(Sender::begin(self.open(Role::Sender)?, self.wait))
-    }
-
-    /// Opens the receiving side; makes the channel if it is not there. Messages that an earlier receiver left are received first.
-    ///
-    /// # Errors
-    /// The channel is another one, somebody has its receiving side, or the system refused: see [`OpenError`].
-    pub fn open_receiver(self) -> Result<Receiver<T>, OpenError> {
-        Ok(Receiver { rx: Rx::begin(self.open(Role::Receiver)?, self.wait) })
-    }
-
-    /// Removes the channel if nobody has either of its sides. Whether it did; what was in it is gone. One without a name is never removed:
-    /// it goes with its last descriptor.
-    ///
-    /// # Errors
-    /// There is none, or it is not a channel.
-    pub fn remove(self) -> Result<bool, OpenError> {
-        self.place.remove()
-    }
-
-    fn layout(messages: usize) -> Result<Layout, OpenError> {
-        layout_of::<T>(Kind::Spsc, messages)
-    }
-
-    fn open(&self, role: Role) -> Result<Opened, OpenError> {
-        let layout = Self::layout(self.capacity.unwrap_or(CAPACITY))?;
-        let asked = Asked { capacity: self.capacity.is_some(), lanes: false };
-        ends::open(&self.place, &layout, T::SCHEMA, asked, role)
+    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
+        Ok(Receiver { rx: Rx::begin(opened, wait) })
     }
 }
 
@@ -146,12 +51,6 @@ pub(super) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layou
     }
     let (size, stride, align) = (size_of::<T>(), size_of::<Raw<T>>(), align_of::<Raw<T>>());
     Ok(Layout::new(kind, messages, size, stride, align)?)
-}
-
-impl<T> fmt::Debug for Builder<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("place", &self.place).field("capacity", &self.capacity).finish_non_exhaustive()
-    }
 }
 
 /// The sending side, or a lane of a [`fan_in`](super::fan_in)'s. Dropping it closes its lane in order; a process that ends without is noticed by
@@ -355,7 +254,7 @@ impl<T: Message> Receiver<T> {
     /// `Empty`, or `Ended` with the reason once nothing is left.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.rx.take(|rx| Err(rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)))
+        self.rx.take(|rx| if rx.is_quiet() { Err(TryRecvError::Empty) } else { try_recv_on(rx) })
     }
 
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
@@ -389,8 +288,9 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As [`Receiver::try_recv`].
     pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError> {
+        let found = self.rx.finds();
         let mut taking = Taking::new(&mut self.rx);
-        let Some(value) = taking.from.read() else {
+        let Some(value) = found.then(|| taking.from.read()).flatten() else {
             drop(taking);
             return Err(self.rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended));
         };
@@ -466,6 +366,16 @@ impl<T: Message> Receiver<T> {
     }
 }
 
+/// Where there is more to say than that nothing was found.
+#[cold]
+#[inline(never)]
+fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError> {
+    match rx.take_on() {
+        Some(value) => Ok(value),
+        None => Err(rx.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)),
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvError> {
@@ -475,7 +385,7 @@ fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvE
         }
         rx.wait_for_message(deadline)?;
         // Should it be no message, the next turn says so.
-        if let Ok(value) = rx.take(|_| Err(())) {
+        if let Some(value) = rx.take(|_| Err(())).ok().or_else(|| rx.take_on()) {
             return Ok(value);
         }
     }

@@ -30,7 +30,7 @@ pub enum Role {
     Receiver,
 }
 
-/// Roles as bytes of the file whose locks they are: the first lane's sender, the receiver, the other lanes' senders.
+/// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Seats {
     start: libc::off_t,
@@ -39,15 +39,14 @@ pub(super) struct Seats {
 
 impl Seats {
     pub(super) const RECEIVER: Self = Self { start: 2, len: 1 };
+    /// Of the process that makes the file, until the file has its name.
+    pub(super) const MAKER: Self = Self { start: 0, len: 1 };
+    /// Every byte that there can be: of however many lanes, and of another version's segments.
+    pub(super) const ALL: Self = Self { start: 0, len: 0 };
 
     pub(super) fn sender(lane: u32) -> Self {
         let lane = libc::off_t::from(lane);
         Self { start: if lane == 0 { 1 } else { 2 + lane }, len: 1 }
-    }
-
-    /// Those of the receiver and of all senders.
-    pub(super) fn all(lanes: u32) -> Self {
-        Self { start: 1, len: 1 + libc::off_t::from(lanes) }
     }
 }
 

@@ -111,22 +111,34 @@ impl<T> Tx<T> {
     where
         T: IntoBytes,
     {
-        if !self.catches_up() {
-            return Err(value);
+        let mut value = value;
+        while self.catches_up() {
+            match self.ring.push_for_the_next(value) {
+                Ok(()) => {
+                    self.announce(1);
+                    return Ok(());
+                }
+                Err(back) => value = back,
+            }
+            // Full, unless one more has come meanwhile.
+            if !self.ring.is_behind() {
+                break;
+            }
         }
-        self.ring.push_for_the_next(value)?;
-        self.announce(1);
-        Ok(())
+        Err(value)
     }
 
     /// Begins a reservation of `n`: of all, or else of as many as there are.
     #[inline]
     pub(super) fn reserve(&mut self, n: u64) -> u64 {
-        let room = self.ring.reserve(n);
-        if room == n || !self.ring.is_strange() || !self.catches_up() {
-            return room;
+        let mut room = self.ring.reserve(n);
+        while room != n && self.ring.is_strange() && self.catches_up() {
+            room = self.ring.reserve_for_the_next(n);
+            if !self.ring.is_behind() {
+                break;
+            }
         }
-        self.ring.reserve_for_the_next(n)
+        room
     }
 
     /// Whether there may be room where the ring refused: no receiver's end is to be told first.
@@ -150,6 +162,7 @@ impl<T> Tx<T> {
             Waited::TimedOut => Err(SendError::Timeout(())),
             Waited::Over(end) => Err(SendError::Ended((), self.tell(end))),
             Waited::Removed => Err(SendError::Ended((), Ended::Removed)),
+            Waited::Impossible => Err(SendError::Ended((), self.spoil())),
         }
     }
 
@@ -166,7 +179,8 @@ impl<T> Tx<T> {
                     && match told.stand(peer) {
                         Stand::Awaited | Stand::Open => {
                             ring.meet(peer.last());
-                            ring.room_for_the_next(n) == n || ring.is_corrupt()
+                            // Should one more have come meanwhile, the next look knows it.
+                            ring.room_for_the_next(n) == n || ring.is_corrupt() || ring.is_behind()
                         }
                         Stand::Over(_) | Stand::Impossible => true,
                     };
@@ -196,10 +210,7 @@ impl<T> Tx<T> {
         let peer = &self.map.consumer().session;
         match self.side.told.stand(peer) {
             Stand::Over(end) => return Some(self.tell(end)),
-            Stand::Impossible => {
-                self.ring.spoil();
-                return Some(Ended::Corrupted);
-            }
+            Stand::Impossible => return Some(self.spoil()),
             Stand::Awaited | Stand::Open => {}
         }
         self.ring.count_full();
@@ -212,8 +223,16 @@ impl<T> Tx<T> {
         match self.side.ask(peer, |_| false) {
             Some(Waited::Over(end)) => Some(self.tell(end)),
             Some(Waited::Removed) => Some(Ended::Removed),
-            _ => None,
+            Some(Waited::Impossible) => Some(self.spoil()),
+            Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
+    }
+
+    /// Finds no room any more, as the other side wrote what cannot be.
+    #[cold]
+    fn spoil(&mut self) -> Ended {
+        self.ring.spoil();
+        Ended::Corrupted
     }
 }
 
@@ -237,7 +256,7 @@ impl<T> Waits for Tx<T> {
             _ => Waited::Ready,
         };
         self.watch = watch;
-        if matches!(waited, Waited::Over(_) | Waited::Removed) {
+        if matches!(waited, Waited::Over(_) | Waited::Removed | Waited::Impossible) {
             // The next refusal asks again, and tells.
             self.vain = VAIN;
         }

@@ -1,35 +1,23 @@
-//! `ringmail ls`, `stat` and `clean`: what there is, and what is not needed any more.
+//! `ringmail ls` and `clean`: what there is, and what is not needed any more.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
-use std::thread::sleep;
 
-use ringmail::shm::bytes::Builder;
-use ringmail::shm::{self, Kind, OpenError, Overview, Peer};
+use ringmail::shm::{self, Found, Kind, OpenError, Overview, Peer, Removal};
 
-use super::{Clean, Stat, refused};
+use super::{Clean, Ls, json, refused, show, warn};
 use crate::Failure;
-use crate::output::to_stdout;
+use crate::output::terminal_width;
 
 fn names() -> Result<Vec<String>, Failure> {
     shm::list().map_err(|error| Failure::failed(format!("cannot list the channels: {error}")))
 }
 
-/// Whether somebody still reads what is shown.
-fn show(text: &str) -> Result<bool, Failure> {
-    to_stdout(text).map_err(|error| Failure::failed(format!("cannot write to standard output: {error}")))
-}
-
-/// Nobody is left to tell if standard error is gone too.
-fn warn(text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-pub(super) fn ls() -> Result<ExitCode, Failure> {
-    let mut rows = Vec::new();
+pub(super) fn ls(args: &Ls) -> Result<ExitCode, Failure> {
+    let (mut rows, mut objects) = (Vec::new(), Vec::new());
     let mut code = ExitCode::SUCCESS;
     for name in names()? {
         match shm::look(&name) {
+            Ok(seen) if args.json => objects.push(json::Channel::new(&name, &seen, None)),
             Ok(seen) => rows.push(row(name, &seen)),
             // Removed since.
             Err(OpenError::NotFound { .. }) => {}
@@ -39,9 +27,13 @@ pub(super) fn ls() -> Result<ExitCode, Failure> {
             }
         }
     }
-    if !rows.is_empty() {
+    if args.json {
+        show(&json::line(&objects)?)?;
+    } else if !rows.is_empty() {
         rows.insert(0, ["NAME", "KIND", "CAPACITY", "USED", "SENT", "SENDER", "RECEIVER"].map(String::from));
-        show(&table(&rows))?;
+        let wide = table(&rows);
+        let fits = |width| wide.lines().all(|line| line.len() <= width);
+        show(&if terminal_width().is_none_or(fits) { wide } else { narrow(&rows[1..]) })?;
     }
     Ok(code)
 }
@@ -74,34 +66,40 @@ fn table(rows: &[[String; 7]]) -> String {
     text
 }
 
-pub(super) fn stat(args: &Stat) -> Result<ExitCode, Failure> {
-    loop {
-        let seen = shm::look(&args.name).map_err(refused)?;
-        let end = if args.watch.is_some() { "\n\n" } else { "\n" };
-        let read = show(&format!("{seen}{end}"))?;
-        match args.watch {
-            // A signal ends it as it ends any program: there is nothing to close.
-            Some(pause) if read => sleep(pause),
-            _ => return Ok(ExitCode::SUCCESS),
-        }
-    }
+/// The same for a terminal that is too narrow for a table: a few short lines a channel.
+fn narrow(rows: &[[String; 7]]) -> String {
+    let lines = |[name, kind, capacity, used, sent, sender, receiver]: &[String; 7]| {
+        format!(
+            "{name}\n  {kind}, {sent} sent\n  {used} of {capacity} used\n  sender {sender}\n  receiver {receiver}\n"
+        )
+    };
+    rows.iter().map(lines).collect()
 }
 
 pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
     if let Some(name) = &args.name {
-        return match Builder::new(name).remove().map_err(refused)? {
-            true => show(&format!("removed {name}\n")).map(|_| ExitCode::SUCCESS),
-            false => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
+        let removal = if args.force { shm::remove_any(name) } else { shm::remove(name) };
+        return match removal.map_err(refused)? {
+            Removal::Removed(found) => show(&removed(name, found)).map(|_| ExitCode::SUCCESS),
+            _ => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
         };
     }
+    let left = shm::unfinished().map_err(|error| Failure::failed(format!("cannot list what is left: {error}")))?;
     let mut code = ExitCode::SUCCESS;
-    for name in names()? {
-        match Builder::new(&name).remove() {
-            Ok(true) => {
-                show(&format!("removed {name}\n"))?;
+    for name in names()?.into_iter().chain(left) {
+        // The directory may be one that has other files.
+        match if args.force { shm::remove_any(&name) } else { shm::remove_channel(&name) } {
+            Ok(Removal::Removed(found)) => {
+                show(&removed(&name, found))?;
             }
-            Ok(false) => warn(format_args!("kept {name}: it is in use")),
+            Ok(_) => warn(format_args!("kept {name}: it is in use")),
             Err(OpenError::NotFound { .. }) => {}
+            Err(OpenError::NotASegment { .. }) => {
+                warn(format_args!(
+                    "kept {name}: it is no channel (remove it by `ringmail clean {name}`, or by --force)"
+                ));
+                code = ExitCode::FAILURE;
+            }
             Err(error) => {
                 warn(format_args!("kept {name}: {error}"));
                 code = ExitCode::FAILURE;
@@ -109,4 +107,8 @@ pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
         }
     }
     Ok(code)
+}
+
+fn removed(name: &str, found: Found) -> String {
+    format!("removed {name}: {found}\n")
 }

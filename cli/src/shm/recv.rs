@@ -1,102 +1,135 @@
 //! `ringmail recv`: a channel's records to standard output.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::process::ExitCode;
-use std::thread::sleep;
 
-use ringmail::shm::bytes::Receiver;
-use ringmail::shm::{Ended, RecvError, TryRecvError};
+use ringmail::shm::bytes::Batch;
+use ringmail::shm::{Ended, Overview, Peer};
 
-use super::shared::{Shared, Verdict};
-use super::{CHUNK, INTERRUPTED, MOMENT, PEER_GONE, TICK, refused, unbuffered};
+use super::channel::{News, Session, Source};
+use super::signals::{self, Stream};
+use super::{CHUNK, DAMAGED, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
 use crate::Failure;
 
-pub(super) fn run(args: &super::Recv) -> Result<ExitCode, Failure> {
-    let channel = &args.channel;
-    let output = unbuffered(&io::stdout(), "output")?;
-    let rx = channel.builder().open_receiver().map_err(refused)?;
-    let shared = Shared::watch(&channel.name, rx)?;
-    let output = Output { to: output, framed: channel.length_framed, chunk: Vec::with_capacity(CHUNK) };
-    let result = pump(&shared, output, args.count);
-    // The handler of signals has a part in it, so that it is not dropped.
-    shared.lock().close();
+/// The exit code.
+pub(super) fn run(args: &super::Recv) -> Result<u8, Failure> {
+    signals::watch()?;
+    let output = Stream::new(&io::stdout(), "output")?;
+    let (mut source, before) = args.channel.open_receiver()?;
+    let output = Output { to: output, framed: args.channel.length_framed, chunk: Vec::with_capacity(CHUNK) };
+    let result = pump(args, &mut source, output, before.as_ref());
+    match result {
+        // A sender that goes wrong is no fault of this side's.
+        Ok(0) | Err(Failure { code: PEER_GONE | GAVE_UP, .. }) => source.close(),
+        _ => source.give_up(),
+    }
     result
 }
 
-fn pump(shared: &Shared<Receiver>, mut output: Output, count: Option<u64>) -> Result<ExitCode, Failure> {
-    let mut written = 0;
-    while !shared.stopped() {
-        let mut rx = shared.lock();
-        let mut ended = match rx.wait_for_record(TICK) {
-            Ok(()) => None,
-            Err(RecvError::Timeout) => continue,
-            Err(RecvError::Ended(ended)) => Some(ended),
-        };
-        if ended.is_none() {
-            let left = count.map_or(u64::MAX, |count| count - written);
-            match output.copy(&mut rx, left) {
-                Ok((n, end)) => (written, ended) = (written + n, end),
-                // Whoever reads has seen enough, as in `| head`.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-                Err(error) => return Err(Failure::failed(format!("cannot write to standard output: {error}"))),
-            }
-            if count == Some(written) {
-                return Ok(ExitCode::SUCCESS);
-            }
+fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Option<&Overview>) -> Result<u8, Failure> {
+    let is_one = matches!(source, Source::One(_));
+    let (mut written, mut met, mut strange) = (0, 0, 0);
+    let mut worst = None;
+    loop {
+        if let Some(code) = signals::caught() {
+            return Ok(code);
         }
-        let Some(ended) = ended else { continue };
-        match shared.judge(ended, written != 0)? {
-            Verdict::Here => {
-                if ended == Ended::PeerDied {
-                    // Nobody is left to tell if standard error is gone too.
-                    let _ = writeln!(io::stderr(), "warning: the sender has died, another has taken its place");
+        match source.wait(TICK) {
+            News::Nothing => {}
+            News::Record => {
+                let left = args.count.map_or(u64::MAX, |count| count - written);
+                match source.batch().map_or(Ok(0), |batch| output.copy(batch, left)) {
+                    Ok(n) => written += n,
+                    Err(_) if signals::caught().is_some() => {}
+                    // Whoever reads has seen enough, as in `| head`. The sender is told that this is not the end of the session.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                        source.give_up();
+                        return Ok(0);
+                    }
+                    Err(error) => return Err(Failure::failed(format!("cannot write to standard output: {error}"))),
                 }
-                drop(rx);
-                sleep(MOMENT);
+                if args.count == Some(written) {
+                    return Ok(0);
+                }
             }
-            Verdict::NotYet => {
-                rx.wait_for_peer(TICK);
+            News::Removed => {
+                let message = format!("the channel was removed: {written} records were written");
+                return Err(Failure { code: REMOVED, message });
             }
-            // Sent by one that came and went since the channel said so.
-            _ if !rx.is_empty() => {}
-            Verdict::Left => return Ok(ExitCode::SUCCESS),
-            Verdict::Died => {
-                let message = format!("the sender has died: {written} records were written, all that it sent");
-                return Err(Failure { code: PEER_GONE, message });
+            News::Session(session) if was_taken(&session, before) => {}
+            News::Session(session) => {
+                met += 1;
+                if let Some(failure) = verdict(&session, written) {
+                    // One that is damaged has no next session.
+                    if is_one && (!args.follow || failure.code == DAMAGED) {
+                        return Err(failure);
+                    }
+                    warn(format_args!("warning: {}", failure.message));
+                    strange += 1;
+                    worst = [DAMAGED, PEER_GONE, GAVE_UP]
+                        .into_iter()
+                        .find(|&code| Some(code) == worst || code == failure.code);
+                }
+                if is_one && !args.follow {
+                    return Ok(0);
+                }
+            }
+            News::All if met == 0 || args.follow => {}
+            News::All => {
+                let message =
+                    format!("{strange} of {met} sessions did not end in order: {written} records were written");
+                return worst.map_or(Ok(0), |code| Err(Failure { code, message }));
             }
         }
     }
-    Ok(ExitCode::from(INTERRUPTED))
+}
+
+/// Whether nothing is to be told of a session: it was over before this command came, and an earlier one took all of its records and left in
+/// order, as after `--count`.
+fn was_taken(session: &Session, before: Option<&Overview>) -> bool {
+    let Some(before) = before.filter(|before| before.receiver.state == Peer::Left) else { return false };
+    let Some(lane) = before.lanes.get(session.lane) else { return false };
+    let was_over = lane.sessions.iter().any(|old| old.info.number == session.number && old.ended.is_some());
+    let none_was_left =
+        session.received == lane.stats.received && session.start.is_some_and(|start| start < session.received);
+    session.how == Ended::Disconnected && was_over && none_was_left
+}
+
+/// What a session's end comes to; `None` if it ended in order.
+fn verdict(session: &Session, written: u64) -> Option<Failure> {
+    let Session { how: ended, who, .. } = session;
+    let (code, rest) = match ended {
+        Ended::Disconnected => return None,
+        Ended::PeerDied => (PEER_GONE, "nothing that it sent is missing"),
+        Ended::GivenUp => (GAVE_UP, "nothing that it sent is missing, but it did not send all that it was to"),
+        Ended::Forgotten { sessions } => {
+            let message =
+                format!("{sessions} sessions have ended, and how is not kept any more: {written} records were written");
+            return Some(Failure { code: GAVE_UP, message });
+        }
+        _ => return Some(Failure::failed(format!("{who}: {ended}"))),
+    };
+    Some(Failure { code, message: format!("{who} {}: {written} records were written; {rest}", how(*ended)) })
 }
 
 /// Records on their way to standard output.
 struct Output {
-    to: File,
+    to: Stream,
     framed: bool,
     chunk: Vec<u8>,
 }
 
 impl Output {
-    /// Writes the records that there are, `left` at most, in one go. They leave the channel once they have been written. Returns how many,
-    /// and whether that was the end.
-    fn copy(&mut self, rx: &mut Receiver, left: u64) -> io::Result<(u64, Option<Ended>)> {
+    /// Writes the records that there are, `left` at most, in one go. They leave the channel once they have been written. Returns how many.
+    fn copy(&mut self, mut batch: Batch<'_>, left: u64) -> io::Result<u64> {
         let (mut body, mut taken) = (Vec::new(), 0);
-        let mut batch = rx.batch();
         self.chunk.clear();
-        let ended = loop {
-            if taken == left || self.chunk.len() >= CHUNK {
-                break None;
-            }
-            match batch.try_recv_into(&mut body) {
-                Ok(_) => self.put(&body),
-                Err(TryRecvError::Empty) => break None,
-                Err(TryRecvError::Ended(ended)) => break Some(ended),
-            }
+        // What else there is to say is said by the next wait.
+        while taken < left && self.chunk.len() < CHUNK && batch.try_recv_into(&mut body).is_ok() {
+            self.put(&body);
             taken += 1;
-        };
+        }
         self.to.write_all(&self.chunk)?;
-        Ok((batch.commit(), ended))
+        Ok(batch.commit())
     }
 
     fn put(&mut self, body: &[u8]) {

@@ -1,84 +1,100 @@
 //! `ringmail send`: standard input into a channel.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::process::ExitCode;
-use std::thread::sleep;
 
+use ringmail::shm::Ended;
 use ringmail::shm::bytes::{SendError, Sender};
 
-use super::shared::{Shared, Verdict};
-use super::{CHUNK, INTERRUPTED, MOMENT, PEER_GONE, TICK, refused, unbuffered};
+use super::signals::{self, Stream};
+use super::{CHUNK, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
 use crate::Failure;
 
-pub(super) fn run(args: &super::Send) -> Result<ExitCode, Failure> {
+/// The exit code.
+pub(super) fn run(args: &super::Send) -> Result<u8, Failure> {
+    signals::watch()?;
     let channel = &args.channel;
-    let input = unbuffered(&io::stdin(), "input")?;
-    let tx = channel.builder().open_sender().map_err(refused)?;
+    let input = Stream::new(&io::stdin(), "input")?;
+    let mut tx = channel.open_sender()?;
     let max = tx.max_len();
-    let shared = Shared::watch(&channel.name, tx)?;
     let input = Input { from: BufReader::with_capacity(CHUNK, input), framed: channel.length_framed, max };
-    let result = pump(input, &shared);
-    // The handler of signals has a part in it, so that it is not dropped.
-    shared.lock().close();
+    let result = pump(input, &mut tx, args.wait);
+    match result {
+        Ok(0) => tx.close(),
+        // Not all was sent that was to be: the receiver is told.
+        _ => tx.give_up(),
+    }
     result
 }
 
-fn pump(mut input: Input, shared: &Shared<Sender>) -> Result<ExitCode, Failure> {
+fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
     let mut record = Vec::new();
     let mut sent = 0;
-    while input.next(&mut record, sent)? {
-        if !send(shared, &record, sent)? {
-            return Ok(ExitCode::from(INTERRUPTED));
+    let began = tx.stats().sent;
+    loop {
+        record.clear();
+        let read = input.next(&mut record);
+        // A record that a signal cut short is none.
+        if let Some(code) = signals::caught() {
+            return Ok(code);
+        }
+        match read {
+            Ok(true) => {}
+            Ok(false) => return Ok(0),
+            Err(error) => {
+                let message = format!("record {} of standard input: {error}; {sent} records were sent", sent + 1);
+                return Err(Failure { code: GAVE_UP, message });
+            }
+        }
+        while let Err(error) = tx.send_timeout(&record, TICK) {
+            match error {
+                SendError::Timeout => {}
+                // That receiver was about to leave when this command came, with the session before.
+                SendError::Ended(Ended::Disconnected) if tx.stats().received <= began => {}
+                SendError::Ended(ended) => after(ended, sent, waits)?,
+                SendError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
+                // There are no others.
+                _ => return Err(Failure::failed(error.to_string())),
+            }
+            if let Some(code) = signals::caught() {
+                return Ok(code);
+            }
         }
         sent += 1;
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// Whether it was sent; if not, a signal came.
-fn send(shared: &Shared<Sender>, record: &[u8], sent: u64) -> Result<bool, Failure> {
-    while !shared.stopped() {
-        let ended = match shared.lock().send_timeout(record, TICK) {
-            Ok(()) => return Ok(true),
-            Err(SendError::Timeout) => continue,
-            Err(SendError::Ended(ended)) => ended,
-            Err(other) => return Err(Failure::failed(format!("record {}: {other}", sent + 1))),
-        };
-        let how = match shared.judge(ended, false)? {
-            Verdict::Here => {
-                sleep(MOMENT);
-                continue;
-            }
-            Verdict::NotYet => {
-                shared.lock().wait_for_peer(TICK);
-                continue;
-            }
-            Verdict::Left => "closed",
-            Verdict::Died => "died",
-        };
-        let message = format!(
-            "the receiver has {how}: {sent} records were sent, the rest of the input was not; what it has not received waits for the next one"
-        );
-        return Err(Failure { code: PEER_GONE, message });
+/// Whether to go on after a receiver's end was told, with as many records sent.
+fn after(ended: Ended, sent: u64, waits: bool) -> Result<(), Failure> {
+    let what = match ended {
+        Ended::Corrupted => return Err(Failure::failed(format!("the receiver: {ended}"))),
+        Ended::Removed => {
+            let message = format!("the channel was removed: {sent} records were sent, the rest of the input was not");
+            return Err(Failure { code: REMOVED, message });
+        }
+        ended => how(ended),
+    };
+    if waits {
+        warn(format_args!("warning: the receiver {what}: waiting for the next one"));
+        return Ok(());
     }
-    Ok(false)
+    let message = format!(
+        "the receiver {what}: {sent} records were sent, the rest of the input was not; what it has not received waits for the next one"
+    );
+    Err(Failure { code: PEER_GONE, message })
 }
 
 /// Standard input as records.
 struct Input {
-    from: BufReader<File>,
+    from: BufReader<Stream>,
     framed: bool,
     /// Longest record.
     max: usize,
 }
 
 impl Input {
-    /// Reads the next record, after `before` others. Whether there was one.
-    fn next(&mut self, record: &mut Vec<u8>, before: u64) -> Result<bool, Failure> {
-        record.clear();
-        let read = if self.framed { self.frame(record) } else { self.line(record) };
-        read.map_err(|error| Failure::failed(format!("record {} of standard input: {error}", before + 1)))
+    /// Reads the next record. Whether there was one.
+    fn next(&mut self, record: &mut Vec<u8>) -> io::Result<bool> {
+        if self.framed { self.frame(record) } else { self.line(record) }
     }
 
     /// A line without its end; the last one need not have any.

@@ -104,7 +104,11 @@ macro_rules! every_model {
             share: the_last_owner_has_seen_what_the_others_did, an_owner_that_is_alone_has_seen_what_the_others_did;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
-                two_deaths_are_told, a_death_before_the_session_was_set_up, a_death_and_a_close_before_the_next_look;
+                an_end_that_is_not_kept_is_counted, a_death_before_the_session_was_set_up,
+                a_death_and_a_close_before_the_next_look, one_that_comes_late_is_told_what_it_has_messages_of,
+                one_that_comes_late_need_not_be_told, an_end_is_not_told_to_two_receivers, an_entry_is_read_whole,
+                a_sender_is_told_of_a_receiver_once,
+                a_look_calls_nobody_dead_who_lives;
             restart: a_sender_goes_on_where_one_died, a_message_that_was_not_freed_comes_again,
                 a_message_that_was_freed_does_not_come_again,
                 a_receiver_goes_on_where_one_left, both_go_on, one_that_waits_for_a_receiver_finds_it_open,

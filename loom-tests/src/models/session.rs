@@ -3,11 +3,11 @@
 //! A process is a thread here, and a kill is where it stops: its handles do nothing more and the kernel takes its lock back. The lock
 //! is [`Kernel`]'s; `ringmail`'s own words, and a ring whose slots are loom cells, are the rest.
 
-use crate::check::{model, outcomes};
+use crate::check::outcomes;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{Ends, Gone, Reading, Session, Told, Writing};
+use ringmail::model::{End, Ends, Found, Peer, Reading, Stand, Told, Writing, look_after};
 
 /// The lock of one side, with no more order than the kernel gives (`ringmail`'s `ring::session` says what and why).
 pub(super) struct Kernel(AtomicU64);
@@ -39,36 +39,17 @@ impl Kernel {
     }
 }
 
-/// One side: its lock and its words.
-pub(super) struct Side {
-    pub(super) kernel: Kernel,
-    pub(super) words: Session,
-}
-
-impl Side {
-    fn new() -> Self {
-        Self { kernel: Kernel::new(), words: Session::new() }
-    }
-
-    /// Takes the side and is killed before the session is set up.
-    pub(super) fn die_early(&self) {
-        self.kernel.take();
-        self.words.take_over();
-        self.kernel.give();
-    }
-}
-
 /// A channel in a file.
 pub(super) struct Channel {
-    pub(super) tx: Side,
-    pub(super) rx: Side,
-    ring: Ends<u32>,
+    pub(super) tx: Kernel,
+    pub(super) rx: Kernel,
+    pub(super) ring: Ends<u32>,
     steps: AtomicU64,
 }
 
 impl Channel {
     pub(super) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { tx: Side::new(), rx: Side::new(), ring: Ends::new(capacity), steps: AtomicU64::new(0) })
+        Arc::new(Self { tx: Kernel::new(), rx: Kernel::new(), ring: Ends::new(capacity), steps: AtomicU64::new(0) })
     }
 
     /// Where the search may switch to another thread. Loom remembers one access a word, and whoever begins a session loads its words before it
@@ -77,11 +58,22 @@ impl Channel {
     pub(super) fn step(&self) {
         let _ = self.steps.compare_exchange(1, 1, Ordering::Relaxed, Ordering::Relaxed);
     }
+
+    /// Somebody takes the sender's side and is killed before the session is set up.
+    fn die_early(&self) {
+        self.tx.take();
+        // SAFETY: the lock is ours.
+        let ring = unsafe { self.ring.writing() };
+        self.ring.of_sender().take_over(ring.count(), 1, 0);
+        ring.kill();
+        self.tx.give();
+    }
 }
 
 /// A sender, as `shm` makes one.
 pub(super) struct Tx {
     pub(super) ring: Writing<u32>,
+    pub(super) told: Told,
     channel: Arc<Channel>,
 }
 
@@ -92,35 +84,61 @@ impl Tx {
 
     /// `registered`: whether `membarrier` will reach it.
     pub(super) fn open_as(channel: &Arc<Channel>, registered: bool) -> Self {
-        channel.tx.kernel.take();
+        channel.tx.take();
         // SAFETY: the lock is ours.
         let mut ring = unsafe { channel.ring.writing() };
         let register = || {
             channel.step();
             registered
         };
-        channel.tx.words.begin(1, register, || ring.reopen(), |_| channel.step());
-        Self { ring, channel: channel.clone() }
+        channel.ring.of_sender().begin(ring.count(), 1, 0, register, || ring.reopen(), |_| channel.step());
+        let told = Told::new(channel.ring.of_receiver(), None, 0, false, || channel.rx.is_held());
+        Self { ring, told, channel: channel.clone() }
+    }
+
+    /// Whether there was room for it. No end is told on the way.
+    pub(super) fn try_send(&mut self, value: u32) -> bool {
+        if self.ring.push(value) {
+            return true;
+        }
+        let peer = self.channel.ring.of_receiver();
+        while matches!(self.told.stand(peer), Stand::Awaited | Stand::Open) {
+            self.ring.meet(peer.last());
+            let sent = self.ring.push_for_the_next(value);
+            if sent || !self.ring.is_behind() {
+                return sent;
+            }
+        }
+        false
+    }
+
+    /// The end of a receiver that is told now, if there is one.
+    fn refusal(&mut self) -> Option<End> {
+        let Stand::Over(end) = self.told.stand(self.channel.ring.of_receiver()) else { return None };
+        self.told.pass(end, 0);
+        Some(end)
     }
 
     pub(super) fn send(mut self, values: impl IntoIterator<Item = u32>) -> Self {
         for value in values {
-            assert!(self.ring.push(value), "there is room, and a receiver");
+            while !self.try_send(value) {
+                assert!(self.refusal().is_some(), "there is room, and no receiver's end to tell");
+            }
         }
         self
     }
 
     pub(super) fn close(self) {
-        let Self { ring, channel } = self;
-        channel.tx.words.end();
+        let Self { ring, channel, .. } = self;
+        channel.ring.of_sender().end(End::Left);
         drop(ring);
-        channel.tx.kernel.give();
+        channel.tx.give();
     }
 
     pub(super) fn die(self) {
-        let Self { ring, channel } = self;
+        let Self { ring, channel, .. } = self;
         ring.kill();
-        channel.tx.kernel.give();
+        channel.tx.give();
     }
 }
 
@@ -128,11 +146,19 @@ impl Tx {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Seen {
     Message(u32),
-    /// This session of the sender died.
-    Died(u64),
-    Disconnected,
+    /// This session of the sender ended so.
+    Ended(u64, End),
 }
-pub(super) use Seen::{Died, Disconnected, Message};
+pub(super) use Seen::Message;
+
+/// A session that was killed, and one that closed.
+pub(super) fn died(session: u64) -> Seen {
+    Seen::Ended(session, End::Died)
+}
+
+pub(super) fn left(session: u64) -> Seen {
+    Seen::Ended(session, End::Left)
+}
 
 /// A receiver, as `shm` makes one, and all that it was told.
 pub(super) struct Rx {
@@ -146,74 +172,90 @@ pub(super) struct Rx {
 
 impl Rx {
     pub(super) fn open(channel: &Arc<Channel>, asks: bool) -> Self {
-        channel.rx.kernel.take();
+        channel.rx.take();
         // SAFETY: the lock is ours.
         let mut ring = unsafe { channel.ring.reading() };
         let register = || {
             channel.step();
             true
         };
-        channel.rx.words.begin(2, register, || ring.reopen(), |_| channel.step());
-        let told = Told::new(&channel.tx.words);
+        let (own, peer) = (channel.ring.of_receiver(), channel.ring.of_sender());
+        own.begin(ring.count(), 2, 0, register, || ring.reopen(), |_| channel.step());
+        let told = Told::new(peer, Some(own.taken()), ring.count(), false, || channel.tx.is_held());
         Self { ring, channel: channel.clone(), told, asks, seen: vec![] }
     }
 
-    /// One receive that does not wait, and if there is nothing one round of one that does. Whether it was told of the end.
+    /// Whether there is a message of this session, or of one that follows without an end to tell.
+    pub(super) fn finds(&mut self) -> bool {
+        self.ring.has_message() || self.ring.is_over() && self.look_on() == Found::Message
+    }
+
+    fn look_on(&mut self) -> Found {
+        let (own, peer) = (self.channel.ring.of_receiver(), self.channel.ring.of_sender());
+        let found = own.with_taken(|taken| self.told.look(peer, &mut self.ring, taken));
+        assert_ne!(found, Found::Impossible, "nobody writes nonsense");
+        found
+    }
+
+    fn tell(&mut self, end: End) {
+        if !self.told.passes(self.ring.count()) {
+            self.seen.push(Seen::Ended(self.told.current(), end));
+        }
+        self.told.pass(end, self.ring.count());
+        self.channel.ring.of_receiver().with_taken(|taken| self.told.note(taken, &self.ring));
+    }
+
+    /// One receive that does not wait, and if there is nothing one round of one that does. Whether it found something or was told of an end.
     pub(super) fn look(&mut self) -> bool {
         self.channel.step();
-        if let Some(value) = self.ring.take() {
+        if self.finds() {
+            let value = self.ring.take().expect("it was found");
             self.ring.release();
             self.seen.push(Message(value));
-            return false;
+            return true;
         }
-        let ring = &mut self.ring;
-        let words = &self.channel.tx.words;
-        let mut gone = self.told.nothing(words, ring.is_over(), || ring.has_message());
-        let mut asked = false;
-        if gone.is_none() && self.asks {
-            asked = true;
-            let ready = || ring.has_message() || ring.peer_closed();
-            let is_held = || {
-                self.channel.step();
-                self.channel.tx.kernel.is_held()
-            };
-            gone = self.told.look_for_end(words, is_held, ready);
+        if let Found::Over(end) = self.look_on() {
+            self.tell(end);
+            return true;
         }
-        let told = match gone {
-            None | Some(Gone::Ready) => return false,
-            Some(Gone::Left) => Disconnected,
-            Some(Gone::Died(session)) => Died(session),
+        self.asks && self.ask()
+    }
+
+    /// Asks the kernel. Whether it was told of an end.
+    fn ask(&mut self) -> bool {
+        let channel = self.channel.clone();
+        let is_held = || {
+            channel.step();
+            channel.tx.is_held()
         };
-        // Who asks again while nobody is there is told again, and so is who looks again at a closed ring.
-        let again = (asked && self.seen.contains(&told)) || (told == Disconnected && self.seen.last() == Some(&told));
-        if !again {
-            self.seen.push(told);
-        }
+        let (own, peer) = (channel.ring.of_receiver(), channel.ring.of_sender());
+        let Self { told, ring, .. } = self;
+        let is_ready = || own.with_taken(|taken| told.look(peer, ring, taken)) != Found::Nothing;
+        let Found::Over(end) = told.end_by(peer, is_held, is_ready) else { return false };
+        self.tell(end);
         true
     }
 
     /// Looks, now that the senders have ended, until there is nothing new.
     pub(super) fn look_to_the_end(&mut self) {
-        loop {
-            let before = self.seen.len();
-            if self.look() && self.seen.len() == before {
-                return;
-            }
-        }
+        // The last that died, of whom no successor tells.
+        self.asks = true;
+        while self.look() {}
+        assert!(!self.look(), "nothing comes any more");
     }
 
     pub(super) fn close(self) -> Vec<Seen> {
         let Self { ring, channel, seen, .. } = self;
-        channel.rx.words.end();
+        channel.ring.of_receiver().end(End::Left);
         drop(ring);
-        channel.rx.kernel.give();
+        channel.rx.give();
         seen
     }
 
     pub(super) fn die(self) -> Vec<Seen> {
         let Self { ring, channel, seen, .. } = self;
         ring.kill();
-        channel.rx.kernel.give();
+        channel.rx.give();
         seen
     }
 }
@@ -246,7 +288,7 @@ fn receive(
 
 /// A sender is killed: the receiver, who asks the kernel, is told so after the last message and not before.
 pub fn a_death_shows_after_the_last_message() {
-    let allowed = [vec![Message(0), Died(1)]];
+    let allowed = [vec![Message(0), died(1)]];
     outcomes("session::a_death_shows_after_the_last_message", None, allowed, || {
         receive(true, 3, |tx| tx.send([0]).die(), None)
     });
@@ -254,53 +296,48 @@ pub fn a_death_shows_after_the_last_message() {
 
 /// A sender closes: the receiver, who asks the kernel, is told so after the last message, and never of a death.
 pub fn a_close_shows_after_the_last_message() {
-    let allowed = [vec![Message(0), Disconnected]];
-    outcomes("session::a_close_shows_after_the_last_message", None, allowed, || {
+    let allowed = [vec![Message(0), left(1)]];
+    outcomes("session::a_close_shows_after_the_last_message", Some(3), allowed, || {
         receive(true, 3, |tx| tx.send([0]).close(), None)
     });
 }
 
-/// A sender is killed and another takes its place and closes: the receiver, who never asks the kernel, is told all the same, once.
+/// A sender is killed and another takes its place and closes: the receiver, who never asks the kernel, is told all the same, once, before the
+/// first message of the next.
 pub fn a_restart_cannot_hide_a_death() {
-    let allowed =
-        [vec![Message(0), Died(1), Message(1), Disconnected], vec![Message(0), Message(1), Died(1), Disconnected]];
-    outcomes("session::a_restart_cannot_hide_a_death", Some(3), allowed, || {
-        receive(false, 2, |tx| tx.send([0]).die(), Some(|channel| Tx::open(channel).send([1]).close()))
+    let allowed = [vec![Message(0), died(1), Message(1), left(2)]];
+    outcomes("session::a_restart_cannot_hide_a_death", Some(2), allowed, || {
+        receive(false, 1, |tx| tx.send([0]).die(), Some(|channel| Tx::open(channel).send([1]).close()))
     });
 }
 
 /// The same where the receiver asks: it is not told twice, and not that the other one has died, which only began meanwhile.
 pub fn a_restart_cannot_hide_a_death_from_one_that_asks() {
-    let allowed =
-        [vec![Message(0), Died(1), Message(1), Disconnected], vec![Message(0), Message(1), Died(1), Disconnected]];
+    let allowed = [vec![Message(0), died(1), Message(1), left(2)]];
     outcomes("session::a_restart_cannot_hide_a_death_from_one_that_asks", Some(2), allowed, || {
-        receive(true, 2, |tx| tx.send([0]).die(), Some(|channel| Tx::open(channel).send([1]).close()))
+        receive(true, 1, |tx| tx.send([0]).die(), Some(|channel| Tx::open(channel).send([1]).close()))
     });
 }
 
-/// A sender closes and another takes its place: no death is told, and the end only after all there is.
+/// A sender closes and another takes its place: no death is told.
 pub fn a_close_is_no_death() {
-    let allowed =
-        [vec![Message(0), Disconnected, Message(1), Disconnected], vec![Message(0), Message(1), Disconnected]];
+    let allowed = [vec![Message(0), left(1), Message(1), left(2)]];
     outcomes("session::a_close_is_no_death", Some(2), allowed, || {
-        receive(true, 2, |tx| tx.send([0]).close(), Some(|channel| Tx::open(channel).send([1]).close()))
+        receive(true, 1, |tx| tx.send([0]).close(), Some(|channel| Tx::open(channel).send([1]).close()))
     });
 }
 
-/// Two senders are killed, and a third closes. Told once or twice, the last time of the last.
-pub fn two_deaths_are_told() {
-    let allowed = [
-        vec![Message(0), Died(1), Message(1), Died(2), Disconnected],
-        vec![Message(0), Message(1), Died(1), Died(2), Disconnected],
-        vec![Message(0), Message(1), Died(2), Disconnected],
-    ];
-    outcomes("session::two_deaths_are_told", Some(2), allowed, || {
+/// Three senders, of whom the table keeps the last two: each end is told at its place, or that it was forgotten.
+pub fn an_end_that_is_not_kept_is_counted() {
+    let rest = |first| vec![first, Message(1), died(2), left(3)];
+    let allowed = [rest(died(1)), rest(Seen::Ended(1, End::Forgotten(1)))];
+    outcomes("session::an_end_that_is_not_kept_is_counted", Some(1), allowed, || {
         receive(
             true,
-            3,
+            1,
             |tx| {
                 let channel = tx.channel.clone();
-                tx.send([0]).die();
+                tx.die();
                 Tx::open(&channel).send([1]).die();
                 Tx::open(&channel).close();
             },
@@ -311,20 +348,16 @@ pub fn two_deaths_are_told() {
 
 /// A sender is killed, and so is the next before its session is set up.
 pub fn a_death_before_the_session_was_set_up() {
-    let allowed = [
-        vec![Message(0), Died(1), Died(2), Message(1), Disconnected],
-        vec![Message(0), Died(1), Message(1), Died(2), Disconnected],
-        vec![Message(0), Died(2), Message(1), Disconnected],
-        vec![Message(0), Message(1), Died(2), Disconnected],
-    ];
-    outcomes("session::a_death_before_the_session_was_set_up", Some(2), allowed, || {
+    let rest = |first| vec![first, died(2), Message(1), left(3)];
+    let allowed = [rest(died(1)), rest(Seen::Ended(1, End::Forgotten(1)))];
+    outcomes("session::a_death_before_the_session_was_set_up", Some(1), allowed, || {
         receive(
             true,
-            3,
+            1,
             |tx| {
                 let channel = tx.channel.clone();
-                tx.send([0]).die();
-                channel.tx.die_early();
+                tx.die();
+                channel.die_early();
                 Tx::open(&channel).send([1]).close();
             },
             None,
@@ -334,7 +367,8 @@ pub fn a_death_before_the_session_was_set_up() {
 
 /// A sender is killed, and the next closes before the receiver looks again.
 pub fn a_death_and_a_close_before_the_next_look() {
-    model("session::a_death_and_a_close_before_the_next_look", Some(3), || {
+    let allowed = [vec![died(1), Message(0), left(2)]];
+    outcomes("session::a_death_and_a_close_before_the_next_look", Some(3), allowed, || {
         let channel = Channel::new(4);
         let tx = Tx::open(&channel);
         let mut rx = Rx::open(&channel, true);
@@ -344,12 +378,135 @@ pub fn a_death_and_a_close_before_the_next_look() {
             Tx::open(&senders).send([0]).close();
         });
         // The kernel first, as one that has waited for long.
-        let Rx { ring, told, .. } = &mut rx;
-        let ready = || ring.has_message() || ring.peer_closed();
-        let gone = told.look_for_end(&channel.tx.words, || channel.tx.kernel.is_held(), ready);
-        assert_ne!(gone, Some(Gone::Left), "a message was sent before that");
+        rx.ask();
         senders.join().unwrap();
         rx.look_to_the_end();
-        rx.close();
+        rx.close()
+    });
+}
+
+/// A receiver that comes while the only sender leaves is told of it, or it was over before; its message is received in any case.
+pub fn one_that_comes_late_is_told_what_it_has_messages_of() {
+    let allowed = [vec![Message(0), left(1)]];
+    outcomes("session::one_that_comes_late_is_told_what_it_has_messages_of", Some(3), allowed, || {
+        let channel = Channel::new(4);
+        let tx = Tx::open(&channel).send([0]);
+        let sender = thread::spawn(move || tx.close());
+        let mut rx = Rx::open(&channel, false);
+        rx.look();
+        sender.join().unwrap();
+        rx.look_to_the_end();
+        rx.close()
+    });
+}
+
+/// A receiver that comes while the only sender leaves, with no message: it was there while that was, or not.
+pub fn one_that_comes_late_need_not_be_told() {
+    let allowed = [vec![], vec![left(1)]];
+    outcomes("session::one_that_comes_late_need_not_be_told", Some(3), allowed, || {
+        let channel = Channel::new(4);
+        let tx = Tx::open(&channel);
+        let sender = thread::spawn(move || tx.close());
+        let mut rx = Rx::open(&channel, false);
+        rx.look();
+        sender.join().unwrap();
+        rx.look_to_the_end();
+        rx.close()
+    });
+}
+
+/// What the next receiver is told begins where the last one's ended, wherever that was killed: no end is told twice, and one that was over
+/// before the second came, with all of its messages received, is told to the first or to nobody.
+pub fn an_end_is_not_told_to_two_receivers() {
+    let allowed = [vec![Message(0), left(1), Message(1), left(2)], vec![Message(0), Message(1), left(2)]];
+    outcomes("session::an_end_is_not_told_to_two_receivers", Some(1), allowed, || {
+        let channel = Channel::new(4);
+        let mut first = Rx::open(&channel, false);
+        let senders = channel.clone();
+        let senders = thread::spawn(move || {
+            Tx::open(&senders).send([0]).close();
+            Tx::open(&senders).send([1]).close();
+        });
+        first.look();
+        first.look();
+        let mut seen = first.die();
+        let mut second = Rx::open(&channel, false);
+        second.look();
+        senders.join().unwrap();
+        second.look_to_the_end();
+        seen.extend(second.close());
+        seen
+    });
+}
+
+/// Whoever asks what became of a sender's side while one closes and another comes is not told of a death.
+pub fn a_look_calls_nobody_dead_who_lives() {
+    let allowed = [Peer::Here, Peer::Left].map(|peer| format!("{peer:?}"));
+    outcomes("session::a_look_calls_nobody_dead_who_lives", Some(3), allowed, || {
+        let channel = Channel::new(4);
+        let tx = Tx::open(&channel);
+        let senders = channel.clone();
+        let senders = thread::spawn(move || {
+            tx.close();
+            Tx::open(&senders)
+        });
+        let (peer, _) = look_after(channel.ring.of_sender(), || {
+            channel.step();
+            channel.tx.is_held()
+        });
+        senders.join().unwrap().die();
+        format!("{peer:?}")
+    });
+}
+
+/// An entry of the table that is written over is that of one session, or of none.
+pub fn an_entry_is_read_whole() {
+    let allowed = [None, Some(0), Some(1)];
+    outcomes("session::an_entry_is_read_whole", Some(3), allowed, || {
+        let channel = Channel::new(4);
+        let tx = Tx::open(&channel).send([0]);
+        let senders = channel.clone();
+        let writer = thread::spawn(move || {
+            tx.close();
+            Tx::open(&senders).send([1]).close();
+            // In the first one's place.
+            Tx::open(&senders).close();
+        });
+        let words = channel.ring.of_sender();
+        // Where the first began, or the second.
+        let first = words.record(1);
+        assert!(first.is_none_or(|record| record.start == 0), "{first:?}");
+        let second = words.record(2);
+        assert!(second.is_none_or(|record| record.start == 1), "{second:?}");
+        writer.join().unwrap();
+        assert_eq!(words.record(3).map(|record| record.start), Some(2));
+        first.or(second).map(|record| record.start)
+    });
+}
+
+/// A sender that had a receiver is told once that this has left, also where another has come since.
+pub fn a_sender_is_told_of_a_receiver_once() {
+    let allowed = [vec![End::Left]];
+    outcomes("session::a_sender_is_told_of_a_receiver_once", Some(3), allowed, || {
+        let channel = Channel::new(4);
+        let first = Rx::open(&channel, false);
+        let mut tx = Tx::open(&channel);
+        let receivers = channel.clone();
+        let receivers = thread::spawn(move || {
+            first.close();
+            Rx::open(&receivers, false)
+        });
+        let mut told = vec![];
+        for value in 0..2 {
+            if !tx.try_send(value) {
+                told.extend(tx.refusal());
+            }
+        }
+        let second = receivers.join().unwrap();
+        told.extend(tx.refusal());
+        told.extend(tx.refusal());
+        assert!(tx.try_send(2), "there is room, and a receiver");
+        second.die();
+        told
     });
 }

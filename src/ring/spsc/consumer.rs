@@ -186,36 +186,13 @@ impl<B: Backing> Consumer<B> {
         false
     }
 
-    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look`] says how far.
+    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look_as_far`] says how far.
     #[cold]
     #[inline(never)]
     fn find_with_care(&mut self, tail: Position) -> bool {
         self.corrupt |= tail.since(self.head) > self.geometry.capacity;
         self.over = true;
         false
-    }
-
-    /// Looks no further than that, and finds messages of this session from now on.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
-    fn look_as_far(&mut self, reach: Reach) -> bool {
-        if self.retired || self.corrupt {
-            return false;
-        }
-        self.over = false;
-        let end = match reach {
-            Reach::All(session) => {
-                self.session = session;
-                return self.has_message();
-            }
-            Reach::Nowhere => self.head,
-            Reach::Until(count) => Position::new(count),
-        };
-        let tail = Position::from_word(B::observe(&self.peer().tail, order::observe_tail()));
-        let (there, ahead) = (tail.since(self.head), end.since(self.head));
-        // The next session begins where this one ended: not behind what was published since.
-        self.corrupt = there > self.geometry.capacity || ahead > there;
-        (self.tail_seen, self.over) = (if self.corrupt { self.head } else { end }, true);
-        self.seen() != 0 || (reach == Reach::Nowhere && there != 0)
     }
 
     /// Receives again, where one that left before has closed.
@@ -516,12 +493,33 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 
 #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
 impl<B: Backing> Looks for Consumer<B> {
-    fn look(&mut self, reach: Reach) -> bool {
-        self.look_as_far(reach)
+    fn look_as_far(&mut self, reach: Reach) -> bool {
+        if self.retired || self.corrupt {
+            return false;
+        }
+        self.over = false;
+        let end = match reach {
+            Reach::All(session) => {
+                self.session = session;
+                return self.has_message();
+            }
+            Reach::Nowhere => self.head,
+            Reach::Until(count) => Position::new(count),
+        };
+        let tail = Position::from_word(B::observe(&self.peer().tail, order::observe_tail()));
+        let (there, ahead) = (tail.since(self.head), end.since(self.head));
+        // The next session begins where this one ended: not behind what was published since.
+        self.corrupt = there > self.geometry.capacity || ahead > there;
+        (self.tail_seen, self.over) = (if self.corrupt { self.head } else { end }, true);
+        self.seen() != 0 || (reach == Reach::Nowhere && there != 0)
     }
 
     fn count(&self) -> u64 {
         self.head.count()
+    }
+
+    fn has_freed(&self) -> bool {
+        self.own().head.load(Ordering::Relaxed) == self.head.open_word()
     }
 }
 

@@ -189,7 +189,7 @@ impl<B: Backing> Producer<B> {
     }
 
     /// As [`Producer::room`], whether there is a receiver or not.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn room_for_the_next(&mut self, wanted: u64) -> u64 {
         if self.full_at.since(self.tail) < wanted {
             self.find_room();
@@ -366,10 +366,16 @@ impl<B: Backing> Producer<B> {
         B::observe(&self.peer().head, Ordering::Relaxed)
     }
 
+    /// Whether another receiver has begun than the one this end knows: there may be room that it does not find.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.backing.consumer_session(&self.geometry) != self.session
+    }
+
     /// Whether the answer "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or is another than this end knows.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_strange(&self) -> bool {
-        self.corrupt || self.peer_gone() || self.backing.consumer_session(&self.geometry) != self.session
+        self.corrupt || self.peer_gone() || self.is_behind()
     }
 
     /// The message that must be consumed before there is room for `n`.

@@ -19,23 +19,21 @@
 //! Lanes, order, ends and sleep are those of [`shm::fan_in`](crate::shm::fan_in), records those of [`bytes`](super): each lane has sequence
 //! numbers of its own, that go on from one of its senders to the next.
 
-pub use super::{Sender, TrySendError};
+pub use super::{Batch, Sender, TrySendError};
 pub use crate::shm::lanes::{Departed, RecvError, TryRecvError};
 
 use super::receiver::take;
-use super::{RecordInfo, SCHEMA, layout, max_len};
+use super::{RecordInfo, SCHEMA, large_enough, layout, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::session::{End, Peer};
-use crate::shm::ends::{Opened, SessionInfo};
+use crate::shm::builder::{Channel, Many, Records, parts};
+
+use crate::shm::ends::SessionInfo;
 use crate::shm::error::OpenError;
-use crate::shm::fan_in::with_lanes;
-use crate::shm::header::Header;
-use crate::shm::lanes::{LANES, Lanes};
+use crate::shm::lanes::Lanes;
 use crate::shm::message::Schema;
-use crate::shm::place::{Anonymous, Place};
-use crate::shm::segment::{Asked, Kind};
-use crate::shm::sys::Role;
+use crate::shm::segment::Kind;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
@@ -44,116 +42,26 @@ use core::time::Duration;
 const CAPACITY: usize = 1 << 18;
 
 /// Opens the sides of a channel of records with many senders.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    place: Place,
-    capacity: Option<usize>,
-    lanes: Option<usize>,
-    wait: WaitStrategy,
-    schema: Schema,
-}
+pub type Builder = crate::shm::builder::Builder<Records, Many>;
 
-impl Builder {
-    /// A channel called `name`: as [`spsc::Builder::new`](crate::shm::spsc::Builder::new).
-    pub fn new(name: impl Into<String>) -> Self {
-        Self::at(Place::named(name.into()))
+impl Channel for (Records, Many) {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    const KIND: Kind = Kind::BytesFanIn;
+    const SCHEMA: Schema = SCHEMA;
+    const CAPACITY: usize = CAPACITY;
+
+    fn lane(capacity: usize) -> Result<parts::Lane, OpenError> {
+        layout(Self::KIND, capacity).map(parts::Lane)
     }
 
-    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
-    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
-        Self::at(Place::memory(fd.into()))
+    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, version: u32) -> Result<Sender, OpenError> {
+        Sender::begin(large_enough(opened)?, wait, version)
     }
 
-    fn at(place: Place) -> Self {
-        Self { place, capacity: None, lanes: None, wait: WaitStrategy::default(), schema: SCHEMA }
-    }
-
-    /// Makes a channel without a name, of so many lanes of `bytes` each. Its sides are opened by [`Builder::from_fd`].
-    ///
-    /// # Errors
-    /// The capacity is 0 or too large, so is the number of lanes, or the system refused: see [`OpenError`].
-    pub fn create_anonymous(
-        lanes: usize,
-        bytes: usize,
-        schema: impl Into<Option<Schema>>,
-    ) -> Result<Anonymous, OpenError> {
-        let layout = with_lanes(layout(Kind::BytesFanIn, bytes)?, lanes)?;
-        Anonymous::create(&Header::new(&layout, schema.into().unwrap_or(SCHEMA)), &layout)
-    }
-
-    /// Bytes of each lane: 256 KiB if nobody asks, else as [`bytes::Builder::capacity`](super::Builder::capacity).
-    pub fn capacity(mut self, bytes: usize) -> Self {
-        self.capacity = Some(bytes);
-        self
-    }
-
-    /// As [`fan_in::Builder::lanes`](crate::shm::fan_in::Builder::lanes).
-    pub fn lanes(mut self, lanes: usize) -> Self {
-        self.lanes = Some(lanes);
-        self
-    }
-
-    /// How the side that is opened waits.
-    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
-        self.wait = strategy;
-        self
-    }
-
-    /// As [`spsc::Builder::prefault`](crate::shm::spsc::Builder::prefault).
-    pub fn prefault(mut self, all: bool) -> Self {
-        self.place.pages.prefault = all;
-        self
-    }
-
-    /// As [`spsc::Builder::hugepages`](crate::shm::spsc::Builder::hugepages).
-    pub fn hugepages(mut self, ask: bool) -> Self {
-        self.place.pages.huge = ask;
-        self
-    }
-
-    /// As [`bytes::Builder::schema`](super::Builder::schema).
-    pub fn schema(mut self, schema: Schema) -> Self {
-        self.schema = schema;
-        self
-    }
-
-    /// As [`spsc::Builder::missed_ends`](crate::shm::spsc::Builder::missed_ends).
-    pub fn missed_ends(mut self, told: bool) -> Self {
-        self.place.missed_ends = told;
-        self
-    }
-
-    /// Opens a sending side, as [`fan_in::Builder::open_sender`](crate::shm::fan_in::Builder::open_sender); makes the channel if it is not
-    /// there.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn open_sender(self) -> Result<Sender, OpenError> {
-        Sender::begin(self.open(Role::Sender)?, self.wait, self.schema.version)
-    }
-
-    /// Opens the receiving side; makes the channel if it is not there. Records that an earlier receiver left are received first.
-    ///
-    /// # Errors
-    /// The channel is another one, somebody has its receiving side, or the system refused: see [`OpenError`].
-    pub fn open_receiver(self) -> Result<Receiver, OpenError> {
-        let wait = self.wait;
-        Ok(Receiver { lanes: Lanes::begin(self.open(Role::Receiver)?, wait) })
-    }
-
-    /// Removes the channel if nobody has any of its sides. Whether it did; what was in it is gone. One without a name is never removed: it
-    /// goes with its last descriptor.
-    ///
-    /// # Errors
-    /// There is none, or it is not a channel.
-    pub fn remove(self) -> Result<bool, OpenError> {
-        self.place.remove()
-    }
-
-    fn open(&self, role: Role) -> Result<Opened, OpenError> {
-        let lane = layout(Kind::BytesFanIn, self.capacity.unwrap_or(CAPACITY))?;
-        let asked = Asked { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() };
-        super::open(&self.place, &with_lanes(lane, self.lanes.unwrap_or(LANES))?, self.schema, asked, role)
+    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver, OpenError> {
+        Ok(Receiver { lanes: Lanes::begin(large_enough(opened)?, wait) })
     }
 }
 
@@ -193,6 +101,21 @@ impl Receiver {
         timeout: Duration,
     ) -> Result<(usize, RecordInfo), RecvError> {
         self.recv_until(body, || Deadline::after(Some(timeout)))
+    }
+
+    /// Waits until there is a record, for at most `timeout`, and takes nothing.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_into`], or no record in time.
+    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
+        self.lanes.wait(Deadline::after(Some(timeout)))
+    }
+
+    /// Begins to take records of the next lane that has any, whose places stay occupied until [`Batch::commit`]. The lane with it; `None` if
+    /// there is no record, or an end to be told first: see [`Receiver::wait_for_record`]. The next batch is another lane's, if that has any.
+    pub fn batch(&mut self) -> Option<(usize, Batch<'_>)> {
+        let (lane, taking) = self.lanes.taking_turns()?;
+        Some((lane, Batch::new(taking)))
     }
 
     /// Accepts nothing more: the senders' next sends fail. What is in the channel stays there for the next receiver. Dropping does the same.

@@ -48,13 +48,11 @@ mod sender;
 pub use receiver::{Batch, InPlace, Receiver, RecordInfo};
 pub use sender::{Reservation, SendError, Sender, TooLarge, TrySendError};
 
-use super::ends::{self, Opened};
+use super::builder::{Channel, One, Records, parts};
+use super::ends::Opened;
 use super::error::OpenError;
-use super::header;
 use super::message::Schema;
-use super::place::{Anonymous, Place};
-use super::segment::{Asked, Kind, Layout};
-use super::sys::Role;
+use super::segment::{Kind, Layout};
 use crate::error::BuildError;
 use crate::wait::WaitStrategy;
 
@@ -67,129 +65,31 @@ const CAPACITY: usize = 1 << 20;
 const SCHEMA: Schema = Schema::new("bytes");
 
 /// Opens the sides of a channel of records.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    place: Place,
-    capacity: Option<usize>,
-    wait: WaitStrategy,
-    schema: Schema,
-}
+pub type Builder = super::builder::Builder<Records, One>;
 
-impl Builder {
-    /// A channel called `name`: as [`spsc::Builder::new`](super::spsc::Builder::new).
-    pub fn new(name: impl Into<String>) -> Self {
-        Self::at(Place::named(name.into()))
+impl Channel for (Records, One) {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    const KIND: Kind = Kind::Bytes;
+    const SCHEMA: Schema = SCHEMA;
+    const CAPACITY: usize = CAPACITY;
+
+    fn lane(capacity: usize) -> Result<parts::Lane, OpenError> {
+        layout(Self::KIND, capacity).map(parts::Lane)
     }
 
-    /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
-    pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
-        Self::at(Place::memory(fd.into()))
+    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, version: u32) -> Result<Sender, OpenError> {
+        Sender::begin(large_enough(opened)?, wait, version)
     }
 
-    fn at(place: Place) -> Self {
-        Self { place, capacity: None, wait: WaitStrategy::default(), schema: SCHEMA }
-    }
-
-    /// Makes a channel without a name, with a ring of `bytes` as for [`Builder::capacity`], whose records mean `schema` (`None`: as where
-    /// nobody says, see [`Builder::schema`]). Its sides are opened by [`Builder::from_fd`], here and in other processes.
-    ///
-    /// ```
-    /// use ringmail::shm::bytes::Builder;
-    ///
-    /// let channel = Builder::create_anonymous(1 << 16, None)?;
-    /// let mut tx = Builder::from_fd(&channel).open_sender()?;
-    /// let mut rx = Builder::from_fd(&channel).open_receiver()?;
-    /// tx.send(b"some bytes")?;
-    /// let mut body = Vec::new();
-    /// rx.recv_into(&mut body)?;
-    /// assert_eq!(body, b"some bytes");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The capacity is 0 or too large, or the system refused: see [`OpenError`].
-    pub fn create_anonymous(bytes: usize, schema: impl Into<Option<Schema>>) -> Result<Anonymous, OpenError> {
-        let layout = layout(Kind::Bytes, bytes)?;
-        Anonymous::create(&header::Header::new(&layout, schema.into().unwrap_or(SCHEMA)), &layout)
-    }
-
-    /// Bytes of the ring: 1 MiB if nobody asks, at most 8 GiB, rounded up to whole words of 8 bytes and to at least 32. A record takes its
-    /// body, rounded up to whole words, and 24 bytes. A side that asks is refused by a channel that was made with another capacity; one that
-    /// does not takes it as it is.
-    pub fn capacity(mut self, bytes: usize) -> Self {
-        self.capacity = Some(bytes);
-        self
-    }
-
-    /// How the side that is opened waits.
-    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
-        self.wait = strategy;
-        self
-    }
-
-    /// Whether the side that is opened maps all of its memory at once, so that no send or receive waits for the kernel to do so. Takes
-    /// time at the opening. Memory can still be swapped out.
-    pub fn prefault(mut self, all: bool) -> Self {
-        self.place.pages.prefault = all;
-        self
-    }
-
-    /// Whether the side that is opened asks the kernel for large pages under the data; of use from some MiB on. Advice only: that it was
-    /// not followed is no error, and shows in `ShmemPmdMapped` of `/proc/<pid>/smaps`. The kernel follows it where the file system is
-    /// mounted with `huge=advise` or more (without a name: where `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says so), from Linux
-    /// 6.1 on at once.
-    pub fn hugepages(mut self, ask: bool) -> Self {
-        self.place.pages.huge = ask;
-        self
-    }
-
-    /// What the bodies mean; `bytes` version 1 if nobody says. Its version is that of each record that does not name its own.
-    pub fn schema(mut self, schema: Schema) -> Self {
-        self.schema = schema;
-        self
-    }
-
-    /// As [`spsc::Builder::missed_ends`](crate::shm::spsc::Builder::missed_ends).
-    pub fn missed_ends(mut self, told: bool) -> Self {
-        self.place.missed_ends = told;
-        self
-    }
-
-    /// Opens the sending side; makes the channel if it is not there.
-    ///
-    /// # Errors
-    /// The channel is another one, somebody has its sending side, or the system refused: see [`OpenError`].
-    pub fn open_sender(self) -> Result<Sender, OpenError> {
-        Sender::begin(self.open(Role::Sender)?, self.wait, self.schema.version)
-    }
-
-    /// Opens the receiving side; makes the channel if it is not there. Records that an earlier receiver left are received first.
-    ///
-    /// # Errors
-    /// The channel is another one, somebody has its receiving side, or the system refused: see [`OpenError`].
-    pub fn open_receiver(self) -> Result<Receiver, OpenError> {
-        Ok(Receiver::begin(self.open(Role::Receiver)?, self.wait))
-    }
-
-    /// Removes the channel, of whatever kind, if nobody has either of its sides. Whether it did; what was in it is gone. One without a
-    /// name is never removed: it goes with its last descriptor.
-    ///
-    /// # Errors
-    /// There is none, or it is not a channel.
-    pub fn remove(self) -> Result<bool, OpenError> {
-        self.place.remove()
-    }
-
-    fn open(&self, role: Role) -> Result<Opened, OpenError> {
-        let layout = layout(Kind::Bytes, self.capacity.unwrap_or(CAPACITY))?;
-        let asked = Asked { capacity: self.capacity.is_some(), lanes: false };
-        open(&self.place, &layout, self.schema, asked, role)
+    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver, OpenError> {
+        Ok(Receiver::begin(large_enough(opened)?, wait))
     }
 }
 
-fn open(place: &Place, layout: &Layout, schema: Schema, asked: Asked, role: Role) -> Result<Opened, OpenError> {
-    let opened = ends::open(place, layout, schema, asked, role)?;
-    // `layout` makes none that is smaller: no record would ever fit.
+/// [`layout`] makes none that is smaller: no record would ever fit.
+fn large_enough(opened: Opened) -> Result<Opened, OpenError> {
     if opened.layout.capacity > HEADER as u64 { Ok(opened) } else { Err(OpenError::Corrupted) }
 }
 

@@ -109,7 +109,7 @@ impl Receiver {
 
     /// Begins to take records whose places stay occupied until [`Batch::commit`].
     pub fn batch(&mut self) -> Batch<'_> {
-        Batch { taking: Taking::new(&mut self.rx), taken: 0 }
+        Batch::new(Taking::new(&mut self.rx))
     }
 
     /// Accepts nothing more: the sender's next send fails. What is in the channel stays there for the next receiver. Dropping does the same.
@@ -303,16 +303,27 @@ pub struct Batch<'a> {
     taken: u64,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    pub(super) fn new(taking: Taking<'a, u64>) -> Self {
+        Self { taking, taken: 0 }
+    }
+
     /// As [`Receiver::try_recv_into`]; the record's place stays occupied.
     ///
     /// # Errors
-    /// `Empty`, or `Ended` with the reason once nothing is left; the records before can be committed all the same.
+    /// `Empty`, or `Ended` with the reason once nothing is left. A session's end is told after its records were committed, never before: a batch
+    /// that has records says `Empty` there, and the next receive tells the end.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
-        let info = read(self.taking.from, body).ok_or_else(|| nothing(self.taking.from))?;
-        self.taken += 1;
-        Ok(info)
+        match read(self.taking.from, body) {
+            Some(info) => {
+                self.taken += 1;
+                Ok(info)
+            }
+            // An end that is told counts as taken for the next receiver, to whom these records may come again.
+            None if self.taken != 0 => Err(self.taking.from.stopped().map_or(TryRecvError::Empty, TryRecvError::Ended)),
+            None => Err(nothing(self.taking.from)),
+        }
     }
 
     /// Frees the places of all the records. Returns how many.

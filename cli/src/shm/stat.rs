@@ -1,0 +1,81 @@
+//! `ringmail stat`: what a channel does.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ringmail::shm::{self, Kind, Overview, SessionView};
+
+use super::{Stat, json, refused, seconds, show};
+use crate::Failure;
+
+/// Sessions of a lane that are shown; all that are kept are in the JSON.
+const SHOWN: usize = 5;
+
+pub(super) fn run(args: &Stat) -> Result<ExitCode, Failure> {
+    let (name, pause) = asked(args)?;
+    let mut before = None::<(Instant, u64)>;
+    loop {
+        let seen = shm::look(name).map_err(refused)?;
+        let (now, sent) = (Instant::now(), seen.sent());
+        let rate = before.map(|(then, earlier)| sent.saturating_sub(earlier) as f64 / (now - then).as_secs_f64());
+        before = Some((now, sent));
+        let text = if args.json {
+            json::line(&json::Channel::new(name, &seen, rate))?
+        } else {
+            describe(&seen, rate) + if pause.is_some() { "\n" } else { "" }
+        };
+        match (show(&text)?, pause) {
+            // A signal ends it as it ends any program: there is nothing to close.
+            (true, Some(pause)) => sleep(pause),
+            _ => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// The channel's name, and the time between two looks: the number after `--watch` stands before or behind the name.
+fn asked(args: &Stat) -> Result<(&str, Option<Duration>), Failure> {
+    let default = Duration::from_secs(1);
+    let pause = args.watch.map(|pause| pause.unwrap_or(default));
+    let Some(other) = &args.other else { return Ok((&args.name, pause)) };
+    // A channel whose name is a number needs `--watch=2`.
+    match (seconds(&args.name), seconds(other)) {
+        (Ok(pause), _) => Ok((other, Some(pause))),
+        (_, Ok(pause)) => Ok((&args.name, Some(pause))),
+        (_, Err(why)) => Err(Failure::usage(format!("{other:?} after --watch: {why}"))),
+    }
+}
+
+fn describe(seen: &Overview, rate: Option<f64>) -> String {
+    let mut text = format!("{seen}\n");
+    let is_bytes = matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn);
+    if let Some(rate) = rate {
+        let unit = if is_bytes { "records" } else { "messages" };
+        let _ = writeln!(text, "rate      {rate:.0} {unit}/s sent since the last look");
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    for (number, lane) in seen.lanes.iter().enumerate().filter(|(_, lane)| !lane.sessions.is_empty()) {
+        let of = if seen.lanes.len() == 1 { String::new() } else { format!("lane {number}, ") };
+        let untaken = lane.sender.epoch.saturating_sub(lane.taken);
+        let _ = writeln!(text, "sessions  {of}{} so far, {untaken} untaken; the last:", lane.sender.epoch);
+        for SessionView { info, ended, .. } in lane.sessions.iter().rev().take(SHOWN) {
+            let how = ended.map_or("goes on", json::word);
+            let age = now.saturating_sub(info.began.into()) / 1_000_000;
+            let taken = if ended.is_some() && info.number > lane.taken { ", untaken" } else { "" };
+            let (number, pid) = (info.number, info.pid);
+            let _ = writeln!(text, "  {number:>6}  {how}{taken}; process {pid}, began {} ago", ago(age));
+        }
+    }
+    text
+}
+
+/// So many milliseconds, for people.
+fn ago(millis: u128) -> String {
+    match millis / 1000 {
+        0 => format!("{millis} ms"),
+        seconds @ 1..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}

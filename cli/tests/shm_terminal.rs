@@ -1,0 +1,197 @@
+//! Channels between processes from a terminal: the command has one of its own, as under a shell.
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A folder in memory, of a test's own and gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(format!("/dev/shm/ringmail-terminal-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmail"));
+    command.args(args);
+    command
+}
+
+/// The command on a terminal; killed if the test ends before it.
+struct Terminal {
+    /// What the user has in hands; `None` once the terminal is closed.
+    user: Option<File>,
+    child: Child,
+}
+
+impl Terminal {
+    fn start(args: &[&str], columns: u16) -> Self {
+        Self::run(command(args), columns)
+    }
+
+    fn run(mut command: Command, columns: u16) -> Self {
+        let size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let (mut user, mut side) = (-1, -1);
+        // SAFETY: both numbers are there to be written; no name and no settings are asked for; `size` is there to be read.
+        let opened = unsafe { libc::openpty(&mut user, &mut side, std::ptr::null_mut(), std::ptr::null(), &size) };
+        assert_eq!(opened, 0);
+        // SAFETY: `openpty` has just opened it, for this call alone.
+        let user = unsafe { File::from_raw_fd(user) };
+        // SAFETY: as above.
+        let side = unsafe { File::from_raw_fd(side) };
+        // SAFETY: a descriptor that is open; no memory is touched. Children of other tests must not keep this end open.
+        assert_eq!(unsafe { libc::fcntl(user.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }, 0);
+        let stream = || Stdio::from(side.try_clone().unwrap());
+        command.stdin(stream()).stdout(stream()).stderr(stream());
+        let lead = || {
+            // SAFETY: no memory is touched; allowed between `fork` and `exec`.
+            unsafe { libc::setsid() };
+            // SAFETY: as above; standard input is the terminal by now.
+            match unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: `lead` makes two system calls and allocates nothing.
+        unsafe { command.pre_exec(lead) };
+        Self { user: Some(user), child: command.spawn().unwrap() }
+    }
+
+    fn types(&mut self, text: &[u8]) {
+        self.user.as_mut().unwrap().write_all(text).unwrap();
+    }
+
+    /// The exit code.
+    fn code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// All that it showed. To be called once it has ended.
+    fn screen(&mut self) -> String {
+        let mut bytes = Vec::new();
+        // Behind the last of it there is EIO.
+        let _ = self.user.as_mut().unwrap().read_to_end(&mut bytes);
+        String::from_utf8(bytes).unwrap().replace("\r\n", "\n")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait_for(name: &str, part: &str) {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let seen = command(&["stat", name]).output().unwrap();
+        if String::from_utf8(seen.stdout).unwrap().contains(part) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{name} never had {part:?}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn recv(name: &str) -> (Option<i32>, String) {
+    let out = Command::new("timeout").args(["60", env!("CARGO_BIN_EXE_ringmail"), "recv", name]).output().unwrap();
+    (out.status.code(), String::from_utf8(out.stdout).unwrap())
+}
+
+#[test]
+fn what_is_typed_is_sent_until_its_end() {
+    let dir = Folder::new("typed");
+    let name = dir.file("channel");
+    let mut send = Terminal::start(&["send", &name], 80);
+    send.types(b"one\ntwo\n");
+    wait_for(&name, "2 sent");
+    send.types(b"\x04");
+    assert_eq!(send.code(), Some(0));
+    assert_eq!(recv(&name), (Some(0), "one\ntwo\n".into()));
+}
+
+#[test]
+fn ctrl_c_ends_either_side() {
+    let dir = Folder::new("ctrl-c");
+    let name = dir.file("channel");
+    let mut send = Terminal::start(&["send", &name], 80);
+    send.types(b"one\nhalf a li");
+    wait_for(&name, "1 sent");
+    send.types(b"\x03");
+    assert_eq!(send.code(), Some(130));
+    assert_eq!(recv(&name), (Some(4), "one\n".into()));
+    for args in [&["recv", &*name][..], &["recv", "--follow", &*name]] {
+        let mut recv = Terminal::start(args, 80);
+        wait_for(&name, "receiver  here");
+        sleep(Duration::from_millis(200));
+        recv.types(b"\x03");
+        assert_eq!(recv.code(), Some(130));
+        assert_eq!(recv.screen(), "^C");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_session_half_way() {
+    let dir = Folder::new("closed");
+    let name = dir.file("channel");
+    let mut send = Terminal::start(&["send", &name], 80);
+    send.types(b"one\n");
+    wait_for(&name, "1 sent");
+    send.user = None;
+    assert_eq!(send.code(), Some(128 + libc::SIGHUP));
+    assert_eq!(recv(&name), (Some(4), "one\n".into()));
+}
+
+#[test]
+fn a_list_fits_a_narrow_terminal() {
+    let dir = Folder::new("narrow");
+    let own = |args: &[&str]| {
+        let mut command = command(args);
+        command.env("RINGMAIL_DIR", dir.file("names"));
+        command
+    };
+    let name = "a-channel-with-a-long-name";
+    assert!(own(&["send", name]).stdin(Stdio::null()).status().unwrap().success());
+    let shown = |columns| {
+        let mut ls = Terminal::run(own(&["ls"]), columns);
+        // Read as it comes: a terminal holds little.
+        let screen = ls.screen();
+        assert_eq!(ls.code(), Some(0));
+        screen
+    };
+    let wide = shown(200);
+    let row = wide.lines().nth(1).unwrap();
+    assert!(row.starts_with(name) && row.contains("bytes") && row.ends_with("never"), "{wide}");
+    let lines = "bytes, 0 sent\n  0 B of 1048576 B used\n  sender left\n  receiver never\n";
+    assert_eq!(shown(40), format!("{name}\n  {lines}"));
+}

@@ -182,7 +182,8 @@ fn a_count_of_sessions_that_runs_ahead_is_told_and_ends() {
                     }
                     Err(error) => {
                         assert!(matches!(error, OpenError::Corrupted) && begun >> 62 != 0, "{what}: {error}");
-                        assert_eq!(all.last(), Some(&Err(Ended::Corrupted)), "{what}: {all:?}");
+                        // A receiver goes by the first of the two words.
+                        assert!(word != 0 || all.last() == Some(&Err(Ended::Corrupted)), "{what}: {all:?}");
                     }
                 }
                 // And by a sender of the receiver's.
@@ -220,11 +221,11 @@ fn a_count_of_sessions_that_goes_back_is_corrupted() {
         dir.poke(RECEIVER + EPOCH, back);
         assert_eq!(told(&mut tx), [Ended::Corrupted]);
     }
-    // One word alone: the other one says it still.
+    // The word of those that are set up decides nothing.
     let dir = Scratch::new("back-one");
     let (mut rx, tx) = three_in_order(&dir);
     assert_eq!(story(&mut rx), [Ok(1), LEFT, Ok(2), LEFT, Ok(3)]);
-    dir.poke(SENDER, 1);
+    dir.poke(SENDER + EPOCH, 1);
     drop(tx);
     assert_eq!(story(&mut rx), [LEFT]);
     let mut tx = sender(&dir);

@@ -300,7 +300,7 @@ impl Session {
 
     /// Says how the session ends, before the ring closes.
     pub fn end(&self, how: End) {
-        let session = self.epoch.load(Ordering::Relaxed);
+        let session = self.begun.load(Ordering::Relaxed);
         let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
         // Whoever sees this sees all that the session did.

@@ -102,6 +102,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
         Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],
         Site::WriteEntry | Site::ReadEntry => &["session::an_entry_is_read_whole"],
+        Site::NameBell | Site::FindBell => &["nap::a_message_rings_the_bell"],
         Site::OverLooks => &["session::a_close_shows_after_the_last_message"],
         Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
         Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],

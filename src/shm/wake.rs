@@ -23,8 +23,8 @@ use super::segment::open_bell;
 use super::side::{self, SHORT_NAP};
 use super::sys::{Map, Role};
 use crate::ring::failpoint::point;
-use crate::ring::session::{Session, observe};
-use crate::sync::{Ordering, fence};
+use crate::ring::session::Session;
+use crate::sync::Ordering;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::hash::BuildHasher;
@@ -158,9 +158,7 @@ impl Watch {
     /// Says in this side's page which bell it has.
     pub(super) fn publish(&self, own: &Session) {
         point!();
-        own.bell.store(self.number, Ordering::Relaxed);
-        // Partner: `Parked::is_by_bell`.
-        fence(Ordering::Release);
+        own.name_bell(self.number);
         point!();
     }
 
@@ -356,9 +354,8 @@ impl Ringer {
 
     /// Rings, if the other side sleeps by its bell. Whether it does.
     pub(super) fn ring(&self, peer: &Session) -> bool {
-        let rings = peer.parked.0.is_by_bell();
-        if rings {
-            let number = observe(&peer.bell, Ordering::Relaxed);
+        let named = peer.bell();
+        if let Some(number) = named {
             let mut bell = self.bell.borrow_mut();
             if bell.0 != number {
                 *bell = (number, self.find(number).ok());
@@ -372,7 +369,7 @@ impl Ringer {
                 point!();
             }
         }
-        rings
+        named.is_some()
     }
 
     fn find(&self, number: u64) -> io::Result<OwnedFd> {

@@ -68,7 +68,6 @@ where
     }
 
     /// The same, for a sleep that a descriptor ends if `by_bell`: `nap` only prepares it then.
-    #[cfg(not(ringmail_loom))]
     pub(crate) fn by_bell(self, by_bell: bool) -> Self {
         Self { by_bell, ..self }
     }
@@ -189,12 +188,9 @@ impl Parked {
     }
 
     /// The other side, about to wake this one: whether by its bell. One that sleeps otherwise by now was awake in between.
-    #[cfg(not(ringmail_loom))]
+    #[cfg(any(ringmail_loom, all(feature = "shm", target_os = "linux")))]
     pub(crate) fn is_by_bell(&self) -> bool {
-        let word = self.0.load(Ordering::Relaxed);
-        // Partner: the fence of `Watch::publish`. Which bell that is, is seen by whoever sees that there is one.
-        fence(Ordering::Acquire);
-        word & BY_BELL != 0
+        self.0.load(Ordering::Relaxed) & BY_BELL != 0
     }
 }
 
@@ -223,6 +219,22 @@ impl Sleeper {
         let mut bed = ParkedBed::new(parked, &mut self.settled, || true, |_, _| {}, |_| false);
         bed.announce(true);
         bed.leave(true);
+    }
+
+    /// Announces a sleep by the bell and looks again. Whether there is nothing; otherwise the announcement is taken back.
+    pub fn arm(
+        &mut self,
+        parked: &[(&Parked, u64)],
+        barrier: impl FnMut() -> bool,
+        look: impl FnOnce() -> bool,
+    ) -> bool {
+        let mut bed = ParkedBed::new(parked, &mut self.settled, barrier, |_, _| {}, |_| false).by_bell(true);
+        bed.announce(false);
+        let found = look();
+        if found {
+            bed.leave(true);
+        }
+        !found
     }
 
     /// Takes back that it sleeps often.

@@ -91,7 +91,7 @@ macro_rules! every_model {
                 two_claims_that_were_open_are_not_forgotten, a_bell_forgets_who_left, a_bell_forgets_who_left_with_a_claim_open;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
-                any_lane_wakes_the_receiver;
+                any_lane_wakes_the_receiver, a_message_rings_the_bell;
             mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
                 two_peers_ring_one_bell, a_task_is_not_forgotten, a_closed_lane_has_a_cause,

@@ -7,7 +7,7 @@ mod scratch;
 
 use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError};
+use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, fan_in};
 use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -57,6 +57,11 @@ fn the_other_process() {
         let mut tx = sender(parts[2]);
         tx.try_send(parts[1].parse().unwrap()).unwrap();
         // No destructor runs.
+        std::process::exit(42);
+    }
+    if parts[0] == "lane" {
+        let mut tx = fan_in::Builder::<u64>::new(parts[2]).open_sender().unwrap();
+        tx.try_send(parts[1].parse().unwrap()).unwrap();
         std::process::exit(42);
     }
     let _rx = receiver(parts[2]);
@@ -190,6 +195,29 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::PeerDied))));
     assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::Disconnected))));
     assert_eq!(tx.send(1), Ok(()), "both are told: the next may come");
+}
+
+/// A sender that is killed when it has said how its session ends, and before its ring closes.
+#[test]
+fn an_end_that_was_said_and_not_done_is_told() {
+    for (how, told) in [(1, Ended::Disconnected), (2, Ended::GivenUp)] {
+        let dir = Scratch::new(&format!("said-{how}"));
+        let mut rx = receiver(&dir.file());
+        dies(&dir.file(), "sender", 1);
+        poke(&dir.file(), SENDER_SESSION + 256 + 32, 1 << 8 | how);
+        assert_eq!(rx.try_recv(), Ok(1));
+        let looks = (0..10_000).take_while(|_| rx.try_recv() == Err(TryRecvError::Empty)).count();
+        assert!(looks < 4_200, "{looks}");
+
+        let dir = Scratch::new(&format!("said-lane-{how}"));
+        let builder = || fan_in::Builder::<u64>::new(dir.file()).lanes(1).capacity(8);
+        let mut rx = builder().open_receiver().unwrap();
+        dies(&dir.file(), "lane", 1);
+        poke(&dir.file(), SENDER_SESSION + 256 + 32, 1 << 8 | how);
+        assert_eq!(rx.recv(), Ok(1));
+        let said = rx.recv_timeout(Duration::from_secs(9)).unwrap_err();
+        assert!(matches!(said, fan_in::RecvError::Departed(departed) if departed.why == told), "{said:?}");
+    }
 }
 
 /// Of several that died since somebody looked, each death is told, behind what that one sent.

@@ -22,7 +22,7 @@ fn main() {
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod imp {
     use ringmail::shm::spsc::Builder;
-    use ringmail::shm::{Ended, OpenError, Peer, RecvError, TryRecvError};
+    use ringmail::shm::{Ended, OpenError, Peer, RecvError, TryRecvError, WakeFd, Watched};
     use std::io::Read;
 
     pub(crate) fn a_child_leaves_its_parents_channel_alone(name: &str) {
@@ -60,6 +60,35 @@ mod imp {
         assert_eq!(wait(child), 0);
         assert!(open().open_sender().is_ok());
 
+        // A child that drops a side that is armed, and its descriptor, leaves its parent's bell alone.
+        let mut tx = open().open_sender().unwrap();
+        let fd = rx.wake_fd().unwrap();
+        let armed = loop {
+            // What the ends of the senders above left to tell.
+            while rx.try_recv().is_ok() || matches!(rx.try_recv(), Err(TryRecvError::Ended(_))) {}
+            if let Some(armed) = rx.arm().unwrap() {
+                break armed;
+            }
+        };
+        if let Some(child) = fork() {
+            assert_eq!(wait(child), 0);
+        } else {
+            drop(armed);
+            let refused = rx.arm().is_ok_and(|armed| armed.is_some());
+            drop((fd, tx));
+            drop(rx);
+            end(i32::from(refused));
+        }
+        tx.send(4).unwrap();
+        assert!(is_readable(&fd), "the parent's is rung");
+        drop(armed);
+        assert!(!is_readable(&fd));
+        assert_eq!(rx.recv(), Ok(4));
+        let bell = std::path::Path::new(name).with_file_name(format!(".{}.receiver.bell", &name["/dev/shm/".len()..]));
+        assert!(bell.exists(), "a child does not remove it");
+        drop((rx, tx));
+        assert!(!bell.exists());
+
         // By a descriptor that it has anyway, a child opens a side of its own; it ends without closing it.
         let channel = Builder::<u64>::create_anonymous(4).unwrap();
         let mut rx = Builder::<u64>::from_fd(&channel).open_receiver().unwrap();
@@ -71,6 +100,11 @@ mod imp {
         assert_eq!(wait(child), 0);
         assert_eq!(rx.peer(), Peer::Died);
         assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::PeerDied)));
+    }
+
+    fn is_readable(fd: &WakeFd) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() != 0
     }
 
     /// The child's number; `None` in the child.

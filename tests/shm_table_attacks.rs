@@ -182,7 +182,8 @@ fn a_count_of_sessions_that_runs_ahead_is_told_and_ends() {
                     }
                     Err(error) => {
                         assert!(matches!(error, OpenError::Corrupted) && begun >> 62 != 0, "{what}: {error}");
-                        assert_eq!(all.last(), Some(&Err(Ended::Corrupted)), "{what}: {all:?}");
+                        // A receiver goes by the first of the two words.
+                        assert!(word != 0 || all.last() == Some(&Err(Ended::Corrupted)), "{what}: {all:?}");
                     }
                 }
                 // And by a sender of the receiver's.
@@ -220,11 +221,11 @@ fn a_count_of_sessions_that_goes_back_is_corrupted() {
         dir.poke(RECEIVER + EPOCH, back);
         assert_eq!(told(&mut tx), [Ended::Corrupted]);
     }
-    // One word alone: the other one says it still.
+    // The word of those that are set up decides nothing.
     let dir = Scratch::new("back-one");
     let (mut rx, tx) = three_in_order(&dir);
     assert_eq!(story(&mut rx), [Ok(1), LEFT, Ok(2), LEFT, Ok(3)]);
-    dir.poke(SENDER, 1);
+    dir.poke(SENDER + EPOCH, 1);
     drop(tx);
     assert_eq!(story(&mut rx), [LEFT]);
     let mut tx = sender(&dir);
@@ -376,7 +377,7 @@ fn a_table_that_says_nonsense_is_of_its_lane_alone() {
         assert!(of(1).eq([Ended::Disconnected]), "{what}: {told:?}");
         assert!(messages.contains(&(1, 7)), "{what}: {messages:?}");
         let first: Vec<u64> = messages.iter().filter(|found| found.0 == 0).map(|found| found.1).collect();
-        assert!(first == [1, 2] || of(0).last() == Some(Ended::Corrupted), "{what}: {messages:?} {told:?}");
+        assert!(first == [1, 2] || of(0).next_back() == Some(Ended::Corrupted), "{what}: {messages:?} {told:?}");
         assert_eq!(rx.try_recv(), Err(fan_in::TryRecvError::Empty), "{what}: all was told");
     }
 }

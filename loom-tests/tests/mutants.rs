@@ -102,10 +102,10 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::NapAwaited => &["nap::each_sleep_is_answered"],
         Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],
         Site::WriteEntry | Site::ReadEntry => &["session::an_entry_is_read_whole"],
+        Site::NameBell | Site::FindBell => &["nap::a_message_rings_the_bell"],
         Site::OverLooks => &["session::a_close_shows_after_the_last_message"],
-        Site::BeginSession | Site::SeeSession | Site::SessionFirst => {
-            &["session::a_restart_cannot_hide_a_death_from_one_that_asks"]
-        }
+        Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
+        Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
         Site::BeginFence | Site::AskFence => &["restart::a_sender_that_begins_sees_the_sleeper"],
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],

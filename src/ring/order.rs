@@ -32,6 +32,8 @@
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
+//! | [`name_bell`] | Release | [`find_bell`] | which bell a side sleeps by, for whoever sees that it sleeps by one |
+//! | [`find_bell`] | Acquire | [`name_bell`] | |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
 //! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
@@ -89,6 +91,8 @@ pub enum Site {
     SeeSession,
     WriteEntry,
     ReadEntry,
+    NameBell,
+    FindBell,
     Announce,
     Answer,
     SeeWaiting,
@@ -223,7 +227,7 @@ pub enum Site {
 #[cfg(ringmail_loom)]
 impl Site {
     /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 98] = [
+    pub const ALL: [Site; 100] = [
         Site::PublishTail,
         Site::CloseTail,
         Site::ObserveTail,
@@ -254,6 +258,8 @@ impl Site {
         Site::SeeSession,
         Site::WriteEntry,
         Site::ReadEntry,
+        Site::NameBell,
+        Site::FindBell,
         Site::Announce,
         Site::Answer,
         Site::SeeWaiting,
@@ -426,6 +432,10 @@ orders! {
     write_entry = Release, WriteEntry;
     #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     read_entry = Acquire, ReadEntry;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    name_bell = Release, NameBell;
+    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
+    find_bell = Acquire, FindBell;
     #[cfg(feature = "std")]
     announce = Release, Announce;
     #[cfg(feature = "std")]

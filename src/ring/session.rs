@@ -26,13 +26,15 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
-use super::cursor::Position;
+mod told;
+
+pub use told::{Found, Looks, Reach, Stand, Told};
+
 use super::failpoint::point;
 use super::layout::Line;
 use super::order::{self, mutant};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Parked;
-use core::cell::Cell;
 
 /// Sessions that the table keeps.
 #[cfg(not(ringmail_loom))]
@@ -55,6 +57,10 @@ pub struct Session {
     pub(crate) core: AtomicU64,
     /// Of a receiver: sessions of the sender whose end has been told, under all who had this side.
     pub(crate) taken: AtomicU64,
+    /// By which number the holder's bell is known, see `shm::wake`; 0 before it has one.
+    pub(crate) bell: AtomicU64,
+    /// 1 if the holder could not reach the other side's bell: that one had better look by itself.
+    pub(crate) mute: AtomicU64,
     /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
     pub(crate) parked: Line<Parked>,
     /// The last sessions.
@@ -137,10 +143,16 @@ pub enum Peer {
 #[inline(always)]
 pub(crate) fn observe(word: &AtomicU64, order: Ordering) -> u64 {
     let value = word.load(Ordering::Relaxed);
+    order_by_fence(order);
+    value
+}
+
+/// A fence of that order; none for a mutant that leaves it out.
+#[inline(always)]
+fn order_by_fence(order: Ordering) {
     if order != Ordering::Relaxed {
         fence(order);
     }
-    value
 }
 
 impl Entry {
@@ -173,8 +185,9 @@ impl Session {
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
         let (begun, epoch, unfenced, core, taken) = (zero(), zero(), zero(), zero(), zero());
+        let (bell, mute) = (zero(), zero());
         let table = core::array::from_fn(|_| Entry::new());
-        Self { begun, epoch, unfenced, core, taken, parked: Line(Parked::new()), table }
+        Self { begun, epoch, unfenced, core, taken, bell, mute, parked: Line(Parked::new()), table }
     }
 
     /// Where its holder sleeps.
@@ -200,6 +213,22 @@ impl Session {
         f(&self.taken)
     }
 
+    /// Says by which number the holder's bell is known, before it sleeps by that.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    pub fn name_bell(&self, number: u64) {
+        self.bell.store(number, Ordering::Relaxed);
+        order_by_fence(order::name_bell());
+    }
+
+    /// The bell to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+    pub fn bell(&self) -> Option<u64> {
+        let is_by_bell = self.parked.0.is_by_bell();
+        // Which bell that is, is seen by whoever sees that there is one.
+        order_by_fence(order::find_bell());
+        is_by_bell.then(|| self.bell.load(Ordering::Relaxed))
+    }
+
     fn entry(&self, session: u64) -> &Entry {
         &self.table[(session % KEPT) as usize]
     }
@@ -211,7 +240,7 @@ impl Session {
         let start = entry.start.load(Ordering::Relaxed);
         let (pid, began) = entry.notes();
         // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
-        fence(order::read_entry());
+        order_by_fence(order::read_entry());
         let again = entry.end.load(Ordering::Relaxed);
         let is = |word: u64| word >> HOW == session & u64::MAX >> HOW;
         if session == 0 || !is(end) || !is(again) {
@@ -231,7 +260,7 @@ impl Session {
     pub fn take_over(&self, start: u64, pid: u32, now: u64) -> u64 {
         // The lock is ours, so all that the last holder stored is there.
         let last = self.last();
-        if last != 0 && !self.record(last).is_some_and(|record| record.end.is_some()) {
+        if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
             point!();
             // Whoever sees this sees all that the session did: the lock has shown it to us.
             self.entry(last).end.store(mark(last, DIED), order::write_entry());
@@ -242,7 +271,7 @@ impl Session {
         point!();
         entry.end.store(0, Ordering::Relaxed);
         point!();
-        fence(order::write_entry());
+        order_by_fence(order::write_entry());
         entry.start.store(start, Ordering::Relaxed);
         entry.note(pid.into(), now);
         point!();
@@ -275,6 +304,7 @@ impl Session {
             fence(Ordering::SeqCst);
         }
         self.core.store(0, Ordering::Relaxed);
+        self.mute.store(0, Ordering::Relaxed);
         point!();
         resume();
         point!();
@@ -288,7 +318,7 @@ impl Session {
 
     /// Says how the session ends, before the ring closes.
     pub fn end(&self, how: End) {
-        let session = self.epoch.load(Ordering::Relaxed);
+        let session = self.begun.load(Ordering::Relaxed);
         let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
         // Whoever sees this sees all that the session did.
@@ -350,258 +380,4 @@ pub fn is_set_up(of: &Session, is_held: impl FnOnce() -> bool) -> Result<(), u64
     // Somebody may have the lock and not have come so far: then the last one's words are still there.
     let is_open = epoch != 0 && epoch == of.last() && of.record(epoch).is_some_and(|record| record.end.is_none());
     if is_open && is_held() { Ok(()) } else { Err(epoch) }
-}
-
-/// Where one side is among the other's sessions. Each is told once when it is over, in their order; then this side is in the next.
-#[derive(Debug)]
-pub struct Told {
-    /// The session that this side is in, or waits for.
-    current: Cell<u64>,
-    /// Of a receiver: messages that had been received when it came to that one.
-    entered: Cell<u64>,
-    /// Sessions up to this were over when this side was opened: passed in silence, if nothing of them was taken.
-    old: u64,
-    /// The last session that was seen to have begun: the words cannot take that back.
-    seen: Cell<u64>,
-}
-
-/// How far a receiver may go: as far as the messages of the session that it is in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
-    /// Nowhere: that session has not begun.
-    Nowhere,
-    /// Wherever the ring ends: it is this session, the last.
-    All(u64),
-    /// Up to this count of messages.
-    Until(u64),
-}
-
-/// What became of the session that a side is in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stand {
-    /// It has not begun.
-    Awaited,
-    /// Nobody has said that it is over.
-    Open,
-    /// It is over.
-    Over(End),
-    /// The words went back, or are too far: no holder does that.
-    Impossible,
-}
-
-/// What a receiver found where its ring said that there is more to it than messages.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// A message of the session that it is in.
-    Message,
-    /// None, and none is missing.
-    Nothing,
-    /// None, and none comes any more: the session is over, and so it ended.
-    Over(End),
-    /// What no sender does.
-    Impossible,
-}
-
-/// A ring as a receiver of sessions needs it.
-pub trait Looks {
-    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
-    fn look_as_far(&mut self, reach: Reach) -> bool;
-
-    /// Messages that were received.
-    fn count(&self) -> u64;
-
-    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
-    fn has_freed(&self) -> bool;
-}
-
-impl Told {
-    /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
-    /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
-    ///
-    /// To a sender, a receiver that has closed and still has its side is one that it meets: nobody else can come as long, so the first send
-    /// says it, instead of filling a ring that is not read.
-    pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
-        let last = peer.last();
-        let may_be_open = || taken.is_none() || peer.record(last).is_none_or(|record| record.end.is_none());
-        let is_open = last != 0 && may_be_open() && is_held();
-        let over = if is_open { last - 1 } else { last };
-        let taken = match taken {
-            // No message is received from behind an end that was not told.
-            Some(taken) => behind(peer, taken.saturating_add(2), last, count).map_or(taken, |session| session - 1),
-            None => over,
-        };
-        Self {
-            current: Cell::new(taken.wrapping_add(1)),
-            entered: Cell::new(count),
-            old: if all { 0 } else { over },
-            // No receiver tells the end of a session that has not begun.
-            seen: Cell::new(last.max(taken)),
-        }
-    }
-
-    /// The session that this side is in, or waits for.
-    pub fn current(&self) -> u64 {
-        self.current.get()
-    }
-
-    /// Whether a receiver that has received `count` messages has any of the session that it is in.
-    pub fn has_taken(&self, count: u64) -> bool {
-        self.entered.get() != count
-    }
-
-    /// Whether there was ever one, as far as was seen.
-    pub fn met(&self) -> bool {
-        self.seen.get() != 0
-    }
-
-    /// As the function of that name; a side that was seen before has not never been there, whatever its words say now.
-    pub fn look_after(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
-        let (state, session) = look_after(peer, is_held);
-        // Not by the lock alone: somebody who fails to open it, or removes the segment, has that for a moment.
-        self.seen.set(self.seen.get().max(session));
-        (if state == Peer::Never && self.met() { Peer::Died } else { state }, session)
-    }
-
-    /// How far this side may go.
-    pub fn reach(&self, peer: &Session) -> Reach {
-        let current = self.current.get();
-        loop {
-            let last = peer.last();
-            if last <= current {
-                return if last == current { Reach::All(current) } else { Reach::Nowhere };
-            }
-            // What a session sent ends where the next one begins; of those that the table has forgotten, where the first begins that it
-            // knows.
-            if let Some((_, next)) = first_kept(peer, current + 1, last) {
-                return Reach::Until(next.start);
-            }
-            // All of them were written over meanwhile, or never written.
-            if peer.last() == last {
-                return Reach::Nowhere;
-            }
-        }
-    }
-
-    /// What became of the session that this side is in.
-    pub fn stand(&self, peer: &Session) -> Stand {
-        let (last, current) = (peer.last(), self.current.get());
-        if last < self.seen.get() || last > MOST {
-            return Stand::Impossible;
-        }
-        self.seen.set(last);
-        if last < current {
-            return Stand::Awaited;
-        }
-        match peer.record(current) {
-            Some(Record { end: Some(end), .. }) => Stand::Over(end),
-            _ if last == current => Stand::Open,
-            // Whoever takes over from one that died says so before its own session begins.
-            Some(_) => Stand::Over(End::Died),
-            None => {
-                let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
-                // Those that were over when this side was opened apart: with nothing taken of them they are passed in silence.
-                let next = if current <= self.old { next.min(self.old + 1) } else { next };
-                Stand::Over(End::Forgotten(next - current))
-            }
-        }
-    }
-
-    /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
-    /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
-    pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
-        loop {
-            let reach = self.reach(peer);
-            if ring.look_as_far(reach) {
-                if reach != Reach::Nowhere {
-                    return Found::Message;
-                }
-                // Whoever sees a message sees that its session has begun.
-                if self.reach(peer) == Reach::Nowhere {
-                    return Found::Impossible;
-                }
-                continue;
-            }
-            let end = match self.stand(peer) {
-                Stand::Awaited | Stand::Open => return Found::Nothing,
-                Stand::Impossible => return Found::Impossible,
-                Stand::Over(end) => end,
-            };
-            // The ring again, now that the end is known: what was done before it is then not missed.
-            if !mutant!(OverLooks) && ring.look_as_far(self.reach(peer)) {
-                return Found::Message;
-            }
-            if !self.passes(ring.count()) {
-                return Found::Over(end);
-            }
-            self.pass(end, ring.count());
-            self.note(taken, ring);
-        }
-    }
-
-    /// Whether this session is passed in silence: it was over when this side was opened, which has none of its messages.
-    pub fn passes(&self, count: u64) -> bool {
-        self.current.get() <= self.old && !self.has_taken(count)
-    }
-
-    /// Goes on to the next session, now that the end of this one is told.
-    pub fn pass(&self, end: End, count: u64) {
-        let sessions = if let End::Forgotten(sessions) = end { sessions } else { 1 };
-        self.current.set(self.current.get().wrapping_add(sessions));
-        self.entered.set(count);
-    }
-
-    /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
-    /// which is of a session before that: [`Told::new`] finds by the positions what was left out here.
-    pub fn note(&self, taken: &AtomicU64, ring: &impl Looks) {
-        let is_back = passed(self.entered.get(), ring.count()).is_none();
-        if is_back || !ring.has_freed() {
-            return;
-        }
-        point!();
-        // Read by the next who has the lock.
-        taken.store(self.current.get().wrapping_sub(1), Ordering::Relaxed);
-        point!();
-    }
-
-    /// To be asked where a look at the ring found nothing to do: whether the session that this side is in is over by the kernel's word, and how
-    /// it ended. `is_ready` looks again: what its holder did last is seen before it is called gone.
-    pub fn end_by(&self, peer: &Session, is_held: impl FnOnce() -> bool, is_ready: impl FnOnce() -> bool) -> Found {
-        if self.stand(peer) == Stand::Awaited || is_held() {
-            return Found::Nothing;
-        }
-        point!();
-        let session = self.current.get();
-        // After the answer: had it left, or had another come, it would be seen now.
-        let end = match self.stand(peer) {
-            Stand::Open => End::Died,
-            Stand::Over(end) => end,
-            // The next look finds it.
-            Stand::Awaited | Stand::Impossible => return Found::Nothing,
-        };
-        // Or the look told of it, as of one that was over before this side came.
-        if (!mutant!(LookAtLast) && is_ready()) || self.current.get() != session {
-            return Found::Message;
-        }
-        Found::Over(end)
-    }
-}
-
-/// Messages from one count to another; `None` if that is before it.
-fn passed(from: u64, to: u64) -> Option<u64> {
-    let ahead = Position::new(to).since(Position::new(from));
-    // Half of the range ahead is behind.
-    (ahead < 1 << 62).then_some(ahead)
-}
-
-/// The last session from `from` to `last` that is known to have begun before `count` messages were received.
-fn behind(peer: &Session, from: u64, last: u64, count: u64) -> Option<u64> {
-    let from = from.max(last.saturating_sub(KEPT - 1));
-    let has_begun = |record: Record| passed(record.start, count).is_some_and(|messages| messages != 0);
-    (from..=last).rev().find(|&session| peer.record(session).is_some_and(has_begun))
-}
-
-/// The first session from `from` to `last` that the table knows.
-fn first_kept(peer: &Session, from: u64, last: u64) -> Option<(u64, Record)> {
-    let from = from.max(last.saturating_sub(KEPT - 1));
-    (from..=last).find_map(|session| peer.record(session).map(|record| (session, record)))
 }

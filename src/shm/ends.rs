@@ -22,8 +22,8 @@ pub(super) struct Opened {
     pub(super) maps: Vec<Arc<Map>>,
     pub(super) layout: Layout,
     pub(super) held: Held,
-    /// Whether it is a file with a name.
-    pub(super) named: bool,
+    /// Where it is, if it is a file with a name.
+    pub(super) path: Option<Arc<Path>>,
     /// See [`Place`].
     pub(super) missed_ends: bool,
 }
@@ -53,7 +53,10 @@ pub(super) fn open(
         side::check_counts(side::sessions(&map, role).0)?;
         maps.push(map);
     }
-    Ok(Opened { maps, layout, held, named: place.is_named(), missed_ends: place.missed_ends })
+    // Wherever this process goes meanwhile.
+    let absolute = || std::path::absolute(&path).map_err(segment::failed("find", &path));
+    let path = if place.is_named() { Some(absolute()?.into()) } else { None };
+    Ok(Opened { maps, layout, held, path, missed_ends: place.missed_ends })
 }
 
 /// What a lane is to whoever wants to send on it.

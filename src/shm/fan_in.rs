@@ -26,9 +26,10 @@
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
 //! any; of those that one `drain` takes together, all count.
 //!
-//! **Ends.** A sender that closes is no news as long as there are others: [`RecvError::Disconnected`] comes when all have ended, and nothing
-//! is left. One that dies is told once, as [`RecvError::Departed`] with its lane, the lane's session and how many messages were sent on it;
-//! the others go on. Whoever comes later is simply received. One that writes what cannot be is told likewise, and its lane is closed.
+//! **Ends.** Each session of a lane's sender is told once when it is over and all of it was received, in order or not, as [`RecvError::Departed`]
+//! with its lane, its number there, its process, how many messages were sent on the lane by then, and how it ended; the other lanes go on. When
+//! none is left, [`RecvError::Disconnected`] says so, once. Whoever comes later is simply received. One that writes what cannot be is told
+//! likewise, and its lane is closed.
 //!
 //! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
 //! forbids the call, it looks every millisecond.
@@ -81,7 +82,7 @@ impl<T: Message> Channel for (Messages<T>, Many) {
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
-    lanes: Lanes<T>,
+    pub(super) lanes: Lanes<T>,
     last: Option<usize>,
 }
 

@@ -1,16 +1,17 @@
 //! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
 
-use super::ends::{Opened, Rx, SessionInfo, Taking};
+use super::ends::{Opened, Rx, SessionInfo};
 use super::error::Ended;
 use super::rx::Verdict;
-use super::side::{self, Asks, NAP, shortest};
-use super::sys::{self, MOST_SLEPT_ON, Map};
-use crate::ring::ends::Reader;
+use super::side::{self, Asks, NAP, Sleep, shortest};
+use super::sys::{self, MOST_SLEPT_ON, Map, Role};
+use super::wake::{Armed, Waits, Watch};
 use crate::ring::session::End;
 use crate::wait::{Deadline, ParkedBed, WaitStrategy, Waiter};
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
+use std::io;
 use std::sync::Arc;
 
 /// Messages of one lane before it is the next one's turn.
@@ -117,27 +118,38 @@ impl From<Gone> for RecvError {
 }
 
 /// Who is not there any more.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Gone {
     One(Departed),
     All,
     Removed,
 }
 
+/// What a wait came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    Message,
+    Gone(Gone),
+    Nothing,
+}
+
 /// The receiving ends of all lanes.
 pub(super) struct Lanes<T> {
     /// Those of the lanes, so that a sleep can borrow them while it looks at the lanes.
     maps: Arc<[Arc<Map>]>,
-    lanes: Vec<Rx<T>>,
+    watch: Option<Watch>,
+    pub(super) lanes: Vec<Rx<T>>,
     /// Whose turn it is, and for how many messages more.
     at: usize,
-    budget: u32,
+    pub(super) budget: u32,
     /// Looks until the kernel is to be asked.
-    looks: u32,
-    closed: bool,
+    pub(super) looks: u32,
+    pub(super) closed: bool,
     /// Whether an end was told since it was said that all have ended.
     unsaid: bool,
-    waiter: Waiter,
+    /// What a sleep elsewhere has found and nobody was told. With it no look finds anything.
+    pub(super) due: Option<Gone>,
+    pub(super) waiter: Waiter,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
     settled: bool,
 }
@@ -146,7 +158,8 @@ impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
         let (lanes, waiter) = (Rx::begin_all(opened, wait), Waiter::new(wait));
-        Self { maps, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed: false, unsaid: false, waiter, settled: false }
+        let (watch, due, closed, unsaid, settled) = (None, None, false, false, false);
+        Self { maps, watch, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed, unsaid, due, waiter, settled }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -228,135 +241,13 @@ impl<T> Lanes<T> {
     }
 
     /// Whether nothing was found because the kernel is to be asked first: then there may be something.
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         self.looks == 0
     }
 
     /// Counts `n` more messages that were taken from the lane whose turn it is.
     pub(super) fn spend(&mut self, n: usize) {
         self.budget = self.budget.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
-    }
-
-    /// The lane whose turn it is, or the next, that has something. Nothing also as [`Lanes::take`]. What is taken there is to be [spent](Lanes::spend).
-    pub(super) fn next(&mut self) -> Option<usize> {
-        let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
-        self.budget += 1;
-        Some(lane)
-    }
-
-    /// As [`Lanes::next`], and found also where the kernel is to be asked first.
-    pub(super) fn next_untold(&mut self) -> Option<usize> {
-        let found = self.next();
-        if found.is_some() || !self.is_due() {
-            return found;
-        }
-        // There is no way to say here who is gone: the next verb that has one asks.
-        self.looks = 2;
-        let found = self.next();
-        self.looks = 0;
-        found
-    }
-
-    /// As [`Lanes::next`]; where nothing is found, why.
-    pub(super) fn try_next(&mut self) -> Result<usize, TryRecvError> {
-        let (lane, ()) = self.try_take(|rx| rx.is_ready().then_some(()))?;
-        self.budget += 1;
-        Ok(lane)
-    }
-
-    /// A lane that one of those has found.
-    pub(super) fn at(&mut self, lane: usize) -> &mut Rx<T> {
-        &mut self.lanes[lane]
-    }
-
-    /// Takes up to `max` of what the lanes have now, a run from each by `run`, which is given the lane and how many it may take. Returns how
-    /// many, at least one unless `max` is 0.
-    pub(super) fn try_many(
-        &mut self,
-        max: usize,
-        mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
-    ) -> Result<usize, TryRecvError> {
-        loop {
-            let max = max.min(self.there_now());
-            if max == 0 {
-                return Ok(0);
-            }
-            let first = self.try_next()?;
-            // None where there was no message after all: then the next turn says so.
-            match self.many(first, max, &mut run) {
-                0 => {}
-                n => return Ok(n),
-            }
-        }
-    }
-
-    /// As [`Lanes::try_many`], waiting for something.
-    pub(super) fn wait_many(
-        &mut self,
-        max: usize,
-        mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
-    ) -> Result<usize, RecvError> {
-        loop {
-            let max = max.min(self.there_now());
-            if max == 0 {
-                return Ok(0);
-            }
-            if let Some(first) = self.next() {
-                match self.many(first, max, &mut run) {
-                    0 => continue,
-                    n => return Ok(n),
-                }
-            }
-            self.wait(Deadline::NEVER)?;
-        }
-    }
-
-    fn many(&mut self, first: usize, max: usize, run: &mut impl FnMut(usize, &mut Rx<T>, usize) -> usize) -> usize {
-        let (mut lane, mut taken) = (first, 0);
-        loop {
-            let n = run(lane, &mut self.lanes[lane], max - taken);
-            self.spend(n);
-            taken += n;
-            if taken >= max {
-                return taken;
-            }
-            match self.next() {
-                Some(next) => lane = next,
-                None => return taken,
-            }
-        }
-    }
-
-    /// What there is now, in places, or 1: lanes might be filled as fast as they are emptied.
-    fn there_now(&self) -> usize {
-        self.occupied().max(1)
-    }
-
-    /// Places that are occupied.
-    pub(super) fn occupied(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
-    }
-
-    /// Places of all lanes.
-    pub(super) fn places(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
-    }
-
-    /// Whether this side has closed, or each lane that ever had a sender is closed, and there is one.
-    pub(super) fn is_over(&self) -> bool {
-        let mut used = self.lanes.iter().filter(|rx| rx.was_used()).peekable();
-        self.closed || (used.peek().is_some() && used.all(Rx::is_over))
-    }
-
-    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.waiter.set_strategy(strategy);
-    }
-
-    /// Begins to take from the next lane that has something, to be freed together; after that it is the next lane's turn.
-    pub(super) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
-        let lane = self.next_untold()?;
-        self.budget = 0;
-        Some((lane, Taking::new(&mut self.lanes[lane])))
     }
 
     /// Where nothing was found: who is gone, each told once. `ask`: whether to ask the kernel; it is asked in any case if that is due.
@@ -371,6 +262,9 @@ impl<T> Lanes<T> {
         let ask = ask || due;
         if due {
             self.looks = LOOKS;
+        }
+        if let Some(gone) = self.due.take() {
+            return Some(gone);
         }
         let mut open = false;
         for (lane, rx) in self.lanes.iter_mut().enumerate() {
@@ -404,6 +298,15 @@ impl<T> Lanes<T> {
         if let Some(gone) = self.gone(false) {
             return Err(gone.into());
         }
+        match self.sleep(Sleep::Here(deadline)) {
+            Found::Message => Ok(()),
+            Found::Gone(gone) => Err(gone.into()),
+            Found::Nothing => Err(RecvError::Timeout),
+        }
+    }
+
+    /// Nothing: in the time, or the sleep is prepared.
+    fn sleep(&mut self, sleep: Sleep<'_>) -> Found {
         // They go with the handle, which the looks borrow.
         let (maps, mut waiter) = (Arc::clone(&self.maps), core::mem::take(&mut self.waiter));
         let mut settled = self.settled;
@@ -417,13 +320,12 @@ impl<T> Lanes<T> {
         let passed = self.lanes.iter().fold(0, |sum: u64, rx| sum.wrapping_add(rx.received()));
         let lanes = RefCell::new(&mut *self);
         let mut asks = Asks::default();
-        // What is found: a message, or who is gone.
-        let look = |look| -> Option<Result<(), RecvError>> {
+        let look = |look| {
             let mut lanes = lanes.borrow_mut();
             if lanes.lanes.iter_mut().any(Rx::is_ready) {
-                return Some(Ok(()));
+                return Some(Found::Message);
             }
-            lanes.gone(asks.asks(look)).map(|gone| Err(gone.into()))
+            lanes.gone(asks.asks(look) && sleep.asks()).map(Found::Gone)
         };
         let barrier = || {
             // One call reaches all.
@@ -442,17 +344,21 @@ impl<T> Lanes<T> {
             if !core::mem::replace(&mut sleeps, true) {
                 lanes.borrow().lanes[0].count_park();
             }
-            sys::sleep_on_any(lanes.borrow().lanes.iter().filter_map(Rx::word), shortest(reached, limit));
+            let (lanes, longest) = (&lanes.borrow().lanes, shortest(reached, limit));
+            match sleep {
+                Sleep::Here(_) => sys::sleep_on_any(lanes.iter().filter_map(Rx::word), longest),
+                Sleep::Elsewhere(watch) => watch.begin(longest, lanes.iter().map(Rx::is_mute)),
+            }
         };
         // Each lane's sender reads the core in its own lane.
         let shares = |core| maps.iter().fold(false, |shared, map| shared | Rx::<T>::waits_on(map, core));
-        let mut bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
-        let waited = waiter.wait(&mut bed, deadline, passed, look);
+        let bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
+        let waited = sleep.wait(&mut waiter, bed, passed, look);
         (self.waiter, self.settled) = (waiter, settled);
         match waited {
-            Ok(waited) => waited,
-            Err(_) if asks.asked() => Err(RecvError::Timeout),
-            Err(_) => Err(self.gone(true).map_or(RecvError::Timeout, RecvError::from)),
+            Ok(found) => found.unwrap_or(Found::Nothing),
+            Err(_) if asks.asked() => Found::Nothing,
+            Err(_) => self.gone(true).map_or(Found::Nothing, Found::Gone),
         }
     }
 
@@ -479,5 +385,38 @@ impl<T> Lanes<T> {
     pub(super) fn close(&mut self, how: Option<End>) {
         self.closed = true;
         self.lanes.iter_mut().for_each(|rx| rx.close(how));
+    }
+}
+
+impl<T> Waits for Lanes<T> {
+    fn watch(&mut self) -> io::Result<&Watch> {
+        match &mut self.watch {
+            Some(watch) => Ok(watch),
+            none => {
+                let watch = none.insert(self.lanes[0].watch_all()?);
+                self.maps.iter().for_each(|map| watch.publish(&map.consumer().session));
+                Ok(watch)
+            }
+        }
+    }
+
+    fn prepare(&mut self) -> io::Result<bool> {
+        self.watch()?.check()?;
+        if self.closed || self.due.is_some() {
+            return Ok(false);
+        }
+        let watch = self.watch.take();
+        let found = watch.as_ref().map_or(Found::Message, |watch| self.sleep(Sleep::Elsewhere(watch)));
+        self.watch = watch;
+        if let Found::Gone(gone) = found {
+            // The next verb tells it before it takes anything.
+            (self.due, self.budget, self.looks) = (Some(gone), 0, 0);
+        }
+        Ok(found == Found::Nothing)
+    }
+
+    fn armed(&mut self) -> Option<Armed<'_>> {
+        let watch = self.watch.as_mut()?;
+        Some(Armed { maps: &self.maps, role: Role::Receiver, watch })
     }
 }

@@ -27,10 +27,49 @@
 //!
 //! An onlooker sees what a channel does without taking part: [`look()`] and [`list`].
 //!
-//! # Who is there
+//! # Sessions
 //!
-//! A side is held by whoever has the kernel's lock for it. The kernel takes the lock back when that process ends, however it ends; no
-//! timer, heartbeat or process number decides anything. A process that is stopped still has its side.
+//! A side is held by whoever has the kernel's lock for it: that is its session. The kernel takes the lock back when that process ends, however it
+//! ends; no timer, heartbeat or process number decides anything. A process that is stopped still has its side.
+//!
+//! Sessions of one side follow each other, and the channel outlives them. Each handle goes through those of the other side in their order:
+//!
+//! * Before anybody has come, a receive waits and takes what lies there, and a send fills the ring and then waits.
+//! * Each session that overlaps the handle's own, or whose messages it takes, is told **once** when it is over, as [`Ended`]: a receiver is told
+//!   after its last message and before the first of the next, a sender at the next send that finds it out. Then the handle waits for the next.
+//! * A receiver is not told of what had ended before it came and left it no message. [`Builder::missed_ends`] asks for that, too: a count in the
+//!   receiver's page says how many ends receivers were told, whoever they were.
+//! * The channel keeps the last 64 sessions of each side (of each lane): number, process, where it began, how it ended. Older ones are told
+//!   as a count, [`Ended::Forgotten`].
+//!
+//! | how a session ends | what the other side is told |
+//! |---|---|
+//! | `close`, or its handle is dropped | [`Ended::Disconnected`] |
+//! | its handle is dropped by a panic, or `give_up` | [`Ended::GivenUp`] |
+//! | its process is killed, or ends without destructors (`exit`, `abort`, `panic = "abort"`) | [`Ended::PeerDied`] |
+//! | it wrote what cannot be | [`Ended::Corrupted`], from then on |
+//!
+//! ```
+//! use ringmail::shm::spsc::Builder;
+//! use ringmail::shm::{Ended, RecvError};
+//! # let name = format!("doc-sessions-{}", std::process::id());
+//! let mut rx = Builder::<u64>::new(&name).open_receiver()?;
+//! for run in [1, 2] {
+//!     let mut tx = Builder::<u64>::new(&name).open_sender()?;
+//!     tx.send(run)?;
+//!     drop(tx);
+//! }
+//! for run in [1, 2] {
+//!     assert_eq!(rx.recv(), Ok(run));
+//!     assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Disconnected)));
+//!     assert_eq!(rx.session().map(|session| session.number), Some(run));
+//! }
+//! # drop(rx);
+//! # assert!(Builder::<u64>::new(&name).remove()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What of messages, where somebody dies:
 //!
 //! | who dies where | what the other side sees |
 //! |---|---|
@@ -40,7 +79,8 @@
 //! | receiver, after `recv` | the message counts as received: at most once |
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!
-//! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 90 ms of sleep.
+//! The verbs that wait ask the kernel who is there, at least every 90 ms of sleep; `peer` asks each time; `try_send` and `try_recv` after 4096
+//! looks in vain. A session that ended by itself is found without.
 //!
 //! # Where segments are
 //!
@@ -50,7 +90,8 @@
 //! nothing across a boot.
 //!
 //! A segment whose file is removed goes on between the sides that have it open. A side that opens the name afterwards makes another segment, and
-//! the two never meet. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
+//! the two never meet: so whoever waits on a segment without a name is told [`Ended::Removed`], and `peer` says [`Peer::Removed`]. Close that side
+//! and open it again. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
 //!
 //! | what removes files | what helps |
 //! |---|---|
@@ -73,16 +114,42 @@
 //!
 //! # Futures
 //!
-//! There are none here: a process cannot wake another's tasks. Either let a thread of its own block on the channel and pass on to
-//! the tasks what comes, by an [`spsc`](crate::spsc) with its futures; or let the other process ring an `eventfd` that it was given, after
-//! it has sent, and have the reactor call `try_recv` until it is empty.
+//! A receiver, and a sender that waits for room, can be waited for by a descriptor: see [`Watched`]. epoll, io_uring, mio and tokio's `AsyncFd`
+//! take it; the examples `shm_tokio` and `shm_mio` show how. With the feature `futures`, `MessageStream` and `MessageSink` are a `Stream` and
+//! a `Sink` over any reactor that says when a descriptor is readable.
+//!
+//! ```no_run
+//! use ringmail::shm::{TryRecvError, WakeFd, Watched, spsc};
+//! use tokio::io::unix::AsyncFd;
+//!
+//! async fn sum(mut rx: spsc::Receiver<u64>) -> std::io::Result<u64> {
+//!     // SAFETY: a `WakeFd` has one descriptor, and keeps it open.
+//!     let fd = unsafe { AsyncFd::register(rx.wake_fd()?) }.map_err(std::io::Error::from)?;
+//!     let mut sum = 0;
+//!     loop {
+//!         match rx.try_recv() {
+//!             Ok(n) => sum += n,
+//!             Err(TryRecvError::Ended(_)) => return Ok(sum),
+//!             Err(_) => {
+//!                 if let Some(_armed) = rx.arm()? {
+//!                     fd.readable().await?.clear_ready();
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! The other process needs nothing for it: it rings where a side is asleep by its descriptor, and pays nothing where none is. It finds the bell
+//! of a channel with a name as a FIFO beside the file, which it must be allowed to open; of an [`Anonymous`] one by an abstract address, so
+//! both processes must be in one network namespace. Where it does not find it, the side that waits looks every millisecond, the first time
+//! after 90. A wake costs about what one through a pipe does (`shm_fd` of the benchmarks).
 //!
 //! # Limits
 //!
 //! Nothing is written to disk on purpose: what survives a loss of power is not specified. A receiver of many lanes asks the kernel about
-//! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. Of
-//! several holders of a side that died between two looks of the other, one death is told, the last; `epoch` of a fan-in's `Departed`, or
-//! the other side's [`SideView::epoch`], says how many sessions there were.
+//! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. A sender that
+//! always has room is told of a receiver that died once it has none; of one that closed, at once.
 
 mod builder;
 pub mod bytes;
@@ -92,6 +159,8 @@ mod directory;
 mod ends;
 mod error;
 pub mod fan_in;
+#[cfg(feature = "futures")]
+mod futures;
 mod header;
 mod iter;
 mod lanes;
@@ -99,6 +168,7 @@ mod look;
 mod message;
 mod place;
 mod remove;
+mod runs;
 mod rx;
 mod segment;
 mod sender;
@@ -108,6 +178,7 @@ mod sys;
 mod taking;
 mod tx;
 mod unwind;
+mod wake;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
@@ -118,6 +189,8 @@ pub use chunk::{ReadChunk, WriteChunk};
 pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
 pub use error::{Ended, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+#[cfg(feature = "futures")]
+pub use futures::{FdError, MessageSink, MessageStream, Readiness};
 pub use iter::{IntoIter, Iter, Receives, TryIter};
 pub use look::{LaneView, Overview, SessionView, SideView, look};
 pub use message::{Message, Schema};
@@ -125,3 +198,4 @@ pub use place::Anonymous;
 pub use remove::{Found, Removal, remove, remove_any, remove_channel};
 pub use segment::Kind;
 pub use sys::Role;
+pub use wake::{Armed, WakeFd, Watched};

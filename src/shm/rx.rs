@@ -2,9 +2,10 @@
 
 use super::ends::{Opened, SessionInfo, ended};
 use super::error::{Ended, RecvError};
-use super::side::{self, Beginning, Peer, Side, Waited};
+use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::tx::VAIN;
+use super::wake::{Armed, Waits, Watch};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
@@ -16,6 +17,7 @@ use crate::wait::{Deadline, Parked, WaitStrategy};
 use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
+use std::io;
 use std::sync::Arc;
 use zerocopy::{Immutable, TryFromBytes};
 
@@ -24,6 +26,8 @@ pub(super) struct Rx<T> {
     // As the sender's.
     pub(super) ring: CachePadded<Consumer<Ring<T>>>,
     map: Arc<Map>,
+    /// Of the only lane; of several, they have it in common.
+    watch: Option<Watch>,
     side: Side,
     /// Why nothing is received any more: this side closed, or the sender sent what is no message.
     stopped: Option<Ended>,
@@ -45,16 +49,15 @@ impl<T> Rx<T> {
 
     /// The same of each lane.
     pub(super) fn begin_all(opened: Opened, wait: WaitStrategy) -> Vec<Self> {
-        let Opened { maps, layout, held, named, missed_ends: all } = opened;
-        let rings = sys::consumers(held, named, &maps, &layout);
+        let Opened { maps, layout, held, path, missed_ends: all } = opened;
+        let rings = sys::consumers(held, path, &maps, &layout);
         let begin = |(map, (held, ring)): (Arc<Map>, _)| {
             let mut ring = CachePadded::new(ring);
-            let (own, peer) = side::sessions(&map, Role::Receiver);
-            let taken = Some(own.taken.load(Ordering::Relaxed));
+            let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
             let count = Consumer::position(&ring).count();
-            let with = Beginning { own, peer, count, taken, all, wait };
+            let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
             let side = Side::begin(held, with, || Consumer::reopen(&mut ring));
-            Self { ring, map, side, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
+            Self { ring, map, watch: None, side, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
         };
         maps.into_iter().zip(rings).map(begin).collect()
     }
@@ -224,6 +227,16 @@ impl<T> Rx<T> {
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
     pub(super) fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), RecvError> {
+        match self.sleep_for_message(Sleep::Here(deadline)) {
+            Waited::Ready | Waited::Armed => Ok(()),
+            Waited::TimedOut => Err(RecvError::Timeout),
+            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
+            Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
+            Waited::Impossible => Err(RecvError::Ended(self.stop(Ended::Corrupted))),
+        }
+    }
+
+    fn sleep_for_message(&mut self, sleep: Sleep<'_>) -> Waited {
         let (own, peer) = side::sessions(&self.map, Role::Receiver);
         let tail = &self.map.producer().block.tail;
         let ring = RefCell::new(&mut *self.ring);
@@ -238,13 +251,7 @@ impl<T> Rx<T> {
         };
         let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
         let parks = || Reader::count_parks(&**ring.borrow(), 1);
-        match self.side.block(own, peer, tail, awaited, passed, deadline, ready, parks) {
-            Waited::Ready => Ok(()),
-            Waited::TimedOut => Err(RecvError::Timeout),
-            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
-            Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
-            Waited::Impossible => Err(RecvError::Ended(self.stop(Ended::Corrupted))),
-        }
+        self.side.block(own, peer, tail, awaited, passed, sleep, ready, parks)
     }
 
     /// Tells that the session ended which this side is in, all of which was received; of one that need not be told, nothing.
@@ -295,11 +302,13 @@ impl<T> Rx<T> {
         self.vain = 0;
         let Self { ring, map, side, .. } = self;
         let (own, peer) = side::sessions(map, Role::Receiver);
-        match side.ask(peer, |told| told.look(peer, &mut **ring, &own.taken) != Found::Nothing) {
+        // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
+        let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
+        match side.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Ended::Removed),
             Some(Waited::Impossible) => Some(self.stop(Ended::Corrupted)),
-            Some(Waited::Ready | Waited::TimedOut) | None => None,
+            Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
     }
 }
@@ -387,6 +396,16 @@ impl<T> Rx<T> {
         self.finds()
     }
 
+    /// The bell of a receiver, of all its lanes.
+    pub(super) fn watch_all(&self) -> io::Result<Watch> {
+        self.side.watch(Role::Receiver, 0)
+    }
+
+    /// Whether the lane's sender cannot reach that.
+    pub(super) fn is_mute(&self) -> bool {
+        side::is_mute(self.sender())
+    }
+
     /// After the announcement of a sleep: whether the sender could be reached.
     pub(super) fn barrier(&self, membarrier: impl FnOnce() -> bool) -> bool {
         self.sender().barrier(membarrier)
@@ -419,6 +438,39 @@ impl<T> Rx<T> {
     pub(super) fn waits_on(map: &Map, core: usize) -> bool {
         let (own, peer) = (&map.consumer().session, &map.producer().session);
         own.waits_on(core, peer)
+    }
+}
+
+impl<T> Waits for Rx<T> {
+    fn watch(&mut self) -> io::Result<&Watch> {
+        match &mut self.watch {
+            Some(watch) => Ok(watch),
+            none => {
+                let watch = none.insert(self.side.watch(Role::Receiver, 0)?);
+                watch.publish(&self.map.consumer().session);
+                Ok(watch)
+            }
+        }
+    }
+
+    fn prepare(&mut self) -> io::Result<bool> {
+        self.watch()?.check()?;
+        let watch = self.watch.take();
+        let waited = match &watch {
+            Some(watch) if self.stopped.is_none() => self.sleep_for_message(Sleep::Elsewhere(watch)),
+            _ => Waited::Ready,
+        };
+        self.watch = watch;
+        if matches!(waited, Waited::Over(_) | Waited::Removed | Waited::Impossible) {
+            // The next look that finds nothing asks again, and tells.
+            self.vain = VAIN;
+        }
+        Ok(waited == Waited::Armed)
+    }
+
+    fn armed(&mut self) -> Option<Armed<'_>> {
+        let watch = self.watch.as_mut()?;
+        Some(Armed { maps: core::slice::from_ref(&self.map), role: Role::Receiver, watch })
     }
 }
 

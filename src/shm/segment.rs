@@ -9,14 +9,17 @@ use super::error::{Fault, OpenError};
 use super::header::{self, Header};
 use super::place::Place;
 use super::sys::{self, Role, Seats};
+use super::wake;
 use crate::error::BuildError;
 use crate::ring::backing::MAX_CAPACITY;
 use crate::ring::failpoint::point;
 use core::iter;
 use core::time::Duration;
-use rustix::fs::{self as rfs, AtFlags, OFlags};
+use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
@@ -142,6 +145,39 @@ pub(super) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
         true => return Ok(file),
     };
     Err(OpenError::NotOurs { path: path.into(), why })
+}
+
+/// Opens the FIFO of a side that is at `path`, made first if need be and `makes`; with its inode's number. For reading as well: so a write to
+/// it never finds that there is no reader, which is a signal.
+pub(super) fn open_bell(path: &Path, makes: bool) -> io::Result<(OwnedFd, u64)> {
+    if makes {
+        match rfs::mknodat(rfs::CWD, path, rfs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fifo = rfs::open(path, flags, Mode::empty())?;
+    let found = rfs::fstat(&fifo)?;
+    let is_fifo = rfs::FileType::from_raw_mode(found.st_mode) == rfs::FileType::Fifo;
+    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
+    if is_fifo && ours {
+        return Ok((fifo, found.st_ino));
+    }
+    let what = format!("{} is no FIFO of this user's alone: remove it", path.display());
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+}
+
+/// Removes the FIFOs of a segment's sides, which nobody has.
+fn remove_bells(path: &Path) {
+    // The header need not be one.
+    let senders = (0..Layout::MAX_LANES).map(|lane| (Role::Sender, lane));
+    for (role, lane) in iter::once((Role::Receiver, 0)).chain(senders) {
+        let bell = wake::path_of(path, role, lane);
+        if open_bell(&bell, false).is_ok() {
+            let _ = rfs::unlink(&bell);
+        }
+    }
 }
 
 /// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
@@ -367,6 +403,7 @@ pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     if !is_same(&held.lock, &named, path)? {
         return Ok(false);
     }
+    remove_bells(path);
     point!();
     rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(|error| directory::refused("remove", path, error))?;
     point!();

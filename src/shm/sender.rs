@@ -21,7 +21,7 @@ use std::time::Instant;
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender<T: Message> {
-    tx: Tx<T>,
+    pub(super) tx: Tx<T>,
 }
 
 impl<T: Message> Sender<T> {
@@ -39,7 +39,7 @@ impl<T: Message> Sender<T> {
     pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         match self.tx.push(value) {
             Ok(()) => Ok(()),
-            Err(value) => Err(match self.tx.refusal() {
+            Err(value) => Err(match self.tx.refusal(1) {
                 None => TrySendError::Full(value),
                 Some(ended) => TrySendError::Ended(value, ended),
             }),
@@ -257,7 +257,7 @@ impl<T: Message> Sender<T> {
     #[inline(never)]
     fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendError<T>> {
         loop {
-            if let Some(ended) = self.tx.refusal() {
+            if let Some(ended) = self.tx.refusal(1) {
                 return Err(SendError::Ended(value, ended));
             }
             match self.tx.wait_for_room(1, deadline) {

@@ -3,15 +3,18 @@
 use super::error::OpenError;
 use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
+use super::wake::{self, Ringer, Watch};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
 use crate::ring::session::{self, End, Found, Session, Stand, Told, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::wait::{Deadline, Look, ParkedBed, WaitStrategy, Waiter};
+use crate::wait::{Deadline, Look, ParkedBed, TimedOut, WaitStrategy, Waiter};
 use core::cell::Cell;
+use core::iter;
 use core::time::Duration;
 use rustix::thread::{MembarrierCommand, membarrier};
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -60,6 +63,7 @@ impl Asks {
 #[derive(Debug)]
 pub(super) struct Side {
     held: Attached,
+    ringer: Ringer,
     /// Who opened it: a forked child has no part in it.
     pid: u32,
     /// Where it is among the other side's sessions.
@@ -75,9 +79,8 @@ pub(super) struct Side {
 
 /// What a side begins with.
 pub(super) struct Beginning<'a> {
-    /// This side's words, and the other's.
-    pub(super) own: &'a Session,
-    pub(super) peer: &'a Session,
+    pub(super) map: &'a Arc<Map>,
+    pub(super) role: Role,
     /// Messages that were sent, or received, so far.
     pub(super) count: u64,
     /// Of a receiver: whose ends it tells, and whether also those that were over before it came.
@@ -89,14 +92,16 @@ pub(super) struct Beginning<'a> {
 impl Side {
     /// Begins a session. `resume` is what the ring does about having been closed before.
     pub(super) fn begin(held: Attached, with: Beginning<'_>, resume: impl FnOnce()) -> Self {
-        let Beginning { own, peer, count, taken, all, wait } = with;
+        let Beginning { map, role, count, taken, all, wait } = with;
+        let (own, peer) = sessions(map, role);
+        let ringer = Ringer::new(held.path.clone(), map, role);
         let register = || membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         let pid = std::process::id();
         let registered = own.begin(count, pid, now, register, resume, sys::wake);
         let told = Told::new(peer, taken, count, all, || held.peer_holds());
         let (waiter, in_panic) = (Waiter::new(wait), std::thread::panicking());
-        Self { held, pid, told, fences: u64::from(!registered), waiter, settled: false, in_panic }
+        Self { held, ringer, pid, told, fences: u64::from(!registered), waiter, settled: false, in_panic }
     }
 
     /// Ends the session: in order unless this thread panics, or as `how` says.
@@ -114,7 +119,7 @@ impl Side {
     /// published. Whether it did.
     #[inline(always)]
     pub(super) fn published(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
-        peer.parked.0.calls(self.fences) && wake(peer, word, to.count().wrapping_sub(n), n)
+        peer.parked.0.calls(self.fences) && wake_up(&self.ringer, peer, word, to.count().wrapping_sub(n), n)
     }
 
     /// To be called after this side has closed: wakes the other whatever it waits for.
@@ -122,6 +127,7 @@ impl Side {
         fence(Ordering::SeqCst);
         if peer.parked.0.calls(0) {
             sys::wake(word);
+            self.ringer.ring(peer);
         }
     }
 
@@ -146,7 +152,13 @@ impl Side {
         }
     }
 
-    /// Waits until `ready` is true, or the deadline passes, or the kernel says that the other side or the file is gone. `word` is the position that it
+    /// The bell that this side waits for in a reactor, as `role` of `lane`.
+    pub(super) fn watch(&self, role: Role, lane: u32) -> io::Result<Watch> {
+        wake::check(self.pid)?;
+        Watch::new(self.held.path.as_deref(), role, lane)
+    }
+
+    /// Waits until `ready` is true, or as `sleep` says, or the kernel says that the other side or the file is gone. `word` is the position that it
     /// moves, `awaited` the one that it must pass, `passed` how far this side has come; while there is nothing `ready` tells what `word` holds.
     /// `parks` is called before the first sleep.
     #[cold]
@@ -158,7 +170,7 @@ impl Side {
         word: &AtomicU64,
         awaited: Position,
         passed: Position,
-        deadline: Deadline,
+        sleep: Sleep<'_>,
         mut ready: impl FnMut(&Told) -> Option<u64>,
         parks: impl Fn(),
     ) -> Waited {
@@ -169,7 +181,7 @@ impl Side {
                 None => return Some(Waited::Ready),
                 Some(expected) => expected,
             });
-            if asks.asks(look) { self.ask(peer, |told| ready(told).is_none()) } else { None }
+            if asks.asks(look) && sleep.asks() { self.ask(peer, |told| ready(told).is_none()) } else { None }
         };
         let mut sleeps = false;
         let nap = |reached, limit| {
@@ -177,15 +189,19 @@ impl Side {
             if !core::mem::replace(&mut sleeps, true) {
                 parks();
             }
-            sys::sleep_on(word, expected.get(), shortest(reached, limit));
+            match sleep {
+                Sleep::Here(_) => sys::sleep_on(word, expected.get(), shortest(reached, limit)),
+                Sleep::Elsewhere(watch) => watch.begin(shortest(reached, limit), iter::once(is_mute(peer))),
+            }
         };
         let parked = [(&own.parked.0, awaited.count())];
         let barrier = || peer.barrier(membarrier_all);
-        let mut bed = ParkedBed::new(&parked, &mut settled, barrier, nap, |core| own.waits_on(core, peer));
-        let waited = waiter.wait(&mut bed, deadline, passed.count(), look);
+        let bed = ParkedBed::new(&parked, &mut settled, barrier, nap, |core| own.waits_on(core, peer));
+        let waited = sleep.wait(&mut waiter, bed, passed.count(), look);
         (self.waiter, self.settled) = (waiter, settled);
         match waited {
-            Ok(waited) => waited,
+            Ok(Some(waited)) => waited,
+            Ok(None) => Waited::Armed,
             Err(_) if asks.asked() => Waited::TimedOut,
             Err(_) => self.ask(peer, |told| ready(told).is_none()).unwrap_or(Waited::TimedOut),
         }
@@ -221,14 +237,59 @@ pub(super) fn membarrier_all() -> bool {
 
 #[cold]
 #[inline(never)]
-fn wake(peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
+fn wake_up(ringer: &Ringer, peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
     let wakes = peer.parked.0.answer(from, n);
-    if wakes {
+    // One that sleeps by its bell sleeps nowhere else.
+    if wakes && !ringer.ring(peer) {
         point!();
         sys::wake(word);
         point!();
     }
     wakes
+}
+
+/// Whether the other side cannot reach this one's bell.
+pub(super) fn is_mute(peer: &Session) -> bool {
+    observe(&peer.mute, Ordering::Relaxed) != 0
+}
+
+/// Where a side sleeps.
+#[derive(Clone, Copy)]
+pub(super) enum Sleep<'a> {
+    /// In the wait, until the deadline.
+    Here(Deadline),
+    /// In a reactor, which the wait prepares.
+    Elsewhere(&'a Watch),
+}
+
+impl Sleep<'_> {
+    /// Whether the kernel is to be asked before it: not if that was before the last one, whose timer still runs.
+    pub(super) fn asks(self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::Elsewhere(watch) => !watch.runs(),
+        }
+    }
+
+    /// Waits in `bed`; `None` if the sleep is prepared.
+    pub(super) fn wait<R, B, N, S>(
+        self,
+        waiter: &mut Waiter,
+        bed: ParkedBed<'_, B, N, S>,
+        passed: u64,
+        look: impl FnMut(Look) -> Option<R>,
+    ) -> Result<Option<R>, TimedOut>
+    where
+        B: FnMut() -> bool,
+        N: FnMut(bool, Option<Duration>),
+        S: FnMut(usize) -> bool,
+    {
+        let mut bed = bed.by_bell(matches!(self, Self::Elsewhere(_)));
+        match self {
+            Self::Here(deadline) => waiter.wait(&mut bed, deadline, passed, look).map(Some),
+            Self::Elsewhere(_) => Ok(waiter.arm(&mut bed, passed, look)),
+        }
+    }
 }
 
 /// How long a sleep may last: `reached` says whether a wake is sure to end it.
@@ -242,6 +303,8 @@ pub(super) fn shortest(reached: bool, limit: Option<Duration>) -> Duration {
 pub(super) enum Waited {
     Ready,
     TimedOut,
+    /// The sleep is prepared.
+    Armed,
     /// The session that this side is in is over, and it ended so.
     Over(End),
     /// The file is gone.

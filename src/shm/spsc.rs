@@ -60,7 +60,7 @@ pub(super) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layou
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
-    rx: Rx<T>,
+    pub(super) rx: Rx<T>,
 }
 
 impl<T: Message> Receiver<T> {

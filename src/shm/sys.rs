@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -250,8 +251,8 @@ pub(super) type Ring<T> = Mapped<Raw<T>, Map>;
 pub(super) struct Attached {
     held: Arc<Held>,
     peer: Seats,
-    /// Whether it is a file that had a name.
-    named: bool,
+    /// Of a file that had a name.
+    pub(super) path: Option<Arc<Path>>,
 }
 
 impl Attached {
@@ -263,14 +264,19 @@ impl Attached {
 
     /// Whether the file has lost its name: nobody finds it any more.
     pub(super) fn is_removed(&self) -> bool {
-        self.named && self.held.file().metadata().is_ok_and(|file| file.nlink() == 0)
+        self.path.is_some() && self.held.file().metadata().is_ok_and(|file| file.nlink() == 0)
     }
 }
 
 /// The sending end, for whoever holds that lane.
-pub(super) fn producer<T>(held: Held, named: bool, map: &Arc<Map>, layout: &Layout) -> (Attached, Producer<Ring<T>>) {
+pub(super) fn producer<T>(
+    held: Held,
+    path: Option<Arc<Path>>,
+    map: &Arc<Map>,
+    layout: &Layout,
+) -> (Attached, Producer<Ring<T>>) {
     assert_eq!(held.seats, Seats::sender(map.lane), "another role's lock");
-    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER, named };
+    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER, path };
     // SAFETY: the lock is the only one, and is used up here for the one producer.
     (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
 }
@@ -278,7 +284,7 @@ pub(super) fn producer<T>(held: Held, named: bool, map: &Arc<Map>, layout: &Layo
 /// The receiving ends of the lanes from the first on, for whoever holds that role.
 pub(super) fn consumers<T>(
     held: Held,
-    named: bool,
+    path: Option<Arc<Path>>,
     maps: &[Arc<Map>],
     layout: &Layout,
 ) -> Vec<(Attached, Consumer<Ring<T>>)> {
@@ -286,7 +292,7 @@ pub(super) fn consumers<T>(
     let held = Arc::new(held);
     let attach = |(lane, map): (u32, &Arc<Map>)| {
         assert_eq!(lane, map.lane, "each lane once");
-        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane), named };
+        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane), path: path.clone() };
         // SAFETY: the lock is the only one, and is used up here for one consumer of each lane.
         (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
     };

@@ -2,8 +2,9 @@
 
 use super::ends::{Opened, ended};
 use super::error::{Ended, SendError, TrySendError};
-use super::side::{self, Beginning, Peer, Side, Waited};
+use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
+use super::wake::{Armed, Waits, Watch};
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::session::{End, Stand, Told};
@@ -13,6 +14,7 @@ use crate::wait::{Deadline, WaitStrategy};
 use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
+use std::io;
 use std::sync::Arc;
 use zerocopy::IntoBytes;
 
@@ -24,8 +26,11 @@ pub(super) struct Tx<T> {
     // In this order they go: the role's lock last, so that whoever takes it finds the session ended.
     pub(super) ring: CachePadded<Producer<Ring<T>>>,
     pub(super) map: Arc<Map>,
+    watch: Option<Watch>,
     side: Side,
     closed: bool,
+    /// For how many there was no room last.
+    wanted: u64,
     /// Looks that found no room, since the kernel was asked.
     vain: u32,
 }
@@ -33,14 +38,14 @@ pub(super) struct Tx<T> {
 impl<T> Tx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        let Opened { maps, layout, held, named, .. } = opened;
+        let Opened { maps, layout, held, path, .. } = opened;
         let map = Arc::clone(&maps[0]);
-        let (held, ring) = sys::producer(held, named, &map, &layout);
+        let (held, ring) = sys::producer(held, path, &map, &layout);
         let mut ring = CachePadded::new(ring);
-        let (own, peer) = side::sessions(&map, Role::Sender);
         let count = ring.position().count();
-        let side = Side::begin(held, Beginning { own, peer, count, taken: None, all: false, wait }, || ring.reopen());
-        Self { ring, map, side, closed: false, vain: 0 }
+        let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, wait };
+        let side = Side::begin(held, with, || ring.reopen());
+        Self { ring, map, watch: None, side, closed: false, vain: 0, wanted: 1 }
     }
 
     pub(super) fn lane(&self) -> usize {
@@ -139,7 +144,7 @@ impl<T> Tx<T> {
     /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
     pub(super) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<()>> {
         if self.reserve(n as u64) == 0 && (n != 0 || self.closed) {
-            return Err(self.refusal().map_or(TrySendError::Full(()), |ended| TrySendError::Ended((), ended)));
+            return Err(self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Ended((), ended)));
         }
         Ok(())
     }
@@ -169,6 +174,16 @@ impl<T> Tx<T> {
 
     /// Waits until there is room for `n`, which is at most the capacity, or until there is another reason to look: an end to tell.
     pub(super) fn wait_for_room(&mut self, n: u64, deadline: Deadline) -> Result<(), SendError<()>> {
+        match self.sleep_for_room(n, Sleep::Here(deadline)) {
+            Waited::Ready | Waited::Armed => Ok(()),
+            Waited::TimedOut => Err(SendError::Timeout(())),
+            Waited::Over(end) => Err(SendError::Ended((), self.tell(end))),
+            Waited::Removed => Err(SendError::Ended((), Ended::Removed)),
+            Waited::Impossible => Err(SendError::Ended((), self.spoil())),
+        }
+    }
+
+    fn sleep_for_room(&mut self, n: u64, sleep: Sleep<'_>) -> Waited {
         let (own, peer) = side::sessions(&self.map, Role::Sender);
         let head = &self.map.consumer().block.head;
         let ring = RefCell::new(&mut *self.ring);
@@ -190,13 +205,7 @@ impl<T> Tx<T> {
         };
         let (awaited, passed) = (ring.borrow().awaited(n), ring.borrow().position());
         let parks = || ring.borrow().count_parks(1);
-        match self.side.block(own, peer, head, awaited, passed, deadline, ready, parks) {
-            Waited::Ready => Ok(()),
-            Waited::TimedOut => Err(SendError::Timeout(())),
-            Waited::Over(end) => Err(SendError::Ended((), self.tell(end))),
-            Waited::Removed => Err(SendError::Ended((), Ended::Removed)),
-            Waited::Impossible => Err(SendError::Ended((), self.spoil())),
-        }
+        self.side.block(own, peer, head, awaited, passed, sleep, ready, parks)
     }
 
     fn tell(&mut self, end: End) -> Ended {
@@ -204,10 +213,11 @@ impl<T> Tx<T> {
         ended(end)
     }
 
-    /// Why there is no room: `None` if the channel is merely full.
+    /// Why there is no room for `n`: `None` if the channel is merely full.
     #[cold]
     #[inline(never)]
-    pub(super) fn refusal(&mut self) -> Option<Ended> {
+    pub(super) fn refusal(&mut self, n: u64) -> Option<Ended> {
+        self.wanted = n;
         if self.ring.is_corrupt() {
             return Some(Ended::Corrupted);
         }
@@ -231,7 +241,7 @@ impl<T> Tx<T> {
             Some(Waited::Over(end)) => Some(self.tell(end)),
             Some(Waited::Removed) => Some(Ended::Removed),
             Some(Waited::Impossible) => Some(self.spoil()),
-            Some(Waited::Ready | Waited::TimedOut) | None => None,
+            Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
     }
 
@@ -252,6 +262,39 @@ impl<T> Drop for Publishing<'_, T> {
         if n != 0 {
             self.0.announce(n);
         }
+    }
+}
+
+impl<T> Waits for Tx<T> {
+    fn watch(&mut self) -> io::Result<&Watch> {
+        match &mut self.watch {
+            Some(watch) => Ok(watch),
+            none => {
+                let watch = none.insert(self.side.watch(Role::Sender, self.map.lane())?);
+                watch.publish(side::sessions(&self.map, Role::Sender).0);
+                Ok(watch)
+            }
+        }
+    }
+
+    fn prepare(&mut self) -> io::Result<bool> {
+        self.watch()?.check()?;
+        let watch = self.watch.take();
+        let waited = match &watch {
+            Some(watch) if !self.closed => self.sleep_for_room(self.wanted, Sleep::Elsewhere(watch)),
+            _ => Waited::Ready,
+        };
+        self.watch = watch;
+        if matches!(waited, Waited::Over(_) | Waited::Removed | Waited::Impossible) {
+            // The next refusal asks again, and tells.
+            self.vain = VAIN;
+        }
+        Ok(waited == Waited::Armed)
+    }
+
+    fn armed(&mut self) -> Option<Armed<'_>> {
+        let watch = self.watch.as_mut()?;
+        Some(Armed { maps: core::slice::from_ref(&self.map), role: Role::Sender, watch })
     }
 }
 

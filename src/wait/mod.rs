@@ -43,6 +43,8 @@ pub(crate) use queue::{Patience, Queue};
 pub(crate) use side::Side;
 pub use strategy::WaitStrategy;
 pub(crate) use waiter::Look;
+#[cfg(all(feature = "shm", feature = "futures", target_os = "linux", not(ringmail_loom)))]
+pub(crate) use waiter::READY_POLLS;
 #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
 pub(crate) use waiter::Waiter;
 

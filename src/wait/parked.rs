@@ -10,11 +10,13 @@
 //! `heavy` of [`super::barrier`], or a fence on both sides.
 //!
 //! ```text
-//!  bit 63                             2       1       0
-//!     ├───────── position ────────────┼───────┼───────┤
-//!     │ what the sleeper waits for    │ FENCED│ ASLEEP│   written by the sleeper only
-//!     └───────────────────────────────┴───────┴───────┘
+//!  bit 63                     3        2       1       0
+//!     ├───────── position ────┼────────┼───────┼───────┤
+//!     │ what it waits for     │ BY_BELL│ FENCED│ ASLEEP│   written by the sleeper only
+//!     └───────────────────────┴────────┴───────┴───────┘
 //! ```
+//!
+//! **BY_BELL.** The sleep is a reactor's, which waits for a descriptor: whoever wakes it rings that (`shm::wake`), and no futex.
 //!
 //! **FENCED.** `membarrier` interrupts the cores of every process that has registered for it. A side that sleeps often says so in its word,
 //! with one such call: from then on the other side fences after each publication, and a fence is enough for the sleeper. That holds
@@ -33,8 +35,9 @@ use core::time::Duration;
 
 const ASLEEP: u64 = 1;
 const FENCED: u64 = 2;
+const BY_BELL: u64 = 4;
 /// Bits below the position.
-const FLAGS: u32 = 2;
+const FLAGS: u32 = 3;
 
 /// Where a side sleeps for `parked`: each other side's word of it, with what it waits for, a count of messages or places.
 pub(crate) struct ParkedBed<'a, B, N, S> {
@@ -48,6 +51,8 @@ pub(crate) struct ParkedBed<'a, B, N, S> {
     /// Whether another side that waits has the core of this number.
     #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
     shares: S,
+    /// Whether a descriptor ends the sleep.
+    by_bell: bool,
     announced: bool,
     reached: bool,
 }
@@ -59,7 +64,12 @@ where
     S: FnMut(usize) -> bool,
 {
     pub(crate) fn new(parked: &'a [(&'a Parked, u64)], settled: &'a mut bool, barrier: B, nap: N, shares: S) -> Self {
-        Self { parked, settled, barrier, nap, shares, announced: false, reached: false }
+        Self { parked, settled, barrier, nap, shares, by_bell: false, announced: false, reached: false }
+    }
+
+    /// The same, for a sleep that a descriptor ends if `by_bell`: `nap` only prepares it then.
+    pub(crate) fn by_bell(self, by_bell: bool) -> Self {
+        Self { by_bell, ..self }
     }
 }
 
@@ -83,7 +93,7 @@ where
             return;
         }
         for (parked, awaited) in self.parked {
-            parked.announce(*awaited, often);
+            parked.announce(*awaited, often, self.by_bell);
         }
         if often && *self.settled {
             if !mutant!(NapFence) {
@@ -133,13 +143,13 @@ impl Parked {
     }
 
     /// The sleeper sleeps no more.
-    fn rise(&self) {
-        self.0.store(self.0.load(Ordering::Relaxed) & !ASLEEP, Ordering::Relaxed);
+    pub(crate) fn rise(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed) & !(ASLEEP | BY_BELL), Ordering::Relaxed);
     }
 
     /// The sleeper sleeps no more, nor often; nor does one that was killed in its sleep.
     pub(crate) fn clear(&self) {
-        self.0.store(self.0.load(Ordering::Relaxed) & !(ASLEEP | FENCED), Ordering::Relaxed);
+        self.0.store(self.0.load(Ordering::Relaxed) & !(ASLEEP | FENCED | BY_BELL), Ordering::Relaxed);
     }
 
     /// Whether the sleeper sleeps, or is about to: for people to read.
@@ -148,11 +158,12 @@ impl Parked {
         self.0.load(Ordering::Relaxed) & ASLEEP != 0
     }
 
-    fn announce(&self, awaited: u64, often: bool) {
+    fn announce(&self, awaited: u64, often: bool, by_bell: bool) {
         let awaited = if mutant!(NapAwaited) { 0 } else { awaited };
         let fenced = if often && !mutant!(NapFenced) { FENCED } else { 0 };
+        let by_bell = if by_bell { BY_BELL } else { 0 };
         point!();
-        self.0.store(awaited << FLAGS | fenced | ASLEEP, Ordering::Relaxed);
+        self.0.store(awaited << FLAGS | by_bell | fenced | ASLEEP, Ordering::Relaxed);
         point!();
     }
 
@@ -174,6 +185,12 @@ impl Parked {
         let word = self.0.load(Ordering::Relaxed);
         let ahead = (word >> FLAGS).wrapping_sub(from) & u64::MAX >> FLAGS;
         word & ASLEEP != 0 && ahead < n
+    }
+
+    /// The other side, about to wake this one: whether by its bell. One that sleeps otherwise by now was awake in between.
+    #[cfg(any(ringmail_loom, all(feature = "shm", target_os = "linux")))]
+    pub(crate) fn is_by_bell(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & BY_BELL != 0
     }
 }
 
@@ -202,6 +219,22 @@ impl Sleeper {
         let mut bed = ParkedBed::new(parked, &mut self.settled, || true, |_, _| {}, |_| false);
         bed.announce(true);
         bed.leave(true);
+    }
+
+    /// Announces a sleep by the bell and looks again. Whether there is nothing; otherwise the announcement is taken back.
+    pub fn arm(
+        &mut self,
+        parked: &[(&Parked, u64)],
+        barrier: impl FnMut() -> bool,
+        look: impl FnOnce() -> bool,
+    ) -> bool {
+        let mut bed = ParkedBed::new(parked, &mut self.settled, barrier, |_, _| {}, |_| false).by_bell(true);
+        bed.announce(false);
+        let found = look();
+        if found {
+            bed.leave(true);
+        }
+        !found
     }
 
     /// Takes back that it sleeps often.

@@ -55,7 +55,7 @@ const POLL_TRIES: u32 = 16;
 const POLL_EVERY: u32 = 256;
 /// Polls in a row that may be ready at once. The next one is pending and has its task woken, so that the other tasks of its executor have
 /// their turn; the number is that of tokio's own channels.
-const READY_POLLS: u32 = 128;
+pub(crate) const READY_POLLS: u32 = 128;
 /// Waits for which a thread is believed to be on the same core, unless it slept meanwhile.
 #[cfg(not(ringmail_loom))]
 const WAITS_ON_A_CORE: u32 = 16;
@@ -254,6 +254,26 @@ impl Waiter {
         ended
     }
 
+    /// A sleep that ends elsewhere: `bed` prepares it, and the announcement stands. `None` then; otherwise what the look after that found. At
+    /// once, as the reactor has other things to do.
+    #[cfg(not(ringmail_loom))]
+    #[cold]
+    pub(crate) fn arm<B: Bed, R>(
+        &mut self,
+        bed: &mut B,
+        passed: u64,
+        mut look: impl FnMut(Look) -> Option<R>,
+    ) -> Option<R> {
+        let often = self.sleeps_often(passed);
+        if let Some(found) = announce(bed, often, &mut look) {
+            bed.leave(true);
+            return Some(found);
+        }
+        self.count_sleep();
+        bed.sleep(None);
+        None
+    }
+
     /// The same asleep.
     fn sleep_until<B: Bed, R>(
         &mut self,
@@ -279,11 +299,9 @@ impl Waiter {
                 }
             }
             if turn != Turn::Behind {
-                bed.announce(*often.get_or_insert_with(|| self.sleeps_often(passed)));
-                if !mutant!(LookAgain) {
-                    if let Some(found) = look(Look::Last) {
-                        return Ok(found);
-                    }
+                let often = *often.get_or_insert_with(|| self.sleeps_often(passed));
+                if let Some(found) = announce(bed, often, look) {
+                    return Ok(found);
                 }
             }
             self.sleeps += 1;
@@ -476,6 +494,12 @@ impl Waiter {
     ) -> Awake<R> {
         Awake::Tired
     }
+}
+
+/// Announces a sleep and looks for the last time before it.
+fn announce<R>(bed: &mut impl Bed, often: bool, look: &mut impl FnMut(Look) -> Option<R>) -> Option<R> {
+    bed.announce(often);
+    if mutant!(LookAgain) { None } else { look(Look::Last) }
 }
 
 /// How a wait without a sleep ended.

@@ -7,6 +7,7 @@ use failpoint::{arm, arm_stop, name_first, passed};
 use ringmail::WaitStrategy;
 use ringmail::shm::Peer;
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::thread::{sleep, yield_now};
 use std::time::Duration;
@@ -117,10 +118,14 @@ fn close<S>(mut side: S, close: impl FnOnce(&mut S)) {
     tell(Told::Closed, 0);
 }
 
-/// By dropping alone.
-fn leave<S>(side: S) {
+/// By a panic: gives up.
+fn panic<S>(side: S) {
     tell(Told::Closing, 0);
-    drop(side);
+    let panics = AssertUnwindSafe(|| {
+        let _side = side;
+        resume_unwind(Box::new(()));
+    });
+    drop(catch_unwind(panics));
     tell(Told::Closed, 0);
 }
 
@@ -143,7 +148,7 @@ fn send(channel: Channel<'_>, first: u64) {
     sleep(PAUSE);
     step(1, &mut |i| send_one(&mut tx, i, Wait::AtMost(Duration::from_secs(9))));
     step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
-    leave(tx);
+    panic(tx);
 }
 
 fn receive(channel: Channel<'_>, first: u64) {
@@ -201,7 +206,7 @@ fn receive(channel: Channel<'_>, first: u64) {
     sleep(PAUSE);
     one(&mut rx, Wait::AtMost(Duration::from_secs(9)));
     one(&mut rx, Wait::Ever);
-    leave(rx);
+    panic(rx);
 }
 
 /// Fills the channel and sleeps; is killed from outside.

@@ -13,8 +13,9 @@
 //! * no message is torn, none comes out of order, none twice, and none is missing whose send has returned;
 //! * a receive that has returned is not repeated; what a handler was given comes again unless the handler returned;
 //! * the next sender goes on with the sequence number of the first record that was not published;
-//! * of a fan-in: a sender's death is told once, with its lane, its session and what was sent, and the other lane never stands still;
-//! * whoever waits for the dead side is told in time, and whoever opens it goes on where it stopped;
+//! * each session's end is told once, in time, as what it was, at its place in the order of messages, with its number, and of a fan-in with its
+//!   lane and what was sent; and the other lane never stands still;
+//! * whoever opens the dead side goes on where it stopped;
 //! * a creator that is killed leaves nothing but the segment; where files must have names, no more than the file under its first one.
 //!
 //! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
@@ -23,6 +24,8 @@
 mod after;
 #[cfg(target_os = "linux")]
 mod child;
+#[cfg(target_os = "linux")]
+mod ends;
 #[cfg(target_os = "linux")]
 mod message;
 #[cfg(target_os = "linux")]

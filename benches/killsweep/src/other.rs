@@ -1,10 +1,9 @@
 //! The side of the channel that the parent plays.
 
-use crate::message::Told;
+use crate::ends::News;
 use crate::scenario::Kind;
 use crate::sides::{BESIDE, Rx, SWEPT, Step, Tx, Wait};
 use ringmail::WaitStrategy;
-use ringmail::shm::fan_in::Departed;
 use ringmail::shm::{Ended, OpenError, Peer, Role};
 use std::time::Duration;
 
@@ -16,8 +15,10 @@ pub(crate) struct Other {
     /// Of a fan-in's receiver: the next number on the lane beside.
     pub(crate) next_beside: u64,
     beside: Option<Beside>,
-    /// Whose end was told.
-    departed: Vec<Departed>,
+    /// Which ends of the swept side's sessions were told.
+    pub(crate) news: Vec<News>,
+    /// Of a fan-in's receiver: how often the lane beside ended, and all had.
+    pub(crate) others_ended: [u64; 2],
 }
 
 /// A sender that has the lane beside and goes on, whatever happens to the one that is swept.
@@ -45,7 +46,7 @@ impl Other {
             Role::Sender => End::Sends(Tx::open(kind, channel, wait)?),
             Role::Receiver => End::Receives(Rx::open(kind, channel, wait)?),
         };
-        Ok(Self { end, next, next_beside: 1, beside: None, departed: Vec::new() })
+        Ok(Self { end, next, next_beside: 1, beside: None, news: Vec::new(), others_ended: [0; 2] })
     }
 
     /// The same with a sender beside, where there is a lane for it.
@@ -73,8 +74,17 @@ impl Other {
         };
         match step {
             Step::Ended(Ended::Corrupted) => return Err("corrupted".into()),
+            Step::Ended(ended) => {
+                let (mut number, mut sent) = (None, None);
+                if let End::Receives(rx) = &mut self.end {
+                    let departed = rx.departed();
+                    (number, sent) = (rx.session(), departed.and_then(|departed| departed.sent));
+                    number = departed.map(|departed| departed.epoch).or(number);
+                }
+                self.news.push(News { ended, at: self.next - 1, number, sent });
+            }
             Step::Moved(()) => self.next += 1,
-            _ => {}
+            Step::Nothing => {}
         }
         Ok(step)
     }
@@ -82,7 +92,7 @@ impl Other {
     /// Receives until it is one of the lane that is swept, or nothing.
     fn receive(&mut self, timeout: Duration) -> Result<Step, String> {
         let End::Receives(rx) = &mut self.end else { return Err("does not receive".into()) };
-        // News first: a lane that is closed in order is none, and nothing would end the wait for more.
+        // News first: the lane beside must not stand still before this side waits.
         let mut wait = if rx.has_lanes() { Wait::No } else { Wait::AtMost(timeout) };
         loop {
             return match rx.recv(wait)? {
@@ -94,33 +104,41 @@ impl Other {
                 Step::Moved(other) => Err(format!("received {other:?}, not {} or {}", self.next, self.next_beside)),
                 Step::Nothing => match &self.beside {
                     Some(beside) if beside.sent >= self.next_beside => Err("the lane beside stands still".into()),
-                    _ if matches!(wait, Wait::No) && rx.peer() == Peer::Left => Ok(Step::Ended(Ended::Disconnected)),
                     _ if matches!(wait, Wait::No) => {
                         wait = Wait::AtMost(timeout);
                         continue;
                     }
                     _ => Ok(Step::Nothing),
                 },
-                Step::Ended(ended) => match rx.departed() {
-                    Some(departed) if departed.lane == SWEPT => {
-                        self.departed.push(departed);
-                        Ok(Step::Ended(ended))
+                Step::Ended(ended) => match rx.last_departed() {
+                    Some(departed) if departed.lane == SWEPT => Ok(Step::Ended(ended)),
+                    Some(departed) if self.beside.is_some() => Err(format!("it lives: {departed:?}")),
+                    Some(_) => {
+                        self.others_ended[0] += u64::from(ended == Ended::Disconnected);
+                        rx.departed();
+                        continue;
                     }
-                    Some(departed) => Err(format!("it lives: {departed:?}")),
                     None if self.beside.is_some() => Err(format!("{ended:?}, and a lane is in use")),
+                    None if rx.has_lanes() => {
+                        self.others_ended[1] += u64::from(ended == Ended::Disconnected);
+                        continue;
+                    }
                     None => Ok(Step::Ended(ended)),
                 },
             };
         }
     }
 
-    /// Receives the next message, whichever it is: its lane and number.
+    /// Receives the next message, whichever it is, past any ends: its lane and number.
     pub(crate) fn receive_any(&mut self) -> Result<Option<(usize, u64)>, String> {
         let End::Receives(rx) = &mut self.end else { return Err("does not receive".into()) };
-        match rx.recv(Wait::AtMost(Duration::ZERO))? {
-            Step::Moved(found) => Ok(Some(found)),
-            Step::Ended(Ended::Corrupted) => Err("corrupted".into()),
-            _ => Ok(None),
+        loop {
+            return match rx.recv(Wait::AtMost(Duration::ZERO))? {
+                Step::Moved(found) => Ok(Some(found)),
+                Step::Ended(Ended::Corrupted) => Err("corrupted".into()),
+                Step::Ended(_) => continue,
+                Step::Nothing => Ok(None),
+            };
         }
     }
 
@@ -129,69 +147,30 @@ impl Other {
         self.beside.as_ref().map(|beside| beside.sent)
     }
 
-    /// Whether each death on the swept lane was told once, as what it was. The child `told`, and sent up to `got`; an earlier holder sent
-    /// `before` and died; `must`: the child died with its side open.
-    pub(crate) fn check_departed(
-        &self,
-        told: &[(Told, u64)],
-        before: Option<u64>,
-        got: u64,
-        must: bool,
-    ) -> Result<(), String> {
-        let End::Receives(rx) = &self.end else { return Ok(()) };
-        if !rx.has_lanes() {
-            return Ok(());
-        }
-        let (before, got) = (before.map(|n| rx.units(n)), rx.units(got));
-        let opened = told.iter().rev().find(|told| told.0 == Told::Opened).map(|told| told.1);
-        // The earlier holder's session is the first.
-        let is_earlier = |departed: &Departed| before.is_some() && departed.epoch == 1;
-        let (earlier, its): (Vec<&Departed>, Vec<&Departed>) = self.departed.iter().partition(|d| is_earlier(d));
-        let earlier_told = match earlier[..] {
-            // Unknown once two more have come, or while one comes.
-            [departed] => departed.sent.is_none_or(|sent| Some(sent) == before),
-            [] => before.is_none(),
-            _ => false,
-        };
-        let its_told = match its[..] {
-            [departed] if must => departed.sent == Some(got) && Some(departed.epoch) == opened,
-            // Perhaps while it opened, for the first or the second time.
-            [departed] => {
-                let last = opened.unwrap_or(before.map_or(0, |_| 1));
-                departed.sent == Some(got) && (last..=last + 1).contains(&departed.epoch)
-            }
-            [] => !must,
-            _ => false,
-        };
-        match earlier_told && its_told {
-            true => Ok(()),
-            false => Err(format!("of {before:?} and then {got} sent, session {opened:?}, told: {:?}", self.departed)),
+    /// What so many messages are counted as, see [`Rx::units`].
+    pub(crate) fn units(&self, n: u64) -> u64 {
+        match &self.end {
+            End::Receives(rx) => rx.units(n),
+            End::Sends(_) => n,
         }
     }
 
     /// The sender beside closes, the last of all, and then this side.
     pub(crate) fn end_beside(mut self) -> Result<(), String> {
-        let had = self.beside.take().is_some();
-        if let (true, End::Receives(rx)) = (had, &mut self.end) {
-            match rx.recv(Wait::AtMost(Duration::ZERO))? {
-                Step::Ended(Ended::Disconnected) => {}
-                other => return Err(format!("all senders have ended, reported {other:?}")),
-            }
+        if self.beside.take().is_none() {
+            return Ok(());
         }
-        Ok(())
+        let said = [self.step(Duration::ZERO)?, self.step(Duration::ZERO)?];
+        match (said, self.others_ended) {
+            ([Step::Nothing, Step::Nothing], [1, 1]) => Ok(()),
+            other => Err(format!("the sender beside has ended, and so have all: {other:?}")),
+        }
     }
 
     pub(crate) fn peer(&self) -> Peer {
         match &self.end {
             End::Sends(tx) => tx.peer(),
             End::Receives(rx) => rx.peer(),
-        }
-    }
-
-    pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
-        match &mut self.end {
-            End::Sends(tx) => tx.wait_for_peer(timeout),
-            End::Receives(rx) => rx.wait_for_peer(timeout),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The process that looks.
 
 use crate::after::{after, after_alone, gone, resumed};
+use crate::ends::Sessions;
 use crate::message::Told;
 use crate::other::Other;
 use crate::run::{Fate, Run};
@@ -11,7 +12,7 @@ use ringmail::shm::{Ended, OpenError, Peer, Role};
 use rustix::process::Signal;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -206,13 +207,15 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
     }
     let mut run = Run::start(scenario, scenario.script, channel, first, fate)?;
     if scenario.succeeds {
-        // Before it is there a wait says again that nobody is. Where this side asks for the first time after that, the first one's death
-        // must not be hidden by the second.
+        // Where this side asks for the first time after that, the first one's death must not be hidden by the second.
         wait_until("the second child opens", || !run.told().is_empty() || run.end().is_some() || run.is_stopped())?;
     }
-    let noticed = play(scenario, &mut other, &run, fate, channel, asked)?;
+    let before = scenario.succeeds.then_some(first - 1);
+    let (noticed, took) = play(scenario, &mut other, &run, fate, channel, before)?;
     let killed = run.killed()?;
     let story = Story { told: run.told() };
+    let sessions = Sessions::of(&story.told, killed, before, took);
+    sessions.check(scenario, &other.news, other.next - 1, |n| other.units(n))?;
     match scenario.role {
         Role::Sender => {
             let got = other.next - 1;
@@ -223,9 +226,12 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
             }
             let again =
                 Other::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, other.next).map_err(text)?;
+            let news = other.news.len();
             after(again, &mut other)?;
-            let must = killed && story.inside();
-            other.check_departed(&story.told, scenario.succeeds.then_some(first - 1), got, must)?;
+            match other.news[news..] {
+                [last] if last.at == other.next - 1 && last.number == Some(news as u64 + 1) => {}
+                _ => return Err(format!("the last session's end was told as {:?}", &other.news[news..])),
+            }
             other.end_beside()?;
         }
         Role::Receiver => {
@@ -238,24 +244,23 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
     Ok((killed, noticed))
 }
 
-/// Plays the other side until the child has ended and this side knows. How long its death went unnoticed.
+/// Plays the other side until the child has ended and this side was told of that, or says that there is nothing. How long an end went untold,
+/// and after how many of its sessions the parent had the side for a moment.
 fn play(
     scenario: &Scenario,
     other: &mut Other,
     run: &Run,
     fate: Fate,
     channel: &str,
-    asked: bool,
-) -> Result<Duration, String> {
+    before: Option<u64>,
+) -> Result<(Duration, Option<usize>), String> {
     let mut progress = Instant::now();
-    let mut notice = None;
+    let (mut notice, mut took) = (Duration::ZERO, None);
     let mut may_stop = matches!(fate, Fate::Stop(_));
-    // A death that this side has not been told of yet, and will be once: the earlier holder's.
-    let mut old_deaths = u64::from(scenario.succeeds && !asked);
     loop {
         if may_stop && run.is_stopped() {
             may_stop = false;
-            stopped(other, run, scenario, channel, &mut old_deaths)?;
+            took = stopped(other, run, scenario, channel)?;
             run.signal(Signal::CONT);
             progress = Instant::now();
         }
@@ -265,113 +270,56 @@ fn play(
         let dead = run.end();
         let step = other.step(if may_stop { STEP / 20 } else { STEP })?;
         match (step, dead) {
+            (Step::Nothing, None) if progress.elapsed() > STALL => {
+                return Err(format!("no progress; the child said {:?}, told {:?}", run.told().last(), other.news));
+            }
+            (Step::Nothing, None) => continue,
+            // It was asked for since.
+            (Step::Nothing, Some(_)) => return Ok((notice, took)),
             (Step::Moved(()), _) => progress = Instant::now(),
-            (_, None) if progress.elapsed() > STALL => {
-                return Err(format!("no progress; the child said {:?}", run.told().last()));
-            }
-            (Step::Nothing, None) => {}
-            // Killed before it had any part in the channel.
-            (Step::Nothing, Some(_)) if other.peer() == Peer::Never => return Ok(Duration::ZERO),
-            (Step::Nothing, Some((at, _))) if at.elapsed() > NOTICE + SLACK => {
-                // Of a lane a death is told once. Where the child had no part in it yet, that was an earlier one's, or there is none.
-                if scenario.kind.has_lanes() && !(Story { told: run.told() }).inside() {
-                    return Ok(Duration::ZERO);
-                }
-                return Err("its death was not noticed".into());
-            }
-            (Step::Nothing, Some(_)) => {}
-            // Perhaps of an earlier session of it: what is said from now on is of its last.
-            (Step::Ended(ended), None) => {
-                let told = Instant::now();
-                match end_of(run, other) {
-                    Some((at, _)) => {
-                        let noticed = told.saturating_duration_since(at);
-                        // Of a lane it is told once.
-                        if scenario.kind.has_lanes() && ended == Ended::PeerDied && old_deaths == 0 {
-                            return Ok(noticed);
-                        }
-                        notice = notice.or(Some(noticed));
-                    }
-                    None => alive(ended, other, &mut old_deaths, run)?,
+            (Step::Ended(_), _) => {
+                progress = Instant::now();
+                notice = dead.map_or(notice, |(at, _)| notice.max(at.elapsed()));
+                if notice > NOTICE + SLACK {
+                    return Err(format!("an end was told after {notice:?}"));
                 }
             }
-            (Step::Ended(ended), Some((at, _))) => {
-                let story = Story { told: run.told() };
-                if story.inside() && ended == Ended::Disconnected {
-                    return Err(format!("died after {:?}, reported as {ended:?}", story.last()));
-                }
-                if story.last() == Some(Told::Finished) && ended == Ended::PeerDied {
-                    return Err("closed in order, reported dead".into());
-                }
-                if story.last() == Some(Told::Finished) && old_deaths != 0 {
-                    return Err("the earlier holder's death was never told".into());
-                }
-                // That a lane is closed is no news, and this side has looked by itself.
-                let looked = scenario.kind.has_lanes() && ended == Ended::Disconnected;
-                return Ok(notice.unwrap_or_else(|| if looked { Duration::ZERO } else { at.elapsed() }));
+        }
+        if let (Step::Ended(_), Some((_, status))) = (step, run.end()) {
+            let sessions = Sessions::of(&run.told(), !status.success(), before, took);
+            if sessions.is_all(&other.news) {
+                return Ok((notice, took));
             }
         }
     }
 }
 
-/// When the child ended. Where its side is free and not closed, that is about to be known.
-fn end_of(run: &Run, other: &Other) -> Option<(Instant, ExitStatus)> {
-    let late = Instant::now() + NOTICE + SLACK;
-    while run.end().is_none() && other.peer() == Peer::Died && Instant::now() < late {
-        sleep(Duration::from_millis(1));
-    }
-    run.end()
-}
-
-/// The end of a session was reported while the child lives: it may have closed and be about to open again.
-fn alive(ended: Ended, other: &mut Other, old_deaths: &mut u64, run: &Run) -> Result<(), String> {
-    if ended == Ended::PeerDied {
-        *old_deaths =
-            old_deaths.checked_sub(1).ok_or_else(|| format!("reported dead, alive: {:?}", run.told().last()))?;
-    }
-    other.wait_for_peer(Duration::from_millis(20));
-    Ok(())
-}
-
-/// The child is stopped: for as long as it is, nothing is taken from it.
-fn stopped(
-    other: &mut Other,
-    run: &Run,
-    scenario: &Scenario,
-    channel: &str,
-    old_deaths: &mut u64,
-) -> Result<(), String> {
+/// The child is stopped: for as long as it is, nothing is taken from it. If it has no side, the parent takes that for a moment: after how many
+/// of its sessions.
+fn stopped(other: &mut Other, run: &Run, scenario: &Scenario, channel: &str) -> Result<Option<usize>, String> {
     // All that it wrote has been read by then.
     sleep(STOPPED / 6);
-    let inside = Story { told: run.told() }.inside();
+    let story = Story { told: run.told() };
     let (peer, until) = (other.peer(), Instant::now() + STOPPED);
-    if inside && peer != Peer::Here {
+    if story.inside() && peer != Peer::Here {
         return Err(format!("stopped, and its side is {peer:?}"));
     }
+    // What was told of it is judged when all is known.
     while Instant::now() < until {
-        match other.step(STOPPED / 6)? {
-            // The earlier holder, as long as this one has no part.
-            Step::Ended(Ended::PeerDied) if *old_deaths != 0 || peer == Peer::Died => {
-                *old_deaths = 0;
-                sleep(Duration::from_millis(5));
-            }
-            // Stopped in the middle of its closing.
-            Step::Ended(Ended::Disconnected) if !inside => sleep(Duration::from_millis(5)),
-            Step::Ended(ended) => return Err(format!("only stopped, reported {ended:?}")),
-            Step::Moved(()) | Step::Nothing => {}
+        if let Step::Ended(_) = other.step(STOPPED / 6)? {
+            sleep(Duration::from_millis(5));
         }
     }
     if other.peer() != peer {
         return Err(format!("stopped, and its side went from {peer:?} to {:?}", other.peer()));
     }
     match Other::open(scenario.kind, channel, scenario.role, WaitStrategy::Park, 0) {
-        Err(OpenError::Taken { .. } | OpenError::NoFreeLane { .. }) => {}
-        Err(error) => return Err(format!("its side while it is stopped: {error}")),
-        Ok(_) if inside || peer == Peer::Here => return Err("its side was taken while it is stopped".into()),
+        Err(OpenError::Taken { .. } | OpenError::NoFreeLane { .. }) => Ok(None),
+        Err(error) => Err(format!("its side while it is stopped: {error}")),
+        Ok(_) if story.inside() || peer == Peer::Here => Err("its side was taken while it is stopped".into()),
         // It had none: and has one session more before its own.
-        Ok(_) => {}
+        Ok(_) => Ok(Some(story.told.iter().filter(|told| told.0 == Told::Opened).count())),
     }
-    Ok(())
 }
 
 /// A channel whose maker is stopped can be opened: the other side of it, until the maker has ended. Who removes it holds both.

@@ -159,13 +159,6 @@ impl Tx {
         }
     }
 
-    pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
-        match self {
-            Self::Messages(tx) => tx.wait_for_peer(timeout),
-            Self::Records(tx) => tx.wait_for_peer(timeout),
-        }
-    }
-
     /// Times that the receiver went to sleep; of a fan-in's, that is counted on the first lane.
     pub(crate) fn peer_parks(&self) -> u64 {
         match self {
@@ -236,6 +229,14 @@ impl Rx {
         }
     }
 
+    /// The same, and it stays.
+    pub(crate) fn last_departed(&self) -> Option<Departed> {
+        match self {
+            Self::Lanes(_, said) | Self::RecordLanes(_, _, said) => *said,
+            _ => None,
+        }
+    }
+
     pub(crate) fn has_lanes(&self) -> bool {
         matches!(self, Self::Lanes(..) | Self::RecordLanes(..))
     }
@@ -295,13 +296,14 @@ impl Rx {
         }
     }
 
-    pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+    /// The number of the session whose end was told last; of a lane, that is told with it.
+    pub(crate) fn session(&self) -> Option<u64> {
         match self {
-            Self::Messages(rx) => rx.wait_for_peer(timeout),
-            Self::Records(rx, _) => rx.wait_for_peer(timeout),
-            Self::Lanes(rx, _) => rx.wait_for_sender(timeout),
-            Self::RecordLanes(rx, ..) => rx.wait_for_sender(timeout),
+            Self::Messages(rx) => rx.session(),
+            Self::Records(rx, _) => rx.session(),
+            _ => None,
         }
+        .map(|session| session.number)
     }
 
     /// Times that the sender went to sleep.

@@ -38,7 +38,7 @@ impl Channel {
     /// The receiving side, and the channel as it was before.
     pub(super) fn open_receiver(&self) -> Result<(Source, Option<Overview>), Failure> {
         let one = |builder: bytes::Builder| builder.open_receiver().map(|rx| Source::One(Box::new(rx)));
-        let many = |builder: fan_in::Builder| builder.open_receiver().map(Source::Many);
+        let many = |builder: fan_in::Builder| builder.open_receiver().map(|rx| Source::Many(Box::new(rx)));
         self.open(one, many)
     }
 
@@ -99,7 +99,7 @@ impl Channel {
 /// The receiving side of a channel of either kind.
 pub(super) enum Source {
     One(Box<bytes::Receiver>),
-    Many(fan_in::Receiver),
+    Many(Box<fan_in::Receiver>),
 }
 
 /// What a wait came to.

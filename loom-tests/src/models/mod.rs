@@ -91,7 +91,7 @@ macro_rules! every_model {
                 two_claims_that_were_open_are_not_forgotten, a_bell_forgets_who_left, a_bell_forgets_who_left_with_a_claim_open;
             nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
-                any_lane_wakes_the_receiver;
+                any_lane_wakes_the_receiver, a_message_rings_the_bell;
             mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
                 two_peers_ring_one_bell, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
@@ -107,7 +107,8 @@ macro_rules! every_model {
                 an_end_that_is_not_kept_is_counted, a_death_before_the_session_was_set_up,
                 a_death_and_a_close_before_the_next_look, one_that_comes_late_is_told_what_it_has_messages_of,
                 one_that_comes_late_need_not_be_told, an_end_is_not_told_to_two_receivers, an_entry_is_read_whole,
-                a_sender_is_told_of_a_receiver_once;
+                a_sender_is_told_of_a_receiver_once,
+                a_look_calls_nobody_dead_who_lives;
             restart: a_sender_goes_on_where_one_died, a_message_that_was_not_freed_comes_again,
                 a_message_that_was_freed_does_not_come_again,
                 a_receiver_goes_on_where_one_left, both_go_on, one_that_waits_for_a_receiver_finds_it_open,

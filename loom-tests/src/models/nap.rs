@@ -6,7 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use ringmail::model::{Parked, Sleeper, full};
+use ringmail::model::{Parked, Session, Sleeper, full};
 use std::cell::Cell;
 
 /// The kernel's queue of those that sleep on a word.
@@ -165,4 +165,48 @@ fn two_lanes() {
 
 pub fn any_lane_wakes_the_receiver() {
     model("nap::any_lane_wakes_the_receiver", Some(3), two_lanes);
+}
+
+/// A receiver sleeps by its bell, in a reactor: whoever publishes finds the bell and rings it, or the look after the announcement sees the message.
+pub fn a_message_rings_the_bell() {
+    model("nap::a_message_rings_the_bell", None, || {
+        const BELL: u64 = 7;
+        let (line, words) = (Line::new(1), Arc::new(Session::new()));
+        // A descriptor that stays readable once it was rung.
+        let bell = Arc::new((Mutex::new(false), Condvar::new()));
+        let (theirs, of, rings) = (line.clone(), words.clone(), bell.clone());
+        let sender = thread::spawn(move || {
+            // SAFETY: not published yet; loom reports it if somebody reads it already.
+            theirs.cells[0].with_mut(|cell| unsafe { *cell = 1 });
+            theirs.tail.store(1, Ordering::Release);
+            let parked = of.parked();
+            if parked.calls(0) && parked.answer(0, 1) {
+                // Or it has risen since, and looks.
+                if let Some(number) = of.bell() {
+                    assert_eq!(number, BELL, "it was named before the sleep was announced");
+                    *rings.0.lock().unwrap() = true;
+                    rings.1.notify_all();
+                }
+            }
+        });
+        let mut sleeper = Sleeper::new(false);
+        // It slept without the bell before: the sender may have seen that.
+        sleeper.settle(&[(words.parked(), 0)]);
+        words.name_bell(BELL);
+        let barrier = || {
+            full();
+            true
+        };
+        if sleeper.arm(&[(words.parked(), 0)], barrier, || line.tail.load(Ordering::Acquire) == 1) {
+            let mut rung = bell.0.lock().unwrap();
+            while !*rung {
+                rung = bell.1.wait(rung).unwrap();
+            }
+            drop(rung);
+            assert_eq!(line.tail.load(Ordering::Acquire), 1);
+        }
+        // SAFETY: published; loom reports it if not.
+        assert_eq!(line.cells[0].with(|cell| unsafe { *cell }), 1);
+        sender.join().unwrap();
+    });
 }

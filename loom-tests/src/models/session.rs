@@ -7,7 +7,7 @@ use crate::check::outcomes;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{End, Ends, Found, Reading, Stand, Told, Writing};
+use ringmail::model::{End, Ends, Found, Peer, Reading, Stand, Told, Writing, look_after};
 
 /// The lock of one side, with no more order than the kernel gives (`ringmail`'s `ring::session` says what and why).
 pub(super) struct Kernel(AtomicU64);
@@ -214,11 +214,9 @@ impl Rx {
             self.seen.push(Message(value));
             return true;
         }
-        if self.ring.is_over() {
-            if let Found::Over(end) = self.look_on() {
-                self.tell(end);
-                return true;
-            }
+        if let Found::Over(end) = self.look_on() {
+            self.tell(end);
+            return true;
         }
         self.asks && self.ask()
     }
@@ -438,6 +436,26 @@ pub fn an_end_is_not_told_to_two_receivers() {
         second.look_to_the_end();
         seen.extend(second.close());
         seen
+    });
+}
+
+/// Whoever asks what became of a sender's side while one closes and another comes is not told of a death.
+pub fn a_look_calls_nobody_dead_who_lives() {
+    let allowed = [Peer::Here, Peer::Left].map(|peer| format!("{peer:?}"));
+    outcomes("session::a_look_calls_nobody_dead_who_lives", Some(3), allowed, || {
+        let channel = Channel::new(4);
+        let tx = Tx::open(&channel);
+        let senders = channel.clone();
+        let senders = thread::spawn(move || {
+            tx.close();
+            Tx::open(&senders)
+        });
+        let (peer, _) = look_after(channel.ring.of_sender(), || {
+            channel.step();
+            channel.tx.is_held()
+        });
+        senders.join().unwrap().die();
+        format!("{peer:?}")
     });
 }
 

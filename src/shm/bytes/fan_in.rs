@@ -71,7 +71,7 @@ impl Channel for (Records, Many) {
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver {
-    lanes: Lanes<u64>,
+    pub(in crate::shm) lanes: Lanes<u64>,
 }
 
 impl Receiver {

@@ -18,7 +18,7 @@ use std::time::Instant;
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver {
-    rx: Rx<u64>,
+    pub(in crate::shm) rx: Rx<u64>,
 }
 
 /// What a record says beside its body.

@@ -20,7 +20,7 @@ use std::time::Instant;
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender {
-    pub(super) tx: Tx<u64>,
+    pub(in crate::shm) tx: Tx<u64>,
     /// Where the next record goes; the published position.
     tail: Position,
     /// Number of the next record.
@@ -49,7 +49,7 @@ impl Sender {
         let words = self.words(&record)?;
         match self.push(&record, words) {
             true => Ok(()),
-            false => Err(self.tx.refusal().map_or(TrySendError::Full, TrySendError::Ended)),
+            false => Err(self.tx.refusal(words as u64).map_or(TrySendError::Full, TrySendError::Ended)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Sender {
         }
         let words = (HEADER + len.div_ceil(WORD)) as u64;
         if self.tx.reserve(words) != words {
-            return Err(self.tx.refusal().map_or(TrySendError::Full, TrySendError::Ended));
+            return Err(self.tx.refusal(words).map_or(TrySendError::Full, TrySendError::Ended));
         }
         self.tx.ring.stage_slice(&[Raw::new(0); HEADER]);
         let version = self.version;
@@ -249,7 +249,7 @@ impl Sender {
     #[inline(never)]
     fn send_later(&mut self, record: &Record<'_>, words: usize, deadline: Deadline) -> Result<(), SendError> {
         loop {
-            if let Some(ended) = self.tx.refusal() {
+            if let Some(ended) = self.tx.refusal(words as u64) {
                 return Err(SendError::Ended(ended));
             }
             self.tx.wait_for_room(words as u64, deadline)?;

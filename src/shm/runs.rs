@@ -1,0 +1,130 @@
+//! What a receiver of many lanes takes as runs, a lane at a time.
+
+use super::ends::{Rx, Taking};
+use super::lanes::{Lanes, RecvError, TryRecvError};
+use crate::ring::ends::Reader;
+use crate::wait::{Deadline, WaitStrategy};
+
+impl<T> Lanes<T> {
+    /// The lane whose turn it is, or the next, that has something. Nothing also as [`Lanes::take`]. What is taken there is to be [spent](Lanes::spend).
+    pub(super) fn next(&mut self) -> Option<usize> {
+        let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
+        self.budget += 1;
+        Some(lane)
+    }
+
+    /// As [`Lanes::next`], and found also where the kernel is to be asked first.
+    pub(super) fn next_untold(&mut self) -> Option<usize> {
+        let found = self.next();
+        if found.is_some() || !self.is_due() || self.due.is_some() {
+            return found;
+        }
+        // There is no way to say here who is gone: the next verb that has one asks.
+        self.looks = 2;
+        let found = self.next();
+        self.looks = 0;
+        found
+    }
+
+    /// As [`Lanes::next`]; where nothing is found, why.
+    pub(super) fn try_next(&mut self) -> Result<usize, TryRecvError> {
+        let (lane, ()) = self.try_take(|rx| rx.is_ready().then_some(()))?;
+        self.budget += 1;
+        Ok(lane)
+    }
+
+    /// A lane that one of those has found.
+    pub(super) fn at(&mut self, lane: usize) -> &mut Rx<T> {
+        &mut self.lanes[lane]
+    }
+
+    /// Takes up to `max` of what the lanes have now, a run from each by `run`, which is given the lane and how many it may take. Returns how
+    /// many, at least one unless `max` is 0.
+    pub(super) fn try_many(
+        &mut self,
+        max: usize,
+        mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
+    ) -> Result<usize, TryRecvError> {
+        loop {
+            let max = max.min(self.there_now());
+            if max == 0 {
+                return Ok(0);
+            }
+            let first = self.try_next()?;
+            // None where there was no message after all: then the next turn says so.
+            match self.many(first, max, &mut run) {
+                0 => {}
+                n => return Ok(n),
+            }
+        }
+    }
+
+    /// As [`Lanes::try_many`], waiting for something.
+    pub(super) fn wait_many(
+        &mut self,
+        max: usize,
+        mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
+    ) -> Result<usize, RecvError> {
+        loop {
+            let max = max.min(self.there_now());
+            if max == 0 {
+                return Ok(0);
+            }
+            if let Some(first) = self.next() {
+                match self.many(first, max, &mut run) {
+                    0 => continue,
+                    n => return Ok(n),
+                }
+            }
+            self.wait(Deadline::NEVER)?;
+        }
+    }
+
+    fn many(&mut self, first: usize, max: usize, run: &mut impl FnMut(usize, &mut Rx<T>, usize) -> usize) -> usize {
+        let (mut lane, mut taken) = (first, 0);
+        loop {
+            let n = run(lane, &mut self.lanes[lane], max - taken);
+            self.spend(n);
+            taken += n;
+            if taken >= max {
+                return taken;
+            }
+            match self.next() {
+                Some(next) => lane = next,
+                None => return taken,
+            }
+        }
+    }
+
+    /// What there is now, in places, or 1: lanes might be filled as fast as they are emptied.
+    fn there_now(&self) -> usize {
+        self.occupied().max(1)
+    }
+
+    /// Places that are occupied.
+    pub(super) fn occupied(&self) -> usize {
+        self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
+    }
+
+    /// Places of all lanes.
+    pub(super) fn places(&self) -> usize {
+        self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
+    }
+
+    /// Whether this side has closed, or each lane that ever had a sender is closed, and there is one.
+    pub(super) fn is_over(&self) -> bool {
+        let mut used = self.lanes.iter().filter(|rx| rx.was_used()).peekable();
+        self.closed || (used.peek().is_some() && used.all(Rx::is_over))
+    }
+
+    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
+        self.waiter.set_strategy(strategy);
+    }
+
+    /// Begins to take from the next lane that has something, to be freed together; after that it is the next lane's turn.
+    pub(super) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
+        let lane = self.next_untold()?;
+        self.budget = 0;
+        Some((lane, Taking::new(&mut self.lanes[lane])))
+    }
+}

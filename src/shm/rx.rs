@@ -204,8 +204,16 @@ impl<T> Rx<T> {
     #[inline(always)]
     pub(super) fn free(&mut self, n: u64) {
         self.ring.release();
+        if self.side.calls(self.ring.peer_session().0) {
+            self.wake(n);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake(&mut self, n: u64) {
         let (peer, head) = self.ring.peer_session();
-        if self.side.published(peer, head, self.ring.position(), n) {
+        if self.side.wake(peer, head, self.ring.position(), n) {
             Reader::count_wake(&*self.ring);
         }
     }

@@ -39,10 +39,7 @@ impl<T: Message> Sender<T> {
     pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         match self.tx.push(value) {
             Ok(()) => Ok(()),
-            Err(value) => Err(match self.tx.refusal(1) {
-                None => TrySendError::Full(value),
-                Some(ended) => TrySendError::Ended(value, ended),
-            }),
+            Err(value) => Err(self.refused(value)),
         }
     }
 
@@ -243,6 +240,16 @@ impl<T: Message> Sender<T> {
     fn stage_iter(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
         let publishing = Publishing(&mut self.tx);
         publishing.0.ring.stage_iter(&mut values.map(Raw::new)) as usize
+    }
+
+    /// Why that was not sent.
+    #[cold]
+    #[inline(never)]
+    fn refused(&mut self, value: T) -> TrySendError<T> {
+        match self.tx.refusal(1) {
+            None => TrySendError::Full(value),
+            Some(ended) => TrySendError::Ended(value, ended),
+        }
     }
 
     #[inline(always)]

@@ -115,11 +115,22 @@ impl Side {
         self.pid == std::process::id()
     }
 
-    /// To be called after each publication of a position, now `to`, that moved by `n`: wakes the other side if it waits for what was
-    /// published. Whether it did.
+    /// To be called after each publication of a position: whether the other side may sleep. Then [`Side::wake`] is to be called.
     #[inline(always)]
-    pub(super) fn published(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
-        peer.parked.0.calls(self.fences) && wake_up(&self.ringer, peer, word, to.count().wrapping_sub(n), n)
+    pub(super) fn calls(&self, peer: &Session) -> bool {
+        peer.parked.0.calls(self.fences)
+    }
+
+    /// Wakes the other side if it waits for one of the `n` places before `to`, which were just published. Whether it did.
+    pub(super) fn wake(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
+        let wakes = peer.parked.0.answer(to.count().wrapping_sub(n), n);
+        // One that sleeps by its bell sleeps nowhere else.
+        if wakes && !self.ringer.ring(peer) {
+            point!();
+            sys::wake(word);
+            point!();
+        }
+        wakes
     }
 
     /// To be called after this side has closed: wakes the other whatever it waits for.
@@ -233,19 +244,6 @@ impl Side {
 /// Makes all that run, and are registered, pass a barrier. Whether it did.
 pub(super) fn membarrier_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
-}
-
-#[cold]
-#[inline(never)]
-fn wake_up(ringer: &Ringer, peer: &Session, word: &AtomicU64, from: u64, n: u64) -> bool {
-    let wakes = peer.parked.0.answer(from, n);
-    // One that sleeps by its bell sleeps nowhere else.
-    if wakes && !ringer.ring(peer) {
-        point!();
-        sys::wake(word);
-        point!();
-    }
-    wakes
 }
 
 /// Whether the other side cannot reach this one's bell.

@@ -84,8 +84,16 @@ impl<T> Tx<T> {
     /// To be called after `n` were published: wakes the receiver if it sleeps until one of them comes.
     #[inline(always)]
     pub(super) fn announce(&mut self, n: u64) {
+        if self.side.calls(self.ring.peer_session().0) {
+            self.wake(n);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake(&mut self, n: u64) {
         let (peer, tail) = self.ring.peer_session();
-        if self.side.published(peer, tail, self.ring.position(), n) {
+        if self.side.wake(peer, tail, self.ring.position(), n) {
             self.ring.count_wake();
         }
     }

@@ -15,6 +15,7 @@ use crate::ring::failpoint::point;
 use core::iter;
 use core::time::Duration;
 use rustix::fs::{self as rfs, AtFlags, OFlags};
+use rustix::io::Errno;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -368,7 +369,12 @@ pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
         return Ok(false);
     }
     point!();
-    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(|error| directory::refused("remove", path, error))?;
+    let unlinked = rfs::unlinkat(rfs::CWD, path, AtFlags::empty());
     point!();
-    Ok(true)
+    match unlinked {
+        Ok(()) => Ok(true),
+        // Another program removed it since.
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(directory::refused("remove", path, error)),
+    }
 }

@@ -102,30 +102,30 @@ pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
     let (mut kills, mut violations) = (0u64, 0u64);
     let (mut removals, mut told, mut apart) = (0u64, 0u64, 0u64);
     let mut notice = Duration::ZERO;
+    // Whether it was killed; `None`: that is enough.
     let mut judge = |fate: Fate| match one(scenario, fate) {
         Ok(done) => {
             notice = notice.max(done.notice);
             let counts = [done.removed, done.told, done.apart].map(u64::from);
             (removals, told, apart) = (removals + counts[0], told + counts[1], apart + counts[2]);
-            done.killed
+            Some(done.killed)
         }
         Err(what) => {
             violations += 1;
             println!("violation: {} {fate:?}: {what}", scenario.name);
-            if violations == MOST_VIOLATIONS {
-                println!("and no more of {}", scenario.name);
-            }
-            violations < MOST_VIOLATIONS
+            (violations < MOST_VIOLATIONS).then_some(true)
         }
     };
-    while judge(Fate::Kill(kills + 1)) {
+    let mut go_on = judge(Fate::Kill(1));
+    while go_on == Some(true) {
         kills += 1;
+        go_on = judge(Fate::Kill(kills + 1));
     }
     let (stops, removes) = (STOPS.min(kills), removal::MOST.min(kills));
     let fates = (0..stops).map(|i| Fate::Stop(1 + i * kills / stops));
-    let fates = fates.chain((0..removes).map(|i| Fate::Remove(1 + i * kills / removes)));
-    for fate in fates {
-        judge(fate);
+    let mut fates = fates.chain((0..removes).map(|i| Fate::Remove(1 + i * kills / removes)));
+    if go_on.is_none() || !fates.all(|fate| judge(fate).is_some()) {
+        println!("and no more of {}", scenario.name);
     }
     let runs = kills + 1 + stops + removes;
     println!(

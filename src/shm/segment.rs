@@ -405,7 +405,12 @@ pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     }
     remove_bells(path);
     point!();
-    rfs::unlinkat(rfs::CWD, path, AtFlags::empty()).map_err(|error| directory::refused("remove", path, error))?;
+    let unlinked = rfs::unlinkat(rfs::CWD, path, AtFlags::empty());
     point!();
-    Ok(true)
+    match unlinked {
+        Ok(()) => Ok(true),
+        // Another program removed it since.
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(directory::refused("remove", path, error)),
+    }
 }

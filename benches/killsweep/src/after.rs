@@ -75,7 +75,14 @@ pub(crate) fn after(mut sends: Other, receives: &mut Other) -> Result<(), String
 }
 
 /// The child made the segment, or was killed before; whoever comes next finds or makes one that works.
-pub(crate) fn after_alone(scenario: &Scenario, name: &Name, story: &Story, killed: bool) -> Result<(), String> {
+/// With its file a message may have gone.
+pub(crate) fn after_alone(
+    scenario: &Scenario,
+    name: &Name,
+    story: &Story,
+    killed: bool,
+    removed: bool,
+) -> Result<(), String> {
     let left = name.files();
     let scratch = left.iter().filter(|file| file.starts_with('.') && file.ends_with(".new")).count();
     let may_leave = killed && story.told.is_empty() && scenario.script.ends_with(scenario::NAMED_FIRST);
@@ -90,7 +97,7 @@ pub(crate) fn after_alone(scenario: &Scenario, name: &Name, story: &Story, kille
         }
         receives.next = number + 1;
     }
-    let removing = story.last_of(Told::Removing).is_some();
+    let removing = removed || story.last_of(Told::Removing).is_some();
     if !removing && receives.next <= story.last_of(Told::Sent).unwrap_or(0) {
         return Err("the message is lost".into());
     }

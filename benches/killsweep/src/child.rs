@@ -2,10 +2,11 @@
 
 use crate::message::{Told, on_lane, tell};
 use crate::scenario::{Kind, NAMED_FIRST};
-use crate::sides::{CAPACITY, Rx, SWEPT, Step, Tx, Wait, remove};
+use crate::sides::{BESIDE, CAPACITY, Rx, SWEPT, Step, Tx, Wait, remove};
 use failpoint::{arm, arm_stop, name_first, passed};
 use ringmail::WaitStrategy;
-use ringmail::shm::Peer;
+use ringmail::shm::{Ended, OpenError, Peer};
+use rustix::process::{Signal, getpid, kill_process};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
@@ -32,39 +33,31 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) fn main(kind: Kind, script: &str, channel: &str, wait: &str, first: &str, how: &str, at: &str) -> ExitCode {
     let (Ok(first), Ok(at)) = (first.parse(), at.parse()) else { return ExitCode::FAILURE };
     let wait = if wait == "ParkAtOnce" { WaitStrategy::ParkAtOnce } else { WaitStrategy::Park };
-    let channel = Channel { kind, name: channel, wait };
-    let arm_it = || if how == "stop" { arm_stop(at) } else { arm(at) };
+    let may_go = how == "remove";
+    let may_be_apart = may_go && matches!(script, "sender" | "receiver");
+    let channel = Channel { kind, name: channel, wait, may_go, may_be_apart };
+    let arm_it = || if how == "kill" { arm(at) } else { arm_stop(at) };
     // As where a file must have a name: then its maker may leave that behind.
     let script = script.strip_suffix(NAMED_FIRST).inspect(|_| name_first()).unwrap_or(script);
     if script != "look" {
         arm_it();
     }
-    match script {
+    // Where the file is gone, the side has closed as it was dropped.
+    let _: Result<(), Gone> = match script {
         "sender" => send(channel, first),
         "receiver" => receive(channel, first),
         "full" => fill(channel),
         "empty" => wait_for_ever(channel),
-        "create-sender" => {
-            let mut tx = open_sender(channel);
-            tell(Told::Sending, first);
-            send_one(&mut tx, first, Wait::Ever);
-            tell(Told::Sent, first);
-            close(tx, Tx::close);
-        }
-        "create-receiver" => close(open_receiver(channel), Rx::close),
+        "create-sender" => create_sender(channel, first),
+        "create-receiver" => open_receiver(channel).map(|rx| close(rx, Rx::close)),
         "remove" => send_and_remove(channel),
-        "look" => {
-            let rx = open_receiver(channel);
-            arm_it();
-            for _ in 0..4 {
-                if rx.peer() == Peer::Died {
-                    wrong::<()>(&"nobody died");
-                }
-            }
-            close(rx, Rx::close);
-        }
-        _ => return ExitCode::FAILURE,
-    }
+        "look" => look(channel, arm_it),
+        _ => match script.split_once('-') {
+            Some(("sends", how)) => send_two(channel, first, how),
+            Some(("receives", how)) => receive_two(channel, first, how),
+            _ => return ExitCode::FAILURE,
+        },
+    };
     let passed = passed();
     arm(0);
     tell(Told::Finished, passed);
@@ -78,34 +71,66 @@ fn wrong<T>(what: &dyn std::fmt::Debug) -> T {
     std::process::exit(4);
 }
 
+/// The file is gone, and that was told: the side that finds it closes in order, and the script is at its end.
+#[derive(Debug)]
+struct Gone;
+
 #[derive(Clone, Copy)]
 struct Channel<'a> {
     kind: Kind,
     name: &'a str,
     wait: WaitStrategy,
+    /// Its file may be removed on the way.
+    may_go: bool,
+    /// And the parent has the other side of that one.
+    may_be_apart: bool,
 }
 
-fn open_sender(channel: Channel<'_>) -> Tx {
+impl Channel<'_> {
+    /// Whether a side is of another file than the parent's: there is nobody on the other side.
+    fn is_apart(self, peer: impl FnOnce() -> Peer) -> bool {
+        self.may_be_apart && !matches!(peer(), Peer::Here | Peer::Removed)
+    }
+
+    /// What is unexpected, unless it is that the file is gone.
+    fn gone<T: std::fmt::Debug>(self, step: Result<Step<T>, String>) -> Gone {
+        match step {
+            Ok(Step::Ended(Ended::Removed)) if self.may_go => tell(Told::Removed, 0),
+            other => wrong(&other),
+        }
+        Gone
+    }
+}
+
+fn open_sender(channel: Channel<'_>) -> Result<Tx, Gone> {
     let tx = Tx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
+    if channel.is_apart(|| tx.peer()) {
+        tell(Told::Apart, 0);
+        return Err(Gone);
+    }
     if channel.kind.has_lanes() && tx.lane() != SWEPT {
         wrong::<()>(&tx);
     }
     tell(Told::Opened, tx.epoch());
-    tx
+    Ok(tx)
 }
 
-fn open_receiver(channel: Channel<'_>) -> Rx {
+fn open_receiver(channel: Channel<'_>) -> Result<Rx, Gone> {
     let rx = Rx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
+    if channel.is_apart(|| rx.peer()) {
+        tell(Told::Apart, 0);
+        return Err(Gone);
+    }
     tell(Told::Opened, 0);
-    rx
+    Ok(rx)
 }
 
-fn send_one(tx: &mut Tx, number: u64, wait: Wait) {
+fn send_one(channel: Channel<'_>, tx: &mut Tx, number: u64, wait: Wait) -> Result<(), Gone> {
     loop {
         match tx.send(number, wait) {
-            Ok(Step::Moved(())) => return,
+            Ok(Step::Moved(())) => return Ok(()),
             Ok(Step::Nothing) if matches!(wait, Wait::No) => yield_now(),
-            other => wrong(&other),
+            other => return Err(channel.gone(other)),
         }
     }
 }
@@ -129,30 +154,35 @@ fn panic<S>(side: S) {
     tell(Told::Closed, 0);
 }
 
-fn send(channel: Channel<'_>, first: u64) {
-    let mut tx = open_sender(channel);
+fn send(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
+    let mut tx = open_sender(channel)?;
     let mut next = first;
-    let mut step = |n: u64, verb: &mut dyn FnMut(u64)| {
+    let mut step = |n: u64, verb: &mut dyn FnMut(u64) -> Result<(), Gone>| {
         tell(Told::Sending, next + n - 1);
-        verb(next);
+        verb(next)?;
         tell(Told::Sent, next + n - 1);
         next += n;
+        Ok(())
     };
-    step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
+    step(1, &mut |i| send_one(channel, &mut tx, i, Wait::Ever))?;
     sleep(PAUSE);
-    step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
-    step(1, &mut |i| send_one(&mut tx, i, Wait::No));
-    step(4, &mut |i| tx.send_four(i).unwrap_or_else(|e| wrong(&e)));
+    step(1, &mut |i| send_one(channel, &mut tx, i, Wait::Ever))?;
+    step(1, &mut |i| send_one(channel, &mut tx, i, Wait::No))?;
+    step(4, &mut |i| match tx.send_four(i) {
+        Ok(Step::Moved(())) => Ok(()),
+        other => Err(channel.gone(other)),
+    })?;
     close(tx, Tx::close);
-    let mut tx = open_sender(channel);
+    let mut tx = open_sender(channel)?;
     sleep(PAUSE);
-    step(1, &mut |i| send_one(&mut tx, i, Wait::AtMost(Duration::from_secs(9))));
-    step(1, &mut |i| send_one(&mut tx, i, Wait::Ever));
+    step(1, &mut |i| send_one(channel, &mut tx, i, Wait::AtMost(Duration::from_secs(9))))?;
+    step(1, &mut |i| send_one(channel, &mut tx, i, Wait::Ever))?;
     panic(tx);
+    Ok(())
 }
 
-fn receive(channel: Channel<'_>, first: u64) {
-    let mut rx = open_receiver(channel);
+fn receive(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
+    let mut rx = open_receiver(channel)?;
     let next = Cell::new([first; 2]);
     let check = |told: Told, lane: usize, number: Result<u64, String>| {
         let mut all = next.get();
@@ -167,12 +197,13 @@ fn receive(channel: Channel<'_>, first: u64) {
         tell(Told::Receiving, 0);
         match rx.recv(wait) {
             Ok(Step::Moved((lane, number))) => check(Told::Received, lane, Ok(number)),
-            other => wrong(&other),
+            other => return Err(channel.gone(other)),
         }
+        Ok(())
     };
     for pause in [0, 1, 0] {
         sleep(PAUSE * pause);
-        one(&mut rx, Wait::Ever);
+        one(&mut rx, Wait::Ever)?;
     }
     let some = |rx: &mut Rx, max: usize| {
         // There is no handler: each is freed as it is received.
@@ -181,54 +212,118 @@ fn receive(channel: Channel<'_>, first: u64) {
             return match rx.recv(Wait::No) {
                 Ok(Step::Moved((lane, number))) => {
                     check(Told::Received, lane, Ok(number));
-                    1
+                    Ok(1)
                 }
-                Ok(Step::Nothing) => 0,
-                other => wrong(&other),
+                Ok(Step::Nothing) => Ok(0),
+                other => Err(channel.gone(other)),
             };
         }
         tell(Told::Handling, 0);
-        let taken = rx.handle(max, |lane, number| check(Told::Handled, lane, number)).unwrap_or_else(|e| wrong(&e));
+        let taken = match rx.handle(max, |lane, number| check(Told::Handled, lane, number)) {
+            Ok(Step::Moved(taken)) => taken,
+            Ok(Step::Nothing) => 0,
+            other => return Err(channel.gone(other)),
+        };
         tell(Told::Freed, 0);
-        taken
+        Ok(taken)
     };
-    while some(&mut rx, 1) == 0 {
+    while some(&mut rx, 1)? == 0 {
         yield_now();
     }
     sleep(PAUSE);
     let mut taken = 0;
     while taken < 3 {
-        taken += some(&mut rx, 3);
+        taken += some(&mut rx, 3)?;
         yield_now();
     }
     close(rx, Rx::close);
-    let mut rx = open_receiver(channel);
+    let mut rx = open_receiver(channel)?;
     sleep(PAUSE);
-    one(&mut rx, Wait::AtMost(Duration::from_secs(9)));
-    one(&mut rx, Wait::Ever);
+    one(&mut rx, Wait::AtMost(Duration::from_secs(9)))?;
+    one(&mut rx, Wait::Ever)?;
     panic(rx);
+    Ok(())
 }
 
-/// Fills the channel and sleeps; is killed from outside.
-fn fill(channel: Channel<'_>) {
-    let mut tx = open_sender(channel);
-    for number in 1..=CAPACITY as u64 + 1 {
-        send_one(&mut tx, number, Wait::Ever);
+/// One session of several that follow each other: sends two, and ends so.
+fn send_two(channel: Channel<'_>, first: u64, how: &str) -> Result<(), Gone> {
+    let mut tx = open_sender(channel)?;
+    for number in [first, first + 1] {
+        send_one(channel, &mut tx, number, Wait::Ever)?;
+        tell(Told::Sent, number);
+    }
+    end(how, tx, Tx::close);
+    Ok(())
+}
+
+/// The same of a receiver; what the lane beside sends comes as well.
+fn receive_two(channel: Channel<'_>, first: u64, how: &str) -> Result<(), Gone> {
+    let mut rx = open_receiver(channel)?;
+    let mut next = first;
+    while next < first + 2 {
+        match rx.recv(Wait::Ever) {
+            Ok(Step::Moved((SWEPT, number))) if number == next => next += 1,
+            Ok(Step::Moved((BESIDE, _))) => {}
+            other => return Err(channel.gone(other)),
+        }
+    }
+    tell(Told::Received, on_lane(SWEPT, next - 1));
+    end(how, rx, Rx::close);
+    Ok(())
+}
+
+fn end<S>(how: &str, side: S, by_closing: impl FnOnce(&mut S)) {
+    match how {
+        "close" => close(side, by_closing),
+        "panic" => panic(side),
+        "kill" => drop(kill_process(getpid(), Signal::KILL)),
+        _ => wrong(&how),
     }
 }
 
-/// Sleeps in front of an empty channel; is killed from outside.
-fn wait_for_ever(channel: Channel<'_>) {
-    let _ = open_receiver(channel).recv(Wait::Ever);
+/// Fills the channel and sleeps; is killed from outside.
+fn fill(channel: Channel<'_>) -> Result<(), Gone> {
+    let mut tx = open_sender(channel)?;
+    for number in 1..=CAPACITY as u64 + 1 {
+        send_one(channel, &mut tx, number, Wait::Ever)?;
+    }
+    Ok(())
 }
 
-fn send_and_remove(channel: Channel<'_>) {
-    let mut tx = open_sender(channel);
-    tell(Told::Sending, 1);
-    send_one(&mut tx, 1, Wait::Ever);
-    tell(Told::Sent, 1);
+/// Sleeps in front of an empty channel; is killed from outside.
+fn wait_for_ever(channel: Channel<'_>) -> Result<(), Gone> {
+    let _ = open_receiver(channel)?.recv(Wait::Ever);
+    Ok(())
+}
+
+fn create_sender(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
+    let mut tx = open_sender(channel)?;
+    tell(Told::Sending, first);
+    send_one(channel, &mut tx, first, Wait::Ever)?;
+    tell(Told::Sent, first);
     close(tx, Tx::close);
+    Ok(())
+}
+
+fn look(channel: Channel<'_>, arm_it: impl FnOnce()) -> Result<(), Gone> {
+    let rx = open_receiver(channel)?;
+    arm_it();
+    for _ in 0..4 {
+        if rx.peer() == Peer::Died {
+            wrong::<()>(&"nobody died");
+        }
+    }
+    close(rx, Rx::close);
+    Ok(())
+}
+
+fn send_and_remove(channel: Channel<'_>) -> Result<(), Gone> {
+    create_sender(channel, 1)?;
     // From here on the message may go with the channel. Not while the parent has a side: it knows.
     tell(Told::Removing, 0);
-    remove(channel.name).unwrap_or_else(|e| wrong(&e));
+    match remove(channel.name) {
+        Err(OpenError::NotFound { .. }) if channel.may_go => {}
+        done => drop(done.unwrap_or_else(|e| wrong(&e))),
+    }
+    Ok(())
 }

@@ -57,6 +57,13 @@ impl Sessions {
                     all.push(over(&[how(opened)], Some(sent)));
                     took_here(opened, &mut all);
                 }
+                Told::Removed => {
+                    inside = false;
+                    // Of what it was sending, some may be there.
+                    all.push(over(&[Ended::Disconnected], None));
+                }
+                // No session of this file.
+                Told::Apart => inside = false,
                 _ => {}
             }
         }

@@ -19,6 +19,13 @@
 //! * a creator that is killed leaves nothing but the segment; where files must have names, no more than the file under its first one.
 //!
 //! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
+//!
+//! At up to 60 it is stopped until the channel's file is removed (`removal`). Then both sides play on, and besides the above:
+//! * each wait that finds nothing says `Removed`, or how a session ended, and none waits on;
+//! * the name can be opened at once and afterwards, and neither of the old sides takes part in what passes there.
+//!
+//! Some scenarios are sessions of three children that follow each other, each closed, killed or ended by a panic, in every order, and fifty
+//! in a row (`restarts`), with the parent one session behind: it is told of each end once, where it belongs.
 
 #[cfg(target_os = "linux")]
 mod after;
@@ -32,6 +39,10 @@ mod message;
 mod other;
 #[cfg(target_os = "linux")]
 mod parent;
+#[cfg(target_os = "linux")]
+mod removal;
+#[cfg(target_os = "linux")]
+mod restarts;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
@@ -48,6 +59,7 @@ fn main() -> ExitCode {
     match arguments[..] {
         [] => parent::all(),
         ["sweep", name] => match scenario::find(name) {
+            Some(scenario) if scenario.restarts => restarts::sweep(scenario),
             Some(scenario) => parent::sweep(scenario),
             None => usage(),
         },

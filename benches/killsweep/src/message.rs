@@ -66,6 +66,10 @@ pub(crate) enum Told {
     Closed,
     /// Begins to remove the channel.
     Removing,
+    /// Was told that the file is gone; closes in order.
+    Removed,
+    /// Its side is of another file than the parent's; closes in order.
+    Apart,
     /// Has come to its end, past so many points.
     Finished,
     /// Saw what must not be: a code.
@@ -73,7 +77,7 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Opened,
         Self::Sending,
         Self::Sent,
@@ -85,6 +89,8 @@ impl Told {
         Self::Closing,
         Self::Closed,
         Self::Removing,
+        Self::Removed,
+        Self::Apart,
         Self::Finished,
         Self::Wrong,
     ];

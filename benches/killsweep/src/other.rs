@@ -74,6 +74,8 @@ impl Other {
         };
         match step {
             Step::Ended(Ended::Corrupted) => return Err("corrupted".into()),
+            // No session's end.
+            Step::Ended(Ended::Removed) => {}
             Step::Ended(ended) => {
                 let (mut number, mut sent) = (None, None);
                 if let End::Receives(rx) = &mut self.end {
@@ -110,6 +112,7 @@ impl Other {
                     }
                     _ => Ok(Step::Nothing),
                 },
+                Step::Ended(Ended::Removed) => Ok(Step::Ended(Ended::Removed)),
                 Step::Ended(ended) => match rx.last_departed() {
                     Some(departed) if departed.lane == SWEPT => Ok(Step::Ended(ended)),
                     Some(departed) if self.beside.is_some() => Err(format!("it lives: {departed:?}")),

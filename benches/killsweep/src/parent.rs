@@ -4,8 +4,9 @@ use crate::after::{after, after_alone, gone, resumed};
 use crate::ends::Sessions;
 use crate::message::Told;
 use crate::other::Other;
+use crate::removal::{self, after_removal, remove_under};
 use crate::run::{Fate, Run};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, OtherRole, Scenario};
 use crate::sides::{CAPACITY, Step};
 use ringmail::WaitStrategy;
 use ringmail::shm::{Ended, OpenError, Peer, Role};
@@ -17,14 +18,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Scenarios at a time: most of each is waiting.
-const AT_A_TIME: usize = 5;
+const AT_A_TIME: usize = 8;
 /// A death is reported within this, by contract, and what a busy machine may add.
 const NOTICE: Duration = Duration::from_millis(100);
 const SLACK: Duration = Duration::from_millis(400);
 /// One step of the parent's; longer than a death may go unnoticed.
 pub(crate) const STEP: Duration = Duration::from_millis(200);
 /// Without progress for so long something hangs.
-const STALL: Duration = Duration::from_secs(5);
+pub(crate) const STALL: Duration = Duration::from_secs(5);
 /// How long a stopped child stays so, and how many are.
 const STOPPED: Duration = Duration::from_millis(300);
 const STOPS: u64 = 8;
@@ -35,8 +36,7 @@ const MOST_VIOLATIONS: u64 = 10;
 pub(crate) fn all() -> ExitCode {
     let mut waiting = scenario::ALL.iter();
     let mut running: Vec<Child> = Vec::new();
-    // Points, runs, violations, slowest notice.
-    let mut sum = [0u64; 4];
+    let mut sum = Sum::default();
     let mut ok = true;
     loop {
         while running.len() < AT_A_TIME {
@@ -61,16 +61,34 @@ pub(crate) fn all() -> ExitCode {
                 println!("{line}");
                 continue;
             };
-            let numbers: Vec<u64> = numbers.split(' ').filter_map(|n| n.parse().ok()).collect();
-            if let [points, runs, violations, notice] = numbers[..] {
-                sum = [sum[0] + points, sum[1] + runs, sum[2] + violations, sum[3].max(notice)];
-            }
+            sum.add(numbers);
         }
     }
-    let [points, runs, violations, notice] = sum;
+    let Sum([points, runs, violations, notice, removals, left_out, told, apart, sessions]) = sum;
     println!("a death was noticed within {notice} ms");
+    println!("removals: {removals} ({told} told to the child, {apart} before it opened), {left_out} points left out");
+    println!("restarts: {sessions} sessions");
     println!("killsweep: {points} points × {runs} runs, {violations} violations");
     if ok && violations == 0 && points > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the sweeps of scenarios add up to: points, runs, violations, the slowest notice in ms, removals, points without one, how often
+/// the child was told of it or was in another file, sessions.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Sum(pub(crate) [u64; 9]);
+
+impl Sum {
+    /// To whoever adds them up.
+    pub(crate) fn print(self) {
+        println!("sum {}", self.0.map(|number| number.to_string()).join(" "));
+    }
+
+    fn add(&mut self, line: &str) {
+        for (at, (sum, number)) in self.0.iter_mut().zip(line.split(' ')).enumerate() {
+            let number = number.parse().unwrap_or(0);
+            *sum = if at == 3 { number.max(*sum) } else { number + *sum };
+        }
+    }
 }
 
 fn fail(what: &str) -> ExitCode {
@@ -78,39 +96,44 @@ fn fail(what: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Kills the child of `scenario` at every point, and stops it at some.
+/// Kills the child of `scenario` at every point, stops it at some, and removes its channel at as many as are not too many.
 pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
     let start = Instant::now();
-    let (mut kills, mut stops, mut violations) = (0u64, 0u64, 0u64);
+    let (mut kills, mut violations) = (0u64, 0u64);
+    let (mut removals, mut told, mut apart) = (0u64, 0u64, 0u64);
     let mut notice = Duration::ZERO;
+    // Whether it was killed; `None`: that is enough.
     let mut judge = |fate: Fate| match one(scenario, fate) {
-        Ok((killed, noticed)) => {
-            notice = notice.max(noticed);
-            killed
+        Ok(done) => {
+            notice = notice.max(done.notice);
+            let counts = [done.removed, done.told, done.apart].map(u64::from);
+            (removals, told, apart) = (removals + counts[0], told + counts[1], apart + counts[2]);
+            Some(done.killed)
         }
         Err(what) => {
             violations += 1;
             println!("violation: {} {fate:?}: {what}", scenario.name);
-            if violations == MOST_VIOLATIONS {
-                println!("and no more of {}", scenario.name);
-            }
-            violations < MOST_VIOLATIONS
+            (violations < MOST_VIOLATIONS).then_some(true)
         }
     };
-    while judge(Fate::Kill(kills + 1)) {
+    let mut go_on = judge(Fate::Kill(1));
+    while go_on == Some(true) {
         kills += 1;
+        go_on = judge(Fate::Kill(kills + 1));
     }
-    while stops < STOPS.min(kills) {
-        judge(Fate::Stop(1 + stops * kills / STOPS.min(kills)));
-        stops += 1;
+    let (stops, removes) = (STOPS.min(kills), removal::MOST.min(kills));
+    let fates = (0..stops).map(|i| Fate::Stop(1 + i * kills / stops));
+    let mut fates = fates.chain((0..removes).map(|i| Fate::Remove(1 + i * kills / removes)));
+    if go_on.is_none() || !fates.all(|fate| judge(fate).is_some()) {
+        println!("and no more of {}", scenario.name);
     }
-    let (millis, runs) = (notice.as_millis(), kills + 1 + stops);
+    let runs = kills + 1 + stops + removes;
     println!(
-        "{:<25} {kills:4} points, {runs:4} runs ({stops} stopped), {violations} violations, {:5.1} s",
+        "{:<30} {kills:4} points, {runs:4} runs ({stops} stopped, {removals} removed: {told} told, {apart} apart), {violations} violations, {:5.1} s",
         scenario.name,
         start.elapsed().as_secs_f64()
     );
-    println!("sum {kills} {runs} {violations} {millis}");
+    Sum([kills, runs, violations, notice.as_millis() as u64, removals, kills - removals, told, apart, 0]).print();
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -121,7 +144,7 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    fn new(scenario: &Scenario) -> Result<Self, String> {
+    pub(crate) fn new(scenario: &Scenario) -> Result<Self, String> {
         let directory = PathBuf::from(format!("/dev/shm/killsweep-{}-{}", scenario.name, std::process::id()));
         fs::create_dir_all(&directory).map_err(|error| format!("no directory: {error}"))?;
         Ok(Self { channel: directory.join("channel").to_string_lossy().into_owned(), directory })
@@ -160,19 +183,38 @@ impl Story {
     }
 }
 
-/// One run: whether the child was killed, and how long its death went unnoticed.
-fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
+/// What happened in one run.
+#[derive(Clone, Copy, Default, Debug)]
+struct Done {
+    killed: bool,
+    /// How long an end went untold.
+    notice: Duration,
+    removed: bool,
+    /// And the child was told so, or was in another file.
+    told: bool,
+    apart: bool,
+    /// After how many of the child's sessions the parent had the side for a moment.
+    took: Option<usize>,
+}
+
+/// One run.
+fn one(scenario: &Scenario, fate: Fate) -> Result<Done, String> {
     let name = Name::new(scenario)?;
     let channel = &*name.channel;
     if scenario.alone {
         let mut run = Run::start(scenario, scenario.script, channel, 1, fate)?;
-        let mut held = None;
-        if let Fate::Stop(_) = fate {
+        let (mut held, mut removed) = (None, false);
+        if let Fate::Stop(_) | Fate::Remove(_) = fate {
             while run.end().is_none() && !run.is_stopped() {
                 sleep(Duration::from_millis(1));
             }
-            held = meanwhile(scenario, channel)?;
-            run.signal(Signal::CONT);
+            removed = matches!(fate, Fate::Remove(_)) && run.end().is_none();
+            if removed {
+                remove_under(None, &run, scenario, &name)?;
+            } else if let Fate::Stop(_) = fate {
+                held = meanwhile(scenario, channel)?;
+                run.signal(Signal::CONT);
+            }
         }
         let killed = run.killed()?;
         let was_used = held.take().is_some();
@@ -180,8 +222,8 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
         if scenario.script == "remove" && !killed && !was_used && !name.files().is_empty() {
             return Err("not removed".into());
         }
-        after_alone(scenario, &name, &story, killed)?;
-        return Ok((killed, Duration::ZERO));
+        after_alone(scenario, &name, &story, killed, removed)?;
+        return Ok(Done { killed, removed, ..Done::default() });
     }
     let mut other =
         Other::accompanied(scenario.kind, channel, scenario.role.other_role(), scenario.parent_waits).map_err(text)?;
@@ -211,19 +253,27 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
         wait_until("the second child opens", || !run.told().is_empty() || run.end().is_some() || run.is_stopped())?;
     }
     let before = scenario.succeeds.then_some(first - 1);
-    let (noticed, took) = play(scenario, &mut other, &run, fate, channel, before)?;
+    let mut done = play(scenario, &mut other, &run, fate, &name, before)?;
     let killed = run.killed()?;
+    done.killed = killed;
     let story = Story { told: run.told() };
-    let sessions = Sessions::of(&story.told, killed, before, took);
+    let sessions = Sessions::of(&story.told, killed, before, done.took);
     sessions.check(scenario, &other.news, other.next - 1, |n| other.units(n))?;
+    if scenario.role == Role::Sender {
+        let got = other.next - 1;
+        let sent = story.last_of(Told::Sent).unwrap_or(first - 1);
+        let begun = story.last_of(Told::Sending).unwrap_or(first - 1);
+        if got < sent || got > begun {
+            return Err(format!("received up to {got} of {sent} sent, {begun} begun"));
+        }
+    }
+    (done.told, done.apart) = (story.last_of(Told::Removed).is_some(), story.last_of(Told::Apart).is_some());
+    if done.removed {
+        after_removal(other, scenario, &name)?;
+        return Ok(done);
+    }
     match scenario.role {
         Role::Sender => {
-            let got = other.next - 1;
-            let sent = story.last_of(Told::Sent).unwrap_or(first - 1);
-            let begun = story.last_of(Told::Sending).unwrap_or(first - 1);
-            if got < sent || got > begun {
-                return Err(format!("received up to {got} of {sent} sent, {begun} begun"));
-            }
             let again =
                 Other::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, other.next).map_err(text)?;
             let news = other.news.len();
@@ -241,27 +291,31 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<(bool, Duration), String> {
         }
     }
     gone(&name, 0)?;
-    Ok((killed, noticed))
+    Ok(done)
 }
 
-/// Plays the other side until the child has ended and this side was told of that, or says that there is nothing. How long an end went untold,
-/// and after how many of its sessions the parent had the side for a moment.
+/// Plays the other side until the child has ended and this side was told of that, or says that there is nothing.
 fn play(
     scenario: &Scenario,
     other: &mut Other,
     run: &Run,
     fate: Fate,
-    channel: &str,
+    name: &Name,
     before: Option<u64>,
-) -> Result<(Duration, Option<usize>), String> {
+) -> Result<Done, String> {
     let mut progress = Instant::now();
-    let (mut notice, mut took) = (Duration::ZERO, None);
-    let mut may_stop = matches!(fate, Fate::Stop(_));
+    let mut done = Done::default();
+    let mut may_stop = matches!(fate, Fate::Stop(_) | Fate::Remove(_));
     loop {
         if may_stop && run.is_stopped() {
             may_stop = false;
-            took = stopped(other, run, scenario, channel)?;
-            run.signal(Signal::CONT);
+            if let Fate::Remove(_) = fate {
+                remove_under(Some(other), run, scenario, name)?;
+                done.removed = true;
+            } else {
+                done.took = stopped(other, run, scenario, &name.channel)?;
+                run.signal(Signal::CONT);
+            }
             progress = Instant::now();
         }
         if scenario.slow {
@@ -270,25 +324,35 @@ fn play(
         let dead = run.end();
         let step = other.step(if may_stop { STEP / 20 } else { STEP })?;
         match (step, dead) {
-            (Step::Nothing, None) if progress.elapsed() > STALL => {
+            (Step::Ended(Ended::Removed), _) if !done.removed => {
+                return Err("its file is there, and called gone".into());
+            }
+            (Step::Ended(Ended::Removed), Some(_)) => return Ok(done),
+            (Step::Ended(Ended::Removed), None) if progress.elapsed() <= STALL => {
+                // It may still move something.
+                sleep(Duration::from_millis(1));
+                continue;
+            }
+            (Step::Nothing, _) if done.removed => return Err("a wait on a file that is gone found nothing".into()),
+            (Step::Nothing | Step::Ended(Ended::Removed), None) if progress.elapsed() > STALL => {
                 return Err(format!("no progress; the child said {:?}, told {:?}", run.told().last(), other.news));
             }
             (Step::Nothing, None) => continue,
             // It was asked for since.
-            (Step::Nothing, Some(_)) => return Ok((notice, took)),
+            (Step::Nothing, Some(_)) => return Ok(done),
             (Step::Moved(()), _) => progress = Instant::now(),
             (Step::Ended(_), _) => {
                 progress = Instant::now();
-                notice = dead.map_or(notice, |(at, _)| notice.max(at.elapsed()));
-                if notice > NOTICE + SLACK {
-                    return Err(format!("an end was told after {notice:?}"));
+                done.notice = dead.map_or(done.notice, |(at, _)| done.notice.max(at.elapsed()));
+                if done.notice > NOTICE + SLACK {
+                    return Err(format!("an end was told after {:?}", done.notice));
                 }
             }
         }
         if let (Step::Ended(_), Some((_, status))) = (step, run.end()) {
-            let sessions = Sessions::of(&run.told(), !status.success(), before, took);
-            if sessions.is_all(&other.news) {
-                return Ok((notice, took));
+            let sessions = Sessions::of(&run.told(), !status.success(), before, done.took);
+            if !done.removed && sessions.is_all(&other.news) {
+                return Ok(done);
             }
         }
     }
@@ -332,7 +396,7 @@ fn meanwhile(scenario: &Scenario, channel: &str) -> Result<Option<Other>, String
     }
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
     let late = Instant::now() + STALL;
     while !holds() {
         if Instant::now() > late {
@@ -345,14 +409,4 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String>
 
 pub(crate) fn text(error: OpenError) -> String {
     error.to_string()
-}
-
-trait OtherRole {
-    fn other_role(self) -> Self;
-}
-
-impl OtherRole for Role {
-    fn other_role(self) -> Self {
-        if self == Self::Sender { Self::Receiver } else { Self::Sender }
-    }
 }

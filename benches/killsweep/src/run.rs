@@ -17,6 +17,8 @@ pub(crate) enum Fate {
     Kill(u64),
     /// Stopped at the point.
     Stop(u64),
+    /// Stopped at the point until its channel's file is removed.
+    Remove(u64),
     /// Nothing.
     Live,
 }
@@ -41,6 +43,7 @@ impl Run {
         let (how, at) = match fate {
             Fate::Kill(at) => ("kill", at),
             Fate::Stop(at) => ("stop", at),
+            Fate::Remove(at) => ("remove", at),
             Fate::Live => ("kill", 0),
         };
         let wait = format!("{:?}", scenario.child_waits);

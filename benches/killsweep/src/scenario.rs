@@ -43,6 +43,8 @@ pub(crate) struct Scenario {
     pub(crate) succeeds: bool,
     /// The parent opens nothing before the child is dead: the child makes the segment.
     pub(crate) alone: bool,
+    /// Sessions of children follow each other; none is stopped at a point.
+    pub(crate) restarts: bool,
 }
 
 /// At the end of a script: the segment is made as on a file system whose files all have names.
@@ -61,6 +63,7 @@ const SENDER: Scenario = Scenario {
     slow: false,
     succeeds: false,
     alone: false,
+    restarts: false,
 };
 const RECEIVER: Scenario = Scenario { name: "receiver", role: Role::Receiver, script: "receiver", ..SENDER };
 
@@ -74,6 +77,11 @@ const fn successor(name: &'static str, of: Scenario) -> Scenario {
     Scenario { name, succeeds: true, ..of }
 }
 
+/// Short sessions, one after the other.
+const fn restarts(name: &'static str, of: Scenario) -> Scenario {
+    Scenario { name, restarts: true, ..of }
+}
+
 const RECORD_SENDER: Scenario = Scenario { name: "record-sender", kind: Records, ..SENDER };
 const RECORD_RECEIVER: Scenario = Scenario { name: "record-receiver", kind: Records, ..RECEIVER };
 const LANE_SENDER: Scenario = Scenario { name: "lane-sender", kind: Lanes, ..SENDER };
@@ -82,7 +90,7 @@ const RECORD_LANE_SENDER: Scenario = Scenario { name: "record-lane-sender", kind
 const RECORD_LANE_RECEIVER: Scenario = Scenario { name: "record-lane-receiver", kind: RecordLanes, ..RECEIVER };
 
 /// In the order in which they are begun: the longest first.
-pub(crate) static ALL: [Scenario; 30] = [
+pub(crate) static ALL: [Scenario; 38] = [
     asleep("sender-asleep", SENDER),
     asleep("record-sender-asleep", RECORD_SENDER),
     asleep("lane-sender-asleep", LANE_SENDER),
@@ -107,6 +115,14 @@ pub(crate) static ALL: [Scenario; 30] = [
     RECORD_RECEIVER,
     LANE_RECEIVER,
     RECORD_LANE_RECEIVER,
+    restarts("sender-restarts", SENDER),
+    restarts("record-sender-restarts", RECORD_SENDER),
+    restarts("lane-sender-restarts", LANE_SENDER),
+    restarts("record-lane-sender-restarts", RECORD_LANE_SENDER),
+    restarts("receiver-restarts", RECEIVER),
+    restarts("record-receiver-restarts", RECORD_RECEIVER),
+    restarts("lane-receiver-restarts", LANE_RECEIVER),
+    restarts("record-lane-receiver-restarts", RECORD_LANE_RECEIVER),
     Scenario { name: "sender-creates", alone: true, script: "create-sender", ..SENDER },
     Scenario { name: "receiver-creates", alone: true, script: "create-receiver", ..RECEIVER },
     Scenario { name: "sender-names-first", alone: true, script: "create-sender-named-first", ..SENDER },
@@ -122,4 +138,14 @@ pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
 
 pub(crate) fn names() -> String {
     ALL.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) trait OtherRole {
+    fn other_role(self) -> Self;
+}
+
+impl OtherRole for Role {
+    fn other_role(self) -> Self {
+        if self == Self::Sender { Self::Receiver } else { Self::Sender }
+    }
 }

@@ -117,18 +117,22 @@ impl Tx {
     }
 
     /// Sends four from `first` on, as a slice where there are such.
-    pub(crate) fn send_four(&mut self, first: u64) -> Result<(), String> {
+    pub(crate) fn send_four(&mut self, first: u64) -> Result<Step, String> {
         if let Self::Messages(tx) = self {
             let four: [Words; 4] = std::array::from_fn(|offset| Words::new(first + offset as u64));
-            return tx.send_slice(&four).map_err(|error| format!("{error:?}"));
+            return match tx.send_slice(&four) {
+                Ok(()) => Ok(Step::Moved(())),
+                Err(SendError::Ended(_, ended)) => Ok(Step::Ended(ended)),
+                Err(error) => Err(format!("{error:?}")),
+            };
         }
         for number in first..first + 4 {
-            match self.send(number, Wait::Ever)? {
-                Step::Moved(()) => {}
-                other => return Err(format!("{other:?}")),
+            let step = self.send(number, Wait::Ever)?;
+            if step != Step::Moved(()) {
+                return Ok(step);
             }
         }
-        Ok(())
+        Ok(Step::Moved(()))
     }
 
     pub(crate) fn close(&mut self) {
@@ -254,28 +258,30 @@ impl Rx {
         &mut self,
         max: usize,
         mut f: impl FnMut(usize, Result<u64, String>),
-    ) -> Result<usize, String> {
-        match self {
+    ) -> Result<Step<usize>, String> {
+        let taken = match self {
             Self::Messages(rx) if max == 1 => match rx.try_recv_with(|words| f(SWEPT, words.number())) {
-                Ok(()) => Ok(1),
-                Err(TryRecvError::Empty) => Ok(0),
-                Err(error) => Err(format!("{error:?}")),
+                Ok(()) => 1,
+                Err(TryRecvError::Empty) => 0,
+                Err(TryRecvError::Ended(ended)) => return Ok(Step::Ended(ended)),
             },
-            Self::Messages(rx) => Ok(rx.drain(max, |words| f(SWEPT, words.number()))),
+            Self::Messages(rx) => rx.drain(max, |words| f(SWEPT, words.number())),
             Self::Records(rx, body) => {
                 let mut batch = rx.batch();
                 for _ in 0..max {
                     match batch.try_recv_into(body) {
                         Ok(info) => f(SWEPT, check_record(&info, body)),
-                        Err(TryRecvError::Empty) => break,
-                        Err(error) => return Err(format!("{error:?}")),
+                        // This end is told again.
+                        Err(TryRecvError::Empty | TryRecvError::Ended(Ended::Removed)) => break,
+                        Err(TryRecvError::Ended(ended)) => return Ok(Step::Ended(ended)),
                     }
                 }
-                Ok(batch.commit() as usize)
+                batch.commit() as usize
             }
-            Self::Lanes(rx, _) => Ok(rx.drain(max, |lane, words| f(lane, words.number()))),
-            Self::RecordLanes(..) => Err("has no handler".into()),
-        }
+            Self::Lanes(rx, _) => rx.drain(max, |lane, words| f(lane, words.number())),
+            Self::RecordLanes(..) => return Err("has no handler".into()),
+        };
+        Ok(if taken == 0 { Step::Nothing } else { Step::Moved(taken) })
     }
 
     pub(crate) fn close(&mut self) {
@@ -321,6 +327,7 @@ fn of_lanes(error: fan_in::TryRecvError) -> fan_in::RecvError {
     match error {
         fan_in::TryRecvError::Departed(departed) => fan_in::RecvError::Departed(departed),
         fan_in::TryRecvError::Disconnected => fan_in::RecvError::Disconnected,
+        fan_in::TryRecvError::Removed => fan_in::RecvError::Removed,
         _ => fan_in::RecvError::Timeout,
     }
 }
@@ -334,6 +341,7 @@ fn from_lanes(
         Ok((lane, number)) => Step::Moved((lane, number?)),
         Err(fan_in::RecvError::Departed(departed)) => Step::Ended(said.insert(departed).why),
         Err(fan_in::RecvError::Disconnected) => Step::Ended(Ended::Disconnected),
+        Err(fan_in::RecvError::Removed) => Step::Ended(Ended::Removed),
         Err(_) => Step::Nothing,
     })
 }

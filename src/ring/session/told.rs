@@ -192,7 +192,9 @@ impl Told {
             if matches!(reach, Reach::All(session) if peer.last() != session) {
                 continue;
             }
-            if !self.passes(ring.count()) {
+            // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
+            let silent = cfg!(ringmail_planted_silent_end) && peer.last() > self.current.get();
+            if !self.passes(ring.count()) && !silent {
                 return Found::Over(end);
             }
             self.pass(end, ring.count());

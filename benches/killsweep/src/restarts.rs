@@ -1,0 +1,118 @@
+//! Sessions that follow each other, with the parent one behind.
+
+use crate::other::Other;
+use crate::parent::{Name, STALL, Sum, text, wait_until};
+use crate::run::{Fate, Run};
+use crate::scenario::{OtherRole, Scenario};
+use crate::sides::{CAPACITY, Step};
+use ringmail::shm::{Ended, Role};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Messages of each session.
+const EACH: u64 = 2;
+/// In a row.
+const MANY: usize = 50;
+
+/// How a session ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Close,
+    Kill,
+    Panic,
+}
+
+use End::{Close, Kill, Panic};
+
+impl End {
+    const ALL: [Self; 3] = [Close, Kill, Panic];
+
+    /// As the other side is told.
+    fn told(self) -> Ended {
+        match self {
+            Close => Ended::Disconnected,
+            Kill => Ended::PeerDied,
+            Panic => Ended::GivenUp,
+        }
+    }
+}
+
+/// Each order of three, and many in a row.
+pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
+    let start = Instant::now();
+    let three = |i: usize| [i / 9, i / 3 % 3, i % 3].map(|end| End::ALL[end]).to_vec();
+    let many = (0..MANY).map(|i| End::ALL[(i + i / 3 + i / 9) % 3]).collect();
+    let (mut sessions, mut violations) = (0, 0);
+    let orders: Vec<Vec<End>> = (0..27).map(three).chain([many]).collect();
+    for ends in &orders {
+        sessions += ends.len() as u64;
+        if let Err(what) = follow(scenario, ends) {
+            violations += 1;
+            println!("violation: {} {ends:?}: {what}", scenario.name);
+        }
+    }
+    println!(
+        "{:<30} 27 orders of 3 and {MANY} in a row, {sessions} sessions, {violations} violations, {:5.1} s",
+        scenario.name,
+        start.elapsed().as_secs_f64()
+    );
+    Sum([0, sessions, violations, 0, 0, 0, 0, 0, sessions]).print();
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Sessions that end so, one after the other. Of each the parent sees nothing before the next is there.
+fn follow(scenario: &Scenario, ends: &[End]) -> Result<(), String> {
+    let name = Name::new(scenario)?;
+    let role = scenario.role.other_role();
+    let mut other = Other::accompanied(scenario.kind, &name.channel, role, scenario.parent_waits).map_err(text)?;
+    let verb = if scenario.role == Role::Sender { "sends" } else { "receives" };
+    for (before, end) in ends.iter().enumerate() {
+        let first = 1 + EACH * before as u64;
+        let script = format!("{verb}-{end:?}").to_lowercase();
+        let mut run = Run::start(scenario, &script, &name.channel, first, Fate::Live)?;
+        wait_until("a session begins", || !run.told().is_empty())?;
+        told_of(&mut other, scenario.role, &ends[..before])?;
+        if scenario.role == Role::Receiver {
+            while other.next < first + EACH {
+                moved(&mut other)?;
+            }
+        }
+        if run.killed()? != (*end == Kill) {
+            return Err(format!("session {} did not end by {end:?}", before + 1));
+        }
+    }
+    told_of(&mut other, scenario.role, ends)?;
+    // The sender's side may fill up, and then nothing more is said.
+    for _ in 0..=CAPACITY {
+        match other.step(Duration::ZERO)? {
+            Step::Moved(()) if scenario.role == Role::Receiver => {}
+            Step::Nothing => return Ok(()),
+            found => return Err(format!("after the last end: {found:?}")),
+        }
+    }
+    Err("the channel does not fill up".into())
+}
+
+/// The other side comes to know of the last of these sessions, which is over: all that it sent comes before its end, and then that, with its
+/// number. To a sender the end is told before the channel is full.
+fn told_of(other: &mut Other, role: Role, ends: &[End]) -> Result<(), String> {
+    let Some(end) = ends.last() else { return Ok(()) };
+    let number = ends.len() as u64;
+    while other.news.len() < ends.len() {
+        moved(other).map_err(|what| format!("session {number}: {what}"))?;
+    }
+    let news = other.news[ends.len() - 1];
+    let is_at = role == Role::Receiver
+        || news.at == EACH * number
+            && news.number == Some(number)
+            && news.sent.is_none_or(|sent| sent == other.units(news.at));
+    if news.ended == end.told() && is_at { Ok(()) } else { Err(format!("session {number} ended, told {news:?}")) }
+}
+
+/// One step in which a message moves or an end is told.
+fn moved(other: &mut Other) -> Result<(), String> {
+    match other.step(STALL)? {
+        Step::Moved(()) | Step::Ended(_) => Ok(()),
+        Step::Nothing => Err(format!("nothing moves, and {} ends were told", other.news.len())),
+    }
+}

@@ -20,7 +20,8 @@
 //!
 //! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
 //!
-//! At up to 60 it is stopped until the channel's file is removed (`removal`). Then both sides play on, and besides the above:
+//! At each (of more than 300, at so many) it is stopped until the channel's file is removed (`removal`). Then both sides play
+//! on, and besides the above:
 //! * each wait that finds nothing says `Removed`, or how a session ended, and none waits on;
 //! * the name can be opened at once and afterwards, and neither of the old sides takes part in what passes there.
 //!

@@ -12,8 +12,8 @@ use rustix::process::Signal;
 use std::fs;
 use std::io::ErrorKind;
 
-/// Points of one scenario at which it is done.
-pub(crate) const MOST: u64 = 60;
+/// Points of one scenario at which it is done; of more, so many at equal distances.
+pub(crate) const MOST: u64 = 300;
 
 /// Removes the file of the stopped child's channel, tries the name, and lets the child go on.
 pub(crate) fn remove_under(other: Option<&Other>, run: &Run, scenario: &Scenario, name: &Name) -> Result<(), String> {

@@ -26,9 +26,10 @@
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
 //! any; of those that one `drain` takes together, all count.
 //!
-//! **Ends.** A sender that closes is no news as long as there are others: [`RecvError::Disconnected`] comes when all have ended, and nothing
-//! is left. One that dies is told once, as [`RecvError::Departed`] with its lane, the lane's session and how many messages were sent on it;
-//! the others go on. Whoever comes later is simply received. One that writes what cannot be is told likewise, and its lane is closed.
+//! **Ends.** Each end of a sender's session, in order or not, is told once, after its last message: as [`RecvError::Departed`] with its lane, the
+//! lane's session, how many messages were sent on the lane, and how it ended; the others go on. When all have ended and nothing is left,
+//! [`RecvError::Disconnected`] comes once. Whoever comes later is simply received. One that writes what cannot be is told likewise, and its
+//! lane is closed.
 //!
 //! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
 //! forbids the call, it looks every millisecond.
@@ -92,7 +93,7 @@ impl<T: Message> Receiver<T> {
     /// process be killed.
     ///
     /// # Errors
-    /// `Empty`; `Departed`, once for a sender that died or wrote what cannot be; or `Disconnected`.
+    /// `Empty`; `Departed`, once for each session of a sender that is over; or `Disconnected`.
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError> {
         let found = self.lanes.try_take(take_one)?;
@@ -115,7 +116,7 @@ impl<T: Message> Receiver<T> {
     /// of other lanes.
     ///
     /// # Errors
-    /// `Departed`, once for a sender that died or wrote what cannot be; `Disconnected` once all have ended and nothing is left.
+    /// `Departed`, once for each session of a sender that is over; `Disconnected` once all have ended and nothing is left.
     #[inline]
     pub fn recv_from(&mut self) -> Result<(usize, T), RecvError> {
         self.recv_until(|| Deadline::NEVER)

@@ -40,7 +40,8 @@
 //! | receiver, after `recv` | the message counts as received: at most once |
 //! | anybody stopped for an hour | the other side waits; nothing is taken away |
 //!
-//! `try_send` and `try_recv` do not ask the kernel; `peer` does, and so do the verbs that wait, at least every 90 ms of sleep.
+//! `try_send` and `try_recv` ask the kernel once in 4096 calls in vain; `peer` does, and so do the verbs that wait, at least every 90 ms of
+//! sleep.
 //!
 //! # Where segments are
 //!
@@ -80,9 +81,8 @@
 //! # Limits
 //!
 //! Nothing is written to disk on purpose: what survives a loss of power is not specified. A receiver of many lanes asks the kernel about
-//! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. Of
-//! several holders of a side that died between two looks of the other, one death is told, the last; `epoch` of a fan-in's `Departed`, or
-//! the other side's [`SideView::epoch`], says how many sessions there were.
+//! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. How a
+//! session ended is kept of the last 64 of each side: of older ones that nobody was told of, [`Ended::Forgotten`] says how many.
 
 mod builder;
 pub mod bytes;

@@ -390,7 +390,10 @@ fn clean_says_what_there_was_and_removes_what_nobody_holds() {
     assert_eq!(out.status.code(), Some(1));
     // At a path it is none of this command's business.
     let out = run_in(&dir, &["clean", &file("diary")]);
-    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("is no channel of ringmail's"), "{out:?}");
+    assert!(
+        out.status.code() == Some(1) && text(&out.stderr).contains("it is no channel (remove it by --force)"),
+        "{out:?}"
+    );
     assert_eq!(text(&run_in(&dir, &["clean", "diary"]).stdout), "removed diary: no channel\n");
     recv.signal("-TERM");
     recv.end();
@@ -400,7 +403,16 @@ fn clean_says_what_there_was_and_removes_what_nobody_holds() {
     std::fs::write(file("diary"), "dear diary").unwrap();
     let out = run_in(&dir, &["clean", &file("diary"), "--force"]);
     assert_eq!(text(&out.stdout), format!("removed {}: no channel\n", file("diary")));
-    assert_eq!(std::fs::read_dir(&names).unwrap().count(), 0);
+    // Advice that does not help is none: these are not removed by any of its calls.
+    std::fs::create_dir(file("folder")).unwrap();
+    std::os::unix::fs::symlink("folder", file("link")).unwrap();
+    for args in [&["--all"][..], &["--all", "--force"], &["folder"], &["link", "--force"], &[&*file("folder")]] {
+        let out = run_in(&dir, &[&["clean"], args].concat());
+        let said = text(&out.stderr);
+        let helps = said.contains("it is no file, and only those are removed: remove it by `rm`");
+        assert!(out.status.code() == Some(1) && helps && !said.contains("ringmail clean"), "{args:?}: {said}");
+    }
+    assert_eq!(std::fs::read_dir(&names).unwrap().count(), 2);
 }
 
 #[test]

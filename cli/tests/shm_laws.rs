@@ -387,6 +387,31 @@ fn a_follower_says_who_did_not_end_in_order_and_goes_on() {
 }
 
 #[test]
+fn a_sender_says_what_is_lost_with_a_removed_channel() {
+    let dir = Folder::new("removed");
+    let says = |script: &str, what: &str| {
+        let ran = dir.shell(script);
+        assert!(ran.code == Some(5) && ran.err.contains(&format!("removed: {what}")), "{script}: {ran:?}");
+    };
+    // There is room, so that no send finds it out.
+    says(
+        "(echo 1; until_ has a 'records   1 sent'; rm a; sleep 0.3; seq 2 9) | $R send ./a",
+        "1 records were sent, the rest of the input was not",
+    );
+    says(
+        "(echo 1; until_ has b 'records   1 sent'; rm b) | $R send ./b",
+        "1 records were sent, not all of them were received",
+    );
+    // A receiver that leaves for that reason leaves nothing for the next.
+    says(
+        "$R recv --follow ./c >out 2>/dev/null & (echo 1; until_ count out 1; rm c; sleep 0.5; seq 2 9) | $R send ./c",
+        "1 records were sent, the rest of the input was not",
+    );
+    // All of it was received: nothing is lost.
+    dir.shell("$R recv --count 1 ./d & (echo 1; until_ has d 'received 4'; rm d) | $R send ./d").is("1\n");
+}
+
+#[test]
 fn what_is_shown_is_also_json() {
     let dir = Folder::new("json");
     let ran = dir.shell("echo 1 | $R send ./q; : | $R send ./q; $R recv ./q; $R stat --json ./q; $R stat ./q");

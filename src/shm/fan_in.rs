@@ -94,7 +94,7 @@ impl<T: Message> Receiver<T> {
     /// process be killed.
     ///
     /// # Errors
-    /// `Empty`; `Departed`, once for a sender that died or wrote what cannot be; or `Disconnected`.
+    /// `Empty`; `Departed`, once for each session of a sender that is over; or `Disconnected`.
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError> {
         let found = self.lanes.try_take(take_one)?;
@@ -117,7 +117,7 @@ impl<T: Message> Receiver<T> {
     /// of other lanes.
     ///
     /// # Errors
-    /// `Departed`, once for a sender that died or wrote what cannot be; `Disconnected` once all have ended and nothing is left.
+    /// `Departed`, once for each session of a sender that is over; `Disconnected` once all have ended and nothing is left.
     #[inline]
     pub fn recv_from(&mut self) -> Result<(usize, T), RecvError> {
         self.recv_until(|| Deadline::NEVER)

@@ -1,5 +1,6 @@
 //! `ringmail ls` and `clean`: what there is, and what is not needed any more.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use ringmail::shm::{self, Found, Kind, OpenError, Overview, Peer, Removal};
@@ -79,7 +80,11 @@ fn narrow(rows: &[[String; 7]]) -> String {
 pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
     if let Some(name) = &args.name {
         let removal = if args.force { shm::remove_any(name) } else { shm::remove(name) };
-        return match removal.map_err(refused)? {
+        let why = |error| match error {
+            OpenError::NotASegment { path } => Failure::failed(format!("kept {name}: {}", stays(&path, "--force"))),
+            error => refused(error),
+        };
+        return match removal.map_err(why)? {
             Removal::Removed(found) => show(&removed(name, found)).map(|_| ExitCode::SUCCESS),
             _ => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
         };
@@ -94,10 +99,9 @@ pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
             }
             Ok(_) => warn(format_args!("kept {name}: it is in use")),
             Err(OpenError::NotFound { .. }) => {}
-            Err(OpenError::NotASegment { .. }) => {
-                warn(format_args!(
-                    "kept {name}: it is no channel (remove it by `ringmail clean {name}`, or by --force)"
-                ));
+            Err(OpenError::NotASegment { path }) => {
+                let by = format!("`ringmail clean {name}`, or by --force");
+                warn(format_args!("kept {name}: {}", stays(&path, &by)));
                 code = ExitCode::FAILURE;
             }
             Err(error) => {
@@ -107,6 +111,14 @@ pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
         }
     }
     Ok(code)
+}
+
+/// Why something stays that is no channel; `by` removes files.
+fn stays(path: &Path, by: &str) -> String {
+    match path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        true => format!("it is no channel (remove it by {by})"),
+        false => "it is no file, and only those are removed: remove it by `rm`".into(),
+    }
 }
 
 fn removed(name: &str, found: Found) -> String {

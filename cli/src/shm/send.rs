@@ -2,8 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
-use ringmail::shm::Ended;
+use std::time::Instant;
+
 use ringmail::shm::bytes::{SendError, Sender};
+use ringmail::shm::{Ended, Peer};
 
 use super::signals::{self, Stream};
 use super::{CHUNK, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
@@ -30,6 +32,7 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
     let mut record = Vec::new();
     let mut sent = 0;
     let began = tx.stats().sent;
+    let mut looked = Instant::now();
     loop {
         record.clear();
         let read = input.next(&mut record);
@@ -38,7 +41,13 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
             return Ok(code);
         }
         match read {
-            Ok(true) => {}
+            // As long as there is room, no send says that the file is gone.
+            Ok(true) if looked.elapsed() < TICK => {}
+            Ok(true) if tx.peer() == Peer::Removed => return Err(removed(sent, "the rest of the input was not")),
+            Ok(true) => looked = Instant::now(),
+            Ok(false) if tx.peer() == Peer::Removed && tx.stats().received < tx.stats().sent => {
+                return Err(removed(sent, "not all of them were received"));
+            }
             Ok(false) => return Ok(0),
             Err(error) => {
                 let message = format!("record {} of standard input: {error}; {sent} records were sent", sent + 1);
@@ -50,6 +59,8 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
                 SendError::Timeout => {}
                 // That receiver was about to leave when this command came, with the session before.
                 SendError::Ended(Ended::Disconnected) if tx.stats().received <= began => {}
+                // A receiver that leaves for that reason says only that it leaves.
+                SendError::Ended(_) if tx.peer() == Peer::Removed => after(Ended::Removed, sent, waits)?,
                 SendError::Ended(ended) => after(ended, sent, waits)?,
                 SendError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
                 // There are no others.
@@ -63,14 +74,17 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
     }
 }
 
+/// The channel's file is gone, and `what` of the input was not done.
+fn removed(sent: u64, what: &str) -> Failure {
+    let message = format!("the channel was removed: {sent} records were sent, {what}");
+    Failure { code: REMOVED, message }
+}
+
 /// Whether to go on after a receiver's end was told, with as many records sent.
 fn after(ended: Ended, sent: u64, waits: bool) -> Result<(), Failure> {
     let what = match ended {
         Ended::Corrupted => return Err(Failure::failed(format!("the receiver: {ended}"))),
-        Ended::Removed => {
-            let message = format!("the channel was removed: {sent} records were sent, the rest of the input was not");
-            return Err(Failure { code: REMOVED, message });
-        }
+        Ended::Removed => return Err(removed(sent, "the rest of the input was not")),
         ended => how(ended),
     };
     if waits {

@@ -291,6 +291,10 @@ impl<T> Rx<T> {
     #[cold]
     #[inline(never)]
     pub(super) fn why_nothing(&mut self) -> Option<Ended> {
+        let due = self.vain >= VAIN;
+        if due {
+            self.vain = 0;
+        }
         match self.look_on() {
             Found::Over(end) => return self.tell(end),
             Found::Message => return None,
@@ -299,7 +303,7 @@ impl<T> Rx<T> {
         if self.stopped.is_none() && self.ring.is_corrupt() {
             self.stop(Ended::Corrupted);
         }
-        if self.stopped.is_some() || self.vain < VAIN {
+        if self.stopped.is_some() || !due {
             return self.stopped;
         }
         self.ask()
@@ -307,7 +311,6 @@ impl<T> Rx<T> {
 
     /// Asks the kernel where there is nothing.
     fn ask(&mut self) -> Option<Ended> {
-        self.vain = 0;
         let Self { ring, map, side, .. } = self;
         let (own, peer) = side::sessions(map, Role::Receiver);
         // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.

@@ -390,9 +390,15 @@ pub(super) fn remove(path: &Path) -> Result<bool, OpenError> {
 
 /// Removes the file at `path`, which is `lock`, if no part of it is locked. Whether it did.
 pub(super) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
-    // Not by trying: who has one side would see somebody on the other.
-    if sys::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {
-        return Ok(false);
+    // Not by trying: who has one side would see somebody on the other. More than once: a side that was closed is held for a moment more by a
+    // child that was forked meanwhile, until that calls `exec`.
+    let mut asks = 0;
+    while sys::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {
+        if asks == ASKS {
+            return Ok(false);
+        }
+        asks += 1;
+        std::thread::sleep(MOMENT);
     }
     let Ok((held, _)) = Held::take_one(lock, iter::once((Seats::ALL, 0)), path)? else { return Ok(false) };
     // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.

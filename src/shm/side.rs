@@ -231,8 +231,10 @@ impl Side {
     /// Waits until somebody has the other side.
     pub(super) fn wait_for_peer(&mut self, peer: &Session, deadline: Deadline) -> bool {
         loop {
+            // Before the look: who came before the file went is found.
+            let removed = self.held.is_removed();
             let Err(epoch) = self.is_set_up(peer) else { return true };
-            if deadline.passed() || self.held.is_removed() {
+            if deadline.passed() || removed {
                 return false;
             }
             let nap = deadline.left().map_or(NAP, |left| left.min(NAP));

@@ -54,7 +54,8 @@ fn answer<const N: usize>(args: &Answer) -> Result<(), Halt> {
     let sender = channel(BACK).open_sender().map_err(|error| Halt::Build(error.to_string()))?;
     let deadline = Instant::now() + START;
     while !receiver.wait_for_peer(LOOK) {
-        if sender.peer() != Peer::Here || Instant::now() > deadline {
+        // Nobody removes the names before the other side is there.
+        if !matches!(sender.peer(), Peer::Here | Peer::Removed) || Instant::now() > deadline {
             return Err(Halt::Gone);
         }
     }

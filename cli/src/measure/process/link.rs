@@ -37,18 +37,29 @@ pub(super) struct Mapped<const N: usize> {
 impl<const N: usize> Link<N> for Mapped<N> {
     #[inline]
     fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
-        self.sender.send_deadline(Words(message), deadline).map_err(|error| match error {
-            SendError::Timeout(_) => Halt::Silent,
-            SendError::Ended(_, ended) => halt(ended),
-        })
+        let mut words = Words(message);
+        loop {
+            match self.sender.send_deadline(words, deadline) {
+                Ok(()) => return Ok(()),
+                // The names are gone on purpose, see `Folder`.
+                Err(SendError::Ended(back, Ended::Removed)) if Instant::now() < deadline => words = back,
+                Err(SendError::Timeout(_) | SendError::Ended(_, Ended::Removed)) => return Err(Halt::Silent),
+                Err(SendError::Ended(_, ended)) => return Err(halt(ended)),
+            }
+        }
     }
 
     #[inline]
     fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
-        self.receiver.recv_deadline(deadline).map(|words| words.0).map_err(|error| match error {
-            RecvError::Timeout => Halt::Silent,
-            RecvError::Ended(ended) => halt(ended),
-        })
+        loop {
+            match self.receiver.recv_deadline(deadline) {
+                Ok(words) => return Ok(words.0),
+                // The names are gone on purpose, see `Folder`.
+                Err(RecvError::Ended(Ended::Removed)) if Instant::now() < deadline => {}
+                Err(RecvError::Timeout | RecvError::Ended(Ended::Removed)) => return Err(Halt::Silent),
+                Err(RecvError::Ended(ended)) => return Err(halt(ended)),
+            }
+        }
     }
 }
 

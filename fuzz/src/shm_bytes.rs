@@ -97,6 +97,8 @@ struct World {
     told: VecDeque<u64>,
     /// Receivers that have left, of which the sender that is there was not told yet.
     left: usize,
+    /// Senders that have come since the receiver was last in the last one's session. Those that a receiver passes in silence count, too.
+    came: usize,
     /// Number of the next record.
     next: u64,
     /// Nobody will write anything.
@@ -144,6 +146,7 @@ fn run(data: &[u8], oracle: Oracle) {
         ends,
         told,
         left,
+        came: 1,
         next,
         quiet,
         untouched,
@@ -371,9 +374,13 @@ impl World {
     }
 
     fn open_sender(&mut self, input: &mut Input<'_>) {
-        if self.ends.len() >= UNTOLD {
+        if self.ends.is_empty() {
+            self.came = 0;
+        }
+        if self.came >= UNTOLD {
             return;
         }
+        self.came += 1;
         self.closes(0);
         self.tx = None;
         // A receiver that has closed and is there still is told, though that was before.

@@ -37,6 +37,8 @@ struct World {
     model: Option<VecDeque<Option<u64>>>,
     /// Receivers that have left, of which the sender that is there was not told yet.
     left: usize,
+    /// Senders that have come since the receiver was last in the last one's session. Those that a receiver passes in silence count, too.
+    came: usize,
     places: usize,
     next: u64,
     /// Whether an end has said so; it must not change its mind.
@@ -55,8 +57,19 @@ fn hostile(data: &[u8], more: usize) {
     let rx = builder(&scratch).open_receiver().expect("the other side");
     let (words, model) = (scratch.words(), Some(VecDeque::new()));
     let (tx, rx, corrupted) = (Some(tx), Some(rx), [false; 2]);
-    let mut world =
-        World { scratch, words, capacity, tx, rx, model, left: 0, places: capacity + more, next: 0, corrupted };
+    let mut world = World {
+        scratch,
+        words,
+        capacity,
+        tx,
+        rx,
+        model,
+        left: 0,
+        came: 0,
+        places: capacity + more,
+        next: 0,
+        corrupted,
+    };
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
         world.step(&mut input);
@@ -86,9 +99,13 @@ impl World {
     }
 
     fn open_sender(&mut self) {
-        if self.model.as_ref().is_some_and(|model| model.len() - self.held().unwrap_or(0) >= UNTOLD) {
+        if self.model.as_ref().is_none_or(|model| model.iter().all(Option::is_some)) {
+            self.came = 0;
+        }
+        if self.came >= UNTOLD {
             return;
         }
+        self.came += 1;
         self.tx = None;
         self.tx = builder(&self.scratch).open_sender().ok();
         assert!(self.tx.is_some() || self.model.is_none(), "a whole channel opens again");

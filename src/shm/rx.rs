@@ -300,9 +300,6 @@ impl<T> Rx<T> {
             Found::Message => return None,
             Found::Nothing | Found::Impossible => {}
         }
-        if self.stopped.is_none() && self.ring.is_corrupt() {
-            self.stop(Ended::Corrupted);
-        }
         if self.stopped.is_some() || !due {
             return self.stopped;
         }

@@ -10,6 +10,8 @@ compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that n
 #[cfg(not(ringmail_loom))]
 #[allow(clippy::disallowed_types, reason = "the one file that may name them")]
 mod imp {
+    #[cfg(all(feature = "std", ringmail_tsan))]
+    pub(crate) use super::tsan::{Mutex, MutexGuard};
     pub(crate) use crate::ring::arc::Arc;
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
@@ -18,8 +20,10 @@ mod imp {
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
     #[cfg(feature = "std")]
     pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32};
+    #[cfg(all(feature = "std", not(ringmail_tsan)))]
+    pub(crate) use std::sync::{Mutex, MutexGuard};
     #[cfg(feature = "std")]
-    pub(crate) use std::{sync::Mutex, thread::yield_now};
+    pub(crate) use std::thread::yield_now;
 
     /// A first owner of `value`, if there is memory.
     pub(crate) fn share<T>(value: T) -> Result<Arc<T>, crate::error::BuildError> {
@@ -48,7 +52,7 @@ mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
-    pub(crate) use loom::sync::{Arc, Mutex};
+    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
     pub(crate) use loom::thread::yield_now;
 
     /// A model has memory.
@@ -68,6 +72,8 @@ pub(crate) fn compiler_fence() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
+#[cfg(all(feature = "std", ringmail_tsan))]
+mod tsan;
 #[cfg(feature = "std")]
 mod waker;
 #[cfg(all(feature = "std", not(ringmail_loom)))]

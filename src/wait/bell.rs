@@ -42,17 +42,13 @@ use super::{Look, Queue};
 use crate::error::BuildError;
 use crate::ring::order::{self, mutant};
 use crate::room::missing;
-use crate::sync::{Arc, AtomicU32, Mutex, Ordering, WakerCell, share};
+use crate::sync::{Arc, AtomicU32, Mutex, MutexGuard, Ordering, WakerCell, share};
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
-#[cfg(ringmail_loom)]
-use loom::sync::MutexGuard;
-#[cfg(not(ringmail_loom))]
-use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 const WAITING: u32 = 1;

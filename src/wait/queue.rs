@@ -26,16 +26,12 @@ use super::guard::{Panics, wake};
 use crate::error::BuildError;
 use crate::ring::order::mutant;
 use crate::room::missing;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, share};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, share};
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
-#[cfg(ringmail_loom)]
-use loom::sync::MutexGuard;
-#[cfg(not(ringmail_loom))]
-use std::sync::MutexGuard;
 use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
 

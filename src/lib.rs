@@ -80,11 +80,11 @@
 //! |---|---|---|
 //! | every ordering is needed and enough | loom models with the messages in loom cells; each ordering weakened must fail | `loom-tests/run` |
 //! | every verb agrees with a queue, across the wrap | libFuzzer, corpus replayed by the tests | `cargo +nightly fuzz run spsc_ops`, `mpsc_ops`, `fan_in_ops` |
-//! | no data race in the compiled code | ThreadSanitizer on a stress program, with a planted race that it must find | `benches/stress/tsan` |
-//! | no side that is killed or stopped, at any step, breaks a promise to the other | SIGKILL and SIGSTOP at every point, and a planted bug that must be found | `benches/killsweep/check` |
+//! | no data race in the compiled code | ThreadSanitizer on a stress program, with a planted race that it must find | `verify/stress/tsan` |
+//! | no side that is killed or stopped, at any step, breaks a promise to the other | SIGKILL and SIGSTOP at every point, and a planted bug that must be found | `verify/killsweep/check` |
 //! | each message dropped once, even in a panic | drop counts, injected panics | `cargo test` |
-//! | no fence, no lock | the assembly | `benches/asm/check` |
-//! | what a message costs | instructions counted, compared with a record | `benches/instructions/check` |
+//! | no fence, no lock | the assembly | `verify/assembly/check` |
+//! | what a message costs | instructions counted, compared with a record | `verify/instructions/check` |
 //!
 //! `unsafe` is confined to one module, `ring`, to the cell that a waker waits in, to one file of `shm` that maps memory and takes the kernel's
 //! locks, and to one method that passes a caller's promise on.

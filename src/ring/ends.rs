@@ -166,7 +166,7 @@ impl<R: Reader> Next<'_, R> {
 
     /// Takes the message, frees its place and then calls `freed`, which may panic: then the message is dropped.
     ///
-    /// `answer` makes of it what the caller returns. Done later, that would copy a large message twice (`benches/asm/check` looks).
+    /// `answer` makes of it what the caller returns. Done later, that would copy a large message twice (`verify/assembly/check` looks).
     #[inline(always)]
     pub(crate) fn take<A>(self, freed: impl Fn(&R), answer: impl FnOnce(R::Item) -> A) -> A {
         let reader = self.0;

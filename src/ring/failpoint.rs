@@ -1,5 +1,5 @@
 //! Points at which a process may be killed: before and after each store that another process can see (a string
-//! instruction is one), and each step that it can see of a file. `benches/killsweep` kills one at every point and looks what is left.
+//! instruction is one), and each step that it can see of a file. `verify/killsweep` kills one at every point and looks what is left.
 //!
 //! In every build that ships a point is nothing at all; `--cfg ringmail_failpoints` makes it a call.
 

@@ -393,7 +393,7 @@ macro_rules! orders {
 orders! {
     #[cfg(not(ringmail_planted_race))]
     publish_tail = Release, PublishTail;
-    // Wrong on purpose: `benches/stress/tsan` shows with it that ThreadSanitizer would notice.
+    // Wrong on purpose: `verify/stress/tsan` shows with it that ThreadSanitizer would notice.
     #[cfg(ringmail_planted_race)]
     publish_tail = Relaxed, PublishTail;
     close_tail = Release, CloseTail;

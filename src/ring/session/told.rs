@@ -192,7 +192,7 @@ impl Told {
             if matches!(reach, Reach::All(session) if peer.last() != session) {
                 continue;
             }
-            // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
+            // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
             let silent = cfg!(ringmail_planted_silent_end) && peer.last() > self.current.get();
             if !self.passes(ring.count()) && !silent {
                 return Found::Over(end);

@@ -138,7 +138,7 @@ impl<B: Backing> Producer<B> {
     pub(crate) fn fill(&mut self, write: impl FnOnce()) {
         #[cfg(ringmail_planted_early_publish)]
         if B::SHARED {
-            // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
+            // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
             self.publish(1);
             return write();
         }

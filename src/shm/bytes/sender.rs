@@ -225,7 +225,7 @@ impl Sender {
     pub(super) fn publish(&mut self, words: usize) {
         let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
         #[cfg(ringmail_planted_early_publish)]
-        // Wrong on purpose: `benches/killsweep/check` shows with it that the sweep would notice.
+        // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
         self.tx.ring.publish_staged();
         // The other mark is that of the position which is published now: it stays until the next has moved it.
         let mark = &self.tx.map.producer().marks.0[(sequence & 1) as usize];

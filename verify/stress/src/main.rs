@@ -6,7 +6,7 @@
 //! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
 //! ```
 //!
-//! `benches/stress/tsan` runs it under ThreadSanitizer. For that it uses nothing of std but `spawn` and `join`, and every handle goes
+//! `verify/stress/tsan` runs it under ThreadSanitizer. For that it uses nothing of std but `spawn` and `join`, and every handle goes
 //! back to the main thread to be dropped there: the precompiled std is not instrumented, and fences inside it (the last
 //! drop of an `Arc`) would be reported though they are right.
 

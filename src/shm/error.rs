@@ -2,6 +2,9 @@
 
 use super::sys::Role;
 use crate::error::BuildError;
+pub use crate::error::with_cause::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
 use core::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -334,79 +337,18 @@ impl fmt::Display for Cause {
 
 impl core::error::Error for Cause {}
 
-/// `try_send` could not send; the message comes back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TrySendError<T> {
-    /// No room now.
-    Full(T),
-    /// Nobody is there to receive.
-    Disconnected(T, Cause),
-}
-
-impl<T> TrySendError<T> {
-    /// The message that was not sent.
-    pub fn into_inner(self) -> T {
-        match self {
-            Self::Full(value) | Self::Disconnected(value, _) => value,
-        }
+/// The error of a receive that had no deadline.
+pub(super) fn without_deadline<D>(error: RecvTimeoutError<D>) -> RecvError<D> {
+    match error {
+        RecvTimeoutError::Disconnected(cause) => RecvError(cause),
+        RecvTimeoutError::Timeout => unreachable!("no deadline passes where there is none"),
     }
 }
 
-/// A send that waits did not happen; the message comes back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SendError<T> {
-    /// No room until the deadline.
-    Timeout(T),
-    /// Nobody is there to receive.
-    Disconnected(T, Cause),
-}
-
-impl<T> SendError<T> {
-    /// The message that was not sent.
-    pub fn into_inner(self) -> T {
-        match self {
-            Self::Timeout(value) | Self::Disconnected(value, _) => value,
-        }
+/// The error of a send that had no deadline.
+pub(super) fn send_without_deadline<T, D>(error: SendTimeoutError<T, D>) -> SendError<T, D> {
+    match error {
+        SendTimeoutError::Disconnected(value, cause) => SendError(value, cause),
+        SendTimeoutError::Timeout(_) => unreachable!("no deadline passes where there is none"),
     }
-}
-
-/// `try_recv` received nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TryRecvError {
-    /// No message now.
-    Empty,
-    /// No message is left, and nobody is there to send.
-    Disconnected(Cause),
-}
-
-/// A receive that waits received nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RecvError {
-    /// No message until the deadline.
-    Timeout,
-    /// No message is left, and nobody is there to send.
-    Disconnected(Cause),
-}
-
-const LATE: &str = "the time ran out";
-
-macro_rules! display {
-    ($([$($generic:ident)?] $name:ident: $variant:pat => $text:expr;)*) => {$(
-        impl<$($generic)?> fmt::Display for $name$(<$generic>)? {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $variant => f.write_str($text),
-                    Self::Disconnected(.., ended) => ended.fmt(f),
-                }
-            }
-        }
-        impl<$($generic: fmt::Debug)?> core::error::Error for $name$(<$generic>)? {}
-    )*};
-}
-
-display! {
-    [T] TrySendError: Self::Full(_) => "the channel is full";
-    [T] SendError: Self::Timeout(_) => LATE;
-    [] TryRecvError: Self::Empty => "the channel is empty";
-    [] RecvError: Self::Timeout => LATE;
 }

@@ -26,22 +26,22 @@
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
 //! any; of those that one `drain` takes together, all count.
 //!
-//! **Ends.** Each session of a lane's sender is told once when it is over and all of it was received, in order or not, as [`RecvError::Departed`]
+//! **Ends.** Each session of a lane's sender is told once when it is over and all of it was received, in order or not, as [`Disconnected::Sender`]
 //! with its lane, its number there, its process, how many messages were sent on the lane by then, and how it ended; the other lanes go on. When
-//! none is left, [`RecvError::Disconnected`] says so, once. Whoever comes later is simply received. One that writes what cannot be is told
+//! none is left, [`Disconnected::All`] says so, once. Whoever comes later is simply received. One that writes what cannot be is told
 //! likewise, and its lane is closed.
 //!
 //! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
 //! forbids the call, it looks every millisecond.
 
-pub use super::lanes::{Departed, RecvError, TryRecvError};
+pub use super::lanes::{Departed, Disconnected};
 pub use super::spsc::Sender;
 
 use super::builder::{Channel, Many, Messages, parts};
 use super::chunk::ReadChunk;
 use super::ends::{Rx, SessionInfo};
 
-use super::error::OpenError;
+use super::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use super::iter::iterates;
 use super::lanes::Lanes;
 use super::message::{Message, Schema};
@@ -94,9 +94,9 @@ impl<T: Message> Receiver<T> {
     /// process be killed.
     ///
     /// # Errors
-    /// `Empty`; `Departed`, once for each session of a sender that is over; or `Disconnected`.
+    /// `Empty`, or `Disconnected`: once for each session of a sender that is over, and once where all have ended.
     #[inline]
-    pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError> {
+    pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError<Disconnected>> {
         let found = self.lanes.try_take(take_one)?;
         self.last = Some(found.0);
         Ok(found)
@@ -107,7 +107,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As there.
     #[inline]
-    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError<Disconnected>> {
         self.try_recv_from().map(|(_, value)| value)
     }
 
@@ -117,10 +117,13 @@ impl<T: Message> Receiver<T> {
     /// of other lanes.
     ///
     /// # Errors
-    /// `Departed`, once for each session of a sender that is over; `Disconnected` once all have ended and nothing is left.
+    /// `Disconnected`, once for each session of a sender that is over, and once where all have ended and nothing is left.
     #[inline]
-    pub fn recv_from(&mut self) -> Result<(usize, T), RecvError> {
-        self.recv_until(|| Deadline::NEVER)
+    pub fn recv_from(&mut self) -> Result<(usize, T), RecvError<Disconnected>> {
+        match self.take() {
+            Some(found) => Ok(found),
+            None => self.recv_later(Deadline::NEVER).map_err(without_deadline),
+        }
     }
 
     /// As [`Receiver::recv_from`], the message alone.
@@ -128,7 +131,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As there.
     #[inline]
-    pub fn recv(&mut self) -> Result<T, RecvError> {
+    pub fn recv(&mut self) -> Result<T, RecvError<Disconnected>> {
         self.recv_from().map(|(_, value)| value)
     }
 
@@ -136,7 +139,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As there, or no message in time.
-    pub fn recv_timeout_from(&mut self, timeout: Duration) -> Result<(usize, T), RecvError> {
+    pub fn recv_timeout_from(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
         self.recv_until(|| Deadline::after(Some(timeout)))
     }
 
@@ -144,7 +147,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As there, or no message in time.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError<Disconnected>> {
         self.recv_timeout_from(timeout).map(|(_, value)| value)
     }
 
@@ -152,7 +155,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As there, or no message in time.
-    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvError> {
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError<Disconnected>> {
         self.recv_until(|| Deadline::at(deadline)).map(|(_, value)| value)
     }
 
@@ -160,7 +163,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As there, or no message in time.
-    pub fn recv_from_deadline(&mut self, deadline: Instant) -> Result<(usize, T), RecvError> {
+    pub fn recv_from_deadline(&mut self, deadline: Instant) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
         self.recv_until(|| Deadline::at(deadline))
     }
 
@@ -169,7 +172,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::try_recv_from`].
-    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, T) -> R) -> Result<R, TryRecvError> {
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, T) -> R) -> Result<R, TryRecvError<Disconnected>> {
         loop {
             let lane = self.lanes.try_next()?;
             // Should it be no message, the next turn says so.
@@ -195,7 +198,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::try_recv_from`].
-    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, TryRecvError> {
+    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, TryRecvError<Disconnected>> {
         let lane = if n == 0 { 0 } else { self.lanes.try_next()? };
         if n != 0 {
             // How many it will commit is not known: a lane that always has some must not keep the others from their turns.
@@ -211,7 +214,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::try_recv_from`]; an end only where no message was found before it.
-    pub fn try_recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, TryRecvError> {
+    pub fn try_recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, TryRecvError<Disconnected>> {
         let Self { lanes, last } = self;
         lanes.try_many(max, |lane, rx, max| move_into(lane, rx, max, buffer, last))
     }
@@ -220,7 +223,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::recv_from`]; an end only where no message was found before it.
-    pub fn recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, RecvError> {
+    pub fn recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, RecvError<Disconnected>> {
         let Self { lanes, last } = self;
         lanes.wait_many(max, |lane, rx, max| move_into(lane, rx, max, buffer, last))
     }
@@ -326,7 +329,7 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline]
-    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(usize, T), RecvError> {
+    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
         match self.take() {
             Some(found) => Ok(found),
             None => self.recv_later(deadline()),
@@ -335,7 +338,7 @@ impl<T: Message> Receiver<T> {
 
     #[cold]
     #[inline(never)]
-    fn recv_later(&mut self, deadline: Deadline) -> Result<(usize, T), RecvError> {
+    fn recv_later(&mut self, deadline: Deadline) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
         loop {
             self.lanes.wait(deadline)?;
             if let Some(found) = self.take() {
@@ -346,7 +349,7 @@ impl<T: Message> Receiver<T> {
 }
 
 iterates! {
-    [T: Message] Receiver<T>, (usize, T), RecvError,
+    [T: Message] Receiver<T>, (usize, T), RecvError<Disconnected>,
     Receiver::recv_from,
     |this: &mut Self| {
         let lane = this.lanes.next_untold()?;

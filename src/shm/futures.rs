@@ -69,8 +69,8 @@ pub trait Receive: Watched {
     fn is_last(ended: &Self::End) -> bool;
 }
 
-/// What a receiver that is not of a fan-in was told.
-fn told<T>(received: Result<T, TryRecvError>) -> Option<Result<T, Cause>> {
+/// What a receiver was told.
+fn told<T, D>(received: Result<T, TryRecvError<D>>) -> Option<Result<T, D>> {
     match received {
         Ok(message) => Some(Ok(message)),
         Err(TryRecvError::Empty) => None,
@@ -111,34 +111,28 @@ impl Receive for bytes::Receiver {
 
 impl<T: Message> Receive for fan_in::Receiver<T> {
     type Message = (usize, T);
-    type End = fan_in::TryRecvError;
+    type End = fan_in::Disconnected;
 
     fn take(&mut self) -> Option<Result<Self::Message, Self::End>> {
-        match self.try_recv_from() {
-            Err(fan_in::TryRecvError::Empty) => None,
-            other => Some(other),
-        }
+        told(self.try_recv_from())
     }
 
     fn is_last(ended: &Self::End) -> bool {
-        *ended == fan_in::TryRecvError::Removed
+        *ended == fan_in::Disconnected::Removed
     }
 }
 
 impl Receive for bytes::fan_in::Receiver {
     type Message = (usize, bytes::RecordInfo, Vec<u8>);
-    type End = fan_in::TryRecvError;
+    type End = fan_in::Disconnected;
 
     fn take(&mut self) -> Option<Result<Self::Message, Self::End>> {
         let mut body = Vec::new();
-        match self.try_recv_into(&mut body) {
-            Err(fan_in::TryRecvError::Empty) => None,
-            other => Some(other.map(|(lane, info)| (lane, info, body))),
-        }
+        told(self.try_recv_into(&mut body).map(|(lane, info)| (lane, info, body)))
     }
 
     fn is_last(ended: &Self::End) -> bool {
-        *ended == fan_in::TryRecvError::Removed
+        *ended == fan_in::Disconnected::Removed
     }
 }
 
@@ -158,9 +152,9 @@ pub trait Put<T>: Watched {
 }
 
 impl<T: Message> Put<T> for spsc::Sender<T> {
-    type Refusal = TrySendError<T>;
+    type Refusal = TrySendError<T, Cause>;
 
-    fn put(&mut self, kept: &mut Option<T>) -> Option<Result<(), TrySendError<T>>> {
+    fn put(&mut self, kept: &mut Option<T>) -> Option<Result<(), TrySendError<T, Cause>>> {
         match self.try_send(kept.take()?) {
             Err(TrySendError::Full(value)) => {
                 *kept = Some(value);
@@ -170,7 +164,7 @@ impl<T: Message> Put<T> for spsc::Sender<T> {
         }
     }
 
-    fn refuse(value: T) -> TrySendError<T> {
+    fn refuse(value: T) -> TrySendError<T, Cause> {
         TrySendError::Full(value)
     }
 

@@ -1,7 +1,7 @@
 //! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
 
 use super::ends::{Opened, Rx, SessionInfo};
-use super::error::Cause;
+use super::error::{Cause, RecvTimeoutError, TryRecvError};
 use super::rx::Verdict;
 use super::side::{self, Asks, NAP, Sleep, shortest};
 use super::sys::{self, MOST_SLEPT_ON, Map, Role};
@@ -47,89 +47,36 @@ impl fmt::Display for Departed {
     }
 }
 
-/// A receive that does not wait received nothing.
+/// Why a receiver of many lanes found no message, beside that there is none now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum TryRecvError {
-    /// No message now.
-    Empty,
-    /// This sender is gone. Receive again: the others may have more.
-    Departed(Departed),
-    /// No message is left, and every sender that there was has ended, as was told. Said once; whoever comes later is received. Or this receiver
-    /// has closed.
-    Disconnected,
-    /// The file of the channel is gone: whoever opens that name opens another one. Senders that are there may still send.
-    Removed,
-}
-
-/// A receive that waits received nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum RecvError {
-    /// No message until the deadline.
-    Timeout,
-    /// This sender is gone. Receive again: the others may have more.
-    Departed(Departed),
-    /// No message is left, and every sender that there was has ended, as was told. Said once; whoever comes later is received. Or this receiver
-    /// has closed.
-    Disconnected,
-    /// The file of the channel is gone: whoever opens that name opens another one. Senders that are there may still send.
-    Removed,
-}
-
-macro_rules! error {
-    ($name:ident, $busy:ident, $text:literal) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    Self::$busy => f.write_str($text),
-                    Self::Departed(departed) => departed.fmt(f),
-                    Self::Disconnected => f.write_str("all senders have ended"),
-                    Self::Removed => Cause::Removed.fmt(f),
-                }
-            }
-        }
-
-        impl core::error::Error for $name {}
-    };
-}
-
-error!(TryRecvError, Empty, "the channel is empty");
-error!(RecvError, Timeout, "the time ran out");
-
-impl From<Gone> for TryRecvError {
-    fn from(gone: Gone) -> Self {
-        match gone {
-            Gone::One(departed) => Self::Departed(departed),
-            Gone::All => Self::Disconnected,
-            Gone::Removed => Self::Removed,
-        }
-    }
-}
-
-impl From<Gone> for RecvError {
-    fn from(gone: Gone) -> Self {
-        match gone {
-            Gone::One(departed) => Self::Departed(departed),
-            Gone::All => Self::Disconnected,
-            Gone::Removed => Self::Removed,
-        }
-    }
-}
-
-/// Who is not there any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Gone {
-    One(Departed),
+pub enum Disconnected {
+    /// A session of one sender is over. Receive again: the other lanes may have more.
+    Sender(Departed),
+    /// No message is left, and each session that there was has ended and was reported. Reported once; a sender that opens a lane later is received.
+    /// Also: this receiver has closed.
     All,
+    /// The file of the channel is gone: a side that opens the name makes another channel. Senders that are there may still send.
     Removed,
 }
+
+impl fmt::Display for Disconnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sender(departed) => departed.fmt(f),
+            Self::All => f.write_str("all senders have ended"),
+            Self::Removed => Cause::Removed.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Disconnected {}
 
 /// What a wait came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Found {
     Message,
-    Gone(Gone),
+    Gone(Disconnected),
     Nothing,
 }
 
@@ -148,7 +95,7 @@ pub(super) struct Lanes<T> {
     /// Whether an end was told since it was said that all have ended.
     unsaid: bool,
     /// What a sleep elsewhere has found and nobody was told. With it no look finds anything.
-    pub(super) due: Option<Gone>,
+    pub(super) due: Option<Disconnected>,
     pub(super) waiter: Waiter,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
     settled: bool,
@@ -222,7 +169,7 @@ impl<T> Lanes<T> {
     pub(super) fn try_take<R>(
         &mut self,
         mut read: impl FnMut(&mut Rx<T>) -> Option<R>,
-    ) -> Result<(usize, R), TryRecvError> {
+    ) -> Result<(usize, R), TryRecvError<Disconnected>> {
         match self.take(&mut read) {
             Some(found) => Ok(found),
             None => self.try_again(read),
@@ -231,10 +178,10 @@ impl<T> Lanes<T> {
 
     #[cold]
     #[inline(never)]
-    fn try_again<R>(&mut self, read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Result<(usize, R), TryRecvError> {
+    fn try_again<R>(&mut self, read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Result<(usize, R), TryRecvError<Disconnected>> {
         let due = self.is_due();
         match self.gone(false) {
-            Some(gone) => Err(gone.into()),
+            Some(gone) => Err(TryRecvError::Disconnected(gone)),
             None if due => self.take(read).ok_or(TryRecvError::Empty),
             None => Err(TryRecvError::Empty),
         }
@@ -254,9 +201,9 @@ impl<T> Lanes<T> {
     /// `None` also if there is something after all.
     #[cold]
     #[inline(never)]
-    fn gone(&mut self, ask: bool) -> Option<Gone> {
+    fn gone(&mut self, ask: bool) -> Option<Disconnected> {
         if self.closed {
-            return Some(Gone::All);
+            return Some(Disconnected::All);
         }
         let due = self.is_due();
         let ask = ask || due;
@@ -281,27 +228,27 @@ impl<T> Lanes<T> {
                         // Else whoever sends there, now or later, would wait for room without end.
                         rx.close(None);
                     }
-                    return Some(Gone::One(Departed { lane, epoch, pid, sent, cause: why }));
+                    return Some(Disconnected::Sender(Departed { lane, epoch, pid, sent, cause: why }));
                 }
             }
         }
         if !open && core::mem::take(&mut self.unsaid) {
-            return Some(Gone::All);
+            return Some(Disconnected::All);
         }
-        (ask && self.lanes[0].is_removed()).then_some(Gone::Removed)
+        (ask && self.lanes[0].is_removed()).then_some(Disconnected::Removed)
     }
 
     /// To be called where nothing was found: waits until there is something, or somebody is gone.
     #[cold]
     #[inline(never)]
-    pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), RecvError> {
+    pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Disconnected>> {
         if let Some(gone) = self.gone(false) {
-            return Err(gone.into());
+            return Err(RecvTimeoutError::Disconnected(gone));
         }
         match self.sleep(Sleep::Here(deadline)) {
             Found::Message => Ok(()),
-            Found::Gone(gone) => Err(gone.into()),
-            Found::Nothing => Err(RecvError::Timeout),
+            Found::Gone(gone) => Err(RecvTimeoutError::Disconnected(gone)),
+            Found::Nothing => Err(RecvTimeoutError::Timeout),
         }
     }
 

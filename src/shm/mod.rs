@@ -61,7 +61,7 @@
 //! }
 //! for run in [1, 2] {
 //!     assert_eq!(rx.recv(), Ok(run));
-//!     assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Closed)));
+//!     assert_eq!(rx.recv(), Err(RecvError(Cause::Closed)));
 //!     assert_eq!(rx.session().map(|session| session.number), Some(run));
 //! }
 //! # drop(rx);
@@ -188,7 +188,10 @@ pub use builder::{Builder, Channel, Many, Messages, One, Records};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
-pub use error::{Cause, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use error::{
+    Cause, Fault, Mismatch, OpenError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    TrySendError,
+};
 #[cfg(feature = "futures")]
 pub use futures::{FdError, MessageSink, MessageStream, Readiness};
 pub use iter::{IntoIter, Iter, Receives, TryIter};

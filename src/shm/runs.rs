@@ -1,7 +1,8 @@
 //! What a receiver of many lanes takes as runs, a lane at a time.
 
 use super::ends::{Rx, Taking};
-use super::lanes::{Lanes, RecvError, TryRecvError};
+use super::error::{RecvError, TryRecvError, without_deadline};
+use super::lanes::{Disconnected, Lanes};
 use crate::ring::ends::Reader;
 use crate::wait::{Deadline, WaitStrategy};
 
@@ -27,7 +28,7 @@ impl<T> Lanes<T> {
     }
 
     /// As [`Lanes::next`]; where nothing is found, why.
-    pub(super) fn try_next(&mut self) -> Result<usize, TryRecvError> {
+    pub(super) fn try_next(&mut self) -> Result<usize, TryRecvError<Disconnected>> {
         let (lane, ()) = self.try_take(|rx| rx.is_ready().then_some(()))?;
         self.budget += 1;
         Ok(lane)
@@ -44,7 +45,7 @@ impl<T> Lanes<T> {
         &mut self,
         max: usize,
         mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
-    ) -> Result<usize, TryRecvError> {
+    ) -> Result<usize, TryRecvError<Disconnected>> {
         loop {
             let max = max.min(self.there_now());
             if max == 0 {
@@ -64,7 +65,7 @@ impl<T> Lanes<T> {
         &mut self,
         max: usize,
         mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
-    ) -> Result<usize, RecvError> {
+    ) -> Result<usize, RecvError<Disconnected>> {
         loop {
             let max = max.min(self.there_now());
             if max == 0 {
@@ -76,7 +77,7 @@ impl<T> Lanes<T> {
                     n => return Ok(n),
                 }
             }
-            self.wait(Deadline::NEVER)?;
+            self.wait(Deadline::NEVER).map_err(without_deadline)?;
         }
     }
 

@@ -1,7 +1,7 @@
 //! The receiving end of a mapped ring, whatever travels on it.
 
 use super::ends::{Opened, SessionInfo, ended};
-use super::error::{Cause, RecvError};
+use super::error::{Cause, RecvTimeoutError};
 use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::tx::VAIN;
@@ -234,13 +234,13 @@ impl<T> Rx<T> {
     }
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
-    pub(super) fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), RecvError> {
+    pub(super) fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
         match self.sleep_for_message(Sleep::Here(deadline)) {
             Waited::Ready | Waited::Armed => Ok(()),
-            Waited::TimedOut => Err(RecvError::Timeout),
-            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Disconnected(ended))),
-            Waited::Removed => Err(RecvError::Disconnected(Cause::Removed)),
-            Waited::Impossible => Err(RecvError::Disconnected(self.stop(Cause::Corrupted))),
+            Waited::TimedOut => Err(RecvTimeoutError::Timeout),
+            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvTimeoutError::Disconnected(ended))),
+            Waited::Removed => Err(RecvTimeoutError::Disconnected(Cause::Removed)),
+            Waited::Impossible => Err(RecvTimeoutError::Disconnected(self.stop(Cause::Corrupted))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::chunk::WriteChunk;
 use super::ends::{Opened, Tx};
-use super::error::{SendError, TrySendError};
+use super::error::{Cause, SendError, SendTimeoutError, TrySendError, send_without_deadline};
 use super::message::Message;
 use super::side::Peer;
 use super::tx::Publishing;
@@ -36,7 +36,7 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// `Full`, or `Cause` with the reason; the value comes back.
     #[inline]
-    pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
+    pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T, Cause>> {
         match self.tx.push(value) {
             Ok(()) => Ok(()),
             Err(value) => Err(self.refused(value)),
@@ -48,15 +48,18 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// `Cause` with the reason; the value comes back.
     #[inline]
-    pub fn send(&mut self, value: T) -> Result<(), SendError<T>> {
-        self.send_until(value, || Deadline::NEVER)
+    pub fn send(&mut self, value: T) -> Result<(), SendError<T, Cause>> {
+        match self.tx.push(value) {
+            Ok(()) => Ok(()),
+            Err(value) => self.send_later(value, Deadline::NEVER).map_err(send_without_deadline),
+        }
     }
 
     /// Sends `value`, waiting for room for at most `timeout`.
     ///
     /// # Errors
     /// No room in time, or `Cause` with the reason; the value comes back.
-    pub fn send_timeout(&mut self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
+    pub fn send_timeout(&mut self, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T, Cause>> {
         self.send_until(value, || Deadline::after(Some(timeout)))
     }
 
@@ -64,7 +67,7 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// No room in time, or `Cause` with the reason; the value comes back.
-    pub fn send_deadline(&mut self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
+    pub fn send_deadline(&mut self, value: T, deadline: Instant) -> Result<(), SendTimeoutError<T, Cause>> {
         self.send_until(value, || Deadline::at(deadline))
     }
 
@@ -73,7 +76,7 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// `Full` if there is no room at all, or `Cause` with the reason.
-    pub fn try_send_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<()>>
+    pub fn try_send_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<(), Cause>>
     where
         T: Copy,
     {
@@ -85,7 +88,7 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// `Cause` with the reason; carries how many were sent.
-    pub fn send_slice(&mut self, values: &[T]) -> Result<(), SendError<usize>>
+    pub fn send_slice(&mut self, values: &[T]) -> Result<(), SendError<usize, Cause>>
     where
         T: Copy,
     {
@@ -93,10 +96,10 @@ impl<T: Message> Sender<T> {
         while sent < values.len() {
             match self.try_send_slice(&values[sent..]) {
                 Ok(n) => sent += n,
-                Err(TrySendError::Disconnected((), ended)) => return Err(SendError::Disconnected(sent, ended)),
+                Err(TrySendError::Disconnected((), ended)) => return Err(SendError(sent, ended)),
                 Err(TrySendError::Full(())) => {
-                    if let Err(SendError::Disconnected((), ended)) = self.tx.wait_for_room(1, Deadline::NEVER) {
-                        return Err(SendError::Disconnected(sent, ended));
+                    if let Err(SendTimeoutError::Disconnected((), ended)) = self.tx.wait_for_room(1, Deadline::NEVER) {
+                        return Err(SendError(sent, ended));
                     }
                 }
             }
@@ -110,7 +113,7 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// `Full` if there is no room at all, or `Cause` with the reason; nothing was taken from the iterator then.
-    pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
+    pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<(), Cause>> {
         self.tx.try_reserve(self.most(values))?;
         Ok(self.stage_iter(values))
     }
@@ -122,7 +125,7 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// `Cause` with the reason; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
-    pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
+    pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T, Cause>> {
         lend(values.into_iter().fuse(), |values| {
             let mut sent = 0;
             loop {
@@ -158,7 +161,7 @@ impl<T: Message> Sender<T> {
     /// assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
+    pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<(), Cause>> {
         self.tx.try_reserve(n)?;
         Ok(WriteChunk::new(&mut self.tx))
     }
@@ -245,7 +248,7 @@ impl<T: Message> Sender<T> {
     /// Why that was not sent.
     #[cold]
     #[inline(never)]
-    fn refused(&mut self, value: T) -> TrySendError<T> {
+    fn refused(&mut self, value: T) -> TrySendError<T, Cause> {
         match self.tx.refusal(1) {
             None => TrySendError::Full(value),
             Some(ended) => TrySendError::Disconnected(value, ended),
@@ -253,7 +256,7 @@ impl<T: Message> Sender<T> {
     }
 
     #[inline(always)]
-    fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendError<T>> {
+    fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
         match self.tx.push(value) {
             Ok(()) => Ok(()),
             Err(value) => self.send_later(value, deadline()),
@@ -262,15 +265,15 @@ impl<T: Message> Sender<T> {
 
     #[cold]
     #[inline(never)]
-    fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendError<T>> {
+    fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
         loop {
             if let Some(ended) = self.tx.refusal(1) {
-                return Err(SendError::Disconnected(value, ended));
+                return Err(SendTimeoutError::Disconnected(value, ended));
             }
             match self.tx.wait_for_room(1, deadline) {
                 Ok(()) => {}
-                Err(SendError::Timeout(())) => return Err(SendError::Timeout(value)),
-                Err(SendError::Disconnected((), ended)) => return Err(SendError::Disconnected(value, ended)),
+                Err(SendTimeoutError::Timeout(())) => return Err(SendTimeoutError::Timeout(value)),
+                Err(SendTimeoutError::Disconnected((), ended)) => return Err(SendTimeoutError::Disconnected(value, ended)),
             }
             match self.tx.push(value) {
                 Ok(()) => return Ok(()),

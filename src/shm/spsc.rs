@@ -5,7 +5,7 @@ pub use super::sender::Sender;
 
 use super::chunk::ReadChunk;
 use super::ends::{Rx, SessionInfo};
-use super::error::{OpenError, RecvError, TryRecvError};
+use super::error::{Cause, OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use super::iter::iterates;
 use super::message::{Message, Schema};
 use super::segment::{Kind, Layout};
@@ -72,7 +72,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// `Empty`, or `Cause` with the reason once nothing is left.
     #[inline]
-    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError<Cause>> {
         self.rx.take(|rx| if rx.is_quiet() { Err(TryRecvError::Empty) } else { try_recv_on(rx) })
     }
 
@@ -81,15 +81,15 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// `Cause` with the reason once nothing is left.
     #[inline]
-    pub fn recv(&mut self) -> Result<T, RecvError> {
-        self.recv_until(|| Deadline::NEVER)
+    pub fn recv(&mut self) -> Result<T, RecvError<Cause>> {
+        self.rx.take(|rx| recv_later(rx, Deadline::NEVER).map_err(without_deadline))
     }
 
     /// Takes the next message, waiting for at most `timeout`.
     ///
     /// # Errors
     /// No message in time, or `Cause` with the reason once nothing is left.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError<Cause>> {
         self.recv_until(|| Deadline::after(Some(timeout)))
     }
 
@@ -97,7 +97,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// No message in time, or `Cause` with the reason once nothing is left.
-    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvError> {
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError<Cause>> {
         self.recv_until(|| Deadline::at(deadline))
     }
 
@@ -106,7 +106,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::try_recv`].
-    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError> {
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError<Cause>> {
         let Some(value) = self.peek() else { return Err(nothing(&mut self.rx)) };
         let done = f(value);
         self.rx.pass(1);
@@ -137,7 +137,7 @@ impl<T: Message> Receiver<T> {
     /// assert_eq!(rx.try_recv(), Ok(2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, TryRecvError> {
+    pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, TryRecvError<Cause>> {
         match self.rx.ready(n) {
             0 if n != 0 => Err(nothing(&mut self.rx)),
             n => Ok(ReadChunk::new(&mut self.rx, n, 0, None)),
@@ -149,7 +149,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::try_recv`]; an end only where no message is before it.
-    pub fn try_recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, TryRecvError> {
+    pub fn try_recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, TryRecvError<Cause>> {
         match self.rx.move_into(buffer, max, |value| value) {
             0 if max != 0 => Err(nothing(&mut self.rx)),
             n => Ok(n),
@@ -160,12 +160,14 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::recv`]; an end only where no message is before it.
-    pub fn recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, RecvError> {
+    pub fn recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, RecvError<Cause>> {
         loop {
             match self.try_recv_many(buffer, max) {
                 Ok(n) => return Ok(n),
-                Err(TryRecvError::Disconnected(ended)) => return Err(RecvError::Disconnected(ended)),
-                Err(TryRecvError::Empty) => self.rx.wait_for_message(Deadline::NEVER)?,
+                Err(TryRecvError::Disconnected(ended)) => return Err(RecvError(ended)),
+                Err(TryRecvError::Empty) => {
+                    self.rx.wait_for_message(Deadline::NEVER).map_err(without_deadline)?;
+                },
             }
         }
     }
@@ -242,26 +244,26 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline(always)]
-    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvError> {
+    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError<Cause>> {
         self.rx.take(|rx| recv_later(rx, deadline()))
     }
 }
 
 iterates! {
-    [T: Message] Receiver<T>, T, RecvError,
+    [T: Message] Receiver<T>, T, RecvError<Cause>,
     Receiver::recv,
     |this: &mut Self| if this.rx.finds() { this.rx.take(|_| Err(())).ok() } else { None },
 }
 
 /// Why a verb that takes no step across sessions by itself found nothing.
-fn nothing<T>(rx: &mut Rx<T>) -> TryRecvError {
+fn nothing<T>(rx: &mut Rx<T>) -> TryRecvError<Cause> {
     rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)
 }
 
 /// Where there is more to say than that nothing was found.
 #[cold]
 #[inline(never)]
-fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError> {
+fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError<Cause>> {
     match rx.take_on() {
         Some(value) => Ok(value),
         None => Err(rx.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)),
@@ -270,10 +272,10 @@ fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError> {
 
 #[cold]
 #[inline(never)]
-fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvError> {
+fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvTimeoutError<Cause>> {
     loop {
         if let Some(ended) = rx.nothing() {
-            return Err(RecvError::Disconnected(ended));
+            return Err(RecvTimeoutError::Disconnected(ended));
         }
         rx.wait_for_message(deadline)?;
         // Should it be no message, the next turn says so.

@@ -1,7 +1,7 @@
 //! The sending end of a mapped ring, whatever travels on it.
 
 use super::ends::{Opened, ended};
-use super::error::{Cause, SendError, TrySendError};
+use super::error::{Cause, SendTimeoutError, TrySendError};
 use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::wake::{Armed, Waits, Watch};
@@ -150,7 +150,7 @@ impl<T> Tx<T> {
     }
 
     /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
-    pub(super) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<()>> {
+    pub(super) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<(), Cause>> {
         if self.reserve(n as u64) == 0 && (n != 0 || self.closed) {
             return Err(self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Disconnected((), ended)));
         }
@@ -181,13 +181,13 @@ impl<T> Tx<T> {
     }
 
     /// Waits until there is room for `n`, which is at most the capacity, or until there is another reason to look: an end to tell.
-    pub(super) fn wait_for_room(&mut self, n: u64, deadline: Deadline) -> Result<(), SendError<()>> {
+    pub(super) fn wait_for_room(&mut self, n: u64, deadline: Deadline) -> Result<(), SendTimeoutError<(), Cause>> {
         match self.sleep_for_room(n, Sleep::Here(deadline)) {
             Waited::Ready | Waited::Armed => Ok(()),
-            Waited::TimedOut => Err(SendError::Timeout(())),
-            Waited::Over(end) => Err(SendError::Disconnected((), self.tell(end))),
-            Waited::Removed => Err(SendError::Disconnected((), Cause::Removed)),
-            Waited::Impossible => Err(SendError::Disconnected((), self.spoil())),
+            Waited::TimedOut => Err(SendTimeoutError::Timeout(())),
+            Waited::Over(end) => Err(SendTimeoutError::Disconnected((), self.tell(end))),
+            Waited::Removed => Err(SendTimeoutError::Disconnected((), Cause::Removed)),
+            Waited::Impossible => Err(SendTimeoutError::Disconnected((), self.spoil())),
         }
     }
 

@@ -19,8 +19,8 @@
 //! Lanes, order, ends and sleep are those of [`shm::fan_in`](crate::shm::fan_in), records those of [`bytes`](super): each lane has sequence
 //! numbers of its own, that go on from one of its senders to the next.
 
-pub use super::{Batch, Sender, TrySendError};
-pub use crate::shm::lanes::{Departed, RecvError, TryRecvError};
+pub use super::{Batch, SendError, SendTimeoutError, Sender, TrySendError};
+pub use crate::shm::lanes::{Departed, Disconnected};
 
 use super::receiver::{read_owned, take, take_owned};
 use super::{HEADER, InPlace, RecordInfo, SCHEMA, WORD, large_enough, layout, max_len};
@@ -30,7 +30,7 @@ use crate::ring::session::{End, Peer};
 use crate::shm::builder::{Channel, Many, Records, parts};
 
 use crate::shm::ends::{Rx, SessionInfo, Taking};
-use crate::shm::error::OpenError;
+use crate::shm::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use crate::shm::iter::iterates;
 use crate::shm::lanes::Lanes;
 use crate::shm::message::Schema;
@@ -80,7 +80,7 @@ impl Receiver {
     /// # Errors
     /// As [`fan_in::Receiver::try_recv_from`](crate::shm::fan_in::Receiver::try_recv_from); `body` is then as it was.
     #[inline]
-    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<(usize, RecordInfo), TryRecvError> {
+    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<(usize, RecordInfo), TryRecvError<Disconnected>> {
         self.lanes.try_take(|rx| take(rx, body))
     }
 
@@ -89,8 +89,8 @@ impl Receiver {
     /// # Errors
     /// As [`fan_in::Receiver::recv_from`](crate::shm::fan_in::Receiver::recv_from).
     #[inline]
-    pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<(usize, RecordInfo), RecvError> {
-        self.recv_until(body, || Deadline::NEVER)
+    pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<(usize, RecordInfo), RecvError<Disconnected>> {
+        self.recv_until(body, || Deadline::NEVER).map_err(without_deadline)
     }
 
     /// Takes the next record, waiting for at most `timeout`.
@@ -101,7 +101,7 @@ impl Receiver {
         &mut self,
         body: &mut Vec<u8>,
         timeout: Duration,
-    ) -> Result<(usize, RecordInfo), RecvError> {
+    ) -> Result<(usize, RecordInfo), RecvTimeoutError<Disconnected>> {
         self.recv_until(body, || Deadline::after(Some(timeout)))
     }
 
@@ -113,7 +113,7 @@ impl Receiver {
         &mut self,
         body: &mut Vec<u8>,
         deadline: Instant,
-    ) -> Result<(usize, RecordInfo), RecvError> {
+    ) -> Result<(usize, RecordInfo), RecvTimeoutError<Disconnected>> {
         self.recv_until(body, || Deadline::at(deadline))
     }
 
@@ -126,7 +126,7 @@ impl Receiver {
         &mut self,
         records: &mut Vec<(usize, Vec<u8>, RecordInfo)>,
         max: usize,
-    ) -> Result<usize, TryRecvError> {
+    ) -> Result<usize, TryRecvError<Disconnected>> {
         self.lanes.try_many(max, |lane, rx, max| move_into(lane, rx, max, records))
     }
 
@@ -138,7 +138,7 @@ impl Receiver {
         &mut self,
         records: &mut Vec<(usize, Vec<u8>, RecordInfo)>,
         max: usize,
-    ) -> Result<usize, RecvError> {
+    ) -> Result<usize, RecvError<Disconnected>> {
         self.lanes.wait_many(max, |lane, rx, max| move_into(lane, rx, max, records))
     }
 
@@ -148,7 +148,7 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`Receiver::try_recv_into`].
-    pub fn try_read_in_place(&mut self) -> Result<(usize, InPlace<'_>), TryRecvError> {
+    pub fn try_read_in_place(&mut self) -> Result<(usize, InPlace<'_>), TryRecvError<Disconnected>> {
         let lane = loop {
             let lane = self.lanes.try_next()?;
             // Should it be no record, the next turn says so.
@@ -165,7 +165,7 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`Receiver::recv_into`], or no record in time.
-    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
+    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError<Disconnected>> {
         self.lanes.wait(Deadline::after(Some(timeout)))
     }
 
@@ -253,7 +253,7 @@ impl Receiver {
         &mut self,
         body: &mut Vec<u8>,
         deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(usize, RecordInfo), RecvError> {
+    ) -> Result<(usize, RecordInfo), RecvTimeoutError<Disconnected>> {
         if let Some(found) = self.lanes.take(|rx| take(rx, body)) {
             return Ok(found);
         }
@@ -268,7 +268,7 @@ impl Receiver {
 }
 
 iterates! {
-    [] Receiver, (usize, Vec<u8>, RecordInfo), RecvError,
+    [] Receiver, (usize, Vec<u8>, RecordInfo), RecvError<Disconnected>,
     |this: &mut Self| {
         let mut body = Vec::new();
         this.recv_into(&mut body).map(|(lane, info)| (lane, body, info))

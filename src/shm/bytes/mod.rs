@@ -48,7 +48,7 @@ mod sender;
 
 pub use receiver::{Batch, InPlace, Receiver, RecordInfo};
 pub use reservation::Reservation;
-pub use sender::{SendError, Sender, TooLarge, TrySendError};
+pub use sender::{SendError, SendTimeoutError, Sender, TooLarge, TrySendError};
 
 use super::builder::{Channel, One, Records, parts};
 use super::ends::Opened;

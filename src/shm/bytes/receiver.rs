@@ -1,7 +1,7 @@
 //! The side that receives records.
 
 use super::super::ends::{Opened, Rx, SessionInfo, Taking};
-use super::super::error::{RecvError, TryRecvError};
+use super::super::error::{Cause, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use super::super::iter::iterates;
 use super::super::side::Peer;
 use super::super::sys;
@@ -48,7 +48,7 @@ impl Receiver {
     /// # Errors
     /// `Empty`, or `Cause` with the reason once nothing is left; `body` is then as it was.
     #[inline]
-    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
+    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError<Cause>> {
         match self.take(body) {
             Some(info) => Ok(info),
             None => Err(nothing(&mut self.rx)),
@@ -60,15 +60,18 @@ impl Receiver {
     /// # Errors
     /// `Cause` with the reason once nothing is left.
     #[inline]
-    pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, RecvError> {
-        self.recv_until(body, || Deadline::NEVER)
+    pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, RecvError<Cause>> {
+        match self.take(body) {
+            Some(info) => Ok(info),
+            None => self.recv_later(body, Deadline::NEVER).map_err(without_deadline),
+        }
     }
 
     /// Takes the next record, waiting for at most `timeout`.
     ///
     /// # Errors
     /// No record in time, or `Cause` with the reason once nothing is left.
-    pub fn recv_timeout_into(&mut self, body: &mut Vec<u8>, timeout: Duration) -> Result<RecordInfo, RecvError> {
+    pub fn recv_timeout_into(&mut self, body: &mut Vec<u8>, timeout: Duration) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         self.recv_until(body, || Deadline::after(Some(timeout)))
     }
 
@@ -76,7 +79,7 @@ impl Receiver {
     ///
     /// # Errors
     /// No record in time, or `Cause` with the reason once nothing is left.
-    pub fn recv_deadline_into(&mut self, body: &mut Vec<u8>, deadline: Instant) -> Result<RecordInfo, RecvError> {
+    pub fn recv_deadline_into(&mut self, body: &mut Vec<u8>, deadline: Instant) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         self.recv_until(body, || Deadline::at(deadline))
     }
 
@@ -89,7 +92,7 @@ impl Receiver {
         &mut self,
         records: &mut Vec<(Vec<u8>, RecordInfo)>,
         max: usize,
-    ) -> Result<usize, TryRecvError> {
+    ) -> Result<usize, TryRecvError<Cause>> {
         match self.rx.take_all(max, read_owned, |record| records.push(record)) {
             0 if max != 0 => Err(nothing(&mut self.rx)),
             n => Ok(n),
@@ -100,12 +103,14 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`Receiver::recv_into`]; an end only where no record is before it.
-    pub fn recv_many(&mut self, records: &mut Vec<(Vec<u8>, RecordInfo)>, max: usize) -> Result<usize, RecvError> {
+    pub fn recv_many(&mut self, records: &mut Vec<(Vec<u8>, RecordInfo)>, max: usize) -> Result<usize, RecvError<Cause>> {
         loop {
             match self.try_recv_many(records, max) {
                 Ok(n) => return Ok(n),
-                Err(TryRecvError::Disconnected(ended)) => return Err(RecvError::Disconnected(ended)),
-                Err(TryRecvError::Empty) => self.rx.wait_for_message(Deadline::NEVER)?,
+                Err(TryRecvError::Disconnected(ended)) => return Err(RecvError(ended)),
+                Err(TryRecvError::Empty) => {
+                    self.rx.wait_for_message(Deadline::NEVER).map_err(without_deadline)?;
+                },
             }
         }
     }
@@ -114,7 +119,7 @@ impl Receiver {
     ///
     /// # Errors
     /// No record in time, or `Cause` with the reason once nothing is left.
-    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
+    pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError<Cause>> {
         let deadline = Deadline::after(Some(timeout));
         while !self.rx.finds() {
             wait(&mut self.rx, deadline)?;
@@ -130,7 +135,7 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`Receiver::try_recv_into`].
-    pub fn try_read_in_place(&mut self) -> Result<InPlace<'_>, TryRecvError> {
+    pub fn try_read_in_place(&mut self) -> Result<InPlace<'_>, TryRecvError<Cause>> {
         let taking = Taking::new(&mut self.rx);
         InPlace::begin(taking).map_err(|taking| nothing(taking.from))
     }
@@ -215,7 +220,7 @@ impl Receiver {
     }
 
     #[inline]
-    fn recv_until(&mut self, body: &mut Vec<u8>, deadline: impl FnOnce() -> Deadline) -> Result<RecordInfo, RecvError> {
+    fn recv_until(&mut self, body: &mut Vec<u8>, deadline: impl FnOnce() -> Deadline) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         match self.take(body) {
             Some(info) => Ok(info),
             None => self.recv_later(body, deadline()),
@@ -224,7 +229,7 @@ impl Receiver {
 
     #[cold]
     #[inline(never)]
-    fn recv_later(&mut self, body: &mut Vec<u8>, deadline: Deadline) -> Result<RecordInfo, RecvError> {
+    fn recv_later(&mut self, body: &mut Vec<u8>, deadline: Deadline) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         loop {
             wait(&mut self.rx, deadline)?;
             if let Some(info) = self.take(body) {
@@ -235,7 +240,7 @@ impl Receiver {
 }
 
 iterates! {
-    [] Receiver, (Vec<u8>, RecordInfo), RecvError,
+    [] Receiver, (Vec<u8>, RecordInfo), RecvError<Cause>,
     |this: &mut Self| {
         let mut body = Vec::new();
         this.recv_into(&mut body).map(|info| (body, info))
@@ -255,14 +260,14 @@ pub(super) fn read_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
     read(rx, &mut body).map(|info| (body, info))
 }
 
-fn nothing(rx: &mut Rx<u64>) -> TryRecvError {
+fn nothing(rx: &mut Rx<u64>) -> TryRecvError<Cause> {
     rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)
 }
 
 /// To be called where nothing was found.
-fn wait(rx: &mut Rx<u64>, deadline: Deadline) -> Result<(), RecvError> {
+fn wait(rx: &mut Rx<u64>, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
     match rx.nothing() {
-        Some(ended) => Err(RecvError::Disconnected(ended)),
+        Some(ended) => Err(RecvTimeoutError::Disconnected(ended)),
         None => rx.wait_for_message(deadline),
     }
 }
@@ -393,7 +398,7 @@ impl<'a> Batch<'a> {
     /// `Empty`, or `Cause` with the reason once nothing is left. A session's end is told after its records were committed, never before: a batch
     /// that has records says `Empty` there, and the next receive tells the end.
     #[inline]
-    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
+    pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError<Cause>> {
         match read(self.taking.from, body) {
             Some(info) => {
                 self.taken += 1;

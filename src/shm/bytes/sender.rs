@@ -59,14 +59,19 @@ impl Sender {
     /// `TooLarge` if it could never fit, or `Cause` with the reason. Nothing of it was sent.
     #[inline]
     pub fn send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), SendError> {
-        self.send_until(&record.into(), || Deadline::NEVER)
+        match self.send_until(&record.into(), || Deadline::NEVER) {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::TooLarge(error)) => Err(SendError::TooLarge(error)),
+            Err(SendTimeoutError::Disconnected(cause)) => Err(SendError::Disconnected(cause)),
+            Err(SendTimeoutError::Timeout) => unreachable!("no deadline passes where there is none"),
+        }
     }
 
     /// Sends a record, waiting for room for at most `timeout`.
     ///
     /// # Errors
     /// As [`Sender::send`], or no room in time.
-    pub fn send_timeout<'a>(&mut self, record: impl Into<Record<'a>>, timeout: Duration) -> Result<(), SendError> {
+    pub fn send_timeout<'a>(&mut self, record: impl Into<Record<'a>>, timeout: Duration) -> Result<(), SendTimeoutError> {
         self.send_until(&record.into(), || Deadline::after(Some(timeout)))
     }
 
@@ -74,7 +79,7 @@ impl Sender {
     ///
     /// # Errors
     /// As [`Sender::send`], or no room in time.
-    pub fn send_deadline<'a>(&mut self, record: impl Into<Record<'a>>, deadline: Instant) -> Result<(), SendError> {
+    pub fn send_deadline<'a>(&mut self, record: impl Into<Record<'a>>, deadline: Instant) -> Result<(), SendTimeoutError> {
         self.send_until(&record.into(), || Deadline::at(deadline))
     }
 
@@ -240,19 +245,23 @@ impl Sender {
     }
 
     #[inline]
-    fn send_until(&mut self, record: &Record<'_>, deadline: impl FnOnce() -> Deadline) -> Result<(), SendError> {
+    fn send_until(&mut self, record: &Record<'_>, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError> {
         let words = self.words(record)?;
         if self.push(record, words) { Ok(()) } else { self.send_later(record, words, deadline()) }
     }
 
     #[cold]
     #[inline(never)]
-    fn send_later(&mut self, record: &Record<'_>, words: usize, deadline: Deadline) -> Result<(), SendError> {
+    fn send_later(&mut self, record: &Record<'_>, words: usize, deadline: Deadline) -> Result<(), SendTimeoutError> {
         loop {
             if let Some(ended) = self.tx.refusal(words as u64) {
-                return Err(SendError::Disconnected(ended));
+                return Err(SendTimeoutError::Disconnected(ended));
             }
-            self.tx.wait_for_room(words as u64, deadline)?;
+            match self.tx.wait_for_room(words as u64, deadline) {
+                Ok(()) => {}
+                Err(error::SendTimeoutError::Timeout(())) => return Err(SendTimeoutError::Timeout),
+                Err(error::SendTimeoutError::Disconnected((), cause)) => return Err(SendTimeoutError::Disconnected(cause)),
+            }
             if self.push(record, words) {
                 return Ok(());
             }
@@ -312,30 +321,40 @@ pub enum TrySendError {
     TooLarge(TooLarge),
     /// No room for it now.
     Full,
-    /// Nobody is there to receive.
+    /// The receiver is gone.
     Disconnected(Cause),
 }
 
-/// A send that waits sent nothing.
+/// A send without a time limit sent nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SendError {
     /// The record can never fit.
     TooLarge(TooLarge),
+    /// The receiver is gone.
+    Disconnected(Cause),
+}
+
+/// A send with a time limit sent nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SendTimeoutError {
+    /// The record can never fit.
+    TooLarge(TooLarge),
     /// No room for it until the deadline.
     Timeout,
-    /// Nobody is there to receive.
+    /// The receiver is gone.
     Disconnected(Cause),
 }
 
 macro_rules! error {
-    ($name:ident, $busy:ident, $as:expr) => {
+    ($($name:ident $({ $busy:ident => $text:literal })?;)*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     Self::TooLarge(error) => error.fmt(f),
-                    Self::$busy => $as.fmt(f),
-                    Self::Disconnected(ended) => ended.fmt(f),
+                    $(Self::$busy => f.write_str($text),)?
+                    Self::Disconnected(cause) => cause.fmt(f),
                 }
             }
         }
@@ -347,17 +366,11 @@ macro_rules! error {
                 Self::TooLarge(error)
             }
         }
-    };
+    )*};
 }
 
-error!(TrySendError, Full, error::TrySendError::Full(()));
-error!(SendError, Timeout, error::SendError::Timeout(()));
-
-impl From<error::SendError<()>> for SendError {
-    fn from(error: error::SendError<()>) -> Self {
-        match error {
-            error::SendError::Timeout(()) => Self::Timeout,
-            error::SendError::Disconnected((), ended) => Self::Disconnected(ended),
-        }
-    }
+error! {
+    TrySendError { Full => "no room now" };
+    SendError;
+    SendTimeoutError { Timeout => "no room until the deadline" };
 }

@@ -23,7 +23,8 @@ mod linux {
     use mio::net::UnixDatagram;
     use mio::unix::SourceFd;
     use mio::{Events, Interest, Poll, Token};
-    use ringmail::shm::fan_in::{Builder, Receiver, TryRecvError};
+    use ringmail::shm::TryRecvError;
+    use ringmail::shm::fan_in::{Builder, Disconnected, Receiver};
     use ringmail::shm::{Cause, Watched};
     use std::os::fd::AsRawFd;
     use std::process::{Child, Command};
@@ -70,7 +71,7 @@ mod linux {
                     next[lane] += 1;
                     continue;
                 }
-                Err(TryRecvError::Departed(gone)) if gone.cause == Cause::Closed => {
+                Err(TryRecvError::Disconnected(Disconnected::Sender(gone))) if gone.cause == Cause::Closed => {
                     assert_eq!(std::mem::take(&mut next[gone.lane]), MESSAGES, "all of a sender's messages came");
                     left += 1;
                     if left == SENDERS {
@@ -78,7 +79,7 @@ mod linux {
                     }
                     continue;
                 }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+                Err(TryRecvError::Empty | TryRecvError::Disconnected(Disconnected::All)) => {}
                 Err(other) => return Err(other.into()),
             }
             if let Some(_armed) = rx.arm()? {

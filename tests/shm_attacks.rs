@@ -8,6 +8,7 @@ mod scratch;
 use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{Cause, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, fan_in};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -123,8 +124,9 @@ fn a_wait_across_orderly_sessions_never_reports_a_death() {
         let end = Instant::now() + Duration::from_secs(4);
         let mut died = 0;
         while Instant::now() < end {
-            died +=
-                u32::from(rx.recv_timeout(Duration::from_micros(50)) == Err(RecvError::Disconnected(Cause::PeerDied)));
+            died += u32::from(
+                rx.recv_timeout(Duration::from_micros(50)) == Err(RecvTimeoutError::Disconnected(Cause::PeerDied)),
+            );
         }
         stop.store(true, Ordering::Relaxed);
         assert_eq!(died, 0, "nobody died");
@@ -138,7 +140,7 @@ fn a_restart_before_anybody_looked_does_not_hide_a_death() {
     dies(&dir.file(), "sender", 1);
     let mut tx = sender(&dir.file());
     tx.send(2).unwrap();
-    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Err(RecvError::Disconnected(Cause::PeerDied)), Ok(2)]);
+    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Err(RecvError(Cause::PeerDied)), Ok(2)]);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -148,9 +150,9 @@ fn a_death_is_not_reported_again_once_the_next_is_there() {
     let mut rx = receiver(&dir.file());
     dies(&dir.file(), "sender", 1);
     assert_eq!(rx.recv(), Ok(1));
-    assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::PeerDied)));
+    assert_eq!(rx.recv(), Err(RecvError(Cause::PeerDied)));
     let mut tx = sender(&dir.file());
-    assert_eq!(rx.recv_timeout(Duration::from_millis(5)), Err(RecvError::Timeout));
+    assert_eq!(rx.recv_timeout(Duration::from_millis(5)), Err(RecvTimeoutError::Timeout));
     tx.send(2).unwrap();
     assert_eq!(rx.recv(), Ok(2));
     drop((rx, tx));
@@ -193,8 +195,8 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     dies(&dir.file(), "receiver", 0);
     let mut rx = receiver(&dir.file());
     rx.close();
-    assert!(matches!(tx.send(1), Err(SendError::Disconnected(1, Cause::PeerDied))));
-    assert!(matches!(tx.send(1), Err(SendError::Disconnected(1, Cause::Closed))));
+    assert!(matches!(tx.send(1), Err(SendError(1, Cause::PeerDied))));
+    assert!(matches!(tx.send(1), Err(SendError(1, Cause::Closed))));
     assert_eq!(tx.send(1), Ok(()), "both are told: the next may come");
 }
 
@@ -217,7 +219,10 @@ fn an_end_that_was_said_and_not_done_is_told() {
         poke(&dir.file(), SENDER_SESSION + 256 + 32, 1 << 8 | how);
         assert_eq!(rx.recv(), Ok(1));
         let said = rx.recv_timeout(Duration::from_secs(9)).unwrap_err();
-        assert!(matches!(said, fan_in::RecvError::Departed(departed) if departed.cause == told), "{said:?}");
+        assert!(
+            matches!(said, RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(departed)) if departed.cause == told),
+            "{said:?}"
+        );
     }
 }
 
@@ -230,7 +235,7 @@ fn each_death_between_two_looks_is_news() {
     let _tx = sender(&dir.file());
     for message in 1..=3 {
         assert_eq!(rx.recv(), Ok(message));
-        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::PeerDied)));
+        assert_eq!(rx.recv(), Err(RecvError(Cause::PeerDied)));
     }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
@@ -429,7 +434,7 @@ fn a_side_that_takes_its_words_back_was_there_all_the_same() {
     assert_eq!(rx.peer(), Peer::Died);
     // It would be waited for without end otherwise. No holder takes words back, so that is all it ever says.
     for _ in 0..2 {
-        assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvError::Disconnected(Cause::Corrupted)));
+        assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvTimeoutError::Disconnected(Cause::Corrupted)));
     }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
 }
@@ -445,7 +450,10 @@ fn a_receiver_that_takes_its_words_back_is_not_waited_for() {
     poke(&name, HEAD + 128, 0);
     (0..8).for_each(|i| assert_eq!(tx.try_send(i), Ok(())));
     for _ in 0..2 {
-        assert_eq!(tx.send_timeout(9, Duration::from_secs(5)), Err(SendError::Disconnected(9, Cause::Corrupted)));
+        assert_eq!(
+            tx.send_timeout(9, Duration::from_secs(5)),
+            Err(SendTimeoutError::Disconnected(9, Cause::Corrupted))
+        );
     }
     assert_eq!(tx.try_send(9), Err(TrySendError::Disconnected(9, Cause::Corrupted)));
 }

@@ -5,8 +5,8 @@
 mod scratch;
 
 use ringmail::BuildError;
-use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, Sender, TrySendError};
-use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, Schema, TryRecvError};
+use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, SendTimeoutError, Sender, TrySendError};
+use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, RecvTimeoutError, Schema, TryRecvError};
 use scratch::Scratch;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -60,15 +60,15 @@ fn records_queue_until_the_next_has_no_room() {
     }
     // 3 + 4 + 4 words of 13: no room for another, not even an empty one.
     assert_eq!(tx.try_send(b""), Err(TrySendError::Full));
-    assert_eq!(tx.send_timeout(b"", Duration::from_millis(20)), Err(SendError::Timeout));
-    assert_eq!(tx.send_deadline(b"", Instant::now()), Err(SendError::Timeout));
+    assert_eq!(tx.send_timeout(b"", Duration::from_millis(20)), Err(SendTimeoutError::Timeout));
+    assert_eq!(tx.send_deadline(b"", Instant::now()), Err(SendTimeoutError::Timeout));
     let mut got = Vec::new();
     for (len, sequence) in [(0, 0), (1, 1), (8, 2)] {
         assert_eq!(rx.recv_into(&mut got).unwrap().sequence, sequence);
         assert_eq!(got, body(len, 0));
     }
-    assert_eq!(rx.recv_timeout_into(&mut got, Duration::from_millis(20)), Err(RecvError::Timeout));
-    assert_eq!(rx.wait_for_record(Duration::ZERO), Err(RecvError::Timeout));
+    assert_eq!(rx.recv_timeout_into(&mut got, Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
+    assert_eq!(rx.wait_for_record(Duration::ZERO), Err(RecvTimeoutError::Timeout));
     tx.send("text").unwrap();
     assert_eq!(rx.wait_for_record(Duration::ZERO), Ok(()));
     assert_eq!(rx.recv_into(&mut got).unwrap().sequence, 3);
@@ -142,8 +142,12 @@ fn a_header_that_cannot_be_is_an_error_for_good() {
         dir.writable().write_all_at(bytes, DATA + offset).unwrap();
         assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Disconnected(corrupted)), "{name}");
         assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Disconnected(corrupted)), "{name}");
-        assert_eq!(rx.recv_into(&mut got), Err(RecvError::Disconnected(corrupted)), "{name}");
-        assert_eq!(rx.wait_for_record(Duration::from_secs(9)), Err(RecvError::Disconnected(corrupted)), "{name}");
+        assert_eq!(rx.recv_into(&mut got), Err(RecvError(corrupted)), "{name}");
+        assert_eq!(
+            rx.wait_for_record(Duration::from_secs(9)),
+            Err(RecvTimeoutError::Disconnected(corrupted)),
+            "{name}"
+        );
         // Sticky, even if it becomes a header after all; and what is there was not taken.
         dir.writable().write_all_at(&[12, 0, 0, 0, 0, 0, 0, 0], DATA).unwrap();
         assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Disconnected(corrupted)), "{name}");
@@ -161,7 +165,7 @@ fn a_header_that_cannot_be_is_an_error_for_good() {
     let (mut tx, mut rx) = both(&dir, 256);
     tx.send(b"").unwrap();
     dir.writable().write_all_at(&4u64.to_ne_bytes(), 4096).unwrap();
-    assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Disconnected(Cause::Corrupted)));
+    assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError(Cause::Corrupted)));
 }
 
 /// What a batch saw of a sender that keeps no rule is not believed once the batch has been taken back.
@@ -252,7 +256,7 @@ fn two_threads_exchange_records_awake_and_asleep() {
             assert_eq!(got, body(i % 177, i));
         }
         sending.join().unwrap();
-        assert_eq!(rx.recv_into(&mut got), Err(RecvError::Disconnected(Cause::Closed)));
+        assert_eq!(rx.recv_into(&mut got), Err(RecvError(Cause::Closed)));
     }
 }
 
@@ -264,7 +268,7 @@ fn a_receiver_that_closed_ends_the_send() {
     assert_eq!(tx.try_send(b"x"), Err(TrySendError::Disconnected(Cause::Closed)));
     assert_eq!(tx.send(b"x"), Ok(()), "told once: the next receiver may come");
     for _ in 0..2 {
-        assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Disconnected(Cause::Closed)), "it has closed itself");
+        assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError(Cause::Closed)), "it has closed itself");
     }
     assert_eq!(tx.peer(), Peer::Here, "the lock goes with the handle");
 }

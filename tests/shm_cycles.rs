@@ -7,7 +7,8 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::{Cause, Peer, RecvError, SendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, Peer, bytes, fan_in, spsc};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use scratch::Scratch;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -96,14 +97,14 @@ impl Tx {
         match self {
             Self::Messages(tx) => match tx.send_timeout(message, timeout) {
                 Ok(()) => Ok(true),
-                Err(SendError::Timeout(back)) => Ok(back != message),
-                Err(SendError::Disconnected(_, ended)) => Err(ended),
+                Err(SendTimeoutError::Timeout(back)) => Ok(back != message),
+                Err(SendTimeoutError::Disconnected(_, ended)) => Err(ended),
             },
             Self::Records(tx) => match tx.send_timeout(&message.to_le_bytes(), timeout) {
                 Ok(()) => Ok(true),
-                Err(bytes::SendError::Disconnected(ended)) => Err(ended),
+                Err(bytes::SendTimeoutError::Disconnected(ended)) => Err(ended),
                 Err(error) => {
-                    assert_eq!(error, bytes::SendError::Timeout);
+                    assert_eq!(error, bytes::SendTimeoutError::Timeout);
                     Ok(false)
                 }
             },
@@ -148,8 +149,8 @@ impl Rx {
     /// The next thing that is said, of whom, and of a lane what it had sent by its end.
     fn recv(&mut self, timeout: Duration) -> (Said, Of, Option<u64>) {
         let said = |error| match error {
-            RecvError::Timeout => Said::Nothing,
-            RecvError::Disconnected(ended) => Said::Disconnected(ended),
+            RecvTimeoutError::Timeout => Said::Nothing,
+            RecvTimeoutError::Disconnected(ended) => Said::Disconnected(ended),
         };
         let (said, session) = match self {
             Self::Spsc(rx) => (rx.recv_timeout(timeout).map_or_else(said, Said::Message), rx.session()),
@@ -165,12 +166,19 @@ impl Rx {
                         assert_eq!(lane, 1);
                         Said::Message(message)
                     }
-                    Err(fan_in::RecvError::Timeout) => Said::Nothing,
-                    Err(fan_in::RecvError::Removed) => Said::Disconnected(Cause::Removed),
+                    Err(RecvTimeoutError::Timeout) => Said::Nothing,
+                    Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Removed)) => {
+                        Said::Disconnected(Cause::Removed)
+                    }
                     // Where it began is not told.
-                    Err(fan_in::RecvError::Departed(fan_in::Departed {
-                        lane, cause: why, epoch, pid, sent, ..
-                    })) => {
+                    Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(fan_in::Departed {
+                        lane,
+                        cause: why,
+                        epoch,
+                        pid,
+                        sent,
+                        ..
+                    }))) => {
                         assert_eq!(lane, 1);
                         return (Said::Disconnected(why), (epoch, pid, None), sent);
                     }

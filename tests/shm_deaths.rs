@@ -58,7 +58,7 @@ fn noticed(wait: WaitStrategy, timeout: Duration, pause: Duration) -> Option<Dur
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
         match rx.recv_timeout(timeout) {
-            Err(ringmail::shm::RecvError::Timeout) => std::thread::sleep(pause),
+            Err(ringmail::shm::RecvTimeoutError::Timeout) => std::thread::sleep(pause),
             _ => return Some(start.elapsed()),
         }
     }

@@ -4,8 +4,10 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
+use ringmail::shm::fan_in::Disconnected;
+use ringmail::shm::fan_in::{Builder, Departed, Receiver, Sender};
 use ringmail::shm::{self, Cause, Kind, OpenError, Peer, Role, TrySendError, bytes, spsc};
+use ringmail::shm::{RecvError, RecvTimeoutError, TryRecvError};
 use ringmail::{BuildError, WaitStrategy};
 use scratch::Scratch;
 use std::fs;
@@ -53,7 +55,7 @@ fn spawn(dir: &Scratch, messages: u64) -> Child {
 /// What is told where `lane`'s session of this number left in order, which had sent so many messages.
 fn left(rx: &mut Receiver<u64>, lane: usize, epoch: u64, sent: u64) {
     let told = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
-    let RecvError::Departed(departed) = told else { panic!("{told:?}") };
+    let RecvTimeoutError::Disconnected(Disconnected::Sender(departed)) = told else { panic!("{told:?}") };
     let Departed { sent: told, cause: why, .. } = departed;
     assert_eq!((departed.lane, departed.epoch, told, why), (lane, epoch, Some(sent), Cause::Closed));
     assert_eq!(departed.pid, std::process::id());
@@ -130,10 +132,10 @@ fn all_must_have_left_for_the_channel_to_be_disconnected() {
     two.close();
     assert_eq!(rx.recv(), Ok(2));
     left(&mut rx, 1, 1, 1);
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Disconnected::All)));
     // Said once: whoever comes later is waited for.
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
-    assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvError::Timeout));
+    assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
     assert!(!rx.wait_for_sender(Duration::from_millis(1)) || rx.peer(1) == Some(Peer::Here));
     // One who comes later takes the first lane that is free, and its count goes on.
     let mut three = sender(&dir);
@@ -144,7 +146,7 @@ fn all_must_have_left_for_the_channel_to_be_disconnected() {
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     rx.close();
     assert_eq!(three.try_send(4), Err(TrySendError::Disconnected(4, Cause::Closed)));
-    assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+    assert_eq!(rx.recv(), Err(RecvError(Disconnected::All)));
 }
 
 #[test]
@@ -161,20 +163,26 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
         kill(victim);
         let killed = Instant::now();
         let departed = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
-        let RecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }) = departed
+        let RecvTimeoutError::Disconnected(Disconnected::Sender(Departed {
+            lane: 0,
+            epoch: 1,
+            sent: Some(5),
+            cause: Cause::PeerDied,
+            ..
+        })) = departed
         else {
             panic!("{departed:?}")
         };
         // A machine with more to do than it has cores for may take longer.
         assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
         assert_eq!(rx.peer(0), Some(Peer::Died));
-        assert_eq!(rx.recv_timeout(Duration::from_millis(200)), Err(RecvError::Timeout), "told once");
+        assert_eq!(rx.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout), "told once");
         other.send(9).unwrap();
         assert_eq!(rx.recv_from(), Ok((1, 9)));
         drop(other);
         left(&mut rx, 1, 1, 1);
-        assert_eq!(rx.recv(), Err(RecvError::Disconnected));
-        assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvError::Timeout), "told once");
+        assert_eq!(rx.recv(), Err(RecvError(Disconnected::All)));
+        assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout), "told once");
     }
 }
 
@@ -193,7 +201,14 @@ fn a_death_that_a_successor_hides_is_told_with_where_the_successor_began() {
     next.send(100).unwrap();
     assert_eq!((0..5).map(|_| rx.try_recv().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     let told = rx.try_recv().unwrap_err();
-    let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }) = told else {
+    let TryRecvError::Disconnected(Disconnected::Sender(Departed {
+        lane: 0,
+        epoch: 1,
+        sent: Some(5),
+        cause: Cause::PeerDied,
+        ..
+    })) = told
+    else {
         panic!("{told:?}")
     };
     assert_eq!(rx.recv(), Ok(100), "not before the end of the one before");
@@ -213,14 +228,16 @@ fn a_lane_that_says_what_cannot_be_ends_alone() {
     file.write_all_at(&[0xff; 8], 4096 + 3 * 4096).unwrap();
     assert_eq!(rx.recv_from(), Ok((0, 1)));
     let told = rx.recv().unwrap_err();
-    let RecvError::Departed(Departed { lane: 1, cause: Cause::Corrupted, .. }) = told else { panic!("{told:?}") };
-    assert_eq!(rx.recv_timeout(Duration::from_millis(20)), Err(RecvError::Timeout));
+    let RecvError(Disconnected::Sender(Departed { lane: 1, cause: Cause::Corrupted, .. })) = told else {
+        panic!("{told:?}")
+    };
+    assert_eq!(rx.recv_timeout(Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
     one.send(2).unwrap();
     let _ = two.try_send(3);
     assert_eq!(rx.recv_from(), Ok((0, 2)));
     drop(one);
     left(&mut rx, 0, 1, 2);
-    assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+    assert_eq!(rx.recv(), Err(RecvError(Disconnected::All)));
 }
 
 #[test]
@@ -261,12 +278,18 @@ fn senders_in_threads_exchange_many_messages_awake_and_asleep() {
                         assert!(value == next[lane] && !gone[lane]);
                         next[lane] += 1;
                     }
-                    Err(RecvError::Departed(Departed { lane, epoch: 1, sent, cause: Cause::Closed, .. })) => {
+                    Err(RecvError(Disconnected::Sender(Departed {
+                        lane,
+                        epoch: 1,
+                        sent,
+                        cause: Cause::Closed,
+                        ..
+                    }))) => {
                         assert_eq!(sent, Some(n));
                         assert!(!std::mem::replace(&mut gone[lane], true), "told twice");
                     }
                     other => {
-                        assert_eq!(other, Err(RecvError::Disconnected));
+                        assert_eq!(other, Err(RecvError(Disconnected::All)));
                         break;
                     }
                 }
@@ -369,7 +392,12 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
     back.send("again").unwrap();
     let left = |rx: &mut bytes::fan_in::Receiver| {
         let told = rx.recv_timeout_into(&mut Vec::new(), Duration::from_secs(9)).unwrap_err();
-        let RecvError::Departed(Departed { lane, epoch, cause: Cause::Closed, .. }) = told else { panic!("{told:?}") };
+        let RecvTimeoutError::Disconnected(Disconnected::Sender(Departed {
+            lane, epoch, cause: Cause::Closed, ..
+        })) = told
+        else {
+            panic!("{told:?}")
+        };
         (lane, epoch)
     };
     assert_eq!(left(&mut rx), (1, 1), "the one before");
@@ -379,7 +407,10 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
     let mut left = [left(&mut rx), left(&mut rx), left(&mut rx)];
     left.sort_unstable();
     assert_eq!(left, [(0, 1), (1, 2), (2, 1)]);
-    assert_eq!(rx.recv_timeout_into(&mut body, Duration::from_secs(9)), Err(RecvError::Disconnected));
+    assert_eq!(
+        rx.recv_timeout_into(&mut body, Duration::from_secs(9)),
+        Err(RecvTimeoutError::Disconnected(Disconnected::All))
+    );
     let seen = shm::look(&dir.file()).unwrap();
     assert_eq!((seen.kind, seen.lanes.len(), seen.sent(), seen.depth()), (Kind::BytesFanIn, 3, 301, 0));
     assert!(seen.to_string().contains("bytes::fan_in, 4096 bytes in each of 3 lanes"), "{seen}");
@@ -420,18 +451,23 @@ fn records_of_a_lane_come_again_until_they_are_committed() {
                 while batch.try_recv_into(&mut body).is_ok() {}
                 seen.push((lane, Some(batch.commit())));
             }
-            Err(RecvError::Departed(Departed { lane, cause: Cause::Closed, .. })) => seen.push((lane, None)),
+            Err(RecvTimeoutError::Disconnected(Disconnected::Sender(Departed {
+                lane, cause: Cause::Closed, ..
+            }))) => seen.push((lane, None)),
             Err(error) => panic!("{error}"),
         }
     }
     let of = |wanted| seen.iter().filter(|(lane, _)| *lane == wanted).map(|(_, what)| *what).collect::<Vec<_>>();
     assert_eq!((of(0), of(1)), (vec![Some(2), None], vec![Some(1)]));
     assert!(rx.batch().is_none());
-    assert_eq!(rx.wait_for_record(Duration::from_millis(10)), Err(RecvError::Timeout));
+    assert_eq!(rx.wait_for_record(Duration::from_millis(10)), Err(RecvTimeoutError::Timeout));
     drop(b);
     let told = rx.wait_for_record(soon);
-    assert!(matches!(told, Err(RecvError::Departed(Departed { lane: 1, .. }))), "{told:?}");
-    assert_eq!(rx.wait_for_record(soon), Err(RecvError::Disconnected));
+    assert!(
+        matches!(told, Err(RecvTimeoutError::Disconnected(Disconnected::Sender(Departed { lane: 1, .. })))),
+        "{told:?}"
+    );
+    assert_eq!(rx.wait_for_record(soon), Err(RecvTimeoutError::Disconnected(Disconnected::All)));
 }
 
 #[test]

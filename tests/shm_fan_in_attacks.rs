@@ -6,8 +6,10 @@
 mod scratch;
 
 use ringmail::WaitStrategy;
-use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
+use ringmail::shm::fan_in::Disconnected;
+use ringmail::shm::fan_in::{Builder, Departed, Receiver, Sender};
 use ringmail::shm::{self, Cause, Peer, SendError, TrySendError, bytes};
+use ringmail::shm::{RecvError, RecvTimeoutError, TryRecvError};
 use scratch::Scratch;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -70,7 +72,15 @@ fn a_message_that_is_none_is_told_once_and_ends_its_lane_alone() {
         told.push(rx.try_recv_from());
     }
     let corrupt = |found: &Result<_, _>| {
-        matches!(found, Err(TryRecvError::Departed(Departed { lane: 0, epoch: 1, cause: Cause::Corrupted, .. })))
+        matches!(
+            found,
+            Err(TryRecvError::Disconnected(Disconnected::Sender(Departed {
+                lane: 0,
+                epoch: 1,
+                cause: Cause::Corrupted,
+                ..
+            })))
+        )
     };
     assert_eq!(told.iter().filter(|found| corrupt(found)).count(), 1, "{told:?}");
     assert!(told.contains(&Ok((1, true))) && told.contains(&Err(TryRecvError::Empty)), "{told:?}");
@@ -79,16 +89,19 @@ fn a_message_that_is_none_is_told_once_and_ends_its_lane_alone() {
     drop(one);
     let mut next = builder().open_sender().unwrap();
     assert_eq!(next.lane(), 0);
-    assert_eq!(next.send(true), Err(SendError::Disconnected(true, Cause::Closed)));
+    assert_eq!(next.send(true), Err(SendError(true, Cause::Closed)));
     two.send(false).unwrap();
     assert_eq!(rx.recv_from(), Ok((1, false)));
     drop(two);
     let told = rx.recv().unwrap_err();
     assert!(
-        matches!(told, RecvError::Departed(Departed { lane: 1, epoch: 1, sent: Some(2), cause: Cause::Closed, .. })),
+        matches!(
+            told,
+            RecvError(Disconnected::Sender(Departed { lane: 1, epoch: 1, sent: Some(2), cause: Cause::Closed, .. }))
+        ),
         "{told:?}"
     );
-    assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+    assert_eq!(rx.recv(), Err(RecvError(Disconnected::All)));
     // Whoever waits for another sender then does not find the one that is not read.
     assert!(!rx.wait_for_sender(Duration::from_millis(1)));
     let _two = builder().open_sender().unwrap();
@@ -107,10 +120,10 @@ fn a_record_that_is_none_is_told_once_by_the_verbs_that_wait_too() {
     dir.poke(DATA + 4 * 8, u64::MAX);
     assert_eq!(rx.recv_into(&mut body).unwrap().0, 0);
     let told = rx.recv_into(&mut body).unwrap_err();
-    let RecvError::Departed(Departed { lane: 0, epoch: 1, cause: Cause::Corrupted, .. }) = told else {
+    let RecvError(Disconnected::Sender(Departed { lane: 0, epoch: 1, cause: Cause::Corrupted, .. })) = told else {
         panic!("{told:?}")
     };
-    assert_eq!(rx.recv_into(&mut body), Err(RecvError::Disconnected));
+    assert_eq!(rx.recv_into(&mut body), Err(RecvError(Disconnected::All)));
 }
 
 /// The next sender of the lane has said that the last one died and that its own session begins, and is stopped before it is set up.
@@ -127,7 +140,14 @@ fn a_successor_that_is_being_set_up_hides_no_count() {
     }
     dir.poke(SESSION, 2);
     let told = rx.try_recv().unwrap_err();
-    let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }) = told else {
+    let TryRecvError::Disconnected(Disconnected::Sender(Departed {
+        lane: 0,
+        epoch: 1,
+        sent: Some(5),
+        cause: Cause::PeerDied,
+        ..
+    })) = told
+    else {
         panic!("{told:?}")
     };
 }
@@ -143,7 +163,7 @@ fn a_sender_that_was_there_cannot_unsay_it() {
     dir.poke(SESSION, 0);
     dir.poke(SESSION + 8, 0);
     let told = rx.recv_timeout(Duration::from_secs(1)).unwrap_err();
-    assert_ne!(told, RecvError::Timeout);
+    assert_ne!(told, RecvTimeoutError::Timeout);
 }
 
 /// The receiver's handler takes what it is given: its turn is over all the same.
@@ -229,7 +249,7 @@ fn sleeps_where_the_call_is_forbidden(name: &str) {
     }
     assert!(!rx.wait_for_sender(Duration::from_millis(500)));
     let mut tx = builder().open_sender().unwrap();
-    assert_eq!(rx.recv_timeout(Duration::from_millis(500)), Err(RecvError::Timeout));
+    assert_eq!(rx.recv_timeout(Duration::from_millis(500)), Err(RecvTimeoutError::Timeout));
     let worked = worked() - began;
     println!("worked for {worked:?} of a second");
     assert!(worked < Duration::from_millis(400), "worked for {worked:?} of a second");

@@ -6,7 +6,8 @@
 mod allocations;
 
 use ringmail::WaitStrategy;
-use ringmail::shm::fan_in::{Builder, RecvError};
+use ringmail::shm::RecvTimeoutError;
+use ringmail::shm::fan_in::Builder;
 use std::time::Duration;
 
 #[test]
@@ -20,7 +21,7 @@ fn receiving_allocates_nothing_awake_or_asleep() {
         one.send(i).unwrap();
         two.send(i).unwrap();
         assert_eq!((rx.recv(), rx.recv()), (Ok(i), Ok(i)));
-        assert_eq!(rx.recv_timeout(Duration::from_millis(2)), Err(RecvError::Timeout));
+        assert_eq!(rx.recv_timeout(Duration::from_millis(2)), Err(RecvTimeoutError::Timeout));
     }
     let allocated = allocations::allocated() - before;
     assert!(rx.stats(0).unwrap().receiver_parks == 20, "it slept each time");

@@ -355,15 +355,15 @@ fn many_lanes_wake_one_descriptor() {
                 assert_eq!(n, next[lane]);
                 next[lane] += 1;
             }
-            Err(fan_in::TryRecvError::Departed(gone)) => {
+            Err(TryRecvError::Disconnected(fan_in::Disconnected::Sender(gone))) => {
                 assert_eq!((gone.cause, gone.sent), (Cause::Closed, Some(next[gone.lane])));
                 // The next session of the lane, if another sender takes it.
                 next[gone.lane] = 0;
                 departed += 1;
             }
-            Err(fan_in::TryRecvError::Disconnected) if departed == 4 => break,
-            Err(fan_in::TryRecvError::Disconnected) => {}
-            Err(fan_in::TryRecvError::Empty) => {
+            Err(TryRecvError::Disconnected(fan_in::Disconnected::All)) if departed == 4 => break,
+            Err(TryRecvError::Disconnected(fan_in::Disconnected::All)) => {}
+            Err(TryRecvError::Empty) => {
                 if let Some(_armed) = rx.arm().unwrap() {
                     assert!(readable(&fd, SOON), "neither a wake nor the timer");
                 }

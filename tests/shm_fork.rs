@@ -100,7 +100,7 @@ mod imp {
         assert_eq!(rx.recv(), Ok(7));
         assert_eq!(wait(child), 0);
         assert_eq!(rx.peer(), Peer::Died);
-        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::PeerDied)));
+        assert_eq!(rx.recv(), Err(RecvError(Cause::PeerDied)));
     }
 
     fn is_readable(fd: &WakeFd) -> bool {

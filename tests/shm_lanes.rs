@@ -5,8 +5,11 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
+use ringmail::shm::RecvTimeoutError;
+use ringmail::shm::fan_in::Disconnected;
+use ringmail::shm::fan_in::{Builder, Departed, Receiver, Sender};
 use ringmail::shm::{Cause, OpenError, Peer, TrySendError, bytes};
+use ringmail::shm::{RecvError, TryRecvError};
 use scratch::Scratch;
 use std::process::Command;
 use std::time::Duration;
@@ -62,7 +65,7 @@ fn all_of(rx: &mut Receiver<u64>) -> (Vec<(usize, u64)>, Vec<Departed>) {
     loop {
         match rx.recv_timeout_from(Duration::from_millis(1)) {
             Ok(message) => found.push(message),
-            Err(RecvError::Departed(departed)) => told.push(departed),
+            Err(RecvTimeoutError::Disconnected(Disconnected::Sender(departed))) => told.push(departed),
             Err(_) => return (found, told),
         }
     }
@@ -113,13 +116,22 @@ fn a_channel_of_records_passes_by_them_too() {
     for _ in 0..3 {
         match rx.try_recv_into(&mut body) {
             Ok((lane, _)) => bodies += usize::from(lane == 1 && body == b"found"),
-            Err(TryRecvError::Departed(Departed { lane: 0, cause: Cause::Corrupted, .. })) => told += 1,
-            Err(TryRecvError::Departed(Departed { lane: 1, epoch: 1, cause: Cause::Closed, .. })) => left += bodies,
+            Err(TryRecvError::Disconnected(Disconnected::Sender(Departed {
+                lane: 0,
+                cause: Cause::Corrupted,
+                ..
+            }))) => told += 1,
+            Err(TryRecvError::Disconnected(Disconnected::Sender(Departed {
+                lane: 1,
+                epoch: 1,
+                cause: Cause::Closed,
+                ..
+            }))) => left += bodies,
             other => panic!("{other:?}"),
         }
     }
     assert_eq!((bodies, told, left), (1, 1, 1));
-    assert_eq!(rx.try_recv_into(&mut body), Err(TryRecvError::Disconnected));
+    assert_eq!(rx.try_recv_into(&mut body), Err(TryRecvError::Disconnected(Disconnected::All)));
     assert_eq!(rx.try_recv_into(&mut body), Err(TryRecvError::Empty));
 }
 
@@ -153,7 +165,10 @@ fn a_sender_takes_a_lane_that_the_receiver_has_closed_only_where_there_is_no_oth
     tx.send(true).unwrap();
     dir.poke(tail(0) + 2 * 4096, 2);
     let told = rx.recv().unwrap_err();
-    assert!(matches!(told, RecvError::Departed(Departed { lane: 0, cause: Cause::Corrupted, .. })), "{told}");
+    assert!(
+        matches!(told, RecvError(Disconnected::Sender(Departed { lane: 0, cause: Cause::Corrupted, .. }))),
+        "{told}"
+    );
     assert_eq!(tx.try_send(true), Err(TrySendError::Disconnected(true, Cause::Closed)));
     drop(tx);
     // Its words are in order.
@@ -199,7 +214,7 @@ fn a_death_is_told_though_another_lane_always_has_something() {
                     next += 1;
                 }
                 Ok((lane, _)) => dead += lane,
-                Err(TryRecvError::Departed(departed)) => told.push(departed),
+                Err(TryRecvError::Disconnected(Disconnected::Sender(departed))) => told.push(departed),
                 Err(other) => panic!("{other}, where there is something always"),
             }
         }
@@ -225,7 +240,10 @@ fn the_verbs_that_wait_tell_it_too_and_so_do_records() {
         }
         told = rx.recv().err();
     }
-    assert!(matches!(told, Some(RecvError::Departed(Departed { lane: 1, sent: Some(5), .. }))), "{told:?} after {n}");
+    assert!(
+        matches!(told, Some(RecvError(Disconnected::Sender(Departed { lane: 1, sent: Some(5), .. })))),
+        "{told:?} after {n}"
+    );
 
     let dir = Scratch::new("busy-records");
     let builder = || bytes::fan_in::Builder::new(dir.file()).lanes(2).capacity(256);
@@ -238,5 +256,8 @@ fn the_verbs_that_wait_tell_it_too_and_so_do_records() {
         }
         told = rx.try_recv_into(&mut body).err();
     }
-    assert!(matches!(told, Some(TryRecvError::Departed(Departed { lane: 1, .. }))), "{told:?} after {n}");
+    assert!(
+        matches!(told, Some(TryRecvError::Disconnected(Disconnected::Sender(Departed { lane: 1, .. })))),
+        "{told:?} after {n}"
+    );
 }

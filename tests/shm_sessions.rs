@@ -6,7 +6,10 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::{Cause, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{
+    Cause, Peer, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError, bytes, fan_in,
+    spsc,
+};
 use scratch::Scratch;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -146,10 +149,10 @@ impl Rx {
     }
 
     fn recv(&mut self, timeout: Duration) -> Said {
-        let one = |got: Result<u64, RecvError>| match got {
+        let one = |got: Result<u64, RecvTimeoutError<Cause>>| match got {
             Ok(n) => Said::Message(n),
-            Err(RecvError::Timeout) => Said::Nothing,
-            Err(RecvError::Disconnected(ended)) => Said::Disconnected(ended),
+            Err(RecvTimeoutError::Timeout) => Said::Nothing,
+            Err(RecvTimeoutError::Disconnected(ended)) => Said::Disconnected(ended),
         };
         match self {
             Self::Spsc(rx) => one(rx.recv_timeout(timeout)),
@@ -160,9 +163,11 @@ impl Rx {
             }
             Self::FanIn(rx) => match rx.recv_timeout(timeout) {
                 Ok(n) => Said::Message(n),
-                Err(fan_in::RecvError::Timeout) => Said::Nothing,
-                Err(fan_in::RecvError::Departed(departed)) => Said::Disconnected(departed.cause),
-                Err(fan_in::RecvError::Disconnected) => Said::All,
+                Err(RecvTimeoutError::Timeout) => Said::Nothing,
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(departed))) => {
+                    Said::Disconnected(departed.cause)
+                }
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::All)) => Said::All,
                 Err(other) => panic!("{other}"),
             },
         }
@@ -270,15 +275,15 @@ fn more_sessions_than_the_channel_keeps_are_told_as_a_count() {
                 assert_eq!(i, messages);
                 messages += 1;
             }
-            Err(RecvError::Disconnected(Cause::Forgotten { sessions })) => {
+            Err(RecvTimeoutError::Disconnected(Cause::Forgotten { sessions })) => {
                 assert_eq!((told, sessions, messages), (0, 36, 36), "the oldest, after their messages");
                 told += sessions;
             }
-            Err(RecvError::Disconnected(Cause::Closed)) => {
+            Err(RecvTimeoutError::Disconnected(Cause::Closed)) => {
                 told += 1;
                 assert_eq!(messages, told, "each behind its message");
             }
-            Err(RecvError::Timeout) => break,
+            Err(RecvTimeoutError::Timeout) => break,
             Err(other) => panic!("{other}"),
         }
     }
@@ -329,11 +334,11 @@ fn a_sender_is_told_of_each_receiver_that_it_met() {
                 loop {
                     match tx.send_timeout(&[2; 8], SOON) {
                         Ok(()) => {}
-                        Err(bytes::SendError::Timeout) => break,
+                        Err(bytes::SendTimeoutError::Timeout) => break,
                         Err(error) => told.push(error),
                     }
                 }
-                assert_eq!(told, [bytes::SendError::Disconnected(end.told())], "{end:?}");
+                assert_eq!(told, [bytes::SendTimeoutError::Disconnected(end.told())], "{end:?}");
                 continue;
             }
             let open = || -> spsc::Sender<u64> {
@@ -351,18 +356,18 @@ fn a_sender_is_told_of_each_receiver_that_it_met() {
                 tx.try_send(1).unwrap();
             }
             assert_eq!(tx.try_send(1), Err(TrySendError::Full(1)), "{kind} {end:?}");
-            assert_eq!(tx.send_timeout(1, Duration::from_millis(1)), Err(SendError::Timeout(1)));
+            assert_eq!(tx.send_timeout(1, Duration::from_millis(1)), Err(SendTimeoutError::Timeout(1)));
             receive(kind, &name, 2, end);
             let mut told = vec![];
             // A death shows once there is no room left.
             loop {
                 match tx.send_timeout(2, SOON) {
                     Ok(()) => {}
-                    Err(SendError::Timeout(2)) => break,
+                    Err(SendTimeoutError::Timeout(2)) => break,
                     Err(error) => told.push(error),
                 }
             }
-            assert_eq!(told, [SendError::Disconnected(2, end.told())], "{kind} {end:?}");
+            assert_eq!(told, [SendTimeoutError::Disconnected(2, end.told())], "{kind} {end:?}");
             let peer = match end.told() {
                 Cause::PeerDied => Peer::Died,
                 Cause::GivenUp => Peer::GivenUp,
@@ -399,21 +404,21 @@ fn a_file_that_is_gone_ends_every_wait() {
         std::fs::remove_file(&name).unwrap();
         match &mut rx {
             Rx::Spsc(rx) => {
-                assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Removed)));
+                assert_eq!(rx.recv(), Err(RecvError(Cause::Removed)));
                 assert_eq!(rx.peer(), Peer::Removed);
                 assert!(!rx.wait_for_peer(LATE));
                 let looks = (0..10_000).take_while(|_| rx.try_recv() == Err(TryRecvError::Empty)).count();
                 assert!(looks < 4_200, "{looks}");
             }
             Rx::FanIn(rx) => {
-                assert_eq!(rx.recv(), Err(fan_in::RecvError::Removed));
+                assert_eq!(rx.recv(), Err(RecvError(fan_in::Disconnected::Removed)));
                 assert_eq!(rx.peer(0), Some(Peer::Removed));
                 assert!(!rx.wait_for_sender(LATE));
-                let looks = (0..10_000).take_while(|_| rx.try_recv() == Err(fan_in::TryRecvError::Empty)).count();
+                let looks = (0..10_000).take_while(|_| rx.try_recv() == Err(TryRecvError::Empty)).count();
                 assert!(looks < 4_200, "{looks}");
             }
             Rx::Bytes(rx) => {
-                assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Disconnected(Cause::Removed)));
+                assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError(Cause::Removed)));
                 assert_eq!(rx.peer(), Peer::Removed);
             }
         }
@@ -431,8 +436,8 @@ fn a_file_that_is_gone_ends_every_wait() {
     tx.send(1).unwrap();
     assert_eq!(rx.recv(), Ok(1));
     tx.send_slice(&[1, 2]).unwrap();
-    assert_eq!(tx.send(3), Err(SendError::Disconnected(3, Cause::Removed)));
+    assert_eq!(tx.send(3), Err(SendError(3, Cause::Removed)));
     assert_eq!(tx.peer(), Peer::Removed);
     drop(rx);
-    assert_eq!(tx.send(3), Err(SendError::Disconnected(3, Cause::Closed)));
+    assert_eq!(tx.send(3), Err(SendError(3, Cause::Closed)));
 }

@@ -7,8 +7,9 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
+use ringmail::shm::RecvTimeoutError;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{self, Cause, OpenError, Peer, RecvError, Role, bytes};
+use ringmail::shm::{self, Cause, OpenError, Peer, Role, bytes};
 use rustix::process::{Pid, Signal, kill_process};
 use scratch::Scratch;
 use std::fs;
@@ -280,7 +281,7 @@ fn nothing_is_taken_from_a_side_that_is_stopped() {
     kill_process(pid, Signal::STOP).unwrap();
     let until = Instant::now() + Duration::from_millis(2500);
     while Instant::now() < until {
-        assert_eq!(rx.recv_timeout(Duration::from_millis(400)), Err(RecvError::Timeout));
+        assert_eq!(rx.recv_timeout(Duration::from_millis(400)), Err(RecvTimeoutError::Timeout));
         assert_eq!(rx.peer(), Peer::Here);
         let taken = sender(&name).unwrap_err();
         assert!(matches!(taken, OpenError::Taken { role: Role::Sender, pid } if pid == child.id()), "{taken}");
@@ -289,7 +290,7 @@ fn nothing_is_taken_from_a_side_that_is_stopped() {
     kill_process(pid, Signal::CONT).unwrap();
     writeln!(child.stdin.take().unwrap(), "go on").unwrap();
     assert_eq!(rx.recv_timeout(Duration::from_secs(10)), Ok(2));
-    assert_eq!(rx.recv_timeout(Duration::from_secs(10)), Err(RecvError::Disconnected(Cause::Closed)));
+    assert_eq!(rx.recv_timeout(Duration::from_secs(10)), Err(RecvTimeoutError::Disconnected(Cause::Closed)));
     assert!(ended(&mut child).success());
 }
 

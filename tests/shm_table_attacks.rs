@@ -8,6 +8,7 @@ mod scratch;
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{Cause, OpenError, RecvError, SendError, TrySendError, fan_in};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError, TryRecvError};
 use scratch::Scratch;
 use std::time::{Duration, Instant};
 
@@ -51,11 +52,11 @@ fn story(rx: &mut Receiver<u64>) -> Vec<Result<u64, Cause>> {
         assert!(story.len() < MOST && began.elapsed() < LATE, "without end: {story:?}");
         match rx.recv_timeout(Duration::from_micros(200)) {
             Ok(message) => story.push(Ok(message)),
-            Err(RecvError::Timeout) => return story,
-            Err(RecvError::Disconnected(ended)) => story.push(Err(ended)),
+            Err(RecvTimeoutError::Timeout) => return story,
+            Err(RecvTimeoutError::Disconnected(ended)) => story.push(Err(ended)),
         }
         if story.last() == Some(&Err(Cause::Corrupted)) {
-            assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Corrupted)), "it stays so");
+            assert_eq!(rx.recv(), Err(RecvError(Cause::Corrupted)), "it stays so");
             return story;
         }
     }
@@ -68,12 +69,12 @@ fn told(tx: &mut Sender<u64>) -> Vec<Cause> {
         assert!(told.len() < MOST && began.elapsed() < LATE, "without end: {told:?}");
         match tx.send_timeout(0, Duration::from_micros(200)) {
             Ok(()) => {}
-            Err(SendError::Timeout(0)) => return told,
-            Err(SendError::Disconnected(0, ended)) => told.push(ended),
+            Err(SendTimeoutError::Timeout(0)) => return told,
+            Err(SendTimeoutError::Disconnected(0, ended)) => told.push(ended),
             Err(other) => panic!("{other:?}"),
         }
         if told.last() == Some(&Cause::Corrupted) {
-            assert_eq!(tx.send(1), Err(SendError::Disconnected(1, Cause::Corrupted)), "it stays so");
+            assert_eq!(tx.send(1), Err(SendError(1, Cause::Corrupted)), "it stays so");
             return told;
         }
     }
@@ -242,7 +243,7 @@ fn what_a_receiver_before_has_told_may_be_anything() {
             assert_eq!(story(&mut rx), [Ok(1), LEFT, Ok(2), LEFT, Ok(3)]);
             drop(rx);
             if message {
-                assert_eq!(tx.send(4), Err(SendError::Disconnected(4, Cause::Closed)));
+                assert_eq!(tx.send(4), Err(SendError(4, Cause::Closed)));
                 tx.send(4).unwrap();
             }
             dir.poke(RECEIVER + TAKEN, taken);
@@ -259,7 +260,7 @@ fn what_a_receiver_before_has_told_may_be_anything() {
     // Fewer: that one was over before it came, and it has nothing of it.
     let dir = Scratch::new("taken-back");
     let (mut rx, _tx) = three_in_order(&dir);
-    assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError::Disconnected(Cause::Closed))));
+    assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError(Cause::Closed))));
     drop(rx);
     dir.poke(RECEIVER + TAKEN, 0);
     let mut rx = receiver(&dir);
@@ -368,8 +369,8 @@ fn a_table_that_says_nonsense_is_of_its_lane_alone() {
         for _ in 0..MOST {
             match rx.recv_timeout_from(Duration::from_millis(1)) {
                 Ok(found) => messages.push(found),
-                Err(fan_in::RecvError::Departed(departed)) => told.push(departed),
-                Err(fan_in::RecvError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(departed))) => told.push(departed),
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::All)) => break,
                 Err(other) => panic!("{what}: {other:?} after {told:?} and {messages:?}"),
             }
         }
@@ -378,6 +379,6 @@ fn a_table_that_says_nonsense_is_of_its_lane_alone() {
         assert!(messages.contains(&(1, 7)), "{what}: {messages:?}");
         let first: Vec<u64> = messages.iter().filter(|found| found.0 == 0).map(|found| found.1).collect();
         assert!(first == [1, 2] || of(0).next_back() == Some(Cause::Corrupted), "{what}: {messages:?} {told:?}");
-        assert_eq!(rx.try_recv(), Err(fan_in::TryRecvError::Empty), "{what}: all was told");
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "{what}: all was told");
     }
 }

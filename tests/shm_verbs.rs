@@ -4,6 +4,7 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
+use ringmail::shm::RecvTimeoutError;
 use ringmail::shm::{Cause, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
 use ringmail::{WaitStrategy, shm};
 use scratch::Scratch;
@@ -145,7 +146,7 @@ fn a_receiver_that_closed_is_told_to_every_sending_verb_once() {
         assert!(tx.is_closed());
         let told = match verb {
             0 => tx.try_send_iter(&mut values()) == Err(TrySendError::Disconnected((), Cause::Closed)),
-            1 => tx.send_iter(values()) == Err(SendError::Disconnected(0, Cause::Closed)),
+            1 => tx.send_iter(values()) == Err(SendError(0, Cause::Closed)),
             2 => tx.try_reserve(2).is_err_and(|e| e == TrySendError::Disconnected((), Cause::Closed)),
             _ => tx.try_send_slice(&[1]) == Err(TrySendError::Disconnected((), Cause::Closed)),
         };
@@ -163,7 +164,7 @@ fn send_iter_waits_for_room_and_loses_nothing() {
     let receiver = std::thread::spawn(move || {
         let mut iter = rx.iter();
         let all: Vec<u64> = iter.by_ref().collect();
-        assert_eq!(iter.ended(), Some(&RecvError::Disconnected(Cause::GivenUp)));
+        assert_eq!(iter.ended(), Some(&RecvError(Cause::GivenUp)));
         assert_eq!(iter.next(), None);
         all
     });
@@ -189,8 +190,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
             let mut buffer = vec![];
             match rx.recv_many(&mut buffer, 99) {
                 Ok(_) => Ok(buffer),
-                Err(RecvError::Disconnected(ended)) => Err(ended),
-                Err(_) => panic!("no timeout"),
+                Err(RecvError(ended)) => Err(ended),
             }
         }),
         ("read_chunk", |rx| match rx.read_chunk(99) {
@@ -208,7 +208,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
             let all: Vec<u64> = iter.by_ref().take(2).collect();
             if all.is_empty() {
                 return match iter.ended() {
-                    Some(RecvError::Disconnected(ended)) => Err(*ended),
+                    Some(RecvError(ended)) => Err(*ended),
                     _ => panic!("an end"),
                 };
             }
@@ -339,17 +339,14 @@ fn the_verbs_of_lanes_say_which_lane() {
     assert_eq!(rx.try_recv_many(&mut buffer, 6), Ok(6));
     let rest = rx.len();
     assert_eq!(rx.recv_many(&mut buffer, usize::MAX), Ok(rest));
-    assert_eq!(
-        (rx.try_recv_many(&mut buffer, 1), rx.try_recv_many(&mut buffer, 0)),
-        (Err(fan_in::TryRecvError::Empty), Ok(0))
-    );
+    assert_eq!((rx.try_recv_many(&mut buffer, 1), rx.try_recv_many(&mut buffer, 0)), (Err(TryRecvError::Empty), Ok(0)));
     for lane in 0..3 {
         let first = 10 * lane as u64 + if lane == 0 { 3 } else { 1 };
         assert!(buffer.iter().filter(|&&(of, _)| of == lane).map(|&(_, value)| value).eq(first..10 * lane as u64 + 8));
     }
     tx[1].send(99).unwrap();
     assert!(rx.try_iter().eq([(1, 99)]));
-    assert_eq!(rx.recv_from_deadline(Instant::now() + SOON), Err(fan_in::RecvError::Timeout));
+    assert_eq!(rx.recv_from_deadline(Instant::now() + SOON), Err(RecvTimeoutError::Timeout));
 }
 
 #[test]
@@ -361,8 +358,8 @@ fn the_verbs_of_lanes_tell_each_end_before_the_lane_goes_on() {
     let mut buffer = vec![];
     loop {
         match rx.try_recv_many(&mut buffer, 9) {
-            Err(fan_in::TryRecvError::Departed(gone)) => told.push(gone.lane),
-            other => break assert_eq!(other, Err(fan_in::TryRecvError::Disconnected)),
+            Err(TryRecvError::Disconnected(fan_in::Disconnected::Sender(gone))) => told.push(gone.lane),
+            other => break assert_eq!(other, Err(TryRecvError::Disconnected(fan_in::Disconnected::All))),
         }
     }
     told.sort_unstable();
@@ -374,13 +371,15 @@ fn the_verbs_of_lanes_tell_each_end_before_the_lane_goes_on() {
     let mut iter = rx.iter();
     let first = iter.next().unwrap();
     assert_eq!((first.1, iter.next()), (1, None));
-    assert!(matches!(iter.ended(), Some(fan_in::RecvError::Departed(gone)) if gone.lane == first.0));
+    assert!(matches!(iter.ended(), Some(RecvError(fan_in::Disconnected::Sender(gone))) if gone.lane == first.0));
     assert_eq!(iter.next(), None);
     assert_eq!(rx.recv_many(&mut buffer, 9), Ok(1));
     assert_eq!(buffer, [(first.0, 2)]);
     // Verbs that cannot tell it stop there.
     assert_eq!((rx.peek(), rx.drain(9, |_, _| ()), rx.try_iter().count()), (None, 0, 0));
-    assert!(matches!(rx.try_recv_with(|_, _| ()), Err(fan_in::TryRecvError::Departed(gone)) if gone.lane == first.0));
+    assert!(
+        matches!(rx.try_recv_with(|_, _| ()), Err(TryRecvError::Disconnected(fan_in::Disconnected::Sender(gone))) if gone.lane == first.0)
+    );
     assert_eq!(rx.into_iter().next(), None, "all have ended");
 }
 
@@ -409,7 +408,7 @@ fn records_come_many_at_once_and_by_iterators() {
     assert!(rx.is_closed());
     let mut iter = rx.iter();
     assert_eq!(iter.next().map(|(body, _)| body), Some(b"last".to_vec()));
-    assert_eq!((iter.next(), iter.ended()), (None, Some(&RecvError::Disconnected(Cause::Closed))));
+    assert_eq!((iter.next(), iter.ended()), (None, Some(&RecvError(Cause::Closed))));
 }
 
 #[test]
@@ -435,7 +434,7 @@ fn records_of_lanes_have_the_same_verbs() {
         let of = got.iter().filter(|record| record.0 == lane);
         assert!(of.map(|(_, body, info)| (body.clone(), info.sequence)).eq((1..4u8).map(|i| (vec![i; 9], i.into()))));
     }
-    assert_eq!(rx.recv_deadline_into(&mut vec![], Instant::now() + SOON), Err(bytes::fan_in::RecvError::Timeout));
+    assert_eq!(rx.recv_deadline_into(&mut vec![], Instant::now() + SOON), Err(RecvTimeoutError::Timeout));
     tx[1].send(b"last").unwrap();
     drop(tx);
     assert!(rx.is_closed());
@@ -444,11 +443,11 @@ fn records_of_lanes_have_the_same_verbs() {
     while ends < 3 {
         let mut iter = rx.iter();
         all.extend(iter.by_ref().map(|(lane, body, _)| (lane, body)));
-        assert_eq!(matches!(iter.ended(), Some(bytes::fan_in::RecvError::Departed(_))), ends < 2);
+        assert_eq!(matches!(iter.ended(), Some(RecvError(bytes::fan_in::Disconnected::Sender(_)))), ends < 2);
         ends += 1;
     }
     assert_eq!(all, [(1, b"last".to_vec())]);
-    assert_eq!(rx.try_recv_many(&mut got, 9), Err(bytes::fan_in::TryRecvError::Empty));
+    assert_eq!(rx.try_recv_many(&mut got, 9), Err(TryRecvError::Empty));
 }
 
 #[test]

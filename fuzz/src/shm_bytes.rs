@@ -7,8 +7,8 @@
 use super::input::Input;
 use super::shm_file::{GONE, HEAD, PAGE, PARKED, SESSIONS, Scratch, TABLE, TAIL, USED, Words, wild};
 use ringmail::WaitStrategy;
-use ringmail::shm::bytes::{Builder, Receiver, Record, RecordInfo, SendError, Sender, TooLarge, TrySendError};
-use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvError, TryRecvError, look};
+use ringmail::shm::bytes::{Builder, Receiver, Record, RecordInfo, SendTimeoutError, Sender, TooLarge, TrySendError};
+use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvTimeoutError, TryRecvError, look};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -211,9 +211,9 @@ impl World {
         let before = tx.sequence();
         let result = if waits {
             tx.send_timeout(record, patience).map_err(|error| match error {
-                SendError::Timeout => TrySendError::Full,
-                SendError::Disconnected(ended) => TrySendError::Disconnected(ended),
-                SendError::TooLarge(error) => TrySendError::TooLarge(error),
+                SendTimeoutError::Timeout => TrySendError::Full,
+                SendTimeoutError::Disconnected(ended) => TrySendError::Disconnected(ended),
+                SendTimeoutError::TooLarge(error) => TrySendError::TooLarge(error),
                 other => panic!("{other}"),
             })
         } else {
@@ -268,8 +268,8 @@ impl World {
         let (way, patience) = (input.below(4), patience(input));
         let Some(rx) = &mut self.rx else { return };
         let to_try = |error| match error {
-            RecvError::Timeout => TryRecvError::Empty,
-            RecvError::Disconnected(ended) => TryRecvError::Disconnected(ended),
+            RecvTimeoutError::Timeout => TryRecvError::Empty,
+            RecvTimeoutError::Disconnected(ended) => TryRecvError::Disconnected(ended),
         };
         let mut body = vec![0xa5; 3];
         let result = match way {
@@ -296,7 +296,7 @@ impl World {
     }
 
     /// Judges what a receive said after `ahead` others that were not freed. Whether there was a record.
-    fn received(&mut self, ahead: usize, result: Result<RecordInfo, TryRecvError>, body: &[u8]) -> bool {
+    fn received(&mut self, ahead: usize, result: Result<RecordInfo, TryRecvError<Cause>>, body: &[u8]) -> bool {
         let at = self.taken + ahead;
         let is_end = self.open[1] && self.ends.front().is_some_and(|&end| end <= self.freed + at as u64);
         let expected = self.model.as_ref().filter(|_| self.open[1] && !is_end).and_then(|model| model.get(at));

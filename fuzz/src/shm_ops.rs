@@ -6,7 +6,8 @@
 use super::input::Input;
 use super::shm_file::{GONE, HEAD, PAGE, SESSIONS, Scratch, TAIL, USED, Words, wild};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Cause, RecvError, SendError, TryRecvError, TrySendError, look};
+use ringmail::shm::{Cause, TryRecvError, TrySendError, look};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -189,7 +190,7 @@ impl World {
     }
 
     /// Judges what a receive said.
-    fn received(&mut self, result: Result<u64, TryRecvError>) {
+    fn received(&mut self, result: Result<u64, TryRecvError<Cause>>) {
         let said = match result {
             Ok(value) => Some(Some(value)),
             Err(TryRecvError::Empty) => None,
@@ -252,15 +253,15 @@ impl World {
         if let Some(tx) = &mut self.tx {
             match tx.send_timeout(self.next, Duration::ZERO) {
                 Ok(()) => self.sent(self.next),
-                Err(SendError::Timeout(_)) => self.full(),
-                Err(SendError::Disconnected(_, ended)) => self.ended(0, ended),
+                Err(SendTimeoutError::Timeout(_)) => self.full(),
+                Err(SendTimeoutError::Disconnected(_, ended)) => self.ended(0, ended),
             }
             self.next += 1;
         }
         let Some(rx) = &mut self.rx else { return };
         let result = rx.recv_timeout(Duration::ZERO).map_err(|error| match error {
-            RecvError::Timeout => TryRecvError::Empty,
-            RecvError::Disconnected(ended) => TryRecvError::Disconnected(ended),
+            RecvTimeoutError::Timeout => TryRecvError::Empty,
+            RecvTimeoutError::Disconnected(ended) => TryRecvError::Disconnected(ended),
         });
         self.received(result);
     }

@@ -214,7 +214,11 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As [`Receiver::try_recv_from`]; an end only where no message was found before it.
-    pub fn try_recv_many(&mut self, buffer: &mut Vec<(usize, T)>, max: usize) -> Result<usize, TryRecvError<Disconnected>> {
+    pub fn try_recv_many(
+        &mut self,
+        buffer: &mut Vec<(usize, T)>,
+        max: usize,
+    ) -> Result<usize, TryRecvError<Disconnected>> {
         let Self { lanes, last } = self;
         lanes.try_many(max, |lane, rx, max| move_into(lane, rx, max, buffer, last))
     }
@@ -329,7 +333,10 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline]
-    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
+    fn recv_until(
+        &mut self,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
         match self.take() {
             Some(found) => Ok(found),
             None => self.recv_later(deadline()),

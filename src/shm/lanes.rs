@@ -178,7 +178,10 @@ impl<T> Lanes<T> {
 
     #[cold]
     #[inline(never)]
-    fn try_again<R>(&mut self, read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Result<(usize, R), TryRecvError<Disconnected>> {
+    fn try_again<R>(
+        &mut self,
+        read: impl FnMut(&mut Rx<T>) -> Option<R>,
+    ) -> Result<(usize, R), TryRecvError<Disconnected>> {
         let due = self.is_due();
         match self.gone(false) {
             Some(gone) => Err(TryRecvError::Disconnected(gone)),

@@ -273,7 +273,9 @@ impl<T: Message> Sender<T> {
             match self.tx.wait_for_room(1, deadline) {
                 Ok(()) => {}
                 Err(SendTimeoutError::Timeout(())) => return Err(SendTimeoutError::Timeout(value)),
-                Err(SendTimeoutError::Disconnected((), ended)) => return Err(SendTimeoutError::Disconnected(value, ended)),
+                Err(SendTimeoutError::Disconnected((), ended)) => {
+                    return Err(SendTimeoutError::Disconnected(value, ended));
+                }
             }
             match self.tx.push(value) {
                 Ok(()) => return Ok(()),

@@ -167,7 +167,7 @@ impl<T: Message> Receiver<T> {
                 Err(TryRecvError::Disconnected(ended)) => return Err(RecvError(ended)),
                 Err(TryRecvError::Empty) => {
                     self.rx.wait_for_message(Deadline::NEVER).map_err(without_deadline)?;
-                },
+                }
             }
         }
     }

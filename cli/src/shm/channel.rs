@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use ringmail::shm::RecvTimeoutError;
 use ringmail::shm::bytes::{self, fan_in};
 use ringmail::shm::{self, Kind, OpenError, Overview, Records};
 
@@ -130,9 +131,9 @@ impl Source {
         match self {
             Self::One(rx) => match rx.wait_for_record(timeout) {
                 Ok(()) => News::Record,
-                Err(shm::RecvError::Timeout) => News::Nothing,
-                Err(shm::RecvError::Disconnected(shm::Cause::Removed)) => News::Removed,
-                Err(shm::RecvError::Disconnected(how)) => {
+                Err(RecvTimeoutError::Timeout) => News::Nothing,
+                Err(RecvTimeoutError::Disconnected(shm::Cause::Removed)) => News::Removed,
+                Err(RecvTimeoutError::Disconnected(how)) => {
                     let info = rx.session();
                     let (number, start) = (info.map_or(0, |info| info.number), info.and_then(|info| info.start));
                     let received = rx.stats().received;
@@ -141,14 +142,14 @@ impl Source {
             },
             Self::Many(rx) => match rx.wait_for_record(timeout) {
                 Ok(()) => News::Record,
-                Err(fan_in::RecvError::Departed(gone)) => {
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(gone))) => {
                     let fan_in::Departed { lane, epoch: number, pid, sent, cause: how, .. } = gone;
                     let start = rx.session(lane).and_then(|info| info.start);
                     let who = format!("a sender (process {pid}, lane {lane})");
                     News::Session(Session { lane, number, start, received: sent.unwrap_or(0), how, who })
                 }
-                Err(fan_in::RecvError::Disconnected) => News::All,
-                Err(fan_in::RecvError::Removed) => News::Removed,
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::All)) => News::All,
+                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Removed)) => News::Removed,
                 Err(_) => News::Nothing,
             },
         }

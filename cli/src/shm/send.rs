@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use std::time::Instant;
 
-use ringmail::shm::bytes::{SendError, Sender};
+use ringmail::shm::bytes::{SendTimeoutError, Sender};
 use ringmail::shm::{Cause, Peer};
 
 use super::signals::{self, Stream};
@@ -56,13 +56,13 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
         }
         while let Err(error) = tx.send_timeout(&record, TICK) {
             match error {
-                SendError::Timeout => {}
+                SendTimeoutError::Timeout => {}
                 // That receiver was about to leave when this command came, with the session before.
-                SendError::Disconnected(Cause::Closed) if tx.stats().received <= began => {}
+                SendTimeoutError::Disconnected(Cause::Closed) if tx.stats().received <= began => {}
                 // A receiver that leaves for that reason says only that it leaves.
-                SendError::Disconnected(_) if tx.peer() == Peer::Removed => after(Cause::Removed, sent, waits)?,
-                SendError::Disconnected(ended) => after(ended, sent, waits)?,
-                SendError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
+                SendTimeoutError::Disconnected(_) if tx.peer() == Peer::Removed => after(Cause::Removed, sent, waits)?,
+                SendTimeoutError::Disconnected(ended) => after(ended, sent, waits)?,
+                SendTimeoutError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
                 // There are no others.
                 _ => return Err(Failure::failed(error.to_string())),
             }

@@ -71,7 +71,11 @@ impl Receiver {
     ///
     /// # Errors
     /// No record in time, or `Cause` with the reason once nothing is left.
-    pub fn recv_timeout_into(&mut self, body: &mut Vec<u8>, timeout: Duration) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
+    pub fn recv_timeout_into(
+        &mut self,
+        body: &mut Vec<u8>,
+        timeout: Duration,
+    ) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         self.recv_until(body, || Deadline::after(Some(timeout)))
     }
 
@@ -79,7 +83,11 @@ impl Receiver {
     ///
     /// # Errors
     /// No record in time, or `Cause` with the reason once nothing is left.
-    pub fn recv_deadline_into(&mut self, body: &mut Vec<u8>, deadline: Instant) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
+    pub fn recv_deadline_into(
+        &mut self,
+        body: &mut Vec<u8>,
+        deadline: Instant,
+    ) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         self.recv_until(body, || Deadline::at(deadline))
     }
 
@@ -103,14 +111,18 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`Receiver::recv_into`]; an end only where no record is before it.
-    pub fn recv_many(&mut self, records: &mut Vec<(Vec<u8>, RecordInfo)>, max: usize) -> Result<usize, RecvError<Cause>> {
+    pub fn recv_many(
+        &mut self,
+        records: &mut Vec<(Vec<u8>, RecordInfo)>,
+        max: usize,
+    ) -> Result<usize, RecvError<Cause>> {
         loop {
             match self.try_recv_many(records, max) {
                 Ok(n) => return Ok(n),
                 Err(TryRecvError::Disconnected(ended)) => return Err(RecvError(ended)),
                 Err(TryRecvError::Empty) => {
                     self.rx.wait_for_message(Deadline::NEVER).map_err(without_deadline)?;
-                },
+                }
             }
         }
     }
@@ -220,7 +232,11 @@ impl Receiver {
     }
 
     #[inline]
-    fn recv_until(&mut self, body: &mut Vec<u8>, deadline: impl FnOnce() -> Deadline) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
+    fn recv_until(
+        &mut self,
+        body: &mut Vec<u8>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<RecordInfo, RecvTimeoutError<Cause>> {
         match self.take(body) {
             Some(info) => Ok(info),
             None => self.recv_later(body, deadline()),

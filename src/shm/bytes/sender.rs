@@ -71,7 +71,11 @@ impl Sender {
     ///
     /// # Errors
     /// As [`Sender::send`], or no room in time.
-    pub fn send_timeout<'a>(&mut self, record: impl Into<Record<'a>>, timeout: Duration) -> Result<(), SendTimeoutError> {
+    pub fn send_timeout<'a>(
+        &mut self,
+        record: impl Into<Record<'a>>,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError> {
         self.send_until(&record.into(), || Deadline::after(Some(timeout)))
     }
 
@@ -79,7 +83,11 @@ impl Sender {
     ///
     /// # Errors
     /// As [`Sender::send`], or no room in time.
-    pub fn send_deadline<'a>(&mut self, record: impl Into<Record<'a>>, deadline: Instant) -> Result<(), SendTimeoutError> {
+    pub fn send_deadline<'a>(
+        &mut self,
+        record: impl Into<Record<'a>>,
+        deadline: Instant,
+    ) -> Result<(), SendTimeoutError> {
         self.send_until(&record.into(), || Deadline::at(deadline))
     }
 
@@ -260,7 +268,9 @@ impl Sender {
             match self.tx.wait_for_room(words as u64, deadline) {
                 Ok(()) => {}
                 Err(error::SendTimeoutError::Timeout(())) => return Err(SendTimeoutError::Timeout),
-                Err(error::SendTimeoutError::Disconnected((), cause)) => return Err(SendTimeoutError::Disconnected(cause)),
+                Err(error::SendTimeoutError::Disconnected((), cause)) => {
+                    return Err(SendTimeoutError::Disconnected(cause));
+                }
             }
             if self.push(record, words) {
                 return Ok(());
@@ -373,4 +383,13 @@ error! {
     TrySendError { Full => "no room now" };
     SendError;
     SendTimeoutError { Timeout => "no room until the deadline" };
+}
+
+impl From<SendError> for SendTimeoutError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::TooLarge(error) => Self::TooLarge(error),
+            SendError::Disconnected(cause) => Self::Disconnected(cause),
+        }
+    }
 }

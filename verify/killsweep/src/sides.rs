@@ -4,7 +4,8 @@ use crate::message::{RECORDS, Words, body, check_record};
 use crate::scenario::Kind;
 use ringmail::WaitStrategy;
 use ringmail::shm::fan_in::Departed;
-use ringmail::shm::{Cause, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, OpenError, Peer, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use std::time::Duration;
 
 /// Messages of the channel: three slots of four, so that the positions run ahead of the storage. As many records of any length.
@@ -84,13 +85,15 @@ impl Tx {
                 let words = Words::new(number);
                 let sent = match wait {
                     Wait::No => tx.try_send(words).map_err(|e| match e {
-                        TrySendError::Full(words) => SendError::Timeout(words),
-                        TrySendError::Disconnected(words, ended) => SendError::Disconnected(words, ended),
+                        TrySendError::Full(words) => SendTimeoutError::Timeout(words),
+                        TrySendError::Disconnected(words, ended) => SendTimeoutError::Disconnected(words, ended),
                     }),
-                    Wait::Ever => tx.send(words),
+                    Wait::Ever => tx.send(words).map_err(Into::into),
                     Wait::AtMost(timeout) => tx.send_timeout(words, timeout),
                 };
-                sent.map_err(|error| if let SendError::Disconnected(_, ended) = error { Some(ended) } else { None })
+                sent.map_err(
+                    |error| if let SendTimeoutError::Disconnected(_, ended) = error { Some(ended) } else { None },
+                )
             }
             Self::Records(tx) => {
                 if tx.sequence() != number - 1 {
@@ -100,13 +103,15 @@ impl Tx {
                 let record = bytes::Record::new(&body).kind(number as u16).version(number as u32);
                 let sent = match wait {
                     Wait::No => tx.try_send(record).map_err(|e| match e {
-                        bytes::TrySendError::Disconnected(ended) => bytes::SendError::Disconnected(ended),
-                        _ => bytes::SendError::Timeout,
+                        bytes::TrySendError::Disconnected(ended) => bytes::SendTimeoutError::Disconnected(ended),
+                        _ => bytes::SendTimeoutError::Timeout,
                     }),
-                    Wait::Ever => tx.send(record),
+                    Wait::Ever => tx.send(record).map_err(Into::into),
                     Wait::AtMost(timeout) => tx.send_timeout(record, timeout),
                 };
-                sent.map_err(|error| if let bytes::SendError::Disconnected(ended) = error { Some(ended) } else { None })
+                sent.map_err(
+                    |error| if let bytes::SendTimeoutError::Disconnected(ended) = error { Some(ended) } else { None },
+                )
             }
         };
         Ok(match ended {
@@ -122,8 +127,7 @@ impl Tx {
             let four: [Words; 4] = std::array::from_fn(|offset| Words::new(first + offset as u64));
             return match tx.send_slice(&four) {
                 Ok(()) => Ok(Step::Moved(())),
-                Err(SendError::Disconnected(_, ended)) => Ok(Step::Ended(ended)),
-                Err(error) => Err(format!("{error:?}")),
+                Err(SendError(_, ended)) => Ok(Step::Ended(ended)),
             };
         }
         for number in first..first + 4 {
@@ -184,35 +188,31 @@ impl Rx {
 
     /// Receives whatever comes next. `Err`: it is torn.
     pub(crate) fn recv(&mut self, wait: Wait) -> Result<Step<(usize, u64)>, String> {
-        let try_error = |error| match error {
-            TryRecvError::Empty => RecvError::Timeout,
-            TryRecvError::Disconnected(ended) => RecvError::Disconnected(ended),
-        };
         let received = match self {
             Self::Messages(rx) => match wait {
                 Wait::No => rx.try_recv().map_err(try_error),
-                Wait::Ever => rx.recv(),
+                Wait::Ever => rx.recv().map_err(Into::into),
                 Wait::AtMost(timeout) => rx.recv_timeout(timeout),
             }
             .map(Words::number),
             Self::Records(rx, body) => match wait {
                 Wait::No => rx.try_recv_into(body).map_err(try_error),
-                Wait::Ever => rx.recv_into(body),
+                Wait::Ever => rx.recv_into(body).map_err(Into::into),
                 Wait::AtMost(timeout) => rx.recv_timeout_into(body, timeout),
             }
             .map(|info| check_record(&info, body)),
             Self::Lanes(rx, said) => {
                 let received = match wait {
-                    Wait::No => rx.try_recv_from().map_err(of_lanes),
-                    Wait::Ever => rx.recv_from(),
+                    Wait::No => rx.try_recv_from().map_err(try_error),
+                    Wait::Ever => rx.recv_from().map_err(Into::into),
                     Wait::AtMost(timeout) => rx.recv_timeout_from(timeout),
                 };
                 return from_lanes(received.map(|(lane, words)| (lane, words.number())), said);
             }
             Self::RecordLanes(rx, body, said) => {
                 let received = match wait {
-                    Wait::No => rx.try_recv_into(body).map_err(of_lanes),
-                    Wait::Ever => rx.recv_into(body),
+                    Wait::No => rx.try_recv_into(body).map_err(try_error),
+                    Wait::Ever => rx.recv_into(body).map_err(Into::into),
                     Wait::AtMost(timeout) => rx.recv_timeout_into(body, timeout),
                 };
                 return from_lanes(received.map(|(lane, info)| (lane, check_record(&info, body))), said);
@@ -220,8 +220,8 @@ impl Rx {
         };
         Ok(match received {
             Ok(number) => Step::Moved((SWEPT, number?)),
-            Err(RecvError::Disconnected(ended)) => Step::Ended(ended),
-            Err(RecvError::Timeout) => Step::Nothing,
+            Err(RecvTimeoutError::Disconnected(ended)) => Step::Ended(ended),
+            Err(RecvTimeoutError::Timeout) => Step::Nothing,
         })
     }
 
@@ -323,25 +323,26 @@ impl Rx {
     }
 }
 
-fn of_lanes(error: fan_in::TryRecvError) -> fan_in::RecvError {
+/// The same error of a receive that had time.
+fn try_error<D>(error: TryRecvError<D>) -> RecvTimeoutError<D> {
     match error {
-        fan_in::TryRecvError::Departed(departed) => fan_in::RecvError::Departed(departed),
-        fan_in::TryRecvError::Disconnected => fan_in::RecvError::Disconnected,
-        fan_in::TryRecvError::Removed => fan_in::RecvError::Removed,
-        _ => fan_in::RecvError::Timeout,
+        TryRecvError::Empty => RecvTimeoutError::Timeout,
+        TryRecvError::Disconnected(ended) => RecvTimeoutError::Disconnected(ended),
     }
 }
 
 /// What a receiver of many lanes found, and in `said` whose end it told. `Err`: it is torn.
 fn from_lanes(
-    received: Result<(usize, Result<u64, String>), fan_in::RecvError>,
+    received: Result<(usize, Result<u64, String>), RecvTimeoutError<fan_in::Disconnected>>,
     said: &mut Option<Departed>,
 ) -> Result<Step<(usize, u64)>, String> {
     Ok(match received {
         Ok((lane, number)) => Step::Moved((lane, number?)),
-        Err(fan_in::RecvError::Departed(departed)) => Step::Ended(said.insert(departed).cause),
-        Err(fan_in::RecvError::Disconnected) => Step::Ended(Cause::Closed),
-        Err(fan_in::RecvError::Removed) => Step::Ended(Cause::Removed),
+        Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(departed))) => {
+            Step::Ended(said.insert(departed).cause)
+        }
+        Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::All)) => Step::Ended(Cause::Closed),
+        Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Removed)) => Step::Ended(Cause::Removed),
         Err(_) => Step::Nothing,
     })
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{self, Cause, RecvError, Schema, SendError};
+use ringmail::shm::{self, Cause, Schema};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 use crate::args::Wait;
@@ -42,9 +43,11 @@ impl<const N: usize> Link<N> for Mapped<N> {
             match self.sender.send_deadline(words, deadline) {
                 Ok(()) => return Ok(()),
                 // The names are gone on purpose, see `Folder`.
-                Err(SendError::Disconnected(back, Cause::Removed)) if Instant::now() < deadline => words = back,
-                Err(SendError::Timeout(_) | SendError::Disconnected(_, Cause::Removed)) => return Err(Halt::Silent),
-                Err(SendError::Disconnected(_, ended)) => return Err(halt(ended)),
+                Err(SendTimeoutError::Disconnected(back, Cause::Removed)) if Instant::now() < deadline => words = back,
+                Err(SendTimeoutError::Timeout(_) | SendTimeoutError::Disconnected(_, Cause::Removed)) => {
+                    return Err(Halt::Silent);
+                }
+                Err(SendTimeoutError::Disconnected(_, ended)) => return Err(halt(ended)),
             }
         }
     }
@@ -55,9 +58,11 @@ impl<const N: usize> Link<N> for Mapped<N> {
             match self.receiver.recv_deadline(deadline) {
                 Ok(words) => return Ok(words.0),
                 // The names are gone on purpose, see `Folder`.
-                Err(RecvError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
-                Err(RecvError::Timeout | RecvError::Disconnected(Cause::Removed)) => return Err(Halt::Silent),
-                Err(RecvError::Disconnected(ended)) => return Err(halt(ended)),
+                Err(RecvTimeoutError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected(Cause::Removed)) => {
+                    return Err(Halt::Silent);
+                }
+                Err(RecvTimeoutError::Disconnected(ended)) => return Err(halt(ended)),
             }
         }
     }

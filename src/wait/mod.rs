@@ -17,13 +17,12 @@ mod deadline;
 pub(crate) mod guard;
 mod hook;
 mod notify;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) mod parked;
 mod parker;
 mod queue;
 mod side;
 mod strategy;
-mod waiter;
+pub(crate) mod waiter;
 
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
@@ -35,18 +34,11 @@ pub use hook::Hook;
 #[cfg(target_os = "linux")]
 pub use notify::EventFd;
 pub use notify::Notify;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) use parked::Parked;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use parked::ParkedBed;
 pub(crate) use queue::{Patience, Queue};
 pub(crate) use side::Side;
 pub use strategy::WaitStrategy;
 pub(crate) use waiter::Look;
-#[cfg(all(feature = "shm", feature = "futures", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use waiter::READY_POLLS;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use waiter::Waiter;
 
 /// Tells the kernel that this process will use the cheap barrier of [`Barrier::Auto`].
 ///

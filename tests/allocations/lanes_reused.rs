@@ -8,7 +8,7 @@ use ringmail::fan_in::channel;
 const SLOTS: usize = LARGE;
 
 #[test]
-fn the_memory_of_a_lane_serves_the_next_once_it_is_drained_and_its_handle_gone() {
+fn a_drained_lanes_memory_serves_the_next_without_its_handle() {
     let held = || large().0 as isize - large().1 as isize;
     let held_before = held();
     let (tx, mut rx) = channel::<u8>(SLOTS).unwrap();

@@ -61,7 +61,7 @@ fn a_bell_that_outlives_its_channels_keeps_nothing_of_them() {
 
 /// However many came and went: a table that shrank has room for all that are there.
 #[test]
-fn waiting_allocates_nothing_whatever_the_number_of_clones_was() {
+fn waiting_allocates_nothing_after_any_number_of_clones() {
     ends(|| {
         let (tx, rx) = full(0);
         let mut senders = vec![tx];

@@ -57,7 +57,7 @@ fn poll<F: Future>(future: F) -> Poll<F::Output> {
 }
 
 #[test]
-fn after_the_sender_closes_the_rest_is_received_and_then_nothing() {
+fn what_a_closed_sender_sent_is_received_and_then_nothing() {
     for drop_it in [true, false] {
         let (mut tx, mut rx) = channel(4).unwrap();
         tx.try_send_slice(&[1, 2, 3]).unwrap();
@@ -82,7 +82,7 @@ fn after_the_sender_closes_the_rest_is_received_and_then_nothing() {
 }
 
 #[test]
-fn after_the_receiver_is_gone_the_next_send_is_refused_full_or_not() {
+fn without_a_receiver_a_send_is_refused_full_or_not() {
     for sent in [0, 1, 2] {
         let (mut tx, rx) = channel(2).unwrap();
         tx.try_send_slice(&[1, 2][..sent]).unwrap();
@@ -93,7 +93,7 @@ fn after_the_receiver_is_gone_the_next_send_is_refused_full_or_not() {
 }
 
 #[test]
-fn after_the_receiver_closes_what_is_there_is_received_and_then_nothing() {
+fn a_receiver_that_closed_still_receives_what_is_there() {
     for sent in [0, 1, 2] {
         let (mut tx, mut rx) = channel(2).unwrap();
         tx.try_send_slice(&[1, 2][..sent]).unwrap();
@@ -156,7 +156,7 @@ fn a_sender_that_goes_drops_nothing() {
 }
 
 #[test]
-fn a_close_wakes_whoever_waits() {
+fn a_close_wakes_the_waiting_side() {
     for drop_it in [true, false] {
         ends(move || {
             let (mut tx, mut rx) = channel::<u32>(1).unwrap();
@@ -206,7 +206,7 @@ fn a_batch_that_is_cut_short_says_how_far_it_came() {
 
 /// The receiver closes, is told `Disconnected`, and goes on asking, while the sender is in the middle of a send.
 #[test]
-fn a_message_that_races_with_a_close_is_received_or_dropped_once() {
+fn a_message_beside_a_close_is_received_or_dropped_once() {
     const SIZE: usize = 1 << 15;
 
     /// Takes long to move into the ring, so that the close often falls into that time.

@@ -84,7 +84,7 @@ fn a_panicking_drop_as_both_go_leaks_none() {
 }
 
 #[test]
-fn a_panicking_drop_in_a_write_chunk_that_is_given_up_leaks_none() {
+fn a_panicking_drop_in_an_abandoned_write_chunk_leaks_none() {
     fn given_up<S: ringmail::SingleWriter>((mut tx, _rx): Ends<S>) {
         for k in 0..N {
             let ledger = Ledger::default();
@@ -181,7 +181,7 @@ fn a_panicking_drop_of_a_server_leaks_no_answer_and_no_request() {
 }
 
 #[test]
-fn a_panicking_drop_of_what_a_shard_left_leaks_neither_that_nor_its_result() {
+fn a_panicking_drop_of_what_a_shard_left_leaks_no_result() {
     let ledger = Ledger::default();
     let mut seats = mesh::Builder::new().shards(2).build::<Counted>().unwrap().into_iter();
     let (mut me, peer) = (seats.next().unwrap().join().unwrap(), seats.next().unwrap());

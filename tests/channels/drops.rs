@@ -40,7 +40,7 @@ fn each_start(test: impl Fn(Ends, &Ledger)) {
 }
 
 #[test]
-fn a_value_that_panics_in_a_commit_keeps_nothing_from_being_dropped_or_freed() {
+fn a_panic_in_a_commit_drops_and_frees_the_other_values() {
     each_start(|(mut tx, mut rx), ledger| {
         fill(&mut tx, ledger, &[false, true, false, false]);
         panics(|| rx.read_chunk(3).unwrap().commit(3));
@@ -51,7 +51,7 @@ fn a_value_that_panics_in_a_commit_keeps_nothing_from_being_dropped_or_freed() {
 }
 
 #[test]
-fn a_value_that_panics_as_the_receiver_goes_keeps_nothing_from_being_dropped() {
+fn a_panic_as_the_receiver_goes_drops_the_other_values() {
     each_start(|(mut tx, rx), ledger| {
         fill(&mut tx, ledger, &[false, true, false, false]);
         panics(|| drop(rx));
@@ -61,7 +61,7 @@ fn a_value_that_panics_as_the_receiver_goes_keeps_nothing_from_being_dropped() {
 }
 
 #[test]
-fn a_value_that_panics_in_a_dropped_write_chunk_keeps_nothing_from_being_dropped() {
+fn a_panic_in_a_dropped_write_chunk_drops_the_other_values() {
     each_start(|(mut tx, mut rx), ledger| {
         panics(|| {
             let mut chunk = tx.try_reserve(4).unwrap();
@@ -172,7 +172,7 @@ fn a_slow_hook_that_panics_has_not_undone_the_message() {
 }
 
 #[test]
-fn a_forgotten_write_chunk_sends_nothing_and_leaks_what_was_written() {
+fn a_forgotten_write_chunk_sends_none_and_leaks_what_it_has() {
     for before in 0..7 {
         let ledger = Ledger::default();
         let (mut tx, mut rx) = at_the_wrap(before);
@@ -229,7 +229,7 @@ fn a_forgotten_read_chunk_takes_nothing() {
 }
 
 #[test]
-fn a_forgotten_iterator_has_taken_what_it_gave_and_its_places_come_back() {
+fn a_forgotten_iterator_took_what_it_gave_and_frees_its_places() {
     each_start(|(mut tx, mut rx), ledger| {
         fill(&mut tx, ledger, &[false; 5]);
         let mut iter = rx.read_chunk(5).unwrap().into_iter();
@@ -244,7 +244,7 @@ fn a_forgotten_iterator_has_taken_what_it_gave_and_its_places_come_back() {
 }
 
 #[test]
-fn a_forgotten_iterator_that_took_everything_does_not_leave_the_ring_full() {
+fn a_forgotten_iterator_that_took_all_leaves_room() {
     each_start(|(mut tx, mut rx), ledger| {
         fill(&mut tx, ledger, &[false; 5]);
         let mut iter = rx.read_chunk(5).unwrap().into_iter();
@@ -287,7 +287,7 @@ fn a_forgotten_iterator_does_not_leave_the_sender_asleep() {
 }
 
 #[test]
-fn futures_that_are_dropped_or_leaked_drop_their_value_once_or_never() {
+fn a_dropped_future_drops_its_value_once_a_leaked_one_never() {
     let ledger = Ledger::default();
     let (mut tx, rx) = channel(1).unwrap();
     drop(tx.send_async(ledger.value()));

@@ -13,7 +13,7 @@ fn said(error: impl Error + Send + Sync + 'static) -> (String, String) {
 }
 
 #[test]
-fn no_error_asks_anything_of_its_message_and_each_says_what_happened() {
+fn errors_say_what_happened_and_need_no_trait_of_messages() {
     let is = |error: (String, String), debug: &str, text: &str| assert_eq!(error, (debug.into(), text.into()));
     is(said(TrySendError::Full(Mute(0))), "Full(..)", "the channel is full");
     is(said(TrySendError::Disconnected(Mute(0))), "Disconnected(..)", "the channel is closed: the other side is gone");

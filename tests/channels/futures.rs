@@ -162,7 +162,7 @@ fn a_close_wakes_a_pending_future() {
 }
 
 #[test]
-fn a_cancelled_send_has_sent_nothing_and_a_cancelled_receive_has_taken_nothing() {
+fn a_cancelled_send_sends_none_a_cancelled_receive_takes_none() {
     let (wakes, waker) = Wakes::new();
     let (mut tx, mut rx) = channel(1).unwrap();
     drop(rx.recv_async());

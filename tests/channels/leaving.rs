@@ -92,7 +92,7 @@ fn what_an_spsc_accepts_in_a_chunk_is_not_forgotten() {
 }
 
 #[test]
-fn what_an_spsc_accepts_is_not_forgotten_by_a_receiver_that_closes_and_drains() {
+fn an_spsc_receiver_that_closes_and_drains_forgets_nothing() {
     ends(|| {
         let kept = Mutex::new(None);
         let leave = |mut rx: spsc::Receiver<Arc<()>>| {
@@ -136,7 +136,7 @@ fn what_a_mesh_accepts_is_not_forgotten() {
 
 /// A sender stands between its claim and its stamp while the receiver goes, with messages of another behind it.
 #[test]
-fn what_lies_behind_an_open_claim_is_dropped_when_the_claim_ends() {
+fn what_is_behind_an_open_claim_is_dropped_when_it_ends() {
     for tombstone in [false, true] {
         let (mut slow, rx) = mpsc::channel(4).unwrap();
         let mut tx = slow.clone();

@@ -177,7 +177,7 @@ fn a_condition_that_panics_leaves_the_bell_to_others() {
 }
 
 #[test]
-fn a_message_in_hand_is_dropped_when_the_hook_panics_in_a_receive() {
+fn a_hook_that_panics_in_a_receive_drops_the_message_in_hand() {
     ends(|| {
         let (on, bell) = bomb();
         let ledger = Ledger::default();
@@ -204,7 +204,7 @@ fn a_message_in_hand_is_dropped_when_the_hook_panics_in_a_receive() {
 }
 
 #[test]
-fn a_waker_that_uses_the_shared_bell_in_its_clone_and_drop_does_not_wait_for_itself() {
+fn a_waker_may_use_the_shared_bell_in_its_clone_and_drop() {
     ends(|| {
         let bell = Bell::new();
         let channel = || spsc::Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();

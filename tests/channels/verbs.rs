@@ -11,7 +11,7 @@ fn joined<T: Copy>((first, second): (&[T], &[T])) -> Vec<T> {
 }
 
 #[test]
-fn capacity_is_exact_whatever_it_is() {
+fn every_capacity_is_exact() {
     for capacity in [1, 2, 3, 4, 5, 7, 8, 9, 100, 1000, 1023, 1024, 1025] {
         let (mut tx, mut rx) = channel(capacity).unwrap();
         assert_eq!((tx.capacity(), rx.capacity()), (capacity, capacity));
@@ -58,7 +58,7 @@ fn memory_that_cannot_be_had_is_an_error_not_an_abort() {
 }
 
 #[test]
-fn values_without_size_take_no_memory_and_are_counted_all_the_same() {
+fn zero_sized_values_take_no_memory_and_are_counted() {
     let (mut tx, mut rx) = channel::<()>(1 << 30).unwrap();
     assert_eq!(tx.capacity(), 1 << 30);
     assert_eq!(tx.try_send_slice(&[(); 1000]), Ok(1000));
@@ -120,7 +120,7 @@ fn an_iterator_is_only_asked_while_there_is_room() {
 }
 
 #[test]
-fn a_write_chunk_publishes_what_was_written_at_commit_and_nothing_else() {
+fn a_commit_publishes_what_was_written_and_nothing_else() {
     let (mut tx, mut rx) = channel(4).unwrap();
     let mut chunk = tx.try_reserve(3).unwrap();
     assert_eq!((chunk.capacity(), chunk.len(), chunk.is_empty()), (3, 0, true));

@@ -18,7 +18,7 @@ fn callers(credits: usize) -> [Caller; 2] {
 }
 
 #[test]
-fn all_replies_fail_whatever_one_waker_does() {
+fn all_replies_fail_despite_one_waker() {
     for own in [true, false] {
         let [mut me, other] = callers(4);
         let mut replies: Vec<_> = (0..4).map(|n| me.try_call(1, n).unwrap()).collect();
@@ -58,7 +58,7 @@ fn an_endpoint_of_calls_that_a_replys_waker_ends_has_closed() {
 }
 
 #[test]
-fn a_credit_comes_back_whatever_the_peers_hook_does() {
+fn a_credit_comes_back_despite_the_peers_hook() {
     let [mut me, mut other] = callers(2);
     for _ in 0..5 {
         let hook = Hook::new(|| panic!("the reactor is gone"));
@@ -73,7 +73,7 @@ fn a_credit_comes_back_whatever_the_peers_hook_does() {
 }
 
 #[test]
-fn all_answers_leave_whatever_one_callers_hook_does() {
+fn all_answers_leave_despite_one_callers_hook() {
     let seats = mesh::Builder::new().shards(4).build_calls::<u32, u32>(1).unwrap();
     let mut endpoints: Vec<_> = seats.into_iter().map(|seat| seat.join().unwrap()).collect();
     let mut server = endpoints.remove(0);
@@ -108,7 +108,7 @@ fn an_answer_that_comes_while_the_waker_is_cloned_is_found() {
 }
 
 #[test]
-fn a_failure_that_comes_while_the_waker_before_is_dropped_is_found() {
+fn a_failure_while_the_previous_waker_is_dropped_is_found() {
     let [mut me, mut other] = callers(1);
     let mut reply = me.try_call(1, 7).unwrap();
     other.poll(9, |_, _, n, token| token.answer(n));

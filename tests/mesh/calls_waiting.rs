@@ -24,7 +24,7 @@ fn square<E>(_: &mut E, _: usize, n: u64, token: Token<u64>) {
 
 /// Each calls all others, who call back in the middle of it, over lanes of one credit.
 #[test]
-fn all_call_all_and_nobody_waits_for_ever() {
+fn all_call_all_and_none_waits_for_ever() {
     const N: u64 = 300;
     for (shards, credits) in [(2, 1), (4, 1), (4, 3)] {
         ends(move || {

@@ -97,7 +97,7 @@ fn all_leave_in_order_and_every_message_arrives() {
 }
 
 #[test]
-fn what_nobody_received_is_dropped_once_with_its_receiver() {
+fn what_is_not_received_is_dropped_once_with_its_receiver() {
     let ledger = Ledger::default();
     let mut seats = mesh(3, 4).into_iter();
     let mut a = seats.next().unwrap().join().unwrap();
@@ -117,7 +117,7 @@ fn what_nobody_received_is_dropped_once_with_its_receiver() {
 }
 
 #[test]
-fn a_drain_that_is_not_answered_ends_in_time_and_names_who_is_open() {
+fn an_unanswered_drain_ends_in_time_and_names_the_open_peers() {
     let mut seats = mesh::<u8>(3, 4).into_iter();
     let mut a = seats.next().unwrap().join().unwrap();
     let (mut b, c) = (seats.next().unwrap().join().unwrap(), seats.next().unwrap().join().unwrap());
@@ -210,7 +210,7 @@ fn an_endpoint_or_a_seat_dropped_by_a_panic_says_so() {
 
 /// What a shard says to all as it goes does not end with a value whose `drop` panics then.
 #[test]
-fn a_value_that_panics_while_its_receiver_leaves_leaves_nobody_asleep() {
+fn a_value_that_panics_as_its_receiver_leaves_wakes_all() {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     enum Value {
@@ -291,7 +291,7 @@ fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V>>) -> Gon
 }
 
 #[test]
-fn a_seat_that_nobody_takes_hangs_nobody() {
+fn a_seat_that_is_not_taken_hangs_no_peer() {
     const LIMIT: Duration = Duration::from_millis(100);
     // One verb a round: each must end by itself.
     let verbs: [fn(&mut Endpoint<u32>) -> Gone; 9] = [

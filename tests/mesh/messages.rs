@@ -42,7 +42,7 @@ fn gone(peer: usize, why: Why) -> Gone {
 }
 
 #[test]
-fn a_message_reaches_the_peer_it_was_addressed_to_and_nobody_else() {
+fn a_message_reaches_the_peer_it_names_and_no_other() {
     let [mut a, mut b, mut c] = joined::<&str, 3>(4);
     assert_eq!((a.id(), b.id(), c.id(), a.shards()), (0, 1, 2, 3));
     assert_eq!(a.peers().collect::<Vec<_>>(), [1, 2]);
@@ -122,7 +122,7 @@ fn what_cannot_be_built_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn every_pair_keeps_its_order_whatever_the_capacity() {
+fn every_pair_keeps_its_order_at_each_capacity() {
     const N: u64 = 2000;
     for (shards, capacity) in [(2, 1), (4, 1), (4, 3), (3, 256)] {
         ends(move || {
@@ -280,7 +280,7 @@ fn a_seat_of_a_core_is_taken_there_or_not_at_all() {
 
 /// Why there is `send_or_poll`: the same two threads, with lanes that are full both ways.
 #[test]
-fn two_that_wait_for_room_with_each_other_wait_in_vain_unless_they_poll() {
+fn two_peers_that_wait_for_each_others_room_must_poll() {
     let try_both = |send: fn(&mut Endpoint<u32>, usize) -> bool| {
         ends(move || {
             let both_full = Arc::new(std::sync::Barrier::new(2));

@@ -113,7 +113,7 @@ fn with_armed_peers<R>(n: usize, then: impl FnOnce(mesh::Endpoint<u32>, &AtomicU
 }
 
 #[test]
-fn an_endpoint_that_leaves_rings_all_peers_whatever_one_hook_does() {
+fn an_endpoint_that_leaves_wakes_all_peers_despite_one_hook() {
     ends(|| {
         with_armed_peers(6, |mut me, rung| {
             panics(|| me.close());
@@ -134,7 +134,7 @@ fn an_endpoint_that_leaves_rings_all_peers_whatever_one_hook_does() {
 }
 
 #[test]
-fn a_shards_own_panic_goes_on_whatever_the_hooks_of_its_peers_do() {
+fn a_shards_own_panic_goes_on_despite_its_peers_hooks() {
     ends(|| {
         let mut seats = mesh::Builder::new().shards(2).capacity(1).build::<u32>().unwrap().into_iter();
         let mine = seats.next().unwrap();
@@ -150,7 +150,7 @@ fn a_shards_own_panic_goes_on_whatever_the_hooks_of_its_peers_do() {
 }
 
 #[test]
-fn seats_that_are_given_up_are_told_to_all_whatever_one_hook_does() {
+fn all_learn_of_abandoned_seats_despite_one_hook() {
     ends(|| {
         let mut seats =
             mesh::Builder::new().shards(5).capacity(1).join_deadline(Duration::from_millis(50)).build::<u32>().unwrap();

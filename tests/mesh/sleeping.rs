@@ -31,7 +31,7 @@ fn counting() -> (Arc<AtomicUsize>, Hook) {
 }
 
 #[test]
-fn a_parked_endpoint_wakes_for_a_message_for_room_and_for_the_end() {
+fn a_message_room_and_the_end_wake_a_parked_endpoint() {
     ends(|| {
         let [me, peer, third] = seats(1, Barrier::Auto);
         let mut me = me.join().unwrap();
@@ -70,7 +70,7 @@ fn a_parked_endpoint_wakes_for_a_message_for_room_and_for_the_end() {
 }
 
 #[test]
-fn an_armed_endpoint_calls_its_hook_once_and_a_dropped_one_not_at_all() {
+fn an_armed_endpoint_calls_its_hook_once_a_dropped_one_never() {
     let [mut me, mut a, mut b] = joined(2);
     let (calls, hook) = counting();
     let called = || calls.load(Ordering::SeqCst);

@@ -127,7 +127,7 @@ fn run(time: Duration) {
 }
 
 #[test]
-fn a_full_mesh_of_one_place_each_neither_locks_up_nor_loses_nor_starves() {
+fn lanes_of_one_message_do_not_deadlock_lose_or_starve() {
     match seconds() {
         Some(seconds) => run(Duration::from_secs_f64(seconds)),
         None => ends(|| run(Duration::from_millis(500))),

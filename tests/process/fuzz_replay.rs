@@ -87,7 +87,7 @@ impl Random {
 /// As libFuzzer's builds are: with `RUSTFLAGS="--cfg ringmail_guard_pages"` an access beyond a mapping ends this program too.
 #[cfg(all(ringmail_guard_pages, feature = "shm", target_os = "linux"))]
 #[test]
-fn behind_each_mapping_is_a_page_that_nobody_may_touch() {
+fn a_guard_page_is_behind_each_mapping() {
     let _alone = alone();
     let scratch = fuzz::shm_file::Scratch::make();
     let builder = || ringmail::shm::fan_in::Builder::<u64>::new(scratch.name()).lanes(3).capacity(512);

@@ -147,7 +147,7 @@ fn a_child_has_what_it_is_given() {
 }
 
 #[test]
-fn a_child_that_dies_is_noticed_though_its_parent_has_the_descriptor() {
+fn a_childs_death_is_noticed_though_its_parent_has_the_fd() {
     let channel = spsc::Builder::<u64>::create_anonymous(8).unwrap();
     let mut rx = receiver(&channel).unwrap();
     let mut child = child("dies", channel.as_fd().try_clone_to_owned().unwrap());
@@ -178,7 +178,7 @@ fn a_descriptor_goes_over_a_socket() {
 }
 
 #[test]
-fn its_memory_cannot_be_cut_short_or_longer_by_anybody() {
+fn no_process_can_shorten_or_lengthen_its_memory() {
     let channel = spsc::Builder::<u64>::create_anonymous(8).unwrap();
     let len = rustix::fs::fstat(&channel).unwrap().st_size as u64;
     for size in [0, len - 4096, len + 4096] {

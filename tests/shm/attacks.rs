@@ -127,7 +127,7 @@ fn a_wait_across_orderly_sessions_never_reports_a_death() {
 }
 
 #[test]
-fn a_restart_before_anybody_looked_does_not_hide_a_death() {
+fn a_restart_before_a_look_does_not_hide_a_death() {
     let dir = Scratch::new("hidden");
     let mut rx = receiver(&dir.file());
     dies(&dir.file(), "sender", 1);
@@ -313,7 +313,7 @@ fn a_file_that_others_may_write_is_refused() {
 
 /// A child between `fork` and `exec` has copies of all descriptors: the side must be free all the same.
 #[test]
-fn a_side_is_free_once_it_is_closed_whoever_was_forked_meanwhile() {
+fn a_closed_side_is_free_despite_a_fork_meanwhile() {
     let dir = Scratch::new("forked");
     let (name, tx, rx) = (dir.file(), sender(&dir.file()), receiver(&dir.file()));
     let forked = dir.0.join("forked");
@@ -446,7 +446,7 @@ fn a_receiver_that_takes_its_words_back_is_not_waited_for() {
 }
 
 #[test]
-fn the_depth_is_never_more_than_the_capacity_whatever_the_other_side_says() {
+fn a_hostile_side_makes_no_depth_above_the_capacity() {
     let dir = Scratch::new("depth");
     let name = dir.file();
     let (tx, rx) = (sender(&name), receiver(&name));

@@ -267,7 +267,7 @@ fn a_receiver_that_closed_ends_the_send() {
 
 /// What was taken and not freed comes again, to this receiver and to the next; the end behind it is told once that is freed.
 #[test]
-fn a_batch_that_is_not_committed_comes_again_after_the_end_behind_it() {
+fn an_uncommitted_batch_comes_again_after_the_end_behind_it() {
     let end = Err(TryRecvError::Ended(Ended::Disconnected));
     let none = Err(TryRecvError::Empty);
     for (goes_on, commits) in [(false, false), (false, true), (true, false), (true, true)] {

@@ -176,7 +176,7 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
 }
 
 #[test]
-fn a_death_that_a_successor_hides_is_told_with_where_the_successor_began() {
+fn a_death_is_told_with_where_its_successor_began() {
     let dir = Scratch::new("successor");
     let mut rx = receiver(&dir, 2, 64);
     let victim = spawn(&dir, 5);

@@ -95,7 +95,7 @@ fn a_message_that_is_none_is_told_once_and_ends_its_lane_alone() {
 }
 
 #[test]
-fn a_record_that_is_none_is_told_once_by_the_verbs_that_wait_too() {
+fn an_invalid_record_is_told_once_by_waiting_verbs_too() {
     let dir = Scratch::new("record");
     let builder = || bytes::fan_in::Builder::new(dir.file()).lanes(2).capacity(4096);
     let mut rx = builder().open_receiver().unwrap();
@@ -194,7 +194,7 @@ fn an_onlooker_sees_no_death_where_there_is_none() {
 
 /// What senders write of themselves may be anything: an onlooker adds it up all the same.
 #[test]
-fn an_onlooker_adds_up_whatever_the_lanes_say() {
+fn an_onlooker_adds_up_what_hostile_lanes_say() {
     let dir = Scratch::new("sum");
     let builder = || bytes::fan_in::Builder::new(dir.file()).lanes(2).capacity(4096);
     let _rx = builder().open_receiver().unwrap();

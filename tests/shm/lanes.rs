@@ -142,7 +142,7 @@ fn a_receiver_opens_beside_a_damaged_lane_and_tells_of_it_once() {
 }
 
 #[test]
-fn a_sender_takes_a_lane_that_the_receiver_has_closed_only_where_there_is_no_other() {
+fn a_sender_takes_a_closed_lane_only_without_another() {
     let dir = Scratch::new("closed");
     let builder = || Builder::<bool>::new(dir.file()).lanes(2).capacity(8);
     let (mut rx, mut tx) = (builder().open_receiver().unwrap(), builder().open_sender().unwrap());

@@ -39,7 +39,7 @@ fn left_open(error: &OpenError) -> Option<(u64, u64)> {
 }
 
 #[test]
-fn who_asks_for_no_more_than_the_default_may_come_first_or_second() {
+fn one_that_asks_for_the_default_may_come_first_or_second() {
     let dir = Scratch::new("orders");
     let builder = |name: &str| Builder::<u64>::new(name).directory(dir.0.join("private"));
     let asks = |name| builder(name).capacity(64);
@@ -178,7 +178,7 @@ fn refused(directory: &Path) -> OpenError {
 }
 
 #[test]
-fn a_directory_that_is_not_this_users_alone_is_refused_with_what_to_do() {
+fn a_shared_directory_is_refused_with_what_to_do() {
     let dir = Scratch::new("squatted");
     let at = |name: &str| dir.0.join(name);
     let says = |directory: &Path, why: Fault, remedy: &str| {

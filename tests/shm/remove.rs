@@ -52,7 +52,7 @@ fn damages() -> Vec<Case> {
 }
 
 #[test]
-fn it_says_what_a_file_was_and_removes_it_whatever_that_is() {
+fn it_says_what_a_file_was_and_removes_each_kind() {
     let dir = Scratch::new("removed");
     for (i, (found, damage)) in damages().into_iter().enumerate() {
         drop(Builder::<u64>::new(dir.file()).capacity(16).open_sender().unwrap());
@@ -64,7 +64,7 @@ fn it_says_what_a_file_was_and_removes_it_whatever_that_is() {
 }
 
 #[test]
-fn it_keeps_what_a_process_holds_whatever_that_is() {
+fn it_keeps_each_kind_that_a_process_holds() {
     let dir = Scratch::new("held");
     let builder = || Builder::<u64>::new(dir.file()).capacity(16);
     for (i, (found, damage)) in damages().into_iter().enumerate() {
@@ -138,7 +138,7 @@ fn of_a_path_only_a_channel_goes_unless_forced() {
 }
 
 #[test]
-fn links_and_directories_stay_and_so_does_what_is_not_this_users() {
+fn links_directories_and_other_users_files_stay() {
     let dir = Scratch::new("others");
     let (name, link) = (dir.file(), dir.0.join("link").to_string_lossy().into_owned());
     drop(Builder::<u64>::new(&name).open_sender().unwrap());
@@ -163,7 +163,7 @@ fn links_and_directories_stay_and_so_does_what_is_not_this_users() {
 }
 
 #[test]
-fn of_a_plain_name_any_file_goes_in_the_directory_of_names_alone() {
+fn a_plain_name_removes_only_in_the_directory_of_names() {
     let dir = Scratch::new("plain");
     let named = dir.0.join("named");
     Another::new(module_path!(), "plain", &dir.0.to_string_lossy()).env("RINGMAIL_DIR", named.as_os_str()).run();

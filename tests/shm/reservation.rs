@@ -47,7 +47,7 @@ fn a_reservation_can_be_written_both_ways_by_turns() {
 }
 
 #[test]
-fn advance_takes_no_more_than_remains_and_a_record_ends_in_zeros() {
+fn advance_takes_what_remains_and_a_record_ends_in_zeros() {
     let (mut tx, mut rx) = records(4096);
     let mut record = tx.reserve(5).unwrap();
     record.as_mut_slices().0.copy_from_slice(b"abcde");

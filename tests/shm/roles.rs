@@ -119,7 +119,7 @@ fn a_side_that_is_taken_for_a_moment_only_is_not_refused() {
 
 /// A look at the other side by way of trying its lock would be seen by it.
 #[test]
-fn removing_is_not_seen_by_whoever_has_a_side() {
+fn an_open_side_does_not_notice_a_removal() {
     let dir = Scratch::new("unseen");
     let (name, stop) = (dir.file(), AtomicBool::new(false));
     let mut rx = receiver(&name).unwrap();

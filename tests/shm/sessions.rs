@@ -369,7 +369,7 @@ fn a_sender_is_told_of_each_receiver_that_it_met() {
 }
 
 #[test]
-fn a_verb_that_does_not_wait_learns_of_a_death_after_a_bounded_number_of_looks() {
+fn a_try_verb_learns_of_a_death_after_boundedly_many_calls() {
     let dir = Scratch::new("vain");
     let mut rx = spsc::Builder::<u64>::new(dir.file()).open_receiver().unwrap();
     send("spsc", &dir.file(), 0, 0, End::Kill);

@@ -141,7 +141,7 @@ fn mounted(part: &str, kind: &str, options: &str, dir: &Scratch) {
 }
 
 #[test]
-fn a_file_system_of_one_mib_is_full_at_the_opening_and_never_later() {
+fn a_file_system_is_full_at_the_opening_and_never_later() {
     let dir = Scratch::new("small");
     mounted("small", "tmpfs", "size=1m", &dir);
 }

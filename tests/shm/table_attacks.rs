@@ -266,7 +266,7 @@ fn what_a_receiver_before_has_told_may_be_anything() {
 }
 
 #[test]
-fn an_end_that_has_not_come_is_told_once_and_nothing_is_lost_in_silence() {
+fn a_forged_end_is_told_once_and_no_loss_is_silent() {
     for how in [0, 1, 2, 3, 4, 255] {
         let dir = Scratch::new(&format!("how-{how}"));
         let (mut rx, mut tx) = three_in_order(&dir);

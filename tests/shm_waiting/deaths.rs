@@ -77,7 +77,7 @@ fn a_death_is_noticed_by_short_waits() {
 }
 
 #[test]
-fn a_death_is_noticed_in_time_by_one_that_yields_beside_a_computing_thread() {
+fn a_side_that_yields_beside_a_computing_thread_notices_a_death() {
     use rustix::thread::{CpuSet, sched_setaffinity};
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let pin = || {

@@ -147,7 +147,7 @@ fn asleep(name: &str, of: impl Fn(&ringmail::shm::Overview) -> ringmail::shm::Si
 
 /// Who was killed in its sleep cannot say that it wakes: it is woken once, and not for each message.
 #[test]
-fn a_receiver_that_was_killed_in_its_sleep_costs_its_sender_one_wake() {
+fn a_receiver_killed_asleep_costs_its_sender_one_wake() {
     let dir = Scratch::new("killed-receiver");
     let mut tx = messages(&dir.file(), WaitStrategy::Park).open_sender().unwrap();
     let mut other = Other::start("receiver", &dir.file());
@@ -163,7 +163,7 @@ fn a_receiver_that_was_killed_in_its_sleep_costs_its_sender_one_wake() {
 }
 
 #[test]
-fn a_sender_that_was_killed_in_its_sleep_costs_its_receiver_one_wake() {
+fn a_sender_killed_asleep_costs_its_receiver_one_wake() {
     let dir = Scratch::new("killed-sender");
     let mut rx = messages(&dir.file(), WaitStrategy::Park).open_receiver().unwrap();
     let mut other = Other::start("sender", &dir.file());
@@ -176,7 +176,7 @@ fn a_sender_that_was_killed_in_its_sleep_costs_its_receiver_one_wake() {
 
 /// Nor does one that was stopped, and it goes on where it was.
 #[test]
-fn a_receiver_that_was_stopped_in_its_sleep_costs_its_sender_one_wake() {
+fn a_receiver_stopped_asleep_costs_its_sender_one_wake() {
     let dir = Scratch::new("stopped");
     let mut tx = messages(&dir.file(), WaitStrategy::Park).open_sender().unwrap();
     let mut other = Other::start("receiver", &dir.file());

@@ -196,7 +196,7 @@ fn the_other_process() {
 }
 
 #[test]
-fn ten_thousand_records_go_there_and_back_through_tokio_with_both_sides_asleep_between_them() {
+fn ten_thousand_records_go_to_and_fro_through_tokio_with_sleeps() {
     let dir = Scratch::new("fd-tokio");
     let name = dir.0.to_string_lossy().into_owned();
     let tx = records(&format!("{name}/there")).open_sender().unwrap();
@@ -321,7 +321,7 @@ fn a_sender_that_waits_for_room_and_its_receiver_take_turns() {
 }
 
 #[test]
-fn a_sender_of_records_is_woken_when_there_is_room_for_the_one_that_was_refused() {
+fn a_sender_is_woken_when_the_refused_record_has_room() {
     let channel = bytes::Builder::create_anonymous(256, None).unwrap();
     let mut tx = bytes::Builder::from_fd(&channel).open_sender().unwrap();
     let mut rx = bytes::Builder::from_fd(&channel).open_receiver().unwrap();
@@ -374,7 +374,7 @@ fn many_lanes_wake_one_descriptor() {
 }
 
 #[test]
-fn the_bell_of_a_named_channel_is_a_hidden_file_that_goes_with_its_side() {
+fn a_named_channels_bell_is_a_hidden_file_that_its_side_removes() {
     let dir = Scratch::new("fd-bell");
     let files = || std::fs::read_dir(&dir.0).unwrap().count();
     let mut rx = numbers(&dir.file()).open_receiver().unwrap();
@@ -395,7 +395,7 @@ fn the_bell_of_a_named_channel_is_a_hidden_file_that_goes_with_its_side() {
 }
 
 #[test]
-fn what_a_killed_side_leaves_of_its_bell_is_used_by_the_next_or_removed() {
+fn the_next_side_uses_or_removes_a_killed_sides_bell() {
     let dir = Scratch::new("fd-killed");
     let files = || std::fs::read_dir(&dir.0).unwrap().count();
     for _ in 0..2 {
@@ -496,7 +496,7 @@ mod streams {
     }
 
     #[test]
-    fn a_sink_feeds_the_stream_of_another_process_through_a_ring_of_one() {
+    fn a_sink_feeds_another_processs_stream_through_a_ring_of_one() {
         let dir = Scratch::new("fd-stream");
         let rx = numbers(&dir.file()).capacity(1).open_receiver().unwrap();
         let other = Other::start("sink", &dir.file(), None);
@@ -522,7 +522,7 @@ mod streams {
     }
 
     #[test]
-    fn a_stream_that_always_has_something_lets_other_tasks_have_their_turn() {
+    fn a_stream_that_always_has_messages_yields_to_other_tasks() {
         let channel = spsc::Builder::<u64>::create_anonymous(1024).unwrap();
         let mut tx = spsc::Builder::<u64>::from_fd(&channel).open_sender().unwrap();
         let rx = spsc::Builder::<u64>::from_fd(&channel).open_receiver().unwrap();
@@ -549,7 +549,7 @@ mod streams {
     }
 
     #[test]
-    fn a_sink_that_was_not_asked_whether_it_is_ready_refuses_and_gives_the_message_back() {
+    fn a_sink_not_asked_for_readiness_gives_the_message_back() {
         let channel = spsc::Builder::<u64>::create_anonymous(1).unwrap();
         let tx = spsc::Builder::<u64>::from_fd(&channel).open_sender().unwrap();
         tokio(async {

@@ -157,7 +157,7 @@ fn a_message_is_received_soon() {
 }
 
 #[test]
-fn a_deadline_that_has_passed_is_noticed_before_anything_is_announced() {
+fn a_past_deadline_is_noticed_before_an_announcement() {
     let _alone = alone();
     for wait in [WaitStrategy::Park, WaitStrategy::ParkAtOnce, WaitStrategy::Yield, WaitStrategy::BusySpin] {
         let (mut tx, mut rx) = spsc::Builder::new(1).wait(wait).build::<u32>().unwrap();

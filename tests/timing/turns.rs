@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// A sender that refills as soon as the ring is empty: each poll finds nothing at first, and a message while it spins.
 #[test]
-fn polls_that_find_something_while_they_spin_have_their_turn_too() {
+fn polls_that_find_a_message_while_they_spin_yield_too() {
     let _alone = crate::alone();
     let (mut tx, mut rx) = spsc::channel::<u64>(1).unwrap();
     let stop = Arc::new(AtomicBool::new(false));

@@ -165,7 +165,7 @@ fn a_message_in_time_ends_the_wait() {
 }
 
 #[test]
-fn parks_and_wakes_are_counted_by_whoever_does_them() {
+fn each_side_counts_its_own_parks_and_wakes() {
     ends(|| {
         let (mut tx, mut rx) = channel(1).unwrap();
         // On a busy machine the time may be up before it comes to sleeping.

@@ -44,7 +44,7 @@ fn a_reactor_is_woken_by_every_message_of_every_lane() {
 
 /// The receiver asks only what the documentation of `Bell` says to ask: `is_empty` and `is_closed`.
 #[test]
-fn a_thread_that_waits_for_several_channels_sees_each_message_of_each() {
+fn a_thread_that_waits_for_several_channels_misses_none() {
     ends(|| {
         let bell = Bell::new();
         let (mut one, mut rx1) = spsc::Builder::new(2).receiver_bell(bell.clone()).build::<u32>().unwrap();
@@ -80,7 +80,7 @@ fn a_thread_that_waits_for_several_channels_sees_each_message_of_each() {
 }
 
 #[test]
-fn a_message_in_a_lane_that_the_receiver_has_not_looked_at_is_not_overlooked() {
+fn a_message_in_an_unseen_lane_is_not_overlooked() {
     let (mut tx, mut rx) = fan_in::channel(4).unwrap();
     assert!(rx.is_empty());
     tx.try_send(1).unwrap();

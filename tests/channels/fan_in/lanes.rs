@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn each_lane_has_the_capacity_that_was_asked_for_and_its_own_room() {
+fn each_lane_has_its_own_room_of_the_capacity_asked_for() {
     for capacity in [1, 2, 3, 5, 64, 1000] {
         let (mut tx, mut rx) = channel(capacity).unwrap();
         let mut other = tx.lane().unwrap();
@@ -29,7 +29,7 @@ fn each_lane_has_the_capacity_that_was_asked_for_and_its_own_room() {
 }
 
 #[test]
-fn every_lane_has_an_id_of_its_own_and_an_index_unlike_the_others_there() {
+fn every_lane_has_its_own_id_and_live_lanes_unlike_indices() {
     let (tx, mut rx) = channel::<u8>(1).unwrap();
     let lanes: Vec<_> = (0..20).map(|_| tx.lane().unwrap()).collect();
     let mut ids: Vec<_> = lanes.iter().chain([&tx]).map(|lane| lane.id()).collect();
@@ -42,7 +42,7 @@ fn every_lane_has_an_id_of_its_own_and_an_index_unlike_the_others_there() {
 }
 
 #[test]
-fn an_index_comes_back_with_the_next_generation_once_its_lane_is_drained() {
+fn a_drained_lanes_index_comes_back_with_the_next_generation() {
     let (tx, mut rx) = channel(2).unwrap();
     for generation in 0..5 {
         let mut lane = tx.lane().unwrap();
@@ -58,7 +58,7 @@ fn an_index_comes_back_with_the_next_generation_once_its_lane_is_drained() {
 }
 
 #[test]
-fn a_lane_is_refused_by_a_closed_sender_and_a_closed_or_dropped_receiver() {
+fn a_closed_sender_or_receiver_refuses_a_lane() {
     let (mut tx, mut rx) = channel::<u8>(1).unwrap();
     let mut other = tx.lane().unwrap();
     tx.close();
@@ -159,7 +159,7 @@ fn every_verb_can_say_where_a_message_came_from() {
 }
 
 #[test]
-fn what_the_receiver_counts_is_the_sum_of_its_lanes_those_gone_included() {
+fn the_receiver_counts_the_sum_of_all_lanes_gone_ones_too() {
     let (mut one, mut rx) = channel(4).unwrap();
     let (mut two, mut three) = (one.lane().unwrap(), one.lane().unwrap());
     assert_eq!(one.send_slice(&[1; 4]), Ok(()));
@@ -204,7 +204,7 @@ fn wakes_the_receiver(receive: fn(Receiver<u32>) -> Result<u32, RecvError>) {
 }
 
 #[test]
-fn a_lane_opened_while_the_receiver_sleeps_wakes_it_with_its_message() {
+fn a_new_lanes_message_wakes_a_sleeping_receiver() {
     wakes_the_receiver(|mut rx| rx.recv());
     wakes_the_receiver(|mut rx| block_on(rx.recv_async()));
     wakes_the_receiver(|mut rx| rx.recv_timeout(Duration::MAX).map_err(|_| RecvError));
@@ -212,7 +212,7 @@ fn a_lane_opened_while_the_receiver_sleeps_wakes_it_with_its_message() {
 }
 
 #[test]
-fn a_receiver_that_leaves_wakes_the_blocked_senders_of_all_lanes() {
+fn a_receiver_that_leaves_wakes_blocked_senders_of_all_lanes() {
     for close in [true, false] {
         ends(move || {
             let (tx, mut rx) = channel(1).unwrap();
@@ -237,7 +237,7 @@ fn a_receiver_that_leaves_wakes_the_blocked_senders_of_all_lanes() {
 }
 
 #[test]
-fn what_lies_in_a_lane_not_yet_seen_is_received_after_a_close_and_dropped_with_the_receiver() {
+fn an_unseen_lane_is_drained_after_a_close_dropped_at_the_end() {
     let (mut tx, mut rx) = channel(2).unwrap();
     tx.try_send(1).unwrap();
     tx.lane().unwrap().try_send(2).unwrap();

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 #[test]
-fn a_receiver_that_leaves_closes_all_lanes_whatever_one_waker_does() {
+fn a_receiver_that_leaves_closes_all_lanes_despite_one_waker() {
     for close in [true, false] {
         ends(move || {
             let (mut first, mut rx) = fan_in::channel::<u32>(1).unwrap();

@@ -67,7 +67,7 @@ fn the_budget_is_64_by_default_and_0_is_1() {
 }
 
 #[test]
-fn a_lane_s_turn_is_as_many_times_longer_as_its_weight_and_0_is_1() {
+fn a_turn_is_the_budget_times_the_lanes_weight_and_0_is_1() {
     let options = [PLAIN.weight(0), PLAIN.weight(2), PLAIN.weight(5)];
     let (_senders, mut rx) = lanes(3, 30 * 5, &options);
     // Until the first of them is through, ten rounds.
@@ -78,7 +78,7 @@ fn a_lane_s_turn_is_as_many_times_longer_as_its_weight_and_0_is_1() {
 }
 
 #[test]
-fn a_lane_with_nothing_is_passed_over_and_comes_in_when_it_has_something() {
+fn an_empty_lane_is_skipped_until_it_has_a_message() {
     let (mut senders, mut rx) = lanes(2, 8, &[PLAIN; 3]);
     assert_eq!(rx.try_iter().count(), 24);
     for _ in 0..4 {
@@ -130,7 +130,7 @@ fn lanes_of_a_higher_priority_go_first_at_the_end_of_each_turn() {
 }
 
 #[test]
-fn a_lane_with_a_message_goes_on_having_its_turn_while_others_open_and_close() {
+fn a_full_lane_keeps_its_turns_while_others_open_and_close() {
     let (mut senders, mut rx) = lanes(1, 64, &[PLAIN; 3]);
     let mut count = [0; 3];
     for _ in 0..60 {
@@ -143,7 +143,7 @@ fn a_lane_with_a_message_goes_on_having_its_turn_while_others_open_and_close() {
 }
 
 #[test]
-fn lanes_whose_senders_have_gone_are_given_back_while_another_is_busy() {
+fn lanes_without_senders_are_given_back_beside_a_busy_one() {
     let (mut busy, mut rx) = channel(4).unwrap();
     busy.try_send(0).unwrap();
     let mut highest = 0;
@@ -207,7 +207,7 @@ fn a_chunk_sees_what_came_since_the_last_look_on_every_channel() {
 }
 
 #[test]
-fn what_came_since_the_last_look_makes_no_turn_longer_than_the_budget() {
+fn late_messages_make_no_turn_longer_than_the_budget() {
     let (mut tx, mut rx) = Builder::new(64).budget(8).build().unwrap();
     let mut other = tx.lane().unwrap();
     assert!(tx.try_send(0).is_ok());
@@ -253,7 +253,7 @@ fn many_at_once_come_across_lanes_up_to_the_limit() {
 
 /// Each message is answered with another, which was not there when the call began.
 #[test]
-fn drain_hands_over_the_messages_there_are_now_and_not_those_that_come_of_it() {
+fn drain_hands_over_what_was_there_when_it_began() {
     let (mut tx, mut rx) = channel(4).unwrap();
     let mut other = tx.lane().unwrap();
     assert!(tx.try_send(0).is_ok() && other.try_send(0).is_ok());
@@ -278,7 +278,7 @@ fn one_busy_lane_among_64_idle_ones_is_heard_at_once() {
 }
 
 #[test]
-fn a_closure_or_a_value_that_panics_costs_one_message_and_no_lane() {
+fn a_panicking_closure_or_value_costs_one_message_and_no_lane() {
     let ledger = Ledger::default();
     let (mut one, mut rx) = Builder::new(4).budget(2).build::<Counted>().unwrap();
     let mut two = one.lane().unwrap();

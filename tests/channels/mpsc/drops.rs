@@ -39,7 +39,7 @@ fn each_start(test: impl Fn(&mut Ends, &Ledger)) {
 }
 
 #[test]
-fn a_value_that_panics_in_a_commit_keeps_nothing_from_being_dropped_or_freed() {
+fn a_panic_in_a_commit_drops_and_frees_the_other_values() {
     each_start(|ends, ledger| {
         fill(ends, ledger, &[false, true, false, false]);
         panics(|| ends.2.read_chunk(3).unwrap().commit(3));
@@ -49,7 +49,7 @@ fn a_value_that_panics_in_a_commit_keeps_nothing_from_being_dropped_or_freed() {
 }
 
 #[test]
-fn a_value_that_panics_as_the_receiver_goes_keeps_nothing_from_being_dropped() {
+fn a_panic_as_the_receiver_goes_drops_the_other_values() {
     for before in 0..7 {
         let ledger = Ledger::default();
         let (tx, rx) = Builder::new(5).start_at((1 << 63) - before).build().unwrap();
@@ -66,7 +66,7 @@ fn a_value_that_panics_as_the_receiver_goes_keeps_nothing_from_being_dropped() {
 
 /// The receiver has gone; what was left behind an open claim is dropped by a sender, whose caller the panic reaches.
 #[test]
-fn a_value_that_panics_as_a_sender_clears_up_keeps_nothing_from_being_dropped() {
+fn a_panic_as_a_sender_clears_up_drops_the_other_values() {
     let ledger = Ledger::default();
     let (mut slow, rx) = channel(8).unwrap();
     let mut tx = slow.clone();
@@ -85,7 +85,7 @@ fn a_value_that_panics_as_a_sender_clears_up_keeps_nothing_from_being_dropped() 
 }
 
 #[test]
-fn a_value_that_panics_with_the_last_handle_keeps_nothing_from_being_dropped() {
+fn a_panic_with_the_last_handle_drops_the_other_values() {
     let ledger = Ledger::default();
     let (mut slow, rx) = channel(8).unwrap();
     let mut tx = slow.clone();
@@ -103,7 +103,7 @@ fn a_value_that_panics_with_the_last_handle_keeps_nothing_from_being_dropped() {
 }
 
 #[test]
-fn an_iterator_that_panics_has_sent_what_there_was_room_for_and_no_place_is_lost() {
+fn a_panicking_iterator_sends_what_has_room_and_loses_no_place() {
     // Within the room, and beyond it: what it yielded before is sent, or dropped.
     each_start(|ends, ledger| {
         panics(|| ends.0.send_iter((0..9).map(|i| if i == 3 { panic!("the iterator") } else { ledger.value() })));
@@ -119,7 +119,7 @@ fn an_iterator_that_panics_has_sent_what_there_was_room_for_and_no_place_is_lost
 }
 
 #[test]
-fn an_iterator_that_panics_in_a_later_batch_has_sent_the_earlier_ones() {
+fn an_iterator_that_panics_late_has_sent_the_earlier_batches() {
     ends(|| {
         let ledger = Ledger::default();
         let (mut tx, mut rx) = channel(5).unwrap();
@@ -155,7 +155,7 @@ fn a_closure_that_panics_has_received_its_message_and_no_other() {
 }
 
 #[test]
-fn a_panic_frees_the_places_and_wakes_a_sender_that_waits_for_them() {
+fn a_panic_frees_its_places_and_wakes_a_waiting_sender() {
     for bomb_in_commit in [true, false] {
         ends(move || {
             let ledger = Ledger::default();
@@ -177,7 +177,7 @@ fn a_panic_frees_the_places_and_wakes_a_sender_that_waits_for_them() {
 }
 
 #[test]
-fn a_forgotten_iterator_has_taken_what_it_gave_and_its_places_come_back() {
+fn a_forgotten_iterator_took_what_it_gave_and_frees_its_places() {
     each_start(|ends, ledger| {
         fill(ends, ledger, &[false; 5]);
         let mut iter = ends.2.read_chunk(5).unwrap().into_iter();

@@ -65,22 +65,22 @@ fn overtaken_within_the_bound(senders: usize, capacity: usize) {
 }
 
 #[test]
-fn one_of_eight_that_wait_for_one_place_is_overtaken_no_more_than_documented() {
+fn overtakes_are_bounded_for_eight_waiters_and_one_place() {
     overtaken_within_the_bound(8, 1);
 }
 
 #[test]
-fn one_of_eight_that_wait_for_64_places_is_overtaken_no_more_than_documented() {
+fn overtakes_are_bounded_for_eight_waiters_and_64_places() {
     overtaken_within_the_bound(8, 64);
 }
 
 #[test]
-fn one_of_two_that_wait_for_one_place_is_overtaken_no_more_than_documented() {
+fn overtakes_are_bounded_for_two_waiters_and_one_place() {
     overtaken_within_the_bound(2, 1);
 }
 
 #[test]
-fn one_of_two_that_wait_for_64_places_is_overtaken_no_more_than_documented() {
+fn overtakes_are_bounded_for_two_waiters_and_64_places() {
     overtaken_within_the_bound(2, 64);
 }
 
@@ -108,7 +108,7 @@ fn overtaken_by_hand(capacity: usize, limit: u32, every: Duration) -> u32 {
 }
 
 #[test]
-fn one_that_waits_is_overtaken_by_another_256_times_and_no_more_if_that_takes_long() {
+fn a_waiter_is_overtaken_256_times_at_most_if_that_takes_long() {
     let every = Duration::from_micros(100);
     assert_eq!([2, 3, 64].map(|capacity| overtaken_by_hand(capacity, 1000, every)), [256; 3]);
 }
@@ -123,7 +123,7 @@ fn one_that_waits_is_overtaken_for_10_ms_and_no_longer() {
 }
 
 #[test]
-fn a_future_that_is_not_polled_does_not_keep_others_from_an_empty_ring() {
+fn a_future_not_polled_keeps_no_other_from_an_empty_ring() {
     assert_eq!(overtaken_by_hand(1, 1000, Duration::from_micros(50)), 1000);
 }
 

@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 #[test]
-fn a_panicking_clone_of_a_waker_leaves_the_bell_to_other_senders() {
+fn a_panicking_clone_leaves_the_bell_to_other_senders() {
     for (nth, lives) in [(1, true), (2, true), (1, false), (2, false)] {
         ends(move || {
             let (mut tx, mut rx) = mpsc::channel::<u32>(1).unwrap();
@@ -135,7 +135,7 @@ fn a_hook_that_panics_in_a_poll_leaves_no_dead_place() {
 }
 
 #[test]
-fn a_receiver_that_leaves_wakes_all_whatever_one_waker_does() {
+fn a_receiver_that_leaves_wakes_all_despite_one_waker() {
     for at in 0..3 {
         for close in [true, false] {
             ends(move || {
@@ -165,7 +165,7 @@ fn a_receiver_that_leaves_wakes_all_whatever_one_waker_does() {
 }
 
 #[test]
-fn a_receiver_that_panics_wakes_all_whatever_the_wakers_do() {
+fn a_receiver_that_panics_wakes_all_despite_their_wakers() {
     ends(|| {
         let (mut tx, rx) = mpsc::channel::<u32>(1).unwrap();
         tx.try_send(0).unwrap();

@@ -75,7 +75,7 @@ fn threads_and_futures_stand_in_one_queue() {
 }
 
 #[test]
-fn room_for_several_wakes_one_after_the_other_until_all_have_gone() {
+fn room_for_several_wakes_one_after_the_other() {
     ends(|| {
         let (mut tx, mut rx) = channel(4).unwrap();
         tx.try_send_slice(&[0; 4]).unwrap();
@@ -153,7 +153,7 @@ fn others_go_on_behind_a_leaked_future(wait: WaitStrategy, handle_stays: bool) {
 }
 
 #[test]
-fn a_leaked_future_does_not_stop_others_while_the_receiver_parks() {
+fn a_leaked_future_stops_no_other_while_the_receiver_parks() {
     for handle_stays in [true, false] {
         ends(move || others_go_on_behind_a_leaked_future(WaitStrategy::Park, handle_stays));
         ends(move || others_go_on_behind_a_leaked_future(WaitStrategy::ParkAtOnce, handle_stays));
@@ -161,21 +161,21 @@ fn a_leaked_future_does_not_stop_others_while_the_receiver_parks() {
 }
 
 #[test]
-fn a_leaked_future_does_not_stop_others_while_the_receiver_yields() {
+fn a_leaked_future_stops_no_other_while_the_receiver_yields() {
     for handle_stays in [true, false] {
         ends(move || others_go_on_behind_a_leaked_future(WaitStrategy::Yield, handle_stays));
     }
 }
 
 #[test]
-fn a_leaked_future_does_not_stop_others_while_the_receiver_spins() {
+fn a_leaked_future_stops_no_other_while_the_receiver_spins() {
     for handle_stays in [true, false] {
         ends(move || others_go_on_behind_a_leaked_future(WaitStrategy::BusySpin, handle_stays));
     }
 }
 
 #[test]
-fn a_leaked_future_does_not_stop_others_while_the_receiver_only_polls() {
+fn a_leaked_future_stops_no_other_while_the_receiver_polls() {
     ends(|| {
         let (mut tx, mut rx) = full();
         let next = tx.clone();
@@ -191,7 +191,7 @@ fn a_leaked_future_does_not_stop_others_while_the_receiver_only_polls() {
 }
 
 #[test]
-fn a_leaked_future_does_not_stop_others_while_the_receiver_awaits() {
+fn a_leaked_future_stops_no_other_while_the_receiver_awaits() {
     ends(|| {
         let (mut tx, mut rx) = full();
         let next = tx.clone();
@@ -220,7 +220,7 @@ fn a_sender_that_leaked_a_future_can_send_and_await_again() {
 
 /// The bell is one for all senders: what one of them leaked and then left must not be taken back in another's name.
 #[test]
-fn a_leaked_future_of_one_handle_does_not_silence_the_bell_for_another() {
+fn a_leaked_future_does_not_silence_the_bell_for_others() {
     ends(|| {
         let (mut tx, mut rx) = full();
         let other = tx.clone();
@@ -266,7 +266,7 @@ fn a_future_that_is_called_up_and_dropped_passes_the_call_on() {
 
 /// None of them surely comes, so one of them being called up would not do.
 #[test]
-fn the_last_of_three_futures_is_called_up_before_the_receiver_sleeps() {
+fn the_last_of_three_futures_wakes_before_the_receiver_sleeps() {
     let (mut tx, mut rx) = full();
     let (mut second, mut third) = (tx.clone(), tx.clone());
     let (mut a, mut b, mut c) = (tx.send_async(1), second.send_async(2), third.send_async(3));
@@ -323,7 +323,7 @@ fn a_receiver_that_arms_a_bell_calls_up() {
 }
 
 #[test]
-fn a_receiver_that_polls_by_asking_alone_lets_those_behind_a_future_go() {
+fn a_receiver_that_only_asks_frees_those_behind_a_future() {
     ends(|| {
         let (mut tx, mut rx) = full();
         let other = tx.clone();
@@ -369,7 +369,7 @@ fn asking_whether_there_is_a_message_wakes_no_thread_that_waits() {
 
 /// The receiver takes the message and goes to sleep while its sender is still on the way out of the queue, held up by the very wake.
 #[test]
-fn one_that_sends_from_the_front_calls_up_for_a_future_that_does_not_come() {
+fn a_sender_at_the_front_wakes_others_for_an_absent_future() {
     struct Slow(AtomicUsize);
     impl Wake for Slow {
         fn wake(self: Arc<Self>) {

@@ -31,7 +31,7 @@ fn send<T>(sink: &mut SenderSink<T>, value: T) -> Result<(), TrySendError<Option
 }
 
 #[test]
-fn it_sends_at_once_where_there_is_room_and_keeps_one_where_there_is_none() {
+fn it_sends_where_there_is_room_and_else_keeps_one() {
     let (wakes, waker) = Wakes::new();
     let (tx, mut rx) = fenced();
     let mut sink = tx.into_sink();
@@ -49,7 +49,7 @@ fn it_sends_at_once_where_there_is_room_and_keeps_one_where_there_is_none() {
 }
 
 #[test]
-fn what_is_kept_is_sent_before_a_close_and_comes_back_if_the_receiver_has_gone() {
+fn a_kept_message_is_sent_before_a_close_or_comes_back() {
     let (tx, mut rx) = channel(1).unwrap();
     let (mut first, mut second) = (tx.clone().into_sink(), tx.into_sink());
     send(&mut first, 1).unwrap();
@@ -69,7 +69,7 @@ fn what_is_kept_is_sent_before_a_close_and_comes_back_if_the_receiver_has_gone()
 }
 
 #[test]
-fn one_that_is_taken_apart_gives_its_message_back_and_its_turn_up() {
+fn taken_apart_it_gives_back_its_message_and_its_turn() {
     let (wakes, waker) = Wakes::new();
     let (tx, mut rx) = fenced();
     let (mut sink, mut other) = (tx.clone().into_sink(), tx);

@@ -41,7 +41,7 @@ fn a_message_behind_an_open_claim_is_not_yet_next() {
 }
 
 #[test]
-fn a_claim_is_as_wide_as_there_is_room_and_none_if_there_is_none() {
+fn a_claim_is_as_wide_as_the_room_and_none_without() {
     let (mut tx, mut rx) = channel(3).unwrap();
     let mut other = tx.clone();
     assert!(tx.hold(0).is_none());
@@ -77,7 +77,7 @@ fn what_is_given_up_is_passed_over_and_in_no_count_but_its_own() {
 }
 
 #[test]
-fn a_chunk_begins_behind_what_was_given_up_and_ends_before_the_next() {
+fn a_chunk_lies_between_two_abandoned_claims() {
     let (mut slow, mut rx) = channel(8).unwrap();
     let mut tx = slow.clone();
     drop(slow.hold(2).unwrap());
@@ -93,7 +93,7 @@ fn a_chunk_begins_behind_what_was_given_up_and_ends_before_the_next() {
 
 /// Three threads run every verb that does not wait, 10^4 times each, while a fourth stands still in the middle of its send.
 #[test]
-fn nobody_waits_for_a_thread_that_stands_still_in_its_send() {
+fn none_waits_for_a_thread_that_stops_in_its_send() {
     ends(|| {
         let (tx, mut rx) = channel(64).unwrap();
         let go = Arc::new(AtomicBool::new(false));
@@ -124,7 +124,7 @@ fn nobody_waits_for_a_thread_that_stands_still_in_its_send() {
 }
 
 #[test]
-fn a_sleeping_receiver_is_woken_by_the_message_that_is_next_and_by_no_other() {
+fn only_the_next_message_wakes_a_sleeping_receiver() {
     let (mut slow, mut rx) = Builder::new(4).barrier(Barrier::Fence).build().unwrap();
     let mut tx = slow.clone();
     let (wakes, waker) = Wakes::new();
@@ -139,7 +139,7 @@ fn a_sleeping_receiver_is_woken_by_the_message_that_is_next_and_by_no_other() {
 }
 
 #[test]
-fn a_receiver_that_woke_for_what_was_given_up_is_woken_by_the_next_message() {
+fn after_an_abandoned_claim_the_next_message_wakes_the_receiver() {
     ends(|| {
         let (mut tx, mut rx) = channel(4).unwrap();
         let receiver = thread::spawn(move || rx.recv());
@@ -175,7 +175,7 @@ fn a_sender_that_sleeps_gets_the_room_of_what_was_given_up() {
 }
 
 #[test]
-fn a_sender_that_sleeps_gets_the_room_before_a_chunk_that_is_only_looked_at() {
+fn a_sleeping_sender_gets_room_before_a_chunk_only_looked_at() {
     gets_the_room(|rx| assert_eq!(rx.read_chunk(1).unwrap().len(), 1));
 }
 
@@ -207,7 +207,7 @@ fn what_was_claimed_before_the_receiver_closes_still_comes() {
 }
 
 #[test]
-fn what_is_published_after_the_receiver_has_gone_is_dropped_by_the_next_operation() {
+fn what_is_published_too_late_is_dropped_by_the_next_operation() {
     for last in [false, true] {
         let ledger = Ledger::default();
         let (mut slow, rx) = channel(4).unwrap();

@@ -71,7 +71,7 @@ fn a_slice_goes_as_far_as_there_is_room_not_as_was_known() {
 }
 
 #[test]
-fn messages_come_out_in_the_order_in_which_they_went_in_over_all_senders() {
+fn messages_of_all_senders_come_out_in_the_order_of_sends() {
     let (tx, mut rx) = channel(16).unwrap();
     let mut senders = [tx.clone(), tx.clone(), tx];
     for base in (0..160).step_by(10) {
@@ -119,7 +119,7 @@ fn each_sender_is_first_in_first_out_over_threads_and_verbs() {
 }
 
 #[test]
-fn what_one_call_claims_nobody_divides() {
+fn messages_of_one_call_are_not_divided() {
     ends(|| {
         let (tx, mut rx) = channel(20).unwrap();
         for id in 0..4 {
@@ -183,7 +183,7 @@ fn a_clone_of_a_closed_sender_is_closed() {
 }
 
 #[test]
-fn after_the_receiver_is_gone_every_sender_is_refused_full_or_not() {
+fn without_a_receiver_every_sender_is_refused_full_or_not() {
     for (sent, close) in [(0, true), (1, false), (2, true), (2, false)] {
         let (mut tx, rx) = channel(2).unwrap();
         tx.try_send_slice(&[1, 2][..sent]).unwrap();
@@ -211,7 +211,7 @@ fn after_the_receiver_is_gone_every_sender_is_refused_full_or_not() {
 }
 
 #[test]
-fn a_weak_sender_keeps_nothing_open_and_becomes_a_sender_while_one_is_left() {
+fn a_weak_sender_keeps_nothing_open_and_upgrades_beside_another() {
     let (tx, mut rx) = channel(2).unwrap();
     let weak = tx.downgrade();
     let copies = [weak.clone(), weak.clone()];
@@ -230,7 +230,7 @@ fn a_weak_sender_keeps_nothing_open_and_becomes_a_sender_while_one_is_left() {
 }
 
 #[test]
-fn a_weak_sender_of_a_channel_whose_receiver_has_gone_becomes_a_closed_one() {
+fn a_weak_sender_without_a_receiver_upgrades_to_a_closed_one() {
     let (tx, rx) = channel::<u32>(2).unwrap();
     let weak: WeakSender<u32> = tx.downgrade();
     drop(rx);
@@ -241,7 +241,7 @@ fn a_weak_sender_of_a_channel_whose_receiver_has_gone_becomes_a_closed_one() {
 
 /// Upgrades race with the last sender's leaving: each either counts, and then its message comes, or there is none.
 #[test]
-fn an_upgrade_that_races_with_the_last_sender_is_heard_or_refused() {
+fn an_upgrade_beside_the_last_drop_is_heard_or_refused() {
     ends(|| {
         for i in 0..2000 {
             let (tx, rx) = channel(1).unwrap();

@@ -109,7 +109,7 @@ fn a_limit_longer_than_the_clock_can_say_is_for_ever() {
 }
 
 #[test]
-fn a_receiver_that_leaves_wakes_all_blocked_senders_with_their_values() {
+fn a_receiver_that_leaves_gives_blocked_senders_their_values() {
     for close in [true, false] {
         ends(move || {
             let (mut tx, mut rx) = channel(1).unwrap();
@@ -142,7 +142,7 @@ fn a_receiver_that_leaves_wakes_all_blocked_senders_with_their_values() {
 }
 
 #[test]
-fn the_last_sender_that_leaves_wakes_the_receiver_and_no_other_does() {
+fn only_the_last_sender_that_leaves_wakes_the_receiver() {
     ends(|| {
         let (tx, mut rx) = Builder::new(1).barrier(Barrier::Fence).build::<u32>().unwrap();
         let (wakes, waker) = Wakes::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(3600);
 
 #[test]
-fn what_was_sent_before_the_sender_left_is_received_and_then_nothing() {
+fn what_a_gone_sender_sent_is_received_and_then_nothing() {
     let (mut tx, mut rx) = channel(100).unwrap();
     (1..=3).for_each(|i| tx.send(i).unwrap());
     drop(tx);
@@ -76,7 +76,7 @@ fn a_thread_that_panics_closes_its_side() {
 }
 
 #[test]
-fn a_full_channel_is_dropped_with_what_is_in_it_whoever_goes_last() {
+fn the_last_handle_drops_a_full_channel_and_its_messages() {
     for sender_last in [true, false] {
         let ledger = Ledger::default();
         let (mut tx, rx) = channel(3).unwrap();
@@ -94,7 +94,7 @@ fn a_full_channel_is_dropped_with_what_is_in_it_whoever_goes_last() {
 }
 
 #[test]
-fn messages_behind_one_that_was_received_are_dropped_with_the_receiver() {
+fn what_was_not_received_is_dropped_with_the_receiver() {
     let ledger = Ledger::default();
     let (mut tx, mut rx) = channel(5).unwrap();
     (0..5).for_each(|_| tx.send(ledger.value()).ok().unwrap());

@@ -143,7 +143,7 @@ fn senders_come_and_go_while_the_receiver_runs() {
 }
 
 #[test]
-fn each_message_is_dropped_once_when_the_receiver_leaves_in_the_middle() {
+fn each_message_is_dropped_once_if_the_receiver_leaves_midway() {
     ends(|| {
         for run in 0..40usize {
             let ledger = Ledger::default();

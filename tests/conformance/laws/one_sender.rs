@@ -133,7 +133,7 @@ fn send_waits_for_room_and_then_for_the_end() {
 }
 
 #[test]
-fn recv_timeout_gives_up_no_sooner_than_its_time_and_takes_what_comes_before() {
+fn recv_timeout_waits_its_time_or_until_a_message_comes() {
     ends(|| {
         let (mut tx, mut rx) = channel::<i32>(4).unwrap();
         let start = Instant::now();
@@ -149,7 +149,7 @@ fn recv_timeout_gives_up_no_sooner_than_its_time_and_takes_what_comes_before() {
 }
 
 #[test]
-fn send_timeout_gives_up_no_sooner_than_its_time_and_goes_if_there_is_room_before() {
+fn send_timeout_waits_its_time_or_until_there_is_room() {
     ends(|| {
         let (mut tx, mut rx) = channel(1).unwrap();
         assert_eq!(tx.send_timeout(1, SHORT), Ok(()));
@@ -219,7 +219,7 @@ fn try_iter_ends_when_there_is_nothing_now() {
 }
 
 #[test]
-fn into_iter_owns_the_receiver_and_lets_the_sender_know_when_it_goes() {
+fn into_iter_owns_the_receiver_and_ends_it() {
     let (mut tx, rx) = channel(2).unwrap();
     tx.send(1).unwrap();
     let mut iter = rx.into_iter();

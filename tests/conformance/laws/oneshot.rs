@@ -16,7 +16,7 @@ fn on_one_thread_either_side_may_leave_first() {
 }
 
 #[test]
-fn on_one_thread_a_send_after_the_receiver_has_gone_gives_the_value_back() {
+fn without_a_receiver_a_send_gives_the_value_back() {
     let (mut tx, rx) = channel(1).unwrap();
     drop(rx);
     assert_eq!(tx.send(Box::new(0)), Err(SendError(Box::new(0))));

@@ -109,7 +109,7 @@
 //! * A poll in vain looks at every lane, about 2.5 ns each; after 256 of them in vain, with more than two open lanes, at the endpoint's
 //!   event count alone, some 3.5 ns whatever the number of peers: a line that nobody writes while nothing comes. The poll that begins this takes
 //!   one barrier ([`FenceMode`](crate::FenceMode)), which may be microseconds, and whoever sends next takes the note off the event count, some tens
-//!   of ns. (`cargo test --release --test mesh_idle -- --nocapture` prints the figures of a machine.)
+//!   of ns. (`cargo test --release --test timing idle_mesh -- --nocapture` prints the figures of a machine.)
 //! * A pair of shards takes about 2 KiB. The memory for messages is reserved when the mesh is built, in one piece a receiver, and stays
 //!   untouched until messages come: an idle pair has none. [`Builder::prefault`] has the receiving core make it present at the join.
 //! * Pairs that the [roles](Builder::roles) leave out are not made.

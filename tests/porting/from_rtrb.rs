@@ -84,7 +84,7 @@ fn an_audio_callback() -> Result<(), BuildError> {
 
     let mut callback = Callback { samples: rx, underruns: 0 };
     let mut out = [0.0; 100];
-    let mut heard = Vec::new();
+    let mut heard: Vec<f32> = Vec::new();
     while heard.len() < 10_000 {
         callback.process(&mut out);
         heard.extend(out.iter().filter(|&&sample| sample != 0.0));

@@ -98,7 +98,7 @@ fn a_work_queue() -> Result<(), Box<dyn Error>> {
 fn an_unbounded_sender() -> Result<(), Box<dyn Error>> {
     /// Never refuses a message: what finds no room waits in the sender's own memory.
     struct Unbounded<T> {
-        tx: spsc::Sender<T>,
+        tx: Sender<T>,
         backlog: VecDeque<T>,
     }
 

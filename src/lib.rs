@@ -140,13 +140,13 @@ pub mod wait;
 #[path = "wait/without_std.rs"]
 mod wait;
 
-pub use channel::{Builder, ReadChunk, ReadChunkIntoIter, Receiver, Sender, Shape, SingleWriter, WriteChunk};
+pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
 #[cfg(feature = "std")]
 pub use channel::{IntoIter, Iter, RecvFuture, SendFuture, TryIter};
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use ring::layout::Stats;
 #[cfg(feature = "std")]
-pub use wait::{Barrier, WaitStrategy, init};
+pub use wait::{FenceMode, WaitStrategy, init};
 
 /// The switchboard of the models, for the `loom-tests` crate.
 #[cfg(ringmail_loom)]

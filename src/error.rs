@@ -2,6 +2,9 @@
 //!
 //! No error needs `T: Debug`, each that carries a message gives it back, and all convert into the wider one.
 
+#[cfg(feature = "std")]
+pub mod with_cause;
+
 use core::fmt;
 
 /// A channel could not be made.

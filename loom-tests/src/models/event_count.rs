@@ -106,7 +106,7 @@ pub fn the_announcement_of_another_is_not_renewed() {
         let (_tx2, mut rx2) = channel_on(&event);
         let mut nobody = Context::from_waker(Waker::noop());
         assert!(rx1.poll_recv(&mut nobody).is_pending());
-        assert!(event.ring(), "this answers the announcement");
+        assert!(event.notify(), "this answers the announcement");
         let other = thread::spawn(move || {
             assert!(rx2.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
             rx2

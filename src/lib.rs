@@ -31,7 +31,8 @@
 //! | two processes, or many that send to one | [`shm::spsc`], [`shm::fan_in`], [`shm::bytes`] (feature `shm`) | each sender's own |
 //! | large messages whose memory returns to its owner | [`pool`], with any of these | |
 //!
-//! Every channel has one receiver. A handle belongs to one thread at a time: verbs take `&mut self`, and only [`mpsc::Sender`] is `Clone`.
+//! Every channel has one receiver. One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and never `Sync`; only
+//! [`mpsc::Sender`] is `Clone`.
 //!
 //! # How to wait
 //!

@@ -50,12 +50,13 @@ mod original {
 
 /// The port.
 mod port {
-    use ringmail::{BuildError, mpsc, spsc};
+    use ringmail::{BuildError, mpsc};
     use std::collections::HashMap;
+    use tokio::sync::oneshot;
 
     pub(super) enum Request {
         Add { key: String, amount: u64 },
-        Get { key: String, reply: spsc::Sender<Option<u64>> },
+        Get { key: String, reply: oneshot::Sender<Option<u64>> },
     }
 
     pub(super) async fn store(mut requests: mpsc::Receiver<Request>) -> HashMap<String, u64> {
@@ -63,8 +64,8 @@ mod port {
         while let Ok(request) = requests.recv_async().await {
             match request {
                 Request::Add { key, amount } => *map.entry(key).or_default() += amount,
-                Request::Get { key, mut reply } => {
-                    let _ = reply.try_send(map.get(&key).copied());
+                Request::Get { key, reply } => {
+                    let _ = reply.send(map.get(&key).copied());
                 }
             }
         }
@@ -75,9 +76,9 @@ mod port {
         for amount in 1..=10 {
             requests.send_async(Request::Add { key: key.clone(), amount }).await.ok()?;
         }
-        let (reply, mut answer) = spsc::channel(1).ok()?;
+        let (reply, answer) = oneshot::channel();
         requests.send_async(Request::Get { key, reply }).await.ok()?;
-        answer.recv_async().await.ok()?
+        answer.await.ok()?
     }
 
     pub(super) async fn main() -> Result<(Vec<Option<u64>>, HashMap<String, u64>), BuildError> {

@@ -26,7 +26,10 @@ fn the_pages_show_code_that_compiles() {
         assert!(blocks.len() >= least, "{page} has {} blocks, at least {least} were expected", blocks.len());
         for block in blocks {
             let block = flush_left(&block);
-            assert!(sources.iter().any(|source| source.contains(&block)), "{page} shows what is not compiled:\n{block}");
+            assert!(
+                sources.iter().any(|source| source.contains(&block)),
+                "{page} shows what is not compiled:\n{block}"
+            );
         }
     }
 }

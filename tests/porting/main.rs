@@ -55,7 +55,7 @@ fn blocks(page: &str) -> Vec<String> {
     blocks
 }
 
-/// The same lines without indentation: code in a page stands further to the left than in its file.
+/// The same lines without indentation and visibility: code in a page stands further to the left than in its file, and in no module.
 fn flush_left(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", line.trim_start())).collect()
+    text.lines().map(|line| format!("{}\n", line.trim_start().trim_start_matches("pub(super) "))).collect()
 }

@@ -18,7 +18,8 @@
 //! ```
 //! # #[cfg(target_os = "linux")] {
 //! use ringmail::mesh::{Builder, Endpoint, Ready};
-//! use ringmail::wait::{EventFd, Waker};
+//! use ringmail::wait::EventFd;
+//! use std::task::Waker;
 //! use std::thread;
 //!
 //! fn shard(me: &mut Endpoint<u64>) -> std::io::Result<u64> {
@@ -69,8 +70,8 @@
 //! | this thread sleeps on | verb |
 //! |---|---|
 //! | nothing of yours | [`park`](Endpoint::park), [`park_timeout`](Endpoint::park_timeout), [`recv`](Endpoint::recv), [`recv_timeout`](Endpoint::recv_timeout) |
-//! | a descriptor | [`arm`](Endpoint::arm) with [`Waker::new`](crate::wait::Waker::new) of an [`EventFd`](crate::wait::EventFd) |
-//! | a primitive of your own | [`arm`](Endpoint::arm) with a hook of any [`Notify`](crate::wait::Notify): a closure, a `mio::Waker` in one, … |
+//! | a descriptor | [`arm`](Endpoint::arm) with the `Waker` of an [`EventFd`](crate::wait::EventFd) |
+//! | a primitive of your own | [`arm`](Endpoint::arm) with a [`waker_fn`](crate::wait::waker_fn) of a closure, which may hold a `mio::Waker`, … |
 //! | an executor | [`recv_async`](Endpoint::recv_async), [`poll_recv`](Endpoint::poll_recv): any runtime |
 //! | nothing: it polls for ever | [`poll`](Endpoint::poll), [`try_recv`](Endpoint::try_recv); [`FenceMode::Never`](crate::FenceMode::Never) |
 //!

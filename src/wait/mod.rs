@@ -7,7 +7,7 @@
 //! * [`EventCount`]: how the other side finds out that somebody sleeps, and how it wakes them.
 //! * [`FenceMode`]: who pays for keeping that sound.
 //! * [`WaitStrategy`]: how long a side polls before it sleeps.
-//! * [`Notify`], `EventFd` and [`Waker`]: being woken by something other than a thread or a future.
+//! * [`waker_fn`], `EventFd`: being woken by something other than a thread or a future.
 
 mod barrier;
 #[cfg(not(ringmail_loom))]

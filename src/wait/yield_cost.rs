@@ -41,28 +41,28 @@ const TRUSTED: u64 = 32;
 /// How long a core has no yields once its score is 0: then one is tried again. In milliseconds.
 const PAUSES_MS: [u64; 4] = [50, 500, 5_000, 10_000];
 
-struct Core {
-    /// See [`Visit`].
+struct CoreEntry {
+    /// See [`LastWait`].
     last: AtomicU64,
     other: AtomicU64,
-    /// See [`Yields`].
+    /// See [`YieldScore`].
     yields: AtomicU64,
 }
 
-static TABLE: [CachePadded<Core>; CORES] = [const {
+static TABLE: [CachePadded<CoreEntry>; CORES] = [const {
     let (last, other) = (AtomicU64::new(0), AtomicU64::new(0));
-    CachePadded::new(Core {
+    CachePadded::new(CoreEntry {
         last,
         other,
-        yields: AtomicU64::new(Yields { score: FIRST_SCORE, pauses: 0, until: 0 }.word()),
+        yields: AtomicU64::new(YieldScore { score: FIRST_SCORE, pauses: 0, until: 0 }.word()),
     })
 }; CORES];
 
 /// A thread and the time of its last wait: 24 bits of the one, 40 of the other.
 #[derive(Clone, Copy)]
-struct Visit(u64);
+struct LastWait(u64);
 
-impl Visit {
+impl LastWait {
     const TIME: u32 = 40;
 
     fn new(thread: u64, now: u64) -> Self {
@@ -80,7 +80,7 @@ impl Visit {
 
 /// What is known of a core's yields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Yields {
+struct YieldScore {
     /// 0: there are none until `until`.
     score: u64,
     /// Pauses so far.
@@ -88,7 +88,7 @@ struct Yields {
     until: u64,
 }
 
-impl Yields {
+impl YieldScore {
     const fn word(self) -> u64 {
         self.until << 16 | self.pauses << 8 | self.score
     }
@@ -122,24 +122,24 @@ impl Yields {
 }
 
 /// The core that a thread runs on at this moment.
-pub(crate) struct Here {
-    core: &'static Core,
+pub(crate) struct CurrentCore {
+    core: &'static CoreEntry,
     is_shared: bool,
 }
 
-impl Here {
+impl CurrentCore {
     /// Notes that this thread waits on the core of this `number`, `at` this time.
-    pub(crate) fn waits(number: usize, at: Instant) -> Self {
+    pub(crate) fn record_wait(number: usize, at: Instant) -> Self {
         let core = &TABLE[number % CORES];
         let (now, thread) = (millis(at), this_thread());
-        let last = Visit(core.last.load(Ordering::Relaxed));
+        let last = LastWait(core.last.load(Ordering::Relaxed));
         let other = if last.thread() == thread {
-            Visit(core.other.load(Ordering::Relaxed))
+            LastWait(core.other.load(Ordering::Relaxed))
         } else {
             core.other.store(last.0, Ordering::Relaxed);
             last
         };
-        core.last.store(Visit::new(thread, now).0, Ordering::Relaxed);
+        core.last.store(LastWait::new(thread, now).0, Ordering::Relaxed);
         Self { core, is_shared: other.is_lately(now) }
     }
 
@@ -150,15 +150,15 @@ impl Here {
 
     /// Whether yields are allowed here: they were cheap lately, or it is time to try one.
     pub(crate) fn may_yield(&self, at: Instant) -> bool {
-        Yields::of(self.core.yields.load(Ordering::Relaxed)).allows(millis(at))
+        YieldScore::of(self.core.yields.load(Ordering::Relaxed)).allows(millis(at))
     }
 
     /// Notes that a yield took so long, until now. Whether that was slow. `excused`: a slow one is not held against the core.
-    pub(crate) fn yielded(&self, took: Duration, excused: bool, now: Instant) -> bool {
+    pub(crate) fn record_yield(&self, took: Duration, excused: bool, now: Instant) -> bool {
         let slow = took >= SLOW;
         if !(slow && excused) {
             let before = self.core.yields.load(Ordering::Relaxed);
-            let after = Yields::of(before).after(took, millis(now)).word();
+            let after = YieldScore::of(before).after(took, millis(now)).word();
             if after != before {
                 self.core.yields.store(after, Ordering::Relaxed);
             }
@@ -168,7 +168,7 @@ impl Here {
 }
 
 /// The number of the core that this thread runs on; of a platform that does not tell, always the same.
-pub(crate) fn number() -> usize {
+pub(crate) fn current_core() -> usize {
     #[cfg(target_os = "linux")]
     return rustix::thread::sched_getcpu();
     #[cfg(not(target_os = "linux"))]
@@ -194,7 +194,7 @@ mod tests {
 
     const FAST: Duration = Duration::from_micros(20);
     const SLICE: Duration = Duration::from_millis(4);
-    const NEW: Yields = Yields { score: FIRST_SCORE, pauses: 0, until: 0 };
+    const NEW: YieldScore = YieldScore { score: FIRST_SCORE, pauses: 0, until: 0 };
 
     #[test]
     fn a_core_that_computes_has_one_slow_yield_in_ten_seconds() {
@@ -234,16 +234,16 @@ mod tests {
 
     #[test]
     fn words_carry_what_is_put_in() {
-        for yields in [NEW, Yields { score: MOST_SCORE, pauses: 4, until: 1 << 40 }, NEW.after(SLICE, 123_456)] {
-            assert_eq!(Yields::of(yields.word()), yields);
+        for yields in [NEW, YieldScore { score: MOST_SCORE, pauses: 4, until: 1 << 40 }, NEW.after(SLICE, 123_456)] {
+            assert_eq!(YieldScore::of(yields.word()), yields);
         }
     }
 
     #[test]
     fn only_another_thread_that_waited_lately_shares_the_core() {
         let now = 5_000;
-        assert!(!Visit(0).is_lately(now), "nothing has waited yet");
-        let visit = Visit::new(0x12_3456, now);
+        assert!(!LastWait(0).is_lately(now), "nothing has waited yet");
+        let visit = LastWait::new(0x12_3456, now);
         assert_eq!(visit.thread(), 0x12_3456);
         assert!(visit.is_lately(now + LATELY_MS - 1) && !visit.is_lately(now + LATELY_MS));
         let other = std::thread::spawn(this_thread).join().unwrap();

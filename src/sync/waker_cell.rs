@@ -71,12 +71,12 @@ impl WakerCell {
     /// Puts `waker` where the next [`WakerCell::take`] finds it.
     pub fn put(&self, waker: Waker) -> Put {
         // Acquire on failure too: what the taker did before is there for the owner's next look.
-        if self.state.compare_exchange(IDLE, HELD, by(order::hold_waker()), by(order::hear_taker())).is_err() {
+        if self.state.compare_exchange(IDLE, HELD, by(order::hold_waker()), by(order::observe_taker())).is_err() {
             return Put { previous: None, refused: Some(waker) };
         }
         // SAFETY: only this thread moved `state` from IDLE to HELD, and nobody else touches the cell before IDLE.
         let previous = unsafe { self.cell() }.replace(waker);
-        if self.state.compare_exchange(HELD, IDLE, by(order::leave_waker()), Ordering::Relaxed).is_ok() {
+        if self.state.compare_exchange(HELD, IDLE, by(order::release_waker()), Ordering::Relaxed).is_ok() {
             return Put { previous, refused: None };
         }
         // A taker has come meanwhile, and gone without it.
@@ -94,7 +94,7 @@ impl WakerCell {
         }
         // SAFETY: only this thread moved `state` from IDLE to TAKEN, and nobody else touches the cell before IDLE.
         let waker = unsafe { self.cell() }.take();
-        self.state.fetch_and(!TAKEN, by(order::leave_waker()));
+        self.state.fetch_and(!TAKEN, by(order::release_waker()));
         waker
     }
 

@@ -28,18 +28,18 @@ use crate::sync::{Ordering, fence};
 
 /// A full barrier on both sides of a FENCED event.
 #[cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
-pub fn full() {
+pub fn full_fence() {
     fence(Ordering::SeqCst);
 }
 
 #[cfg(ringmail_loom)]
 mod imp {
-    use super::full;
+    use super::full_fence;
     use crate::ring::order::mutant;
 
     pub(crate) fn light() {
         if !mutant!(LightBarrier) {
-            full();
+            full_fence();
         }
     }
 
@@ -55,7 +55,7 @@ mod imp {
     pub(crate) fn heavy() -> bool {
         let works = !REFUSES.get();
         if works && !mutant!(HeavyBarrier) {
-            full();
+            full_fence();
         }
         works
     }

@@ -4,7 +4,7 @@
 //! nothing to do with it. Three rules, each with its tool:
 //!
 //! * Where several are to be woken, all are, and then the first panic goes on: [`Panics`], [`each`].
-//! * A wait that a panic ends is taken back as if it had been given up: [`ended`].
+//! * A wait that a panic ends is taken back as if it had been given up: [`end_wait`].
 //! * While a panic unwinds, another one ends where it began: out of a destructor it would abort the process. [`wake`] sees to it for all
 //!   wakes, [`Panics`] for the rest.
 
@@ -18,24 +18,24 @@ use std::thread::panicking;
 /// Wakes. While the thread panics, a panic of the waker's ends here.
 pub(crate) fn wake(waker: Waker) {
     if panicking() {
-        quietly(|| waker.wake());
+        run_ignoring_panics(|| waker.wake());
     } else {
         waker.wake();
     }
 }
 
 /// Drops what is others'. While the thread panics, a panic of the drop's ends here.
-pub(crate) fn dropped<T>(others: T) {
+pub(crate) fn drop_foreign<T>(others: T) {
     if panicking() {
-        quietly(|| drop(others));
+        run_ignoring_panics(|| drop(others));
     }
 }
 
 /// Runs others' code whose panic is of no interest: an earlier one is under way.
-pub(crate) fn quietly(f: impl FnOnce()) {
+pub(crate) fn run_ignoring_panics(f: impl FnOnce()) {
     let mut panics = Panics::new();
     panics.catch(f);
-    panics.forget();
+    panics.ignore();
 }
 
 /// Collects the panics of several pieces of others' code, so that each of them runs.
@@ -47,7 +47,7 @@ impl Panics {
         Self(None)
     }
 
-    /// Runs `f`. Of its panic is kept what [`Panics::go_on`] needs.
+    /// Runs `f`. Of its panic is kept what [`Panics::resume`] needs.
     pub(crate) fn catch(&mut self, f: impl FnOnce()) {
         // What `f` leaves half done is its own; whoever calls this says what holds after a panic.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
@@ -63,7 +63,7 @@ impl Panics {
     }
 
     /// Goes on with the first panic, if there was any and none is under way.
-    pub(crate) fn go_on(self) {
+    pub(crate) fn resume(self) {
         match self.0 {
             Some(payload) if panicking() => discard(payload),
             Some(payload) => resume_unwind(payload),
@@ -72,7 +72,7 @@ impl Panics {
     }
 
     /// None goes on: they are of no interest.
-    pub(crate) fn forget(self) {
+    pub(crate) fn ignore(self) {
         if let Some(payload) = self.0 {
             discard(payload);
         }
@@ -92,15 +92,15 @@ pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut f: impl FnMut(T)) 
     for item in items {
         panics.catch(|| f(item));
     }
-    panics.go_on();
+    panics.resume();
 }
 
 /// Ends a wait by `leave`, which takes back what was announced and gives the place up, and wakes the next one there. To be called by a guard: if it is a
 /// panic that ends the wait, another one of `leave`'s ends here.
-pub(super) fn ended(leave: impl FnOnce()) {
+pub(super) fn end_wait(leave: impl FnOnce()) {
     if !panicking() {
         leave();
     } else if !mutant!(PanicLeaves) {
-        quietly(leave);
+        run_ignoring_panics(leave);
     }
 }

@@ -1,6 +1,6 @@
 //! Which peer runs which workload.
 
-use crate::duel::{Env, Outcome};
+use crate::pair_slice::{Env, Outcome};
 use crate::peers::{
     ArrayQueue, AsyncChannel, Crossbeam, CrossfireAsync, CrossfireBlocking, Disruptor, Flume, KanalAsync, KanalSync,
     Payload, Ringbuf, RingbufSlices, Ringmail, RingmailDrain, RingmailSlices, RingmailSpin, Rtrb, RtrbSlices, StdSync,

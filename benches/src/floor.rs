@@ -52,7 +52,7 @@ impl Floor {
 
 /// Waits 0 to some 130 cycles, another number each `turn`, less than a message takes to come back.
 ///
-/// Whoever waits pauses between two looks, for 64 cycles or so on some machines. Two sides that answer each other soon keep step, and then
+/// A waiting side pauses between two looks, for about 64 cycles on some machines. Two sides that answer each other soon keep step, and then
 /// a message comes just before a look or just after one: the same code, compiled into 1, 4, 16 or 64 units, took 0.93 to 1.11 times
 /// the floor by that alone (`paired --suite rtt` of builds with other `CARGO_PROFILE_RELEASE_CODEGEN_UNITS`). Out of step, a look comes at any
 /// time, and the four agree.

@@ -7,11 +7,11 @@
 //! `neighbours` is a suite of its own: what waits, beside threads that compute on the same cores.
 
 pub mod catalog;
-pub mod crowd;
-pub mod duel;
 pub mod floor;
+pub mod multi_slice;
 #[cfg(target_os = "linux")]
 pub mod neighbours;
+pub mod pair_slice;
 pub mod paired;
 pub mod peers;
 pub mod work;

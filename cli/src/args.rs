@@ -1,12 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-/// Payload sizes, in bytes, for which a measuring loop is compiled.
-pub(crate) const PAYLOADS: [usize; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
+use crate::measure::payload::PAYLOADS;
+use crate::options::{Output, Wait};
 
 /// Measures ringmail channels on the cores you name, and uses those between processes.
 #[derive(Debug, Parser)]
@@ -97,35 +96,6 @@ pub(crate) struct Latency {
     pub(crate) output: Output,
 }
 
-/// What to write, where and how.
-#[derive(Debug, Args)]
-pub(crate) struct Output {
-    /// Write the full report as JSON ('-' is standard output, here and below)
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) json: Option<PathBuf>,
-    /// Write one row per pair, subject and statistic as CSV
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) csv: Option<PathBuf>,
-    /// Write the heat map as SVG
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) svg: Option<PathBuf>,
-    /// Write one self-contained HTML page
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) html: Option<PathBuf>,
-    /// Statistic in the heat map's cells
-    #[arg(long, global = true, value_enum, default_value_t = Cell::P50, help_heading = "Output")]
-    pub(crate) cell: Cell,
-    /// Colour on the terminal; NO_COLOR is honoured when auto
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto, help_heading = "Output")]
-    pub(crate) color: When,
-    /// Draw with ASCII characters only
-    #[arg(long, global = true, help_heading = "Output")]
-    pub(crate) ascii: bool,
-    /// No progress bar; on the terminal only the table of pairs
-    #[arg(long, short, global = true, help_heading = "Output")]
-    pub(crate) quiet: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
     /// Through a mesh of all the cores: endpoint to endpoint of each pair, while the others poll
@@ -160,17 +130,6 @@ impl What {
     }
 }
 
-/// How a thread waits for a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Wait {
-    /// Spin until it comes
-    Spin,
-    /// Spin briefly, then yield the core between looks
-    Yield,
-    /// Spin briefly, yield, then sleep until woken
-    Park,
-}
-
 impl Latency {
     /// Whether to measure between two processes as well as between two threads.
     pub(crate) fn between_processes(&self) -> bool {
@@ -181,39 +140,6 @@ impl Latency {
     pub(crate) fn through_a_mesh(&self) -> bool {
         matches!(self.what, Some(What::Mesh))
     }
-}
-
-impl Wait {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Spin => "spin",
-            Self::Yield => "yield",
-            Self::Park => "park",
-        }
-    }
-}
-
-/// Statistic shown in a heat map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Cell {
-    P50,
-    P90,
-    P99,
-    #[value(name = "p99.9")]
-    P999,
-    Max,
-    /// p50 of the floor
-    Floor,
-    /// Channel over floor
-    Ratio,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 /// Reads `250us`, `500ms`, `2s` or `1m`; fractions such as `1.5s` too. Zero and more than a day are refused.

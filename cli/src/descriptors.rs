@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// A bit for each of descriptors 0, 1 and 2 that was closed.
 static CLOSED: AtomicU8 = AtomicU8::new(0);

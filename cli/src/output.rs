@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
-use crate::args::{Cell, Output};
+use crate::failure::Failure;
+use crate::options::{Cell, Output};
 use crate::render::color;
 use crate::render::text::Look;
 use crate::render::{csv, html, json, svg, terminal};

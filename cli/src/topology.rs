@@ -2,8 +2,8 @@
 
 use ringmail::affinity::Topology;
 
-use crate::Failure;
 use crate::args::{Latency, What};
+use crate::failure::Failure;
 use crate::report::CoreInfo;
 
 /// The cores under test and the pairs among them.

@@ -1,7 +1,7 @@
-//! A mapped channel of records whose words somebody else writes while it is in use.
+//! A mapped channel of records whose words another process writes while it is in use.
 //!
 //! Nothing that is written may lead to a panic, an access outside of the mapping, a wait without end, or a body that is longer than the
-//! channel can carry. Until somebody has written where records are, how far they go, or whose they are, each comes whole, once, and with the
+//! channel can carry. Until a word is written from outside that says where records are, how far they go, or whose they are, each comes whole, once, and with the
 //! number after the one before, and each sender's end once, at its place: each verb says exactly what a queue would.
 
 use super::input::Input;
@@ -14,7 +14,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// Both ends at work while somebody writes what only the other side should, or neither.
+/// Both ends at work while another process writes what only one of them should, or neither.
 pub fn shm_bytes(data: &[u8]) {
     run(data, Oracle { more: 0, anew: false });
 }
@@ -44,7 +44,7 @@ const DATA: u64 = 3 * PAGE;
 const MARKS: u64 = SENDER + 2560;
 /// Sessions of one side that the other may not have been told of: the channel keeps a few more.
 const UNTOLD: usize = 60;
-/// Longer than this no step takes, whatever the machine does besides.
+/// No step takes longer than this, even on a busy machine.
 const LONGEST: Duration = Duration::from_secs(8);
 
 enum Place {
@@ -75,7 +75,7 @@ impl Sent {
     }
 }
 
-struct World {
+struct Subject {
     place: Place,
     words: Words,
     /// Of the ring, in words.
@@ -85,7 +85,7 @@ struct World {
     rx: Option<Receiver>,
     /// Whether each side is there and has not closed.
     open: [bool; 2],
-    /// What is in the channel, until somebody has written there.
+    /// What is in the channel, until a word of it was written from outside.
     model: Option<VecDeque<Sent>>,
     /// How many of these the receiver has taken and not given back.
     taken: usize,
@@ -101,11 +101,11 @@ struct World {
     came: usize,
     /// Number of the next record.
     next: u64,
-    /// Nobody will write anything.
+    /// No word will be written from outside.
     quiet: bool,
-    /// Nobody has written anything.
+    /// No word was written from outside.
     untouched: bool,
-    /// Somebody has written the notes of how many records there are.
+    /// The notes of how many records there are were written from outside.
     marked: bool,
     /// Whether an end has said so; it must not change its mind.
     corrupted: [bool; 2],
@@ -132,7 +132,7 @@ fn run(data: &[u8], oracle: Oracle) {
     let (tx, rx, model) = (Some(tx), Some(rx), Some(VecDeque::new()));
     let (open, corrupted, untouched, marked, taken, next) = ([true; 2], [false; 2], true, false, 0, 0);
     let (freed, ends, told, left) = (0, VecDeque::new(), VecDeque::new(), 0);
-    let mut world = World {
+    let mut subject = Subject {
         place,
         words,
         capacity,
@@ -156,7 +156,7 @@ fn run(data: &[u8], oracle: Oracle) {
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
         let began = Instant::now();
-        world.step(&mut input);
+        subject.step(&mut input);
         assert!(began.elapsed() < LONGEST, "a step that took {:?}", began.elapsed());
         steps += 1;
     }
@@ -171,7 +171,7 @@ fn patience(input: &mut Input<'_>) -> Duration {
     if input.below(16) == 0 { Duration::from_micros(50) } else { Duration::ZERO }
 }
 
-impl World {
+impl Subject {
     fn step(&mut self, input: &mut Input<'_>) {
         match input.below(if self.quiet { 16 } else { 20 }) {
             0..=4 => self.send(input),
@@ -335,11 +335,14 @@ impl World {
 
     fn ended(&mut self, side: usize, ended: Cause) {
         assert!(ended == Cause::Corrupted || !self.corrupted[side], "an end changed its mind");
-        assert!(ended == Cause::Closed || self.model.is_none(), "nobody has written there, or died");
+        assert!(
+            ended == Cause::Closed || self.model.is_none(),
+            "no word was written from outside, and no side has died"
+        );
         self.corrupted[side] = ended == Cause::Corrupted;
     }
 
-    /// Takes several records, while others are sent and somebody writes, and then frees them, or does not.
+    /// Takes several records, while others are sent and words are written from outside. Then frees them, or does not.
     fn batch(&mut self, input: &mut Input<'_>) {
         let Some(mut rx) = self.rx.take() else { return };
         let mut batch = rx.batch();
@@ -474,7 +477,7 @@ impl World {
         }
     }
 
-    /// What an onlooker sees: the header is whole, so there is a channel, whatever its words say.
+    /// What an observer sees: the header is whole, so there is a channel, whichever values its words have.
     fn overview(&self) {
         let Place::Named(scratch) = &self.place else { return };
         let seen = look(&scratch.name()).expect("a channel");
@@ -489,7 +492,7 @@ impl World {
         self.is_there(seen.receiver.state, self.rx.is_some());
     }
 
-    /// Judges what was said of a side: that somebody has it is the kernel's word alone.
+    /// Judges what was said of a side: only the kernel says whether a process has it.
     fn is_there(&self, said: Peer, there: bool) {
         assert_eq!(said == Peer::Here, there);
         assert!(!self.untouched || there || said == Peer::Left, "{said:?}");

@@ -1,6 +1,6 @@
-//! A mapped channel whose header somebody has changed before it is opened.
+//! A mapped channel whose header was changed before it is opened.
 //!
-//! Whoever opens it, as a channel of messages or of records, and whoever only looks, is told what is wrong, exactly where something is: the
+//! Opening it, as a channel of messages or of records, and inspecting it must fail exactly where something is wrong, and say what. The
 //! rules are written down here a second time.
 
 use super::input::Input;
@@ -211,5 +211,5 @@ fn header(data: &[u8], strict: bool) {
     });
     judge(seen, found.can_be_seen());
     let removed = bytes::Builder::new(scratch.name()).remove();
-    judge(removed.map(|removed| assert!(removed, "nobody has it")), found.is_whole());
+    judge(removed.map(|removed| assert!(removed, "no process has it")), found.is_whole());
 }

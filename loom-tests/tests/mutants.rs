@@ -50,21 +50,25 @@ fn judges(site: Site) -> &'static [&'static str] {
             &["leaving::what_was_sent_in_time_is_dropped_fenced", "leaving::what_many_sent_in_time_is_dropped"]
         }
         Site::InheritStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
-        Site::Announce | Site::Answer => &["event::what_the_notifier_needs_is_there"],
-        Site::WakerCell => &["event::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],
+        Site::Announce | Site::Answer => &["event_count::what_the_notifier_needs_is_there"],
+        Site::WakerCell => {
+            &["event_count::one_event_count_for_two_channels", "fenced::a_settled_event_count_needs_no_barrier"]
+        }
         Site::LeaveWaker | Site::HoldWaker => &["cell::a_waker_is_moved_whole"],
-        Site::TakeWaker => &["cell::a_waker_is_moved_whole", "cell::a_waker_that_meets_a_ringer_comes_back"],
-        Site::HearTaker | Site::WakeRefused => &["cell::a_waker_that_meets_a_ringer_comes_back"],
+        Site::TakeWaker => &["cell::a_waker_is_moved_whole", "cell::a_waker_that_meets_a_taker_comes_back"],
+        Site::HearTaker | Site::WakeRefused => &["cell::a_waker_that_meets_a_taker_comes_back"],
         Site::PanicLeaves => &["queue::a_front_that_panics_wakes_the_next"],
         Site::LightBarrier | Site::HeavyBarrier => &["wait::a_message_wakes_the_receiver"],
         Site::LookAgain => &["wait::a_message_wakes_the_receiver"],
         Site::RingFence | Site::RingReload | Site::SleepFence => &["fenced::a_message_wakes_the_receiver"],
         Site::SwapState => &["fenced::messages_pass_one_by_one"],
-        Site::RenewOwn => &["event::the_announcement_of_another_is_not_renewed"],
-        Site::WakeReplaced => &["event::two_threads_on_one_bell", "event::two_tasks_on_one_bell"],
+        Site::RenewOwn => &["event_count::the_announcement_of_another_is_not_renewed"],
+        Site::WakeReplaced => {
+            &["event_count::two_threads_on_one_event_count", "event_count::two_tasks_on_one_event_count"]
+        }
         // Loom's `block_on` has wakers that deny being the same.
-        Site::WakeSelf => &["event::the_announcement_of_another_is_not_renewed"],
-        Site::HandOver => &["event::two_threads_on_one_bell", "event::two_tasks_on_one_bell"],
+        Site::WakeSelf => &["event_count::the_announcement_of_another_is_not_renewed"],
+        Site::HandOver => &["event_count::two_threads_on_one_event_count", "event_count::two_tasks_on_one_event_count"],
         Site::SenderCloseRings => &["wait::a_dropped_sender_wakes_the_receiver"],
         Site::ReceiverCloseRings => &["wait::a_closed_receiver_wakes_the_sender"],
         Site::PublishStamp | Site::ObserveStamp => &["mpsc::each_senders_messages_stay_in_order"],
@@ -79,35 +83,35 @@ fn judges(site: Site) -> &'static [&'static str] {
         }
         Site::GiveUpHead | Site::TakeOverHead => &["mpsc_close::a_sender_inherits_the_receivers_role"],
         Site::OneHeir => &["mpsc_close::two_heirs_at_once"],
-        Site::NoteAwaited => &["mpsc_wait::the_awaited_sender_rings"],
+        Site::NoteAwaited => &["mpsc_wait::the_awaited_sender_notifies"],
         Site::RenewSame => &["mpsc_wait::a_poll_for_another_message_announces_anew"],
         Site::TombstoneRings => &["mpsc_wait::a_tombstone_wakes_the_receiver"],
         Site::WaitAnew => &["mpsc_wait::a_message_behind_a_tombstone_wakes_the_receiver"],
         Site::LeaveWakes => &["queue::a_front_that_is_dropped_hands_on_its_wake"],
-        Site::CallUp | Site::LookAfterJoin => &["queue::a_front_that_does_not_come_stops_nobody"],
+        Site::CallUp | Site::LookAfterJoin => &["queue::a_front_that_does_not_come_stops_no_sender"],
         Site::PassCallOn => &["queue::a_front_that_is_dropped_before_a_future_calls_up"],
         Site::CallUpIdle => &["queue::a_receiver_that_spins_calls_up"],
         Site::CallOne => &["queue::the_last_of_three_futures_comes"],
         Site::LeftLooks => &["queue::a_front_that_sends_before_a_future"],
         Site::EmptyCallsUp => &["queue::a_receiver_that_only_asks_calls_up"],
         Site::BellCallsUp => {
-            &["queue::a_receiver_on_its_own_bell_calls_up", "queue::a_receiver_on_an_armed_bell_calls_up"]
+            &["queue::a_receiver_on_its_own_event_count_calls_up", "queue::a_receiver_on_an_armed_event_count_calls_up"]
         }
         Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PutOnPile | Site::TakePile => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]
         }
         Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd | Site::AskHeir => &[],
-        Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
-        Site::NapAwaited => &["nap::each_sleep_is_answered"],
-        Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],
+        Site::NapLight | Site::NapHeavy => &["park::a_message_wakes_the_receiver"],
+        Site::NapAwaited => &["park::each_sleep_is_answered"],
+        Site::NapFence | Site::NapFenced => &["park::a_settled_side_needs_no_barrier"],
         Site::WriteEntry | Site::ReadEntry => &["session::an_entry_is_read_whole"],
-        Site::NameBell | Site::FindBell => &["nap::a_message_rings_the_bell"],
+        Site::NameBell | Site::FindBell => &["park::a_message_notifies_the_event_count"],
         Site::OverLooks => &["session::a_close_shows_after_the_last_message"],
         Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
         Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
-        Site::BeginFence | Site::AskFence => &["restart::a_sender_that_begins_sees_the_sleeper"],
+        Site::BeginFence | Site::AskFence => &["reattach::a_sender_that_begins_sees_the_sleeper"],
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],
         Site::WatchLooks => &["mesh::a_poll_that_watches_misses_nothing"],
         Site::CauseFirst => &["mesh::a_closed_lane_has_a_cause"],

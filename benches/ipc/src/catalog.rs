@@ -7,7 +7,7 @@ pub enum Kind {
     OneWay,
     /// A message to B and back, over two links.
     RoundTrip,
-    /// How soon B is awake, which sleeps before each message.
+    /// How soon B wakes, which sleeps before each message.
     Wake,
     /// What B uses of its core while it sleeps.
     Parked,
@@ -100,7 +100,7 @@ pub const WAKE: &str = "wake";
 /// Milliseconds of a slice in which nothing is sent.
 pub const SILENCE: u64 = 5000;
 
-/// Everybody.
+/// All contenders.
 pub const CONTENDERS: &[&str] =
     &[MAPPED, ONE_PROCESS, "pipe", "seqpacket", "ipc-channel", "iceoryx2", BARE, BARE_FUTEX, MAPPED_AT_ONCE];
 
@@ -110,11 +110,11 @@ impl Suite {
         let bare = self.kind == Kind::RoundTrip && self.bytes == 8 && self.waits == Waits::Spinning;
         CONTENDERS.contains(&contender)
             && (contender != BARE || bare)
-            && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.sleeps())
+            && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.is_asleep())
     }
 
     /// Whether the receiver sleeps all the time.
-    pub fn sleeps(&self) -> bool {
+    pub fn is_asleep(&self) -> bool {
         matches!(self.kind, Kind::Wake | Kind::Parked)
     }
 

@@ -18,7 +18,7 @@
 //! rings hold 1024 messages, a pipe and the sockets what the system gives them; to spin, a pipe and the sockets are set not to block,
 //! ipc-channel has a `try_recv` but only one `send`; iceoryx2 blocks with an event for each message.
 //!
-//! Asleep, the bare futex takes the place of the floor: [`sleeps`].
+//! Asleep, the bare futex takes the place of the floor: [`wake_latency`].
 //!
 //! Two rings of a few nanoseconds a message are told apart only over several builds: where the compiler puts a loop, and how often that
 //! looks, moves their ratio more than the mapping does. `--build` names one, and `paired report` pools the JSON of several.
@@ -26,12 +26,12 @@
 
 pub mod catalog;
 pub mod cli;
-pub mod half;
+pub mod endpoint;
 pub mod links;
 pub mod message;
-pub mod page;
 pub mod pair;
 pub mod rounds;
+pub mod shared_page;
 pub mod side;
-pub mod sleeps;
+pub mod wake_latency;
 pub mod work;

@@ -1,4 +1,4 @@
-//! Shards that send to each other, on two cores whatever their number: shard 0, 2, … on one, the rest on the other.
+//! Shards that send to each other, always on two cores: shards 0, 2, … on one, the rest on the other.
 //!
 //! A row is a function over [`Mesh`](crate::peers::Mesh) and [`Shard`](crate::peers::Shard); another workload is another function
 //! in `work::mesh` and another list of rows here.

@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::job::Reply;
-use crate::duel::Counts;
+use crate::pair_slice::Counts;
 
 thread_local! {
     static YIELDS: Cell<u64> = const { Cell::new(0) };

@@ -7,7 +7,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Reply, Samples, nanos};
-use crate::duel::pin;
+use crate::pair_slice::pin;
 use crate::paired::stats::Rng;
 use crate::peers::{BlockRecv, BlockSend, Channel};
 

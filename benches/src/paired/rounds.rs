@@ -167,7 +167,7 @@ impl Runner {
             value,
             n,
             floor: reply.floor,
-            robbed: reply.robbed_ns as f64 / reply.elapsed_ns.max(1) as f64,
+            stolen: reply.stolen_ns as f64 / reply.elapsed_ns.max(1) as f64,
             parked: reply.parked,
         })
     }

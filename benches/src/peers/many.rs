@@ -50,7 +50,7 @@ by_cloning![
     super::Tokio,
 ];
 
-/// Receives whatever is there.
+/// Receives what is there.
 pub trait Drain<T> {
     /// Takes up to `n` messages without waiting and gives each to `each`; returns how many there were.
     fn drain(&mut self, n: usize, each: impl FnMut(T)) -> usize;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::duel::{Env, Outcome, duel};
+use crate::pair_slice::{Env, Outcome, pair_slice};
 use crate::peers::{BlockRecv, BlockSend, Channel};
 
 /// How long the sender leaves the receiver alone before each message: many times longer than any peer spins before it
@@ -38,7 +38,7 @@ where
     let mut last = 0;
     let (turn, typical) = (CachePadded::new(AtomicU64::new(0)), AtomicU64::new(0));
     let (turn_seen, turn_done, result) = (&turn, &turn, &typical);
-    let outcome = duel(
+    let outcome = pair_slice(
         env,
         4,
         n,

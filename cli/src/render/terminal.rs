@@ -2,11 +2,12 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::describe::{clock, environment, subject};
 use super::text::{Look, Page, table};
-use super::{clock, environment, format, matrix, subject, summary};
-use crate::args::Cell;
+use super::{format, matrix, summary};
 use crate::measure::jitter::HICCUP_NS;
-use crate::report::{Cause, Jitter, Pair, Ratio, Report};
+use crate::options::Cell;
+use crate::report::{Jitter, Pair, Ratio, Report, RunEnd};
 
 /// Pairs up to which the table shows them all; beyond, the extremes.
 const ALL_PAIRS: usize = 12;
@@ -45,9 +46,9 @@ fn heading(report: &Report) -> String {
     let (measured, planned) = (report.pairs.len(), report.planned_pairs);
     let visits: u32 = report.pairs.iter().map(|pair| pair.visits).sum();
     let end = match report.ended {
-        Cause::Complete => "",
-        Cause::TimeBudget => ", time budget spent",
-        Cause::Interrupted => ", interrupted",
+        RunEnd::Complete => "",
+        RunEnd::TimeBudget => ", time budget spent",
+        RunEnd::Interrupted => ", interrupted",
     };
     format!("{measured} of {planned} pairs, {visits} visits, {:.1} s{end}", report.elapsed_s)
 }

@@ -6,8 +6,8 @@ use clap::Args;
 use ringmail::shm::bytes::{self, fan_in};
 use ringmail::shm::{self, Kind, OpenError, Overview, Records};
 
-use super::refused;
-use crate::Failure;
+use super::exit::refused;
+use crate::failure::Failure;
 
 /// Which channel, and how records are told apart outside of it.
 #[derive(Debug, Args)]

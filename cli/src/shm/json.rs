@@ -3,7 +3,7 @@
 use ringmail::shm::{Cause, Kind, LaneView, Overview, SessionView, SideView};
 use serde::Serialize;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// As one line.
 pub(super) fn line(value: &impl Serialize) -> Result<String, Failure> {

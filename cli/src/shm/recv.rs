@@ -2,16 +2,57 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use clap::Args;
 use ringmail::shm::bytes::Batch;
 use ringmail::shm::{Cause, Overview, Peer};
 
-use super::channel::{News, Session, Source};
-use super::signals::{self, Stream};
-use super::{CHUNK, DAMAGED, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
-use crate::Failure;
+use super::channel::{Channel, News, Session, Source};
+use super::exit::{DAMAGED, GAVE_UP, PEER_GONE, REMOVED, how, warn};
+use super::signals::{self, CHUNK, Stream, TICK};
+use crate::failure::Failure;
+
+// At most 79 columns a line, as in `send`.
+pub(super) const HELP: &str = "\
+One run takes one session, which is one run of `send`: the oldest that no
+receiver has taken, be it empty or long over, else the next that comes. Of a
+channel for many senders it takes all that it meets, until each has ended.
+--follow goes on with the next sender.
+
+A record leaves the channel once it has been written.
+  sender killed        all that it had sent is written
+  receiver killed      nothing is lost; what was being written, 64 KiB or so,
+                       comes again to the next receiver
+  either side stopped  the other one waits
+
+Exit codes:
+  0      the session ended in order and all of it was written; or --count were;
+         or the output is not read any more, as in `| head`
+  1      the channel could not be used, it is damaged, or the output could not
+         be written
+  2      bad arguments
+  3      the sender died; all that it had sent was written
+  4      the sender gave up half way, or how it ended is not kept any more; all
+         that it had sent was written
+  5      the channel was removed
+  128+n  ended by signal n (130: Ctrl-C); what was not written waits
+Of several senders the worst counts: 1, then 3, then 4.
+
+RINGMAIL_DIR names the directory of channels with plain names.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Recv {
+    #[command(flatten)]
+    channel: Channel,
+    /// End after so many records, or with the session if that has fewer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Go on with the next sender, and say on standard error if one did not end in order
+    #[arg(long)]
+    follow: bool,
+}
 
 /// The exit code.
-pub(super) fn run(args: &super::Recv) -> Result<u8, Failure> {
+pub(super) fn run(args: &Recv) -> Result<u8, Failure> {
     signals::watch()?;
     let output = Stream::new(&io::stdout(), "output")?;
     let (mut source, before) = args.channel.open_receiver()?;
@@ -25,7 +66,7 @@ pub(super) fn run(args: &super::Recv) -> Result<u8, Failure> {
     result
 }
 
-fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Option<&Overview>) -> Result<u8, Failure> {
+fn pump(args: &Recv, source: &mut Source, mut output: Output, before: Option<&Overview>) -> Result<u8, Failure> {
     let is_one = matches!(source, Source::One(_));
     let (mut written, mut met, mut strange) = (0, 0, 0);
     let mut worst = None;
@@ -40,7 +81,7 @@ fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Opt
                 match source.batch().map_or(Ok(0), |batch| output.copy(batch, left)) {
                     Ok(n) => written += n,
                     Err(_) if signals::caught().is_some() => {}
-                    // Whoever reads has seen enough, as in `| head`. The sender is told that this is not the end of the session.
+                    // The reader has seen enough, as in `| head`. The sender is told that this is not the end of the session.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                         source.give_up();
                         return Ok(0);

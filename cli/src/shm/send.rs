@@ -1,18 +1,51 @@
 //! `ringmail send`: standard input into a channel.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-
 use std::time::Instant;
 
+use clap::Args;
 use ringmail::shm::bytes::{SendError, Sender};
 use ringmail::shm::{Cause, Peer};
 
-use super::signals::{self, Stream};
-use super::{CHUNK, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
-use crate::Failure;
+use super::channel::Channel;
+use super::exit::{GAVE_UP, PEER_GONE, REMOVED, how, warn};
+use super::signals::{self, CHUNK, Stream, TICK};
+use crate::failure::Failure;
+
+// Lines of at most 79 columns: a terminal breaks longer ones in the middle of a table.
+pub(super) const HELP: &str = "\
+One run of this command is a session: it ends in order at the end of the input.
+Without a receiver the input goes into the channel until that is full; then this
+command waits for a receiver.
+
+Exit codes:
+  0      all of the input is in the channel: what was not received waits there
+  1      the channel could not be used, or it is damaged
+  2      bad arguments
+  3      the receiver died or left, and there was more to send (see --wait)
+  4      the input could not be read to its end, or a record is too long or cut
+         short: the receiver gets what was sent before, and is told
+  5      the channel was removed
+  128+n  ended by signal n (130: Ctrl-C); the receiver is told
+
+Examples:
+  ringmail recv quotes & seq 1000000 | ringmail send quotes
+  for i in 1 2 3; do ./work $i | ringmail send --senders 3 log & done
+  ringmail recv log
+
+RINGMAIL_DIR names the directory of channels with plain names.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    channel: Channel,
+    /// Outlive the receiver: when it dies or leaves, wait for the next one and go on
+    #[arg(long)]
+    wait: bool,
+}
 
 /// The exit code.
-pub(super) fn run(args: &super::Send) -> Result<u8, Failure> {
+pub(super) fn run(args: &Send) -> Result<u8, Failure> {
     signals::watch()?;
     let channel = &args.channel;
     let input = Stream::new(&io::stdin(), "input")?;

@@ -5,10 +5,43 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use clap::Args;
 use ringmail::shm::{self, Kind, Overview, SessionView};
 
-use super::{Stat, json, refused, seconds, show};
-use crate::Failure;
+use super::exit::{refused, show};
+use super::json;
+use crate::failure::Failure;
+
+pub(super) const HELP: &str = "\
+Words:
+  never, here     whether a process has the side, by the kernel's word
+  left            the last one ended in order
+  gave up         the last one ended half way, and said so
+  died            the last one was killed, or ended without a word
+  session         from the opening of a side to its end; the first is 1
+  untaken         sessions whose end no receiver was told yet
+  asleep          it waits, and is woken when there is something
+  sent, received  messages (of records: words of 8 bytes) since the channel was
+                  made; depth: those in it
+  full            how often a sender found no room
+  parks, wakes    how often sender/receiver went to sleep, and woke the other
+
+RINGMAIL_DIR names the directory of channels with plain names.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Stat {
+    /// Name of the channel, or with a '/' the path of its file
+    name: String,
+    /// The seconds after `--watch`, or the name if those came first
+    #[arg(hide = true, requires = "watch")]
+    other: Option<String>,
+    /// Show it again every so many seconds [default: 1], with rates, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
+    watch: Option<Option<Duration>>,
+    /// As JSON: an object, one a line with --watch
+    #[arg(long)]
+    json: bool,
+}
 
 /// Sessions of a lane that are shown; all that are kept are in the JSON.
 const SHOWN: usize = 5;
@@ -77,5 +110,26 @@ fn ago(millis: u128) -> String {
         seconds @ 1..120 => format!("{seconds} s"),
         seconds @ 120..7200 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 2 or 0.5")?;
+    match (0.01..=86_400.0).contains(&seconds) {
+        true => Ok(Duration::from_secs_f64(seconds)),
+        false => Err("must lie between 0.01 and 86400 seconds".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_a_number_of_a_sane_size() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "0", "-1", "1s", "nan", "inf", "1e9", "quotes"] {
+            assert!(seconds(bad).is_err(), "{bad:?} was accepted");
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! Calls on a mesh: room for every answer, and nobody is left hanging.
+//! Calls on a mesh: there is room for every answer, and no caller waits for ever.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Drops, Unordered};
 use loom::future::block_on;
 use loom::thread;
@@ -30,7 +30,7 @@ pub fn two_that_call_each_other_have_their_answers() {
 
 /// One calls, both leave.
 pub fn one_that_calls_has_its_answer_fenced() {
-    bare(|| {
+    without_fences(|| {
         model("call::one_that_calls_has_its_answer_fenced", Some(1), || call_each_other(FenceMode::Fence, 1, 0));
     });
 }
@@ -73,7 +73,7 @@ pub fn answers_find_room_beside_requests() {
                 // The other may have left.
                 let reply = me.try_call(peer, 1);
                 me.finish();
-                // Whatever has come: perhaps nothing.
+                // What has come by then, perhaps nothing.
                 me.poll(1, |_, _, n, token| token.answer(n + 1));
                 drop(reply);
                 (me.stats(peer).to.unwrap().full, me.in_flight(peer) <= 1)

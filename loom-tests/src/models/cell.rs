@@ -1,4 +1,4 @@
-//! The cell that a waker waits in: whoever takes one finds what its owner did before, and a waker that meets a taker comes back.
+//! The cell that holds a waker: the thread that takes it sees what its owner did before, and a waker stored during a take is handed back.
 
 use crate::check::model;
 use crate::payload::Unordered;
@@ -57,8 +57,8 @@ pub fn a_waker_is_taken_once() {
 
 /// A ringer writes and takes, a sleeper puts its waker and looks. Either the ringer has the waker, and wakes; or the sleeper's look comes
 /// after what the ringer wrote: its waker came back, or what it found in the cell says so.
-pub fn a_waker_that_meets_a_ringer_comes_back() {
-    model("cell::a_waker_that_meets_a_ringer_comes_back", None, || {
+pub fn a_waker_that_meets_a_taker_comes_back() {
+    model("cell::a_waker_that_meets_a_taker_comes_back", None, || {
         let (cell, published) = (Arc::new(WakerCell::new()), Unordered::new());
         let (theirs, publish) = (Arc::clone(&cell), published.clone());
         let ringer = thread::spawn(move || {

@@ -16,8 +16,8 @@ fn channel_on(event: &EventCount) -> (Sender<u32>, Receiver<u32>) {
 }
 
 /// One thread waits for two channels.
-pub fn one_bell_for_two_channels() {
-    model("event::one_bell_for_two_channels", Some(2), || {
+pub fn one_event_count_for_two_channels() {
+    model("event_count::one_event_count_for_two_channels", Some(2), || {
         let event = EventCount::new();
         let (mut tx1, mut rx1) = channel_on(&event);
         let (mut tx2, mut rx2) = channel_on(&event);
@@ -51,15 +51,15 @@ fn react(event: &EventCount, mut ready: impl FnMut() -> bool) {
 }
 
 /// A event count that unparks the thread that calls this.
-fn reactor_bell() -> EventCount {
+fn reactor_event_count() -> EventCount {
     let me = thread::current();
     EventCount::with_waker(waker_fn(move || me.unpark()))
 }
 
 /// A reactor sleeps on a primitive of its own, woken by a hook.
 pub fn a_reactor_sleeps_on_its_own() {
-    model("event::a_reactor_sleeps_on_its_own", Some(3), || {
-        let event = reactor_bell();
+    model("event_count::a_reactor_sleeps_on_its_own", Some(3), || {
+        let event = reactor_event_count();
         let (mut tx, mut rx) = channel_on(&event);
         let sender = thread::spawn(move || {
             tx.try_send(1).unwrap();
@@ -81,7 +81,7 @@ pub fn what_the_notifier_needs_is_there() {
 }
 
 fn announced() {
-    model("event::what_the_notifier_needs_is_there", Some(3), || {
+    model("event_count::what_the_notifier_needs_is_there", Some(3), || {
         let memory = Unordered::new();
         let (seen, me) = (memory.clone(), thread::current());
         let event = EventCount::with_waker(waker_fn(move || {
@@ -100,12 +100,12 @@ fn announced() {
 /// An armed task is polled again after its own announcement was answered, and finds another's, whose barrier has not passed
 /// yet: it may not rely on that.
 pub fn the_announcement_of_another_is_not_renewed() {
-    model("event::the_announcement_of_another_is_not_renewed", Some(3), || {
+    model("event_count::the_announcement_of_another_is_not_renewed", Some(3), || {
         let event = EventCount::new();
         let (mut tx1, mut rx1) = channel_on(&event);
         let (_tx2, mut rx2) = channel_on(&event);
-        let mut nobody = Context::from_waker(Waker::noop());
-        assert!(rx1.poll_recv(&mut nobody).is_pending());
+        let mut noop = Context::from_waker(Waker::noop());
+        assert!(rx1.poll_recv(&mut noop).is_pending());
         assert!(event.notify(), "this answers the announcement");
         let other = thread::spawn(move || {
             assert!(rx2.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -120,13 +120,13 @@ pub fn the_announcement_of_another_is_not_renewed() {
 
 /// Two threads wait on one event count, each for a channel of its own: slow, but nothing is lost. The first to have what it wants
 /// leaves, and the other, whose announcement stood in the same word, is not forgotten.
-pub fn two_threads_on_one_bell() {
-    model("event::two_threads_on_one_bell", Some(2), || two_waiters(|rx| rx.recv()));
+pub fn two_threads_on_one_event_count() {
+    model("event_count::two_threads_on_one_event_count", Some(2), || two_waiters(|rx| rx.recv()));
 }
 
 /// The same for tasks.
-pub fn two_tasks_on_one_bell() {
-    model("event::two_tasks_on_one_bell", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
+pub fn two_tasks_on_one_event_count() {
+    model("event_count::two_tasks_on_one_event_count", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
 }
 
 fn two_waiters(wait: fn(&mut Receiver<u32>) -> Result<u32, RecvError>) {

@@ -5,7 +5,7 @@ use crate::payload::{Drops, Unordered};
 use loom::thread;
 use ringmail::pool::Pool;
 
-/// Two threads bring buffers back while the owner takes: the next holder sees all that the last one did, and nobody else has it.
+/// Two threads bring buffers back while the owner takes: the next holder sees all that the last one did, and has the buffer alone.
 ///
 /// The owner insists: loom does not try a load late that it could have done early, unless the thread yields.
 pub fn a_buffer_comes_home_whole() {

@@ -17,7 +17,7 @@ impl Kernel {
         Self(AtomicU64::new(0))
     }
 
-    /// Waits until nobody has it. Not before: who asks in vain tries again later.
+    /// Waits until no thread has it. A thread that asks in vain tries again later.
     fn take(&self) {
         while self.0.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             thread::yield_now();
@@ -29,7 +29,7 @@ impl Kernel {
         self.0.store(0, Ordering::Release);
     }
 
-    /// May be an old answer; "somebody" orders nothing.
+    /// May be an old answer. That another thread has it orders nothing.
     pub(super) fn is_held(&self) -> bool {
         let held = self.0.load(Ordering::Relaxed) != 0;
         if !held {
@@ -52,14 +52,14 @@ impl Channel {
         Arc::new(Self { tx: Kernel::new(), rx: Kernel::new(), ring: Ends::new(capacity), steps: AtomicU64::new(0) })
     }
 
-    /// Where the search may switch to another thread. Loom remembers one access a word, and whoever begins a session loads its words before it
+    /// Where the search may switch to another thread. Loom remembers one access a word, and a thread that begins a session loads its words before it
     /// stores them: that another had loaded them too is forgotten, and the store never tried before that load. An exchange that fails
     /// is an access that stores nothing, and so orders nothing.
     pub(super) fn step(&self) {
         let _ = self.steps.compare_exchange(1, 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Somebody takes the sender's side and is killed before the session is set up.
+    /// A process takes the sender's side and is killed before the session is set up.
     fn die_early(&self) {
         self.tx.take();
         // SAFETY: the lock is ours.
@@ -193,7 +193,7 @@ impl Rx {
     fn look_on(&mut self) -> Found {
         let (own, peer) = (self.channel.ring.of_receiver(), self.channel.ring.of_sender());
         let found = own.with_taken(|taken| self.told.look(peer, &mut self.ring, taken));
-        assert_ne!(found, Found::Impossible, "nobody writes nonsense");
+        assert_ne!(found, Found::Impossible, "no thread writes an impossible value");
         found
     }
 
@@ -416,7 +416,7 @@ pub fn one_that_comes_late_need_not_be_told() {
 }
 
 /// What the next receiver is told begins where the last one's ended, wherever that was killed: no end is told twice, and one that was over
-/// before the second came, with all of its messages received, is told to the first or to nobody.
+/// before the second came, with all of its messages received, is told to the first or not at all.
 pub fn an_end_is_not_told_to_two_receivers() {
     let allowed = [vec![Message(0), left(1), Message(1), left(2)], vec![Message(0), Message(1), left(2)]];
     outcomes("session::an_end_is_not_told_to_two_receivers", Some(1), allowed, || {
@@ -439,7 +439,7 @@ pub fn an_end_is_not_told_to_two_receivers() {
     });
 }
 
-/// Whoever asks what became of a sender's side while one closes and another comes is not told of a death.
+/// A thread that asks what became of a sender's side, while one closes and another comes, is not told of a death.
 pub fn a_look_calls_nobody_dead_who_lives() {
     let allowed = [Peer::Here, Peer::Left].map(|peer| format!("{peer:?}"));
     outcomes("session::a_look_calls_nobody_dead_who_lives", Some(3), allowed, || {

@@ -299,7 +299,7 @@ where
     seen
 }
 
-/// The receiver leaves in the middle of it; what it did not take is dropped, by whoever it falls to.
+/// The receiver leaves in the middle of it. What it did not take is dropped, by the receiver or by a sender.
 fn leave<S: Many>(capacity: usize, messages: u64, drop_it: bool)
 where
     Sender<Box<u64>, S>: Send,

@@ -1,4 +1,4 @@
-//! Three shards: everybody sends to everybody in every way, and waits in every way.
+//! Three shards: each sends to each in every way, and waits in every way.
 //!
 //! Endpoints stay on their threads, so they cannot go back to the main thread to be dropped: they are forgotten, closed already. See
 //! `main`.
@@ -51,7 +51,7 @@ pub(crate) fn every_way(messages: u64) -> u64 {
 
 /// Returns how many letters came.
 fn shard(seat: Seat<Letter>, messages: u64, wait: Wait) -> u64 {
-    let mut me = seat.join().expect("nobody gave the seat up");
+    let mut me = seat.join().expect("no thread gave the seat up");
     let id = me.id();
     let mut next = [0; SHARDS];
     let mut take = |from: usize, letter: Letter| {

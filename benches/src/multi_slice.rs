@@ -1,4 +1,4 @@
-//! One slice of several senders, or of several equals: the same as a [`duel`](crate::duel::duel), with more threads than cores.
+//! One slice of several senders, or of several equals: the same as a [`pair_slice`](crate::pair_slice::pair_slice), with more threads than cores.
 //!
 //! ```text
 //!   A  sender 0, 2, …      warm-up │ 0 probes, the rest sleep │ gate │ work ······ │ 0 probes, the rest sleep
@@ -10,13 +10,13 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
-use crate::duel::{Counts, Env, Gate, Outcome, pin};
 use crate::floor::{Floor, Probe};
+use crate::pair_slice::{Counts, Env, Gate, Outcome, pin};
 use crate::peers::share;
 
 /// What a thread does after an attempt that found no room, or nothing: a few looks more, then it gives the core away.
 ///
-/// With more threads than cores, whoever the spinning thread waits for may be waiting for its core; spinning alone would
+/// With more threads than cores, the thread that the spinning one waits for may itself wait for a core. Spinning alone would
 /// measure how long the scheduler leaves a thread running. Every peer and both sides get the same, with one sender too, so
 /// that rows compare.
 #[derive(Debug, Default)]
@@ -39,21 +39,21 @@ impl Patience {
 }
 
 /// Where the threads of a slice wait for each other.
-struct Meeting {
+struct Rendezvous {
     gate: Gate,
     /// The two that probe. A sender that is done sleeps here, not at the gate: its core is the others'.
     probers: Barrier,
     all: Barrier,
 }
 
-impl Meeting {
+impl Rendezvous {
     fn new(threads: usize) -> Self {
         let gate = Gate::new(threads as u32, Patience::LOOKS);
         Self { gate, probers: Barrier::new(2), all: Barrier::new(threads) }
     }
 
     /// A stop of those that do not probe: asleep, so that the two that do have the cores for themselves.
-    fn stand_aside(&self) {
+    fn idle(&self) {
         self.gate.arrive();
         self.all.wait();
     }
@@ -76,10 +76,10 @@ struct Part {
 }
 
 /// One thread's slice: `stop` is what it does before and after its timed work.
-fn part(meeting: &Meeting, mut stop: impl FnMut(), work: impl FnOnce()) -> Part {
+fn part(rendezvous: &Rendezvous, mut stop: impl FnMut(), work: impl FnOnce()) -> Part {
     stop();
     let before = Counts::now();
-    meeting.gate.pass();
+    rendezvous.gate.pass();
     let start = Instant::now();
     work();
     let end = Instant::now();
@@ -94,24 +94,24 @@ fn part(meeting: &Meeting, mut stop: impl FnMut(), work: impl FnOnce()) -> Part 
 /// receiver's last message. Each closure must own its end of the queue. The calling thread becomes the first sender and
 /// stays pinned.
 ///
-/// With several senders [`Outcome::robbed`] is zero: what a thread waits for its core is then the other threads' doing, and
+/// With several senders [`Outcome::stolen`] is zero: what a thread waits for its core is then the other threads' doing, and
 /// the kernel does not tell it from what other programs took.
 ///
 /// # Panics
 /// If there is no sender.
-pub fn crowd<S, R>(env: &Env, warm: u64, n: u64, senders: Vec<S>, mut receiver: R) -> Outcome
+pub fn multi_slice<S, R>(env: &Env, warm: u64, n: u64, senders: Vec<S>, mut receiver: R) -> Outcome
 where
     S: FnMut(u64) + Send,
     R: FnMut(u64) + Send,
 {
     let count = senders.len();
-    let (meeting, floor) = (Meeting::new(count + 1), Floor::default());
+    let (rendezvous, floor) = (Rendezvous::new(count + 1), Floor::default());
     let probing = env.a != env.b;
     let mut senders = senders.into_iter().enumerate();
-    let (_, mut first) = senders.next().expect("a crowd has a sender");
+    let (_, mut first) = senders.next().expect("a multi_slice has a sender");
     pin(env.a);
     thread::scope(|scope| {
-        let (meeting, floor) = (&meeting, &floor);
+        let (rendezvous, floor) = (&rendezvous, &floor);
         let receiving = scope.spawn(move || {
             pin(env.b);
             // Out of the box that carried it here, onto this thread's stack.
@@ -119,36 +119,36 @@ where
             let mut probe = Probe::new(floor);
             receive(warm);
             let stop = || {
-                meeting.probe(|| {
+                rendezvous.probe(|| {
                     if probing {
                         probe.answer()
                     }
                 })
             };
-            part(meeting, stop, || receive(n))
+            part(rendezvous, stop, || receive(n))
         });
         let others: Vec<_> = senders
             .map(|(sender, mut send)| {
                 scope.spawn(move || {
                     pin(if sender % 2 == 0 { env.a } else { env.b });
                     send(share(warm, count, sender));
-                    part(meeting, || meeting.stand_aside(), || send(share(n, count, sender)))
+                    part(rendezvous, || rendezvous.idle(), || send(share(n, count, sender)))
                 })
             })
             .collect();
         let (mut probe, mut found) = (Probe::new(floor), Vec::with_capacity(2));
         first(share(warm, count, 0));
-        let stop = || found.push(meeting.probe(|| if probing { probe.measure() } else { 0.0 }));
-        let mine = part(meeting, stop, || first(share(n, count, 0)));
+        let stop = || found.push(rendezvous.probe(|| if probing { probe.measure() } else { 0.0 }));
+        let mine = part(rendezvous, stop, || first(share(n, count, 0)));
         let received = receiving.join().expect("the receiving thread panicked");
         let others: Vec<Part> = others.into_iter().map(|t| t.join().expect("a sending thread panicked")).collect();
         let parts = || others.iter().chain([&mine, &received]);
         let start = parts().map(|part| part.start).min().unwrap_or(mine.start);
-        let robbed = if count == 1 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
+        let stolen = if count == 1 { parts().map(|part| part.counts.stolen).sum() } else { Duration::ZERO };
         Outcome {
             elapsed: received.end.saturating_duration_since(start),
             floor: [found[0], found[1]],
-            robbed,
+            stolen,
             parked: parts().map(|part| part.counts.parked).sum(),
             latency: 0.0,
         }
@@ -160,24 +160,24 @@ where
 /// Each is made on its thread by what is handed over here, and stays there; half of them are on core A, half on B. Timed is from the
 /// first thread through the gate to the last to end. The calling thread becomes the first of them and stays pinned.
 ///
-/// [`Outcome::robbed`] is as of a [`crowd`]: zero with more threads than cores.
+/// [`Outcome::stolen`] is as of a [`multi_slice`]: zero with more threads than cores.
 ///
 /// # Panics
 /// If there are fewer than two.
-pub fn team<M, W>(env: &Env, warm: u64, n: u64, members: Vec<M>) -> Outcome
+pub fn symmetric_slice<M, W>(env: &Env, warm: u64, n: u64, members: Vec<M>) -> Outcome
 where
     M: FnOnce() -> W + Send,
     W: FnMut(u64),
 {
     let count = members.len();
-    assert!(count >= 2, "a team of {count}");
-    let (meeting, floor) = (Meeting::new(count), Floor::default());
+    assert!(count >= 2, "a symmetric_slice of {count}");
+    let (rendezvous, floor) = (Rendezvous::new(count), Floor::default());
     let probing = env.a != env.b;
     let mut members = members.into_iter().enumerate();
     let (_, first) = members.next().expect("there are two at least");
     pin(env.a);
     thread::scope(|scope| {
-        let (meeting, floor) = (&meeting, &floor);
+        let (rendezvous, floor) = (&rendezvous, &floor);
         let others: Vec<_> = members
             .map(|(at, member)| {
                 scope.spawn(move || {
@@ -185,30 +185,31 @@ where
                     let (mut work, mut probe) = (member(), Probe::new(floor));
                     work(warm);
                     let stop = || match at {
-                        1 => meeting.probe(|| {
+                        1 => rendezvous.probe(|| {
                             if probing {
                                 probe.answer()
                             }
                         }),
-                        _ => meeting.stand_aside(),
+                        _ => rendezvous.idle(),
                     };
-                    part(meeting, stop, || work(n))
+                    part(rendezvous, stop, || work(n))
                 })
             })
             .collect();
         let (mut work, mut probe, mut found) = (first(), Probe::new(floor), Vec::with_capacity(2));
         work(warm);
-        let stop = || found.push(meeting.probe(|| if probing { probe.measure() } else { 0.0 }));
-        let mine = part(meeting, stop, || work(n));
-        let others: Vec<Part> = others.into_iter().map(|t| t.join().expect("a thread of the team panicked")).collect();
+        let stop = || found.push(rendezvous.probe(|| if probing { probe.measure() } else { 0.0 }));
+        let mine = part(rendezvous, stop, || work(n));
+        let others: Vec<Part> =
+            others.into_iter().map(|t| t.join().expect("a thread of the symmetric_slice panicked")).collect();
         let parts = || others.iter().chain([&mine]);
         let start = parts().map(|part| part.start).min().unwrap_or(mine.start);
         let end = parts().map(|part| part.end).max().unwrap_or(mine.end);
-        let robbed = if count == 2 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
+        let stolen = if count == 2 { parts().map(|part| part.counts.stolen).sum() } else { Duration::ZERO };
         Outcome {
             elapsed: end.saturating_duration_since(start),
             floor: [found[0], found[1]],
-            robbed,
+            stolen,
             parked: parts().map(|part| part.counts.parked).sum(),
             latency: 0.0,
         }

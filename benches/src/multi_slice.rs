@@ -1,4 +1,5 @@
-//! One slice of several senders, or of several equals: the same as a [`pair_slice`](crate::pair_slice::pair_slice), with more threads than cores.
+//! One slice of several senders and a receiver, or of several equal threads: as [`pair_slice`](crate::pair_slice::pair_slice), with more
+//! threads than cores.
 //!
 //! ```text
 //!   A  sender 0, 2, …      warm-up │ 0 probes, the rest sleep │ gate │ work ······ │ 0 probes, the rest sleep
@@ -14,7 +15,7 @@ use crate::floor::{Floor, Probe};
 use crate::pair_slice::{Counts, Env, Gate, Outcome, pin};
 use crate::peers::share;
 
-/// What a thread does after an attempt that found no room, or nothing: a few looks more, then it gives the core away.
+/// What a thread does after an attempt that found no room or no message: it tries a few times more, then it yields its core.
 ///
 /// With more threads than cores, the thread that the spinning one waits for may itself wait for a core. Spinning alone would
 /// measure how long the scheduler leaves a thread running. Every peer and both sides get the same, with one sender too, so
@@ -23,10 +24,10 @@ use crate::peers::share;
 pub struct Patience(u32);
 
 impl Patience {
-    /// Looks before the core is given away.
+    /// Attempts before the core is yielded.
     pub const LOOKS: u32 = 16;
 
-    /// To be called after each attempt in vain; a new one for each message.
+    /// Call it after each failed attempt. Each message needs a new value.
     #[inline]
     pub fn wait(&mut self) {
         if self.0 < Self::LOOKS {
@@ -41,7 +42,7 @@ impl Patience {
 /// Where the threads of a slice wait for each other.
 struct Rendezvous {
     gate: Gate,
-    /// The two that probe. A sender that is done sleeps here, not at the gate: its core is the others'.
+    /// The two threads that probe. A sender that is done sleeps here and not at the gate, so that the others have its core.
     probers: Barrier,
     all: Barrier,
 }
@@ -52,13 +53,13 @@ impl Rendezvous {
         Self { gate, probers: Barrier::new(2), all: Barrier::new(threads) }
     }
 
-    /// A stop of those that do not probe: asleep, so that the two that do have the cores for themselves.
+    /// The stop of a thread that does not probe. It sleeps, so that the two that probe have the cores alone.
     fn idle(&self) {
         self.gate.arrive();
         self.all.wait();
     }
 
-    /// The same stop, of a thread that probes once all others stand aside.
+    /// The same stop of a thread that probes, once all others are idle.
     fn probe<T>(&self, probe: impl FnOnce() -> T) -> T {
         self.probers.wait();
         self.gate.pass();
@@ -68,7 +69,7 @@ impl Rendezvous {
     }
 }
 
-/// What a thread has to say of its part.
+/// What a thread measured in its part.
 struct Part {
     start: Instant,
     end: Instant,
@@ -94,8 +95,8 @@ fn part(rendezvous: &Rendezvous, mut stop: impl FnMut(), work: impl FnOnce()) ->
 /// receiver's last message. Each closure must own its end of the queue. The calling thread becomes the first sender and
 /// stays pinned.
 ///
-/// With several senders [`Outcome::stolen`] is zero: what a thread waits for its core is then the other threads' doing, and
-/// the kernel does not tell it from what other programs took.
+/// With several senders [`Outcome::stolen`] is zero: a thread then also waits for its core because of the other threads, and
+/// the kernel does not count that apart from other programs.
 ///
 /// # Panics
 /// If there is no sender.
@@ -108,13 +109,13 @@ where
     let (rendezvous, floor) = (Rendezvous::new(count + 1), Floor::default());
     let probing = env.a != env.b;
     let mut senders = senders.into_iter().enumerate();
-    let (_, mut first) = senders.next().expect("a multi_slice has a sender");
+    let (_, mut first) = senders.next().expect("there is a sender");
     pin(env.a);
     thread::scope(|scope| {
         let (rendezvous, floor) = (&rendezvous, &floor);
         let receiving = scope.spawn(move || {
             pin(env.b);
-            // Out of the box that carried it here, onto this thread's stack.
+            // Moved out of the box onto this thread's stack.
             let mut receive = move |n| receiver(n);
             let mut probe = Probe::new(floor);
             receive(warm);
@@ -155,12 +156,12 @@ where
     })
 }
 
-/// Runs equals against each other: first with `warm`, then with `n`, timed. Each is called with all of it, and knows its share.
+/// Runs equal members against each other: first with `warm`, then with `n`, timed. Each is called with the whole number and knows its share.
 ///
-/// Each is made on its thread by what is handed over here, and stays there; half of them are on core A, half on B. Timed is from the
-/// first thread through the gate to the last to end. The calling thread becomes the first of them and stays pinned.
+/// Each member is built on its own thread and stays there; half of them are on core A, half on B. The time runs from the first thread
+/// through the gate to the last to end. The calling thread becomes the first member and stays pinned.
 ///
-/// [`Outcome::stolen`] is as of a [`multi_slice`]: zero with more threads than cores.
+/// [`Outcome::stolen`] is as in [`multi_slice`]: zero with more threads than cores.
 ///
 /// # Panics
 /// If there are fewer than two.
@@ -170,7 +171,7 @@ where
     W: FnMut(u64),
 {
     let count = members.len();
-    assert!(count >= 2, "a symmetric_slice of {count}");
+    assert!(count >= 2, "{count} members; two are needed");
     let (rendezvous, floor) = (Rendezvous::new(count), Floor::default());
     let probing = env.a != env.b;
     let mut members = members.into_iter().enumerate();

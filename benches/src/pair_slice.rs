@@ -68,7 +68,7 @@ pub struct Outcome {
 /// Pins the calling thread.
 ///
 /// # Panics
-/// If the system refuses: a figure from an unpinned thread would be worse than none.
+/// If the system refuses: a figure from an unpinned thread would mislead.
 pub fn pin(core: usize) {
     assert!(core_affinity::set_for_current(CoreId { id: core }), "core {core} refused the thread");
 }
@@ -127,7 +127,7 @@ impl Counts {
 pub(crate) struct Gate {
     arrivals: CachePadded<AtomicU32>,
     threads: u32,
-    /// Looks before a waiting thread gives its core up: another may be on the same core, or not running at all.
+    /// Checks before a waiting thread yields its core: another thread may need the same core, or not be running yet.
     looks: u32,
 }
 
@@ -154,8 +154,8 @@ impl Gate {
 
 /// Runs `a` and `b` against each other: first each with `warm`, then each with `n`, timed.
 ///
-/// Each must own its end of the queue: several peers keep what they remember of the other side in the end itself, and two
-/// ends side by side in one frame would share a cache line that both threads write.
+/// Each must own its end of the queue: several peers cache the other side's position in the end itself, and two ends side by
+/// side in one frame would share a cache line that both threads write.
 ///
 /// The calling thread becomes A and stays pinned.
 pub fn pair_slice<A, B>(env: &Env, warm: u64, n: u64, mut a: A, b: B) -> Outcome
@@ -170,7 +170,7 @@ where
         let (gate, floor) = (&gate, &floor);
         let other = scope.spawn(move || {
             pin(env.b);
-            // Out of the box that carried it here, onto this thread's stack.
+            // Moved out of the box onto this thread's stack.
             let mut b = b;
             let mut probe = Probe::new(floor);
             b(warm);

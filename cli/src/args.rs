@@ -31,19 +31,19 @@ pub(crate) enum Command {
 const LATENCY_LONG: &str = "\
 Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes.
 
-Two threads, each pinned to a core, pass one message to and fro over two SPSC channels (closed loop, one message in
-flight). Figures are whole round trips: nothing is halved. Every pair also gets its floor: two cache lines and plain
-loads and stores, no channel, measured in slices that alternate with the channel's. The ratio is the median over the
+Two threads, each pinned to a core, pass one message back and forth over two SPSC channels (closed loop, one message in
+flight). Figures are whole round trips: nothing is halved. Every pair also gets its floor: two cache lines, plain loads
+and stores, no channel. Slices of the floor alternate with slices of the channel. The ratio is the median over the
 slices.
 
-Each pair runs on memory of its own that no earlier pair has used. A channel is built on the pinned thread of its
-receiver, so that thread touches it first, and a floor line likewise by the thread that reads it.
+Each pair runs on memory that no earlier pair has used. A channel is built on the pinned thread of its receiver, so that
+thread touches it first. A line of the floor is likewise allocated by the thread that reads it.
 
-`mesh` has one mesh of all the cores in place of a pair's channels: the message goes from endpoint to endpoint, while the
-endpoints of the other cores poll. Its memory is given back after each visit, and a later pair may get it again.
+`mesh` uses one mesh of all the cores instead of two channels: the message goes from endpoint to endpoint, while the
+endpoints of the other cores poll. Its memory is freed after each visit, so a later pair may get it again.
 
-`ipc` takes in a second process: its slices, over two channels in shared memory, alternate with those of the threads and
-of the floor on the same two cores, so that all ratios are of one run.";
+`ipc` adds a second process. Its slices, over two channels in shared memory, alternate with those of the threads and of
+the floor on the same two cores, so that all ratios are of one run.";
 
 const LATENCY_EXAMPLES: &str = "\
 Examples:
@@ -57,7 +57,7 @@ Examples:
   taskset -c 2,3 ringmail latency --quiet          inside a smaller set of cores
 
 Exit codes:
-  0    measured, perhaps in part: the report says so
+  0    measured; if only in part, the report says so
   1    a pair could not be measured, or an output could not be written
   2    bad arguments, or fewer than two cores
   130  interrupted; what was measured so far is reported";
@@ -76,8 +76,8 @@ pub(crate) struct Latency {
     /// Measuring time per pair, floor and channels together, such as 500ms or 2s
     #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Time for the whole run; pairs that do not fit are left out and counted [default: 16s; 60s with --samples; with
-    /// --duration, what it takes]
+    /// Time for the whole run; pairs that do not fit are left out and counted [default: 16s; 60s with --samples; as long
+    /// as needed with --duration]
     #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
     pub(crate) time_budget: Option<Duration>,
     /// Bytes per message, all written and all read: 8, 16, 32, 64, 128, 256, 512 or 1024
@@ -119,7 +119,7 @@ pub(crate) enum What {
 }
 
 impl What {
-    /// The verb, and the cores that it names.
+    /// The subcommand, and the cores that it names.
     pub(crate) fn cores(&self) -> (&'static str, Option<[usize; 2]>) {
         match self {
             Self::Mesh => ("mesh", None),
@@ -131,7 +131,7 @@ impl What {
 }
 
 impl Latency {
-    /// Whether to measure between two processes as well as between two threads.
+    /// Whether to measure also between two processes.
     pub(crate) fn between_processes(&self) -> bool {
         self.what.as_ref().is_some_and(|what| what.cores().0 == "ipc")
     }

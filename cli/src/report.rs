@@ -1,4 +1,4 @@
-//! The report: what one run measured. Every output format is drawn from this and from nothing else.
+//! The report: what one run measured. Every output format is drawn from this alone.
 //!
 //! Units are in the field names. Round trips are whole round trips, never halved. A figure that could not be measured is
 //! absent (`null` in JSON), never zero.
@@ -181,7 +181,7 @@ pub(crate) enum Flag {
     FewSamples,
     /// Round trips got so short that a sample spans fewer than eight clock quanta.
     CoarseClock,
-    /// The channel took less time than its floor; see `measure::floor` on how that can be.
+    /// The channel took less time than its floor; `measure::floor` explains how that can happen.
     BelowFloor,
 }
 
@@ -231,7 +231,7 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
 }
 
-/// Something that spoils figures, and what to do about it.
+/// Something that distorts figures, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Warning {
     pub(crate) what: String,

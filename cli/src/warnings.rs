@@ -1,8 +1,8 @@
-//! What spoils figures on this machine, each with its remedy.
+//! What distorts figures on this machine, each with its remedy.
 
 use crate::report::{Flag, Report, RunEnd, Warning};
 
-/// A core that loses more of its time than this is too restless for its tail figures.
+/// Above this share of lost time, the tail figures of a core measure the machine.
 const STOLEN: f64 = 0.01;
 
 /// Everything in the report that a reader should know before trusting it.
@@ -52,7 +52,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     }
     if let Some(share) = env.steal_share.filter(|&share| share > STOLEN) {
         warn(
-            format!("the hypervisor gave {:.1} % of the time to others", share * 100.0),
+            format!("the hypervisor gave {:.1} % of the time to other guests", share * 100.0),
             "measure when the host is quieter",
         );
     }
@@ -61,7 +61,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     if !restless.is_empty() {
         warn(
             format!("cores {} lose more than 1 % of their time", list(&restless)),
-            "isolate cores (isolcpus=, nohz_full=, irqaffinity=) and use --cores isolated; p99.9 and max are the machine's",
+            "isolate cores (isolcpus=, nohz_full=, irqaffinity=) and use --cores isolated; until then p99.9 and max measure the machine",
         );
     }
     if reused_memory {
@@ -83,7 +83,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
         RunEnd::Interrupted => {
             warn(
                 format!("interrupted: {measured} of {} pairs measured, the last in part", report.planned_pairs),
-                "run it again for the rest",
+                "run it again to measure the rest",
             );
         }
         RunEnd::Complete => {}
@@ -106,7 +106,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
 const FLAGS: [(Flag, &str, &str); 5] = [
     (
         Flag::UnsteadyFloor,
-        "the floor moved by more than a quarter within most slices, or there were too few slices",
+        "the floor changed by more than a quarter within most slices, or there were too few slices",
         "measure longer with --duration, on a quieter machine",
     ),
     (Flag::Migrated, "a thread was found on another core", "keep other tools from changing this process's affinity"),
@@ -118,8 +118,8 @@ const FLAGS: [(Flag, &str, &str); 5] = [
     ),
     (
         Flag::BelowFloor,
-        "a channel was faster than its floor, whose polling fell into a slow rhythm",
-        "run again; take this ratio for no better than 1",
+        "the channel was faster than its floor: the floor's two polling loops fell into a slow rhythm",
+        "run again; until then read this ratio as 1",
     ),
 ];
 

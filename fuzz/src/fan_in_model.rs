@@ -306,7 +306,7 @@ impl<T: Payload> Model<T> {
             None => return,
         }
         (self.lanes[at].closed, self.lanes[at].settled) = (true, true);
-        // The close of a lane rings; only that of the last one must.
+        // The close of a lane may notify; the close of the last one must.
         self.rx_wakes.check(self.senders() == 0 && self.rx.is_some());
     }
 
@@ -327,7 +327,7 @@ impl<T: Payload> Model<T> {
         }
     }
 
-    /// Everything that can be asked without changing anything.
+    /// Checks all questions that change nothing.
     pub fn look(&self) {
         for lane in &self.lanes {
             let Some(tx) = &lane.tx else { continue };
@@ -367,7 +367,7 @@ impl<T: Payload> Model<T> {
         }
     }
 
-    /// The end: all go, the receiver before or after the senders, and nothing is left but what was leaked.
+    /// The end: all handles are dropped, the receiver's before or after the senders'. Only what was leaked is left.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
         if receiver_first {

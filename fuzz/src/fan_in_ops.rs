@@ -18,12 +18,12 @@ pub fn fan_in_ops(data: &[u8]) {
     run(data, Wrong::default());
 }
 
-/// The same with a model that believes the capacity to be one more than it is. To show that the model would notice.
+/// The same with a model whose capacity is one too large, to show that a difference is noticed.
 pub fn fan_in_ops_off_by_one(data: &[u8]) {
     run(data, Wrong { capacity: 1, budget: 0 });
 }
 
-/// The same with a model that believes the budget to be one more than it is.
+/// The same with a model whose budget is one too large.
 pub fn fan_in_ops_longer_turns(data: &[u8]) {
     run(data, Wrong { capacity: 0, budget: 1 });
 }

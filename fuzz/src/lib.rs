@@ -13,6 +13,8 @@ pub mod payload;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_bytes;
 #[cfg(all(feature = "shm", target_os = "linux"))]
+mod shm_bytes_writes;
+#[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_file;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_header;

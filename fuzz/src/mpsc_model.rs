@@ -43,8 +43,7 @@ pub struct Model<T: Payload> {
     pub head: u64,
     /// Places before it that the senders do not know to be free.
     pub lag: usize,
-    /// Places were freed and no sender was told: only a chunk that takes nothing does that, and then there is a message still to
-    /// be taken.
+    /// Places were freed and no sender was told. Only a chunk that takes nothing does that, and then a message is still to be taken.
     pub owed: bool,
     tombstones: u64,
     pub full: u64,
@@ -54,7 +53,7 @@ pub struct Model<T: Payload> {
     pub line: VecDeque<Waiter>,
     tickets: u64,
     first_before: u64,
-    /// Whether the others have to be called up, because one that was has left.
+    /// Whether the others must be woken, because one that was woken has left.
     stand_ins: bool,
     pub leaked: BTreeSet<u64>,
     pub sleeps: bool,
@@ -156,7 +155,7 @@ impl<T: Payload> Model<T> {
         let index = (at - self.head) as usize;
         assert!(self.places[index] == Place::Open);
         self.places[index] = place;
-        // The receiver sleeps for its next place. A guard of `hold` rings for the others too: a wake more than need be.
+        // The receiver sleeps for its next place. A guard of `hold` notifies for other places too: one wake more than needed.
         self.rx_wakes.check(index == 0 && self.rx.is_some());
         self.comes_late();
     }
@@ -209,12 +208,12 @@ impl<T: Payload> Model<T> {
 
     /// A sender waits, and was polled just now.
     pub fn waits(&mut self, at: usize) {
-        let rung = self.seat(at).wakes.new_wakes();
+        let woken = self.seat(at).wakes.new_wakes();
         if !self.sleeps {
-            assert_eq!(rung, 1, "a task that no side will wake wakes itself");
+            assert_eq!(woken, 1, "a task that no side will wake wakes itself");
             return;
         }
-        assert!(rung == 0, "a task that the other side will wake does not wake itself");
+        assert!(woken == 0, "a task that the other side will wake does not wake itself");
         match self.in_line(at) {
             Some(place) => self.line[place].woken = false,
             None => {
@@ -235,27 +234,27 @@ impl<T: Payload> Model<T> {
         }
     }
 
-    /// Notes who was woken, and demands that those were who had to be.
+    /// Notes which senders were woken, and checks that those that had to be were.
     fn hear(&mut self) {
         for (at, seat) in self.seats.iter_mut().enumerate() {
             let Some(seat) = seat else { continue };
-            let rung = seat.wakes.new_wakes();
+            let woken = seat.wakes.new_wakes();
             let Some(waiter) = self.line.iter_mut().find(|waiter| waiter.seat == at) else {
                 // A leaked future's announcement stands until another one takes its place.
-                assert!(rung == 0 || seat.leaky, "woken without having asked");
+                assert!(woken == 0 || seat.leaky, "woken without having asked");
                 continue;
             };
             // The event count and the queue may both tell a waiter of the same thing.
-            assert!(rung <= 2, "woken {rung} times by one operation");
-            waiter.woken |= rung > 0;
+            assert!(woken <= 2, "woken {woken} times by one operation");
+            waiter.woken |= woken > 0;
         }
         let stand_ins = std::mem::take(&mut self.stand_ins);
-        assert!(!stand_ins || self.all_called(), "who was called up and leaves has the others called in its stead");
+        assert!(!stand_ins || self.all_woken(), "a woken sender that leaves has the others woken in its stead");
         let (first, before) = (self.first(), self.first_before);
         self.first_before = first;
         let room = self.room();
         let Some(front) = self.line.front() else { return };
-        assert!(before == 0 || first == before || front.woken, "who leaves the front wakes the next");
+        assert!(before == 0 || first == before || front.woken, "a sender that leaves the front wakes the next");
         assert!(
             room == 0 || self.owed || self.sealed() || front.woken,
             "there is room, and the first in line was not woken"
@@ -266,11 +265,11 @@ impl<T: Payload> Model<T> {
     /// The receiver is about to sleep: the front may be woken in vain, so those behind it have been woken too.
     pub fn receiver_sleeps(&mut self) {
         self.hear();
-        assert!(self.all_called(), "a receiver that sleeps calls up those behind the first");
+        assert!(self.all_woken(), "a receiver that sleeps wakes those behind the first");
     }
 
-    /// All here are futures, of which none surely comes.
-    fn all_called(&self) -> bool {
+    /// Whether all but the first were woken. All are futures here, and none surely comes.
+    fn all_woken(&self) -> bool {
         self.line.iter().skip(1).all(|waiter| waiter.woken)
     }
 
@@ -311,8 +310,8 @@ impl<T: Payload> Model<T> {
         if self.sealed() && self.places.is_empty() { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }
 
-    /// Something was published. Of messages that are dropped none stays in the ring once the receiver has gone: what publishes it also drops it,
-    /// if no claim before it is open, with all that is behind it up to the next open claim. Others stay until a sender is refused or leaves.
+    /// A message was published. Once the receiver has gone, no message that has a drop stays in the ring: the publisher drops it, if no claim
+    /// before it is open, with all that is behind it up to the next open claim. Other messages stay until a sender is refused or leaves.
     fn comes_late(&mut self) {
         if std::mem::needs_drop::<T>() {
             self.inherit();
@@ -336,7 +335,7 @@ impl<T: Payload> Model<T> {
             Guard::Held { at, left, held } => {
                 drop(held);
                 (at..at + left as u64).for_each(|at| self.publish(at, Place::Tombstone));
-                // It rings even if nothing was left.
+                // It notifies even if nothing was left.
                 self.rx_wakes.check(false);
             }
             Guard::Sending { future, .. } => {
@@ -376,7 +375,7 @@ impl<T: Payload> Model<T> {
         self.rx_closed = true;
     }
 
-    /// Everything that can be asked without changing anything, and who was woken.
+    /// Checks all questions that change nothing, and which senders were woken.
     pub fn look(&mut self) {
         self.hear();
         let (len, lag) = (self.places.len(), self.lag);
@@ -399,7 +398,7 @@ impl<T: Payload> Model<T> {
         }
         if let Some(rx) = &self.rx {
             assert_eq!((rx.len(), rx.is_full()), (len, len == self.capacity));
-            // Of an empty ring this question calls up those that wait.
+            // On an empty ring this question wakes the waiting senders.
             assert!(len == 0 && !self.line.is_empty() || rx.is_empty() == (len == 0));
             assert_eq!(rx.is_closed(), self.sealed());
             stats(rx.stats());
@@ -421,7 +420,7 @@ impl<T: Payload> Model<T> {
         }
     }
 
-    /// The end: all go, the receiver before or after the senders, and nothing is left but what was leaked.
+    /// The end: all handles are dropped, the receiver's before or after the senders'. Only what was leaked is left.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
         if receiver_first {

@@ -2,8 +2,8 @@
 //!
 //! The input is read as `spsc_ops` does: the kind of message, the channel, then a byte for each operation and its arguments behind it.
 //!
-//! Wakes: one that is owed must come; one too many is allowed where the crate allows it (a guard of `hold` rings for
-//! every place, a sender in line may be told by the event count and by its neighbour, a receiver that finds nothing calls up senders).
+//! Wakes: one that is due must come. One too many is allowed where the crate allows it: a guard of `hold` notifies for
+//! every place, a sender in line may be told by the event count and by its neighbour, a receiver that finds nothing wakes senders.
 
 use super::input::Input;
 use super::mpsc_model::Model;
@@ -16,7 +16,7 @@ pub fn mpsc_ops(data: &[u8]) {
     run(data, 0);
 }
 
-/// The same with a model that believes the capacity to be one more than it is. To show that the model would notice.
+/// The same with a model whose capacity is one too large, to show that a difference is noticed.
 pub fn mpsc_ops_off_by_one(data: &[u8]) {
     run(data, 1);
 }
@@ -86,7 +86,7 @@ impl<T: Payload> Model<T> {
         let (Some(weak), Some(to)) = (&self.weak, self.vacant()) else { return };
         let tx = weak.upgrade();
         assert_eq!(tx.is_none(), self.alive() == 0, "there is a sender to be had for as long as there is one");
-        // Of what strategy is not said: it is set at once.
+        // Its strategy is not specified, so it is set at once.
         let Some(mut tx) = tx else { return };
         let strategy = strategy(input);
         tx.set_wait(strategy);

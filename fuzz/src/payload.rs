@@ -1,4 +1,4 @@
-//! Messages that can be told apart, and that know how often they were dropped.
+//! Messages that have numbers, and record their drops.
 
 use ringmail::{Flavor, Sender, TrySendError, WriteChunk};
 use std::cell::{Cell, RefCell};
@@ -35,7 +35,7 @@ thread_local! {
 }
 
 impl DropLedger {
-    /// A new page.
+    /// An empty ledger.
     pub fn open() -> Self {
         NEXT.set(0);
         ALIVE.take();

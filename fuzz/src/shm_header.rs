@@ -13,7 +13,7 @@ pub fn shm_header(data: &[u8]) {
     header(data, true);
 }
 
-/// The same with an oracle that thinks that anything is accepted.
+/// The same with an oracle that expects every header to be accepted.
 pub fn shm_header_credulous(data: &[u8]) {
     header(data, false);
 }
@@ -66,7 +66,7 @@ impl Found {
                 == self.len.into()
     }
 
-    /// Whether an onlooker sees a channel.
+    /// Whether an observer sees a channel.
     fn can_be_seen(&self) -> bool {
         let (kind, lanes) = (self.u32_at(20), self.u32_at(152));
         let carries = [1, 3].contains(&kind) || [2, 4].contains(&kind) && self.u64_at(40) == 8;

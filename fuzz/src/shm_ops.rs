@@ -123,7 +123,7 @@ impl Subject {
         assert!(self.rx.is_some() || self.model.is_none(), "a whole channel opens again");
         self.corrupted[1] = false;
         self.left += 1;
-        // Of a sender that had left before, and of which nothing is in the channel, it is told nothing.
+        // It is not told of a sender that had left before and of which nothing is in the channel.
         let mut before = None;
         if let Some(model) = &mut self.model {
             model.retain(|&item| {
@@ -247,7 +247,7 @@ impl Subject {
         }
     }
 
-    /// Waits that have no time: they end.
+    /// Waits with no time left: they end.
     fn wait(&mut self) {
         if let Some(tx) = &mut self.tx {
             match tx.send_timeout(self.next, Duration::ZERO) {
@@ -278,7 +278,7 @@ impl Subject {
         }
     }
 
-    /// What an onlooker sees: of the words only what they say, as the header is whole.
+    /// What an observer sees: the header is whole, so it sees a channel, whichever values its words have.
     fn overview(&self) {
         let seen = look(&self.scratch.name()).expect("a channel");
         assert!(seen.lanes.len() == 1 && seen.depth() <= self.capacity as u64 && seen.capacity == self.capacity as u64);

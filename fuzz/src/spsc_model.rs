@@ -37,7 +37,7 @@ pub struct Model<T: Payload> {
 }
 
 impl<T: Payload> Model<T> {
-    /// The channel that the first bytes describe. The model believes its capacity to be `off` more.
+    /// The channel that the first bytes describe. The model's capacity is too large by `off`.
     pub fn new(input: &mut Input<'_>, off: usize) -> Self {
         let Options { capacity, sleeps, builder, .. } = Options::<Spsc>::new(input);
         let (tx, rx) = builder.build().unwrap();
@@ -126,7 +126,7 @@ impl<T: Payload> Model<T> {
         self.tx_wakes.check(false);
     }
 
-    /// Everything that can be asked without changing anything.
+    /// Checks all questions that change nothing.
     pub fn look(&self) {
         if let Some(tx) = &self.tx {
             let len = self.queue.len() + self.lag + if self.settled { 0 } else { self.late };
@@ -187,7 +187,7 @@ impl<T: Payload> Model<T> {
         }
     }
 
-    /// The end: both sides go, in either order, and nothing is left but what was leaked.
+    /// The end: both handles are dropped, in either order. Only what was leaked is left.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
         if receiver_first {

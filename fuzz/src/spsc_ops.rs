@@ -16,7 +16,7 @@ pub fn spsc_ops(data: &[u8]) {
     run(data, 0);
 }
 
-/// The same with a model that believes the capacity to be one more than it is. To show that the model would notice.
+/// The same with a model whose capacity is one too large, to show that a difference is noticed.
 pub fn spsc_ops_off_by_one(data: &[u8]) {
     run(data, 1);
 }

@@ -34,7 +34,7 @@ impl WakeCounter {
         if answer.is_pending() && self.new_wakes() != 0 { poll(&mut cx) } else { answer }
     }
 
-    /// How often it was woken since the last time.
+    /// How often it was woken since the last call.
     pub fn new_wakes(&mut self) -> usize {
         let now = self.wakes.0.load(Ordering::Relaxed);
         now - std::mem::replace(&mut self.seen, now)
@@ -55,7 +55,7 @@ impl WakeCounter {
         self.armed = false;
     }
 
-    /// After something happened on the other side; `must`: something that this side waits for.
+    /// Checks the wakes after an operation of the other side. `must`: this side waits for that operation.
     pub fn check(&mut self, must: bool) {
         let wakes = self.new_wakes();
         assert!(wakes <= usize::from(self.armed), "woken without having asked, or twice");

@@ -16,7 +16,7 @@
 //! lock is a word with no more order than `ringmail`'s `ring::session` asks of it.
 //!
 //! **Not covered.** Load buffering and timeouts of a length (a sleep that may time out ends at once); a kill between the stores of one
-//! publication (`verify/killsweep` does that); the kernel's half of `membarrier`, `futex` and locks, which are taken at their manuals' word.
+//! publication (`verify/killsweep` does that); the kernel's half of `membarrier`, `futex` and locks: the models assume what their manuals say.
 
 #[cfg(not(ringmail_loom))]
 compile_error!("models need ringmail's loom build: use `loom-tests/run`, or RUSTFLAGS=\"--cfg ringmail_loom\"");

@@ -1,4 +1,4 @@
-//! Controls: this loom sees a missing edge and a missing fence when there is one, and does not cry wolf.
+//! Controls: this loom reports a missing edge and a missing fence, and reports nothing where both are there.
 #![cfg(ringmail_loom)]
 
 use loom::sync::atomic::{AtomicU32, fence};

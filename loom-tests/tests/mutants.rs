@@ -1,6 +1,6 @@
-//! The proof that the models prove something: with any one site of the protocol broken, some model fails.
+//! Shows that the models can fail: with any one site of the protocol broken, some model fails.
 //!
-//! Each site lists the law that should notice, so that a mutant killed by luck elsewhere does not count.
+//! Each site lists the models that should fail. A mutant that only another model kills does not count.
 
 use ringmail::model::Site;
 use ringmail_loom_tests::models::ALL;
@@ -14,23 +14,23 @@ use std::time::Instant;
 const NOT_MUTATED: &[(Site, &str)] = &[
     (
         Site::SeeWaiting,
-        "the barriers order more: either the ringer's look comes after the sleeper's barrier, and then what it noted is seen, \
-         or the ringer's message is seen by the sleeper's last look. Could be Relaxed",
+        "the barriers order more: either the notifier's load comes after the sleeper's barrier, and then it sees the note, \
+         or the sleeper's last check sees the notifier's message. Could be Relaxed",
     ),
     (
         Site::JoinFence,
-        "a joiner and a receiver that calls up meet in the mutex, and who leaves a future in front fences and looks itself: no model tells the \
-         difference since. Kept for a receiver that does not see the future in front yet",
+        "a joiner and a receiver that wakes waiters meet in the mutex, and a sender that leaves a future in front fences and checks itself: no \
+         model tells the difference. Kept for a receiver that does not see the future in front yet",
     ),
     (
         Site::LeaveLanes,
-        "the receiver says \"over\" only of lanes whose closed `tail` it saw, and a lane is put on the pile before its opener's own \
-         lane closes: those pairs carry all that this one does. Could be Relaxed",
+        "the receiver reports the end only of lanes whose closed `tail` it saw, and a lane is put on the stack before its opener's own \
+         lane closes: those pairs order all that this one does. Could be Relaxed",
     ),
     (Site::ObserveLanesEnd, "as LeaveLanes"),
     (
         Site::AskHeir,
-        "a sender asks after its look at the event, and in a model the barrier before that look is a fence: it orders all that this one does",
+        "a sender asks after its load of the event count, and in a model the barrier before that load is a fence: it orders all that this one does",
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! Which workloads there are, and who runs them.
+//! The workloads, and which contender runs which.
 
 /// What is timed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,12 +16,12 @@ pub enum Kind {
 /// How both sides wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Waits {
-    /// On the verbs that do not, with the processor's hint for a spin loop in between.
+    /// By retrying the verbs that do not wait, with the processor's spin-loop hint in between.
     Spinning,
-    /// On the verbs that do not, with nothing in between: how often a side looks decides much of a figure, and the hint is dozens of
-    /// cycles long.
+    /// By retrying the verbs that do not wait, with no pause: how often a side polls decides much of a figure, and the hint takes dozens of
+    /// cycles.
     Racing,
-    /// By the verbs that block.
+    /// With the verbs that block.
     Blocking,
 }
 

@@ -1,4 +1,4 @@
-//! The page that both processes of a slice map: the gate, the floor's lines, and a note for each link.
+//! The page that both processes of a slice map: the gate, the floor's lines, and one note per link.
 //!
 //! ```text
 //!   floor    probes, before and after the work
@@ -23,7 +23,7 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
 use crate::wake_latency::WakeWords;
 
-/// Looks before a waiting side gives its core up: the other may not be running yet.
+/// Checks before a waiting side yields its core: the other may not be running yet.
 const LOOKS: u32 = 10_000;
 /// Longest note, in bytes.
 const NOTE: usize = 1024;
@@ -94,7 +94,7 @@ fn wait(mut until: impl FnMut() -> bool) {
 #[derive(Debug)]
 pub struct Mapped(MmapRaw);
 
-/// A new page, to be inherited by both sides: memory without a name, gone with the last who has it.
+/// A new page that both sides inherit: memory without a name, freed when the last process closes it.
 ///
 /// # Errors
 /// The system refused.

@@ -7,8 +7,8 @@
 //!            B  asleep; its processor time over all of that
 //! ```
 //!
-//! A wake is mostly the kernel's and the host's time: so a bare shared futex takes turns with the channel, message for message, between the
-//! same two processes, and only the ratio says something.
+//! Most of a wake is time of the kernel and the host. So a bare shared futex takes turns with the channel, message for message, between the
+//! same two processes, and only the ratio is meaningful.
 
 use std::cell::Cell;
 use std::hint::spin_loop;

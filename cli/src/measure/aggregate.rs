@@ -1,4 +1,4 @@
-//! Visits of a pair, added up; and their memory, kept.
+//! Sums the visits of a pair, and keeps their memory.
 
 use std::any::Any;
 
@@ -10,7 +10,7 @@ use crate::report::{Flag, Pair, Processes, Ratio};
 /// Memory of earlier visits that is kept, so that later ones cannot run on it.
 const HELD_BYTES: usize = 256 << 20;
 
-/// A ratio under this is no rounding error.
+/// A ratio under this is more than a rounding error.
 const BELOW: f64 = 0.97;
 
 /// Memory of earlier visits: what is held cannot be handed out again.

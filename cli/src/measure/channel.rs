@@ -30,7 +30,7 @@ pub(crate) fn build<const N: usize>(
     Builder::new(capacity).wait(strategy(wait)).build::<Message<N>>()
 }
 
-/// What the library calls this way to wait.
+/// The library's name for this way to wait.
 pub(super) fn strategy(wait: Wait) -> WaitStrategy {
     match wait {
         Wait::Spin => WaitStrategy::BusySpin,
@@ -49,7 +49,7 @@ pub(crate) trait Link<const N: usize> {
     fn receive(&mut self, deadline: Instant) -> Result<Message<N>, StopReason>;
 }
 
-/// How one side comes by its link.
+/// How one side gets its link.
 pub(crate) trait Wire<const N: usize>: Send + 'static {
     type Link: Link<N>;
     /// On the side's own thread, which is pinned.

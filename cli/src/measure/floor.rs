@@ -1,4 +1,4 @@
-//! The floor: what a round trip costs when nothing is in the way.
+//! The floor: what a round trip costs without a channel.
 //!
 //! ```text
 //!   thread a --store--> [ line b ] --load--> thread b
@@ -11,7 +11,7 @@
 //! Between two looks a thread pauses (`spin_loop`), as channels do. A reader that polls without a pause keeps taking the
 //! line away from its writer: on one machine that made this loop slower than the channel it is to be the floor of.
 //!
-//! It is a yardstick and no proven minimum: two loops that poll each other can fall into a slow rhythm, most of all
+//! It is a reference, not a proven minimum: two loops that poll each other can fall into a slow rhythm, most often
 //! between distant cores. A ratio below 1 is flagged.
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@
 //!   jitter | visit, visit, visit … (shuffled; every pair once, then every pair again …) | jitter
 //! ```
 //!
-//! A pair is visited several times when there is time for it. Each visit has new threads, channels and memory, so that no
-//! single allocation's luck decides a pair's figures.
+//! A pair is visited several times when there is time for it. Each visit has new threads, channels and memory, so that a
+//! pair's figures do not depend on where one allocation happened to lie.
 
 mod aggregate;
 pub(crate) mod channel;
@@ -35,7 +35,7 @@ use plan::{Extent, Plan, Trips};
 const VISIT: Duration = Duration::from_secs(1);
 /// A pair's share of the budget is never planned shorter; pairs that then do not fit are left out.
 const SHORTEST_VISIT: Duration = Duration::from_millis(20);
-/// Nor longer, unless asked for: more samples of the same machine say little more.
+/// A pair is not measured for longer, unless asked for: more samples of the same machine add little.
 const LONGEST_PAIR: Duration = Duration::from_secs(12);
 /// Slices are short enough for the machine to stay as it is during most of them, and long enough for hundreds of samples.
 const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));

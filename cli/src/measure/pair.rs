@@ -34,8 +34,8 @@ use super::plan::{Extent, PATIENCE, Plan, Trips};
 use super::round_trip::{RoundTrip, StopReason, Turn};
 use super::stats;
 
-/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches, and wake who
-/// answers. On a machine that is too busy for so many within the length of a slice, as many as fit.
+/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches, and wake the
+/// answering side. On a busy machine there may be fewer: the warm-up ends after the length of a slice.
 const WARM_UP: u32 = 64;
 
 /// What a visit measured. `held` keeps its memory from being used again.
@@ -90,8 +90,8 @@ impl<L: Link<N>, const N: usize> Ends<L, N> {
     }
 }
 
-/// Measures the pair once with messages of `N` words, over what the `wires` come by; `trips` are those of an earlier visit, if there
-/// was one. `start`: how to start the other process, if there is to be one.
+/// Measures the pair once with messages of `N` words, over the links that the two wires make. `trips`: those of an earlier visit, if
+/// there was one. `start`: how to start the other process, if there is to be one.
 pub(crate) fn visit<W: Wire<N>, const N: usize>(
     plan: &Plan,
     [a, b]: [usize; 2],
@@ -100,7 +100,7 @@ pub(crate) fn visit<W: Wire<N>, const N: usize>(
     extent: Extent,
     start: Option<Start>,
 ) -> Result<Visit, String> {
-    // The measuring threads allocate nothing but what is to lie on fresh memory: what they freed would be reused.
+    // The measuring threads allocate only what is to lie on fresh memory: memory that they freed would be reused.
     let (to_a, from_b) = mpsc::sync_channel(1);
     let (to_b, from_a) = mpsc::sync_channel(1);
     let (event, ring) = mpsc::sync_channel(1);
@@ -113,13 +113,13 @@ pub(crate) fn visit<W: Wire<N>, const N: usize>(
     })
     .map_err(|e| e.to_string())?;
     let timing = spawn_pinned(a, move || {
-        // While the answering thread sleeps: they share its core. What this frees only this thread has touched.
+        // While the answering thread sleeps: the process shares its core. Only this thread has touched the memory that this frees.
         let process = start.map(|start| start(&plan_a, b)).transpose()?;
         let other = process.map(|process| Other { process, event });
         let (visit, ends) = time(rendezvous(wire_a, &plan_a, to_b, from_b)?, other, &plan_a, trips, extent, samples)?;
         Ok::<_, StopReason>((visit, ends.keep::<W>()))
     });
-    // Should the first thread not start, its half of the meeting is gone and the second ends by itself.
+    // If the timing thread does not start, its half of the rendezvous is dropped and the answering thread ends by itself.
     let timed = timing.map(|thread| thread.join());
     let answered = answering.join();
     match (timed.map_err(|e| e.to_string())?, answered) {
@@ -141,7 +141,7 @@ impl Visit {
     }
 }
 
-/// Where a visit is written down.
+/// The samples of a visit.
 struct Samples {
     floor: Histogram<u64>,
     channel: Histogram<u64>,
@@ -196,7 +196,7 @@ fn answer<L: Link<N>, const N: usize>(
             return Ok((side, ends));
         }
         if let Some(event) = &event {
-            // Longer than the timing thread waits for that process, so that it is the one to say what is wrong.
+            // Longer than the timing thread waits for that process, so that the timing thread reports what is wrong.
             event.recv_timeout(plan.slice + 2 * PATIENCE).map_err(|_| StopReason::Gone)?;
         }
         ends.channel.begin(Instant::now() + plan.slice + PATIENCE);
@@ -262,7 +262,7 @@ fn time<L: Link<N>, const N: usize>(
     Ok((visit, ends))
 }
 
-/// Finds out how many round trips make a sample, from the shortest in a few short slices. Begins and ends at the floor.
+/// Chooses how many round trips make a sample, from the shortest trip in a few short slices. Begins and ends with a turn of the floor.
 fn pilot<L: Link<N>, const N: usize>(
     ends: &mut Ends<L, N>,
     mut other: Option<&mut Other>,

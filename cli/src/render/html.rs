@@ -58,7 +58,7 @@ pub(crate) fn draw(report: &Report, cell: Cell) -> Result<String, serde_json::Er
         }
     }
     page += "<h2>Jitter</h2>\n<p>Gaps over 1 µs in a thread that only reads the clock. \
-             A p99.9 or maximum of this order is the machine's, not the channel's.</p>\n";
+             A p99.9 or maximum of this size comes from the machine, not from the channel.</p>\n";
     let rows = report.jitter.iter().map(|jitter| {
         let longest = format::time(jitter.max_ns as f64, 0.0);
         let stolen = format!("{:.3} %", jitter.stolen_share() * 100.0);

@@ -1,4 +1,4 @@
-//! Every way to show a report. Nothing in here measures, and nothing shows what the report does not hold.
+//! Every way to show a report. These modules measure nothing: they show only what is in the report.
 
 pub(crate) mod cell;
 pub(crate) mod color;

@@ -11,21 +11,21 @@ use super::ls::names;
 use crate::failure::Failure;
 
 pub(super) const HELP: &str = "\
-Says of each what it was, and removes it also if it is damaged, of another version of ringmail, or from before the last
-boot. What a process has open is kept.
+Prints what each was. Removes also channels that are damaged, of another version of ringmail, or from before the last
+boot. Keeps channels that a process has open.
 
 Plain names are files in /dev/shm/ringmail-<uid>, or in the directory that RINGMAIL_DIR names.";
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true)))]
 pub(crate) struct Clean {
-    /// Name of the channel, or with a '/' the path of its file
+    /// Name of the channel; with a '/', the path of its file
     #[arg(group = "which")]
     name: Option<String>,
-    /// All channels of the directory, and what is left of those that were never finished
+    /// All channels of the directory, and files of channels that were never finished
     #[arg(long, group = "which")]
     all: bool,
-    /// Also files that are no channels: at a path, or with --all
+    /// Remove also files that are not channels: at a path, or with --all
     #[arg(long)]
     force: bool,
 }
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Clean) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// Why something stays that is no channel; `by` removes files.
+/// Why something that is not a channel is kept. `by`: what removes it, if it is a file.
 fn stays(path: &Path, by: &str) -> String {
     match path.symlink_metadata().is_ok_and(|found| found.is_file()) {
         true => format!("it is no channel (remove it by {by})"),

@@ -8,14 +8,16 @@ use ringmail::shm::{Cause, OpenError};
 use crate::failure::Failure;
 use crate::output::to_stdout;
 
-/// Exit codes: that of [`Failure::failed`], of the other side's death (or its leaving, while there was more to send), of what was given up half
-/// way, of a channel whose file is gone.
+/// The channel is damaged; as [`Failure::failed`].
 pub(super) const DAMAGED: u8 = 1;
+/// The other side died, or left while there was more to send.
 pub(super) const PEER_GONE: u8 = 3;
+/// A sender ended before its end of input.
 pub(super) const GAVE_UP: u8 = 4;
+/// The channel's file is gone.
 pub(super) const REMOVED: u8 = 5;
 
-/// What a side did whose session is over.
+/// What a side whose session is over did.
 pub(super) fn how(ended: Cause) -> &'static str {
     match ended {
         Cause::Closed => "has closed",
@@ -41,4 +43,9 @@ pub(super) fn refused(error: OpenError) -> Failure {
         OpenError::Name { .. } | OpenError::Build(_) => Failure::usage(error.to_string()),
         error => Failure::failed(error.to_string()),
     }
+}
+
+/// So many records and the verb, for a message.
+pub(super) fn records(count: u64) -> String {
+    if count == 1 { "1 record was".into() } else { format!("{count} records were") }
 }

@@ -31,13 +31,13 @@ use stat::Stat;
 pub(crate) enum Verb {
     /// List the channels of this user (in the directory RINGMAIL_DIR, if that is set)
     Ls(Ls),
-    /// Show what a channel does
+    /// Show the state of a channel
     #[command(after_help = stat::HELP)]
     Stat(Stat),
-    /// Send standard input into a channel, a record a line; waits for room and for a receiver
+    /// Send standard input into a channel, one record per line; waits for room and for a receiver
     #[command(after_help = send::HELP)]
     Send(Send),
-    /// Write what comes out of a channel to standard output, a line a record; waits for a sender
+    /// Write the records of a channel to standard output, one per line; waits for a sender
     #[command(after_help = recv::HELP)]
     Recv(Recv),
     /// Remove channels that no process has open, with what is in them

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// Longest wait without a look at whether a signal came.
+/// Longest wait without a check for signals.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 /// Bytes read or written in one go.
 pub(super) const CHUNK: usize = 1 << 16;
@@ -18,13 +18,13 @@ static CAUGHT: AtomicI32 = AtomicI32::new(0);
 
 extern "C" fn note(signal: libc::c_int) {
     let _ = CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
-    // One that came between a look at `CAUGHT` and a call that blocks would not end that call: another one does, a second later.
+    // A signal between a check of `CAUGHT` and a call that blocks does not end that call. The alarm does, a second later.
     // SAFETY: the call may be made in a handler of signals; it sets a timer and touches no memory.
     unsafe { libc::alarm(1) };
 }
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGALRM are noted, but for those that this process was started to ignore. A write beyond the
-/// limit of a file's size is an error, not the end of the process.
+/// Notes SIGINT, SIGTERM, SIGHUP and SIGALRM from now on, except those that this process was started to ignore. A write beyond the limit of
+/// a file's size becomes an error and does not end the process.
 pub(super) fn watch() -> Result<(), Failure> {
     let failed = || Failure::failed(format!("cannot watch for signals: {}", io::Error::last_os_error()));
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGALRM] {

@@ -1,4 +1,4 @@
-//! `ringmail stat`: what a channel does.
+//! `ringmail stat`: the state of a channel.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -13,14 +13,15 @@ use super::json;
 use crate::failure::Failure;
 
 pub(super) const HELP: &str = "\
-Words:
-  never, here     whether a process has the side, by the kernel's word
-  left            the last one ended in order
-  gave up         the last one ended half way, and said so
-  died            the last one was killed, or ended without a word
+Terms:
+  never           no process has had this side open yet
+  here            a process has this side open, by what the kernel says
+  left            the last process closed it in order
+  gave up         the last process ended early, and reported that
+  died            the last process was killed, or ended without closing it
   session         from the opening of a side to its end; the first is 1
-  untaken         sessions whose end no receiver was told yet
-  asleep          it waits, and is woken when there is something
+  untaken         sessions whose end was not reported to a receiver yet
+  asleep          the process waits, and is woken when there is something
   sent, received  messages (of records: words of 8 bytes) since the channel was
                   made; depth: those in it
   full            how often a sender found no room
@@ -30,15 +31,15 @@ RINGMAIL_DIR names the directory of channels with plain names.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Stat {
-    /// Name of the channel, or with a '/' the path of its file
+    /// Name of the channel; with a '/', the path of its file
     name: String,
     /// The seconds after `--watch`, or the name if those came first
     #[arg(hide = true, requires = "watch")]
     other: Option<String>,
-    /// Show it again every so many seconds [default: 1], with rates, until interrupted
+    /// Show it again every SECONDS [default: 1], with rates, until interrupted
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
     watch: Option<Option<Duration>>,
-    /// As JSON: an object, one a line with --watch
+    /// As JSON: one object; with --watch, one per line
     #[arg(long)]
     json: bool,
 }
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Stat) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The channel's name, and the time between two looks: the number after `--watch` stands before or behind the name.
+/// The channel's name, and the time between two readings. The number after `--watch` may come before or after the name.
 fn asked(args: &Stat) -> Result<(&str, Option<Duration>), Failure> {
     let default = Duration::from_secs(1);
     let pause = args.watch.map(|pause| pause.unwrap_or(default));
@@ -85,7 +86,7 @@ fn describe(seen: &Overview, rate: Option<f64>) -> String {
     let is_bytes = matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn);
     if let Some(rate) = rate {
         let unit = if is_bytes { "records" } else { "messages" };
-        let _ = writeln!(text, "rate      {rate:.0} {unit}/s sent since the last look");
+        let _ = writeln!(text, "rate      {rate:.0} {unit}/s sent since the last reading");
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     for (number, lane) in seen.lanes.iter().enumerate().filter(|(_, lane)| !lane.sessions.is_empty()) {

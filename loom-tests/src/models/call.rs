@@ -62,7 +62,7 @@ fn call_each_other(barrier: FenceMode, calls: u32, back: u32) {
     other.join().unwrap();
 }
 
-/// Answers are sent into lanes that hold the requests of the same pair, unread, and the word that there will be no more.
+/// Answers are sent into lanes that still hold the requests of the same pair, unread, and the close.
 pub fn answers_find_room_beside_requests() {
     model("call::answers_find_room_beside_requests", Some(2), || {
         let [first, second] = seats::<u32, u32, 2>(FenceMode::Fence);
@@ -85,7 +85,7 @@ pub fn answers_find_room_beside_requests() {
     });
 }
 
-/// A peer goes with a call in flight: unread, in its hands, or answered. The caller sleeps, and hears of it.
+/// A peer goes with a call in flight: unread, taken, or answered. The caller sleeps, and is told.
 pub fn a_call_ends_with_its_peer() {
     let outcome = ["answered", "gone", "refused at once"];
     outcomes("call::a_call_ends_with_its_peer", Some(2), outcome, || {

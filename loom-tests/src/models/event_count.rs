@@ -50,7 +50,7 @@ fn react(event: &EventCount, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// A event count that unparks the thread that calls this.
+/// An event count that unparks the thread that calls this.
 fn reactor_event_count() -> EventCount {
     let me = thread::current();
     EventCount::with_waker(waker_fn(move || me.unpark()))
@@ -72,11 +72,11 @@ pub fn a_reactor_sleeps_on_its_own() {
     });
 }
 
-/// What was done before the event count was armed is there when it rings: the announcement alone orders it, as it orders the ringer's
-/// grasp at the waker cell after the registration. (Loom runs the exchanges of that cell in the order they happen to, so it cannot show
+/// What was done before the event count was armed is visible to the notifier: the announcement alone orders it, as it orders the notifier's
+/// exchange of the waker cell after the registration. (Loom runs the exchanges of that cell in the order they happen to, so it cannot show
 /// the lost wake itself; this is the same edge.)
 pub fn what_the_notifier_needs_is_there() {
-    // Nor may the ringer's first look at the event count: it need not order anything.
+    // The notifier's first load of the event count must not order it either: it need not order anything.
     with_mutant(Site::WakerCell, || with_mutant(Site::SeeWaiting, announced));
 }
 
@@ -92,7 +92,7 @@ fn announced() {
         let sender = thread::spawn(move || tx.try_send(1).unwrap());
         memory.write();
         react(&event, || !rx.is_empty());
-        // Not joined: the ringer may unpark this thread at any time from now on, and loom's join takes that for its own.
+        // Not joined: the notifier may unpark this thread at any time from now on, and loom's join would take that for its own wake.
         drop(sender);
     });
 }

@@ -11,7 +11,7 @@ fn channel() -> (Sender<u32>, Receiver<u32>) {
     fan_in::channel(1).unwrap()
 }
 
-/// Born FENCED: no asymmetric barrier anywhere.
+/// FENCED from the start: no asymmetric barrier.
 fn fenced() -> (Sender<u32>, Receiver<u32>) {
     fan_in::Builder::new(1).fence_mode(FenceMode::Fence).build().unwrap()
 }

@@ -1,6 +1,5 @@
 //! FENCED event counts: a plain fence on each side, no asymmetric barrier. An event count that is FENCED from the start needs no
-//! barrier, so its models run [`without_fences`]: the
-//! library's own fences are the only ones.
+//! barrier, so its models run [`without_fences`]: the library's own fences are the only ones.
 
 use super::{future, wait};
 use crate::check::{model, without_fences};
@@ -41,8 +40,8 @@ pub fn a_second_poll_by_another_task() {
     without_fences(|| model("fenced::a_second_poll_by_another_task", Some(3), || future::moved_receiver(fenced(1))));
 }
 
-/// A channel whose receiver has slept without a message in between until it is `short` sleeps from choosing fences. All of it
-/// alone, so that the barriers passed meanwhile need no other side.
+/// A channel whose receiver has slept without a message in between until it is `short` sleeps from choosing fences. This runs in one
+/// thread, so that the barriers passed meanwhile need no other side.
 fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, EventCount) {
     let channel = || {
         let event = EventCount::new();
@@ -65,7 +64,7 @@ fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, EventCount) {
     (tx, rx, event)
 }
 
-/// A side that sleeps often has said so: from then on neither side passes an asymmetric barrier.
+/// A side that sleeps often has announced that: from then on neither side passes an asymmetric barrier.
 pub fn a_settled_event_count_needs_no_barrier() {
     without_fences(|| {
         model("fenced::a_settled_event_count_needs_no_barrier", Some(2), || {

@@ -1,5 +1,5 @@
-//! Nothing accepted is forgotten: a message that is sent while its receiver leaves is received, dropped or refused by the time both calls have
-//! returned, though the sender's handle lives on and does nothing more.
+//! No accepted message is forgotten: a message that is sent while its receiver leaves is received, dropped or refused by the time both calls
+//! have returned, although the sender's handle lives on and does nothing more.
 
 use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Counted, Drops};
@@ -165,7 +165,7 @@ pub fn what_many_sent_in_time_is_dropped_fenced() {
     without_fences(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", FenceMode::Fence));
 }
 
-/// Two claims are open while the receiver goes. Who fills one may come while the other end reads: that end looks again.
+/// Two claims are open while the receiver goes. One may be filled while the other end reads: then that end checks again.
 pub fn two_claims_that_were_open_are_not_forgotten() {
     model("leaving::two_claims_that_were_open_are_not_forgotten", Some(3), || {
         let drops = Drops::default();
@@ -189,7 +189,7 @@ pub fn two_claims_that_were_open_are_not_forgotten() {
     });
 }
 
-/// A event count of the user's is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
+/// A user's event count is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
 pub fn an_event_count_forgets_who_left() {
     model("leaving::an_event_count_forgets_who_left", Some(3), || {
         let drops = Drops::default();

@@ -1,4 +1,4 @@
-//! Endpoints of a mesh: each waits with one event count for messages and for room at once, sleeps on what it likes, and leaves.
+//! Endpoints of a mesh: each waits with one event count for messages and for room at once, sleeps in one of several ways, and leaves.
 
 use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Counted, Drops};
@@ -127,7 +127,7 @@ pub fn room_wakes_an_armed_endpoint() {
     });
 }
 
-/// A poll that looks at the event count alone finds what was sent before it.
+/// A poll that checks only the event count finds what was sent before it.
 pub fn a_poll_that_watches_misses_nothing() {
     model("mesh::a_poll_that_watches_misses_nothing", Some(3), || {
         let [me, poller] = seats::<u32, 2>(FenceMode::Auto);
@@ -261,7 +261,7 @@ fn given_up(told: Arc<AtomicBool>, then: fn(&mut Endpoint<u32>)) -> (Endpoint<u3
     let other = thread::spawn(move || {
         // Its own seat may have been given up just as well.
         let Ok(mut other) = other.join() else { return };
-        // Else the one that it must be told to gives the seat up at this moment.
+        // Otherwise the endpoint that must be told gives the seat up at this moment.
         let lost = matches!(other.arm(&waker_fn(|| ())), Err(Ready::Lost));
         told.store(lost, Ordering::Release);
         then(&mut other);
@@ -269,7 +269,7 @@ fn given_up(told: Arc<AtomicBool>, then: fn(&mut Endpoint<u32>)) -> (Endpoint<u3
     (me, other, vacant)
 }
 
-/// A poll that looks at the event count alone finds that a seat was given up before it.
+/// A poll that checks only the event count finds that a seat was given up before it.
 pub fn a_poll_that_watches_sees_a_seat_given_up() {
     model("mesh::a_poll_that_watches_sees_a_seat_given_up", Some(2), || {
         let told = Arc::new(AtomicBool::new(false));
@@ -313,7 +313,7 @@ pub fn one_that_has_left_takes_nothing() {
     });
 }
 
-/// Between the two there is but one lane: a receiver that leaves has no close of its own sending to wake a sender with.
+/// The two share one lane only: a receiver that leaves has no sending side whose close would wake a sender.
 pub fn a_consumer_that_leaves_wakes_a_producer() {
     model("mesh::a_consumer_that_leaves_wakes_a_producer", Some(3), || {
         let builder = Builder::new().roles([Role::Producer, Role::Consumer]).capacity(1).join_deadline(Duration::MAX);

@@ -36,7 +36,7 @@ pub fn each_senders_messages_stay_in_order() {
     });
 }
 
-/// One place, two claims: one goes, the other is told that the ring is full, and says so truly.
+/// One place, two claims: one is granted, the other is refused because the ring is full, and it is.
 pub fn one_place_is_claimed_once() {
     without_fences(|| {
         outcomes("mpsc::one_place_is_claimed_once", None, [vec![1], vec![2]], || {
@@ -86,7 +86,7 @@ pub fn a_place_is_reused_after_it_is_read() {
     });
 }
 
-/// A sender whose look at `tail` is older than its look at `head` looks again: it never says "full" of a ring that was not.
+/// A sender whose load of `tail` is older than its load of `head` loads again: it never answers "full" for a ring that was not.
 pub fn full_is_never_answered_from_an_old_tail() {
     without_fences(|| {
         model("mpsc::full_is_never_answered_from_an_old_tail", None, || {
@@ -118,7 +118,7 @@ pub fn full_and_empty_are_never_answered_from_an_old_look() {
             });
             let early = rx.try_recv();
             let mut tx = sender.join().unwrap();
-            // Joining ordered all that the sender did before this: an honest look sees it.
+            // Joining ordered all that the sender did before this, so a fresh load sees it.
             assert_eq!(early.or_else(|_| rx.try_recv()), Ok(1));
             other.try_send(2).expect("the message before was taken");
             assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));

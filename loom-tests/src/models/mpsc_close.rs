@@ -187,7 +187,7 @@ fn close_fails(tx: &mut mpsc::Sender<Bomb>) -> bool {
     catch_unwind(AssertUnwindSafe(|| tx.close())).is_err()
 }
 
-/// The first of the values that an heir drops panics: the others drop all the same, each once, and the role goes on.
+/// The first of the values that an inheriting sender drops panics: the others still drop, each once, and the role is passed on.
 pub fn an_inherited_value_panics() {
     without_fences(|| {
         model("mpsc_close::an_inherited_value_panics", Some(3), || {
@@ -197,7 +197,7 @@ pub fn an_inherited_value_panics() {
             let mut held = tx.hold(3).unwrap();
             drop(rx);
             let heir = thread::spawn(move || close_fails(&mut other));
-            // The heir may come before the first, or between.
+            // The sender that inherits may come before the first, or between.
             let send = |id| catch_unwind(AssertUnwindSafe(|| held.send(Bomb(drops.value(id))))).is_err();
             let failed = [0, 1, 2].map(send);
             drop(held);

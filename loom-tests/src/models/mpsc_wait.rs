@@ -1,4 +1,4 @@
-//! Waiting on a ring with many senders: the receiver says which message it waits for, and only that one's sender rings.
+//! Waiting on a ring with many senders: the receiver states which message it waits for, and only that message's sender notifies it.
 
 use crate::check::{model, without_fences};
 use loom::future::block_on;
@@ -12,7 +12,7 @@ fn channel(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
     mpsc::channel(capacity).unwrap()
 }
 
-/// Born FENCED: no asymmetric barrier anywhere.
+/// FENCED from the start: no asymmetric barrier.
 fn fenced(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
     mpsc::Builder::new(capacity).fence_mode(FenceMode::Fence).build().unwrap()
 }
@@ -80,7 +80,7 @@ fn senders_leave((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
 }
 
 /// A receiver was polled, then got its message another way while the announcement still stood: the next poll waits for another
-/// message, and must say so anew.
+/// message, and must announce that anew.
 pub fn a_poll_for_another_message_announces_anew() {
     model("mpsc_wait::a_poll_for_another_message_announces_anew", Some(1), || poll_twice(channel(2)));
 }

@@ -1,5 +1,5 @@
-//! Sleeps between processes: the sleeper's counter, a position to sleep on, and no word that both write. Naps have no end here: a lost
-//! wake is a deadlock, which loom reports.
+//! Sleeps between processes: the sleeper's counter, a position to sleep on, and no word that both write. A sleep has no time limit here:
+//! a lost wake is a deadlock, which loom reports.
 
 use crate::check::{model, without_fences};
 use loom::cell::UnsafeCell;
@@ -118,8 +118,8 @@ pub fn a_side_that_sleeps_often_is_settled_by_one_barrier() {
     });
 }
 
-/// The sender does nothing of its own accord between publishing and looking, and the receiver passes no barrier: the bit in its word is what
-/// makes the sender fence.
+/// Between publishing and the check for a sleeper the sender passes no fence of its own, and the receiver passes no barrier. The bit in the
+/// receiver's word makes the sender fence.
 pub fn a_settled_side_needs_no_barrier() {
     without_fences(|| {
         model("park::a_settled_side_needs_no_barrier", None, || {
@@ -130,7 +130,7 @@ pub fn a_settled_side_needs_no_barrier() {
     });
 }
 
-/// A side that slept often and does no more: it takes the bit back, and its next sleep passes a barrier again.
+/// A side that slept often and no longer does clears the bit. Its next sleep passes a barrier again.
 pub fn the_step_back_from_settled() {
     model("park::the_step_back_from_settled", Some(3), || {
         let (line, mut sleeper) = (Line::new(1), Sleeper::new(true));
@@ -167,12 +167,13 @@ pub fn any_lane_wakes_the_receiver() {
     model("park::any_lane_wakes_the_receiver", Some(3), two_lanes);
 }
 
-/// A receiver sleeps by its event count, in a reactor: the publisher finds the event count and notifies it, or the check after the announcement sees the message.
+/// A receiver sleeps by its event count, in a reactor: the publisher finds the event count and notifies it, or the check after the
+/// announcement sees the message.
 pub fn a_message_notifies_the_event_count() {
     model("park::a_message_notifies_the_event_count", None, || {
-        const BELL: u64 = 7;
+        const EVENT: u64 = 7;
         let (line, words) = (Line::new(1), Arc::new(Session::new()));
-        // A descriptor that stays readable once it was rung.
+        // A descriptor that stays readable once it was notified.
         let event = Arc::new((Mutex::new(false), Condvar::new()));
         let (theirs, of, notified) = (line.clone(), words.clone(), event.clone());
         let sender = thread::spawn(move || {
@@ -181,9 +182,9 @@ pub fn a_message_notifies_the_event_count() {
             theirs.tail.store(1, Ordering::Release);
             let parked = of.parked();
             if parked.calls(0) && parked.answer(0, 1) {
-                // Or it has risen since, and looks.
+                // Without a number the receiver has woken since, and checks by itself.
                 if let Some(number) = of.event() {
-                    assert_eq!(number, BELL, "it was named before the sleep was announced");
+                    assert_eq!(number, EVENT, "it was named before the sleep was announced");
                     *notified.0.lock().unwrap() = true;
                     notified.1.notify_all();
                 }
@@ -192,17 +193,17 @@ pub fn a_message_notifies_the_event_count() {
         let mut sleeper = Sleeper::new(false);
         // It slept without the event count before: the sender may have seen that.
         sleeper.settle(&[(words.parked(), 0)]);
-        words.name_bell(BELL);
+        words.name_bell(EVENT);
         let barrier = || {
             full();
             true
         };
         if sleeper.arm(&[(words.parked(), 0)], barrier, || line.tail.load(Ordering::Acquire) == 1) {
-            let mut rung = event.0.lock().unwrap();
-            while !*rung {
-                rung = event.1.wait(rung).unwrap();
+            let mut notified = event.0.lock().unwrap();
+            while !*notified {
+                notified = event.1.wait(notified).unwrap();
             }
-            drop(rung);
+            drop(notified);
             assert_eq!(line.tail.load(Ordering::Acquire), 1);
         }
         // SAFETY: published; loom reports it if not.

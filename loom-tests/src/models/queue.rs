@@ -22,7 +22,7 @@ fn full() -> Channel {
     filled(mpsc::Builder::new(1))
 }
 
-/// The same, born FENCED: no asymmetric barrier anywhere.
+/// The same, FENCED from the start: no asymmetric barrier.
 fn fenced() -> Channel {
     filled(mpsc::Builder::new(1).fence_mode(FenceMode::Fence))
 }
@@ -108,7 +108,7 @@ fn front_dropped((mut tx, mut rx): Channel) {
     receiver.join().unwrap();
 }
 
-/// What the front does when it has room panics, in a hook of the receiver's: its place is not left behind, and the one behind goes on.
+/// The waker of the front panics inside a receive: its place is not left behind, and the sender behind it goes on.
 pub fn a_front_that_panics_wakes_the_next() {
     model("queue::a_front_that_panics_wakes_the_next", Some(1), || front_panics(mpsc::Builder::new(1)));
 }
@@ -179,7 +179,7 @@ pub fn a_front_that_is_dropped_before_a_future_calls_up() {
     });
 }
 
-/// The front is woken and does not come: a receiver that goes to sleep calls up the one behind, who may only just be joining.
+/// The front is woken and does not come: a receiver that goes to sleep wakes the one behind, which may only just be joining.
 pub fn a_front_that_does_not_come_stops_no_sender() {
     model("queue::a_front_that_does_not_come_stops_no_sender", Some(3), || stuck_front(full()));
 }
@@ -190,7 +190,7 @@ pub fn a_front_that_does_not_come_stops_no_sender_fenced() {
     });
 }
 
-/// A receiver that never sleeps calls up too, now and then.
+/// A receiver that never sleeps also wakes those behind, at times.
 pub fn a_receiver_that_spins_calls_up() {
     model("queue::a_receiver_that_spins_calls_up", Some(1), || {
         stuck_front(filled(mpsc::Builder::new(1).receiver_wait(WaitStrategy::BusySpin)));
@@ -317,7 +317,7 @@ pub fn the_last_of_three_futures_comes() {
     });
 }
 
-/// A receiver that sleeps on a event count of the user's, not in a verb of its own: the event count calls up.
+/// A receiver that sleeps on an event count of the user's, not in a verb of its own: the event count calls up.
 pub fn a_receiver_on_its_own_event_count_calls_up() {
     model("queue::a_receiver_on_its_own_event_count_calls_up", Some(1), || {
         let event = EventCount::new();
@@ -328,7 +328,7 @@ pub fn a_receiver_on_its_own_event_count_calls_up() {
         let b = sending(other, 2);
         for message in [0, 2] {
             let got = loop {
-                // By no question that calls up by itself.
+                // Not by a question that wakes those behind by itself.
                 assert!(event.wait(None, || rx.stats().depth != 0 || rx.is_closed()));
                 // A place that is claimed is no message yet.
                 match rx.try_recv() {

@@ -95,7 +95,7 @@ pub fn full_and_empty_are_never_answered_from_an_old_look() {
             });
             let early = rx.try_recv();
             let mut tx = sender.join().unwrap();
-            // Joining ordered all that the sender did before this: an honest look sees it.
+            // Joining ordered all that the sender did before this, so a fresh load sees it.
             assert_eq!(early.or_else(|_| rx.try_recv()), Ok(1));
             tx.try_send(2).expect("the message before was taken");
             assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));

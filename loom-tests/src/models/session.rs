@@ -238,7 +238,7 @@ impl Rx {
 
     /// Looks, now that the senders have ended, until there is nothing new.
     pub(super) fn look_to_the_end(&mut self) {
-        // The last that died, of whom no successor tells.
+        // The last that died: no successor reports it.
         self.asks = true;
         while self.look() {}
         assert!(!self.look(), "nothing comes any more");
@@ -286,7 +286,7 @@ fn receive(
     rx.close()
 }
 
-/// A sender is killed: the receiver, who asks the kernel, is told so after the last message and not before.
+/// A sender is killed: the receiver, which asks the kernel, is told after the last message and not before.
 pub fn a_death_shows_after_the_last_message() {
     let allowed = [vec![Message(0), died(1)]];
     outcomes("session::a_death_shows_after_the_last_message", None, allowed, || {
@@ -294,7 +294,7 @@ pub fn a_death_shows_after_the_last_message() {
     });
 }
 
-/// A sender closes: the receiver, who asks the kernel, is told so after the last message, and never of a death.
+/// A sender closes: the receiver, which asks the kernel, is told after the last message, and never of a death.
 pub fn a_close_shows_after_the_last_message() {
     let allowed = [vec![Message(0), left(1)]];
     outcomes("session::a_close_shows_after_the_last_message", Some(3), allowed, || {
@@ -302,7 +302,7 @@ pub fn a_close_shows_after_the_last_message() {
     });
 }
 
-/// A sender is killed and another takes its place and closes: the receiver, who never asks the kernel, is told all the same, once, before the
+/// A sender is killed and another takes its place and closes: the receiver, which never asks the kernel, is still told, once, before the
 /// first message of the next.
 pub fn a_restart_cannot_hide_a_death() {
     let allowed = [vec![Message(0), died(1), Message(1), left(2)]];
@@ -327,7 +327,7 @@ pub fn a_close_is_no_death() {
     });
 }
 
-/// Three senders, of whom the table keeps the last two: each end is told at its place, or that it was forgotten.
+/// Three senders, of which the table keeps the last two: each end is told at its place, or that it was forgotten.
 pub fn an_end_that_is_not_kept_is_counted() {
     let rest = |first| vec![first, Message(1), died(2), left(3)];
     let allowed = [rest(died(1)), rest(Seen::Ended(1, End::Forgotten(1)))];

@@ -1,6 +1,6 @@
 //! Three shards: each sends to each in every way, and waits in every way.
 //!
-//! Endpoints stay on their threads, so they cannot go back to the main thread to be dropped: they are forgotten, closed already. See
+//! Endpoints stay on their threads, so they cannot go back to the main thread to be dropped. They are closed and then leaked. See
 //! `main`.
 
 use crate::many::Letter;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const SHARDS: usize = 3;
 const CAPACITIES: [usize; 3] = [1, 3, 64];
 
-/// What to do while there is nothing to receive: whether the mesh is over.
+/// What to do while there is nothing to receive. Returns whether the mesh is over.
 type Wait = fn(&mut Endpoint<Letter>, &Waker) -> bool;
 
 const WAITS: [Wait; 3] = [

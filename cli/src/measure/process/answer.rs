@@ -41,7 +41,7 @@ impl Answer {
     }
 }
 
-/// Answers until the timing process has had enough, or is gone.
+/// Answers until the timing process ends the visit, or is gone.
 pub(crate) fn run(args: &Answer) -> Result<ExitCode, Failure> {
     let result = with_words!(args.payload, WORDS => answer::<WORDS>(args).map_err(|reason| reason.to_string()));
     result.map(|()| ExitCode::SUCCESS).map_err(Failure::failed)
@@ -78,7 +78,7 @@ fn answer<const N: usize>(args: &Answer) -> Result<(), StopReason> {
     }
 }
 
-/// Sleeps until the timing process asks for a turn. It holds the other end of standard input: when it is gone, so is that.
+/// Sleeps until the timing process asks for a turn. The timing process holds the other end of standard input, so its end ends this read.
 fn await_turn() -> Result<(), StopReason> {
     io::stdin().read_exact(&mut [0]).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => StopReason::Gone,

@@ -7,8 +7,8 @@
 //!                    <--standard output, at the end: what the kernel did to it--
 //! ```
 //!
-//! Between its turns the answering process sleeps on its standard input, which ends when the timing process does, however that
-//! ends; in a turn the channel tells it. The timing process kills it when a visit ends in any other way than in order.
+//! Between its turns the answering process sleeps on its standard input. That ends when the timing process ends, in any way; during a
+//! turn the channel reports it. The timing process kills the answering one when a visit does not end in order.
 
 mod answer;
 mod link;
@@ -29,7 +29,7 @@ use answer::Report;
 pub(crate) use answer::{Answer, run};
 use link::{BACK, Folder, LOOK, Mapped, THERE, fresh_name};
 
-/// The kernel closes a dying process's channels a moment before it tells how it died.
+/// The kernel closes a dying process's channels a moment before it reports the exit status.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// The answering process as the timing thread has it.
@@ -55,9 +55,9 @@ pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn 
         wait: plan.wait,
         slice_ns: plan.slice.as_nanos() as u64,
     };
-    // Outlives the process, which could else still make files in it.
+    // Outlives the process. Otherwise the process could make files after the folder is gone.
     let folder = Folder::named(&args.folder).ok_or_else(|| StopReason::Build("its folder has no name".into()))?;
-    // Started before there is a folder, to remove it should this process be killed; looks for it in its first turn.
+    // Started before the folder is made, so that it can remove the folder if this process is killed. It opens the folder in its first turn.
     let mut guard = Guard::start(&args)?;
     folder.make()?;
     let channel = |name| folder.channel::<N>(name, plan.capacity, plan.wait);
@@ -153,8 +153,8 @@ impl Guard {
                 StopReason::Process(format!("the process on core {core} closed its channels early"))
             }
             (_, None) => {
-                let program = "is another program holding its core?";
-                StopReason::Process(format!("the process on core {core} gave no answer for {PATIENCE:?}; {program}"))
+                let remedy = "stop other programs on that core";
+                StopReason::Process(format!("the process on core {core} did not answer for {PATIENCE:?}: {remedy}"))
             }
         }
     }
@@ -162,7 +162,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // It may have ended; then neither does anything.
+        // If it has ended, neither call does anything.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -171,7 +171,7 @@ impl Drop for Guard {
 /// What a process that has ended left in a pipe.
 fn read(mut pipe: impl Read) -> String {
     let mut text = Vec::new();
-    // What could be read is all that there is to say.
+    // After an error, what was read so far is returned.
     let _ = pipe.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }

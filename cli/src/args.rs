@@ -18,6 +18,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes
+    #[command(long_about = LATENCY_LONG)]
     Latency(Box<Latency>),
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     #[command(flatten)]
@@ -31,19 +32,23 @@ pub(crate) enum Command {
 const LATENCY_LONG: &str = "\
 Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes.
 
-Two threads, each pinned to a core, pass one message back and forth over two SPSC channels (closed loop, one message in
-flight). Figures are whole round trips: nothing is halved. Every pair also gets its floor: two cache lines, plain loads
-and stores, no channel. Slices of the floor alternate with slices of the channel. The ratio is the median over the
-slices.
+Two threads, each pinned to a core, pass one message back and forth over two
+SPSC channels (closed loop, one message in flight). Figures are whole round
+trips: nothing is halved. Every pair also gets its floor: two cache lines, plain
+loads and stores, no channel. Slices of the floor alternate with slices of the
+channel. The ratio is the median over the slices.
 
-Each pair runs on memory that no earlier pair has used. A channel is built on the pinned thread of its receiver, so that
-thread touches it first. A line of the floor is likewise allocated by the thread that reads it.
+Each pair runs on memory that no earlier pair has used. A channel is built on
+the pinned thread of its receiver, so that thread touches it first. A line of
+the floor is likewise allocated by the thread that reads it.
 
-`mesh` uses one mesh of all the cores instead of two channels: the message goes from endpoint to endpoint, while the
-endpoints of the other cores poll. Its memory is freed after each visit, so a later pair may get it again.
+`mesh` uses one mesh of all the cores instead of two channels: the message goes
+from endpoint to endpoint, while the endpoints of the other cores poll. Its
+memory is freed after each visit, so a later pair may get it again.
 
-`ipc` adds a second process. Its slices, over two channels in shared memory, alternate with those of the threads and of
-the floor on the same two cores, so that all ratios are of one run.";
+`ipc` adds a second process. Its slices, over two channels in shared memory,
+alternate with those of the threads and of the floor on the same two cores, so
+that all ratios are of one run.";
 
 const LATENCY_EXAMPLES: &str = "\
 Examples:
@@ -51,8 +56,8 @@ Examples:
   ringmail latency --cores 0-7,16 --cell p99       some cores; p99 in the cells
   ringmail latency --cores physical --html r.html  one core per SMT group; a page to share
   ringmail latency pair 0 4 --duration 10s         two cores in depth
-  ringmail latency mesh --cell ratio               every pair through one mesh of the cores, over the pair's floor
-  ringmail latency ipc                             between two processes, beside two threads and the floor
+  ringmail latency mesh --cell ratio               every pair through one mesh; cells over the floor
+  ringmail latency ipc                             two processes beside two threads and the floor
   ringmail latency --json - | jq '.pairs[0]'       the report as data
   taskset -c 2,3 ringmail latency --quiet          inside a smaller set of cores
 
@@ -63,7 +68,7 @@ Exit codes:
   130  interrupted; what was measured so far is reported";
 
 #[derive(Debug, Args)]
-#[command(long_about = LATENCY_LONG, after_help = LATENCY_EXAMPLES, args_conflicts_with_subcommands = false)]
+#[command(after_help = LATENCY_EXAMPLES, args_conflicts_with_subcommands = false)]
 pub(crate) struct Latency {
     #[command(subcommand)]
     pub(crate) what: Option<What>,

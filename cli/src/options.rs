@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 pub(crate) enum Wait {
     /// Spin until it comes
     Spin,
-    /// Spin briefly, then yield the core between looks
+    /// Spin briefly, then yield the core between checks
     Yield,
     /// Spin briefly, yield, then sleep until woken
     Park,

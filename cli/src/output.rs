@@ -100,7 +100,12 @@ impl Sinks {
 fn open(flag: &str, path: &Path) -> Result<File, Failure> {
     // Not truncated here: if this run fails, the earlier report stays.
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    file.map_err(|error| Failure::failed(format!("{flag} {}: {error}; nothing was measured", path.display())))
+    file.map_err(|error| {
+        Failure::failed(format!(
+            "{flag} {}: {error}; nothing was measured: name a file that can be written",
+            path.display()
+        ))
+    })
 }
 
 fn replace(mut file: File, text: &str) -> io::Result<()> {

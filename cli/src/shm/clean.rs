@@ -11,10 +11,12 @@ use super::ls::names;
 use crate::failure::Failure;
 
 pub(super) const HELP: &str = "\
-Prints what each was. Removes also channels that are damaged, of another version of ringmail, or from before the last
-boot. Keeps channels that a process has open.
+Prints what each was. Removes also channels that are damaged, of another version
+of ringmail, or from before the last boot. Keeps channels that a process has
+open.
 
-Plain names are files in /dev/shm/ringmail-<uid>, or in the directory that RINGMAIL_DIR names.";
+Plain names are files in /dev/shm/ringmail-<uid>, or in the directory that
+RINGMAIL_DIR names.";
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true)))]

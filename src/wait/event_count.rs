@@ -458,7 +458,7 @@ impl EventCount {
     /// use ringmail::{spsc, wait::{EventCount, EventFd}};
     /// # #[cfg(target_os = "linux")] {
     /// let fd = EventFd::new()?;
-    /// let event count = EventCount::with_waker(fd.clone());
+    /// let event = EventCount::with_waker(fd.clone());
     /// let (mut tx, mut rx) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
     /// // The reactor's turn: nothing to do, so say so, look again, sleep on the descriptor.
     /// let armed = event.arm();

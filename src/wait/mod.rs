@@ -7,7 +7,7 @@
 //! * [`EventCount`]: how the other side finds out that somebody sleeps, and how it wakes them.
 //! * [`FenceMode`]: who pays for keeping that sound.
 //! * [`WaitStrategy`]: how long a side polls before it sleeps.
-//! * [`Notify`], `EventFd` and [`Waker`]: being woken by something other than a thread or a future.
+//! * [`waker_fn`], `EventFd`: being woken by something other than a thread or a future.
 
 mod barrier;
 #[cfg(not(ringmail_loom))]
@@ -17,13 +17,12 @@ mod event_count;
 #[cfg(target_os = "linux")]
 mod eventfd;
 pub(crate) mod guard;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) mod parked;
 mod parker;
 mod queue;
 mod side;
 mod strategy;
-mod waiter;
+pub(crate) mod waiter;
 mod waker;
 
 #[cfg(ringmail_loom)]
@@ -34,18 +33,11 @@ pub(crate) use event_count::Served;
 pub use event_count::{Armed, EventCount, FenceMode};
 #[cfg(target_os = "linux")]
 pub use eventfd::EventFd;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) use parked::Parked;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use parked::ParkedBed;
 pub(crate) use queue::{Patience, Queue};
 pub(crate) use side::Side;
 pub use strategy::WaitStrategy;
 pub(crate) use waiter::Look;
-#[cfg(all(feature = "shm", feature = "futures", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use waiter::READY_POLLS;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use waiter::Waiter;
 pub use waker::waker_fn;
 
 /// Tells the kernel that this process will use the cheap barrier of [`FenceMode::Auto`].

@@ -188,7 +188,6 @@ impl Parked {
     }
 
     /// The other side, about to wake this one: whether by its event. One that sleeps otherwise by now was awake in between.
-    #[cfg(any(ringmail_loom, all(feature = "shm", target_os = "linux")))]
     pub(crate) fn is_by_bell(&self) -> bool {
         self.0.load(Ordering::Relaxed) & BY_BELL != 0
     }

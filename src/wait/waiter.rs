@@ -256,7 +256,6 @@ impl Waiter {
 
     /// A sleep that ends elsewhere: `bed` prepares it, and the announcement stands. `None` then; otherwise what the look after that found. At
     /// once, as the reactor has other things to do.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[cold]
     pub(crate) fn arm<B: Bed, R>(
         &mut self,

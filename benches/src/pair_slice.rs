@@ -61,7 +61,7 @@ pub struct Outcome {
     pub stolen: Duration,
     /// How often a thread gave its core up by itself: parked, slept or waited.
     pub parked: u64,
-    /// A latency that the workload timed itself, in nanoseconds; zero if `elapsed` says it all.
+    /// A latency that the workload timed itself, in nanoseconds; zero if `elapsed` is the figure.
     pub latency: f64,
 }
 

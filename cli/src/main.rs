@@ -1,4 +1,4 @@
-//! `ringmail`: the command beside the library. `ringmail latency --help` says what it measures and how.
+//! `ringmail`: the command that comes with the library. `ringmail latency --help` explains what it measures and how.
 //!
 //! ```text
 //!   args ──> latency ──> measure (pinned threads, processes) ──> report ──> render ──> output

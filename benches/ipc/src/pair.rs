@@ -43,7 +43,7 @@ pub struct Outcome {
     pub latency: [f64; 2],
 }
 
-/// Who said what; nothing when it ends.
+/// A process and a line of its output; `None` at its end.
 type Line = (&'static str, Option<String>);
 
 /// A process of the slice; killed if it is still there in the end.
@@ -83,7 +83,7 @@ impl Pairs<'_> {
         let (lines, heard) = channel();
         let started: Result<Vec<Process>, String> =
             sides.iter().map(|&side| self.start(&Order { side, ..order.clone() }, lines.clone())).collect();
-        // Not only to save numbers: a side whose partner has died must be told so by the kernel.
+        // Closed here so that the kernel reports a side's death to the other side.
         let texts = order.tickets;
         drop((page, tickets, lines));
         let outcome = started.and_then(|mut processes| {
@@ -131,7 +131,7 @@ impl Pairs<'_> {
         Ok(process)
     }
 
-    /// What both sides say, until both have ended; the end of one that has said nothing is the end of the slice.
+    /// The reports of both sides, until both have ended. A side that ends without a report fails the slice.
     fn hear(&self, heard: &Receiver<Line>, n: u64) -> Result<[EndpointReport; 2], String> {
         let end = Instant::now() + self.patience;
         let mut reports = [None::<EndpointReport>; 2];

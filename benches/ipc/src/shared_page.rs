@@ -33,7 +33,7 @@ const NOTE: usize = 1024;
 pub struct SharedPage {
     /// The lines of the probes.
     pub floor: Floor,
-    /// The lines of the contender that has nothing else.
+    /// The lines of the contender `bare-lines`.
     pub bare: Floor,
     /// Of the suites in which the receiver sleeps.
     pub wake: WakeWords,

@@ -56,7 +56,7 @@ impl Futex {
 pub struct WakeWords {
     /// Takes turns with the channel.
     pub beside: Futex,
-    /// The channel of the contender that has nothing else.
+    /// The channel of the contender `bare-futex`.
     pub bare: Futex,
     /// Messages that have been received.
     turn: CachePadded<AtomicU64>,
@@ -69,7 +69,7 @@ impl Futex {
     }
 }
 
-/// Whether message `i` goes over the futex: of each two one, and which of them is first changes.
+/// Whether message `i` goes over the futex: one of every two does, alternately the first and the second.
 fn over_futex(i: u64) -> bool {
     (i ^ i >> 1) & 1 == 0
 }

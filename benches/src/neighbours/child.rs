@@ -15,7 +15,7 @@ use super::rows::{ROWS, Row};
 use crate::pair_slice::end_on_panic;
 use crate::paired::child::die_with_parent;
 
-/// What the process is told.
+/// The arguments of the process.
 #[derive(Debug, Args)]
 pub(super) struct Request {
     row: String,

@@ -1,6 +1,6 @@
 //! Wake latency: from a `send` to the return of a `recv` whose thread had gone to sleep.
 //!
-//! Mostly the kernel's and the hypervisor's time, so it says little without the bare futex beside it.
+//! Most of it is time of the kernel and the hypervisor, so the figure is meaningful only beside that of a bare futex.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,7 +74,7 @@ fn median(mut latencies: Vec<u64>) -> u64 {
     latencies.get(latencies.len() / 2).copied().unwrap_or(0)
 }
 
-/// The same with a futex and nothing else.
+/// The same with a bare futex.
 #[cfg(target_os = "linux")]
 pub fn futex_wake(env: &Env, n: u64, peer: &'static str) -> Outcome {
     wake::<Futex>(env, n, peer)

@@ -1,7 +1,7 @@
 //! The subject: a round trip over two real channels, one each way: `ringmail::spsc` between threads, or what another [`Link`] has.
 //!
 //! The sender writes every word of a message and the receiver reads and checks every word, so that the figures hold for
-//! messages whose contents matter. The answer carries other words than the question.
+//! messages whose contents are used. The answer carries other words than the question.
 
 use std::any::Any;
 use std::sync::mpsc;

@@ -59,7 +59,7 @@ impl Idle {
         Ok(idle)
     }
 
-    /// Ends them; whether one got what was not for it.
+    /// Ends them. Fails if one of them received a message.
     fn stop(mut self) -> Result<(), String> {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -112,7 +112,7 @@ impl<const N: usize> Wire<N> for Join<N> {
     }
 }
 
-/// An endpoint, and whom it talks to.
+/// An endpoint and the number of its peer.
 struct Through<const N: usize> {
     endpoint: Endpoint<Message<N>>,
     peer: usize,

@@ -44,7 +44,7 @@ pub(crate) struct Visit {
     pub(crate) floor: Histogram<u64>,
     pub(crate) channel: Histogram<u64>,
     pub(crate) slices_ns: Vec<[f64; 3]>,
-    /// Empty unless there was another process; so are `processes_ns`, which else belong to the slices of the same number.
+    /// Empty without another process, as is `processes_ns`. Otherwise each of `processes_ns` belongs to the slice of its number.
     pub(crate) processes: Histogram<u64>,
     pub(crate) processes_ns: Vec<f64>,
     pub(crate) migrated: bool,

@@ -19,7 +19,7 @@ use crate::measure::plan::{PATIENCE, START};
 use crate::measure::round_trip::{RoundTrip, StopReason, Turn};
 use crate::options::Wait;
 
-/// What the timing process tells the answering one.
+/// The arguments that the timing process gives the answering one.
 #[derive(Debug, Args)]
 pub(crate) struct Answer {
     pub(super) folder: String,
@@ -86,7 +86,7 @@ fn await_turn() -> Result<(), StopReason> {
     })
 }
 
-/// What the answering process says at its end.
+/// What the answering process prints at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Report(pub(super) Effects);
 

@@ -8,7 +8,7 @@
 //! sends that wait for room are safe here, whatever the capacity: a shard that is behind all others finds what it receives sent already,
 //! and the lanes that it sends to empty. All is checked against a serial run. Without a number: a shard for each core, at least three.
 
-use ringmail::mesh::{Builder, Endpoint, Gone};
+use ringmail::mesh::{Builder, Disconnected, Endpoint};
 use std::error::Error;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -24,12 +24,12 @@ fn part(len: usize, shard: usize, shards: usize) -> Range<usize> {
 struct Comm<'a>(&'a mut Endpoint<Block>);
 
 impl Comm<'_> {
-    fn send(&mut self, to: usize, block: Block) -> Result<(), Gone> {
+    fn send(&mut self, to: usize, block: Block) -> Result<(), Disconnected> {
         self.0.send_to(to, block).map_err(|error| error.gone)
     }
 
     /// Waits until all have come here. Dissemination: after the round of distance d a shard has heard of the 2d - 1 before it.
-    fn barrier(&mut self) -> Result<(), Gone> {
+    fn barrier(&mut self) -> Result<(), Disconnected> {
         let (id, n) = (self.0.id(), self.0.shards());
         let mut distance = 1;
         while distance < n {
@@ -41,7 +41,7 @@ impl Comm<'_> {
     }
 
     /// Gives each shard its part of what `root` has. The others' `all` is not looked at.
-    fn scatter(&mut self, root: usize, all: &[u64]) -> Result<Block, Gone> {
+    fn scatter(&mut self, root: usize, all: &[u64]) -> Result<Block, Disconnected> {
         let (id, n) = (self.0.id(), self.0.shards());
         if id != root {
             return self.0.recv_from(root);
@@ -53,7 +53,7 @@ impl Comm<'_> {
     }
 
     /// Puts the shards' blocks together at `root`, in their order. The others get nothing.
-    fn gather(&mut self, root: usize, block: Block) -> Result<Block, Gone> {
+    fn gather(&mut self, root: usize, block: Block) -> Result<Block, Disconnected> {
         if self.0.id() != root {
             return self.send(root, block).map(|()| Block::new());
         }
@@ -66,7 +66,7 @@ impl Comm<'_> {
 
     /// Makes `block`, of the same length everywhere, the combination of all, item by item. On a ring: each shard sends what one block holds
     /// about twice, whatever their number.
-    fn allreduce(&mut self, block: &mut [u64], combine: impl Fn(u64, u64) -> u64) -> Result<(), Gone> {
+    fn allreduce(&mut self, block: &mut [u64], combine: impl Fn(u64, u64) -> u64) -> Result<(), Disconnected> {
         let (id, n, len) = (self.0.id(), self.0.shards(), block.len());
         let (next, last) = ((id + 1) % n, (id + n - 1) % n);
         for step in 0..2 * (n - 1) {
@@ -105,7 +105,7 @@ struct Outcome {
 }
 
 /// What each shard runs.
-fn program(me: &mut Endpoint<Block>) -> Result<Outcome, Gone> {
+fn program(me: &mut Endpoint<Block>) -> Result<Outcome, Disconnected> {
     let (id, root) = (me.id(), me.shards() - 1);
     let all: Block = if id == root { (0..ITEMS).collect() } else { Block::new() };
     let mut comm = Comm(me);

@@ -23,7 +23,7 @@ mod unix {
     use mio::net::UnixDatagram;
     use mio::{Events, Interest, Poll, Token, Waker};
     use ringmail::mesh::{Builder, Endpoint, Ready};
-    use ringmail::wait::Hook;
+    use ringmail::wait::waker_fn;
     use std::collections::{BTreeSet, VecDeque};
     use std::io::{self, ErrorKind};
     use std::{error, thread};
@@ -60,7 +60,7 @@ mod unix {
         let mut poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), MESH)?;
         // It runs in the middle of a worker's send, which it must not fail; a wake-up that fails is one that is already on its way.
-        let hook = Hook::new(move || drop(waker.wake()));
+        let hook = waker_fn(move || drop(waker.wake()));
         poll.registry().register(socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
         let (mut events, mut sleeps) = (Events::with_capacity(8), 0);
         let (mut readable, mut writable, mut ended) = (true, true, false);
@@ -71,7 +71,7 @@ mod unix {
                 answers.extend(answer);
             });
             if progress.lost {
-                return Err(me.next_lost().map_or("a worker is lost".into(), Failed::from));
+                return Err(me.next_disconnected().map_or("a worker is lost".into(), Failed::from));
             }
             while let (true, Some((n, steps))) = (writable, answers.front()) {
                 match socket.send(&[n.to_le_bytes(), u64::to_le_bytes(*steps)].concat()) {

@@ -21,12 +21,12 @@ fn main() -> Result<(), linux::Failed> {
 mod linux {
     use monoio::fs::File;
     use monoio::{FusionDriver, RuntimeBuilder};
-    use ringmail::mesh::{self, Builder, Endpoint, Gone, Seat, TrySendError};
-    use ringmail::wait::Hook;
+    use ringmail::mesh::{self, Builder, Disconnected, Endpoint, Seat, TrySendError};
     use std::future::poll_fn;
     use std::path::PathBuf;
     use std::pin::pin;
     use std::task::Poll;
+    use std::task::Waker;
     use std::{env, error, fs, io, iter, process, thread};
 
     pub(super) type Failed = Box<dyn error::Error + Send + Sync>;
@@ -38,7 +38,7 @@ mod linux {
     /// Waits until there is something to do on the mesh: a message, or room for one. It is woken by the waker of the task that polls it
     /// first, on any runtime, so it is not for moving from task to task.
     async fn park(me: &mut Endpoint<Met>) -> mesh::Ready {
-        let hook = Hook::from(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
+        let hook = Waker::from(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
         loop {
             match me.arm(&hook) {
                 Ok(armed) => poll_fn(|_| if armed.is_quiet() { Poll::Pending } else { Poll::Ready(()) }).await,
@@ -48,9 +48,9 @@ mod linux {
     }
 
     /// Takes whatever the others have sent.
-    fn receive(me: &mut Endpoint<Met>, counts: &mut Counts) -> Result<(), Gone> {
+    fn receive(me: &mut Endpoint<Met>, counts: &mut Counts) -> Result<(), Disconnected> {
         me.poll(usize::MAX, |_, (byte, n)| counts[usize::from(byte)] += n);
-        me.next_lost().map_or(Ok(()), Err)
+        me.next_disconnected().map_or(Ok(()), Err)
     }
 
     /// Reads this shard's part of the file, and returns the counts of the bytes that are this shard's.

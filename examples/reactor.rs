@@ -1,6 +1,6 @@
 //! A reactor that sleeps in `epoll` is woken by a channel through one `eventfd`.
 //!
-//! The order is the whole trick: arm the bell, look again, and only then sleep.
+//! The order is the whole trick: arm the event count, look again, and only then sleep.
 //!
 //! ```text
 //! cargo run --release --example reactor
@@ -10,14 +10,14 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     use ringmail::TryRecvError;
     use ringmail::spsc::Builder;
-    use ringmail::wait::{Bell, EventFd};
+    use ringmail::wait::{EventCount, EventFd};
     use rustix::event::epoll;
     use std::time::Duration;
 
     const N: u64 = 20_000;
     let wakeup = EventFd::new()?;
-    let bell = Bell::with_notify(wakeup.clone());
-    let (mut tx, mut rx) = Builder::new(64).receiver_bell(bell.clone()).build()?;
+    let event = EventCount::with_waker(wakeup.clone());
+    let (mut tx, mut rx) = Builder::new(64).receiver_event(event.clone()).build()?;
 
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poll, &wakeup, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         // Nothing left: announce that we sleep, look again, sleep.
-        if let Some(asleep) = bell.arm().confirm(|| !rx.is_empty() || rx.is_closed()) {
+        if let Some(asleep) = event.arm().confirm(|| !rx.is_empty() || rx.is_closed()) {
             sleeps += 1;
             let mut events = Vec::with_capacity(8);
             epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None)?;

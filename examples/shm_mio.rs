@@ -24,7 +24,7 @@ mod linux {
     use mio::unix::SourceFd;
     use mio::{Events, Interest, Poll, Token};
     use ringmail::shm::fan_in::{Builder, Receiver, TryRecvError};
-    use ringmail::shm::{Ended, Watched};
+    use ringmail::shm::{Cause, Watched};
     use std::os::fd::AsRawFd;
     use std::process::{Child, Command};
     use std::time::Duration;
@@ -70,7 +70,7 @@ mod linux {
                     next[lane] += 1;
                     continue;
                 }
-                Err(TryRecvError::Departed(gone)) if gone.why == Ended::Disconnected => {
+                Err(TryRecvError::Departed(gone)) if gone.cause == Cause::Closed => {
                     assert_eq!(std::mem::take(&mut next[gone.lane]), MESSAGES, "all of a sender's messages came");
                     left += 1;
                     if left == SENDERS {

@@ -21,7 +21,7 @@ fn main() -> Result<(), linux::Failed> {
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod linux {
     use ringmail::shm::bytes::{Builder, Receiver, Sender, TrySendError};
-    use ringmail::shm::{Ended, TryRecvError, WakeFd, Watched};
+    use ringmail::shm::{Cause, TryRecvError, WakeFd, Watched};
     use std::process::Command;
     use std::{error, io};
     use tokio::io::unix::AsyncFd;
@@ -57,7 +57,7 @@ mod linux {
                 match self.0.try_recv_into(body) {
                     Ok(_) => return Ok(Some(())),
                     Err(TryRecvError::Empty) => self.wait().await?,
-                    Err(TryRecvError::Ended(Ended::Disconnected)) => return Ok(None),
+                    Err(TryRecvError::Disconnected(Cause::Closed)) => return Ok(None),
                     Err(ended) => return Err(ended.into()),
                 }
             }

@@ -101,7 +101,7 @@ fn run<F: Future>(me: &mut Endpoint<Message>, main: impl FnOnce(Rc<Shard>) -> F)
             return Ok((output.ok_or("all have finished but this one")?, shard.table.take()));
         }
         match me.park() {
-            Ready::Lost => return Err(me.next_lost().map_or("a peer is lost".into(), Failed::from)),
+            Ready::Lost => return Err(me.next_disconnected().map_or("a peer is lost".into(), Failed::from)),
             Ready::Over => return Err("the others have gone, and this shard had not finished".into()),
             _ => {}
         }

@@ -22,10 +22,11 @@ fn main() -> Result<(), linux::Failed> {
 #[cfg(target_os = "linux")]
 mod linux {
     use ringmail::mesh::{Builder, Endpoint, Ready, Seat};
-    use ringmail::wait::{EventFd, Hook};
+    use ringmail::wait::EventFd;
     use std::collections::{BTreeMap, VecDeque};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
+    use std::task::Waker;
     use std::{error, io, thread};
     use tokio::io::unix::AsyncFd;
     use tokio::runtime;
@@ -44,15 +45,15 @@ mod linux {
 
     /// Takes requests from a socket to the shard that owns the key, and answers back, in the order in which they come.
     async fn front(me: &mut Endpoint<Message>, socket: tokio::net::UnixDatagram) -> Result<Counters, Failed> {
-        let bell = EventFd::new()?;
-        let hook = Hook::new(bell.clone());
-        // SAFETY: `bell`, which is dropped after this, keeps the descriptor open, and a borrowed descriptor is always the same one.
-        let watched = unsafe { AsyncFd::register(bell.as_fd()) }.map_err(io::Error::from)?;
+        let event = EventFd::new()?;
+        let hook = Waker::from(event.clone());
+        // SAFETY: `event`, which is dropped after this, keeps the descriptor open, and a borrowed descriptor is always the same one.
+        let watched = unsafe { AsyncFd::register(event.as_fd()) }.map_err(io::Error::from)?;
         let (mut under_way, mut ended, mut request) = (0, false, [0; 8]);
         let mut answers = VecDeque::new();
         loop {
             if me.poll(CAPACITY, |_store, count| answers.extend(count)).lost {
-                return Err(me.next_lost().map_or("a store is lost".into(), Failed::from));
+                return Err(me.next_disconnected().map_or("a store is lost".into(), Failed::from));
             }
             while let Some(answer) = answers.pop_front() {
                 socket.send(&answer.to_le_bytes()).await?;
@@ -68,7 +69,7 @@ mod linux {
             };
             tokio::select! {
                 rung = watched.readable() => {
-                    bell.clear()?;
+                    event.clear()?;
                     rung?.clear_ready();
                 }
                 received = socket.recv(&mut request), if !ended && under_way < CAPACITY => {

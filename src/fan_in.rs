@@ -25,7 +25,7 @@
 //! **Capacity** is each lane's own: one slow lane's senders wait, the others do not notice. The receiver's
 //! [`len`](crate::Receiver::len) and [`capacity`](crate::Receiver::capacity) are sums over its lanes.
 //!
-//! **Cost.** An idle lane costs each look of the receiver one load of a line that nobody writes. All lanes ring one bell.
+//! **Cost.** An idle lane costs each look of the receiver one load of a line that nobody writes. All lanes ring one event.
 //!
 //! **Closing.** A sender that is closed or dropped closes its lane. The receiver gets what is left in all lanes, then, once the last
 //! sender is gone, `Disconnected`. A receiver that is closed or dropped closes all lanes.
@@ -50,7 +50,7 @@ mod tx;
 pub use builder::{Builder, channel};
 pub use registry::{LaneId, LaneOptions};
 
-use crate::channel::{self, Ends, OneWriter, Shape, SingleWriter};
+use crate::channel::{self, Ends, Flavor, OneWriter, SingleSender};
 use crate::error::{BuildError, TryRecvError};
 #[cfg(feature = "std")]
 use crate::error::{RecvError, RecvTimeoutError};
@@ -71,8 +71,8 @@ pub type Sender<T> = channel::Sender<T, FanIn>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, FanIn>;
 
-impl Shape for FanIn {}
-impl SingleWriter for FanIn {}
+impl Flavor for FanIn {}
+impl SingleSender for FanIn {}
 
 impl Ends for FanIn {
     type Tx<T> = tx::Tx<T>;
@@ -162,7 +162,7 @@ impl<T> Receiver<T> {
     /// # Errors
     /// As there.
     #[inline]
-    pub fn recv_from_timeout(&mut self, timeout: Duration) -> Result<(LaneId, T), RecvTimeoutError> {
+    pub fn recv_timeout_from(&mut self, timeout: Duration) -> Result<(LaneId, T), RecvTimeoutError> {
         let message = self.recv_timeout(timeout)?;
         Ok(self.from(message))
     }

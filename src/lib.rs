@@ -14,10 +14,10 @@
 //! | a thread for each core, all of which send to each other; a runtime of my own on top | [`mesh::Builder`] | each pair its own |
 //! | calls between those threads, each with its answer | [`mesh::call`] | answers in any order |
 //! | buffers that go home to the core that made them, by any of these | [`pool::Pool`] | |
-//! | one thread that waits for several channels | [`spsc::Builder::receiver_bell`] with one [`wait::Bell`] | each channel its own |
+//! | one thread that waits for several channels | [`spsc::Builder::receiver_event`] with one [`wait::EventCount`] | each channel its own |
 //! | two processes | [`shm::spsc`], [`shm::bytes`] (feature `shm`) | first in, first out |
 //! | many processes that send, one that receives | [`shm::fan_in`] | each sender its own |
-//! | a reactor (epoll, io_uring, a runtime of my own) that must be woken | [`wait::Bell::with_notify`] with [`wait::EventFd`] or a [`wait::Notify`] of mine | each channel its own |
+//! | a reactor (epoll, io_uring, a runtime of my own) that must be woken | [`wait::EventCount::with_waker`] with [`wait::EventFd`] or a [`wait::Notify`] of mine | each channel its own |
 //!
 //! [Which one?](which_one) has figures for the choice between the two with many senders.
 //!
@@ -43,19 +43,19 @@
 //! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | |
 //!
 //! How long a side polls before it sleeps is its own [`WaitStrategy`]; what a sleeping side costs the other is the channel's
-//! [`Barrier`].
+//! [`FenceMode`].
 //!
 //! # Guarantees
 //!
 //! * Capacity is exact, 1 to 2^30. `Full` and `Empty` are never answered from an old look.
 //! * `try_send` and `try_recv` of `spsc` are wait-free, and of `fan_in` while no lane comes or goes; `try_send` of `mpsc` is lock-free,
 //!   `try_recv` wait-free. None waits for a thread that was interrupted in the middle of its own.
-//! * On x86-64 Linux, as long as neither side sleeps often ([`Barrier`]), `try_send` and `try_recv`, and `send` and `recv` while nobody
+//! * On x86-64 Linux, as long as neither side sleeps often ([`FenceMode`]), `try_send` and `try_recv`, and `send` and `recv` while nobody
 //!   has to wait, execute no fence and no locked instruction, but for one compare-and-swap of a send on `mpsc`. Scripts
 //!   read the assembly and count instructions at every run of the gate.
 //! * A message is received or dropped exactly once, whichever side leaves when, and whatever code of its own panics
 //!   ([`wait::Notify`] says what a panicking hook costs).
-//! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do ([`wait::Bell::wait`] makes
+//! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do ([`wait::EventCount::wait`] makes
 //!   one small block a call, the first `send_iter` of an `mpsc` handle its buffer, a `fan_in` receiver room for lanes that were opened); there is no hidden thread, no registry of channels and no executor. One static table
 //!   is common to the channels of a process: on which cores its threads waited lately, and what a yield cost there.
 //! * A future lets other tasks go first: of 129 polls in a row that could be ready, one is pending and wakes its task at once.
@@ -65,7 +65,7 @@
 //!
 //! * No `select!`, no unbounded queue, no many-to-many channel: see the table above for what to use instead.
 //! * On Linux, a side that goes to sleep calls `membarrier`, which briefly interrupts the cores that run other threads of
-//!   this process. A channel whose side sleeps often stops doing that by itself; with [`Barrier::Fence`] it never happens.
+//!   this process. A channel whose side sleeps often stops doing that by itself; with [`FenceMode::Fence`] it never happens.
 //! * Waiting is for cores that other threads want, too: `docs/waiting.md` in the repository says which strategy suits which machine, with
 //!   figures beside computing threads.
 //! * **Fork.** A child of `fork` may make channels of its own, and waits on them like any process. It must not use the handles of its parent
@@ -93,7 +93,7 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `std` | yes | blocking, timeouts, futures, bells; `rustix` |
+//! | `std` | yes | blocking, timeouts, futures, event counts; `rustix` |
 //! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
 //! | `shm` | | channels between processes (Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |
@@ -147,13 +147,13 @@ pub mod wait;
 #[path = "wait/without_std.rs"]
 mod wait;
 
-pub use channel::{Builder, ReadChunk, ReadChunkIntoIter, Receiver, Sender, Shape, SingleWriter, WriteChunk};
+pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
 #[cfg(feature = "std")]
 pub use channel::{IntoIter, Iter, RecvFuture, SendFuture, TryIter};
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use ring::layout::Stats;
 #[cfg(feature = "std")]
-pub use wait::{Barrier, WaitStrategy, init};
+pub use wait::{FenceMode, WaitStrategy, init};
 
 /// The switchboard of the models, for the `loom-tests` crate.
 #[cfg(ringmail_loom)]

@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌──────► [ · ▓ ▓ · ] ──────┐
 //!   shard 0 ─┼──────► [ · · · · ] ────┐ └► shard 1          a lane is an `spsc` ring: one writer per word
-//!     bell ◄─┤                        └──► shard 2          a shard has one bell for all its lanes, both ways
+//!     event count ◄─┤                        └──► shard 2          a shard has one event count for all its lanes, both ways
 //!            └─◄───── [ ▓ ▓ · · ] ◄─────── shard 1, 2, …
 //! ```
 //!
@@ -18,12 +18,12 @@
 //! ```
 //! # #[cfg(target_os = "linux")] {
 //! use ringmail::mesh::{Builder, Endpoint, Ready};
-//! use ringmail::wait::{EventFd, Hook};
+//! use ringmail::wait::{EventFd, Waker};
 //! use std::thread;
 //!
 //! fn shard(me: &mut Endpoint<u64>) -> std::io::Result<u64> {
 //!     let fd = EventFd::new()?; // register it with your reactor
-//!     let hook = Hook::new(fd.clone());
+//!     let hook = Waker::from(fd.clone());
 //!     let mut sum = 0;
 //!     for n in 0..100 {
 //!         let peer = (me.id() + 1 + n as usize % 2) % me.shards();
@@ -45,7 +45,7 @@
 //!         };
 //!         match ready {
 //!             Ready::Over => return Ok(sum),
-//!             Ready::Lost => eprintln!("going on without: {:?}", me.next_lost()),
+//!             Ready::Lost => eprintln!("going on without: {:?}", me.next_disconnected()),
 //!             _ => {} // a message, or room for one that found none
 //!         }
 //!     }
@@ -63,16 +63,16 @@
 //!
 //! # Waiting
 //!
-//! An endpoint has one bell, whatever the number of its peers. It rings when a message comes, when a peer that answered
+//! An endpoint has one event count, whatever the number of its peers. It rings when a message comes, when a peer that answered
 //! [`Full`](TrySendError::Full) has room, and when a peer goes; [`Ready`] says which.
 //!
 //! | this thread sleeps on | verb |
 //! |---|---|
 //! | nothing of yours | [`park`](Endpoint::park), [`park_timeout`](Endpoint::park_timeout), [`recv`](Endpoint::recv), [`recv_timeout`](Endpoint::recv_timeout) |
-//! | a descriptor | [`arm`](Endpoint::arm) with [`Hook::new`](crate::wait::Hook::new) of an [`EventFd`](crate::wait::EventFd) |
+//! | a descriptor | [`arm`](Endpoint::arm) with [`Waker::new`](crate::wait::Waker::new) of an [`EventFd`](crate::wait::EventFd) |
 //! | a primitive of your own | [`arm`](Endpoint::arm) with a hook of any [`Notify`](crate::wait::Notify): a closure, a `mio::Waker` in one, … |
 //! | an executor | [`recv_async`](Endpoint::recv_async), [`poll_recv`](Endpoint::poll_recv): any runtime |
-//! | nothing: it polls for ever | [`poll`](Endpoint::poll), [`try_recv`](Endpoint::try_recv); [`Barrier::Never`](crate::Barrier::Never) |
+//! | nothing: it polls for ever | [`poll`](Endpoint::poll), [`try_recv`](Endpoint::try_recv); [`FenceMode::Never`](crate::FenceMode::Never) |
 //!
 //! # Sending
 //!
@@ -85,7 +85,7 @@
 //! What is sent is published at once, so there is nothing to flush; many messages to one peer are cheaper together, by
 //! [`try_send_iter_to`](Endpoint::try_send_iter_to), which publishes and rings once.
 //!
-//! **Order.** First in, first out for each pair; none between pairs. Peers take turns of up to [`Builder::turn`] messages.
+//! **Order.** First in, first out for each pair; none between pairs. Peers take turns of up to [`Builder::budget`] messages.
 //!
 //! **Answers.** [`call`] is a mesh whose messages are requests and their answers, with room for each answer reserved before its request
 //! leaves.
@@ -96,9 +96,9 @@
 //! |---|---|
 //! | [`close`](Endpoint::close)s: sends nothing more, and goes on receiving | receive what it sent; when all have closed, `Closed` |
 //! | [`leave`](Endpoint::leave)s: closes, and receives until all have closed or the time is over | the same |
-//! | drops its endpoint | the same, and sends to it are refused: [`Why::Closed`]. What it had not received is dropped |
-//! | panics, in [`Seat::run`] or with the endpoint on its stack | the same; sends and receives say [`Why::Panicked`], with the message. Sleepers wake |
-//! | drops its seat, or has not joined [in time](Builder::join_deadline) | as if it had closed; [`Why::NeverJoined`] |
+//! | drops its endpoint | the same, and sends to it are refused: [`Cause::Closed`]. What it had not received is dropped |
+//! | panics, in [`Seat::run`] or with the endpoint on its stack | the same; sends and receives say [`Cause::Panicked`], with the message. Sleepers wake |
+//! | drops its seat, or has not joined [in time](Builder::join_deadline) | as if it had closed; [`Cause::NeverJoined`] |
 //!
 //! A lost peer is told once by the receiving verbs, after its last message, and then the others go on: whether one that panicked ends
 //! the rest is theirs to say.
@@ -107,18 +107,18 @@
 //!
 //! * A message costs what it does on [`spsc`](crate::spsc), and a look into a table of lanes.
 //! * A poll in vain looks at every lane, about 2.5 ns each; after 256 of them in vain, with more than two open lanes, at the endpoint's
-//!   bell alone, some 3.5 ns whatever the number of peers: a line that nobody writes while nothing comes. The poll that begins this takes
-//!   one barrier ([`Barrier`](crate::Barrier)), which may be microseconds, and whoever sends next takes the note off the bell, some tens
+//!   event count alone, some 3.5 ns whatever the number of peers: a line that nobody writes while nothing comes. The poll that begins this takes
+//!   one barrier ([`FenceMode`](crate::FenceMode)), which may be microseconds, and whoever sends next takes the note off the event count, some tens
 //!   of ns. (`cargo test --release --test mesh_idle -- --nocapture` prints the figures of a machine.)
 //! * A pair of shards takes about 2 KiB. The memory for messages is reserved when the mesh is built, in one piece a receiver, and stays
-//!   untouched until messages come: an idle pair has none. [`Builder::populate`] has the receiving core make it present at the join.
+//!   untouched until messages come: an idle pair has none. [`Builder::prefault`] has the receiving core make it present at the join.
 //! * Pairs that the [roles](Builder::roles) leave out are not made.
 //!
 //! # Limits
 //!
 //! * An endpoint's verbs take `&mut self`, the handler of a poll too: it cannot send by the endpoint that polls. Collect the answers, or
 //!   take messages one by one with [`try_recv`](Endpoint::try_recv).
-//! * With one bell, an endpoint that waits for room wakes for messages too, and the other way round; it looks and sleeps again.
+//! * With one event count, an endpoint that waits for room wakes for messages too, and the other way round; it looks and sleeps again.
 //! * At most 1024 seats. Seats are not refilled: a shard that is gone stays gone.
 
 mod builder;
@@ -138,8 +138,8 @@ mod sleep;
 pub use builder::{Builder, Role};
 pub use endpoint::{Endpoint, PeerStats};
 pub use error::{
-    BuildError, DrainError, Gone, JoinError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
-    TrySendError, Why,
+    BuildError, Cause, Disconnected, DrainError, JoinError, RecvError, RecvTimeoutError, SendError, SendTimeoutError,
+    TryRecvError, TrySendError,
 };
 pub use poll::Progress;
 pub use recv::RecvFuture;

@@ -53,14 +53,14 @@ pub use sink::SenderSink;
 
 #[cfg(feature = "std")]
 use crate::channel::SendEnd;
-use crate::channel::{self, Ends, Shape};
+use crate::channel::{self, Ends, Flavor};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
 use crate::lend::lend;
 #[cfg(feature = "std")]
 #[cfg(feature = "std")]
-use crate::wait::{Bell, Side, WaitStrategy};
+use crate::wait::{EventCount, Side, WaitStrategy};
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -75,7 +75,7 @@ pub type Sender<T> = channel::Sender<T, Mpsc>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Mpsc>;
 
-impl Shape for Mpsc {}
+impl Flavor for Mpsc {}
 
 impl Ends for Mpsc {
     type Tx<T> = end::Tx<T>;
@@ -166,7 +166,7 @@ impl<T> Sender<T> {
 pub struct WeakSender<T> {
     end: end::WeakTx<T>,
     #[cfg(feature = "std")]
-    waits: (Bell, WaitStrategy),
+    waits: (EventCount, WaitStrategy),
 }
 
 impl<T> WeakSender<T> {

@@ -49,7 +49,7 @@
 //! Neighbours may share a cache line if `T` is smaller than one: use `crossbeam_utils::CachePadded<T>` then.
 //!
 //! **Limits.** A leaked `Pooled` (`mem::forget`) does not come home. Values are not reset between uses, and dropped when the pool ends. There
-//! is no waiting for a buffer: one that comes back rings no bell.
+//! is no waiting for a buffer: one that comes back rings no event.
 //!
 //! Source of the idea: return-to-owner lists, as in Seastar's `foreign_ptr` and snmalloc's message passing.
 
@@ -57,7 +57,7 @@ use crate::error::BuildError;
 use crate::lend::lend;
 use crate::ring::backing::check;
 use crate::ring::order::mutant;
-use crate::ring::pile::{Belongs, Node, Pile, Taken};
+use crate::ring::stack::{HasOwner, Node, Stack, Taken};
 use crate::room::room;
 use crate::sync::{Arc, share};
 use alloc::boxed::Box;
@@ -77,7 +77,7 @@ pub struct Pool<T> {
 }
 
 /// What came back and was not taken yet. Kept alive by each block.
-struct Home<T>(Arc<CachePadded<Pile<Block<T>>>>);
+struct Home<T>(Arc<CachePadded<Stack<Block<T>>>>);
 
 /// One buffer, and where it belongs.
 struct Block<T> {
@@ -85,8 +85,8 @@ struct Block<T> {
     home: Home<T>,
 }
 
-impl<T> Belongs for Block<T> {
-    fn home(&self) -> &Pile<Self> {
+impl<T> HasOwner for Block<T> {
+    fn home(&self) -> &Stack<Self> {
         &self.home.0
     }
 }
@@ -100,13 +100,13 @@ impl<T> Pool<T> {
         check(buffers)?;
         // Asked for together before any is touched: what the machine does not have is then an error, and not an end by its memory's.
         drop(room::<Node<Block<T>>>(buffers)?);
-        let home = share(CachePadded::new(Pile::new()))?;
+        let home = share(CachePadded::new(Stack::new()))?;
         lend(init, |init| Self::fill(buffers, home, init))
     }
 
     fn fill(
         buffers: usize,
-        home: Arc<CachePadded<Pile<Block<T>>>>,
+        home: Arc<CachePadded<Stack<Block<T>>>>,
         init: &mut impl FnMut() -> T,
     ) -> Result<Self, BuildError> {
         let mut pool = Self { free: Taken::nothing(), home: Home(home), buffers };
@@ -209,7 +209,7 @@ impl<T> Drop for Pooled<T> {
     #[inline]
     fn drop(&mut self) {
         // What comes back has no home any more.
-        drop(self.block.take().and_then(Node::go_home));
+        drop(self.block.take().and_then(Node::return_to_owner));
     }
 }
 

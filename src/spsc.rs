@@ -38,7 +38,7 @@ pub(crate) mod end;
 
 pub use builder::{Builder, channel};
 
-use crate::channel::{self, Ends, OneWriter, Shape, SingleWriter};
+use crate::channel::{self, Ends, Flavor, OneWriter, SingleSender};
 
 /// One sender, one receiver.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ pub type Sender<T> = channel::Sender<T, Spsc>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Spsc>;
 
-impl Shape for Spsc {}
-impl SingleWriter for Spsc {}
+impl Flavor for Spsc {}
+impl SingleSender for Spsc {}
 
 impl Ends for Spsc {
     type Tx<T> = end::Tx<T>;

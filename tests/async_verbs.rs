@@ -3,7 +3,7 @@
 mod support;
 
 use ringmail::spsc::{Builder, Receiver, Sender};
-use ringmail::{Barrier, BuildError, RecvError, SendError, Shape, fan_in, mesh, mpsc, spsc};
+use ringmail::{BuildError, FenceMode, Flavor, RecvError, SendError, fan_in, mesh, mpsc, spsc};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -30,7 +30,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Fenced, because wakes are counted here: a task that finds another thread inside a barrier wakes itself to try again.
 fn channel<T>(capacity: usize) -> Result<(Sender<T>, Receiver<T>), BuildError> {
-    Builder::new(capacity).barrier(Barrier::Fence).build()
+    Builder::new(capacity).fence_mode(FenceMode::Fence).build()
 }
 
 fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
@@ -41,9 +41,9 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
 fn messages_cross_between_two_tasks_on_two_threads() {
     const N: u64 = 3000;
     for capacity in [1, 2, 64] {
-        for barrier in [Barrier::Auto, Barrier::Fence] {
+        for barrier in [FenceMode::Auto, FenceMode::Fence] {
             ends(move || {
-                let (mut tx, mut rx) = Builder::new(capacity).barrier(barrier).build().unwrap();
+                let (mut tx, mut rx) = Builder::new(capacity).fence_mode(barrier).build().unwrap();
                 let sender = thread::spawn(move || {
                     block_on(async {
                         for i in 0..N {
@@ -209,7 +209,7 @@ fn a_ready_sender_finds_room_and_keeps_its_value_until_then() {
 #[test]
 fn a_side_that_never_sleeps_asks_to_be_polled_again() {
     let (wakes, waker) = Wakes::new();
-    let (mut tx, mut rx) = Builder::new(1).barrier(Barrier::Never).build().unwrap();
+    let (mut tx, mut rx) = Builder::new(1).fence_mode(FenceMode::Never).build().unwrap();
     for polls in 1..=3 {
         assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
         assert_eq!(wakes.count(), polls);
@@ -384,7 +384,7 @@ fn after_128_ready_polls_a_future_lets_other_tasks_go_first() {
 /// Another poll would take another message, and tell none that it did.
 #[test]
 fn a_future_that_was_ready_is_not_polled_again() {
-    fn receives<S: Shape>((mut tx, mut rx): (ringmail::Sender<u32, S>, ringmail::Receiver<u32, S>)) {
+    fn receives<S: Flavor>((mut tx, mut rx): (ringmail::Sender<u32, S>, ringmail::Receiver<u32, S>)) {
         assert_eq!(tx.try_send_slice(&[1, 2]), Ok(2));
         let mut receive = rx.recv_async();
         assert_eq!(poll(&mut receive, Waker::noop()), Poll::Ready(Ok(1)));

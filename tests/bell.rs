@@ -1,12 +1,12 @@
-//! Bells that are rung for more than one channel, or that wake something other than a thread.
+//! Event counts that are rung for more than one channel, or that wake something other than a thread.
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
 mod support;
 
-use ringmail::Barrier;
+use ringmail::FenceMode;
 use ringmail::spsc::Builder;
-use ringmail::wait::{Bell, Notify};
+use ringmail::wait::{EventCount, waker_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -19,8 +19,8 @@ const N: u64 = 3000;
 #[test]
 fn one_thread_waits_for_two_channels_with_one_bell() {
     ends(|| {
-        let bell = Bell::new();
-        let make = || Builder::new(2).receiver_bell(bell.clone()).build::<u64>().unwrap();
+        let event = EventCount::new();
+        let make = || Builder::new(2).receiver_event(event.clone()).build::<u64>().unwrap();
         let ((tx1, mut rx1), (tx2, mut rx2)) = (make(), make());
         let senders = [tx1, tx2].map(|mut tx| thread::spawn(move || (0..N).for_each(|i| tx.send(i).unwrap())));
         let (mut seen1, mut seen2) = (Vec::new(), Vec::new());
@@ -32,7 +32,7 @@ fn one_thread_waits_for_two_channels_with_one_bell() {
                 break;
             }
             let waits = |rx: &ringmail::spsc::Receiver<u64>| rx.is_empty() && !rx.is_closed();
-            assert!(bell.wait(None, || !(waits(&rx1) || over(&rx1))
+            assert!(event.wait(None, || !(waits(&rx1) || over(&rx1))
                 || !(waits(&rx2) || over(&rx2))
                 || over(&rx1) && over(&rx2)));
         }
@@ -45,26 +45,26 @@ fn one_thread_waits_for_two_channels_with_one_bell() {
 
 #[test]
 fn waiting_on_a_bell_asks_first_and_gives_up_in_time() {
-    let bell = Bell::default();
-    assert!(bell.wait(None, || true));
-    assert!(!bell.wait(Some(Duration::ZERO), || false));
+    let event = EventCount::default();
+    assert!(event.wait(None, || true));
+    assert!(!event.wait(Some(Duration::ZERO), || false));
     let start = Instant::now();
-    assert!(!bell.wait(Some(Duration::from_millis(20)), || false));
+    assert!(!event.wait(Some(Duration::from_millis(20)), || false));
     assert!(start.elapsed() >= Duration::from_millis(20));
-    assert!(!bell.ring(), "nobody waits any more");
+    assert!(!event.notify(), "nobody waits any more");
 }
 
 #[test]
 fn a_ring_ends_the_wait() {
     ends(|| {
-        let (bell, rung) = (Bell::new(), Arc::new(AtomicBool::new(false)));
+        let (event, rung) = (EventCount::new(), Arc::new(AtomicBool::new(false)));
         let waiter = thread::spawn({
-            let (bell, rung) = (bell.clone(), rung.clone());
-            move || bell.wait(Some(Duration::MAX), || rung.load(Ordering::SeqCst))
+            let (event, rung) = (event.clone(), rung.clone());
+            move || event.wait(Some(Duration::MAX), || rung.load(Ordering::SeqCst))
         });
         let_it_sleep();
         rung.store(true, Ordering::SeqCst);
-        bell.ring();
+        event.notify();
         assert!(waiter.join().unwrap());
     });
 }
@@ -74,16 +74,16 @@ fn a_ring_ends_the_wait() {
 fn a_second_waiter_on_one_bell_is_woken_too() {
     ends(|| {
         for round in 0..200 {
-            let bell = Bell::new();
+            let event = EventCount::new();
             let flags = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
             let waiters = flags.clone().map(|flag| {
-                let bell = bell.clone();
-                thread::spawn(move || assert!(bell.wait(None, || flag.load(Ordering::SeqCst))))
+                let event = event.clone();
+                thread::spawn(move || assert!(event.wait(None, || flag.load(Ordering::SeqCst))))
             });
             for flag in &flags {
                 thread::sleep(Duration::from_micros(round % 20 * 50));
                 flag.store(true, Ordering::SeqCst);
-                bell.ring();
+                event.notify();
             }
             for waiter in waiters {
                 waiter.join().unwrap();
@@ -97,26 +97,26 @@ fn a_second_waiter_on_one_bell_is_woken_too() {
 fn a_waiter_that_gives_up_leaves_the_bell_to_the_other() {
     ends(|| {
         for round in 0..200 {
-            let (bell, flag) = (Bell::new(), Arc::new(AtomicBool::new(false)));
+            let (event, flag) = (EventCount::new(), Arc::new(AtomicBool::new(false)));
             let patient = thread::spawn({
-                let (bell, flag) = (bell.clone(), flag.clone());
-                move || assert!(bell.wait(None, || flag.load(Ordering::SeqCst)))
+                let (event, flag) = (event.clone(), flag.clone());
+                move || assert!(event.wait(None, || flag.load(Ordering::SeqCst)))
             });
-            assert!(!bell.wait(Some(Duration::from_micros(round * 10)), || false));
+            assert!(!event.wait(Some(Duration::from_micros(round * 10)), || false));
             thread::sleep(Duration::from_micros(500));
             flag.store(true, Ordering::SeqCst);
-            bell.ring();
+            event.notify();
             patient.join().unwrap();
         }
     });
 }
 
-/// Two receives of one task, as `join!` polls them: the one that is ready must not silence the bell of the other.
+/// Two receives of one task, as `join!` polls them: the one that is ready must not silence the event count of the other.
 #[test]
 fn two_futures_of_one_task_share_a_bell() {
     // Fenced, because wakes are counted: one that finds another thread inside a barrier wakes itself.
-    let bell = Bell::new().with_barrier(Barrier::Fence);
-    let make = || Builder::new(2).receiver_bell(bell.clone()).build::<u64>().unwrap();
+    let event = EventCount::new().with_fence_mode(FenceMode::Fence);
+    let make = || Builder::new(2).receiver_event(event.clone()).build::<u64>().unwrap();
     let ((mut tx1, mut rx1), (mut tx2, mut rx2)) = (make(), make());
     let (wakes, waker) = Wakes::new();
     let mut cx = Context::from_waker(&waker);
@@ -134,12 +134,12 @@ fn two_futures_of_one_task_share_a_bell() {
     assert_eq!(first.as_mut().poll(&mut cx), Poll::Ready(Ok(1)));
 }
 
-/// Two tasks on one bell keep waking each other, and the one that leaves wakes the one that stays.
+/// Two tasks on one event count keep waking each other, and the one that leaves wakes the one that stays.
 #[test]
 fn two_tasks_on_one_bell_are_both_woken_in_the_end() {
     // Fenced, because wakes are counted: one that finds another thread inside a barrier wakes itself.
-    let bell = Bell::new().with_barrier(Barrier::Fence);
-    let make = || Builder::new(2).receiver_bell(bell.clone()).build::<u64>().unwrap();
+    let event = EventCount::new().with_fence_mode(FenceMode::Fence);
+    let make = || Builder::new(2).receiver_event(event.clone()).build::<u64>().unwrap();
     let ((mut tx1, mut rx1), (_tx2, mut rx2)) = (make(), make());
     let ((wakes, waker), (_, other)) = (Wakes::new(), Wakes::new());
     let mut first = Box::pin(rx1.recv_async());
@@ -160,20 +160,20 @@ fn two_tasks_on_one_bell_are_both_woken_in_the_end() {
 #[test]
 fn a_hook_is_called_once_for_each_time_it_was_armed() {
     let calls = Arc::new(AtomicUsize::new(0));
-    let bell = Bell::with_notify({
+    let event = EventCount::with_waker(waker_fn({
         let calls = calls.clone();
         move || _ = calls.fetch_add(1, Ordering::SeqCst)
-    });
-    let (mut tx, mut rx) = Builder::new(8).receiver_bell(bell.clone()).build().unwrap();
+    }));
+    let (mut tx, mut rx) = Builder::new(8).receiver_event(event.clone()).build().unwrap();
     tx.send(0).unwrap();
     assert_eq!(calls.load(Ordering::SeqCst), 0, "nobody armed it");
-    assert!(bell.arm().confirm(|| !rx.is_empty()).is_none(), "there is something to do");
+    assert!(event.arm().confirm(|| !rx.is_empty()).is_none(), "there is something to do");
     tx.send(1).unwrap();
-    assert_eq!(calls.load(Ordering::SeqCst), 0, "a bell that found something is disarmed");
+    assert_eq!(calls.load(Ordering::SeqCst), 0, "a event that found something is disarmed");
     assert_eq!(rx.drain(9, drop), 2);
 
     for round in 1..=3 {
-        let armed = bell.arm().confirm(|| !rx.is_empty()).unwrap();
+        let armed = event.arm().confirm(|| !rx.is_empty()).unwrap();
         assert!(armed.is_quiet());
         for i in 0..3 {
             tx.send(i).unwrap();
@@ -183,10 +183,10 @@ fn a_hook_is_called_once_for_each_time_it_was_armed() {
         drop(armed);
         assert_eq!(rx.drain(9, drop), 3);
     }
-    drop(bell.arm());
+    drop(event.arm());
     tx.send(1).unwrap();
-    assert_eq!(calls.load(Ordering::SeqCst), 3, "dropping it disarms the bell");
-    let armed = bell.arm();
+    assert_eq!(calls.load(Ordering::SeqCst), 3, "dropping it disarms the event");
+    let armed = event.arm();
     drop(tx);
     assert_eq!(calls.load(Ordering::SeqCst), 4, "a close rings too");
     drop(armed);
@@ -194,24 +194,24 @@ fn a_hook_is_called_once_for_each_time_it_was_armed() {
 
 #[test]
 fn a_hook_may_ring_another_bell_and_arm_its_own() {
-    struct Chain(Bell, std::sync::OnceLock<Bell>);
-    impl Notify for Chain {
-        fn notify(&self) {
-            self.0.ring();
+    struct Chain(EventCount, std::sync::OnceLock<EventCount>);
+    impl Chain {
+        fn go_on(&self) {
+            self.0.notify();
             // Re-entry: no lock may be held while a hook runs.
-            drop(self.1.get().map(Bell::arm));
+            drop(self.1.get().map(EventCount::arm));
         }
     }
     ends(|| {
-        let (wakes, outer) = (Arc::new(AtomicUsize::new(0)), Bell::new());
+        let (wakes, outer) = (Arc::new(AtomicUsize::new(0)), EventCount::new());
         let chain = Arc::new(Chain(outer.clone(), std::sync::OnceLock::new()));
-        let inner = Bell::with_notify({
+        let inner = EventCount::with_waker(waker_fn({
             let (chain, wakes) = (chain.clone(), wakes.clone());
             move || {
                 wakes.fetch_add(1, Ordering::SeqCst);
-                chain.notify();
+                chain.go_on();
             }
-        });
+        }));
         chain.1.set(inner.clone()).unwrap();
         let waiter = thread::spawn({
             let wakes = wakes.clone();
@@ -219,7 +219,7 @@ fn a_hook_may_ring_another_bell_and_arm_its_own() {
         });
         let_it_sleep();
         let armed = inner.arm();
-        assert!(inner.ring());
+        assert!(inner.notify());
         drop(armed);
         assert!(waiter.join().unwrap());
     });
@@ -235,8 +235,8 @@ mod eventfd {
     #[test]
     fn a_descriptor_is_readable_after_a_ring_until_cleared() {
         let fd = EventFd::new().unwrap();
-        let bell = Bell::with_notify(fd.clone());
-        let (mut tx, _rx) = Builder::new(8).receiver_bell(bell.clone()).build().unwrap();
+        let event = EventCount::with_waker(fd.clone());
+        let (mut tx, _rx) = Builder::new(8).receiver_event(event.clone()).build().unwrap();
         // The descriptor itself, as a reactor would use it.
         let mut file = std::fs::File::from(fd.as_fd().try_clone_to_owned().unwrap());
         let mut count = [0; 8];
@@ -245,13 +245,13 @@ mod eventfd {
         assert_eq!(readable(), Err(ErrorKind::WouldBlock));
         assert_eq!(fd.clear().unwrap(), 0);
         for expected in 1..=2 {
-            let armed = bell.arm();
+            let armed = event.arm();
             tx.send(expected).unwrap();
             drop(armed);
         }
         assert_eq!(readable(), Ok(2), "rung twice");
         assert_eq!(readable(), Err(ErrorKind::WouldBlock));
-        let armed = bell.arm();
+        let armed = event.arm();
         tx.send(3).unwrap();
         drop(armed);
         assert_eq!(fd.clear().unwrap(), 1);
@@ -262,13 +262,13 @@ mod eventfd {
     fn a_reactor_sleeps_on_the_descriptor_and_misses_nothing() {
         ends(|| {
             let fd = EventFd::new().unwrap();
-            let bell = Bell::with_notify(fd.clone());
-            let (mut tx, mut rx) = Builder::new(2).receiver_bell(bell.clone()).build().unwrap();
+            let event = EventCount::with_waker(fd.clone());
+            let (mut tx, mut rx) = Builder::new(2).receiver_event(event.clone()).build().unwrap();
             let sender = thread::spawn(move || (0..N).for_each(|i| tx.send(i).unwrap()));
             let mut seen = Vec::new();
             while !(rx.is_closed() && rx.is_empty()) {
                 seen.extend(rx.try_iter());
-                let asleep = bell.arm().confirm(|| !rx.is_empty() || rx.is_closed());
+                let asleep = event.arm().confirm(|| !rx.is_empty() || rx.is_closed());
                 if asleep.is_some() {
                     fd.wait(None).unwrap();
                 }

@@ -7,7 +7,7 @@
 
 mod tasks;
 
-use ringmail::wait::{Bell, Hook};
+use ringmail::wait::{EventCount, waker_fn};
 use ringmail::{WaitStrategy, fan_in, mesh, mpsc, spsc};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,19 +125,19 @@ fn a_timed_wait_keeps_its_limit() {
         let _other = seats.pop();
         let mut me = seats.pop().unwrap().join().unwrap();
         keeps("mesh", median(|| time(|| assert!(me.recv_timeout(limit).is_err()))));
-        let bell = Bell::new();
-        keeps("bell", median(|| time(|| assert!(!bell.wait(Some(limit), || false)))));
+        let event = EventCount::new();
+        keeps("event", median(|| time(|| assert!(!event.wait(Some(limit), || false)))));
     });
 }
 
 #[test]
 fn an_announcement_returns_at_once() {
     beside_a_computing_thread(|| {
-        let bell = Bell::new();
-        is_at_once("bell", median(|| time(|| drop(bell.arm().confirm(|| false)))));
+        let event = EventCount::new();
+        is_at_once("event", median(|| time(|| drop(event.arm().confirm(|| false)))));
         let mut seats = mesh::Builder::new().shards(2).build::<u32>().unwrap();
         let (mut me, _other) = (seats.remove(0).join().unwrap(), seats.remove(0).join().unwrap());
-        let hook = Hook::new(|| {});
+        let hook = waker_fn(|| {});
         is_at_once("mesh", median(|| time(|| drop(me.arm(&hook).unwrap()))));
     });
 }

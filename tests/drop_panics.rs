@@ -3,7 +3,7 @@
 mod support;
 
 use ringmail::mesh::{self, call};
-use ringmail::{Receiver, Sender, Shape, fan_in, mpsc, pool, spsc};
+use ringmail::{Flavor, Receiver, Sender, fan_in, mpsc, pool, spsc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use support::{Counted, Ledger, ends, panics};
 
@@ -19,7 +19,7 @@ fn values(ledger: &Ledger, n: usize, k: usize) -> Vec<Counted> {
 
 /// Runs `test` on a channel that holds `N` values, of which the `k`-th panics in `drop`, for each `k`, and settles the ledger.
 #[track_caller]
-fn each<S: Shape>(make: impl Fn() -> Ends<S>, test: impl Fn(Ends<S>, &Ledger)) {
+fn each<S: Flavor>(make: impl Fn() -> Ends<S>, test: impl Fn(Ends<S>, &Ledger)) {
     for k in 0..=N {
         let ledger = Ledger::default();
         let (mut tx, rx) = make();
@@ -87,7 +87,7 @@ fn a_panicking_drop_as_both_go_leaks_none() {
 
 #[test]
 fn a_panicking_drop_in_a_write_chunk_that_is_given_up_leaks_none() {
-    fn given_up<S: ringmail::SingleWriter>((mut tx, _rx): Ends<S>) {
+    fn given_up<S: ringmail::SingleSender>((mut tx, _rx): Ends<S>) {
         for k in 0..N {
             let ledger = Ledger::default();
             panics(|| tx.try_reserve(N).unwrap().fill_from_iter(values(&ledger, N, k)));
@@ -101,7 +101,7 @@ fn a_panicking_drop_in_a_write_chunk_that_is_given_up_leaks_none() {
 /// What was taken from the iterator, and what is still in it: the item that comes back is in the caller's way by then.
 #[test]
 fn a_panicking_drop_as_a_refused_iterator_goes_leaks_none() {
-    fn refused<S: Shape>(
+    fn refused<S: Flavor>(
         mut send: impl FnMut(&mut Sender<Counted, S>, Vec<Counted>) -> Result<usize, ()>,
         make: impl Fn() -> Ends<S>,
     ) {

@@ -4,6 +4,7 @@ mod support;
 
 use ringmail::TryRecvError;
 use ringmail::spsc::{Builder, Receiver, Sender, channel};
+use ringmail::wait::waker_fn;
 use support::{Counted, Ledger, ends, panics};
 
 type Ends = (Sender<Counted>, Receiver<Counted>);
@@ -157,17 +158,17 @@ fn a_loop_over_a_chunk_that_panics_leaves_the_rest() {
 
 #[test]
 fn a_slow_hook_that_panics_has_not_undone_the_message() {
-    let bell = ringmail::wait::Bell::with_notify(|| panic!("the hook"));
-    let (mut tx, mut rx) = Builder::new(4).receiver_bell(bell.clone()).build().unwrap();
-    let armed = bell.arm();
+    let event = ringmail::wait::EventCount::with_waker(waker_fn(|| panic!("the hook")));
+    let (mut tx, mut rx) = Builder::new(4).receiver_event(event.clone()).build().unwrap();
+    let armed = event.arm();
     panics(|| tx.try_send(1));
     drop(armed);
-    let armed = bell.arm();
+    let armed = event.arm();
     panics(|| tx.try_send_slice(&[2, 3]));
     drop(armed);
     tx.try_send(4).unwrap();
     assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
-    let armed = bell.arm();
+    let armed = event.arm();
     panics(|| drop(tx));
     drop(armed);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));

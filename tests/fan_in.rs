@@ -136,7 +136,7 @@ fn every_verb_can_say_where_a_message_came_from() {
     let mut two = one.lane().unwrap();
     let (a, b) = (one.id(), two.id());
     assert_eq!(rx.try_recv_from(), Err(TryRecvError::Empty));
-    assert_eq!(rx.recv_from_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout));
+    assert_eq!(rx.recv_timeout_from(Duration::ZERO), Err(RecvTimeoutError::Timeout));
     assert!(rx.poll_recv_from(&mut Context::from_waker(Waker::noop())).is_pending());
     for i in 0..10 {
         let (tx, id) = if i % 2 == 0 { (&mut one, a) } else { (&mut two, b) };
@@ -146,7 +146,7 @@ fn every_verb_can_say_where_a_message_came_from() {
             match i % 6 {
                 0 => assert_eq!(rx.try_recv_from(), Ok((id, i))),
                 1 => assert_eq!(rx.recv_from(), Ok((id, i))),
-                2 => assert_eq!(rx.recv_from_timeout(Duration::ZERO), Ok((id, i))),
+                2 => assert_eq!(rx.recv_timeout_from(Duration::ZERO), Ok((id, i))),
                 3 => assert_eq!(rx.poll_recv_from(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok((id, i)))),
                 4 => assert_eq!(block_on(rx.recv_from_async()), Ok((id, i))),
                 _ => assert_eq!(
@@ -160,7 +160,7 @@ fn every_verb_can_say_where_a_message_came_from() {
     drop((one, two));
     assert_eq!(rx.try_recv_from(), Err(TryRecvError::Disconnected));
     assert_eq!((rx.recv_from(), block_on(rx.recv_from_async())), (Err(RecvError), Err(RecvError)));
-    assert_eq!(rx.recv_from_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+    assert_eq!(rx.recv_timeout_from(Duration::MAX), Err(RecvTimeoutError::Disconnected));
 }
 
 #[test]

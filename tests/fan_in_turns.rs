@@ -4,7 +4,7 @@ mod support;
 mod tasks;
 
 use ringmail::fan_in::{Builder, LaneOptions, Receiver, Sender, channel};
-use ringmail::{Shape, TryRecvError};
+use ringmail::{Flavor, TryRecvError};
 use support::{Counted, Ledger, panics};
 
 /// A channel with one lane more a set of options, each filled with its own number.
@@ -180,7 +180,7 @@ fn a_chunk_is_of_one_lane_and_no_longer_than_its_turn() {
 /// Each verb that looks at one message, or takes one, before the others are sent.
 #[test]
 fn a_chunk_sees_what_came_since_the_last_look_on_every_channel() {
-    fn sees<S: Shape>(make: impl Fn() -> (ringmail::Sender<u32, S>, ringmail::Receiver<u32, S>)) {
+    fn sees<S: Flavor>(make: impl Fn() -> (ringmail::Sender<u32, S>, ringmail::Receiver<u32, S>)) {
         type Look<S> = fn(&mut ringmail::Receiver<u32, S>);
         let looks: [(Look<S>, usize); 8] = [
             (|rx| assert_eq!(rx.peek(), Ok(&0)), 20),

@@ -3,7 +3,7 @@
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
-use ringmail::wait::{Bell, Hook};
+use ringmail::wait::{EventCount, waker_fn};
 use ringmail::{WaitStrategy, fan_in, mesh, mpsc, spsc};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,8 +52,8 @@ fn sleeps(wait: impl FnOnce()) -> bool {
 
 /// Every kind of wait, on channels of the child's own.
 fn waits_of_a_child() -> u8 {
-    let bell = Bell::new();
-    drop(bell.arm());
+    let event = EventCount::new();
+    drop(event.arm());
     let (_tx, mut rx) = spsc::channel::<u32>(1).unwrap();
     if !sleeps(|| assert!(rx.recv_timeout(WAIT).is_err())) {
         return 1;
@@ -72,11 +72,11 @@ fn waits_of_a_child() -> u8 {
     }
     let mut seats = mesh::Builder::new().shards(2).build::<u32>().unwrap();
     let (mut me, _other) = (seats.remove(0).join().unwrap(), seats.remove(0).join().unwrap());
-    drop(me.arm(&Hook::new(|| {})).unwrap());
+    drop(me.arm(&waker_fn(|| {})).unwrap());
     if !sleeps(|| assert!(me.recv_timeout(WAIT).is_err())) {
         return 5;
     }
-    if !sleeps(|| assert!(!bell.wait(Some(WAIT), || false))) {
+    if !sleeps(|| assert!(!event.wait(Some(WAIT), || false))) {
         return 6;
     }
     // And between two threads of the child.
@@ -95,9 +95,9 @@ fn a_child_forked_beside_waiting_threads_waits_like_any_process() {
         .map(|_| {
             let stop = stop.clone();
             thread::spawn(move || {
-                let bell = Bell::new();
+                let event = EventCount::new();
                 while !stop.load(Ordering::Relaxed) {
-                    drop(bell.arm());
+                    drop(event.arm());
                 }
             })
         })

@@ -307,7 +307,7 @@ fn handles_say_what_they_are_without_asking_the_message() {
 /// As those of `std` and crossbeam: no `AssertUnwindSafe` around a handle, whatever its messages are.
 #[test]
 fn handles_are_carried_through_code_that_panics_and_used_after() {
-    fn carried<S: ringmail::Shape>(
+    fn carried<S: ringmail::Flavor>(
         (mut tx, mut rx): (ringmail::Sender<Cell<u32>, S>, ringmail::Receiver<Cell<u32>, S>),
     ) {
         assert!(tx.try_send(Cell::new(1)).is_ok() && tx.try_send(Cell::new(2)).is_ok());

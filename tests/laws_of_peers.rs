@@ -16,7 +16,7 @@
 //! | std: `Receiver` dropped, messages may stay until the senders go | dropped at once | a reply handle in a message must not hang behind a sender that lives |
 //! | std: `try_iter` and `iter` hold `&Receiver`, many at a time | `&mut`, one at a time | as above |
 //! | crossbeam: after `Disconnected` on one side the other may still be `Full` | a send after the receiver has gone is `Disconnected`, full or not | one answer |
-//! | crossbeam: the receivers share fairly; `select!`, `after`, `tick`, `never` | not there | one bell for many channels instead of `select!` |
+//! | crossbeam: the receivers share fairly; `select!`, `after`, `tick`, `never` | not there | one event count for many channels instead of `select!` |
 //! | std: a zero-length timeout may give up although a message is there | taken | a limit bounds the wait, not the look |
 //! | `same_channel` | not there | nobody asked |
 // Tests are not what loom models.

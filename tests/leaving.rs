@@ -5,8 +5,8 @@
 
 mod support;
 
-use ringmail::wait::Bell;
-use ringmail::{Barrier, fan_in, mesh, mpsc, spsc};
+use ringmail::wait::EventCount;
+use ringmail::{FenceMode, fan_in, mesh, mpsc, spsc};
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use std::thread::{scope, yield_now};
 use std::time::{Duration, Instant};
 use support::ends;
 
-/// For each law. Without the bell's news one round in some ten thousand forgets.
+/// For each law. Without the event count's news one round in some ten thousand forgets.
 const TIME: Duration = Duration::from_millis(300);
 
 /// Runs `send` on one thread and `leave` on another at nearly the same moment, over and over; `send` is to accept or refuse the message.
@@ -61,26 +61,26 @@ fn race<Tx, Rx: Send>(make: impl Fn() -> (Tx, Rx), send: impl Fn(&mut Tx, Arc<()
     });
 }
 
-fn on_spsc(barrier: Barrier) {
+fn on_spsc(barrier: FenceMode) {
     ends(move || {
-        let builder = spsc::Builder::new(4).barrier(barrier);
+        let builder = spsc::Builder::new(4).fence_mode(barrier);
         race(|| builder.clone().build().unwrap(), |tx, message| tx.try_send(message).is_ok(), drop);
     });
 }
 
 #[test]
 fn what_an_spsc_accepts_is_not_forgotten() {
-    on_spsc(Barrier::Auto);
+    on_spsc(FenceMode::Auto);
 }
 
 #[test]
 fn what_an_spsc_with_fences_accepts_is_not_forgotten() {
-    on_spsc(Barrier::Fence);
+    on_spsc(FenceMode::Fence);
 }
 
 #[test]
 fn what_an_spsc_that_never_sleeps_accepts_is_not_forgotten() {
-    on_spsc(Barrier::Never);
+    on_spsc(FenceMode::Never);
 }
 
 #[test]
@@ -158,49 +158,49 @@ fn what_lies_behind_an_open_claim_is_dropped_when_the_claim_ends() {
     }
 }
 
-/// A bell of the user's serves other channels after one of its receivers has left: it counts a leaver until its sender has noticed.
+/// A event count of the user's serves other channels after one of its receivers has left: it counts a leaver until its sender has noticed.
 #[test]
 fn a_shared_bell_counts_a_leaver_out_again() {
-    let bell = Bell::new();
-    let build = || spsc::Builder::new(4).receiver_bell(bell.clone()).build::<Arc<()>>().unwrap();
+    let event = EventCount::new();
+    let build = || spsc::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let (mut one, first) = build();
     let (mut two, mut second) = build();
     drop(first);
-    assert_eq!(bell.left(), 1);
+    assert_eq!(event.left(), 1);
     two.try_send(Arc::new(())).unwrap();
     assert!(second.try_recv().is_ok());
-    assert_eq!(bell.left(), 1, "it was not of that channel");
+    assert_eq!(event.left(), 1, "it was not of that channel");
     assert!(one.try_send(Arc::new(())).is_err());
-    assert_eq!(bell.left(), 0);
+    assert_eq!(event.left(), 0);
     drop(one);
     drop(second);
     drop(two);
-    assert_eq!(bell.left(), 0);
+    assert_eq!(event.left(), 0);
     // A receiver that goes after its sender misses nothing, nor does one of values without a drop.
     let (tx, rx) = build();
     drop(tx);
     drop(rx);
-    let (_tx, rx) = spsc::Builder::new(4).receiver_bell(bell.clone()).build::<u64>().unwrap();
+    let (_tx, rx) = spsc::Builder::new(4).receiver_event(event.clone()).build::<u64>().unwrap();
     drop(rx);
-    assert_eq!(bell.left(), 0);
+    assert_eq!(event.left(), 0);
 }
 
 #[test]
 fn a_shared_bell_counts_each_lane_and_each_claim_out_again() {
-    let bell = Bell::new();
-    let (tx, rx) = fan_in::Builder::new(4).receiver_bell(bell.clone()).build::<Arc<()>>().unwrap();
+    let event = EventCount::new();
+    let (tx, rx) = fan_in::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let other = tx.lane().unwrap();
     drop(rx);
-    assert_eq!(bell.left(), 2);
+    assert_eq!(event.left(), 2);
     drop((tx, other));
-    assert_eq!(bell.left(), 0);
+    assert_eq!(event.left(), 0);
 
-    let (mut tx, rx) = mpsc::Builder::new(4).receiver_bell(bell.clone()).build::<Arc<()>>().unwrap();
+    let (mut tx, rx) = mpsc::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let mut other = tx.clone();
     let held = tx.hold(1).unwrap();
     other.try_send(Arc::new(())).unwrap();
     drop(rx);
-    assert_eq!(bell.left(), 1);
+    assert_eq!(event.left(), 1);
     drop(held);
-    assert_eq!(bell.left(), 0);
+    assert_eq!(event.left(), 0);
 }

@@ -5,8 +5,8 @@
 mod support;
 
 use ringmail::mesh::{
-    BuildError, Builder, Endpoint, Gone, Ready, RecvError, RecvTimeoutError, Role, Seat, TryRecvError, TrySendError,
-    Why,
+    BuildError, Builder, Cause, Disconnected, Endpoint, Ready, RecvError, RecvTimeoutError, Role, Seat, TryRecvError,
+    TrySendError,
 };
 use std::sync::Arc;
 use std::thread;
@@ -41,8 +41,8 @@ fn on_threads<T: Send + 'static, R: Send + 'static>(
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
-fn gone(peer: usize, why: Why) -> Gone {
-    Gone { peer, why }
+fn gone(peer: usize, cause: Cause) -> Disconnected {
+    Disconnected { peer, cause }
 }
 
 #[test]
@@ -69,12 +69,12 @@ fn whom_there_is_no_lane_to_is_an_error_with_the_message_back() {
     let [mut a, _b] = joined::<u32, 2>(4);
     for peer in [0, 2, usize::MAX] {
         let Err(TrySendError::Gone(error)) = a.try_send_to(peer, 7) else { panic!("sent") };
-        assert_eq!((error.value, error.gone), (7, gone(peer, Why::NoLane)));
+        assert_eq!((error.value, error.gone), (7, gone(peer, Cause::NoLane)));
         assert_eq!(a.send_to(peer, 8).unwrap_err().value, 8);
-        assert_eq!(a.send_or_poll(peer, 9, |_, _| ()).unwrap_err().gone.why, Why::NoLane);
-        assert_eq!(a.send_to_timeout(peer, 9, Duration::ZERO).unwrap_err().into_inner(), 9);
+        assert_eq!(a.send_or_poll(peer, 9, |_, _| ()).unwrap_err().gone.cause, Cause::NoLane);
+        assert_eq!(a.send_timeout_to(peer, 9, Duration::ZERO).unwrap_err().into_inner(), 9);
         assert!(!a.try_send_iter_to(peer, &mut [1].into_iter()).unwrap_err().is_full());
-        assert_eq!(a.recv_from(peer), Err(gone(peer, Why::NoLane)));
+        assert_eq!(a.recv_from(peer), Err(gone(peer, Cause::NoLane)));
     }
 }
 
@@ -158,7 +158,7 @@ fn every_pair_keeps_its_order_whatever_the_capacity() {
 
 #[test]
 fn polls_take_turns_and_keep_to_their_budget() {
-    let mut seats = Builder::new().shards(4).capacity(64).turn(3).build::<u32>().unwrap().into_iter();
+    let mut seats = Builder::new().shards(4).capacity(64).budget(3).build::<u32>().unwrap().into_iter();
     let mut me = seats.next().unwrap().join().unwrap();
     let mut peers: Vec<_> = seats.map(|seat| seat.join().unwrap()).collect();
     for peer in &mut peers {
@@ -223,7 +223,7 @@ fn a_send_waits_for_room_and_gives_up_in_time() {
         let mut seats = mesh::<u32>(2, 1).into_iter();
         let mut a = seats.next().unwrap().join().unwrap();
         a.send_to(1, 1).unwrap();
-        let error = a.send_to_timeout(1, 2, Duration::from_millis(5)).unwrap_err();
+        let error = a.send_timeout_to(1, 2, Duration::from_millis(5)).unwrap_err();
         assert!(error.is_timeout());
         assert_eq!(error.into_inner(), 2);
         assert_eq!(a.try_send_to(1, 3), Err(TrySendError::Full(3)));
@@ -253,8 +253,8 @@ fn one_peer_can_be_heard_before_the_others() {
     let mut rest: Vec<_> = std::iter::from_fn(|| a.try_recv().ok()).collect();
     rest.sort_unstable();
     assert_eq!(rest.len(), 2);
-    assert_eq!(a.recv_from(2), Err(gone(2, Why::Closed)), "each time");
-    assert_eq!(a.recv_from(2), Err(gone(2, Why::Closed)));
+    assert_eq!(a.recv_from(2), Err(gone(2, Cause::Closed)), "each time");
+    assert_eq!(a.recv_from(2), Err(gone(2, Cause::Closed)));
     assert_eq!(a.open_peers().collect::<Vec<_>>(), [1]);
 }
 
@@ -274,7 +274,7 @@ fn a_seat_of_a_core_is_taken_there_or_not_at_all() {
     thread::spawn(move || {
         let mut me = first.join().unwrap();
         assert_eq!(current_core().unwrap_or(core), core);
-        assert_eq!(me.send_to(2, 1).unwrap_err().gone, gone(2, Why::NeverJoined));
+        assert_eq!(me.send_to(2, 1).unwrap_err().gone, gone(2, Cause::NeverJoined));
     })
     .join()
     .unwrap();
@@ -299,7 +299,7 @@ fn two_that_wait_for_room_with_each_other_wait_in_vain_unless_they_poll() {
             })
         })
     };
-    let plain = try_both(|me, peer| me.send_to_timeout(peer, 2, Duration::from_millis(50)).is_ok());
+    let plain = try_both(|me, peer| me.send_timeout_to(peer, 2, Duration::from_millis(50)).is_ok());
     assert_eq!(plain, [false, false]);
     let polling = try_both(|me, peer| {
         let mut got = 0;

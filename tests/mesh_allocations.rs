@@ -6,7 +6,7 @@
 mod allocations;
 
 use ringmail::mesh::{Builder, Endpoint, Ready};
-use ringmail::wait::Hook;
+use ringmail::wait::waker_fn;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn nothing_is_allocated_after_the_join() {
     let seats = Builder::new().shards(4).capacity(2).watch_after(2).build::<u64>().unwrap();
     let ends: Vec<Endpoint<u64>> = seats.into_iter().map(|seat| seat.join().unwrap()).collect();
     let [mut me, mut a, mut b, mut c] = <[Endpoint<u64>; 4]>::try_from(ends).unwrap();
-    let hook = Hook::new(|| ());
+    let hook = waker_fn(|| ());
     let mut cx = Context::from_waker(Waker::noop());
     let (mut slept, mut polled, mut full) = (0, 0, 0);
 
@@ -41,7 +41,7 @@ fn nothing_is_allocated_after_the_join() {
         polled += me.poll(9, |_, _| ()).received;
     }
     drop(c);
-    let lost = me.next_lost();
+    let lost = me.next_disconnected();
     me.close();
     let allocated = allocations::allocated() - before;
     assert_eq!((allocated, lost, polled), (0, None, 1000));

@@ -5,7 +5,7 @@
 mod support;
 
 use ringmail::mesh::call::{CallError, Endpoint, Reply, Seat, Token, TryCallError, WaitTimeoutError};
-use ringmail::mesh::{BuildError, Builder, Gone, Ready, Role, Why};
+use ringmail::mesh::{BuildError, Builder, Cause, Disconnected, Ready, Role};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -37,8 +37,8 @@ fn exchange(one: &mut Endpoint<u64, u64>, two: &mut Endpoint<u64, u64>) {
     one.poll(99, square);
 }
 
-fn gone(peer: usize, why: Why) -> Gone {
-    Gone { peer, why }
+fn gone(peer: usize, cause: Cause) -> Disconnected {
+    Disconnected { peer, cause }
 }
 
 #[test]
@@ -142,23 +142,23 @@ fn who_cannot_be_called_is_an_error_with_the_request_back() {
     let [mut a, b, c] = joined::<u64, u64, 3>(1);
     for peer in [0, 3, usize::MAX] {
         let Err(TryCallError::Gone(error)) = a.try_call(peer, 7) else { panic!("called") };
-        assert_eq!((error.value, error.gone, a.credits(peer)), (7, gone(peer, Why::NoLane), 0));
+        assert_eq!((error.value, error.gone, a.credits(peer)), (7, gone(peer, Cause::NoLane), 0));
     }
     drop(b);
     let Err(TryCallError::Gone(error)) = a.try_call(1, 8) else { panic!("called") };
-    assert_eq!((error.value, error.gone), (8, gone(1, Why::Closed)));
+    assert_eq!((error.value, error.gone), (8, gone(1, Cause::Closed)));
     // The refused call left no trace, and once its end is seen there is no attempt.
     assert_eq!((a.in_flight(1), a.poll(1, nobody_calls).open), (0, 1));
     assert_eq!(a.call_or_poll(1, 9, nobody_calls).unwrap_err().into_inner(), 9);
     a.finish();
     let Err(TryCallError::Gone(error)) = a.try_call(2, 10) else { panic!("called") };
-    assert_eq!(error.gone, gone(2, Why::Closed), "it said that it calls no more");
+    assert_eq!(error.gone, gone(2, Cause::Closed), "it said that it calls no more");
     drop(c);
 
     let producer_consumer = Builder::new().roles([Role::Producer, Role::Consumer]).build_calls::<u8, u8>(1).unwrap();
     let [mut p, mut c] = <[_; 2]>::try_from(producer_consumer).unwrap().map(|seat| seat.join().unwrap());
-    assert!(matches!(p.try_call(1, 1).unwrap_err(), TryCallError::Gone(e) if e.gone.why == Why::NoLane));
-    assert!(matches!(c.try_call(0, 1).unwrap_err(), TryCallError::Gone(e) if e.gone.why == Why::NoLane));
+    assert!(matches!(p.try_call(1, 1).unwrap_err(), TryCallError::Gone(e) if e.gone.cause == Cause::NoLane));
+    assert!(matches!(c.try_call(0, 1).unwrap_err(), TryCallError::Gone(e) if e.gone.cause == Cause::NoLane));
     assert_eq!((p.park(), c.poll(1, nobody_calls).open), (Ready::Over, 0));
 
     let build = |credits| Builder::new().shards(2).build_calls::<u8, [u8; 64]>(credits).map(|_| ()).unwrap_err();
@@ -171,8 +171,8 @@ fn who_cannot_be_called_is_an_error_with_the_request_back() {
 
 #[test]
 fn calls_in_flight_fail_with_why_their_peer_is_gone() {
-    let text = |why: Why| match why {
-        Why::Panicked(Some(text)) => text.to_string(),
+    let text = |cause: Cause| match cause {
+        Cause::Panicked(Some(text)) => text.to_string(),
         other => format!("{other:?}"),
     };
     type End = fn(Seat<u64, u64>);
@@ -220,13 +220,13 @@ fn calls_in_flight_fail_with_why_their_peer_is_gone() {
             (answers, why_not)
         });
         let failed = |answer: &Result<u64, CallError>| match answer.clone().unwrap_err() {
-            CallError::Gone(Gone { peer: 1, why }) => text(why),
+            CallError::Gone(Disconnected { peer: 1, cause }) => text(cause),
             other => panic!("{other:?}"),
         };
         let first = if i < 2 { failed(&answers[0]) } else { format!("{:?}", answers[0]) };
         assert_eq!(first, if i < 2 { why } else { "Ok(5)" }, "what was answered before arrives");
         assert_eq!([failed(&answers[1]), failed(&answers[2])], [why, why]);
-        assert!(matches!(why_not, TryCallError::Gone(e) if text(e.gone.why.clone()) == why));
+        assert!(matches!(why_not, TryCallError::Gone(e) if text(e.gone.cause.clone()) == why));
     }
 }
 
@@ -243,7 +243,7 @@ fn an_endpoint_that_goes_fails_its_own_calls() {
     assert_eq!(wakes.count(), 1);
     assert_eq!(one.try_take().unwrap(), Ok(1), "what had come is there");
     let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(two.as_mut().poll(&mut cx), Poll::Ready(Err(CallError::Gone(gone(1, Why::Closed)))));
+    assert_eq!(two.as_mut().poll(&mut cx), Poll::Ready(Err(CallError::Gone(gone(1, Cause::Closed)))));
     assert_eq!(two.as_mut().poll(&mut cx), Poll::Ready(Err(CallError::Taken)));
     // A token outlives its endpoint.
     let mut kept = None;

@@ -57,5 +57,5 @@ fn nothing_is_allocated_after_the_join() {
     me.finish();
     let allocated = allocations::allocated() - before;
     assert_eq!((allocated, sum, refused, no_credit), (0, 3 + 5 + 3000, 1, 1));
-    assert_eq!((me.in_flight(2), me.next_lost()), (0, None));
+    assert_eq!((me.in_flight(2), me.next_disconnected()), (0, None));
 }

@@ -5,8 +5,8 @@
 mod support;
 
 use ringmail::mesh::call::{CallError, Endpoint, Reply, Seat, Token};
-use ringmail::mesh::{Builder, Gone, Ready, Why};
-use ringmail::wait::Hook;
+use ringmail::mesh::{Builder, Cause, Disconnected, Ready};
+use ringmail::wait::waker_fn;
 use std::thread;
 use std::time::Duration;
 use support::{ends, let_it_sleep};
@@ -175,7 +175,7 @@ fn a_reactor_sleeps_until_requests_answers_and_ends_come() {
         });
         let mut me = a.join().unwrap();
         let here = thread::current();
-        let hook = Hook::new(move || here.unpark());
+        let hook = waker_fn(move || here.unpark());
         let (mut replies, mut served) = (vec![me.try_call(1, 5).unwrap()], 0);
         loop {
             me.poll(9, |me, from, n, token| {
@@ -195,7 +195,9 @@ fn a_reactor_sleeps_until_requests_answers_and_ends_come() {
         // The second call was refused for want of a credit, or failed.
         assert_eq!((served, answers[0].clone()), (1, Ok(25)));
         assert!(
-            answers[1..].iter().all(|answer| *answer == Err(CallError::Gone(Gone { peer: 1, why: Why::Closed }))),
+            answers[1..]
+                .iter()
+                .all(|answer| *answer == Err(CallError::Gone(Disconnected { peer: 1, cause: Cause::Closed }))),
             "{answers:?}"
         );
     });

@@ -5,7 +5,7 @@
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
-use ringmail::Barrier;
+use ringmail::FenceMode;
 use ringmail::mesh::{Builder, Endpoint, Seat};
 use std::hint::black_box;
 use std::sync::Mutex;
@@ -16,8 +16,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 const POLLS: u32 = 2000;
 
 /// An endpoint with `peers` idle ones, which are there.
-fn endpoint(peers: usize, barrier: Barrier, watch_after: u32) -> (Endpoint<u64>, Vec<Endpoint<u64>>) {
-    let seats = Builder::new().shards(peers + 1).capacity(4).barrier(barrier).watch_after(watch_after);
+fn endpoint(peers: usize, barrier: FenceMode, watch_after: u32) -> (Endpoint<u64>, Vec<Endpoint<u64>>) {
+    let seats = Builder::new().shards(peers + 1).capacity(4).fence_mode(barrier).watch_after(watch_after);
     let mut ends = seats.build().unwrap().into_iter().map(|seat| seat.join().unwrap());
     (ends.next().unwrap(), ends.collect())
 }
@@ -45,7 +45,7 @@ fn costs<const N: usize>(mut endpoints: [&mut Endpoint<u64>; N]) -> [f64; N] {
 #[test]
 fn polling_63_idle_peers_costs_less_than_3_times_polling_one() {
     let _alone = ALONE.lock();
-    for barrier in [Barrier::Auto, Barrier::Fence] {
+    for barrier in [FenceMode::Auto, FenceMode::Fence] {
         let after = 256;
         let (mut one, _peers) = endpoint(1, barrier, after);
         let (mut many, mut peers) = endpoint(63, barrier, after);
@@ -127,7 +127,7 @@ fn an_idle_pair_takes_no_memory_for_its_messages() {
     // On request all of it is there at the join. So large that the allocator takes it from the system, not from what it has kept.
     let slots = SLOTS << 6;
     let before = resident();
-    let seats = Builder::new().shards(4).capacity(1024 << 6).populate(true).build::<Message>().unwrap();
+    let seats = Builder::new().shards(4).capacity(1024 << 6).prefault(true).build::<Message>().unwrap();
     assert!(resident() - before < slots, "not before");
     let _ends: Vec<_> = seats.into_iter().map(|seat: Seat<Message>| seat.join().unwrap()).collect();
     let populated = resident() - before;

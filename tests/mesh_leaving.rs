@@ -5,10 +5,10 @@
 mod support;
 
 use ringmail::mesh::{
-    Builder, DrainError, Endpoint, Gone, JoinError, Ready, RecvError, RecvTimeoutError, Role, Seat, TryRecvError,
-    TrySendError, Why,
+    Builder, Cause, Disconnected, DrainError, Endpoint, JoinError, Ready, RecvError, RecvTimeoutError, Role, Seat,
+    TryRecvError, TrySendError,
 };
-use ringmail::wait::Hook;
+use ringmail::wait::waker_fn;
 use std::panic::resume_unwind;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,12 +20,12 @@ fn mesh<T>(shards: usize, capacity: usize) -> Vec<Seat<T>> {
     Builder::new().shards(shards).capacity(capacity).build().unwrap()
 }
 
-fn gone(peer: usize, why: Why) -> Gone {
-    Gone { peer, why }
+fn gone(peer: usize, cause: Cause) -> Disconnected {
+    Disconnected { peer, cause }
 }
 
-fn panicked(peer: usize, message: &str) -> Gone {
-    gone(peer, Why::Panicked(Some(message.into())))
+fn panicked(peer: usize, message: &str) -> Disconnected {
+    gone(peer, Cause::Panicked(Some(message.into())))
 }
 
 /// A shard on a thread of its own, without the words of its panic.
@@ -57,7 +57,7 @@ fn what_was_sent_before_a_close_is_received_and_then_the_end() {
                     assert_eq!(refused, TrySendError::Gone(me.send_to(0, 9).unwrap_err()));
                     // It still receives.
                     assert_eq!(me.recv_from(0), Ok(100));
-                    assert_eq!(me.recv_from(0), Err(gone(0, Why::Closed)));
+                    assert_eq!(me.recv_from(0), Err(gone(0, Cause::Closed)));
                 })
             })
             .collect();
@@ -159,7 +159,7 @@ fn a_shard_that_panics_tells_its_cause_to_all_and_wakes_them() {
             let error = me.send_or_poll(1, 1, |_, _| ()).unwrap_err();
             assert_eq!(error.gone, cause(), "blocked");
             until(|| me.poll(9, |_, _| ()).lost);
-            assert_eq!((me.next_lost(), me.next_lost()), (Some(cause()), None), "once");
+            assert_eq!((me.next_disconnected(), me.next_disconnected()), (Some(cause()), None), "once");
         });
         let failing = shard(failing, |me| {
             me.send_to(0, 1).unwrap();
@@ -203,8 +203,8 @@ fn an_endpoint_or_a_seat_dropped_by_a_panic_says_so() {
             }),
         ];
         let mut lost = [me.recv().unwrap_err(), me.recv().unwrap_err()];
-        lost.sort_by_key(|error| matches!(error, RecvError::Lost(Gone { peer: 2, .. })));
-        assert_eq!(lost, [1, 2].map(|peer| RecvError::Lost(gone(peer, Why::Panicked(None)))));
+        lost.sort_by_key(|error| matches!(error, RecvError::Lost(Disconnected { peer: 2, .. })));
+        assert_eq!(lost, [1, 2].map(|peer| RecvError::Lost(gone(peer, Cause::Panicked(None)))));
         assert_eq!(me.recv(), Err(RecvError::Closed));
         let error = me.drain(LONG, |_, _| ());
         assert_eq!(error, Ok(0), "who is lost was told");
@@ -239,7 +239,7 @@ fn a_value_that_panics_while_its_receiver_leaves_leaves_nobody_asleep() {
     let (asleep, falls_asleep) = channel();
     let sleeper = shard(seats.next().unwrap(), move |me| {
         let (ring, rings) = channel();
-        let hook = Hook::new(move || _ = ring.send(()));
+        let hook = waker_fn(move || _ = ring.send(()));
         let armed = me.arm(&hook).unwrap();
         asleep.send(()).unwrap();
         armed.sleep(|_| rings.recv_timeout(Duration::from_secs(20))).expect("somebody rings");
@@ -273,17 +273,17 @@ fn a_seat_that_is_dropped_never_joins() {
             drop(dropped);
         });
         let error = me.send_to(1, 2).unwrap_err();
-        assert_eq!((error.value, error.gone), (2, gone(1, Why::NeverJoined)));
-        assert_eq!(me.recv(), Err(RecvError::Lost(gone(1, Why::NeverJoined))));
+        assert_eq!((error.value, error.gone), (2, gone(1, Cause::NeverJoined)));
+        assert_eq!(me.recv(), Err(RecvError::Lost(gone(1, Cause::NeverJoined))));
         dropper.join().unwrap();
         drop(seats);
-        let lost = vec![gone(2, Why::NeverJoined)];
+        let lost = vec![gone(2, Cause::NeverJoined)];
         assert_eq!(me.leave(LONG, |_, _| ()), Err(DrainError { received: 0, lost, open: vec![] }));
     });
 }
 
 /// Tries in vain until it is told that it tries in vain.
-fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V>>) -> Gone {
+fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V>>) -> Disconnected {
     let start = Instant::now();
     loop {
         match attempt() {
@@ -298,7 +298,7 @@ fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V>>) -> Gon
 fn a_seat_that_nobody_takes_hangs_nobody() {
     const LIMIT: Duration = Duration::from_millis(100);
     // One verb a round: each must end by itself.
-    let verbs: [fn(&mut Endpoint<u32>) -> Gone; 9] = [
+    let verbs: [fn(&mut Endpoint<u32>) -> Disconnected; 9] = [
         |me| me.recv_from(1).unwrap_err(),
         |me| me.send_to(1, 2).unwrap_err().gone,
         |me| me.send_or_poll(1, 2, |_, _| ()).unwrap_err().gone,
@@ -308,11 +308,11 @@ fn a_seat_that_nobody_takes_hangs_nobody() {
         },
         |me| {
             assert_eq!((me.park(), me.park()), (Ready::Lost, Ready::Lost), "until it is told");
-            me.next_lost().unwrap()
+            me.next_disconnected().unwrap()
         },
         |me| {
             until(|| me.poll(1, |_, _| ()).lost);
-            me.next_lost().unwrap()
+            me.next_disconnected().unwrap()
         },
         |me| me.drain(3 * LIMIT, |_, _| ()).unwrap_err().lost.remove(0), // the third stays open
         // Who only ever tries does not wait.
@@ -330,10 +330,10 @@ fn a_seat_that_nobody_takes_hangs_nobody() {
             // The third is there, and sleeps without a clock of its own.
             let other = shard(seats.next().unwrap(), |me| {
                 let told = me.recv();
-                assert_eq!(told, Err(RecvError::Lost(gone(1, Why::NeverJoined))));
+                assert_eq!(told, Err(RecvError::Lost(gone(1, Cause::NeverJoined))));
                 assert_eq!(me.recv(), Err(RecvError::Closed));
             });
-            assert_eq!(verb(&mut me), gone(1, Why::NeverJoined));
+            assert_eq!(verb(&mut me), gone(1, Cause::NeverJoined));
             assert!(start.elapsed() >= LIMIT, "not before its time");
             assert_eq!(me.try_send_to(1, 3).map_err(TrySendError::into_inner), Err(3));
             assert_eq!(stuck.join().unwrap_err(), JoinError::TooLate);

@@ -1,4 +1,4 @@
-//! Sleeping on a mesh: one bell for all lanes both ways, whatever one sleeps on.
+//! Sleeping on a mesh: one event count for all lanes both ways, whatever one sleeps on.
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
@@ -6,8 +6,8 @@ mod support;
 mod tasks;
 
 use ringmail::mesh::{Builder, Endpoint, Ready, RecvError, Seat, TrySendError};
-use ringmail::wait::Hook;
-use ringmail::{Barrier, WaitStrategy};
+use ringmail::wait::waker_fn;
+use ringmail::{FenceMode, WaitStrategy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 use support::{Wakes, ends, let_it_sleep};
 use tasks::block_on;
 
-fn seats<const N: usize>(capacity: usize, barrier: Barrier) -> [Seat<u32>; N] {
-    let seats = Builder::new().shards(N).capacity(capacity).barrier(barrier).build().unwrap();
+fn seats<const N: usize>(capacity: usize, barrier: FenceMode) -> [Seat<u32>; N] {
+    let seats = Builder::new().shards(N).capacity(capacity).fence_mode(barrier).build().unwrap();
     seats.try_into().unwrap()
 }
 
 fn joined<const N: usize>(capacity: usize) -> [Endpoint<u32>; N] {
-    seats::<N>(capacity, Barrier::Auto).map(|seat| seat.join().unwrap())
+    seats::<N>(capacity, FenceMode::Auto).map(|seat| seat.join().unwrap())
 }
 
 /// A hook that counts.
-fn counting() -> (Arc<AtomicUsize>, Hook) {
+fn counting() -> (Arc<AtomicUsize>, Waker) {
     let calls = Arc::new(AtomicUsize::new(0));
-    let hook = Hook::new({
+    let hook = waker_fn({
         let calls = calls.clone();
         move || _ = calls.fetch_add(1, Ordering::SeqCst)
     });
@@ -38,7 +38,7 @@ fn counting() -> (Arc<AtomicUsize>, Hook) {
 #[test]
 fn a_parked_endpoint_wakes_for_a_message_for_room_and_for_the_end() {
     ends(|| {
-        let [me, peer, third] = seats(1, Barrier::Auto);
+        let [me, peer, third] = seats(1, FenceMode::Auto);
         let mut me = me.join().unwrap();
         assert_eq!(me.park_timeout(Duration::ZERO), None);
         let start = Instant::now();
@@ -95,7 +95,7 @@ fn an_armed_endpoint_calls_its_hook_once_and_a_dropped_one_not_at_all() {
         a.try_send_to(0, 1).unwrap();
         b.try_send_to(0, 2).unwrap();
         assert!(!armed.is_quiet());
-        assert_eq!((armed.sleep(|_| "slept"), called()), ("slept", round), "one bell for both");
+        assert_eq!((armed.sleep(|_| "slept"), called()), ("slept", round), "one event for both");
         assert_eq!(me.poll(9, |_, _| ()).received, 2);
     }
     // Room is something to do, once.
@@ -133,7 +133,7 @@ fn an_iterator_that_was_cut_short_waits_for_room() {
 
 #[test]
 fn an_armed_endpoint_is_told_until_when_a_missing_seat_may_come() {
-    let [me, _missing] = seats(1, Barrier::Auto);
+    let [me, _missing] = seats(1, FenceMode::Auto);
     let mut me = me.join().unwrap();
     let (_, hook) = counting();
     let limit = me.arm(&hook).unwrap().limit().unwrap();
@@ -143,7 +143,7 @@ fn an_armed_endpoint_is_told_until_when_a_missing_seat_may_come() {
 #[test]
 fn a_bell_that_never_sleeps_is_not_armed_and_polls_all_the_same() {
     ends(|| {
-        let [me, peer] = seats(1, Barrier::Never);
+        let [me, peer] = seats(1, FenceMode::Never);
         let mut me = me.join().unwrap();
         let (_, hook) = counting();
         assert_eq!(me.arm(&hook).unwrap_err(), Ready::Again);
@@ -180,7 +180,7 @@ fn no_message_is_slept_through() {
         },
         |me| {
             let thread = thread::current();
-            let hook = Hook::new(move || thread.unpark());
+            let hook = waker_fn(move || thread.unpark());
             loop {
                 if let Ok(message) = me.try_recv() {
                     break Some(message);
@@ -193,11 +193,11 @@ fn no_message_is_slept_through() {
             }
         },
     ];
-    for barrier in [Barrier::Auto, Barrier::Fence] {
+    for barrier in [FenceMode::Auto, FenceMode::Fence] {
         for next in ways {
             for strategy in [WaitStrategy::Park, WaitStrategy::ParkAtOnce] {
                 ends(move || {
-                    let seats = Builder::new().shards(4).capacity(2).barrier(barrier).wait(strategy).watch_after(3);
+                    let seats = Builder::new().shards(4).capacity(2).fence_mode(barrier).wait(strategy).watch_after(3);
                     let mut seats = seats.build::<u32>().unwrap().into_iter();
                     let mut me = seats.next().unwrap().join().unwrap();
                     let senders: Vec<_> = seats
@@ -252,13 +252,13 @@ fn a_verb_that_waits_hands_the_bell_back_to_the_task() {
     type Wait<'a> = &'a dyn Fn(&mut Endpoint<u32>);
     let waits: [Wait<'_>; 5] = [
         &|me| assert_eq!(me.park_timeout(Duration::from_micros(10)), None),
-        &|me| assert!(me.send_to_timeout(1, 9, Duration::from_micros(10)).unwrap_err().is_timeout()),
+        &|me| assert!(me.send_timeout_to(1, 9, Duration::from_micros(10)).unwrap_err().is_timeout()),
         &|me| assert!(me.recv_timeout(Duration::from_micros(10)).is_err()),
         &|me| drop(me.arm(&hook).unwrap()),
         &|me| assert_eq!(me.poll(9, |_, _| ()).received, 0),
     ];
     for (round, wait) in waits.into_iter().enumerate() {
-        let [me, peer, _third] = seats(1, Barrier::Fence);
+        let [me, peer, _third] = seats(1, FenceMode::Fence);
         let (mut me, mut peer) = (me.join().unwrap(), peer.join().unwrap());
         me.try_send_to(1, 0).unwrap();
         let (wakes, waker) = Wakes::new();
@@ -284,10 +284,10 @@ fn a_reactor_sleeps_on_one_descriptor_for_all_its_peers() {
     use rustix::event::{PollFd, PollFlags, poll};
 
     ends(|| {
-        let mut seats = seats::<4>(2, Barrier::Auto).into_iter();
+        let mut seats = seats::<4>(2, FenceMode::Auto).into_iter();
         let mut me = seats.next().unwrap().join().unwrap();
         let fd = EventFd::new().unwrap();
-        let hook = Hook::new(fd.clone());
+        let hook = Waker::from(fd.clone());
         let senders: Vec<_> = seats
             .map(|seat| {
                 thread::spawn(move || {

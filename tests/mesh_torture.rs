@@ -10,7 +10,7 @@ mod support;
 
 use ringmail::WaitStrategy;
 use ringmail::mesh::{Builder, Endpoint, Ready, Seat};
-use ringmail::wait::Hook;
+use ringmail::wait::waker_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -54,7 +54,7 @@ fn shard(me: &mut Endpoint<Message>, stop: &AtomicBool) -> Tally {
     };
     let mut choices = Choices(0x9e37_79b9_7f4a_7c15 ^ (id as u64 + 1));
     let thread = thread::current();
-    let hook = Hook::new(move || thread.unpark());
+    let hook = waker_fn(move || thread.unpark());
     while !stop.load(Ordering::Relaxed) {
         match choices.below(16) {
             0 => {

@@ -50,11 +50,11 @@ fn clones_that_are_gone_leave_no_memory() {
     drop((tx, rx));
 }
 
-/// The bell knows the queues of its channels, and forgets those of channels whose receiver has gone.
+/// The event count knows the queues of its channels, and forgets those of channels whose receiver has gone.
 #[test]
 fn a_bell_that_outlives_its_channels_keeps_nothing_of_them() {
-    let bell = ringmail::wait::Bell::new();
-    let build = || Builder::new(1).receiver_bell(bell.clone()).build::<u64>().unwrap();
+    let event = ringmail::wait::EventCount::new();
+    let build = || Builder::new(1).receiver_event(event.clone()).build::<u64>().unwrap();
     let first: Vec<_> = (0..10).map(|_| build()).collect();
     let before = bytes();
     for n in 0..100 {

@@ -7,7 +7,7 @@
 mod support;
 
 use ringmail::mpsc::{Builder, Receiver, Sender, channel};
-use ringmail::{Barrier, RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
+use ringmail::{FenceMode, RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -129,7 +129,7 @@ fn nobody_waits_for_a_thread_that_stands_still_in_its_send() {
 
 #[test]
 fn a_sleeping_receiver_is_woken_by_the_message_that_is_next_and_by_no_other() {
-    let (mut slow, mut rx) = Builder::new(4).barrier(Barrier::Fence).build().unwrap();
+    let (mut slow, mut rx) = Builder::new(4).fence_mode(FenceMode::Fence).build().unwrap();
     let mut tx = slow.clone();
     let (wakes, waker) = Wakes::new();
     let mut held = slow.hold(1).unwrap();

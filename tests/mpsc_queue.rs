@@ -7,8 +7,8 @@ mod support;
 mod tasks;
 
 use ringmail::mpsc::{Builder, Receiver, Sender, channel};
-use ringmail::wait::Bell;
-use ringmail::{Barrier, WaitStrategy};
+use ringmail::wait::EventCount;
+use ringmail::{FenceMode, WaitStrategy};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use tasks::{block_on, leak_pending, poll};
 
 /// A channel for one message that is full. Fenced, because wakes are counted here.
 fn full() -> (Sender<u32>, Receiver<u32>) {
-    let (mut tx, rx) = Builder::new(1).barrier(Barrier::Fence).build().unwrap();
+    let (mut tx, rx) = Builder::new(1).fence_mode(FenceMode::Fence).build().unwrap();
     tx.try_send(0).unwrap();
     (tx, rx)
 }
@@ -86,7 +86,7 @@ fn room_for_several_wakes_one_after_the_other_until_all_have_gone() {
         let (mut tx, mut rx) = channel(4).unwrap();
         tx.try_send_slice(&[0; 4]).unwrap();
         let senders: Vec<_> = (1..5).map(|value| blocked(&tx, value)).collect();
-        // One ring of the bell for four places.
+        // One ring of the event count for four places.
         assert_eq!(rx.drain(4, drop), 4);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
         assert_eq!(rx.try_iter().count(), 4);
@@ -224,7 +224,7 @@ fn a_sender_that_leaked_a_future_can_send_and_await_again() {
     });
 }
 
-/// The bell is one for all senders: what one of them leaked and then left must not be taken back in another's name.
+/// The event count is one for all senders: what one of them leaked and then left must not be taken back in another's name.
 #[test]
 fn a_leaked_future_of_one_handle_does_not_silence_the_bell_for_another() {
     ends(|| {
@@ -289,28 +289,28 @@ fn the_last_of_three_futures_is_called_up_before_the_receiver_sleeps() {
 #[test]
 fn a_receiver_on_a_bell_of_its_own_calls_up() {
     ends(|| {
-        let bell = Bell::new();
-        let (mut tx, mut rx) = Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        let event = EventCount::new();
+        let (mut tx, mut rx) = Builder::new(1).receiver_event(event.clone()).build().unwrap();
         tx.try_send(0).unwrap();
         let other = tx.clone();
         let mut stuck = tx.send_async(1);
         assert!(poll(&mut stuck, Waker::noop()).is_pending());
         let sender = blocked(&other, 2);
         assert_eq!(rx.try_recv(), Ok(0));
-        assert!(bell.wait(None, || !rx.is_empty() || rx.is_closed()));
+        assert!(event.wait(None, || !rx.is_empty() || rx.is_closed()));
         sender.join().unwrap();
         assert_eq!(rx.try_recv(), Ok(2));
     });
 }
 
-/// By a question that calls up nothing by itself, on a bell that serves other channels too.
+/// By a question that calls up nothing by itself, on a event count that serves other channels too.
 #[test]
 fn a_receiver_that_arms_a_bell_calls_up() {
     ends(|| {
-        let bell = Bell::new();
-        let (_quiet_tx, _quiet_rx) = Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
-        let (gone_tx, gone_rx) = Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
-        let (mut tx, mut rx) = Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        let event = EventCount::new();
+        let (_quiet_tx, _quiet_rx) = Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
+        let (gone_tx, gone_rx) = Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
+        let (mut tx, mut rx) = Builder::new(1).receiver_event(event.clone()).build().unwrap();
         drop((gone_tx, gone_rx));
         tx.try_send(0).unwrap();
         let other = tx.clone();
@@ -320,9 +320,9 @@ fn a_receiver_that_arms_a_bell_calls_up() {
         assert_eq!(rx.try_recv(), Ok(0));
         // One message may be on its way already.
         let there = || (1..).contains(&rx.len());
-        let armed = bell.arm().confirm(there);
+        let armed = event.arm().confirm(there);
         until(there);
-        assert!(armed.is_none_or(|armed| !armed.is_quiet()), "its message rings the bell");
+        assert!(armed.is_none_or(|armed| !armed.is_quiet()), "its message rings the event");
         sender.join().unwrap();
         assert_eq!(rx.try_recv(), Ok(2));
     });

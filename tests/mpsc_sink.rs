@@ -8,7 +8,7 @@ mod tasks;
 
 use futures_sink::Sink;
 use ringmail::mpsc::{Builder, Receiver, Sender, SenderSink, channel};
-use ringmail::{Barrier, TrySendError};
+use ringmail::{FenceMode, TrySendError};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tasks::{block_on, poll};
 
 /// A channel for one message. Fenced, because wakes are counted here: one whose barrier is busy wakes its own task to try again.
 fn fenced() -> (Sender<u32>, Receiver<u32>) {
-    Builder::new(1).barrier(Barrier::Fence).build().unwrap()
+    Builder::new(1).fence_mode(FenceMode::Fence).build().unwrap()
 }
 
 type Said<T> = Poll<Result<(), TrySendError<Option<T>>>>;

@@ -4,7 +4,7 @@ mod support;
 mod tasks;
 
 use ringmail::mpsc::{Builder, Sender, channel};
-use ringmail::{Barrier, RecvError, RecvTimeoutError, SendError, SendTimeoutError, WaitStrategy};
+use ringmail::{FenceMode, RecvError, RecvTimeoutError, SendError, SendTimeoutError, WaitStrategy};
 use std::collections::BTreeSet;
 use std::task::{Poll, Waker};
 use std::thread;
@@ -36,9 +36,9 @@ fn exchange(builder: Builder, send: fn(&mut Sender<u64>, std::ops::Range<u64>)) 
 #[test]
 fn every_strategy_works_with_every_barrier() {
     for wait in [WaitStrategy::Yield, WaitStrategy::Park, WaitStrategy::ParkAtOnce] {
-        for barrier in [Barrier::Auto, Barrier::Fence, Barrier::Never] {
+        for barrier in [FenceMode::Auto, FenceMode::Fence, FenceMode::Never] {
             for capacity in [1, 2, 64] {
-                exchange(Builder::new(capacity).wait(wait).barrier(barrier), |tx, numbers| {
+                exchange(Builder::new(capacity).wait(wait).fence_mode(barrier), |tx, numbers| {
                     numbers.for_each(|i| tx.send(i).unwrap());
                 });
             }
@@ -147,7 +147,7 @@ fn a_receiver_that_leaves_wakes_all_blocked_senders_with_their_values() {
 #[test]
 fn the_last_sender_that_leaves_wakes_the_receiver_and_no_other_does() {
     ends(|| {
-        let (tx, mut rx) = Builder::new(1).barrier(Barrier::Fence).build::<u32>().unwrap();
+        let (tx, mut rx) = Builder::new(1).fence_mode(FenceMode::Fence).build::<u32>().unwrap();
         let (wakes, waker) = Wakes::new();
         let mut other = tx.clone();
         let mut receive = rx.recv_async();

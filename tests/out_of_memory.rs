@@ -5,7 +5,7 @@
 
 use ringmail::mesh::{self, Role};
 use ringmail::pool::Pool;
-use ringmail::wait::Bell;
+use ringmail::wait::EventCount;
 use ringmail::{BuildError, TryRecvError, fan_in, mpsc, spsc};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -114,10 +114,12 @@ fn every_channel_is_built_whole_or_says_that_there_is_no_memory() {
     each_failure_is_told(|| spsc::channel::<()>(16));
     each_failure_is_told(|| mpsc::channel::<()>(16));
     each_failure_is_told(|| fan_in::channel::<()>(16));
-    let bell = Bell::new();
-    each_failure_is_told(|| spsc::Builder::new(3).receiver_bell(bell.clone()).sender_bell(bell.clone()).build::<u8>());
-    each_failure_is_told(|| mpsc::Builder::new(3).receiver_bell(bell.clone()).build::<u8>());
-    each_failure_is_told(|| fan_in::Builder::new(3).receiver_bell(bell.clone()).build::<u8>());
+    let event = EventCount::new();
+    each_failure_is_told(|| {
+        spsc::Builder::new(3).receiver_event(event.clone()).sender_event(event.clone()).build::<u8>()
+    });
+    each_failure_is_told(|| mpsc::Builder::new(3).receiver_event(event.clone()).build::<u8>());
+    each_failure_is_told(|| fan_in::Builder::new(3).receiver_event(event.clone()).build::<u8>());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use ringmail::spsc::Builder;
-use ringmail::{Barrier, WaitStrategy};
+use ringmail::{FenceMode, WaitStrategy};
 use std::thread;
 use support::ends;
 
@@ -18,8 +18,8 @@ fn share_a_core() {
     }
 }
 
-fn exchange(capacity: usize, barrier: Barrier, wait: WaitStrategy, messages: u64) -> ringmail::Stats {
-    let (mut tx, mut rx) = Builder::new(capacity).barrier(barrier).wait(wait).build().unwrap();
+fn exchange(capacity: usize, barrier: FenceMode, wait: WaitStrategy, messages: u64) -> ringmail::Stats {
+    let (mut tx, mut rx) = Builder::new(capacity).fence_mode(barrier).wait(wait).build().unwrap();
     let sender = thread::spawn(move || {
         share_a_core();
         (0..messages).for_each(|i| tx.send(i).unwrap());
@@ -41,7 +41,7 @@ fn exchange(capacity: usize, barrier: Barrier, wait: WaitStrategy, messages: u64
 #[test]
 fn nothing_is_lost_on_one_core() {
     for (capacity, messages) in [(1, 20_000), (2, 20_000), (1024, 100_000)] {
-        for barrier in [Barrier::Auto, Barrier::Fence] {
+        for barrier in [FenceMode::Auto, FenceMode::Fence] {
             let stats = ends(move || exchange(capacity, barrier, WaitStrategy::Park, messages));
             assert_eq!((stats.sent, stats.received), (messages, messages));
         }
@@ -50,19 +50,19 @@ fn nothing_is_lost_on_one_core() {
 
 #[test]
 fn polling_strategies_get_there_too() {
-    for barrier in [Barrier::Auto, Barrier::Never] {
+    for barrier in [FenceMode::Auto, FenceMode::Never] {
         ends(move || exchange(1, barrier, WaitStrategy::Yield, 5_000));
         ends(move || exchange(64, barrier, WaitStrategy::Yield, 50_000));
     }
     // A side that only spins uses up its time slice before the other may run: few, and a large ring.
-    ends(|| exchange(1024, Barrier::Auto, WaitStrategy::BusySpin, 10_000));
+    ends(|| exchange(1024, FenceMode::Auto, WaitStrategy::BusySpin, 10_000));
 }
 
 #[test]
 fn many_channels_at_once() {
     ends(|| {
         let pairs: Vec<_> =
-            (0..8).map(|_| thread::spawn(|| exchange(2, Barrier::Auto, WaitStrategy::Park, 2_000))).collect();
+            (0..8).map(|_| thread::spawn(|| exchange(2, FenceMode::Auto, WaitStrategy::Park, 2_000))).collect();
         for pair in pairs {
             assert_eq!(pair.join().unwrap().received, 2_000);
         }
@@ -73,7 +73,8 @@ fn many_channels_at_once() {
 #[test]
 fn nothing_is_lost_in_as_many_parks_as_asked_for() {
     let wanted = std::env::var("RINGMAIL_PARKS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
-    for (capacity, barrier) in [(1, Barrier::Auto), (1, Barrier::Fence), (1024, Barrier::Auto), (1024, Barrier::Fence)]
+    for (capacity, barrier) in
+        [(1, FenceMode::Auto), (1, FenceMode::Fence), (1024, FenceMode::Auto), (1024, FenceMode::Fence)]
     {
         let (mut parks, mut messages) = (0, 0);
         while parks < wanted {

@@ -6,9 +6,9 @@
 mod support;
 mod tasks;
 
-use ringmail::mesh::{self, Gone, Ready, Why, call};
-use ringmail::wait::{Bell, Hook};
-use ringmail::{Receiver, Sender, Shape, TryRecvError, WaitStrategy, fan_in, mpsc, spsc};
+use ringmail::mesh::{self, Cause, Disconnected, Ready, call};
+use ringmail::wait::{EventCount, waker_fn};
+use ringmail::{Flavor, Receiver, Sender, TryRecvError, WaitStrategy, fan_in, mpsc, spsc};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -84,23 +84,23 @@ impl Nasty {
 }
 
 /// A hook that panics each time while the switch is on.
-fn bomb() -> (Arc<AtomicBool>, Bell) {
+fn bomb() -> (Arc<AtomicBool>, EventCount) {
     let on = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&on);
-    let bell = Bell::with_notify(move || {
+    let event = EventCount::with_waker(waker_fn(move || {
         if switch.load(Ordering::SeqCst) {
             panic!("the reactor is gone");
         }
-    });
-    (on, bell)
+    }));
+    (on, event)
 }
 
-fn poll_recv<T, S: Shape>(rx: &mut Receiver<T, S>, waker: &Waker) -> Poll<Result<T, ringmail::RecvError>> {
+fn poll_recv<T, S: Flavor>(rx: &mut Receiver<T, S>, waker: &Waker) -> Poll<Result<T, ringmail::RecvError>> {
     rx.poll_recv(&mut Context::from_waker(waker))
 }
 
 /// The receiver sleeps in a blocking receive and is woken.
-fn receives<S: Shape>(mut tx: Sender<u32, S>, mut rx: Receiver<u32, S>)
+fn receives<S: Flavor>(mut tx: Sender<u32, S>, mut rx: Receiver<u32, S>)
 where
     Sender<u32, S>: Send,
     Receiver<u32, S>: Send + 'static,
@@ -120,7 +120,7 @@ where
 }
 
 /// A sender of a full channel sleeps in a blocking send and is woken.
-fn sends<S: Shape>(mut tx: Sender<u32, S>, mut rx: Receiver<u32, S>)
+fn sends<S: Flavor>(mut tx: Sender<u32, S>, mut rx: Receiver<u32, S>)
 where
     Sender<u32, S>: Send + 'static,
 {
@@ -151,7 +151,7 @@ macro_rules! for_each_channel {
 
 #[test]
 fn a_panicking_clone_of_a_waker_harms_only_its_own_wait() {
-    // `mpsc` clones twice: for the queue, and for the bell.
+    // `mpsc` clones twice: for the queue, and for the event.
     for nth in [1, 2] {
         for_each_channel!(channel => {
             let (tx, mut rx) = channel::channel::<u32>(2).unwrap();
@@ -285,14 +285,14 @@ fn a_wake_that_panics_while_a_panic_unwinds_does_not_abort() {
 #[test]
 fn a_hook_that_panics_in_a_blocking_send_leaves_no_dead_place() {
     ends(|| {
-        let (on, bell) = bomb();
-        let (mut a, mut rx) = mpsc::Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let (on, event) = bomb();
+        let (mut a, mut rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
         let mut b = a.clone();
         a.set_wait(WaitStrategy::ParkAtOnce);
         a.send(0).unwrap();
         let front = thread::spawn(move || (catch_unwind(AssertUnwindSafe(|| a.send(1))).is_err(), a));
         let_it_sleep();
-        let armed = bell.arm();
+        let armed = event.arm();
         on.store(true, Ordering::SeqCst);
         assert_eq!(rx.try_recv(), Ok(0));
         // Its handle lives, and does nothing.
@@ -312,8 +312,8 @@ fn a_hook_that_panics_in_a_blocking_send_leaves_no_dead_place() {
 fn a_hook_that_panics_in_a_blocking_send_wakes_those_behind() {
     // They stand in the queue already, and nobody frees another place before they have come.
     ends(|| {
-        let (on, bell) = bomb();
-        let (mut a, mut rx) = mpsc::Builder::new(2).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let (on, event) = bomb();
+        let (mut a, mut rx) = mpsc::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
         let mut b = a.clone();
         for tx in [&mut a, &mut b] {
             tx.set_wait(WaitStrategy::ParkAtOnce);
@@ -323,7 +323,7 @@ fn a_hook_that_panics_in_a_blocking_send_wakes_those_behind() {
         let_it_sleep();
         let next = thread::spawn(move || (b.send(2), b));
         let_it_sleep();
-        let armed = bell.arm();
+        let armed = event.arm();
         on.store(true, Ordering::SeqCst);
         // Two places, one ring.
         rx.read_chunk(2).unwrap().commit_all();
@@ -339,14 +339,14 @@ fn a_hook_that_panics_in_a_blocking_send_wakes_those_behind() {
 #[test]
 fn a_hook_that_panics_in_a_poll_leaves_no_dead_place() {
     ends(|| {
-        let (on, bell) = bomb();
-        let (mut a, mut rx) = mpsc::Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let (on, event) = bomb();
+        let (mut a, mut rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
         let mut b = a.clone();
         a.try_send(0).unwrap();
         let mut front = a.send_async(1);
         assert!(poll(&mut front, Waker::noop()).is_pending());
         assert_eq!(rx.try_recv(), Ok(0));
-        let armed = bell.arm();
+        let armed = event.arm();
         on.store(true, Ordering::SeqCst);
         panics(|| poll(&mut front, Waker::noop()));
         on.store(false, Ordering::SeqCst);
@@ -364,12 +364,12 @@ fn a_hook_that_panics_in_a_poll_leaves_no_dead_place() {
 #[test]
 fn a_condition_that_panics_leaves_the_bell_to_others() {
     ends(|| {
-        let bell = Bell::new();
-        let (tx, rx) = spsc::Builder::new(2).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let event = EventCount::new();
+        let (tx, rx) = spsc::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
         for looks in 0..200 {
             let mut left = looks;
             let waited = catch_unwind(AssertUnwindSafe(|| {
-                bell.wait(Some(Duration::from_millis(1)), || {
+                event.wait(Some(Duration::from_millis(1)), || {
                     if left == 0 {
                         panic!("a condition");
                     }
@@ -379,7 +379,7 @@ fn a_condition_that_panics_leaves_the_bell_to_others() {
             }));
             assert!(waited.is_err() || looks > 1);
         }
-        assert!(!bell.ring(), "nobody waits any more");
+        assert!(!event.notify(), "nobody waits any more");
         receives(tx, rx);
     });
 }
@@ -484,14 +484,14 @@ fn a_receiver_that_leaves_closes_all_lanes_whatever_one_waker_does() {
 
 #[test]
 fn a_lane_whose_close_panics_is_counted_out() {
-    // The hook of the receiver's own bell: the end of the channel comes all the same.
+    // The hook of the receiver's own event count: the end of the channel comes all the same.
     ends(|| {
-        let (on, bell) = bomb();
-        let (first, mut rx) = fan_in::Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let (on, event) = bomb();
+        let (first, mut rx) = fan_in::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
         let second = first.lane().unwrap();
         on.store(true, Ordering::SeqCst);
         for tx in [first, second] {
-            let armed = bell.arm();
+            let armed = event.arm();
             panics(move || drop(tx));
             drop(armed);
         }
@@ -502,9 +502,9 @@ fn a_lane_whose_close_panics_is_counted_out() {
 #[test]
 fn a_message_in_hand_is_dropped_when_the_hook_panics_in_a_receive() {
     ends(|| {
-        let (on, bell) = bomb();
+        let (on, event) = bomb();
         let ledger = Ledger::default();
-        let (mut tx, mut rx) = spsc::Builder::new(1).sender_bell(bell.clone()).build().unwrap();
+        let (mut tx, mut rx) = spsc::Builder::new(1).sender_event(event.clone()).build().unwrap();
         let verbs: [fn(&mut Receiver<_, _>); 6] = [
             |rx| drop(rx.try_recv()),
             |rx| drop(rx.recv()),
@@ -515,7 +515,7 @@ fn a_message_in_hand_is_dropped_when_the_hook_panics_in_a_receive() {
         ];
         for verb in verbs {
             tx.try_send(ledger.value()).ok().unwrap();
-            let armed = bell.arm();
+            let armed = event.arm();
             on.store(true, Ordering::SeqCst);
             panics(|| verb(&mut rx));
             on.store(false, Ordering::SeqCst);
@@ -555,12 +555,12 @@ fn a_panicking_waker_harms_no_endpoint_of_a_mesh() {
         assert_eq!(me.recv(), Ok((1, 2)));
         // Of a hook made of a waker.
         nasty.nth_clone_panics(1);
-        let hook = Hook::from(waker);
+        let hook = Waker::from(waker);
         panics(|| _ = me.arm(&hook));
         let armed = me.arm(&hook).unwrap();
         panics(|| peer.send_to(0, 3));
         assert!(!armed.is_quiet());
-        // The task that waited before is handed the bell back.
+        // The task that waited before is handed the event count back.
         nasty.wake.store(false, Ordering::SeqCst);
         drop(armed);
         assert_eq!(me.recv(), Ok((1, 3)));
@@ -579,7 +579,7 @@ fn a_verb_that_a_peers_hook_ends_hands_the_bell_back() {
         let (go, gone_on) = std::sync::mpsc::channel();
         let peer = thread::spawn(move || {
             let mut peer = theirs.join().unwrap();
-            let hook = Hook::new(|| panic!("the reactor is gone"));
+            let hook = waker_fn(|| panic!("the reactor is gone"));
             let_it_sleep();
             assert_eq!(peer.try_recv(), Ok((0, 0)));
             // The message that is sent now rings a hook that panics, unless it is there already.
@@ -610,7 +610,7 @@ fn with_armed_peers<R>(n: usize, then: impl FnOnce(mesh::Endpoint<u32>, &AtomicU
     let mut peers: Vec<_> = endpoints
         .map(|peer| {
             let (rung, odd) = (Arc::clone(&rung), peer.id() % 2 == 1);
-            let hook = Hook::new(move || {
+            let hook = waker_fn(move || {
                 rung.fetch_add(1, Ordering::SeqCst);
                 assert!(odd, "the reactor is gone");
             });
@@ -654,13 +654,13 @@ fn a_shards_own_panic_goes_on_whatever_the_hooks_of_its_peers_do() {
         let mut seats = mesh::Builder::new().shards(2).capacity(1).build::<u32>().unwrap().into_iter();
         let mine = seats.next().unwrap();
         let mut peer = seats.next().unwrap().join().unwrap();
-        let hook = Hook::new(|| panic!("the reactor is gone"));
+        let hook = waker_fn(|| panic!("the reactor is gone"));
         let armed = peer.arm(&hook).unwrap();
         let payload = catch_unwind(AssertUnwindSafe(|| mine.run(|_| panic!("out of luck")))).unwrap_err();
         assert_eq!(payload.downcast_ref(), Some(&"out of luck"));
         drop(armed);
-        let why = Why::Panicked(Some("out of luck".into()));
-        assert_eq!(peer.recv(), Err(mesh::RecvError::Lost(Gone { peer: 0, why })));
+        let why = Cause::Panicked(Some("out of luck".into()));
+        assert_eq!(peer.recv(), Err(mesh::RecvError::Lost(Disconnected { peer: 0, cause: why })));
     });
 }
 
@@ -676,7 +676,7 @@ fn seats_that_are_given_up_are_told_to_all_whatever_one_hook_does() {
         let hooks: Vec<_> = (0..endpoints.len())
             .map(|n| {
                 let rung = Arc::clone(&rung);
-                Hook::new(move || {
+                waker_fn(move || {
                     rung.fetch_add(1, Ordering::SeqCst);
                     assert_ne!(n, 0, "the reactor is gone");
                 })
@@ -687,9 +687,9 @@ fn seats_that_are_given_up_are_told_to_all_whatever_one_hook_does() {
         panics(|| me.park_timeout(Duration::from_millis(1)));
         assert_eq!(rung.load(Ordering::SeqCst), 3);
         drop(armed);
-        let gone = Gone { peer: 4, why: Why::NeverJoined };
+        let gone = Disconnected { peer: 4, cause: Cause::NeverJoined };
         assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Lost));
-        assert_eq!(me.next_lost(), Some(gone));
+        assert_eq!(me.next_disconnected(), Some(gone));
         drop(late);
     });
 }
@@ -738,7 +738,7 @@ fn an_endpoint_of_calls_that_a_replys_waker_ends_has_closed() {
     nasty.wake.store(true, Ordering::SeqCst);
     assert!(poll(&mut reply, &bad).is_pending());
     panics(|| drop(me));
-    let gone = Gone { peer: 0, why: Why::Closed };
+    let gone = Disconnected { peer: 0, cause: Cause::Closed };
     assert_eq!(other.wait(to_me, |_, _, _, _| {}), Err(call::CallError::Gone(gone)));
 }
 
@@ -746,7 +746,7 @@ fn an_endpoint_of_calls_that_a_replys_waker_ends_has_closed() {
 fn a_credit_comes_back_whatever_the_peers_hook_does() {
     let [mut me, mut other] = callers(2);
     for _ in 0..5 {
-        let hook = Hook::new(|| panic!("the reactor is gone"));
+        let hook = waker_fn(|| panic!("the reactor is gone"));
         let armed = other.arm(&hook).unwrap();
         panics(|| me.try_call(1, 7));
         drop(armed);
@@ -766,7 +766,7 @@ fn all_answers_leave_whatever_one_callers_hook_does() {
     let mut tokens = Vec::new();
     server.poll(9, |_, _, n, token| tokens.push((n, token)));
     tokens.into_iter().for_each(|(n, token)| token.answer(n));
-    let hook = Hook::new(|| panic!("the reactor is gone"));
+    let hook = waker_fn(|| panic!("the reactor is gone"));
     let armed: Vec<_> = endpoints.iter_mut().map(|caller| caller.arm(&hook).unwrap()).collect();
     panics(|| server.flush());
     drop(armed);
@@ -846,17 +846,17 @@ fn a_failure_that_comes_while_the_waker_before_is_dropped_is_found() {
 #[test]
 fn a_waker_that_uses_the_shared_bell_in_its_clone_and_drop_does_not_wait_for_itself() {
     ends(|| {
-        let bell = Bell::new();
-        let channel = || spsc::Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let event = EventCount::new();
+        let channel = || spsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
         let (mut tx, mut rx) = channel();
         let uses = || {
-            let bell = bell.clone();
-            let (tx, mut other) = spsc::Builder::new(1).receiver_bell(bell.clone()).build::<u32>().unwrap();
+            let event = event.clone();
+            let (tx, mut other) = spsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
             move || {
                 assert!(!tx.is_closed() && poll_recv(&mut other, Waker::noop()).is_pending());
-                drop(bell.arm());
-                assert!(!bell.wait(Some(Duration::from_millis(1)), || false));
-                bell.ring();
+                drop(event.arm());
+                assert!(!event.wait(Some(Duration::from_millis(1)), || false));
+                event.notify();
             }
         };
         on_clone(uses());

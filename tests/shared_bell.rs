@@ -1,28 +1,28 @@
-//! Channels of many senders on a bell of one's own: it rings for every message and every close.
+//! Channels of many senders on a event count of one's own: it rings for every message and every close.
 
 mod support;
 
-use ringmail::wait::Bell;
+use ringmail::wait::EventCount;
 use ringmail::{TryRecvError, fan_in, mpsc, spsc};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread;
 use support::{Wakes, ends, let_it_sleep};
 
-/// A bell that counts how often it rang.
-fn counting() -> (Arc<Wakes>, Bell) {
+/// A event count that counts how often it rang.
+fn counting() -> (Arc<Wakes>, EventCount) {
     let (wakes, waker) = Wakes::new();
-    (wakes, Bell::with_notify(move || waker.wake_by_ref()))
+    (wakes, EventCount::with_waker(waker))
 }
 
 #[test]
 fn a_reactor_is_woken_by_every_message_of_an_mpsc() {
-    let (rings, bell) = counting();
-    let (mut tx, mut rx) = mpsc::Builder::new(4).receiver_bell(bell.clone()).build().unwrap();
+    let (rings, event) = counting();
+    let (mut tx, mut rx) = mpsc::Builder::new(4).receiver_event(event.clone()).build().unwrap();
     for i in 0..10 {
-        let armed = bell.arm().confirm(|| !rx.is_empty()).expect("nothing is there");
+        let armed = event.arm().confirm(|| !rx.is_empty()).expect("nothing is there");
         tx.try_send(i).unwrap();
-        assert_eq!(rings.count(), i + 1, "message {i} was sent to an armed bell");
+        assert_eq!(rings.count(), i + 1, "message {i} was sent to an armed event");
         drop(armed);
         assert_eq!(rx.try_recv(), Ok(i));
     }
@@ -30,32 +30,32 @@ fn a_reactor_is_woken_by_every_message_of_an_mpsc() {
 
 #[test]
 fn a_reactor_is_woken_by_every_message_of_every_lane() {
-    let (rings, bell) = counting();
-    let (mut tx, mut rx) = fan_in::Builder::new(4).receiver_bell(bell.clone()).build().unwrap();
+    let (rings, event) = counting();
+    let (mut tx, mut rx) = fan_in::Builder::new(4).receiver_event(event.clone()).build().unwrap();
     let mut other = tx.lane().unwrap();
     assert!(!rx.is_empty(), "a lane that was not looked at yet may hold something");
     assert!(rx.try_recv().is_err());
     for i in 0..10 {
-        let armed = bell.arm().confirm(|| !rx.is_empty()).expect("nothing is there");
+        let armed = event.arm().confirm(|| !rx.is_empty()).expect("nothing is there");
         if i % 2 == 0 { &mut tx } else { &mut other }.try_send(i).unwrap();
-        assert_eq!(rings.count(), i + 1, "message {i} was sent to an armed bell");
+        assert_eq!(rings.count(), i + 1, "message {i} was sent to an armed event");
         drop(armed);
         assert_eq!(rx.try_recv(), Ok(i));
     }
 }
 
-/// The receiver asks only what the documentation of `Bell` says to ask: `is_empty` and `is_closed`.
+/// The receiver asks only what the documentation of `EventCount` says to ask: `is_empty` and `is_closed`.
 #[test]
 fn a_thread_that_waits_for_several_channels_sees_each_message_of_each() {
     ends(|| {
-        let bell = Bell::new();
-        let (mut one, mut rx1) = spsc::Builder::new(2).receiver_bell(bell.clone()).build::<u32>().unwrap();
-        let (mut ring, mut rx2) = mpsc::Builder::new(2).receiver_bell(bell.clone()).build::<u32>().unwrap();
-        let (mut lane, mut rx3) = fan_in::Builder::new(2).receiver_bell(bell.clone()).build::<u32>().unwrap();
+        let event = EventCount::new();
+        let (mut one, mut rx1) = spsc::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
+        let (mut ring, mut rx2) = mpsc::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
+        let (mut lane, mut rx3) = fan_in::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
         let (seen, log) = std_mpsc::channel();
         let receiver = thread::spawn(move || {
             loop {
-                bell.wait(None, || {
+                event.wait(None, || {
                     !rx1.is_empty() || !rx2.is_empty() || !rx3.is_empty() || {
                         rx1.is_closed() && rx2.is_closed() && rx3.is_closed()
                     }
@@ -97,21 +97,21 @@ fn a_message_in_a_lane_that_the_receiver_has_not_looked_at_is_not_overlooked() {
 
 #[test]
 fn a_close_rings_too() {
-    let (rings, bell) = counting();
-    let (tx, rx) = mpsc::Builder::new(1).receiver_bell(bell.clone()).build::<u8>().unwrap();
+    let (rings, event) = counting();
+    let (tx, rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build::<u8>().unwrap();
     let other = tx.clone();
-    let armed = bell.arm().confirm(|| rx.is_closed()).unwrap();
+    let armed = event.arm().confirm(|| rx.is_closed()).unwrap();
     drop(tx);
     assert_eq!(rings.count(), 0, "one is left");
     drop(other);
     assert_eq!(rings.count(), 1);
     drop(armed);
 
-    let (rings, bell) = counting();
-    let (tx, rx) = fan_in::Builder::new(1).receiver_bell(bell.clone()).build::<u8>().unwrap();
+    let (rings, event) = counting();
+    let (tx, rx) = fan_in::Builder::new(1).receiver_event(event.clone()).build::<u8>().unwrap();
     let other = tx.lane().unwrap();
     drop(tx);
-    let armed = bell.arm().confirm(|| rx.is_closed()).unwrap();
+    let armed = event.arm().confirm(|| rx.is_closed()).unwrap();
     let before = rings.count();
     drop(other);
     assert!(rings.count() > before && rx.is_closed());

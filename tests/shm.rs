@@ -5,7 +5,7 @@
 mod scratch;
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, Message, OpenError, Peer, RecvError, Role, Schema, SendError, TryRecvError, TrySendError};
+use ringmail::shm::{Cause, Message, OpenError, Peer, RecvError, Role, Schema, SendError, TryRecvError, TrySendError};
 use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -78,7 +78,7 @@ fn what_was_not_received_stays_for_the_next() {
     assert_eq!(rx.recv(), Ok(1));
     drop(rx);
     // Told once; from then on what is sent fills the ring, for the next.
-    assert_eq!(tx.try_send(9), Err(TrySendError::Ended(9, Ended::Disconnected)));
+    assert_eq!(tx.try_send(9), Err(TrySendError::Disconnected(9, Cause::Closed)));
     (5..=9).for_each(|i| assert_eq!(tx.send(i), Ok(())));
     assert_eq!(tx.try_send(0), Err(TrySendError::Full(0)));
     assert_eq!(tx.send_timeout(0, Duration::from_millis(1)), Err(SendError::Timeout(0)));
@@ -89,7 +89,7 @@ fn what_was_not_received_stays_for_the_next() {
     for expected in 3..=10 {
         assert_eq!(rx.recv(), Ok(expected));
     }
-    assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Closed)));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvError::Timeout));
     // The next sender goes on where the last one stopped.
@@ -182,15 +182,15 @@ fn nonsense_of_the_other_side_is_an_error_and_not_an_access() {
         let (mut tx, mut rx) = both::<u64>(&dir.file(), 16);
         let file = fs::File::options().write(true).open(dir.file()).unwrap();
         file.write_all_at(&word.to_ne_bytes(), 4096).unwrap();
-        assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)), "{word:x}");
-        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Corrupted)));
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)), "{word:x}");
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Corrupted)));
         assert_eq!(rx.drain(10, |_| panic!("there is none")), 0);
         // One to sixteen behind the beginning would be possible: a ring that was full.
         let word = if word == u64::MAX { word << 6 } else { word };
         file.write_all_at(&word.to_ne_bytes(), 2 * 4096 + 2304).unwrap();
-        assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::Corrupted)), "{word:x}");
-        assert_eq!(tx.send(1), Err(SendError::Ended(1, Ended::Corrupted)));
-        assert_eq!(tx.send_slice(&[1; 40]), Err(SendError::Ended(0, Ended::Corrupted)));
+        assert_eq!(tx.try_send(1), Err(TrySendError::Disconnected(1, Cause::Corrupted)), "{word:x}");
+        assert_eq!(tx.send(1), Err(SendError::Disconnected(1, Cause::Corrupted)));
+        assert_eq!(tx.send_slice(&[1; 40]), Err(SendError::Disconnected(0, Cause::Corrupted)));
         assert!(tx.len() <= 16 && rx.len() <= 16);
     }
     let dir = Scratch::new("invalid");
@@ -198,8 +198,8 @@ fn nonsense_of_the_other_side_is_an_error_and_not_an_access() {
     tx.send(true).unwrap();
     let file = fs::File::options().write(true).open(dir.file()).unwrap();
     file.write_all_at(&[7], 3 * 4096).unwrap();
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
-    assert_eq!(rx.recv_timeout(Duration::ZERO), Err(RecvError::Ended(Ended::Corrupted)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
+    assert_eq!(rx.recv_timeout(Duration::ZERO), Err(RecvError::Disconnected(Cause::Corrupted)));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn two_threads_exchange_many_messages_awake_and_asleep() {
             assert_eq!(rx.recv(), Ok(i));
         }
         sending.join().unwrap();
-        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Disconnected)));
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Closed)));
     }
 }
 

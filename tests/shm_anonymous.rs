@@ -1,7 +1,7 @@
 //! Channels without a name: within a process, to a child, over a Unix socket, and descriptors that lead to something else.
 #![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 
-use ringmail::shm::{Anonymous, Ended, OpenError, Peer, RecvError, Role, TryRecvError, bytes, spsc};
+use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvError, Role, TryRecvError, bytes, spsc};
 use ringmail::{BuildError, shm};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::net::{
@@ -106,7 +106,7 @@ fn a_channel_without_a_name_is_a_channel() {
     drop(other);
     tx.send(4).unwrap();
     drop(tx);
-    let ended = Err(RecvError::Ended(Ended::Disconnected));
+    let ended = Err(RecvError::Disconnected(Cause::Closed));
     assert_eq!([rx.recv(), rx.recv(), rx.recv()], [ended, Ok(4), ended], "each sender's end at its place");
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
@@ -142,7 +142,7 @@ fn a_child_has_what_it_is_given() {
         assert_eq!(rx.recv_timeout(WAIT), Ok(2 * n));
     }
     drop(tx);
-    assert_eq!(rx.recv_timeout(WAIT), Err(RecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.recv_timeout(WAIT), Err(RecvError::Disconnected(Cause::Closed)));
     assert!(child.wait().unwrap().success());
 }
 
@@ -152,7 +152,7 @@ fn a_child_that_dies_is_noticed_though_its_parent_has_the_descriptor() {
     let mut rx = receiver(&channel).unwrap();
     let mut child = child("dies", channel.as_fd().try_clone_to_owned().unwrap());
     assert_eq!(rx.recv_timeout(WAIT), Ok(1));
-    assert_eq!(rx.recv_timeout(WAIT), Err(RecvError::Ended(Ended::PeerDied)));
+    assert_eq!(rx.recv_timeout(WAIT), Err(RecvError::Disconnected(Cause::PeerDied)));
     assert_eq!(child.wait().unwrap().code(), Some(42));
     let mut tx = sender(&channel).unwrap();
     tx.send(2).unwrap();
@@ -173,7 +173,7 @@ fn a_descriptor_goes_over_a_socket() {
         let info = rx.recv_timeout_into(&mut body, WAIT).unwrap();
         assert_eq!((info.sequence, &*body), (n.into(), &n.to_le_bytes()[..]));
     }
-    assert_eq!(rx.recv_timeout_into(&mut body, WAIT), Err(RecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.recv_timeout_into(&mut body, WAIT), Err(RecvError::Disconnected(Cause::Closed)));
     assert!(child.wait().unwrap().success());
 }
 

@@ -7,7 +7,7 @@ mod scratch;
 
 use ringmail::WaitStrategy;
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, fan_in};
+use ringmail::shm::{Cause, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, fan_in};
 use scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -123,7 +123,8 @@ fn a_wait_across_orderly_sessions_never_reports_a_death() {
         let end = Instant::now() + Duration::from_secs(4);
         let mut died = 0;
         while Instant::now() < end {
-            died += u32::from(rx.recv_timeout(Duration::from_micros(50)) == Err(RecvError::Ended(Ended::PeerDied)));
+            died +=
+                u32::from(rx.recv_timeout(Duration::from_micros(50)) == Err(RecvError::Disconnected(Cause::PeerDied)));
         }
         stop.store(true, Ordering::Relaxed);
         assert_eq!(died, 0, "nobody died");
@@ -137,7 +138,7 @@ fn a_restart_before_anybody_looked_does_not_hide_a_death() {
     dies(&dir.file(), "sender", 1);
     let mut tx = sender(&dir.file());
     tx.send(2).unwrap();
-    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Err(RecvError::Ended(Ended::PeerDied)), Ok(2)]);
+    assert_eq!([rx.recv(), rx.recv(), rx.recv()], [Ok(1), Err(RecvError::Disconnected(Cause::PeerDied)), Ok(2)]);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -147,7 +148,7 @@ fn a_death_is_not_reported_again_once_the_next_is_there() {
     let mut rx = receiver(&dir.file());
     dies(&dir.file(), "sender", 1);
     assert_eq!(rx.recv(), Ok(1));
-    assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::PeerDied)));
+    assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::PeerDied)));
     let mut tx = sender(&dir.file());
     assert_eq!(rx.recv_timeout(Duration::from_millis(5)), Err(RecvError::Timeout));
     tx.send(2).unwrap();
@@ -168,18 +169,18 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     let dir = Scratch::new("between");
     let mut rx = receiver(&dir.file());
     drop(sender(&dir.file()));
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Closed)));
     dies(&dir.file(), "sender", 1);
     drop(sender(&dir.file()));
     assert_eq!(rx.try_recv(), Ok(1));
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::PeerDied)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Closed)));
     dies(&dir.file(), "sender", 2);
     drop(sender(&dir.file()));
     let _tx = sender(&dir.file());
     assert_eq!(rx.try_recv(), Ok(2));
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::PeerDied)));
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::PeerDied)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Closed)));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 
     // To a sender: what happened first is told first, though it finds the channel closed.
@@ -187,20 +188,20 @@ fn an_orderly_session_after_it_does_not_hide_a_death() {
     let mut tx = sender(&dir.file());
     dies(&dir.file(), "receiver", 0);
     drop(receiver(&dir.file()));
-    assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::PeerDied)));
-    assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::Disconnected)));
+    assert_eq!(tx.try_send(1), Err(TrySendError::Disconnected(1, Cause::PeerDied)));
+    assert_eq!(tx.try_send(1), Err(TrySendError::Disconnected(1, Cause::Closed)));
     dies(&dir.file(), "receiver", 0);
     let mut rx = receiver(&dir.file());
     rx.close();
-    assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::PeerDied))));
-    assert!(matches!(tx.send(1), Err(SendError::Ended(1, Ended::Disconnected))));
+    assert!(matches!(tx.send(1), Err(SendError::Disconnected(1, Cause::PeerDied))));
+    assert!(matches!(tx.send(1), Err(SendError::Disconnected(1, Cause::Closed))));
     assert_eq!(tx.send(1), Ok(()), "both are told: the next may come");
 }
 
 /// A sender that is killed when it has said how its session ends, and before its ring closes.
 #[test]
 fn an_end_that_was_said_and_not_done_is_told() {
-    for (how, told) in [(1, Ended::Disconnected), (2, Ended::GivenUp)] {
+    for (how, told) in [(1, Cause::Closed), (2, Cause::GivenUp)] {
         let dir = Scratch::new(&format!("said-{how}"));
         let mut rx = receiver(&dir.file());
         dies(&dir.file(), "sender", 1);
@@ -216,7 +217,7 @@ fn an_end_that_was_said_and_not_done_is_told() {
         poke(&dir.file(), SENDER_SESSION + 256 + 32, 1 << 8 | how);
         assert_eq!(rx.recv(), Ok(1));
         let said = rx.recv_timeout(Duration::from_secs(9)).unwrap_err();
-        assert!(matches!(said, fan_in::RecvError::Departed(departed) if departed.why == told), "{said:?}");
+        assert!(matches!(said, fan_in::RecvError::Departed(departed) if departed.cause == told), "{said:?}");
     }
 }
 
@@ -229,7 +230,7 @@ fn each_death_between_two_looks_is_news() {
     let _tx = sender(&dir.file());
     for message in 1..=3 {
         assert_eq!(rx.recv(), Ok(message));
-        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::PeerDied)));
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::PeerDied)));
     }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
 }
@@ -351,11 +352,11 @@ fn bytes_that_are_no_message_are_never_counted_as_received() {
     poke(&dir.file(), DATA + 8, 7);
     let mut got = 0;
     assert_eq!(rx.drain(9, |_| got += 1), 1);
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
     assert_eq!((got, rx.stats().received), (1, 1));
     drop(rx);
     let mut rx = Builder::<bool>::new(dir.file()).open_receiver().unwrap();
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)), "the next sees it, too");
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)), "the next sees it, too");
 }
 
 #[test]
@@ -364,13 +365,13 @@ fn a_handle_that_found_nonsense_does_nothing_any_more() {
     let (name, mut tx, mut rx) = (dir.file(), sender(&dir.file()), receiver(&dir.file()));
     tx.send_slice(&[0; 8]).unwrap();
     poke(&name, HEAD, 1 << 40);
-    assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::Corrupted)));
+    assert_eq!(tx.try_send(1), Err(TrySendError::Disconnected(1, Cause::Corrupted)));
     poke(&name, HEAD, 8 << 1);
-    assert_eq!(tx.try_send(1), Err(TrySendError::Ended(1, Ended::Corrupted)));
+    assert_eq!(tx.try_send(1), Err(TrySendError::Disconnected(1, Cause::Corrupted)));
     poke(&name, SENDER, 1 << 40);
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
     poke(&name, SENDER, 8 << 1);
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
 }
 
 /// Nothing but the words stops at the end of their range.
@@ -428,9 +429,9 @@ fn a_side_that_takes_its_words_back_was_there_all_the_same() {
     assert_eq!(rx.peer(), Peer::Died);
     // It would be waited for without end otherwise. No holder takes words back, so that is all it ever says.
     for _ in 0..2 {
-        assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvError::Ended(Ended::Corrupted)));
+        assert_eq!(rx.recv_timeout(Duration::from_secs(5)), Err(RecvError::Disconnected(Cause::Corrupted)));
     }
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
 }
 
 #[test]
@@ -444,9 +445,9 @@ fn a_receiver_that_takes_its_words_back_is_not_waited_for() {
     poke(&name, HEAD + 128, 0);
     (0..8).for_each(|i| assert_eq!(tx.try_send(i), Ok(())));
     for _ in 0..2 {
-        assert_eq!(tx.send_timeout(9, Duration::from_secs(5)), Err(SendError::Ended(9, Ended::Corrupted)));
+        assert_eq!(tx.send_timeout(9, Duration::from_secs(5)), Err(SendError::Disconnected(9, Cause::Corrupted)));
     }
-    assert_eq!(tx.try_send(9), Err(TrySendError::Ended(9, Ended::Corrupted)));
+    assert_eq!(tx.try_send(9), Err(TrySendError::Disconnected(9, Cause::Corrupted)));
 }
 
 #[test]

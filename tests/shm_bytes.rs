@@ -6,7 +6,7 @@ mod scratch;
 
 use ringmail::BuildError;
 use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, Sender, TrySendError};
-use ringmail::shm::{self, Ended, Kind, OpenError, Peer, RecvError, Schema, TryRecvError};
+use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, Schema, TryRecvError};
 use scratch::Scratch;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ fn sequence_numbers_go_on_under_the_next_sender() {
         let mut tx = Builder::new(dir.file()).open_sender().unwrap();
         assert_eq!(tx.sequence(), number);
         // The one before has left.
-        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
+        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Disconnected(Cause::Closed)));
         for _ in 0..session % 5 {
             tx.send(b"record").unwrap();
             assert_eq!(rx.recv_into(&mut got).unwrap().sequence, number);
@@ -109,7 +109,7 @@ fn sequence_numbers_go_on_under_the_next_sender() {
         }
         assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Empty));
     }
-    assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Disconnected(Cause::Closed)));
     assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Empty));
 }
 
@@ -137,16 +137,16 @@ fn a_header_that_cannot_be_is_an_error_for_good() {
     let at = |name: &str, offset: u64, bytes: &[u8]| {
         let dir = Scratch::new(name);
         let (mut tx, mut rx) = both(&dir, 256);
-        let (mut got, corrupted) = (vec![7], Ended::Corrupted);
+        let (mut got, corrupted) = (vec![7], Cause::Corrupted);
         tx.send(b"twelve bytes").unwrap();
         dir.writable().write_all_at(bytes, DATA + offset).unwrap();
-        assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Ended(corrupted)), "{name}");
-        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Ended(corrupted)), "{name}");
-        assert_eq!(rx.recv_into(&mut got), Err(RecvError::Ended(corrupted)), "{name}");
-        assert_eq!(rx.wait_for_record(Duration::from_secs(9)), Err(RecvError::Ended(corrupted)), "{name}");
+        assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Disconnected(corrupted)), "{name}");
+        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Disconnected(corrupted)), "{name}");
+        assert_eq!(rx.recv_into(&mut got), Err(RecvError::Disconnected(corrupted)), "{name}");
+        assert_eq!(rx.wait_for_record(Duration::from_secs(9)), Err(RecvError::Disconnected(corrupted)), "{name}");
         // Sticky, even if it becomes a header after all; and what is there was not taken.
         dir.writable().write_all_at(&[12, 0, 0, 0, 0, 0, 0, 0], DATA).unwrap();
-        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Ended(corrupted)), "{name}");
+        assert_eq!(rx.try_recv_into(&mut got), Err(TryRecvError::Disconnected(corrupted)), "{name}");
         assert_eq!(got, [7]);
         assert_eq!(rx.stats().received, 0);
     };
@@ -161,13 +161,13 @@ fn a_header_that_cannot_be_is_an_error_for_good() {
     let (mut tx, mut rx) = both(&dir, 256);
     tx.send(b"").unwrap();
     dir.writable().write_all_at(&4u64.to_ne_bytes(), 4096).unwrap();
-    assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Ended(Ended::Corrupted)));
+    assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Disconnected(Cause::Corrupted)));
 }
 
 /// What a batch saw of a sender that keeps no rule is not believed once the batch has been taken back.
 #[test]
 fn a_batch_that_is_dropped_makes_nothing_of_nonsense() {
-    let corrupted = Err(TryRecvError::Ended(Ended::Corrupted));
+    let corrupted = Err(TryRecvError::Disconnected(Cause::Corrupted));
     let dir = Scratch::new("dropped");
     let (mut tx, mut rx) = both(&dir, 64);
     let mut got = Vec::new();
@@ -231,7 +231,7 @@ fn a_batch_is_freed_by_commit_alone() {
     assert_eq!(batch.try_recv_into(&mut got).unwrap().sequence, 2);
     assert_eq!(batch.try_recv_into(&mut got), Err(TryRecvError::Empty));
     assert_eq!(batch.commit(), 2);
-    assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.batch().try_recv_into(&mut got), Err(TryRecvError::Disconnected(Cause::Closed)));
     assert_eq!(rx.batch().commit(), 0);
     assert!(rx.is_empty());
 }
@@ -252,7 +252,7 @@ fn two_threads_exchange_records_awake_and_asleep() {
             assert_eq!(got, body(i % 177, i));
         }
         sending.join().unwrap();
-        assert_eq!(rx.recv_into(&mut got), Err(RecvError::Ended(Ended::Disconnected)));
+        assert_eq!(rx.recv_into(&mut got), Err(RecvError::Disconnected(Cause::Closed)));
     }
 }
 
@@ -261,10 +261,10 @@ fn a_receiver_that_closed_ends_the_send() {
     let dir = Scratch::new("closed");
     let (mut tx, mut rx) = both(&dir, 256);
     rx.close();
-    assert_eq!(tx.try_send(b"x"), Err(TrySendError::Ended(Ended::Disconnected)));
+    assert_eq!(tx.try_send(b"x"), Err(TrySendError::Disconnected(Cause::Closed)));
     assert_eq!(tx.send(b"x"), Ok(()), "told once: the next receiver may come");
     for _ in 0..2 {
-        assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Ended(Ended::Disconnected)), "it has closed itself");
+        assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Disconnected(Cause::Closed)), "it has closed itself");
     }
     assert_eq!(tx.peer(), Peer::Here, "the lock goes with the handle");
 }
@@ -272,7 +272,7 @@ fn a_receiver_that_closed_ends_the_send() {
 /// What was taken and not freed comes again, to this receiver and to the next; the end behind it is told once that is freed.
 #[test]
 fn a_batch_that_is_not_committed_comes_again_after_the_end_behind_it() {
-    let end = Err(TryRecvError::Ended(Ended::Disconnected));
+    let end = Err(TryRecvError::Disconnected(Cause::Closed));
     let none = Err(TryRecvError::Empty);
     for (goes_on, commits) in [(false, false), (false, true), (true, false), (true, true)] {
         let what = format!("goes on {goes_on}, commits {commits}");

@@ -7,7 +7,7 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::{Ended, Peer, RecvError, SendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, Peer, RecvError, SendError, bytes, fan_in, spsc};
 use scratch::Scratch;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -49,11 +49,11 @@ enum How {
 }
 
 impl How {
-    fn told(self) -> Ended {
+    fn told(self) -> Cause {
         match self {
-            Self::Kill => Ended::PeerDied,
-            Self::Close => Ended::Disconnected,
-            Self::Panic => Ended::GivenUp,
+            Self::Kill => Cause::PeerDied,
+            Self::Close => Cause::Closed,
+            Self::Panic => Cause::GivenUp,
         }
     }
 
@@ -92,16 +92,16 @@ impl Tx {
     }
 
     /// Sends this one: whether there was room in time, or else who has ended.
-    fn send(&mut self, message: u64, timeout: Duration) -> Result<bool, Ended> {
+    fn send(&mut self, message: u64, timeout: Duration) -> Result<bool, Cause> {
         match self {
             Self::Messages(tx) => match tx.send_timeout(message, timeout) {
                 Ok(()) => Ok(true),
                 Err(SendError::Timeout(back)) => Ok(back != message),
-                Err(SendError::Ended(_, ended)) => Err(ended),
+                Err(SendError::Disconnected(_, ended)) => Err(ended),
             },
             Self::Records(tx) => match tx.send_timeout(&message.to_le_bytes(), timeout) {
                 Ok(()) => Ok(true),
-                Err(bytes::SendError::Ended(ended)) => Err(ended),
+                Err(bytes::SendError::Disconnected(ended)) => Err(ended),
                 Err(error) => {
                     assert_eq!(error, bytes::SendError::Timeout);
                     Ok(false)
@@ -128,7 +128,7 @@ enum Rx {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Said {
     Message(u64),
-    Ended(Ended),
+    Disconnected(Cause),
     Nothing,
 }
 
@@ -149,7 +149,7 @@ impl Rx {
     fn recv(&mut self, timeout: Duration) -> (Said, Of, Option<u64>) {
         let said = |error| match error {
             RecvError::Timeout => Said::Nothing,
-            RecvError::Ended(ended) => Said::Ended(ended),
+            RecvError::Disconnected(ended) => Said::Disconnected(ended),
         };
         let (said, session) = match self {
             Self::Spsc(rx) => (rx.recv_timeout(timeout).map_or_else(said, Said::Message), rx.session()),
@@ -159,18 +159,20 @@ impl Rx {
                 (got.map_or_else(said, |_| Said::Message(u64::from_le_bytes(body.try_into().unwrap()))), rx.session())
             }
             Self::FanIn(rx) => loop {
-                let said = match rx.recv_from_timeout(timeout) {
+                let said = match rx.recv_timeout_from(timeout) {
                     Ok((0, BESIDE)) => continue,
                     Ok((lane, message)) => {
                         assert_eq!(lane, 1);
                         Said::Message(message)
                     }
                     Err(fan_in::RecvError::Timeout) => Said::Nothing,
-                    Err(fan_in::RecvError::Removed) => Said::Ended(Ended::Removed),
+                    Err(fan_in::RecvError::Removed) => Said::Disconnected(Cause::Removed),
                     // Where it began is not told.
-                    Err(fan_in::RecvError::Departed(fan_in::Departed { lane, why, epoch, pid, sent, .. })) => {
+                    Err(fan_in::RecvError::Departed(fan_in::Departed {
+                        lane, cause: why, epoch, pid, sent, ..
+                    })) => {
                         assert_eq!(lane, 1);
-                        return (Said::Ended(why), (epoch, pid, None), sent);
+                        return (Said::Disconnected(why), (epoch, pid, None), sent);
                     }
                     Err(other) => panic!("{other}, and a lane is in use"),
                 };
@@ -271,7 +273,7 @@ fn senders_come_and_go(kind: Kind, how: How, cycles: u64) {
         }
         watch.step(format!("{kind:?} {how:?}: the end of {number}"));
         let (start, sent) = if kind == FanIn { (None, Some(base + n)) } else { (of.2, None) };
-        assert_eq!(rx.recv(STALL), (Said::Ended(how.told()), (number, pid, start), sent));
+        assert_eq!(rx.recv(STALL), (Said::Disconnected(how.told()), (number, pid, start), sent));
     };
     for number in 1..=cycles {
         let (base, n) = (next, number % 4);
@@ -373,22 +375,22 @@ fn files_come_and_go(kind: Kind, cycles: u64) {
         assert_eq!(old_tx.send(3, STALL), Ok(true));
         (1..4).for_each(|message| assert_eq!(old_rx.recv(STALL).0, Said::Message(message)));
         for _ in 0..2 {
-            assert_eq!(old_rx.recv(STALL).0, Said::Ended(Ended::Removed));
+            assert_eq!(old_rx.recv(STALL).0, Said::Disconnected(Cause::Removed));
         }
         if number % 2 == 0 {
             drop(old_tx);
             let (said, (of, ..), sent) = old_rx.recv(STALL);
-            assert_eq!((said, of, sent), (Said::Ended(Ended::Disconnected), 1, (kind == FanIn).then_some(4)));
+            assert_eq!((said, of, sent), (Said::Disconnected(Cause::Closed), 1, (kind == FanIn).then_some(4)));
             for _ in 0..2 {
-                assert_eq!(old_rx.recv(STALL).0, Said::Ended(Ended::Removed), "and again");
+                assert_eq!(old_rx.recv(STALL).0, Said::Disconnected(Cause::Removed), "and again");
             }
         } else {
             (0..CAPACITY).for_each(|message| assert_eq!(old_tx.send(message, STALL), Ok(true)));
-            assert_eq!((old_tx.send(9, STALL), old_tx.peer()), (Err(Ended::Removed), Peer::Removed));
+            assert_eq!((old_tx.send(9, STALL), old_tx.peer()), (Err(Cause::Removed), Peer::Removed));
             drop(old_rx);
-            assert_eq!(old_tx.send(9, STALL), Err(Ended::Disconnected));
+            assert_eq!(old_tx.send(9, STALL), Err(Cause::Closed));
             for _ in 0..2 {
-                assert_eq!(old_tx.send(9, STALL), Err(Ended::Removed), "and again");
+                assert_eq!(old_tx.send(9, STALL), Err(Cause::Removed), "and again");
             }
         }
         drop(old_beside);

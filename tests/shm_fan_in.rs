@@ -5,7 +5,7 @@
 mod scratch;
 
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
-use ringmail::shm::{self, Ended, Kind, OpenError, Peer, Role, TrySendError, bytes, spsc};
+use ringmail::shm::{self, Cause, Kind, OpenError, Peer, Role, TrySendError, bytes, spsc};
 use ringmail::{BuildError, WaitStrategy};
 use scratch::Scratch;
 use std::fs;
@@ -54,8 +54,8 @@ fn spawn(dir: &Scratch, messages: u64) -> Child {
 fn left(rx: &mut Receiver<u64>, lane: usize, epoch: u64, sent: u64) {
     let told = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
     let RecvError::Departed(departed) = told else { panic!("{told:?}") };
-    let Departed { sent: told, why, .. } = departed;
-    assert_eq!((departed.lane, departed.epoch, told, why), (lane, epoch, Some(sent), Ended::Disconnected));
+    let Departed { sent: told, cause: why, .. } = departed;
+    assert_eq!((departed.lane, departed.epoch, told, why), (lane, epoch, Some(sent), Cause::Closed));
     assert_eq!(departed.pid, std::process::id());
 }
 
@@ -143,7 +143,7 @@ fn all_must_have_left_for_the_channel_to_be_disconnected() {
     assert_eq!(rx.recv_from(), Ok((0, 3)));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     rx.close();
-    assert_eq!(three.try_send(4), Err(TrySendError::Ended(4, Ended::Disconnected)));
+    assert_eq!(three.try_send(4), Err(TrySendError::Disconnected(4, Cause::Closed)));
     assert_eq!(rx.recv(), Err(RecvError::Disconnected));
 }
 
@@ -161,7 +161,7 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
         kill(victim);
         let killed = Instant::now();
         let departed = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
-        let RecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), why: Ended::PeerDied, .. }) = departed
+        let RecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }) = departed
         else {
             panic!("{departed:?}")
         };
@@ -193,7 +193,7 @@ fn a_death_that_a_successor_hides_is_told_with_where_the_successor_began() {
     next.send(100).unwrap();
     assert_eq!((0..5).map(|_| rx.try_recv().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     let told = rx.try_recv().unwrap_err();
-    let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), why: Ended::PeerDied, .. }) = told else {
+    let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }) = told else {
         panic!("{told:?}")
     };
     assert_eq!(rx.recv(), Ok(100), "not before the end of the one before");
@@ -213,7 +213,7 @@ fn a_lane_that_says_what_cannot_be_ends_alone() {
     file.write_all_at(&[0xff; 8], 4096 + 3 * 4096).unwrap();
     assert_eq!(rx.recv_from(), Ok((0, 1)));
     let told = rx.recv().unwrap_err();
-    let RecvError::Departed(Departed { lane: 1, why: Ended::Corrupted, .. }) = told else { panic!("{told:?}") };
+    let RecvError::Departed(Departed { lane: 1, cause: Cause::Corrupted, .. }) = told else { panic!("{told:?}") };
     assert_eq!(rx.recv_timeout(Duration::from_millis(20)), Err(RecvError::Timeout));
     one.send(2).unwrap();
     let _ = two.try_send(3);
@@ -261,7 +261,7 @@ fn senders_in_threads_exchange_many_messages_awake_and_asleep() {
                         assert!(value == next[lane] && !gone[lane]);
                         next[lane] += 1;
                     }
-                    Err(RecvError::Departed(Departed { lane, epoch: 1, sent, why: Ended::Disconnected, .. })) => {
+                    Err(RecvError::Departed(Departed { lane, epoch: 1, sent, cause: Cause::Closed, .. })) => {
                         assert_eq!(sent, Some(n));
                         assert!(!std::mem::replace(&mut gone[lane], true), "told twice");
                     }
@@ -369,9 +369,7 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
     back.send("again").unwrap();
     let left = |rx: &mut bytes::fan_in::Receiver| {
         let told = rx.recv_timeout_into(&mut Vec::new(), Duration::from_secs(9)).unwrap_err();
-        let RecvError::Departed(Departed { lane, epoch, why: Ended::Disconnected, .. }) = told else {
-            panic!("{told:?}")
-        };
+        let RecvError::Departed(Departed { lane, epoch, cause: Cause::Closed, .. }) = told else { panic!("{told:?}") };
         (lane, epoch)
     };
     assert_eq!(left(&mut rx), (1, 1), "the one before");
@@ -422,7 +420,7 @@ fn records_of_a_lane_come_again_until_they_are_committed() {
                 while batch.try_recv_into(&mut body).is_ok() {}
                 seen.push((lane, Some(batch.commit())));
             }
-            Err(RecvError::Departed(Departed { lane, why: Ended::Disconnected, .. })) => seen.push((lane, None)),
+            Err(RecvError::Departed(Departed { lane, cause: Cause::Closed, .. })) => seen.push((lane, None)),
             Err(error) => panic!("{error}"),
         }
     }

@@ -7,7 +7,7 @@ mod scratch;
 
 use ringmail::WaitStrategy;
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
-use ringmail::shm::{self, Ended, Peer, SendError, TrySendError, bytes};
+use ringmail::shm::{self, Cause, Peer, SendError, TrySendError, bytes};
 use scratch::Scratch;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -70,25 +70,22 @@ fn a_message_that_is_none_is_told_once_and_ends_its_lane_alone() {
         told.push(rx.try_recv_from());
     }
     let corrupt = |found: &Result<_, _>| {
-        matches!(found, Err(TryRecvError::Departed(Departed { lane: 0, epoch: 1, why: Ended::Corrupted, .. })))
+        matches!(found, Err(TryRecvError::Departed(Departed { lane: 0, epoch: 1, cause: Cause::Corrupted, .. })))
     };
     assert_eq!(told.iter().filter(|found| corrupt(found)).count(), 1, "{told:?}");
     assert!(told.contains(&Ok((1, true))) && told.contains(&Err(TryRecvError::Empty)), "{told:?}");
     // Nothing more is read there, and whoever sends hears of it, also one that comes later.
-    assert_eq!(one.try_send(true), Err(TrySendError::Ended(true, Ended::Disconnected)));
+    assert_eq!(one.try_send(true), Err(TrySendError::Disconnected(true, Cause::Closed)));
     drop(one);
     let mut next = builder().open_sender().unwrap();
     assert_eq!(next.lane(), 0);
-    assert_eq!(next.send(true), Err(SendError::Ended(true, Ended::Disconnected)));
+    assert_eq!(next.send(true), Err(SendError::Disconnected(true, Cause::Closed)));
     two.send(false).unwrap();
     assert_eq!(rx.recv_from(), Ok((1, false)));
     drop(two);
     let told = rx.recv().unwrap_err();
     assert!(
-        matches!(
-            told,
-            RecvError::Departed(Departed { lane: 1, epoch: 1, sent: Some(2), why: Ended::Disconnected, .. })
-        ),
+        matches!(told, RecvError::Departed(Departed { lane: 1, epoch: 1, sent: Some(2), cause: Cause::Closed, .. })),
         "{told:?}"
     );
     assert_eq!(rx.recv(), Err(RecvError::Disconnected));
@@ -110,7 +107,7 @@ fn a_record_that_is_none_is_told_once_by_the_verbs_that_wait_too() {
     dir.poke(DATA + 4 * 8, u64::MAX);
     assert_eq!(rx.recv_into(&mut body).unwrap().0, 0);
     let told = rx.recv_into(&mut body).unwrap_err();
-    let RecvError::Departed(Departed { lane: 0, epoch: 1, why: Ended::Corrupted, .. }) = told else {
+    let RecvError::Departed(Departed { lane: 0, epoch: 1, cause: Cause::Corrupted, .. }) = told else {
         panic!("{told:?}")
     };
     assert_eq!(rx.recv_into(&mut body), Err(RecvError::Disconnected));
@@ -130,7 +127,7 @@ fn a_successor_that_is_being_set_up_hides_no_count() {
     }
     dir.poke(SESSION, 2);
     let told = rx.try_recv().unwrap_err();
-    let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), why: Ended::PeerDied, .. }) = told else {
+    let TryRecvError::Departed(Departed { lane: 0, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }) = told else {
         panic!("{told:?}")
     };
 }

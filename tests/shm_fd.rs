@@ -5,7 +5,7 @@
 mod scratch;
 
 use ringmail::WaitStrategy;
-use ringmail::shm::{self, Ended, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
+use ringmail::shm::{self, Cause, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scratch::Scratch;
 use std::os::fd::{AsFd, OwnedFd};
@@ -63,11 +63,11 @@ fn readable(fd: &WakeFd, within: Duration) -> bool {
 }
 
 /// Receives by `poll`. What was said, and how many waits ended late although there was something.
-fn recv(rx: &mut spsc::Receiver<u64>, fd: &WakeFd, late: &mut u64) -> Result<u64, Ended> {
+fn recv(rx: &mut spsc::Receiver<u64>, fd: &WakeFd, late: &mut u64) -> Result<u64, Cause> {
     loop {
         match rx.try_recv() {
             Ok(n) => return Ok(n),
-            Err(TryRecvError::Ended(ended)) => return Err(ended),
+            Err(TryRecvError::Disconnected(ended)) => return Err(ended),
             Err(TryRecvError::Empty) => {}
         }
         let Some(armed) = rx.arm().unwrap() else { continue };
@@ -80,11 +80,11 @@ fn recv(rx: &mut spsc::Receiver<u64>, fd: &WakeFd, late: &mut u64) -> Result<u64
 }
 
 /// The same for a sender of numbers.
-fn send(tx: &mut spsc::Sender<u64>, fd: &WakeFd, n: u64) -> Result<(), Ended> {
+fn send(tx: &mut spsc::Sender<u64>, fd: &WakeFd, n: u64) -> Result<(), Cause> {
     loop {
         match tx.try_send(n) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Ended(_, ended)) => return Err(ended),
+            Err(TrySendError::Disconnected(_, ended)) => return Err(ended),
             Err(TrySendError::Full(_)) => {}
         }
         if let Some(_armed) = tx.arm().unwrap() {
@@ -104,11 +104,11 @@ fn tokio<R>(test: impl Future<Output = R>) -> R {
 }
 
 /// A receiver of records by tokio's reactor.
-async fn next(rx: &mut bytes::Receiver, fd: &AsyncFd<WakeFd>, body: &mut Vec<u8>) -> Result<u64, Ended> {
+async fn next(rx: &mut bytes::Receiver, fd: &AsyncFd<WakeFd>, body: &mut Vec<u8>) -> Result<u64, Cause> {
     loop {
         match rx.try_recv_into(body) {
             Ok(info) => return Ok(info.sequence),
-            Err(TryRecvError::Ended(ended)) => return Err(ended),
+            Err(TryRecvError::Disconnected(ended)) => return Err(ended),
             Err(_) => {}
         }
         if let Some(armed) = rx.arm().unwrap() {
@@ -219,7 +219,7 @@ fn a_channel_without_a_name_wakes_another_process() {
     let mut tx = spsc::Builder::<u64>::from_fd(&channel).wait(WaitStrategy::ParkAtOnce).open_sender().unwrap();
     for i in 0..RECORDS {
         tx.send(i).unwrap();
-        // So that the other side sleeps by its bell now and then, which it is to be woken from.
+        // So that the other side sleeps by its event count now and then, which it is to be woken from.
         if i % 100 == 0 {
             thread::sleep(Duration::from_millis(1));
         }
@@ -241,7 +241,7 @@ fn a_death_makes_it_readable() {
             other.kill();
             Instant::now()
         });
-        assert_eq!(recv(&mut rx, &fd, &mut late), Err(Ended::PeerDied));
+        assert_eq!(recv(&mut rx, &fd, &mut late), Err(Cause::PeerDied));
         let noticed = killer.join().unwrap().elapsed();
         println!("a death was noticed after {noticed:?}");
         assert!(noticed < SOON, "{noticed:?}");
@@ -259,9 +259,9 @@ fn the_removal_of_the_file_makes_it_readable() {
     let (room, fd) = (tx.wake_fd().unwrap(), rx.wake_fd().unwrap());
     std::fs::remove_file(dir.file()).unwrap();
     let start = Instant::now();
-    assert_eq!(send(&mut tx, &room, 7), Err(Ended::Removed));
+    assert_eq!(send(&mut tx, &room, 7), Err(Cause::Removed));
     (0..1024).for_each(|n| assert_eq!(rx.try_recv(), Ok(n)));
-    assert_eq!(recv(&mut rx, &fd, &mut 0), Err(Ended::Removed));
+    assert_eq!(recv(&mut rx, &fd, &mut 0), Err(Cause::Removed));
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
@@ -274,7 +274,7 @@ fn a_close_and_a_session_that_gives_up_make_it_readable_at_once() {
         let mut soonest = Duration::MAX;
         for _ in 0..5 {
             let mut tx = numbers(&dir.file()).open_sender().unwrap();
-            // Before the timer, by the bell.
+            // Before the timer, by the event.
             while rx.arm().unwrap().is_none() {}
             let armed = rx.arm().unwrap().expect("there is nothing");
             let start = Instant::now();
@@ -286,8 +286,8 @@ fn a_close_and_a_session_that_gives_up_make_it_readable_at_once() {
             assert!(readable(&fd, SOON));
             soonest = soonest.min(start.elapsed());
             drop(armed);
-            let told = if gives_up { Ended::GivenUp } else { Ended::Disconnected };
-            assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(told)));
+            let told = if gives_up { Cause::GivenUp } else { Cause::Closed };
+            assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(told)));
         }
         assert!(soonest < LATE / 2, "{soonest:?}");
     }
@@ -318,7 +318,7 @@ fn a_sender_that_waits_for_room_and_its_receiver_take_turns() {
     for i in 0..RECORDS {
         assert_eq!(recv(&mut rx, &fd, &mut late), Ok(i));
     }
-    assert_eq!(recv(&mut rx, &fd, &mut late), Err(Ended::Disconnected));
+    assert_eq!(recv(&mut rx, &fd, &mut late), Err(Cause::Closed));
     assert!(late < 3, "{late} of {RECORDS} wakes came by the timer alone");
     other.ends_well();
 }
@@ -356,7 +356,7 @@ fn many_lanes_wake_one_descriptor() {
                 next[lane] += 1;
             }
             Err(fan_in::TryRecvError::Departed(gone)) => {
-                assert_eq!((gone.why, gone.sent), (Ended::Disconnected, Some(next[gone.lane])));
+                assert_eq!((gone.cause, gone.sent), (Cause::Closed, Some(next[gone.lane])));
                 // The next session of the lane, if another sender takes it.
                 next[gone.lane] = 0;
                 departed += 1;
@@ -378,7 +378,7 @@ fn many_lanes_wake_one_descriptor() {
 
 #[test]
 fn the_bell_of_a_named_channel_is_a_hidden_file_that_goes_with_its_side() {
-    let dir = Scratch::new("fd-bell");
+    let dir = Scratch::new("fd-event");
     let files = || std::fs::read_dir(&dir.0).unwrap().count();
     let mut rx = numbers(&dir.file()).open_receiver().unwrap();
     let mut tx = numbers(&dir.file()).open_sender().unwrap();
@@ -388,11 +388,11 @@ fn the_bell_of_a_named_channel_is_a_hidden_file_that_goes_with_its_side() {
     drop((rx, tx));
     assert_eq!(files(), 1, "the channel alone is left");
 
-    let other = format!("fd-bell-{}", std::process::id());
+    let other = format!("fd-event-{}", std::process::id());
     let mut rx = numbers(&other).open_receiver().unwrap();
     let _fd = rx.wake_fd().unwrap();
     let listed: Vec<_> = shm::list().unwrap().into_iter().filter(|name| name.contains(&other)).collect();
-    assert_eq!(listed, std::slice::from_ref(&other), "a bell is no channel");
+    assert_eq!(listed, std::slice::from_ref(&other), "a event is no channel");
     drop(rx);
     assert!(numbers(&other).remove().unwrap());
 }
@@ -436,7 +436,7 @@ fn a_side_whose_bell_cannot_be_reached_looks_by_itself() {
     let mut rx = numbers(&dir.file()).open_receiver().unwrap();
     let mut tx = numbers(&dir.file()).open_sender().unwrap();
     let fd = rx.wake_fd().unwrap();
-    std::fs::remove_file(dir.0.join(".channel.receiver.bell")).unwrap();
+    std::fs::remove_file(dir.0.join(".channel.receiver.event")).unwrap();
     let start = Instant::now();
     for i in 0..50 {
         let armed = rx.arm().unwrap().expect("there is nothing");
@@ -448,16 +448,16 @@ fn a_side_whose_bell_cannot_be_reached_looks_by_itself() {
     // The first by the timer of 90 ms, the others by that of one.
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 
-    // In the bell's place lies what is none: refused.
+    // In the event count's place lies what is none: refused.
     drop(rx);
     let mut rx = numbers(&dir.file()).open_receiver().unwrap();
-    std::fs::write(dir.0.join(".channel.receiver.bell"), "precious").unwrap();
+    std::fs::write(dir.0.join(".channel.receiver.event"), "precious").unwrap();
     let refused = rx.wake_fd().unwrap_err().to_string();
     assert!(refused.contains("is no FIFO of this user's alone: remove it"), "{refused}");
     assert!(rx.arm().is_err());
     drop((rx, tx));
     assert!(numbers(&dir.file()).remove().unwrap());
-    assert_eq!(std::fs::read(dir.0.join(".channel.receiver.bell")).unwrap(), b"precious");
+    assert_eq!(std::fs::read(dir.0.join(".channel.receiver.event")).unwrap(), b"precious");
 }
 
 #[cfg(feature = "futures")]
@@ -494,7 +494,7 @@ mod streams {
         poll_fn(|cx| Sink::<u64>::poll_close(Pin::new(&mut sink), cx)).await.unwrap();
     }
 
-    async fn next(stream: &mut MessageStream<spsc::Receiver<u64>, Tokio>) -> Option<Result<u64, FdError<Ended>>> {
+    async fn next(stream: &mut MessageStream<spsc::Receiver<u64>, Tokio>) -> Option<Result<u64, FdError<Cause>>> {
         poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
     }
 
@@ -508,13 +508,13 @@ mod streams {
             for i in 0..RECORDS {
                 assert_eq!(next(&mut stream).await.unwrap().unwrap(), i);
             }
-            assert!(matches!(next(&mut stream).await, Some(Err(FdError::Channel(Ended::Disconnected)))));
+            assert!(matches!(next(&mut stream).await, Some(Err(FdError::Channel(Cause::Closed)))));
             // It waits for the next session, which begins with another sender.
             let mut tx = numbers(&dir.file()).open_sender().unwrap();
             tx.try_send(7).unwrap();
             assert_eq!(next(&mut stream).await.unwrap().unwrap(), 7);
             std::fs::remove_file(dir.file()).unwrap();
-            assert!(matches!(next(&mut stream).await, Some(Err(FdError::Channel(Ended::Removed)))));
+            assert!(matches!(next(&mut stream).await, Some(Err(FdError::Channel(Cause::Removed)))));
             assert!(next(&mut stream).await.is_none(), "over");
             // Whoever goes on with the receiver finds it disarmed.
             let mut rx = stream.into_inner();

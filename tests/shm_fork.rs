@@ -22,7 +22,7 @@ fn main() {
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod imp {
     use ringmail::shm::spsc::Builder;
-    use ringmail::shm::{Ended, OpenError, Peer, RecvError, TryRecvError, WakeFd, Watched};
+    use ringmail::shm::{Cause, OpenError, Peer, RecvError, TryRecvError, WakeFd, Watched};
     use std::io::Read;
 
     pub(crate) fn a_child_leaves_its_parents_channel_alone(name: &str) {
@@ -60,12 +60,12 @@ mod imp {
         assert_eq!(wait(child), 0);
         assert!(open().open_sender().is_ok());
 
-        // A child that drops a side that is armed, and its descriptor, leaves its parent's bell alone.
+        // A child that drops a side that is armed, and its descriptor, leaves its parent's event count alone.
         let mut tx = open().open_sender().unwrap();
         let fd = rx.wake_fd().unwrap();
         let armed = loop {
             // What the ends of the senders above left to tell.
-            while rx.try_recv().is_ok() || matches!(rx.try_recv(), Err(TryRecvError::Ended(_))) {}
+            while rx.try_recv().is_ok() || matches!(rx.try_recv(), Err(TryRecvError::Disconnected(_))) {}
             if let Some(armed) = rx.arm().unwrap() {
                 break armed;
             }
@@ -84,10 +84,11 @@ mod imp {
         drop(armed);
         assert!(!is_readable(&fd));
         assert_eq!(rx.recv(), Ok(4));
-        let bell = std::path::Path::new(name).with_file_name(format!(".{}.receiver.bell", &name["/dev/shm/".len()..]));
-        assert!(bell.exists(), "a child does not remove it");
+        let event =
+            std::path::Path::new(name).with_file_name(format!(".{}.receiver.event", &name["/dev/shm/".len()..]));
+        assert!(event.exists(), "a child does not remove it");
         drop((rx, tx));
-        assert!(!bell.exists());
+        assert!(!event.exists());
 
         // By a descriptor that it has anyway, a child opens a side of its own; it ends without closing it.
         let channel = Builder::<u64>::create_anonymous(4).unwrap();
@@ -99,7 +100,7 @@ mod imp {
         assert_eq!(rx.recv(), Ok(7));
         assert_eq!(wait(child), 0);
         assert_eq!(rx.peer(), Peer::Died);
-        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::PeerDied)));
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::PeerDied)));
     }
 
     fn is_readable(fd: &WakeFd) -> bool {

@@ -6,7 +6,7 @@
 mod scratch;
 
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
-use ringmail::shm::{Ended, OpenError, Peer, TrySendError, bytes};
+use ringmail::shm::{Cause, OpenError, Peer, TrySendError, bytes};
 use scratch::Scratch;
 use std::process::Command;
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn the_other_process() {
 fn all_of(rx: &mut Receiver<u64>) -> (Vec<(usize, u64)>, Vec<Departed>) {
     let (mut found, mut told) = (Vec::new(), Vec::new());
     loop {
-        match rx.recv_from_timeout(Duration::from_millis(1)) {
+        match rx.recv_timeout_from(Duration::from_millis(1)) {
             Ok(message) => found.push(message),
             Err(RecvError::Departed(departed)) => told.push(departed),
             Err(_) => return (found, told),
@@ -113,8 +113,8 @@ fn a_channel_of_records_passes_by_them_too() {
     for _ in 0..3 {
         match rx.try_recv_into(&mut body) {
             Ok((lane, _)) => bodies += usize::from(lane == 1 && body == b"found"),
-            Err(TryRecvError::Departed(Departed { lane: 0, why: Ended::Corrupted, .. })) => told += 1,
-            Err(TryRecvError::Departed(Departed { lane: 1, epoch: 1, why: Ended::Disconnected, .. })) => left += bodies,
+            Err(TryRecvError::Departed(Departed { lane: 0, cause: Cause::Corrupted, .. })) => told += 1,
+            Err(TryRecvError::Departed(Departed { lane: 1, epoch: 1, cause: Cause::Closed, .. })) => left += bodies,
             other => panic!("{other:?}"),
         }
     }
@@ -136,7 +136,7 @@ fn a_receiver_opens_beside_a_damaged_lane_and_tells_of_it_once() {
         let mut rx = receiver(&dir, 2);
         let (found, told) = all_of(&mut rx);
         assert_eq!(found, [(1, 7)]);
-        let corrupted = |departed: &Departed| departed.lane == 0 && departed.why == Ended::Corrupted;
+        let corrupted = |departed: &Departed| departed.lane == 0 && departed.cause == Cause::Corrupted;
         assert!(told.len() == 1 && told.iter().all(corrupted), "{told:?}");
         two.send(8).unwrap();
         assert_eq!(rx.recv_from(), Ok((1, 8)));
@@ -153,8 +153,8 @@ fn a_sender_takes_a_lane_that_the_receiver_has_closed_only_where_there_is_no_oth
     tx.send(true).unwrap();
     dir.poke(tail(0) + 2 * 4096, 2);
     let told = rx.recv().unwrap_err();
-    assert!(matches!(told, RecvError::Departed(Departed { lane: 0, why: Ended::Corrupted, .. })), "{told}");
-    assert_eq!(tx.try_send(true), Err(TrySendError::Ended(true, Ended::Disconnected)));
+    assert!(matches!(told, RecvError::Departed(Departed { lane: 0, cause: Cause::Corrupted, .. })), "{told}");
+    assert_eq!(tx.try_send(true), Err(TrySendError::Disconnected(true, Cause::Closed)));
     drop(tx);
     // Its words are in order.
     let mut next = builder().open_sender().unwrap();
@@ -162,7 +162,7 @@ fn a_sender_takes_a_lane_that_the_receiver_has_closed_only_where_there_is_no_oth
     next.send(true).unwrap();
     assert_eq!(rx.recv_from(), Ok((1, true)));
     let mut last = builder().open_sender().unwrap();
-    assert_eq!((last.lane(), last.try_send(true)), (0, Err(TrySendError::Ended(true, Ended::Disconnected))));
+    assert_eq!((last.lane(), last.try_send(true)), (0, Err(TrySendError::Disconnected(true, Cause::Closed))));
     drop(last);
     // With the receiver that closed it, that is over: the first free lane is the first again.
     drop(rx);
@@ -204,7 +204,7 @@ fn a_death_is_told_though_another_lane_always_has_something() {
             }
         }
         println!("told after {sent} messages of the other lane");
-        let [Departed { lane: 1, epoch: 1, sent: Some(5), why: Ended::PeerDied, .. }] = told[..] else {
+        let [Departed { lane: 1, epoch: 1, sent: Some(5), cause: Cause::PeerDied, .. }] = told[..] else {
             panic!("{told:?} after {sent}, {dead} of the dead one")
         };
         assert_eq!(dead, 5);

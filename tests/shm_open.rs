@@ -10,7 +10,7 @@ mod scratch;
 
 use another::{Another, is_root, skip};
 use ringmail::shm::spsc::Builder;
-use ringmail::shm::{self, Ended, Fault, Mismatch, OpenError, RecvError, bytes, fan_in};
+use ringmail::shm::{self, Cause, Fault, Mismatch, OpenError, RecvError, bytes, fan_in};
 use scratch::Scratch;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -352,7 +352,7 @@ fn process_numbers_of_another_namespace_decide_nothing() {
     if there("sends") {
         assert_eq!(rx.recv(), Ok(7));
         there("is taken");
-        assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Disconnected)), "the first has closed");
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Closed)), "the first has closed");
         assert_eq!(rx.recv(), Ok(8));
     }
 }

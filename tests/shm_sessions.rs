@@ -6,7 +6,7 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::{Ended, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
 use scratch::Scratch;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -28,11 +28,11 @@ enum End {
 const ENDS: [End; 5] = [End::Close, End::Kill, End::Panic, End::GiveUp, End::Exit];
 
 impl End {
-    fn told(self) -> Ended {
+    fn told(self) -> Cause {
         match self {
-            Self::Close => Ended::Disconnected,
-            Self::Kill | Self::Exit => Ended::PeerDied,
-            Self::Panic | Self::GiveUp => Ended::GivenUp,
+            Self::Close => Cause::Closed,
+            Self::Kill | Self::Exit => Cause::PeerDied,
+            Self::Panic | Self::GiveUp => Cause::GivenUp,
         }
     }
 
@@ -128,7 +128,7 @@ enum Rx {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Said {
     Message(u64),
-    Ended(Ended),
+    Disconnected(Cause),
     /// Of a fan-in: none is left.
     All,
     Nothing,
@@ -149,7 +149,7 @@ impl Rx {
         let one = |got: Result<u64, RecvError>| match got {
             Ok(n) => Said::Message(n),
             Err(RecvError::Timeout) => Said::Nothing,
-            Err(RecvError::Ended(ended)) => Said::Ended(ended),
+            Err(RecvError::Disconnected(ended)) => Said::Disconnected(ended),
         };
         match self {
             Self::Spsc(rx) => one(rx.recv_timeout(timeout)),
@@ -161,7 +161,7 @@ impl Rx {
             Self::FanIn(rx) => match rx.recv_timeout(timeout) {
                 Ok(n) => Said::Message(n),
                 Err(fan_in::RecvError::Timeout) => Said::Nothing,
-                Err(fan_in::RecvError::Departed(departed)) => Said::Ended(departed.why),
+                Err(fan_in::RecvError::Departed(departed)) => Said::Disconnected(departed.cause),
                 Err(fan_in::RecvError::Disconnected) => Said::All,
                 Err(other) => panic!("{other}"),
             },
@@ -193,7 +193,7 @@ impl Rx {
 
 /// The messages of a session and its end.
 fn chapter(base: u64, n: u64, end: End) -> impl Iterator<Item = Said> {
-    (base..base + n).map(Said::Message).chain([Said::Ended(end.told())])
+    (base..base + n).map(Said::Message).chain([Said::Disconnected(end.told())])
 }
 
 #[test]
@@ -270,11 +270,11 @@ fn more_sessions_than_the_channel_keeps_are_told_as_a_count() {
                 assert_eq!(i, messages);
                 messages += 1;
             }
-            Err(RecvError::Ended(Ended::Forgotten { sessions })) => {
+            Err(RecvError::Disconnected(Cause::Forgotten { sessions })) => {
                 assert_eq!((told, sessions, messages), (0, 36, 36), "the oldest, after their messages");
                 told += sessions;
             }
-            Err(RecvError::Ended(Ended::Disconnected)) => {
+            Err(RecvError::Disconnected(Cause::Closed)) => {
                 told += 1;
                 assert_eq!(messages, told, "each behind its message");
             }
@@ -298,7 +298,7 @@ fn a_message_says_whose_it_is() {
         for session in 1..4 {
             assert_eq!(rx.recv(LATE), Said::Message(session));
             assert_eq!(rx.session().0, session, "{kind}");
-            assert_eq!(rx.recv(LATE), Said::Ended(Ended::Disconnected));
+            assert_eq!(rx.recv(LATE), Said::Disconnected(Cause::Closed));
             assert_eq!(rx.session().0, session, "{kind}");
             pids.push(rx.session().1);
         }
@@ -333,7 +333,7 @@ fn a_sender_is_told_of_each_receiver_that_it_met() {
                         Err(error) => told.push(error),
                     }
                 }
-                assert_eq!(told, [bytes::SendError::Ended(end.told())], "{end:?}");
+                assert_eq!(told, [bytes::SendError::Disconnected(end.told())], "{end:?}");
                 continue;
             }
             let open = || -> spsc::Sender<u64> {
@@ -362,10 +362,10 @@ fn a_sender_is_told_of_each_receiver_that_it_met() {
                     Err(error) => told.push(error),
                 }
             }
-            assert_eq!(told, [SendError::Ended(2, end.told())], "{kind} {end:?}");
+            assert_eq!(told, [SendError::Disconnected(2, end.told())], "{kind} {end:?}");
             let peer = match end.told() {
-                Ended::PeerDied => Peer::Died,
-                Ended::GivenUp => Peer::GivenUp,
+                Cause::PeerDied => Peer::Died,
+                Cause::GivenUp => Peer::GivenUp,
                 _ => Peer::Left,
             };
             assert_eq!(tx.peer(), peer);
@@ -399,7 +399,7 @@ fn a_file_that_is_gone_ends_every_wait() {
         std::fs::remove_file(&name).unwrap();
         match &mut rx {
             Rx::Spsc(rx) => {
-                assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Removed)));
+                assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Removed)));
                 assert_eq!(rx.peer(), Peer::Removed);
                 assert!(!rx.wait_for_peer(LATE));
                 let looks = (0..10_000).take_while(|_| rx.try_recv() == Err(TryRecvError::Empty)).count();
@@ -413,7 +413,7 @@ fn a_file_that_is_gone_ends_every_wait() {
                 assert!(looks < 4_200, "{looks}");
             }
             Rx::Bytes(rx) => {
-                assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Ended(Ended::Removed)));
+                assert_eq!(rx.recv_into(&mut Vec::new()), Err(RecvError::Disconnected(Cause::Removed)));
                 assert_eq!(rx.peer(), Peer::Removed);
             }
         }
@@ -431,8 +431,8 @@ fn a_file_that_is_gone_ends_every_wait() {
     tx.send(1).unwrap();
     assert_eq!(rx.recv(), Ok(1));
     tx.send_slice(&[1, 2]).unwrap();
-    assert_eq!(tx.send(3), Err(SendError::Ended(3, Ended::Removed)));
+    assert_eq!(tx.send(3), Err(SendError::Disconnected(3, Cause::Removed)));
     assert_eq!(tx.peer(), Peer::Removed);
     drop(rx);
-    assert_eq!(tx.send(3), Err(SendError::Ended(3, Ended::Disconnected)));
+    assert_eq!(tx.send(3), Err(SendError::Disconnected(3, Cause::Closed)));
 }

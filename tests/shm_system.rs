@@ -8,7 +8,7 @@
 mod scratch;
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{self, Ended, OpenError, Peer, RecvError, Role, bytes};
+use ringmail::shm::{self, Cause, OpenError, Peer, RecvError, Role, bytes};
 use rustix::process::{Pid, Signal, kill_process};
 use scratch::Scratch;
 use std::fs;
@@ -289,7 +289,7 @@ fn nothing_is_taken_from_a_side_that_is_stopped() {
     kill_process(pid, Signal::CONT).unwrap();
     writeln!(child.stdin.take().unwrap(), "go on").unwrap();
     assert_eq!(rx.recv_timeout(Duration::from_secs(10)), Ok(2));
-    assert_eq!(rx.recv_timeout(Duration::from_secs(10)), Err(RecvError::Ended(Ended::Disconnected)));
+    assert_eq!(rx.recv_timeout(Duration::from_secs(10)), Err(RecvError::Disconnected(Cause::Closed)));
     assert!(ended(&mut child).success());
 }
 

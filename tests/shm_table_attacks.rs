@@ -7,7 +7,7 @@
 mod scratch;
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, OpenError, RecvError, SendError, TrySendError, fan_in};
+use ringmail::shm::{Cause, OpenError, RecvError, SendError, TrySendError, fan_in};
 use scratch::Scratch;
 use std::time::{Duration, Instant};
 
@@ -45,44 +45,44 @@ fn mark(session: u64, how: u64) -> u64 {
 }
 
 /// All that is said until nothing is, or for ever the same.
-fn story(rx: &mut Receiver<u64>) -> Vec<Result<u64, Ended>> {
+fn story(rx: &mut Receiver<u64>) -> Vec<Result<u64, Cause>> {
     let (mut story, began) = (vec![], Instant::now());
     loop {
         assert!(story.len() < MOST && began.elapsed() < LATE, "without end: {story:?}");
         match rx.recv_timeout(Duration::from_micros(200)) {
             Ok(message) => story.push(Ok(message)),
             Err(RecvError::Timeout) => return story,
-            Err(RecvError::Ended(ended)) => story.push(Err(ended)),
+            Err(RecvError::Disconnected(ended)) => story.push(Err(ended)),
         }
-        if story.last() == Some(&Err(Ended::Corrupted)) {
-            assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Corrupted)), "it stays so");
+        if story.last() == Some(&Err(Cause::Corrupted)) {
+            assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Corrupted)), "it stays so");
             return story;
         }
     }
 }
 
 /// The same of a sender, which sends what there is room for.
-fn told(tx: &mut Sender<u64>) -> Vec<Ended> {
+fn told(tx: &mut Sender<u64>) -> Vec<Cause> {
     let (mut told, began) = (vec![], Instant::now());
     loop {
         assert!(told.len() < MOST && began.elapsed() < LATE, "without end: {told:?}");
         match tx.send_timeout(0, Duration::from_micros(200)) {
             Ok(()) => {}
             Err(SendError::Timeout(0)) => return told,
-            Err(SendError::Ended(0, ended)) => told.push(ended),
+            Err(SendError::Disconnected(0, ended)) => told.push(ended),
             Err(other) => panic!("{other:?}"),
         }
-        if told.last() == Some(&Ended::Corrupted) {
-            assert_eq!(tx.send(1), Err(SendError::Ended(1, Ended::Corrupted)), "it stays so");
+        if told.last() == Some(&Cause::Corrupted) {
+            assert_eq!(tx.send(1), Err(SendError::Disconnected(1, Cause::Corrupted)), "it stays so");
             return told;
         }
     }
 }
 
-const LEFT: Result<u64, Ended> = Err(Ended::Disconnected);
+const LEFT: Result<u64, Cause> = Err(Cause::Closed);
 
-fn forgotten(sessions: u64) -> Result<u64, Ended> {
-    Err(Ended::Forgotten { sessions })
+fn forgotten(sessions: u64) -> Result<u64, Cause> {
+    Err(Cause::Forgotten { sessions })
 }
 
 /// A receiver that has not looked while three senders came, one after the other, of which the last is there: each has sent its number.
@@ -131,7 +131,7 @@ fn an_entry_of_another_number_is_of_a_session_that_is_forgotten() {
     drop(tx);
     drop(sender(&dir));
     (1..=5).for_each(|session| dir.poke(entry(SENDER, session), 0));
-    assert_eq!(story(&mut rx), [Err(Ended::Corrupted)]);
+    assert_eq!(story(&mut rx), [Err(Cause::Corrupted)]);
 }
 
 #[test]
@@ -141,11 +141,11 @@ fn a_start_that_cannot_be_is_corrupted() {
         let (mut rx, _tx) = three_in_order(&dir);
         assert_eq!(rx.recv(), Ok(1));
         dir.poke(entry(SENDER, 2) + START, start);
-        assert_eq!(story(&mut rx), [Err(Ended::Corrupted)], "{start}");
+        assert_eq!(story(&mut rx), [Err(Cause::Corrupted)], "{start}");
         drop(rx);
         // To the next one, as far as it can be: the message that was received was the second's.
         let all = story(&mut receiver(&dir));
-        assert!(all == [Err(Ended::Corrupted)] || all == [Ok(2), LEFT, Ok(3)], "{start}: {all:?}");
+        assert!(all == [Err(Cause::Corrupted)] || all == [Ok(2), LEFT, Ok(3)], "{start}: {all:?}");
     }
     // One that can be is believed: the end is told elsewhere, and no message is lost.
     let dir = Scratch::new("start-later");
@@ -177,13 +177,13 @@ fn a_count_of_sessions_that_runs_ahead_is_told_and_ends() {
                     Ok(mut tx) => {
                         let _ = tx.try_send(3);
                         all.extend(story(&mut rx));
-                        let corrupted = all.last() == Some(&Err(Ended::Corrupted));
+                        let corrupted = all.last() == Some(&Err(Cause::Corrupted));
                         assert!(corrupted || all.contains(&Ok(3)), "{what}: {all:?}");
                     }
                     Err(error) => {
                         assert!(matches!(error, OpenError::Corrupted) && begun >> 62 != 0, "{what}: {error}");
                         // A receiver goes by the first of the two words.
-                        assert!(word != 0 || all.last() == Some(&Err(Ended::Corrupted)), "{what}: {all:?}");
+                        assert!(word != 0 || all.last() == Some(&Err(Cause::Corrupted)), "{what}: {all:?}");
                     }
                 }
                 // And by a sender of the receiver's.
@@ -209,17 +209,17 @@ fn a_count_of_sessions_that_goes_back_is_corrupted() {
         assert_eq!(story(&mut rx), [Ok(1), LEFT, Ok(2), LEFT, Ok(3)]);
         dir.poke(SENDER, back);
         dir.poke(SENDER + EPOCH, back);
-        assert_eq!(story(&mut rx), [Err(Ended::Corrupted)]);
+        assert_eq!(story(&mut rx), [Err(Cause::Corrupted)]);
         drop(tx);
 
         let dir = Scratch::new(&format!("back-receiver-{back}"));
         let mut tx = sender(&dir);
         (0..3).for_each(|_| drop(receiver(&dir)));
         let _rx = receiver(&dir);
-        assert_eq!(told(&mut tx), [Ended::Disconnected; 3]);
+        assert_eq!(told(&mut tx), [Cause::Closed; 3]);
         dir.poke(RECEIVER, back);
         dir.poke(RECEIVER + EPOCH, back);
-        assert_eq!(told(&mut tx), [Ended::Corrupted]);
+        assert_eq!(told(&mut tx), [Cause::Corrupted]);
     }
     // The word of those that are set up decides nothing.
     let dir = Scratch::new("back-one");
@@ -242,11 +242,11 @@ fn what_a_receiver_before_has_told_may_be_anything() {
             assert_eq!(story(&mut rx), [Ok(1), LEFT, Ok(2), LEFT, Ok(3)]);
             drop(rx);
             if message {
-                assert_eq!(tx.send(4), Err(SendError::Ended(4, Ended::Disconnected)));
+                assert_eq!(tx.send(4), Err(SendError::Disconnected(4, Cause::Closed)));
                 tx.send(4).unwrap();
             }
             dir.poke(RECEIVER + TAKEN, taken);
-            assert_eq!(story(&mut receiver(&dir)), [Err(Ended::Corrupted)], "{taken} {message}");
+            assert_eq!(story(&mut receiver(&dir)), [Err(Cause::Corrupted)], "{taken} {message}");
         }
     }
     for taken in [1 << 62, u64::MAX] {
@@ -259,7 +259,7 @@ fn what_a_receiver_before_has_told_may_be_anything() {
     // Fewer: that one was over before it came, and it has nothing of it.
     let dir = Scratch::new("taken-back");
     let (mut rx, _tx) = three_in_order(&dir);
-    assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError::Ended(Ended::Disconnected))));
+    assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError::Disconnected(Cause::Closed))));
     drop(rx);
     dir.poke(RECEIVER + TAKEN, 0);
     let mut rx = receiver(&dir);
@@ -282,14 +282,14 @@ fn an_end_that_has_not_come_is_told_once_and_nothing_is_lost_in_silence() {
         drop(tx);
         all.extend(story(&mut rx));
         let ends = all.iter().filter(|said| said.is_err()).count();
-        let corrupted = all.contains(&Err(Ended::Corrupted));
+        let corrupted = all.contains(&Err(Cause::Corrupted));
         assert!(corrupted || (all.contains(&Ok(4)) && ends == 3), "{how}: {all:?}");
         // Who says of itself that it leaves, and stays: nothing depends on it but what is told.
         let dir = Scratch::new(&format!("how-receiver-{how}"));
         let (mut tx, mut rx) = (sender(&dir), receiver(&dir));
         dir.poke(entry(RECEIVER, 1), mark(1, how));
         let said = told(&mut tx);
-        assert!(said.len() <= 1 && !said.contains(&Ended::Corrupted), "{how}: {said:?}");
+        assert!(said.len() <= 1 && !said.contains(&Cause::Corrupted), "{how}: {said:?}");
         assert_eq!(rx.recv(), Ok(0));
         let more = told(&mut tx);
         assert!(more.is_empty(), "{how}: {more:?}");
@@ -312,7 +312,7 @@ fn any_word_of_the_table_may_hold_anything() {
             all.extend(story(&mut rx));
             let messages: Vec<_> = all.iter().flatten().copied().collect();
             assert!([1, 2, 3, 4].starts_with(&messages), "{what}: {all:?}");
-            assert!(messages.len() == 4 || all.contains(&Err(Ended::Corrupted)), "{what}: {all:?}");
+            assert!(messages.len() == 4 || all.contains(&Err(Cause::Corrupted)), "{what}: {all:?}");
             // Whoever opens it after that is refused, or uses it.
             drop(rx);
             let opened =
@@ -320,7 +320,7 @@ fn any_word_of_the_table_may_hold_anything() {
             if let (Ok(mut tx), Ok(mut rx)) = opened {
                 let _ = tx.try_send(5);
                 let all = story(&mut rx);
-                let good = all.contains(&Ok(5)) || all.contains(&Err(Ended::Corrupted));
+                let good = all.contains(&Ok(5)) || all.contains(&Err(Cause::Corrupted));
                 assert!(good, "{what}, and opened: {all:?}");
             }
 
@@ -334,7 +334,7 @@ fn any_word_of_the_table_may_hold_anything() {
             assert!(got <= 8, "{what}: {got}");
             drop(rx);
             told(&mut tx);
-            assert!(matches!(tx.try_send(1), Ok(()) | Err(TrySendError::Full(1) | TrySendError::Ended(1, _))));
+            assert!(matches!(tx.try_send(1), Ok(()) | Err(TrySendError::Full(1) | TrySendError::Disconnected(1, _))));
         }
     }
 }
@@ -366,18 +366,18 @@ fn a_table_that_says_nonsense_is_of_its_lane_alone() {
         drop((one, two));
         let (mut told, mut messages) = (vec![], vec![]);
         for _ in 0..MOST {
-            match rx.recv_from_timeout(Duration::from_millis(1)) {
+            match rx.recv_timeout_from(Duration::from_millis(1)) {
                 Ok(found) => messages.push(found),
                 Err(fan_in::RecvError::Departed(departed)) => told.push(departed),
                 Err(fan_in::RecvError::Disconnected) => break,
                 Err(other) => panic!("{what}: {other:?} after {told:?} and {messages:?}"),
             }
         }
-        let of = |lane| told.iter().filter(move |departed| departed.lane == lane).map(|departed| departed.why);
-        assert!(of(1).eq([Ended::Disconnected]), "{what}: {told:?}");
+        let of = |lane| told.iter().filter(move |departed| departed.lane == lane).map(|departed| departed.cause);
+        assert!(of(1).eq([Cause::Closed]), "{what}: {told:?}");
         assert!(messages.contains(&(1, 7)), "{what}: {messages:?}");
         let first: Vec<u64> = messages.iter().filter(|found| found.0 == 0).map(|found| found.1).collect();
-        assert!(first == [1, 2] || of(0).next_back() == Some(Ended::Corrupted), "{what}: {messages:?} {told:?}");
+        assert!(first == [1, 2] || of(0).next_back() == Some(Cause::Corrupted), "{what}: {messages:?} {told:?}");
         assert_eq!(rx.try_recv(), Err(fan_in::TryRecvError::Empty), "{what}: all was told");
     }
 }

@@ -4,7 +4,7 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use ringmail::shm::{Ended, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
 use ringmail::{WaitStrategy, shm};
 use scratch::Scratch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +25,7 @@ fn records(capacity: usize) -> (bytes::Sender, bytes::Receiver) {
 }
 
 /// Runs a script over a channel and notes each answer in a form that both kinds of channels have: in process an end is `Disconnected`, between
-/// processes `Ended(Disconnected)`.
+/// processes `Disconnected(Disconnected)`.
 macro_rules! script {
     ($tx:ident, $rx:ident, $full:pat, $empty:pat) => {{
         let (mut tx, mut rx) = ($tx, $rx);
@@ -144,10 +144,10 @@ fn a_receiver_that_closed_is_told_to_every_sending_verb_once() {
         drop(rx);
         assert!(tx.is_closed());
         let told = match verb {
-            0 => tx.try_send_iter(&mut values()) == Err(TrySendError::Ended((), Ended::Disconnected)),
-            1 => tx.send_iter(values()) == Err(SendError::Ended(0, Ended::Disconnected)),
-            2 => tx.try_reserve(2).is_err_and(|e| e == TrySendError::Ended((), Ended::Disconnected)),
-            _ => tx.try_send_slice(&[1]) == Err(TrySendError::Ended((), Ended::Disconnected)),
+            0 => tx.try_send_iter(&mut values()) == Err(TrySendError::Disconnected((), Cause::Closed)),
+            1 => tx.send_iter(values()) == Err(SendError::Disconnected(0, Cause::Closed)),
+            2 => tx.try_reserve(2).is_err_and(|e| e == TrySendError::Disconnected((), Cause::Closed)),
+            _ => tx.try_send_slice(&[1]) == Err(TrySendError::Disconnected((), Cause::Closed)),
         };
         assert!(told, "verb {verb}");
         // From then on it waits for the next.
@@ -163,7 +163,7 @@ fn send_iter_waits_for_room_and_loses_nothing() {
     let receiver = std::thread::spawn(move || {
         let mut iter = rx.iter();
         let all: Vec<u64> = iter.by_ref().collect();
-        assert_eq!(iter.ended(), Some(&RecvError::Ended(Ended::GivenUp)));
+        assert_eq!(iter.ended(), Some(&RecvError::Disconnected(Cause::GivenUp)));
         assert_eq!(iter.next(), None);
         all
     });
@@ -175,13 +175,13 @@ fn send_iter_waits_for_room_and_loses_nothing() {
 /// Each end is told once, whatever verb comes to it, and none of the next session's messages before it.
 #[test]
 fn no_verb_goes_across_an_end_that_was_not_told() {
-    type Verb = (&'static str, fn(&mut spsc::Receiver<u64>) -> Result<Vec<u64>, Ended>);
+    type Verb = (&'static str, fn(&mut spsc::Receiver<u64>) -> Result<Vec<u64>, Cause>);
     let verbs: [Verb; 5] = [
         ("try_recv_many", |rx| {
             let mut buffer = vec![];
             match rx.try_recv_many(&mut buffer, 99) {
                 Ok(_) => Ok(buffer),
-                Err(TryRecvError::Ended(ended)) => Err(ended),
+                Err(TryRecvError::Disconnected(ended)) => Err(ended),
                 Err(_) => panic!("there is something"),
             }
         }),
@@ -189,7 +189,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
             let mut buffer = vec![];
             match rx.recv_many(&mut buffer, 99) {
                 Ok(_) => Ok(buffer),
-                Err(RecvError::Ended(ended)) => Err(ended),
+                Err(RecvError::Disconnected(ended)) => Err(ended),
                 Err(_) => panic!("no timeout"),
             }
         }),
@@ -200,7 +200,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
                 chunk.commit_all();
                 Ok(all)
             }
-            Err(TryRecvError::Ended(ended)) => Err(ended),
+            Err(TryRecvError::Disconnected(ended)) => Err(ended),
             Err(_) => panic!("there is something"),
         }),
         ("iter", |rx| {
@@ -208,7 +208,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
             let all: Vec<u64> = iter.by_ref().take(2).collect();
             if all.is_empty() {
                 return match iter.ended() {
-                    Some(RecvError::Ended(ended)) => Err(*ended),
+                    Some(RecvError::Disconnected(ended)) => Err(*ended),
                     _ => panic!("an end"),
                 };
             }
@@ -223,7 +223,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
             assert_eq!(peeked, all.first().copied());
             if all.is_empty() {
                 return match rx.try_recv() {
-                    Err(TryRecvError::Ended(ended)) => Err(ended),
+                    Err(TryRecvError::Disconnected(ended)) => Err(ended),
                     _ => panic!("an end"),
                 };
             }
@@ -243,7 +243,7 @@ fn no_verb_goes_across_an_end_that_was_not_told() {
         for session in 0..5 {
             assert_eq!(verb(&mut rx), Ok(vec![10 * session, 10 * session + 1]), "{name}");
             assert_eq!(rx.session().map(|session| session.number), Some(session + 1), "{name}");
-            let why = if session % 2 == 1 { Ended::GivenUp } else { Ended::Disconnected };
+            let why = if session % 2 == 1 { Cause::GivenUp } else { Cause::Closed };
             assert_eq!(verb(&mut rx), Err(why), "{name}");
         }
         assert_eq!((rx.try_recv(), rx.peek()), (Err(TryRecvError::Empty), None), "{name}");
@@ -409,7 +409,7 @@ fn records_come_many_at_once_and_by_iterators() {
     assert!(rx.is_closed());
     let mut iter = rx.iter();
     assert_eq!(iter.next().map(|(body, _)| body), Some(b"last".to_vec()));
-    assert_eq!((iter.next(), iter.ended()), (None, Some(&RecvError::Ended(Ended::Disconnected))));
+    assert_eq!((iter.next(), iter.ended()), (None, Some(&RecvError::Disconnected(Cause::Closed))));
 }
 
 #[test]
@@ -474,12 +474,12 @@ fn bytes_that_are_no_message_end_a_run_and_stay() {
         }
         match verb {
             0 => assert_eq!(rx.read_chunk(9).map(|mut chunk| chunk.iter().count()), Ok(0)),
-            1 => assert_eq!(rx.try_recv_many(&mut vec![], 9), Err(TryRecvError::Ended(Ended::Corrupted))),
+            1 => assert_eq!(rx.try_recv_many(&mut vec![], 9), Err(TryRecvError::Disconnected(Cause::Corrupted))),
             _ => assert_eq!(rx.peek(), None),
         }
-        assert_eq!(rx.try_recv(), Err(TryRecvError::Ended(Ended::Corrupted)));
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
         assert!(rx.is_closed());
         assert_eq!(rx.stats().received, 1);
-        assert_eq!(rx.try_recv_with(|value| value), Err(TryRecvError::Ended(Ended::Corrupted)));
+        assert_eq!(rx.try_recv_with(|value| value), Err(TryRecvError::Disconnected(Cause::Corrupted)));
     }
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use ringmail::spsc::{Builder, Receiver, Sender, channel};
-use ringmail::{Barrier, RecvTimeoutError, SendTimeoutError, WaitStrategy};
+use ringmail::{FenceMode, RecvTimeoutError, SendTimeoutError, WaitStrategy};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{ends, let_it_sleep};
@@ -39,10 +39,10 @@ fn receive_each(rx: &mut Receiver<u64>) -> Vec<u64> {
 #[test]
 fn every_strategy_works_with_every_barrier() {
     for wait in [WaitStrategy::BusySpin, WaitStrategy::Yield, WaitStrategy::Park] {
-        for barrier in [Barrier::Auto, Barrier::Fence, Barrier::Never] {
+        for barrier in [FenceMode::Auto, FenceMode::Fence, FenceMode::Never] {
             for capacity in [1, 2, 64] {
                 ends(move || {
-                    let ends = Builder::new(capacity).wait(wait).barrier(barrier).build().unwrap();
+                    let ends = Builder::new(capacity).wait(wait).fence_mode(barrier).build().unwrap();
                     exchange(ends, send_each, receive_each);
                 });
             }
@@ -200,7 +200,7 @@ fn parks_and_wakes_are_counted_by_whoever_does_them() {
 #[test]
 fn a_side_that_never_sleeps_never_parks() {
     ends(|| {
-        let (mut tx, mut rx) = Builder::new(1).barrier(Barrier::Never).build().unwrap();
+        let (mut tx, mut rx) = Builder::new(1).fence_mode(FenceMode::Never).build().unwrap();
         let receiver = thread::spawn(move || (rx.recv(), rx.stats()));
         let_it_sleep();
         tx.send(1).unwrap();

@@ -15,7 +15,7 @@ use crate::measure::Job;
 use crate::measure::clock::Clock;
 use crate::measure::pair::Plan;
 use crate::output::Sinks;
-use crate::report::{Ended, Report, SCHEMA, Settings, Tool};
+use crate::report::{Cause, Report, SCHEMA, Settings, Tool};
 use crate::topology::Selection;
 use crate::{Failure, warnings};
 
@@ -103,13 +103,13 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
     };
     report.warnings = warnings::find(&report, outcome.reused_memory);
     sinks.write(&report)?;
-    if let ([first, rest @ ..], true) = (report.failures.as_slice(), report.ended != Ended::Interrupted) {
+    if let ([first, rest @ ..], true) = (report.failures.as_slice(), report.ended != Cause::Interrupted) {
         let [a, b] = first.cores;
         let more = if rest.is_empty() { String::new() } else { format!("; {} more pairs failed", rest.len()) };
         return Err(Failure::failed(format!("pair {a}-{b}: {}{more}", first.reason)));
     }
     Ok(match report.ended {
-        Ended::Interrupted => ExitCode::from(130),
+        Cause::Interrupted => ExitCode::from(130),
         _ if report.pairs.is_empty() => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })

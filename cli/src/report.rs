@@ -18,7 +18,7 @@ pub(crate) struct Report {
     /// Seconds since 1970-01-01 UTC when the run began.
     pub(crate) started_unix_s: u64,
     pub(crate) elapsed_s: f64,
-    pub(crate) ended: Ended,
+    pub(crate) ended: Cause,
     pub(crate) settings: Settings,
     pub(crate) clock: ClockInfo,
     pub(crate) env: crate::env::Env,
@@ -47,7 +47,7 @@ pub(crate) struct Tool {
 /// Why the run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Ended {
+pub(crate) enum Cause {
     /// Everything planned was tried.
     Complete,
     /// The time budget ran out first.

@@ -1,6 +1,6 @@
 //! What spoils figures on this machine, each with its remedy.
 
-use crate::report::{Ended, Flag, Report, Warning};
+use crate::report::{Cause, Flag, Report, Warning};
 
 /// A core that loses more of its time than this is too restless for its tail figures.
 const STOLEN: f64 = 0.01;
@@ -72,7 +72,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     }
     let measured = report.pairs.len() + report.failures.len();
     match report.ended {
-        Ended::TimeBudget => {
+        Cause::TimeBudget => {
             let (visits, planned) = (report.pairs.iter().map(|pair| pair.visits).sum::<u32>(), report.planned_pairs);
             let visits = format!("{visits} of {} visits", planned as u64 * u64::from(report.planned_visits));
             warn(
@@ -80,13 +80,13 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
                 "raise --time-budget, or name fewer --cores",
             );
         }
-        Ended::Interrupted => {
+        Cause::Interrupted => {
             warn(
                 format!("interrupted: {measured} of {} pairs measured, the last in part", report.planned_pairs),
                 "run it again for the rest",
             );
         }
-        Ended::Complete => {}
+        Cause::Complete => {}
     }
     for failure in &report.failures {
         let [a, b] = failure.cores;
@@ -156,7 +156,7 @@ mod tests {
         report.env.cpu_quota = Some(1.5);
         report.env.steal_share = Some(0.2);
         report.jitter[0].stolen_ns = (report.jitter[0].watched_s * 5e7) as u64;
-        report.ended = Ended::TimeBudget;
+        report.ended = Cause::TimeBudget;
         report.planned_pairs = 12;
         report.pairs[0].flags = vec![Flag::FewSamples];
         let text = whats(&report);

@@ -297,7 +297,7 @@ impl<T: Payload> World<T> {
     fn recv_timeout(&mut self, input: &mut Input<'_>) {
         let (Some(rx), from) = (&mut self.rx, input.byte() & 1 == 0) else { return };
         let answer = if from {
-            rx.recv_from_timeout(Duration::ZERO).map(named)
+            rx.recv_timeout_from(Duration::ZERO).map(named)
         } else {
             rx.recv_timeout(Duration::ZERO).map(nameless)
         };

@@ -3,7 +3,7 @@
 //! The input is read as `spsc_ops` does: the kind of message, the channel, then a byte for each operation and its arguments behind it.
 //!
 //! Wakes: one that is owed must come; one too many is allowed where the crate allows it (a guard of `hold` rings for
-//! every place, a sender in line may be told by the bell and by its neighbour, a receiver that finds nothing calls up senders).
+//! every place, a sender in line may be told by the event count and by its neighbour, a receiver that finds nothing calls up senders).
 
 use super::input::Input;
 use super::mpsc_world::{Guard, Place, SEATS, Seat, World};

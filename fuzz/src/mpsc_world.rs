@@ -317,7 +317,7 @@ impl<T: Payload> World<T> {
                 assert!(rung == 0 || seat.leaky, "woken without having asked");
                 continue;
             };
-            // By the bell, and by the queue: whoever waits may be told of the same thing by both.
+            // By the event count, and by the queue: whoever waits may be told of the same thing by both.
             assert!(rung <= 2, "woken {rung} times by one operation");
             waiter.woken |= rung > 0;
         }

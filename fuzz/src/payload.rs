@@ -1,6 +1,6 @@
 //! Messages that can be told apart, and that know how often they were dropped.
 
-use ringmail::{Sender, Shape, TrySendError, WriteChunk};
+use ringmail::{Flavor, Sender, TrySendError, WriteChunk};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ pub trait Payload: Sized + 'static {
     fn id(&self) -> u64;
 
     /// Sends the next `n` values as a slice, if this kind can.
-    fn try_send_slice<S: Shape>(
+    fn try_send_slice<S: Flavor>(
         _tx: &mut Sender<Self, S>,
         _book: Book,
         _n: usize,
@@ -68,7 +68,7 @@ impl Payload for u64 {
         *self
     }
 
-    fn try_send_slice<S: Shape>(
+    fn try_send_slice<S: Flavor>(
         tx: &mut Sender<Self, S>,
         book: Book,
         n: usize,

@@ -8,7 +8,7 @@ use super::input::Input;
 use super::shm_file::{GONE, HEAD, PAGE, PARKED, SESSIONS, Scratch, TABLE, TAIL, USED, Words, wild};
 use ringmail::WaitStrategy;
 use ringmail::shm::bytes::{Builder, Receiver, Record, RecordInfo, SendError, Sender, TooLarge, TrySendError};
-use ringmail::shm::{Anonymous, Ended, OpenError, Peer, RecvError, TryRecvError, look};
+use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvError, TryRecvError, look};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -212,7 +212,7 @@ impl World {
         let result = if waits {
             tx.send_timeout(record, patience).map_err(|error| match error {
                 SendError::Timeout => TrySendError::Full,
-                SendError::Ended(ended) => TrySendError::Ended(ended),
+                SendError::Disconnected(ended) => TrySendError::Disconnected(ended),
                 SendError::TooLarge(error) => TrySendError::TooLarge(error),
                 other => panic!("{other}"),
             })
@@ -230,7 +230,7 @@ impl World {
             return;
         }
         assert!(len <= max, "a record that is too large was not refused");
-        let ended = result == Err(TrySendError::Ended(Ended::Disconnected));
+        let ended = result == Err(TrySendError::Disconnected(Cause::Closed));
         if let (Some(model), true) = (&mut self.model, self.open[0]) {
             let used: usize = model.iter().map(Sent::words).sum();
             let fits = used + sent.words() <= self.capacity + self.oracle.more;
@@ -253,7 +253,7 @@ impl World {
                 }
                 self.next = self.next.wrapping_add(1);
             }
-            Err(TrySendError::Ended(ended)) => self.ended(0, ended),
+            Err(TrySendError::Disconnected(ended)) => self.ended(0, ended),
             Err(error) => assert!(error == TrySendError::Full && !self.corrupted[0], "{error}"),
         }
     }
@@ -269,7 +269,7 @@ impl World {
         let Some(rx) = &mut self.rx else { return };
         let to_try = |error| match error {
             RecvError::Timeout => TryRecvError::Empty,
-            RecvError::Ended(ended) => TryRecvError::Ended(ended),
+            RecvError::Disconnected(ended) => TryRecvError::Disconnected(ended),
         };
         let mut body = vec![0xa5; 3];
         let result = match way {
@@ -321,7 +321,7 @@ impl World {
                         assert!(self.model.is_none() || self.open[1] && (!is_end || ahead != 0), "an end is missing");
                         assert!(!self.corrupted[1], "an end changed its mind");
                     }
-                    TryRecvError::Ended(ended) => {
+                    TryRecvError::Disconnected(ended) => {
                         assert!(!is_end || ahead == 0 || self.model.is_none(), "an end before its records are freed");
                         assert!(self.model.is_none() || is_end || !self.open[1], "an end that has not come, or twice");
                         self.told.extend(self.ends.drain(..usize::from(is_end)));
@@ -333,10 +333,10 @@ impl World {
         false
     }
 
-    fn ended(&mut self, side: usize, ended: Ended) {
-        assert!(ended == Ended::Corrupted || !self.corrupted[side], "an end changed its mind");
-        assert!(ended == Ended::Disconnected || self.model.is_none(), "nobody has written there, or died");
-        self.corrupted[side] = ended == Ended::Corrupted;
+    fn ended(&mut self, side: usize, ended: Cause) {
+        assert!(ended == Cause::Corrupted || !self.corrupted[side], "an end changed its mind");
+        assert!(ended == Cause::Closed || self.model.is_none(), "nobody has written there, or died");
+        self.corrupted[side] = ended == Cause::Corrupted;
     }
 
     /// Takes several records, while others are sent and somebody writes, and then frees them, or does not.

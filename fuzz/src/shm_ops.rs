@@ -6,7 +6,7 @@
 use super::input::Input;
 use super::shm_file::{GONE, HEAD, PAGE, SESSIONS, Scratch, TAIL, USED, Words, wild};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Ended, RecvError, SendError, TryRecvError, TrySendError, look};
+use ringmail::shm::{Cause, RecvError, SendError, TryRecvError, TrySendError, look};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -163,7 +163,7 @@ impl World {
                 assert_eq!(back, value);
                 self.full();
             }
-            Err(TrySendError::Ended(back, ended)) => {
+            Err(TrySendError::Disconnected(back, ended)) => {
                 assert_eq!(back, value);
                 self.ended(0, ended);
             }
@@ -193,7 +193,7 @@ impl World {
         let said = match result {
             Ok(value) => Some(Some(value)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Ended(ended)) => {
+            Err(TryRecvError::Disconnected(ended)) => {
                 self.ended(1, ended);
                 Some(None)
             }
@@ -204,11 +204,11 @@ impl World {
         }
     }
 
-    fn ended(&mut self, side: usize, ended: Ended) {
-        assert!(ended == Ended::Corrupted || !self.corrupted[side], "an end changed its mind");
-        self.corrupted[side] = ended == Ended::Corrupted;
+    fn ended(&mut self, side: usize, ended: Cause) {
+        assert!(ended == Cause::Corrupted || !self.corrupted[side], "an end changed its mind");
+        self.corrupted[side] = ended == Cause::Corrupted;
         if self.model.is_some() {
-            assert_eq!(ended, Ended::Disconnected, "nobody has interfered");
+            assert_eq!(ended, Cause::Closed, "nobody has interfered");
             if side == 0 {
                 assert_ne!(self.left, 0, "told of a receiver that has not left, or twice");
                 self.left -= 1;
@@ -230,7 +230,7 @@ impl World {
                 }
             }
             Err(TrySendError::Full(())) => self.full(),
-            Err(TrySendError::Ended((), ended)) => self.ended(0, ended),
+            Err(TrySendError::Disconnected((), ended)) => self.ended(0, ended),
         }
     }
 
@@ -253,14 +253,14 @@ impl World {
             match tx.send_timeout(self.next, Duration::ZERO) {
                 Ok(()) => self.sent(self.next),
                 Err(SendError::Timeout(_)) => self.full(),
-                Err(SendError::Ended(_, ended)) => self.ended(0, ended),
+                Err(SendError::Disconnected(_, ended)) => self.ended(0, ended),
             }
             self.next += 1;
         }
         let Some(rx) = &mut self.rx else { return };
         let result = rx.recv_timeout(Duration::ZERO).map_err(|error| match error {
             RecvError::Timeout => TryRecvError::Empty,
-            RecvError::Ended(ended) => TryRecvError::Ended(ended),
+            RecvError::Disconnected(ended) => TryRecvError::Disconnected(ended),
         });
         self.received(result);
     }

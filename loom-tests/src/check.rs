@@ -53,7 +53,7 @@ pub fn outcomes<O: Ord + Debug + Send + Sync + 'static>(
     assert!(*seen == *allowed, "{name}: reached {seen:?}, not all of {allowed:?}");
 }
 
-/// Runs `models` without the asymmetric barriers: the truth on hardware for a ringer, and for a FENCED bell.
+/// Runs `models` without the asymmetric barriers: the truth on hardware for a ringer, and for a FENCED event.
 pub fn bare<R>(models: impl FnOnce() -> R) -> R {
     with_mutant(Site::LightBarrier, || with_mutant(Site::HeavyBarrier, models))
 }

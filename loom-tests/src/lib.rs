@@ -9,7 +9,7 @@
 //! not ordered after its write is a reported race. At most six stores a word and four threads: loom forgets beyond that.
 //!
 //! **Barriers.** The library's light barrier is nothing at all on hardware, and a fence under loom, which has no
-//! `membarrier`. A model in which no asymmetric barrier is needed (nobody sleeps, or the bell is FENCED) therefore runs
+//! `membarrier`. A model in which no asymmetric barrier is needed (nobody sleeps, or the event count is FENCED) therefore runs
 //! [`bare`]: light and heavy barrier both broken, so that loom's extra fences hide nothing.
 //!
 //! **Processes** are threads, and a kill is where one stops. Mapped memory is a ring that outlives its ends, with slots that loom sees; the kernel's

@@ -30,7 +30,7 @@ const NOT_MUTATED: &[(Site, &str)] = &[
     (Site::ObserveLanesEnd, "as LeaveLanes"),
     (
         Site::AskHeir,
-        "a sender asks after its look at the bell, and in a model the barrier before that look is a fence: it orders all that this one does",
+        "a sender asks after its look at the event, and in a model the barrier before that look is a fence: it orders all that this one does",
     ),
 ];
 
@@ -45,13 +45,13 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::Retire | Site::ComeLate => &["close::the_sender_inherits_the_receivers_role"],
         Site::LeaveTells | Site::LateLooks | Site::RetireLooks => &["leaving::what_was_sent_in_time_is_dropped"],
         Site::HeirLooks => &["leaving::two_claims_that_were_open_are_not_forgotten"],
-        // A wake between the barrier and the last look is a fence for loom, except where bells are FENCED.
+        // A wake between the barrier and the last look is a fence for loom, except where event counts are FENCED.
         Site::LeaveBarrier => {
             &["leaving::what_was_sent_in_time_is_dropped_fenced", "leaving::what_many_sent_in_time_is_dropped"]
         }
         Site::InheritStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
-        Site::Announce | Site::Answer => &["bell::what_the_notifier_needs_is_there"],
-        Site::WakerCell => &["bell::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],
+        Site::Announce | Site::Answer => &["event::what_the_notifier_needs_is_there"],
+        Site::WakerCell => &["event::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],
         Site::LeaveWaker | Site::HoldWaker => &["cell::a_waker_is_moved_whole"],
         Site::TakeWaker => &["cell::a_waker_is_moved_whole", "cell::a_waker_that_meets_a_ringer_comes_back"],
         Site::HearTaker | Site::WakeRefused => &["cell::a_waker_that_meets_a_ringer_comes_back"],
@@ -60,11 +60,11 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::LookAgain => &["wait::a_message_wakes_the_receiver"],
         Site::RingFence | Site::RingReload | Site::SleepFence => &["fenced::a_message_wakes_the_receiver"],
         Site::SwapState => &["fenced::messages_pass_one_by_one"],
-        Site::RenewOwn => &["bell::the_announcement_of_another_is_not_renewed"],
-        Site::WakeReplaced => &["bell::two_threads_on_one_bell", "bell::two_tasks_on_one_bell"],
+        Site::RenewOwn => &["event::the_announcement_of_another_is_not_renewed"],
+        Site::WakeReplaced => &["event::two_threads_on_one_bell", "event::two_tasks_on_one_bell"],
         // Loom's `block_on` has wakers that deny being the same.
-        Site::WakeSelf => &["bell::the_announcement_of_another_is_not_renewed"],
-        Site::HandOver => &["bell::two_threads_on_one_bell", "bell::two_tasks_on_one_bell"],
+        Site::WakeSelf => &["event::the_announcement_of_another_is_not_renewed"],
+        Site::HandOver => &["event::two_threads_on_one_bell", "event::two_tasks_on_one_bell"],
         Site::SenderCloseRings => &["wait::a_dropped_sender_wakes_the_receiver"],
         Site::ReceiverCloseRings => &["wait::a_closed_receiver_wakes_the_sender"],
         Site::PublishStamp | Site::ObserveStamp => &["mpsc::each_senders_messages_stay_in_order"],

@@ -1,8 +1,8 @@
 //! The options that every channel has.
 
-use super::Shape;
+use super::Flavor;
 #[cfg(feature = "std")]
-use crate::wait::{Barrier, Bell, WaitStrategy};
+use crate::wait::{EventCount, FenceMode, WaitStrategy};
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -30,14 +30,14 @@ pub struct Builder<S> {
     #[cfg(feature = "std")]
     pub(crate) receiver_wait: WaitStrategy,
     #[cfg(feature = "std")]
-    pub(crate) sender_bell: Option<Bell>,
+    pub(crate) sender_event: Option<EventCount>,
     #[cfg(feature = "std")]
-    pub(crate) receiver_bell: Option<Bell>,
+    pub(crate) receiver_event: Option<EventCount>,
     #[cfg(feature = "std")]
-    pub(crate) barrier: Barrier,
+    pub(crate) fence_mode: FenceMode,
 }
 
-impl<S: Shape> Builder<S> {
+impl<S: Flavor> Builder<S> {
     /// A channel for exactly `capacity` messages. The number is checked by [`Builder::build`].
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -50,11 +50,11 @@ impl<S: Shape> Builder<S> {
             #[cfg(feature = "std")]
             receiver_wait: WaitStrategy::default(),
             #[cfg(feature = "std")]
-            sender_bell: None,
+            sender_event: None,
             #[cfg(feature = "std")]
-            receiver_bell: None,
+            receiver_event: None,
             #[cfg(feature = "std")]
-            barrier: Barrier::default(),
+            fence_mode: FenceMode::default(),
         }
     }
 
@@ -67,7 +67,7 @@ impl<S: Shape> Builder<S> {
 }
 
 #[cfg(feature = "std")]
-impl<S: Shape> Builder<S> {
+impl<S: Flavor> Builder<S> {
     /// How both sides wait.
     pub fn wait(self, strategy: WaitStrategy) -> Self {
         self.sender_wait(strategy).receiver_wait(strategy)
@@ -85,33 +85,33 @@ impl<S: Shape> Builder<S> {
         self
     }
 
-    /// The bell that rings when there are messages, instead of one of the receiver's own.
+    /// The event count that rings when there are messages, instead of one of the receiver's own.
     ///
     /// ```
-    /// use ringmail::{spsc, wait::Bell};
-    /// let bell = Bell::new();
-    /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_bell(bell.clone()).build()?;
-    /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_bell(bell.clone()).build::<u32>()?;
+    /// use ringmail::{spsc, wait::EventCount};
+    /// let event count = EventCount::new();
+    /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_event(event.clone()).build()?;
+    /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
     /// orders.send("buy")?;
     /// // A close rings too: whoever asks only for messages would sleep through it.
-    /// assert!(bell.wait(None, || !rx1.is_empty() || rx1.is_closed() || !rx2.is_empty() || rx2.is_closed()));
+    /// assert!(event.wait(None, || !rx1.is_empty() || rx1.is_closed() || !rx2.is_empty() || rx2.is_closed()));
     /// assert_eq!(rx1.try_recv()?, "buy");
     /// assert!(rx2.try_recv().is_err());
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
-    pub fn receiver_bell(mut self, bell: Bell) -> Self {
-        self.receiver_bell = Some(bell);
+    pub fn receiver_event(mut self, event: EventCount) -> Self {
+        self.receiver_event = Some(event);
         self
     }
 
-    /// How the bells that the channel makes for itself keep publishing and sleeping in order.
-    pub fn barrier(mut self, barrier: Barrier) -> Self {
-        self.barrier = barrier;
+    /// How the event counts that the channel makes for itself keep publishing and sleeping in order.
+    pub fn fence_mode(mut self, mode: FenceMode) -> Self {
+        self.fence_mode = mode;
         self
     }
 }
 
-impl<S: Shape> Clone for Builder<S> {
+impl<S: Flavor> Clone for Builder<S> {
     fn clone(&self) -> Self {
         Self {
             capacity: self.capacity,
@@ -123,16 +123,16 @@ impl<S: Shape> Clone for Builder<S> {
             #[cfg(feature = "std")]
             receiver_wait: self.receiver_wait,
             #[cfg(feature = "std")]
-            sender_bell: self.sender_bell.clone(),
+            sender_event: self.sender_event.clone(),
             #[cfg(feature = "std")]
-            receiver_bell: self.receiver_bell.clone(),
+            receiver_event: self.receiver_event.clone(),
             #[cfg(feature = "std")]
-            barrier: self.barrier,
+            fence_mode: self.fence_mode,
         }
     }
 }
 
-impl<S: Shape> fmt::Debug for Builder<S> {
+impl<S: Flavor> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("capacity", &self.capacity).finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
 //! Many messages at once, written and read where they lie.
 
 use super::receiver::Free;
-use super::{RecvEnd, Shape, SingleWriter};
+use super::{Flavor, RecvEnd, SingleSender};
 use crate::spsc::end::Tx;
 use core::fmt;
 use core::iter::FusedIterator;
@@ -103,12 +103,12 @@ impl<T> Drop for WriteChunk<'_, T> {
 ///
 /// Dropped or leaked, it takes nothing: the messages stay in the channel.
 #[must_use = "nothing is received before `commit` or iteration"]
-pub struct ReadChunk<'a, T, S: Shape> {
+pub struct ReadChunk<'a, T, S: Flavor> {
     rx: &'a mut S::Rx<T>,
     len: u64,
 }
 
-impl<'a, T, S: Shape> ReadChunk<'a, T, S> {
+impl<'a, T, S: Flavor> ReadChunk<'a, T, S> {
     #[inline(always)]
     pub(super) fn new(rx: &'a mut S::Rx<T>, len: u64) -> Self {
         Self { rx, len }
@@ -144,7 +144,7 @@ impl<'a, T, S: Shape> ReadChunk<'a, T, S> {
     }
 }
 
-impl<T, S: SingleWriter> ReadChunk<'_, T, S> {
+impl<T, S: SingleSender> ReadChunk<'_, T, S> {
     /// The messages, in order, as the two runs they form; the second is empty unless the chunk crosses the storage's end.
     #[cfg(not(ringmail_loom))]
     #[inline]
@@ -153,7 +153,7 @@ impl<T, S: SingleWriter> ReadChunk<'_, T, S> {
     }
 }
 
-impl<'a, T, S: Shape> IntoIterator for ReadChunk<'a, T, S> {
+impl<'a, T, S: Flavor> IntoIterator for ReadChunk<'a, T, S> {
     type Item = T;
     type IntoIter = IntoIter<'a, T, S>;
 
@@ -164,12 +164,12 @@ impl<'a, T, S: Shape> IntoIterator for ReadChunk<'a, T, S> {
 }
 
 /// Takes the messages of a chunk one by one; their places are freed together when it is dropped. What was not taken stays.
-pub struct IntoIter<'a, T, S: Shape> {
+pub struct IntoIter<'a, T, S: Flavor> {
     left: u64,
     freeing: Free<'a, S::Rx<T>>,
 }
 
-impl<T, S: Shape> Iterator for IntoIter<'_, T, S> {
+impl<T, S: Flavor> Iterator for IntoIter<'_, T, S> {
     type Item = T;
 
     #[inline]
@@ -191,8 +191,8 @@ impl<T, S: Shape> Iterator for IntoIter<'_, T, S> {
     }
 }
 
-impl<T, S: Shape> ExactSizeIterator for IntoIter<'_, T, S> {}
-impl<T, S: Shape> FusedIterator for IntoIter<'_, T, S> {}
+impl<T, S: Flavor> ExactSizeIterator for IntoIter<'_, T, S> {}
+impl<T, S: Flavor> FusedIterator for IntoIter<'_, T, S> {}
 
 impl<T> fmt::Debug for WriteChunk<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,13 +200,13 @@ impl<T> fmt::Debug for WriteChunk<'_, T> {
     }
 }
 
-impl<T, S: Shape> fmt::Debug for ReadChunk<'_, T, S> {
+impl<T, S: Flavor> fmt::Debug for ReadChunk<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadChunk").field("len", &self.len).finish()
     }
 }
 
-impl<T, S: Shape> fmt::Debug for IntoIter<'_, T, S> {
+impl<T, S: Flavor> fmt::Debug for IntoIter<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadChunkIntoIter").field("left", &self.left).finish()
     }

@@ -4,7 +4,7 @@ use super::rx::Next;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::layout::Stats;
 use crate::spsc::end::Tx;
-use crate::wait::Bell;
+use crate::wait::EventCount;
 use alloc::vec::Vec;
 
 /// The ends that a shape joins.
@@ -23,7 +23,7 @@ pub(crate) trait OneWriter: Ends {
     fn slices<T>(rx: &Self::Rx<T>, n: u64) -> (&[T], &[T]);
 }
 
-/// A sending end and the bell that it rings. What it publishes, it rings for.
+/// A sending end and the event count that it rings. What it publishes, it rings for.
 pub(crate) trait SendEnd {
     type Item;
     type Ring: Writer;
@@ -59,7 +59,7 @@ pub(crate) trait SendEnd {
     fn close(&mut self);
 }
 
-/// A receiving end and the bells of its senders. What it frees, it rings for.
+/// A receiving end and the event counts of its senders. What it frees, it rings for.
 pub(crate) trait RecvEnd {
     type Item;
     type Ring: Reader<Item = Self::Item>;
@@ -129,11 +129,11 @@ pub(crate) trait RecvEnd {
     /// Whether the last look found nothing, and nothing will ever come.
     fn is_over(&self) -> bool;
 
-    /// Accepts nothing more and wakes every sender. `own` is the bell of this side.
-    fn close(&mut self, own: &Bell);
+    /// Accepts nothing more and wakes every sender. `own` is the event count of this side.
+    fn close(&mut self, own: &EventCount);
 
     /// To be called by a closed end that goes.
-    fn leave(&mut self, _own: &Bell) {}
+    fn leave(&mut self, _own: &EventCount) {}
 
     /// Whether the senders have sent their last message.
     fn peer_closed(&self) -> bool;

@@ -1,13 +1,13 @@
 //! `Stream` and `Sink`, as thin as the poll verbs allow.
 
-use super::{Receiver, RecvEnd, Sender, Shape, SingleWriter};
+use super::{Flavor, Receiver, RecvEnd, Sender, SingleSender};
 use crate::error::TrySendError;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use futures_core::stream::{FusedStream, Stream};
 use futures_sink::Sink;
 
-impl<T, S: Shape> Stream for Receiver<T, S> {
+impl<T, S: Flavor> Stream for Receiver<T, S> {
     type Item = T;
 
     #[inline]
@@ -20,14 +20,14 @@ impl<T, S: Shape> Stream for Receiver<T, S> {
     }
 }
 
-impl<T, S: Shape> FusedStream for Receiver<T, S> {
+impl<T, S: Flavor> FusedStream for Receiver<T, S> {
     fn is_terminated(&self) -> bool {
         self.end.is_over()
     }
 }
 
 /// What is sent is published at once, so flushing has nothing to do.
-impl<T, S: SingleWriter> Sink<T> for Sender<T, S> {
+impl<T, S: SingleSender> Sink<T> for Sender<T, S> {
     type Error = TrySendError<()>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

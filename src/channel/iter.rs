@@ -1,21 +1,21 @@
 //! Iterators over what arrives.
 
-use super::{Receiver, Shape};
+use super::{Flavor, Receiver};
 use core::iter::FusedIterator;
 
 /// Blocks for each message; ends when the channel is closed and drained. From [`Receiver::iter`].
 #[derive(Debug)]
-pub struct Iter<'a, T, S: Shape>(&'a mut Receiver<T, S>);
+pub struct Iter<'a, T, S: Flavor>(&'a mut Receiver<T, S>);
 
 /// Ends when there is no message now. From [`Receiver::try_iter`].
 #[derive(Debug)]
-pub struct TryIter<'a, T, S: Shape>(&'a mut Receiver<T, S>);
+pub struct TryIter<'a, T, S: Flavor>(&'a mut Receiver<T, S>);
 
 /// Like [`Iter`], and owns the receiver. From `into_iter`.
 #[derive(Debug)]
-pub struct IntoIter<T, S: Shape>(Receiver<T, S>);
+pub struct IntoIter<T, S: Flavor>(Receiver<T, S>);
 
-impl<T, S: Shape> Receiver<T, S> {
+impl<T, S: Flavor> Receiver<T, S> {
     /// Every message until the channel is closed and drained, blocking in between.
     pub fn iter(&mut self) -> Iter<'_, T, S> {
         Iter(self)
@@ -27,7 +27,7 @@ impl<T, S: Shape> Receiver<T, S> {
     }
 }
 
-impl<T, S: Shape> Iterator for Iter<'_, T, S> {
+impl<T, S: Flavor> Iterator for Iter<'_, T, S> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -35,7 +35,7 @@ impl<T, S: Shape> Iterator for Iter<'_, T, S> {
     }
 }
 
-impl<T, S: Shape> Iterator for TryIter<'_, T, S> {
+impl<T, S: Flavor> Iterator for TryIter<'_, T, S> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -43,7 +43,7 @@ impl<T, S: Shape> Iterator for TryIter<'_, T, S> {
     }
 }
 
-impl<T, S: Shape> Iterator for IntoIter<T, S> {
+impl<T, S: Flavor> Iterator for IntoIter<T, S> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -52,10 +52,10 @@ impl<T, S: Shape> Iterator for IntoIter<T, S> {
 }
 
 // A closed and drained channel stays so.
-impl<T, S: Shape> FusedIterator for Iter<'_, T, S> {}
-impl<T, S: Shape> FusedIterator for IntoIter<T, S> {}
+impl<T, S: Flavor> FusedIterator for Iter<'_, T, S> {}
+impl<T, S: Flavor> FusedIterator for IntoIter<T, S> {}
 
-impl<T, S: Shape> IntoIterator for Receiver<T, S> {
+impl<T, S: Flavor> IntoIterator for Receiver<T, S> {
     type Item = T;
     type IntoIter = IntoIter<T, S>;
 
@@ -64,7 +64,7 @@ impl<T, S: Shape> IntoIterator for Receiver<T, S> {
     }
 }
 
-impl<'a, T, S: Shape> IntoIterator for &'a mut Receiver<T, S> {
+impl<'a, T, S: Flavor> IntoIterator for &'a mut Receiver<T, S> {
     type Item = T;
     type IntoIter = Iter<'a, T, S>;
 

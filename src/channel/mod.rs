@@ -1,6 +1,6 @@
 //! The two halves of every channel and their verbs, written once.
 //!
-//! A [`Shape`] says how the halves are joined: it names the two *ends*, each a ring's end together with the bell that
+//! A [`Flavor`] says how the halves are joined: it names the two *ends*, each a ring's end together with the event count that
 //! wakes the other side. The verbs that wait are one state machine over those ends (`waiting`), the batches are
 //! chunks over them (`chunk`).
 
@@ -36,8 +36,8 @@ use core::fmt;
 /// [`fan_in::FanIn`](crate::fan_in::FanIn). Code that is generic over it works with every channel.
 ///
 /// ```
-/// use ringmail::{Receiver, Shape, spsc};
-/// fn drain<S: Shape>(rx: &mut Receiver<u32, S>) -> u32 {
+/// use ringmail::{Receiver, Flavor, spsc};
+/// fn drain<S: Flavor>(rx: &mut Receiver<u32, S>) -> u32 {
 ///     rx.try_iter().sum()
 /// }
 /// let (mut tx, mut rx) = spsc::channel(4)?;
@@ -46,11 +46,11 @@ use core::fmt;
 /// # Ok::<(), ringmail::BuildError>(())
 /// ```
 #[allow(private_bounds, reason = "sealed: the ends are this crate's")]
-pub trait Shape: Ends {}
+pub trait Flavor: Ends {}
 
-/// A [`Shape`] whose sending half is the only writer of its ring: places can be reserved and written in place.
+/// A [`Flavor`] whose sending half is the only writer of its ring: places can be reserved and written in place.
 #[allow(private_bounds, reason = "sealed: the ends are this crate's")]
-pub trait SingleWriter: Shape + OneWriter {}
+pub trait SingleSender: Flavor + OneWriter {}
 
 fn handle(f: &mut fmt::Formatter<'_>, name: &str, len: usize, capacity: usize, closed: bool) -> fmt::Result {
     f.debug_struct(name)

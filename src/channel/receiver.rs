@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use super::{ReadChunk, RecvEnd, Shape, handle};
+use super::{Flavor, ReadChunk, RecvEnd, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
@@ -12,14 +12,14 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 /// The receiving half of a channel. Dropping it closes the channel and drops what is in it, also what is accepted at that very moment; if its
 /// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
 /// it is fixed by the module that made the channel.
-pub struct Receiver<T, S: Shape> {
+pub struct Receiver<T, S: Flavor> {
     pub(crate) end: S::Rx<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
     pub(crate) side: Side,
 }
 
-impl<T, S: Shape> Receiver<T, S> {
+impl<T, S: Flavor> Receiver<T, S> {
     /// Takes the next message if there is one now.
     ///
     /// Meanwhile senders may add messages; nobody else can take any. `Empty` is never answered from an old look, and
@@ -130,9 +130,9 @@ impl<T, S: Shape> Receiver<T, S> {
     pub fn close(&mut self) {
         self.closed = true;
         #[cfg(feature = "std")]
-        self.end.close(self.side.bell());
+        self.end.close(self.side.event());
         #[cfg(not(feature = "std"))]
-        self.end.close(&crate::wait::Bell);
+        self.end.close(&crate::wait::EventCount);
     }
 
     /// Whether either side closed. Messages may still be there to receive, and one that was sent at the moment of this side's own
@@ -204,24 +204,24 @@ impl<E: RecvEnd> Drop for Free<'_, E> {
 }
 
 // A panic of the user's code, in a closure, a waker or a value's `drop`, leaves the channel usable.
-impl<T, S: Shape> UnwindSafe for Receiver<T, S> {}
-impl<T, S: Shape> RefUnwindSafe for Receiver<T, S> {}
+impl<T, S: Flavor> UnwindSafe for Receiver<T, S> {}
+impl<T, S: Flavor> RefUnwindSafe for Receiver<T, S> {}
 
 // Nothing of it is ever pinned.
-impl<T, S: Shape> Unpin for Receiver<T, S> {}
+impl<T, S: Flavor> Unpin for Receiver<T, S> {}
 
-impl<T, S: Shape> Drop for Receiver<T, S> {
+impl<T, S: Flavor> Drop for Receiver<T, S> {
     fn drop(&mut self) {
         // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
         self.close();
         #[cfg(feature = "std")]
-        self.end.leave(self.side.bell());
+        self.end.leave(self.side.event());
         #[cfg(not(feature = "std"))]
-        self.end.leave(&crate::wait::Bell);
+        self.end.leave(&crate::wait::EventCount);
     }
 }
 
-impl<T, S: Shape> fmt::Debug for Receiver<T, S> {
+impl<T, S: Flavor> fmt::Debug for Receiver<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         handle(f, "Receiver", self.len(), self.capacity(), self.is_closed())
     }

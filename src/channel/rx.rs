@@ -4,13 +4,13 @@ use super::RecvEnd;
 use crate::ring::ends::{self, Reader};
 use crate::ring::layout::Stats;
 use crate::ring::order::mutant;
-use crate::wait::Bell;
+use crate::wait::EventCount;
 use crate::wait::guard::Panics;
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
 
 /// The reading end of a ring, and who writes it.
-pub(crate) struct Rx<R, S = Bell> {
+pub(crate) struct Rx<R, S = EventCount> {
     /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
     pub(crate) ring: CachePadded<R>,
     pub(crate) senders: S,
@@ -18,7 +18,7 @@ pub(crate) struct Rx<R, S = Bell> {
 
 /// Those that wait for room.
 pub(crate) trait Senders {
-    fn bell(&self) -> &Bell;
+    fn event(&self) -> &EventCount;
 
     /// As [`RecvEnd::found_nothing_yet`].
     #[cfg(feature = "std")]
@@ -33,13 +33,13 @@ pub(crate) trait Senders {
     #[inline(always)]
     fn found_empty(&self) {}
 
-    /// Wakes those that the bell does not: nothing more is accepted.
+    /// Wakes those that the event count does not: nothing more is accepted.
     fn call_all(&self) {}
 }
 
-impl Senders for Bell {
+impl Senders for EventCount {
     #[inline(always)]
-    fn bell(&self) -> &Bell {
+    fn event(&self) -> &EventCount {
         self
     }
 }
@@ -51,7 +51,7 @@ impl<R: Reader, S: Senders> Rx<R, S> {
 
     #[inline(always)]
     fn freed(&self) {
-        freed(&*self.ring, self.senders.bell());
+        freed(&*self.ring, self.senders.event());
     }
 
     /// Wakes all senders: nothing more is accepted.
@@ -65,9 +65,9 @@ impl<R: Reader, S: Senders> Rx<R, S> {
     }
 }
 
-/// Has the ring of each of `lanes` accept nothing more, with one barrier for all, if one is needed. `own` is the bell of the side that reads them.
+/// Has the ring of each of `lanes` accept nothing more, with one barrier for all, if one is needed. `own` is the event count of the side that reads them.
 /// What is published before is found by a look that comes after this; else its sender settles it.
-pub(crate) fn refuse<L, R: Reader>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mut R, own: &Bell) {
+pub(crate) fn refuse<L, R: Reader>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mut R, own: &EventCount) {
     let told = lanes.iter_mut().map(|lane| u32::from(ring(lane).close())).sum();
     if told != 0 {
         own.leave(told);
@@ -77,24 +77,24 @@ pub(crate) fn refuse<L, R: Reader>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mu
 
 /// Wakes a sender if one waits: there is room.
 #[inline(always)]
-fn freed<R: Reader>(ring: &R, senders: &Bell) {
-    if senders.is_hung_up() {
+fn freed<R: Reader>(ring: &R, senders: &EventCount) {
+    if senders.has_waiter() {
         wake_sender(ring, senders);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn wake_sender<R: Reader>(ring: &R, senders: &Bell) {
-    if senders.answer() {
+fn wake_sender<R: Reader>(ring: &R, senders: &EventCount) {
+    if senders.notify_slow() {
         ring.count_wake();
     }
 }
 
-/// A message that is there and not yet taken, and the bell to ring for its place.
+/// A message that is there and not yet taken, and the event count to ring for its place.
 pub(crate) struct Next<'a, R: Reader> {
     pub(crate) message: ends::Next<'a, R>,
-    pub(crate) senders: &'a Bell,
+    pub(crate) senders: &'a EventCount,
 }
 
 impl<R: Reader> Next<'_, R> {
@@ -130,7 +130,7 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Next<'_, R>> {
-        let senders = self.senders.bell();
+        let senders = self.senders.event();
         self.ring.next().map(|message| Next { message, senders })
     }
 
@@ -224,12 +224,12 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
         self.ring.is_over()
     }
 
-    fn close(&mut self, own: &Bell) {
+    fn close(&mut self, own: &EventCount) {
         refuse(core::slice::from_mut(self), |rx| &mut *rx.ring, own);
         self.call_all();
     }
 
-    fn leave(&mut self, own: &Bell) {
+    fn leave(&mut self, own: &EventCount) {
         self.ring.leave(|left| if left { own.leave(1) } else { own.forget() });
     }
 

@@ -1,6 +1,6 @@
 //! The sending half.
 
-use super::{SendEnd, Shape, SingleWriter, WriteChunk, handle};
+use super::{Flavor, SendEnd, SingleSender, WriteChunk, handle};
 use crate::error::TrySendError;
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
@@ -11,13 +11,13 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
-pub struct Sender<T, S: Shape> {
+pub struct Sender<T, S: Flavor> {
     pub(crate) end: S::Tx<T>,
     #[cfg(feature = "std")]
     pub(crate) side: Side,
 }
 
-impl<T, S: Shape> Sender<T, S> {
+impl<T, S: Flavor> Sender<T, S> {
     /// Sends `value` if there is room now.
     ///
     /// Meanwhile the receiver may take messages, so a full channel may stop being full at any time; only on `mpsc` can others fill it.
@@ -120,7 +120,7 @@ impl<T, S: Shape> Sender<T, S> {
     }
 }
 
-impl<T, S: SingleWriter> Sender<T, S> {
+impl<T, S: SingleSender> Sender<T, S> {
     /// Sends from `values` until it ends or there is no room, and publishes what was sent together. Returns how many.
     ///
     /// An item is taken out of the iterator only when it has a place, so none is lost. If the iterator panics, the items
@@ -169,19 +169,19 @@ impl<T, S: SingleWriter> Sender<T, S> {
 }
 
 // A panic of the user's code, in an iterator, a waker or a value's `drop`, leaves the channel usable.
-impl<T, S: Shape> UnwindSafe for Sender<T, S> {}
-impl<T, S: Shape> RefUnwindSafe for Sender<T, S> {}
+impl<T, S: Flavor> UnwindSafe for Sender<T, S> {}
+impl<T, S: Flavor> RefUnwindSafe for Sender<T, S> {}
 
 // Nothing of it is ever pinned.
-impl<T, S: Shape> Unpin for Sender<T, S> {}
+impl<T, S: Flavor> Unpin for Sender<T, S> {}
 
-impl<T, S: Shape> Drop for Sender<T, S> {
+impl<T, S: Flavor> Drop for Sender<T, S> {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl<T, S: Shape> fmt::Debug for Sender<T, S> {
+impl<T, S: Flavor> fmt::Debug for Sender<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         handle(f, "Sender", self.len(), self.capacity(), self.is_closed())
     }

@@ -1,6 +1,6 @@
 //! The verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
-use super::{Receiver, RecvEnd, SendEnd, Sender, Shape, SingleWriter};
+use super::{Flavor, Receiver, RecvEnd, SendEnd, Sender, SingleSender};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::lend::lend;
 use crate::ring::ends::Writer;
@@ -12,7 +12,7 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::time::Instant;
 
-impl<T, S: Shape> Sender<T, S> {
+impl<T, S: Flavor> Sender<T, S> {
     /// Sends `value`, waiting for room if need be.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ fn attempt<E: SendEnd>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> 
     value.is_none() || end.ring().is_closed()
 }
 
-impl<T, S: SingleWriter> Sender<T, S> {
+impl<T, S: SingleSender> Sender<T, S> {
     /// Sends everything that `values` yields, waiting for room as often as need be. Returns how many.
     ///
     /// Each run that fits is published together, when the room or the iterator ends: an iterator that itself waits for the receiver
@@ -200,7 +200,7 @@ impl<T, S: SingleWriter> Sender<T, S> {
     /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.
     ///
     /// A pending answer arranges for one wake of the context's task; another verb that waits on this handle meanwhile takes that
-    /// over. Wait-free, except that waiters take turns on a bell that the builder was given.
+    /// over. Wait-free, except that waiters take turns on a event count that the builder was given.
     ///
     /// # Errors
     /// The channel is closed.
@@ -236,7 +236,7 @@ impl<T, S: SingleWriter> Sender<T, S> {
     }
 }
 
-impl<T, S: Shape> Receiver<T, S> {
+impl<T, S: Flavor> Receiver<T, S> {
     /// Takes the next message, waiting for one if need be.
     ///
     /// # Errors
@@ -407,7 +407,7 @@ fn awaited<E: RecvEnd>(end: &mut E, look: Look) -> bool {
 /// A send in progress. From [`Sender::send_async`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct SendFuture<'a, T, S: Shape> {
+pub struct SendFuture<'a, T, S: Flavor> {
     tx: &'a mut Sender<T, S>,
     value: Option<T>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
@@ -415,9 +415,9 @@ pub struct SendFuture<'a, T, S: Shape> {
 }
 
 // The value is moved out by value, never pinned.
-impl<T, S: Shape> Unpin for SendFuture<'_, T, S> {}
+impl<T, S: Flavor> Unpin for SendFuture<'_, T, S> {}
 
-impl<T, S: Shape> Future for SendFuture<'_, T, S> {
+impl<T, S: Flavor> Future for SendFuture<'_, T, S> {
     type Output = Result<(), SendError<T>>;
 
     /// # Panics
@@ -442,7 +442,7 @@ impl<T, S: Shape> Future for SendFuture<'_, T, S> {
     }
 }
 
-impl<T, S: Shape> Drop for SendFuture<'_, T, S> {
+impl<T, S: Flavor> Drop for SendFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {
@@ -454,14 +454,14 @@ impl<T, S: Shape> Drop for SendFuture<'_, T, S> {
 /// A receive in progress. From [`Receiver::recv_async`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct RecvFuture<'a, T, S: Shape> {
+pub struct RecvFuture<'a, T, S: Flavor> {
     /// None once it has given its answer: another poll would take another message.
     rx: Option<&'a mut Receiver<T, S>>,
     /// Whether this future may have announced itself: then it takes that back when it is dropped.
     waits: bool,
 }
 
-impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
+impl<T, S: Flavor> Future for RecvFuture<'_, T, S> {
     type Output = Result<T, RecvError>;
 
     /// # Panics
@@ -480,20 +480,20 @@ impl<T, S: Shape> Future for RecvFuture<'_, T, S> {
 }
 
 #[cfg(feature = "futures")]
-impl<T, S: Shape> futures_core::FusedFuture for SendFuture<'_, T, S> {
+impl<T, S: Flavor> futures_core::FusedFuture for SendFuture<'_, T, S> {
     fn is_terminated(&self) -> bool {
         self.value.is_none()
     }
 }
 
 #[cfg(feature = "futures")]
-impl<T, S: Shape> futures_core::FusedFuture for RecvFuture<'_, T, S> {
+impl<T, S: Flavor> futures_core::FusedFuture for RecvFuture<'_, T, S> {
     fn is_terminated(&self) -> bool {
         self.rx.is_none()
     }
 }
 
-impl<T, S: Shape> Drop for RecvFuture<'_, T, S> {
+impl<T, S: Flavor> Drop for RecvFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if let Some(rx) = self.rx.as_mut().filter(|_| self.waits) {

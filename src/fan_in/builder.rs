@@ -7,7 +7,7 @@ use crate::channel;
 use crate::error::BuildError;
 use crate::sync::{Arc, share};
 #[cfg(feature = "std")]
-use crate::wait::{Bell, Side};
+use crate::wait::{EventCount, Side};
 
 /// A channel whose lanes hold exactly `capacity` messages each, 1 to 2^30, and its first sender.
 ///
@@ -36,21 +36,21 @@ impl Builder {
     /// Capacity 0 or above 2^30, or no memory.
     pub fn build<T>(self) -> Result<(Sender<T>, Receiver<T>), BuildError> {
         #[cfg(feature = "std")]
-        let bell = self.receiver_bell.map_or_else(|| Bell::own(self.barrier), Ok)?;
+        let event = self.receiver_event.map_or_else(|| EventCount::own(self.fence_mode), Ok)?;
         #[cfg(not(feature = "std"))]
-        let bell = crate::wait::Bell;
+        let event = crate::wait::EventCount;
         let options = Options {
             capacity: self.capacity,
             start: self.start,
             #[cfg(feature = "std")]
             sender_wait: self.sender_wait,
             #[cfg(feature = "std")]
-            barrier: self.barrier,
+            fence_mode: self.fence_mode,
         };
-        let registry = share(Registry::new(bell.clone(), options))?;
+        let registry = share(Registry::new(event.clone(), options))?;
         let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.turn))?;
         #[cfg(feature = "std")]
-        let side = Side::try_new(bell, self.receiver_wait)?;
+        let side = Side::try_new(event, self.receiver_wait)?;
         let tx = tx::first(&registry, LaneOptions::new())?;
         lanes.adopt();
         let rx = Receiver {

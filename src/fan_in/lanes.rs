@@ -10,7 +10,7 @@ use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::room::room;
 use crate::sync::Arc;
-use crate::wait::Bell;
+use crate::wait::EventCount;
 use crate::wait::guard::{Panics, each};
 use alloc::vec::Vec;
 
@@ -293,7 +293,7 @@ impl<T> RecvEnd for Lanes<T> {
         self.over
     }
 
-    fn close(&mut self, own: &Bell) {
+    fn close(&mut self, own: &EventCount) {
         self.registry.close();
         let mut panics = Panics::new();
         panics.catch(|| self.adopt());

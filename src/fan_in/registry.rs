@@ -5,14 +5,14 @@ use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::cursor::Position;
 use crate::ring::order::{self, mutant};
-use crate::ring::pile::{Node, Pile, Taken};
+use crate::ring::stack::{Node, Stack, Taken};
 use crate::spsc::end::{Rx, Tx, ends};
 #[cfg(feature = "std")]
 use crate::sync::Mutex;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::wait::Bell;
+use crate::wait::EventCount;
 #[cfg(feature = "std")]
-use crate::wait::{Barrier, WaitStrategy};
+use crate::wait::{FenceMode, WaitStrategy};
 use alloc::boxed::Box;
 use core::fmt;
 #[cfg(feature = "std")]
@@ -118,11 +118,11 @@ struct Collected<T> {
 /// each turn.
 pub(crate) struct Registry<T> {
     /// Opened, and not yet seen by the receiver.
-    pub(super) opened: Pile<Lane<T>>,
+    pub(super) opened: Stack<Lane<T>>,
     /// Given back by the receiver, with memory.
-    spare: Pile<Spare<T>>,
+    spare: Stack<Spare<T>>,
     /// The same without: numbers.
-    bare: Pile<Spare<T>>,
+    bare: Stack<Spare<T>>,
     /// Those that openers have collected from there, one opener at a time: another would find none meanwhile, and make a lane too many.
     #[cfg(feature = "std")]
     collected: Mutex<Collected<T>>,
@@ -134,7 +134,7 @@ pub(crate) struct Registry<T> {
     gone: AtomicU64,
     /// Lane numbers given out.
     numbers: AtomicU64,
-    pub(super) receiver: Bell,
+    pub(super) receiver: EventCount,
     pub(super) options: Options,
 }
 
@@ -145,15 +145,15 @@ pub(super) struct Options {
     #[cfg(feature = "std")]
     pub(super) sender_wait: WaitStrategy,
     #[cfg(feature = "std")]
-    pub(super) barrier: Barrier,
+    pub(super) fence_mode: FenceMode,
 }
 
 impl<T> Registry<T> {
-    pub(super) fn new(receiver: Bell, options: Options) -> Self {
+    pub(super) fn new(receiver: EventCount, options: Options) -> Self {
         Self {
-            opened: Pile::new(),
-            spare: Pile::new(),
-            bare: Pile::new(),
+            opened: Stack::new(),
+            spare: Stack::new(),
+            bare: Stack::new(),
             #[cfg(feature = "std")]
             collected: Mutex::new(Collected { spare: Taken::nothing(), bare: Taken::nothing() }),
             kept: AtomicU64::new(0),
@@ -166,7 +166,7 @@ impl<T> Registry<T> {
     }
 
     /// Opens a lane, whose sender waits on `sender`, and counts that sender.
-    pub(super) fn open(&self, options: LaneOptions, sender: Bell) -> Result<(Tx<T>, LaneId), BuildError> {
+    pub(super) fn open(&self, options: LaneOptions, sender: EventCount) -> Result<(Tx<T>, LaneId), BuildError> {
         if self.is_gone() {
             return Err(BuildError::Disconnected);
         }
@@ -214,7 +214,7 @@ impl<T> Registry<T> {
 
     #[cfg(feature = "std")]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        fn next<V>(taken: &mut Taken<V>, pile: &Pile<V>) -> Option<Box<Node<V>>> {
+        fn next<V>(taken: &mut Taken<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
             taken.next_node().or_else(|| {
                 if !pile.is_empty() {
                     *taken = pile.take_all();

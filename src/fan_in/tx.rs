@@ -9,7 +9,7 @@ use crate::ring::order::mutant;
 use crate::ring::spsc::Producer;
 use crate::spsc::end;
 use crate::sync::Arc;
-use crate::wait::Bell;
+use crate::wait::EventCount;
 #[cfg(feature = "std")]
 use crate::wait::Side;
 use crate::wait::guard::Panics;
@@ -33,13 +33,13 @@ impl<T> Tx<T> {
 /// A sender of the channel.
 pub(super) fn first<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Result<Sender<T>, BuildError> {
     #[cfg(feature = "std")]
-    let bell = Bell::own(registry.options.barrier)?;
+    let event = EventCount::own(registry.options.fence_mode)?;
     // First what may fail: a lane that was opened counts.
     #[cfg(feature = "std")]
-    let side = Side::try_new(bell.clone(), registry.options.sender_wait)?;
+    let side = Side::try_new(event.clone(), registry.options.sender_wait)?;
     #[cfg(not(feature = "std"))]
-    let bell = Bell;
-    let (lane, id) = registry.open(options, bell)?;
+    let event = EventCount;
+    let (lane, id) = registry.open(options, event)?;
     Ok(crate::channel::Sender::<T, FanIn> {
         end: Tx { lane, id, registry: Arc::clone(registry), open: true },
         #[cfg(feature = "std")]
@@ -82,7 +82,7 @@ impl<T> SendEnd for Tx<T> {
         panics.catch(|| self.lane.close());
         if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {
             // The close of the lane rang too early: only now is there no sender.
-            panics.catch(|| _ = self.registry.receiver.ring());
+            panics.catch(|| _ = self.registry.receiver.notify());
         }
         panics.go_on();
     }

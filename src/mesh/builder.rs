@@ -11,7 +11,7 @@ use crate::ring::cursor::Position;
 use crate::room::{room, table};
 use crate::spsc::end::ends;
 use crate::sync::{Arc, share};
-use crate::wait::{Barrier, Bell, Deadline, WaitStrategy};
+use crate::wait::{Deadline, EventCount, FenceMode, WaitStrategy};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -57,17 +57,17 @@ pub struct Builder {
     cores: Option<Vec<usize>>,
     roles: Option<Vec<Role>>,
     capacity: usize,
-    turn: u32,
+    budget: u32,
     wait: WaitStrategy,
-    barrier: Barrier,
+    fence_mode: FenceMode,
     join_deadline: Option<Duration>,
     watch_after: u32,
-    populate: bool,
+    prefault: bool,
     start: u64,
 }
 
 impl Builder {
-    /// All to all, 256 messages a lane, [`WaitStrategy::Park`], [`Barrier::Auto`], 30 seconds for everybody to join. How many seats
+    /// All to all, 256 messages a lane, [`WaitStrategy::Park`], [`FenceMode::Auto`], 30 seconds for everybody to join. How many seats
     /// is still to be said, with [`Builder::shards`], `cores` or [`Builder::roles`].
     pub fn new() -> Self {
         Self {
@@ -75,12 +75,12 @@ impl Builder {
             cores: None,
             roles: None,
             capacity: 256,
-            turn: 64,
+            budget: 64,
             wait: WaitStrategy::default(),
-            barrier: Barrier::default(),
+            fence_mode: FenceMode::default(),
             join_deadline: Some(Duration::from_secs(30)),
             watch_after: super::poll::WATCH_AFTER,
-            populate: false,
+            prefault: false,
             start: 0,
         }
     }
@@ -118,8 +118,8 @@ impl Builder {
     }
 
     /// Most messages that an endpoint takes from one peer before the next one's turn. 0 is taken for 1; the default is 64.
-    pub fn turn(mut self, messages: u32) -> Self {
-        self.turn = messages.max(1);
+    pub fn budget(mut self, messages: u32) -> Self {
+        self.budget = messages.max(1);
         self
     }
 
@@ -130,8 +130,8 @@ impl Builder {
     }
 
     /// What a sleeping endpoint costs those that send to it.
-    pub fn barrier(mut self, barrier: Barrier) -> Self {
-        self.barrier = barrier;
+    pub fn fence_mode(mut self, mode: FenceMode) -> Self {
+        self.fence_mode = mode;
         self
     }
 
@@ -145,12 +145,12 @@ impl Builder {
     /// Whether [`Seat::join`] has the kernel make the memory of the lanes to this seat present at once, near the core that joins, instead
     /// of page by page when messages come (Linux 5.14 and later; elsewhere it makes no difference). Lanes that stay idle then take their
     /// memory too.
-    pub fn populate(mut self, yes: bool) -> Self {
-        self.populate = yes;
+    pub fn prefault(mut self, yes: bool) -> Self {
+        self.prefault = yes;
         self
     }
 
-    /// Polls in vain before an endpoint has its bell watch its lanes.
+    /// Polls in vain before an endpoint has its event count watch its lanes.
     #[doc(hidden)]
     pub fn watch_after(mut self, polls: u32) -> Self {
         self.watch_after = polls.max(1);
@@ -166,7 +166,7 @@ impl Builder {
 
     /// Allocates the mesh. Seat `i` is that of peer `i`.
     ///
-    /// All lanes to one seat lie in one reservation, which nobody touches before messages come ([`Builder::populate`] says otherwise). A
+    /// All lanes to one seat lie in one reservation, which nobody touches before messages come ([`Builder::prefault`] says otherwise). A
     /// lane costs about 2 KiB beside its messages.
     ///
     /// # Errors
@@ -185,31 +185,31 @@ impl Builder {
         }
         let role = |seat: usize| self.roles.as_ref().map_or(Role::Both, |roles| roles[seat]);
         let peers = |seat, is: fn(Role) -> bool| (0..shards).filter(move |&peer| peer != seat && is(role(peer)));
-        let bells = table(shards, |_| Bell::own(self.barrier))?;
+        let events = table(shards, |_| EventCount::own(self.fence_mode))?;
         let mut lanes = table(shards, |seat| {
             let to = if role(seat).sends() { peers(seat, Role::receives).count() } else { 0 };
             let from = if role(seat).receives() { peers(seat, Role::sends).count() } else { 0 };
-            Ok(Lanes { out: Outbox::new(shards, to)?, inbox: Inbox::new(shards, from, self.turn)? })
+            Ok(Lanes { out: Outbox::new(shards, to)?, inbox: Inbox::new(shards, from, self.budget)? })
         })?;
         for to in (0..shards).filter(|&to| role(to).receives()) {
             let memory = Heap::row(peers(to, Role::sends).count(), self.capacity, Position::new(self.start))?;
             for (from, memory) in peers(to, Role::sends).zip(memory) {
-                let (tx, rx) = ends(memory, bells[from].clone(), bells[to].clone());
+                let (tx, rx) = ends(memory, events[from].clone(), events[to].clone());
                 lanes[from].out.add(to, tx);
                 lanes[to].inbox.add(from, rx);
             }
         }
-        let hub = share(Hub::new(&bells, Deadline::after(self.join_deadline))?)?;
+        let hub = share(Hub::new(&events, Deadline::after(self.join_deadline))?)?;
         let mut seats = room(shards)?;
-        seats.extend(bells.into_iter().zip(lanes).enumerate().map(|(id, (bell, lanes))| Seat {
+        seats.extend(events.into_iter().zip(lanes).enumerate().map(|(id, (event, lanes))| Seat {
             core: self.cores.as_ref().map(|cores| cores[id]),
             hub: Arc::clone(&hub),
             lanes: Some(lanes),
             id,
-            bell,
+            event,
             wait: self.wait,
             watch_after: self.watch_after,
-            populate: self.populate,
+            prefault: self.prefault,
         }));
         Ok(seats)
     }

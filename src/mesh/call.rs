@@ -78,7 +78,7 @@
 //!
 //! A shard that has no more calls to make still owes answers. [`finish`](Endpoint::finish) says that it calls no more; when all have said so,
 //! which [`Progress::open`](super::Progress::open) counts down, they can go. [`leave`](Endpoint::leave) does both. A peer that is
-//! dropped, panics or never joins fails the calls to it, in flight or new, with [`Gone`](super::Gone), which says why.
+//! dropped, panics or never joins fails the calls to it, in flight or new, with [`Disconnected`](super::Disconnected), which says why.
 //!
 //! # Cost
 //!
@@ -91,7 +91,7 @@
 //!
 //! * Replies and tokens stay on the endpoint's thread. Their state is the endpoint's, plain memory.
 //! * Calls only, no plain messages on the same lanes, which would take the room of answers: make a second mesh for those, or answer `()`.
-//! * [Roles](super::Builder::roles) that leave out one direction of a pair leave no calls between the two: [`Why::NoLane`](super::Why::NoLane).
+//! * [Roles](super::Builder::roles) that leave out one direction of a pair leave no calls between the two: [`Cause::NoLane`](super::Cause::NoLane).
 //!
 //! An endpoint of its own, not more verbs on the mesh's: the room for answers is proven only as long as nothing else is sent on the lanes.
 

@@ -1,6 +1,6 @@
 //! A thread's own end of the mesh.
 
-use super::error::{Gone, Why};
+use super::error::{Cause, Disconnected};
 use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
 use crate::ring::ends::Writer;
@@ -15,7 +15,7 @@ use core::marker::PhantomData;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 
-/// A thread's own end of the mesh: a lane to each peer, a lane from each, and one bell for all of them.
+/// A thread's own end of the mesh: a lane to each peer, a lane from each, and one event count for all of them.
 ///
 /// It stays on the thread that joined. Every verb takes `&mut self`: the endpoint is the only writer of its words. Dropping it closes
 /// its lanes both ways; what lies in those to it is dropped. Dropped by a panic, it tells its peers so.
@@ -26,12 +26,12 @@ pub struct Endpoint<T> {
     pub(super) side: Side,
     /// Seats that were given up, as far as this endpoint has looked.
     pub(super) noticed: u64,
-    /// Polls in vain since the last message, or since the bell was last asked to watch.
+    /// Polls in vain since the last message, or since the event count was last asked to watch.
     pub(super) idle: u32,
     pub(super) watch_after: u32,
-    /// Whether the bell notes what comes, and a look after it was told so found nothing.
+    /// Whether the event count notes what comes, and a look after it was told so found nothing.
     pub(super) watched: bool,
-    /// The task that waits, if one does: verbs that wait meanwhile take the bell from it.
+    /// The task that waits, if one does: verbs that wait meanwhile take the event count from it.
     pub(super) task: Option<Waker>,
     parks: u64,
     /// Whether a panic was under way already when this was made.
@@ -152,7 +152,7 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// A verb that waited took the bell from a task: it looks again.
+    /// A verb that waited took the event count from a task: it looks again.
     pub(super) fn hand_back(&mut self) {
         if let Some(task) = self.task.take().filter(|_| !mutant!(HandBack)) {
             wake(task);
@@ -182,7 +182,7 @@ impl<T> Endpoint<T> {
 
     /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined, and all that it sent has been
     /// received. Those that closed in order are passed over.
-    pub fn next_lost(&mut self) -> Option<Gone> {
+    pub fn next_disconnected(&mut self) -> Option<Disconnected> {
         let lost = self.first_lost();
         self.lanes.inbox.forget_ended();
         lost
@@ -195,10 +195,10 @@ impl<T> Endpoint<T> {
     }
 
     /// The first one, which stays to be told. Forgets those before it, which closed in order.
-    fn first_lost(&mut self) -> Option<Gone> {
+    fn first_lost(&mut self) -> Option<Disconnected> {
         while let Some(peer) = self.lanes.inbox.first_ended() {
             let gone = self.hub.gone(peer);
-            if gone.why != Why::Closed {
+            if gone.cause != Cause::Closed {
                 return Some(gone);
             }
             self.lanes.inbox.forget_ended();
@@ -210,10 +210,10 @@ impl<T> Endpoint<T> {
 impl<T> Drop for Endpoint<T> {
     fn drop(&mut self) {
         if mutant!(CauseFirst) {
-            self.lanes.close(self.side.bell());
+            self.lanes.close(self.side.event());
         }
         self.say_why();
-        self.lanes.close(self.side.bell());
+        self.lanes.close(self.side.event());
     }
 }
 

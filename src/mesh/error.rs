@@ -50,7 +50,7 @@ impl From<crate::BuildError> for BuildError {
     }
 }
 
-/// A seat could not be taken. It is given up: its peers see [`Why::NeverJoined`].
+/// A seat could not be taken. It is given up: its peers see [`Cause::NeverJoined`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -75,17 +75,17 @@ impl core::error::Error for JoinError {}
 
 /// A peer that takes, or brings, nothing any more.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Gone {
+pub struct Disconnected {
     /// Its number.
     pub peer: usize,
     /// What became of it.
-    pub why: Why,
+    pub cause: Cause,
 }
 
 /// What became of a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Why {
+pub enum Cause {
     /// There is no lane: no such peer, this endpoint itself, or the roles leave the pair out.
     NoLane,
     /// It closed or left in order, or this endpoint has closed.
@@ -96,20 +96,20 @@ pub enum Why {
     NeverJoined,
 }
 
-impl fmt::Display for Gone {
+impl fmt::Display for Disconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peer = self.peer;
-        match &self.why {
-            Why::NoLane => write!(f, "there is no lane to or from peer {peer}: see the mesh's roles"),
-            Why::Closed => write!(f, "peer {peer} has closed, or this endpoint has"),
-            Why::Panicked(None) => write!(f, "peer {peer} panicked"),
-            Why::Panicked(Some(message)) => write!(f, "peer {peer} panicked: {message}"),
-            Why::NeverJoined => write!(f, "peer {peer} never joined"),
+        match &self.cause {
+            Cause::NoLane => write!(f, "there is no lane to or from peer {peer}: see the mesh's roles"),
+            Cause::Closed => write!(f, "peer {peer} has closed, or this endpoint has"),
+            Cause::Panicked(None) => write!(f, "peer {peer} panicked"),
+            Cause::Panicked(Some(message)) => write!(f, "peer {peer} panicked: {message}"),
+            Cause::NeverJoined => write!(f, "peer {peer} never joined"),
         }
     }
 }
 
-impl core::error::Error for Gone {}
+impl core::error::Error for Disconnected {}
 
 /// A message was not sent: it comes back, with why.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub struct SendError<T> {
     /// The message.
     pub value: T,
     /// Who does not take it.
-    pub gone: Gone,
+    pub gone: Disconnected,
 }
 
 /// A message was not sent now; it comes back.
@@ -172,7 +172,7 @@ pub enum TryRecvError {
     /// No message now.
     Empty,
     /// A peer is lost, and all that it sent has been received. Told once a peer; the others go on.
-    Lost(Gone),
+    Lost(Disconnected),
     /// Every peer has closed, and all that they sent has been received.
     Closed,
 }
@@ -181,7 +181,7 @@ pub enum TryRecvError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RecvError {
     /// A peer is lost, and all that it sent has been received. Told once a peer; the others go on.
-    Lost(Gone),
+    Lost(Disconnected),
     /// Every peer has closed, and all that they sent has been received.
     Closed,
 }
@@ -192,7 +192,7 @@ pub enum RecvTimeoutError {
     /// No message until the deadline.
     Timeout,
     /// A peer is lost, and all that it sent has been received. Told once a peer; the others go on.
-    Lost(Gone),
+    Lost(Disconnected),
     /// Every peer has closed, and all that they sent has been received.
     Closed,
 }
@@ -203,7 +203,7 @@ pub struct DrainError {
     /// Messages that were received all the same.
     pub received: usize,
     /// Peers that panicked or never joined.
-    pub lost: Vec<Gone>,
+    pub lost: Vec<Disconnected>,
     /// Peers that had not closed when the time ran out.
     pub open: Vec<usize>,
 }

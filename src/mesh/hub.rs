@@ -1,13 +1,13 @@
-//! What all seats of a mesh share: their bells, and what has become of each. Touched when a seat is taken or left, when a verb
+//! What all seats of a mesh share: their event counts, and what has become of each. Touched when a seat is taken or left, when a verb
 //! finds a lane closed, and when one goes to sleep while seats are missing; never by a message.
 
-use super::error::{Gone, Why};
+use super::error::{Cause, Disconnected};
 use crate::error::BuildError;
 use crate::ring::order::mutant;
 use crate::room::slice;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::wait::guard::each;
-use crate::wait::{Bell, Deadline};
+use crate::wait::{Deadline, EventCount};
 use alloc::boxed::Box;
 use alloc::sync::Arc as Text;
 use std::sync::PoisonError;
@@ -25,7 +25,7 @@ pub(super) struct Hub {
 
 /// One seat, as the others see it.
 struct Place {
-    bell: Bell,
+    event: EventCount,
     /// Behind a mutex, and written before the lanes close: who finds a lane closed and then takes the mutex finds why.
     standing: Mutex<Standing>,
 }
@@ -43,10 +43,10 @@ pub(super) enum Standing {
 }
 
 impl Hub {
-    pub(super) fn new(bells: &[Bell], until: Deadline) -> Result<Self, BuildError> {
-        let missing = AtomicU64::new(bells.len() as u64);
+    pub(super) fn new(events: &[EventCount], until: Deadline) -> Result<Self, BuildError> {
+        let missing = AtomicU64::new(events.len() as u64);
         let places =
-            slice(bells.len(), |seat| Place { bell: bells[seat].clone(), standing: Mutex::new(Standing::Empty) })?;
+            slice(events.len(), |seat| Place { event: events[seat].clone(), standing: Mutex::new(Standing::Empty) })?;
         Ok(Self { places, missing, given_up: AtomicU64::new(0), until })
     }
 
@@ -81,13 +81,13 @@ impl Hub {
     }
 
     /// What became of a peer whose lane is closed.
-    pub(super) fn gone(&self, peer: usize) -> Gone {
-        let why = match &*self.places[peer].standing.lock().unwrap_or_else(PoisonError::into_inner) {
-            Standing::Panicked(message) => Why::Panicked(message.clone()),
-            Standing::NeverJoined => Why::NeverJoined,
-            Standing::Empty | Standing::Joined | Standing::Left => Why::Closed,
+    pub(super) fn gone(&self, peer: usize) -> Disconnected {
+        let cause = match &*self.places[peer].standing.lock().unwrap_or_else(PoisonError::into_inner) {
+            Standing::Panicked(message) => Cause::Panicked(message.clone()),
+            Standing::NeverJoined => Cause::NeverJoined,
+            Standing::Empty | Standing::Joined | Standing::Left => Cause::Closed,
         };
-        Gone { peer, why }
+        Disconnected { peer, cause }
     }
 
     /// When a sleep must end for the sake of seats that nobody has taken; [`Deadline::NEVER`] if none is missing.
@@ -100,9 +100,9 @@ impl Hub {
         self.missing.load(Ordering::Relaxed) != 0
     }
 
-    /// How many seats were given up so far. It changes before the bells ring for it.
+    /// How many seats were given up so far. It changes before the event counts ring for it.
     pub(super) fn given_up(&self) -> u64 {
-        // Relaxed: the bell's barriers order it for who announced itself, and the mutex of a seat what became of that.
+        // Relaxed: the event count's barriers order it for who announced itself, and the mutex of a seat what became of that.
         self.given_up.load(Ordering::Relaxed)
     }
 
@@ -121,7 +121,7 @@ impl Hub {
         if n != 0 {
             self.given_up.fetch_add(n as u64, Ordering::Relaxed);
             // A sleeper that announced itself before looks again; one that announces itself later sees the count.
-            each(&*self.places, |place| _ = place.bell.ring());
+            each(&*self.places, |place| _ = place.event.notify());
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
 use crate::room::slice;
-use crate::wait::Bell;
+use crate::wait::EventCount;
 use crate::wait::guard::{Panics, each};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -59,8 +59,8 @@ impl<T> Lanes<T> {
     }
 
     /// Accepts nothing more, and sends nothing more. In this order: a peer that finds no more messages from here is refused, too. `own` is the
-    /// bell of this seat.
-    pub(super) fn close(&mut self, own: &Bell) {
+    /// event count of this seat.
+    pub(super) fn close(&mut self, own: &EventCount) {
         if mutant!(LeaveRefuses) {
             self.out.close();
         }

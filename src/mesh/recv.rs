@@ -1,7 +1,7 @@
 //! The verbs that receive.
 
 use super::Endpoint;
-use super::error::{DrainError, Gone, RecvError, RecvTimeoutError, TryRecvError, Why};
+use super::error::{Cause, Disconnected, DrainError, RecvError, RecvTimeoutError, TryRecvError};
 use crate::wait::Deadline;
 use alloc::vec::Vec;
 use core::future::Future;
@@ -81,8 +81,8 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// All that the peer sent is received, and it is gone: says why, each time.
-    pub fn recv_from(&mut self, peer: usize) -> Result<T, Gone> {
-        let Some(at) = self.lanes.inbox.at(peer) else { return Err(Gone { peer, why: Why::NoLane }) };
+    pub fn recv_from(&mut self, peer: usize) -> Result<T, Disconnected> {
+        let Some(at) = self.lanes.inbox.at(peer) else { return Err(Disconnected { peer, cause: Cause::NoLane }) };
         loop {
             if let Some(next) = self.lanes.inbox.next_of(at) {
                 return next.take();
@@ -109,7 +109,7 @@ impl<T> Endpoint<T> {
     ///
     /// After 128 polls in a row that were ready, one is pending and wakes its task at once: other tasks of the executor have their turn.
     ///
-    /// Of several tasks the last that polled is woken. Another verb that waits on this endpoint meanwhile takes the bell over, and wakes
+    /// Of several tasks the last that polled is woken. Another verb that waits on this endpoint meanwhile takes the event count over, and wakes
     /// the task when it is done. Futures have no clock: they notice seats that nobody takes only when a peer that waits does.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl<T> Endpoint<T> {
     #[cold]
     #[inline(never)]
     fn nothing(&mut self) -> TryRecvError {
-        match self.next_lost() {
+        match self.next_disconnected() {
             Some(gone) => TryRecvError::Lost(gone),
             None if self.lanes.inbox.open() == 0 => TryRecvError::Closed,
             None => TryRecvError::Empty,
@@ -176,7 +176,7 @@ impl<T> Endpoint<T> {
         loop {
             let progress = self.poll(BETWEEN, &mut f);
             received += progress.received;
-            lost.extend(core::iter::from_fn(|| self.next_lost()));
+            lost.extend(core::iter::from_fn(|| self.next_disconnected()));
             if progress.received != 0 && !deadline.passed() {
                 continue;
             }
@@ -187,7 +187,7 @@ impl<T> Endpoint<T> {
                 break;
             }
         }
-        lost.extend(core::iter::from_fn(|| self.next_lost()));
+        lost.extend(core::iter::from_fn(|| self.next_disconnected()));
         let open: Vec<usize> = self.open_peers().collect();
         if lost.is_empty() && open.is_empty() { Ok(received) } else { Err(DrainError { received, lost, open }) }
     }

@@ -7,7 +7,7 @@ use super::lanes::Lanes;
 use crate::lend::lend;
 use crate::sync::Arc;
 use crate::wait::guard::Panics;
-use crate::wait::{Bell, Side, WaitStrategy};
+use crate::wait::{EventCount, Side, WaitStrategy};
 use alloc::sync::Arc as Text;
 use core::any::Any;
 use core::fmt;
@@ -17,17 +17,17 @@ use std::string::String;
 
 /// A place on the mesh: send it to its thread and [`join`](Seat::join) there.
 ///
-/// Dropped without that, it is given up: its peers find its lanes closed, and [`Why::NeverJoined`](super::Why::NeverJoined).
+/// Dropped without that, it is given up: its peers find its lanes closed, and [`Cause::NeverJoined`](super::Cause::NeverJoined).
 pub struct Seat<T> {
     pub(super) id: usize,
     pub(super) core: Option<usize>,
     pub(super) hub: Arc<Hub>,
     /// None once the endpoint has them.
     pub(super) lanes: Option<Lanes<T>>,
-    pub(super) bell: Bell,
+    pub(super) event: EventCount,
     pub(super) wait: WaitStrategy,
     pub(super) watch_after: u32,
-    pub(super) populate: bool,
+    pub(super) prefault: bool,
 }
 
 impl<T> Seat<T> {
@@ -57,15 +57,15 @@ impl<T> Seat<T> {
         }
         let Some(mut lanes) = self.lanes.take() else { return Err(JoinError::TooLate) };
         lanes.settle_here();
-        if self.populate {
-            lanes.inbox.populate();
+        if self.prefault {
+            lanes.inbox.prefault();
         }
-        let side = Side::new(self.bell.clone(), self.wait);
+        let side = Side::new(self.event.clone(), self.wait);
         Ok(Endpoint::new(self.id, Arc::clone(&self.hub), lanes, side, self.watch_after))
     }
 
     /// Joins, runs `shard`, and drops the endpoint. If it panics, the peers are told with the message of the panic
-    /// ([`Why::Panicked`](super::Why::Panicked)), and the panic goes on.
+    /// ([`Cause::Panicked`](super::Cause::Panicked)), and the panic goes on.
     ///
     /// # Errors
     /// As [`Seat::join`]; `shard` has not run then.
@@ -105,7 +105,7 @@ impl<T> Drop for Seat<T> {
         if let Some(lanes) = &mut self.lanes {
             let panics = std::thread::panicking();
             self.hub.leave(self.id, if panics { Standing::Panicked(None) } else { Standing::NeverJoined });
-            lanes.close(&self.bell);
+            lanes.close(&self.event);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The verbs that send.
 
 use super::Endpoint;
-use super::error::{Gone, SendError, SendTimeoutError, TrySendError, Why};
+use super::error::{Cause, Disconnected, SendError, SendTimeoutError, TrySendError};
 use crate::channel::SendEnd;
 use crate::lend::lend;
 use crate::ring::ends::Writer;
@@ -51,7 +51,7 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// No room in time, or the peer takes nothing any more; the value comes back.
-    pub fn send_to_timeout(&mut self, peer: usize, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+    pub fn send_timeout_to(&mut self, peer: usize, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         match self.push(peer, value) {
             Ok(()) => Ok(()),
             Err(value) => self.send_later(peer, value, Deadline::after(Some(timeout))),
@@ -227,5 +227,5 @@ impl<T> Endpoint<T> {
 
 #[cold]
 fn no_lane<V>(peer: usize, value: V) -> SendError<V> {
-    SendError { value, gone: Gone { peer, why: Why::NoLane } }
+    SendError { value, gone: Disconnected { peer, cause: Cause::NoLane } }
 }

@@ -3,9 +3,10 @@
 use super::Endpoint;
 use crate::lend::lend;
 use crate::ring::order::mutant;
+use crate::wait::Deadline;
 use crate::wait::guard::Panics;
-use crate::wait::{Deadline, Hook};
 use core::fmt;
+use core::task::Waker;
 use core::time::Duration;
 
 /// Why there is no reason to sleep.
@@ -14,13 +15,13 @@ use core::time::Duration;
 pub enum Ready {
     /// There is a message to receive.
     Message,
-    /// A peer panicked or never joined: [`Endpoint::next_lost`] says which, and until then this is the answer.
+    /// A peer panicked or never joined: [`Endpoint::next_disconnected`] says which, and until then this is the answer.
     Lost,
     /// A peer that answered [`Full`](super::TrySendError::Full) has room, or is gone. Told once.
     Room,
     /// Every peer has closed, all is received, and no peer owes room: nothing will ever happen.
     Over,
-    /// This endpoint's bell never sleeps ([`Barrier::Never`](crate::Barrier::Never)), or a seat was given up this moment: look again.
+    /// This endpoint's event count never sleeps ([`FenceMode::Never`](crate::FenceMode::Never)), or a seat was given up this moment: look again.
     /// Only [`Endpoint::arm`] says so.
     Again,
 }
@@ -70,24 +71,24 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Announces that this thread is about to sleep on a primitive of its own, which `hook` wakes, and looks again: then it may sleep,
+    /// Announces that this thread is about to sleep on a primitive of its own, which `waker` wakes, and looks again: then it may sleep,
     /// or there is something to do.
     ///
     /// Everything that could be forgotten is done here: the announcement comes before the look, the look covers every lane and every
     /// peer that owes room, and while the answer lives nothing can be received behind its back.
     ///
     /// # Errors
-    /// There is something to do: what. The bell is not armed.
+    /// There is something to do: what. The event count is not armed.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
     /// use ringmail::mesh::{Builder, Ready};
-    /// use ringmail::wait::{EventFd, Hook};
+    /// use ringmail::wait::{EventFd, Waker};
     ///
     /// let mut seats = Builder::new().shards(2).build::<&str>()?.into_iter();
     /// let (mut me, other) = (seats.next().unwrap().join()?, seats.next().unwrap());
     /// let fd = EventFd::new()?; // `AsFd`: register it with epoll, io_uring, mio, tokio's `AsyncFd`
-    /// let hook = Hook::new(fd.clone());
+    /// let waker = Waker::from(fd.clone());
     /// let sender = std::thread::spawn(move || other.join().unwrap().send_to(0, "good morning").unwrap());
     /// // The loop of a reactor: do all there is to do, then sleep.
     /// 'turns: loop {
@@ -95,7 +96,7 @@ impl<T> Endpoint<T> {
     ///         assert_eq!((from, text), (1, "good morning"));
     ///         break 'turns;
     ///     }
-    ///     match me.arm(&hook) {
+    ///     match me.arm(&waker) {
     ///         Ok(armed) => armed.sleep(|limit| fd.wait(limit))?, // here: epoll_wait, io_uring_enter, …
     ///         Err(Ready::Over | Ready::Lost) => break,
     ///         Err(_) => continue,
@@ -105,17 +106,17 @@ impl<T> Endpoint<T> {
     /// # }
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
-    pub fn arm<'a>(&'a mut self, hook: &'a Hook) -> Result<Armed<'a, T>, Ready> {
+    pub fn arm<'a>(&'a mut self, waker: &'a Waker) -> Result<Armed<'a, T>, Ready> {
         self.notice();
         if let Some(ready) = self.ready() {
             return Err(ready);
         }
         self.unwatch();
-        if !self.side.arm(hook.waker(), self.lanes.moved()) {
+        if !self.side.arm(waker, self.lanes.moved()) {
             return Err(Ready::Again);
         }
         self.count_parks();
-        let armed = Armed { endpoint: self, hook };
+        let armed = Armed { endpoint: self, waker };
         let own = &mut *armed.endpoint;
         let again = own.hub.gave_up_since(own.noticed).then_some(Ready::Again);
         let ready = if mutant!(ArmLooks) { None } else { own.ready().or(again) };
@@ -129,17 +130,17 @@ impl<T> Endpoint<T> {
     }
 }
 
-/// An endpoint that will be woken: sleep on what its hook wakes. Dropping this disarms it.
+/// An endpoint that will be woken: sleep on what its waker wakes. Dropping this disarms it.
 #[must_use = "dropping it disarms the endpoint"]
 pub struct Armed<'a, T> {
     endpoint: &'a mut Endpoint<T>,
-    hook: &'a Hook,
+    waker: &'a Waker,
 }
 
 impl<T> Armed<'_, T> {
     /// Sleeps by calling `f`, then disarms. Returns what it returned.
     ///
-    /// `f` blocks on what the hook wakes, and may wake for other reasons too. It is told how long it may sleep at most, for the sake of
+    /// `f` blocks on what the waker wakes, and may wake for other reasons too. It is told how long it may sleep at most, for the sake of
     /// seats that nobody has taken yet: `None` once all are.
     pub fn sleep<R>(self, f: impl FnOnce(Option<Duration>) -> R) -> R {
         // Disarming may wake another, whose waker may panic.
@@ -165,7 +166,7 @@ impl<T> Armed<'_, T> {
 impl<T> Drop for Armed<'_, T> {
     fn drop(&mut self) {
         let mut panics = Panics::new();
-        panics.catch(|| self.endpoint.side.disarm(self.hook.waker()));
+        panics.catch(|| self.endpoint.side.disarm(self.waker));
         panics.catch(|| self.endpoint.hand_back());
         panics.go_on();
     }

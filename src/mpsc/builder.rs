@@ -7,7 +7,7 @@ use crate::error::BuildError;
 use crate::ring::cursor::Position;
 use crate::ring::mpsc::pair;
 #[cfg(feature = "std")]
-use crate::wait::{Bell, Queue, Side};
+use crate::wait::{EventCount, Queue, Side};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
@@ -32,13 +32,14 @@ impl Builder {
         let (producer, consumer) = pair(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) = ends(producer, consumer, crate::wait::Bell, crate::wait::Bell, crate::wait::Queue)?;
+            let (tx, rx) =
+                ends(producer, consumer, crate::wait::EventCount, crate::wait::EventCount, crate::wait::Queue)?;
             Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
-            let senders = Bell::own(self.barrier)?;
-            let receiver = self.receiver_bell.map_or_else(|| Bell::own(self.barrier), Ok)?;
+            let senders = EventCount::own(self.fence_mode)?;
+            let receiver = self.receiver_event.map_or_else(|| EventCount::own(self.fence_mode), Ok)?;
             let queue = Queue::new()?;
             let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone())?;
             Ok((

@@ -1,4 +1,4 @@
-//! The ends of a many-to-one ring, each with the bell of the other side.
+//! The ends of a many-to-one ring, each with the event count of the other side.
 
 use crate::channel::{SendEnd, rx};
 use crate::error::BuildError;
@@ -6,7 +6,7 @@ use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
 use crate::ring::order::mutant;
-use crate::wait::{Bell, Queue};
+use crate::wait::{EventCount, Queue};
 #[cfg(feature = "std")]
 use crate::wait::{Patience, Served};
 #[cfg(feature = "std")]
@@ -21,11 +21,11 @@ const GATHERED: usize = 32;
 #[cfg(feature = "std")]
 const IDLE_LOOKS: u32 = 64;
 
-/// A writing end, and the bell of the receiver.
+/// A writing end, and the event count of the receiver.
 pub(crate) struct Tx<T> {
     /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
     ring: CachePadded<Producer<T>>,
-    receiver: Bell,
+    receiver: EventCount,
     queue: Queue,
     #[cfg(feature = "std")]
     patience: Patience,
@@ -37,21 +37,21 @@ pub(crate) struct Tx<T> {
 /// The reading end, and the senders.
 pub(crate) type Rx<T> = rx::Rx<Consumer<T>, Senders>;
 
-/// The bell of the senders, and those of them that wait.
+/// The event count of the senders, and those of them that wait.
 pub(crate) struct Senders {
-    bell: Bell,
+    event: EventCount,
     queue: Queue,
     #[cfg(feature = "std")]
     idle: u32,
-    /// Has those called up who wait, before a sleep on a bell of the user's.
+    /// Has those called up who wait, before a sleep on a event count of the user's.
     #[cfg(feature = "std")]
     _served: Option<Served>,
 }
 
 impl rx::Senders for Senders {
     #[inline(always)]
-    fn bell(&self) -> &Bell {
-        &self.bell
+    fn event(&self) -> &EventCount {
+        &self.event
     }
 
     #[cfg(feature = "std")]
@@ -84,16 +84,16 @@ impl rx::Senders for Senders {
     }
 }
 
-/// Both ends; each rings the other side's bell.
+/// Both ends; each rings the other side's event.
 pub(super) fn ends<T>(
     producer: Producer<T>,
     consumer: Consumer<T>,
-    senders: Bell,
-    receiver: Bell,
+    senders: EventCount,
+    receiver: EventCount,
     queue: Queue,
 ) -> Result<(Tx<T>, Rx<T>), BuildError> {
     let senders = Senders {
-        bell: senders,
+        event: senders,
         queue: queue.clone(),
         #[cfg(feature = "std")]
         idle: 0,
@@ -104,7 +104,7 @@ pub(super) fn ends<T>(
 }
 
 impl<T> Tx<T> {
-    fn new(producer: Producer<T>, receiver: Bell, queue: Queue) -> Self {
+    fn new(producer: Producer<T>, receiver: EventCount, queue: Queue) -> Self {
         queue.widen(producer.alive());
         Self {
             ring: CachePadded::new(producer),
@@ -132,7 +132,7 @@ impl<T> Tx<T> {
     /// Wakes the receiver if it sleeps for one of the `n` messages from `at` on.
     #[inline(always)]
     fn ring_receiver(&mut self, at: Position, n: u64) {
-        if self.receiver.is_hung_up() {
+        if self.receiver.has_waiter() {
             self.wake_receiver(at, n);
         }
     }
@@ -140,7 +140,7 @@ impl<T> Tx<T> {
     #[cold]
     #[inline(never)]
     fn wake_receiver(&mut self, at: Position, n: u64) {
-        let answer = self.receiver.answer_if(|| self.ring.is_awaited(at, n));
+        let answer = self.receiver.notify_slow_if(|| self.ring.is_awaited(at, n));
         if answer.woke {
             self.ring.count_wake();
         }
@@ -158,7 +158,7 @@ impl<T> Tx<T> {
 /// Claimed places, from the hidden test hook `Sender::hold`. What is not sent when it is dropped becomes tombstones.
 pub struct Held<'a, T> {
     claim: Claim<'a, T>,
-    receiver: &'a Bell,
+    receiver: &'a EventCount,
 }
 
 impl<T> Held<'_, T> {
@@ -174,7 +174,7 @@ impl<T> Held<'_, T> {
     }
 
     fn ring_receiver(&mut self) {
-        if self.receiver.is_hung_up() && self.receiver.answer_if(|| true).left {
+        if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).left {
             self.claim.come_late(|| self.receiver.forget());
         }
     }
@@ -308,7 +308,7 @@ impl<T> SendEnd for Tx<T> {
     fn close(&mut self) {
         let Some(left) = self.ring.close(|| self.receiver.forget()) else { return };
         if left == 0 && !mutant!(SenderCloseRings) {
-            self.receiver.ring();
+            self.receiver.notify();
         }
         self.queue.narrow(left, || self.ring.alive());
     }
@@ -317,7 +317,7 @@ impl<T> SendEnd for Tx<T> {
 /// A writing end that does not count as one.
 pub(super) struct WeakTx<T> {
     ring: ring::Weak<T>,
-    receiver: Bell,
+    receiver: EventCount,
     pub(super) queue: Queue,
 }
 

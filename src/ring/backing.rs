@@ -137,11 +137,11 @@ impl<T> Heap<T> {
 
     /// Has the kernel make the slots of the whole row present, near this thread's core. Whether it did.
     #[cfg(feature = "std")]
-    pub(crate) fn populate_row(&self) -> bool {
+    pub(crate) fn prefault_row(&self) -> bool {
         #[cfg(ringmail_loom)]
         return false;
         #[cfg(not(ringmail_loom))]
-        self.0.slots.region().is_some_and(|region| region.populate())
+        self.0.slots.region().is_some_and(|region| region.prefault())
     }
 
     /// A second owner of the same ring, for the other side. Whoever attaches both sides answers for their number.

@@ -13,7 +13,7 @@ pub(crate) trait Writer {
     fn has_room(&mut self) -> bool;
 
     /// To be called once nothing can be sent any more: drops what a reader that has left did not, if there is any, or leaves it to that.
-    /// `noted` is called if the reader had this end told by its bell, and the bell need not say so any more.
+    /// `noted` is called if the reader had this end told by its event count, and the event count need not say so any more.
     fn settle(&mut self, noted: impl FnOnce());
 
     /// Messages in the ring; the reader may take some meanwhile, so it is at most this.
@@ -118,11 +118,11 @@ pub(crate) unsafe trait Reader: Sized {
     fn is_over(&self) -> bool;
 
     /// Accepts nothing more. What was sent before can still be read. Whether a message may come that is not seen by a look soon after: then
-    /// the bell that its sender rings must say so, and that must be seen by each that rings before anything but such a look.
+    /// the event count that its sender rings must say so, and that must be seen by each that rings before anything but such a look.
     #[must_use]
     fn close(&mut self) -> bool;
 
-    /// To be asked after that barrier: whether the sender closed before it, and the bell need not tell it.
+    /// To be asked after that barrier: whether the sender closed before it, and the event count need not tell it.
     fn untell(&mut self) -> bool {
         false
     }
@@ -130,7 +130,7 @@ pub(crate) unsafe trait Reader: Sized {
     /// To be called once a closed end found nothing: drops what raced with the close, so that the answer cannot change.
     fn retire(&mut self) {}
 
-    /// To be called by a closed end that goes. `tell(true)` has the bell of the senders say that they are to settle what they publish from now
+    /// To be called by a closed end that goes. `tell(true)` has the event count of the senders say that they are to settle what they publish from now
     /// on, `tell(false)` takes that back.
     fn leave(&mut self, _tell: impl Fn(bool)) {}
 

@@ -40,7 +40,7 @@ pub(crate) struct ConsumerBlock {
 
 /// The consumer accepts nothing more.
 pub(crate) const GONE: u64 = 1;
-/// The producer finds that out after its last message at the latest: its bell says so. Set together with [`GONE`].
+/// The producer finds that out after its last message at the latest: its event count says so. Set together with [`GONE`].
 pub(crate) const TOLD: u64 = 2;
 /// The consumer has taken what it saw, and touches nothing more unless [`LATE`] was there before.
 pub(crate) const RETIRED: u64 = 4;

@@ -50,13 +50,13 @@ pub(crate) mod layout;
 pub(crate) mod mapped;
 pub(crate) mod mpsc;
 pub(crate) mod order;
-pub(crate) mod pile;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 mod region;
 #[cfg(feature = "std")]
 pub(crate) mod session;
 mod slot;
 pub(crate) mod spsc;
+pub(crate) mod stack;
 mod storage;
 
 /// Runs its second part on its first when dropped, also by a panic.

@@ -85,7 +85,7 @@ struct ConsumerWords {
 struct ReaderWords {
     /// [`HELD`] and [`ASKED`].
     held: AtomicU64,
-    /// Whether the bell of the consumer tells producers that it left. Of whoever holds the role.
+    /// Whether the event count of the consumer tells producers that it left. Of whoever holds the role.
     told: AtomicU64,
 }
 
@@ -259,7 +259,7 @@ impl<T> Drop for Ring<T> {
 struct Heir<'a, T, N: FnMut()> {
     ring: &'a Ring<T>,
     slots: &'a Slots<T>,
-    /// Called if the bell tells senders that the consumer left, once nothing can be left behind any more.
+    /// Called if the event count tells senders that the consumer left, once nothing can be left behind any more.
     noted: N,
     done: bool,
 }

@@ -1,4 +1,4 @@
-//! Every memory ordering of the ring and the bell, by name, each with its partner.
+//! Every memory ordering of the ring and the event count, by name, each with its partner.
 //!
 //! | site | ordering | partner | what the pair carries |
 //! |---|---|---|---|
@@ -32,7 +32,7 @@
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
-//! | [`name_bell`] | Release | [`find_bell`] | which bell a side sleeps by, for whoever sees that it sleeps by one |
+//! | [`name_bell`] | Release | [`find_bell`] | which event count a side sleeps by, for whoever sees that it sleeps by one |
 //! | [`find_bell`] | Acquire | [`name_bell`] | |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
@@ -43,11 +43,11 @@
 //! | [`hear_taker`] | Acquire | [`take_waker`] | |
 //!
 //! Relaxed on purpose: the look at the `gone` word (it carries no data; whoever acts on it goes on with `come_late`), the count of leavers in
-//! a bell (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
-//! the look at a bell after a publish (the barrier before it is its order), a side's reads of its own words, and
+//! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
+//! the look at a event count after a publish (the barrier before it is its order), a side's reads of its own words, and
 //! every statistic.
 //!
-//! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a bell is FENCED, the
+//! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a event count is FENCED, the
 //! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
 //! one that is about to sleep.
 //!
@@ -106,15 +106,15 @@ pub enum Site {
     WakeRefused,
     /// A wait that a panic ends is taken back.
     PanicLeaves,
-    /// The ringer's barrier between publishing and looking at the bell.
+    /// The ringer's barrier between publishing and looking at the event.
     LightBarrier,
-    /// The sleeper's barrier between announcing and looking again, bell not FENCED.
+    /// The sleeper's barrier between announcing and looking again, event count not FENCED.
     HeavyBarrier,
-    /// The ringer's fence of a FENCED bell.
+    /// The ringer's fence of a FENCED event.
     RingFence,
     /// The ringer's second look at the state, behind that fence.
     RingReload,
-    /// The sleeper's fence of a FENCED bell.
+    /// The sleeper's fence of a FENCED event.
     SleepFence,
     /// The sleeper's second look at the ring.
     LookAgain,
@@ -122,11 +122,11 @@ pub enum Site {
     SwapState,
     /// An announcement is renewed only where no other can stand in its place.
     RenewOwn,
-    /// A second waiter of a bell wakes the one that it replaces.
+    /// A second waiter of a event count wakes the one that it replaces.
     WakeReplaced,
     /// A waiter that replaces its own waker does not wake itself, whatever `will_wake` says.
     WakeSelf,
-    /// A waiter that leaves a bell wakes the one whose announcement it takes back.
+    /// A waiter that leaves a event count wakes the one whose announcement it takes back.
     HandOver,
     /// A sender that closes rings.
     SenderCloseRings,
@@ -166,7 +166,7 @@ pub enum Site {
     LeftLooks,
     /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
     EmptyCallsUp,
-    /// One that is about to sleep on a bell of the user's calls up.
+    /// One that is about to sleep on a event count of the user's calls up.
     BellCallsUp,
     /// A receiver that closes wakes all that stand in the queue.
     CloseCallsAll,
@@ -192,15 +192,15 @@ pub enum Site {
     OverLooks,
     /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
     LookAtLast,
-    /// An endpoint of a mesh looks at its lanes after it armed its bell.
+    /// An endpoint of a mesh looks at its lanes after it armed its event.
     ArmLooks,
-    /// An endpoint that polls looks at its lanes after it had its bell watch.
+    /// An endpoint that polls looks at its lanes after it had its event count watch.
     WatchLooks,
     /// A shard that panics says so before its lanes close.
     CauseFirst,
     /// An endpoint that announced itself looks whether a seat was given up.
     GivenUpLooks,
-    /// A verb that took the bell from a task wakes that.
+    /// A verb that took the event count from a task wakes that.
     HandBack,
     /// An endpoint that leaves refuses messages before it closes.
     LeaveRefuses,
@@ -212,11 +212,11 @@ pub enum Site {
     EndEndsWait,
     /// A pool that ends closes its pile.
     CloseHome,
-    /// A receiver that leaves has its bell say so.
+    /// A receiver that leaves has its event count say so.
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
     LeaveBarrier,
-    /// A sender whose bell says that a receiver has left looks whether it is its own.
+    /// A sender whose event count says that a receiver has left looks whether it is its own.
     LateLooks,
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,

@@ -30,7 +30,7 @@ impl Region {
     }
 
     /// Has the kernel make every page present, near this thread's core, without a change to what lies there. Whether it did.
-    pub(super) fn populate(&self) -> bool {
+    pub(super) fn prefault(&self) -> bool {
         #[cfg(target_os = "linux")]
         {
             use rustix::mm::{Advice, madvise};

@@ -57,9 +57,9 @@ pub struct Session {
     pub(crate) core: AtomicU64,
     /// Of a receiver: sessions of the sender whose end has been told, under all who had this side.
     pub(crate) taken: AtomicU64,
-    /// By which number the holder's bell is known, see `shm::wake`; 0 before it has one.
-    pub(crate) bell: AtomicU64,
-    /// 1 if the holder could not reach the other side's bell: that one had better look by itself.
+    /// By which number the holder's event count is known, see `shm::wake`; 0 before it has one.
+    pub(crate) event: AtomicU64,
+    /// 1 if the holder could not reach the other side's event count: that one had better look by itself.
     pub(crate) mute: AtomicU64,
     /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
     pub(crate) parked: Line<Parked>,
@@ -185,9 +185,9 @@ impl Session {
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
         let (begun, epoch, unfenced, core, taken) = (zero(), zero(), zero(), zero(), zero());
-        let (bell, mute) = (zero(), zero());
+        let (event, mute) = (zero(), zero());
         let table = core::array::from_fn(|_| Entry::new());
-        Self { begun, epoch, unfenced, core, taken, bell, mute, parked: Line(Parked::new()), table }
+        Self { begun, epoch, unfenced, core, taken, event, mute, parked: Line(Parked::new()), table }
     }
 
     /// Where its holder sleeps.
@@ -213,18 +213,18 @@ impl Session {
         f(&self.taken)
     }
 
-    /// Says by which number the holder's bell is known, before it sleeps by that.
+    /// Says by which number the holder's event count is known, before it sleeps by that.
     pub fn name_bell(&self, number: u64) {
-        self.bell.store(number, Ordering::Relaxed);
+        self.event.store(number, Ordering::Relaxed);
         order_by_fence(order::name_bell());
     }
 
-    /// The bell to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
-    pub fn bell(&self) -> Option<u64> {
+    /// The event count to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
+    pub fn event(&self) -> Option<u64> {
         let is_by_bell = self.parked.0.is_by_bell();
-        // Which bell that is, is seen by whoever sees that there is one.
+        // Which event count that is, is seen by whoever sees that there is one.
         order_by_fence(order::find_bell());
-        is_by_bell.then(|| self.bell.load(Ordering::Relaxed))
+        is_by_bell.then(|| self.event.load(Ordering::Relaxed))
     }
 
     fn entry(&self, session: u64) -> &Entry {

@@ -7,17 +7,17 @@
 //!
 //! ```text
 //!   consumer                                   producer
-//!   gone |= GONE; tell the bell                write; publish tail
+//!   gone |= GONE; tell the event count                write; publish tail
 //!   heavy barrier                              light barrier
-//!   take what is there                         look at the bell: told? then
+//!   take what is there                         look at the event count: told? then
 //!   gone |= RETIRED ──► LATE was there?        gone |= LATE ──► RETIRED was there?
 //!     yes: take what is there once more          yes: take what is there
 //! ```
 //!
 //! Either the consumer finds the message behind its barrier, or the producer is told. Then both set a bit of one word, and whoever comes second
-//! takes what is left: nothing stays, and nothing is taken twice. The look at the bell is the one that every publication ends with, for a
+//! takes what is left: nothing stays, and nothing is taken twice. The look at the event count is the one that every publication ends with, for a
 //! sleeper: a send pays nothing for this. Neither side waits for the other. The consumer tells nobody, and passes no barrier, if the producer
-//! has closed, or if the messages have no drop of their own. Without `std` there is no bell: what is left is dropped by the producer's next
+//! has closed, or if the messages have no drop of their own. Without `std` there is no event count: what is left is dropped by the producer's next
 //! operation, or with the memory.
 
 mod consumer;

@@ -1,6 +1,6 @@
 //! Opening a side, and what the two ends have in common.
 
-use super::error::{Ended, OpenError};
+use super::error::{Cause, OpenError};
 use super::header::Header;
 use super::message::Schema;
 use super::place::Place;
@@ -96,11 +96,11 @@ impl SessionInfo {
 }
 
 /// The reason that a user is given.
-pub(super) fn ended(end: End) -> Ended {
+pub(super) fn ended(end: End) -> Cause {
     match end {
-        End::Left => Ended::Disconnected,
-        End::GivenUp => Ended::GivenUp,
-        End::Died => Ended::PeerDied,
-        End::Forgotten(sessions) => Ended::Forgotten { sessions },
+        End::Left => Cause::Closed,
+        End::GivenUp => Cause::GivenUp,
+        End::Died => Cause::PeerDied,
+        End::Forgotten(sessions) => Cause::Forgotten { sessions },
     }
 }

@@ -298,9 +298,9 @@ impl From<BuildError> for OpenError {
 /// handle waits for the next: a send fills the ring, a receive waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Ended {
+pub enum Cause {
     /// It closed in order. Or this handle has closed.
-    Disconnected,
+    Closed,
     /// It gave up: its thread panicked, or said so by `give_up`. What it did before is whole, but perhaps not all that it was to do.
     GivenUp,
     /// Its process ended without closing: the kernel has taken its lock back.
@@ -317,10 +317,10 @@ pub enum Ended {
     Removed,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Disconnected => "the other side has closed",
+            Self::Closed => "the other side has closed",
             Self::GivenUp => "the other side has given up",
             Self::PeerDied => "the process of the other side has ended without closing",
             Self::Forgotten { sessions } => {
@@ -332,7 +332,7 @@ impl fmt::Display for Ended {
     }
 }
 
-impl core::error::Error for Ended {}
+impl core::error::Error for Cause {}
 
 /// `try_send` could not send; the message comes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -340,14 +340,14 @@ pub enum TrySendError<T> {
     /// No room now.
     Full(T),
     /// Nobody is there to receive.
-    Ended(T, Ended),
+    Disconnected(T, Cause),
 }
 
 impl<T> TrySendError<T> {
     /// The message that was not sent.
     pub fn into_inner(self) -> T {
         match self {
-            Self::Full(value) | Self::Ended(value, _) => value,
+            Self::Full(value) | Self::Disconnected(value, _) => value,
         }
     }
 }
@@ -358,14 +358,14 @@ pub enum SendError<T> {
     /// No room until the deadline.
     Timeout(T),
     /// Nobody is there to receive.
-    Ended(T, Ended),
+    Disconnected(T, Cause),
 }
 
 impl<T> SendError<T> {
     /// The message that was not sent.
     pub fn into_inner(self) -> T {
         match self {
-            Self::Timeout(value) | Self::Ended(value, _) => value,
+            Self::Timeout(value) | Self::Disconnected(value, _) => value,
         }
     }
 }
@@ -376,7 +376,7 @@ pub enum TryRecvError {
     /// No message now.
     Empty,
     /// No message is left, and nobody is there to send.
-    Ended(Ended),
+    Disconnected(Cause),
 }
 
 /// A receive that waits received nothing.
@@ -385,7 +385,7 @@ pub enum RecvError {
     /// No message until the deadline.
     Timeout,
     /// No message is left, and nobody is there to send.
-    Ended(Ended),
+    Disconnected(Cause),
 }
 
 const LATE: &str = "the time ran out";
@@ -396,7 +396,7 @@ macro_rules! display {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $variant => f.write_str($text),
-                    Self::Ended(.., ended) => ended.fmt(f),
+                    Self::Disconnected(.., ended) => ended.fmt(f),
                 }
             }
         }

@@ -136,7 +136,7 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// As there, or no message in time.
-    pub fn recv_from_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvError> {
+    pub fn recv_timeout_from(&mut self, timeout: Duration) -> Result<(usize, T), RecvError> {
         self.recv_until(|| Deadline::after(Some(timeout)))
     }
 
@@ -145,7 +145,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As there, or no message in time.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
-        self.recv_from_timeout(timeout).map(|(_, value)| value)
+        self.recv_timeout_from(timeout).map(|(_, value)| value)
     }
 
     /// As [`Receiver::recv`], waiting until `deadline`.
@@ -247,7 +247,7 @@ impl<T: Message> Receiver<T> {
         self.lanes.close(None);
     }
 
-    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the senders get [`Ended::GivenUp`](crate::shm::Ended::GivenUp).
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the senders get [`Cause::GivenUp`](crate::shm::Cause::GivenUp).
     pub fn give_up(&mut self) {
         self.lanes.close(Some(End::GivenUp));
     }

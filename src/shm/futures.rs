@@ -1,6 +1,6 @@
 //! `Stream` and `Sink` between processes, on a reactor of the user's choice.
 
-use super::{Ended, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
+use super::{Cause, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
 use crate::shm::Message;
 use crate::wait::waiter::READY_POLLS;
 use core::fmt;
@@ -60,76 +60,76 @@ pub trait Receive: Watched {
     /// What it receives.
     type Message;
     /// What it is told where there is nothing.
-    type Ended;
+    type End;
 
     /// The next message or end; `None` if there is neither now.
-    fn take(&mut self) -> Option<Result<Self::Message, Self::Ended>>;
+    fn take(&mut self) -> Option<Result<Self::Message, Self::End>>;
 
     /// Whether nothing comes after that.
-    fn is_last(ended: &Self::Ended) -> bool;
+    fn is_last(ended: &Self::End) -> bool;
 }
 
 /// What a receiver that is not of a fan-in was told.
-fn told<T>(received: Result<T, TryRecvError>) -> Option<Result<T, Ended>> {
+fn told<T>(received: Result<T, TryRecvError>) -> Option<Result<T, Cause>> {
     match received {
         Ok(message) => Some(Ok(message)),
         Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Ended(ended)) => Some(Err(ended)),
+        Err(TryRecvError::Disconnected(ended)) => Some(Err(ended)),
     }
 }
 
-fn is_last(ended: &Ended) -> bool {
-    matches!(ended, Ended::Corrupted | Ended::Removed)
+fn is_last(ended: &Cause) -> bool {
+    matches!(ended, Cause::Corrupted | Cause::Removed)
 }
 
 impl<T: Message> Receive for spsc::Receiver<T> {
     type Message = T;
-    type Ended = Ended;
+    type End = Cause;
 
-    fn take(&mut self) -> Option<Result<T, Ended>> {
+    fn take(&mut self) -> Option<Result<T, Cause>> {
         told(self.try_recv())
     }
 
-    fn is_last(ended: &Ended) -> bool {
+    fn is_last(ended: &Cause) -> bool {
         is_last(ended)
     }
 }
 
 impl Receive for bytes::Receiver {
     type Message = (bytes::RecordInfo, Vec<u8>);
-    type Ended = Ended;
+    type End = Cause;
 
-    fn take(&mut self) -> Option<Result<Self::Message, Ended>> {
+    fn take(&mut self) -> Option<Result<Self::Message, Cause>> {
         let mut body = Vec::new();
         told(self.try_recv_into(&mut body).map(|info| (info, body)))
     }
 
-    fn is_last(ended: &Ended) -> bool {
+    fn is_last(ended: &Cause) -> bool {
         is_last(ended)
     }
 }
 
 impl<T: Message> Receive for fan_in::Receiver<T> {
     type Message = (usize, T);
-    type Ended = fan_in::TryRecvError;
+    type End = fan_in::TryRecvError;
 
-    fn take(&mut self) -> Option<Result<Self::Message, Self::Ended>> {
+    fn take(&mut self) -> Option<Result<Self::Message, Self::End>> {
         match self.try_recv_from() {
             Err(fan_in::TryRecvError::Empty) => None,
             other => Some(other),
         }
     }
 
-    fn is_last(ended: &Self::Ended) -> bool {
+    fn is_last(ended: &Self::End) -> bool {
         *ended == fan_in::TryRecvError::Removed
     }
 }
 
 impl Receive for bytes::fan_in::Receiver {
     type Message = (usize, bytes::RecordInfo, Vec<u8>);
-    type Ended = fan_in::TryRecvError;
+    type End = fan_in::TryRecvError;
 
-    fn take(&mut self) -> Option<Result<Self::Message, Self::Ended>> {
+    fn take(&mut self) -> Option<Result<Self::Message, Self::End>> {
         let mut body = Vec::new();
         match self.try_recv_into(&mut body) {
             Err(fan_in::TryRecvError::Empty) => None,
@@ -137,7 +137,7 @@ impl Receive for bytes::fan_in::Receiver {
         }
     }
 
-    fn is_last(ended: &Self::Ended) -> bool {
+    fn is_last(ended: &Self::End) -> bool {
         *ended == fan_in::TryRecvError::Removed
     }
 }
@@ -261,7 +261,7 @@ impl<H: Watched, R: Readiness> Driver<H, R> {
 /// A receiver between processes as a [`Stream`] of messages and ends; from [`MessageStream::new`].
 ///
 /// An item is a message (of records, what a record says and its body; of a fan-in, the lane first) or what the receiver is told: the end of a
-/// session, say, after which it waits for the next. It ends, with `None`, after [`Ended::Corrupted`], [`Ended::Removed`] or an error of the
+/// session, say, after which it waits for the next. It ends, with `None`, after [`Cause::Corrupted`], [`Cause::Removed`] or an error of the
 /// reactor has been told.
 pub struct MessageStream<H, R> {
     driver: Driver<H, R>,
@@ -288,7 +288,7 @@ impl<H: Receive, R: Readiness> MessageStream<H, R> {
 impl<H, R> Unpin for MessageStream<H, R> {}
 
 impl<H: Receive, R: Readiness> Stream for MessageStream<H, R> {
-    type Item = Result<H::Message, FdError<H::Ended>>;
+    type Item = Result<H::Message, FdError<H::End>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.over {

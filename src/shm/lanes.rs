@@ -1,7 +1,7 @@
 //! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
 
 use super::ends::{Opened, Rx, SessionInfo};
-use super::error::Ended;
+use super::error::Cause;
 use super::rx::Verdict;
 use super::side::{self, Asks, NAP, Sleep, shortest};
 use super::sys::{self, MOST_SLEPT_ON, Map, Role};
@@ -30,22 +30,22 @@ pub(super) const LANES: usize = 16;
 pub struct Departed {
     /// Which lane.
     pub lane: usize,
-    /// The session's number on the lane: how often that had been taken when its sender took it. Of [`Ended::Forgotten`]: the first of them.
+    /// The session's number on the lane: how often that had been taken when its sender took it. Of [`Cause::Forgotten`]: the first of them.
     pub epoch: u64,
     /// The sender's process, as it said itself; of another pid namespace it may mean nothing. 0 if the channel has forgotten.
     pub pid: u32,
     /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that session, all of which were received. If
-    /// `why` is [`Ended::Corrupted`]: that were received.
+    /// `why` is [`Cause::Corrupted`]: that were received.
     pub sent: Option<u64>,
-    /// How it ended. After [`Ended::Corrupted`], this receiver reads nothing more from the lane, and closes it: whoever sends there gets
-    /// [`Ended::Disconnected`].
-    pub why: Ended,
+    /// How it ended. After [`Cause::Corrupted`], this receiver reads nothing more from the lane, and closes it: whoever sends there gets
+    /// [`Cause::Closed`].
+    pub cause: Cause,
 }
 
 impl fmt::Display for Departed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lane, epoch, why, .. } = self;
-        write!(f, "lane {lane}, session {epoch}: {why}")
+        let Self { lane, epoch, cause, .. } = self;
+        write!(f, "lane {lane}, session {epoch}: {cause}")
     }
 }
 
@@ -87,7 +87,7 @@ macro_rules! error {
                     Self::$busy => f.write_str($text),
                     Self::Departed(departed) => departed.fmt(f),
                     Self::Disconnected => f.write_str("all senders have ended"),
-                    Self::Removed => Ended::Removed.fmt(f),
+                    Self::Removed => Cause::Removed.fmt(f),
                 }
             }
         }
@@ -279,11 +279,11 @@ impl<T> Lanes<T> {
                 Verdict::Ended(SessionInfo { number: epoch, pid, .. }, why) => {
                     self.unsaid = true;
                     let sent = Some(rx.received());
-                    if why == Ended::Corrupted {
+                    if why == Cause::Corrupted {
                         // Else whoever sends there, now or later, would wait for room without end.
                         rx.close(None);
                     }
-                    return Some(Gone::One(Departed { lane, epoch, pid, sent, why }));
+                    return Some(Gone::One(Departed { lane, epoch, pid, sent, cause: why }));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::directory;
 use super::ends::{self, SessionInfo};
-use super::error::{Ended, OpenError};
+use super::error::{Cause, OpenError};
 use super::header::Header;
 use super::segment::{self, Kind, Layout};
 use super::side::{self, Peer};
@@ -84,7 +84,7 @@ pub struct SessionView {
     /// Which session, whose, and since when.
     pub info: SessionInfo,
     /// How it ended; `None` while it goes on.
-    pub ended: Option<Ended>,
+    pub ended: Option<Cause>,
 }
 
 /// Looks at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
@@ -146,7 +146,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
         let ended = match words.record(number)?.end {
             Some(end) => Some(ends::ended(end)),
             // Its holder did not say, and has the side no more.
-            None if number < last || sender.state != Peer::Here => Some(Ended::PeerDied),
+            None if number < last || sender.state != Peer::Here => Some(Cause::PeerDied),
             None => None,
         };
         Some(SessionView { info: SessionInfo::of(words, number), ended })

@@ -35,23 +35,23 @@
 //! Sessions of one side follow each other, and the channel outlives them. Each handle goes through those of the other side in their order:
 //!
 //! * Before anybody has come, a receive waits and takes what lies there, and a send fills the ring and then waits.
-//! * Each session that overlaps the handle's own, or whose messages it takes, is told **once** when it is over, as [`Ended`]: a receiver is told
+//! * Each session that overlaps the handle's own, or whose messages it takes, is told **once** when it is over, as [`Cause`]: a receiver is told
 //!   after its last message and before the first of the next, a sender at the next send that finds it out. Then the handle waits for the next.
 //! * A receiver is not told of what had ended before it came and left it no message. [`Builder::missed_ends`] asks for that, too: a count in the
 //!   receiver's page says how many ends receivers were told, whoever they were.
 //! * The channel keeps the last 64 sessions of each side (of each lane): number, process, where it began, how it ended. Older ones are told
-//!   as a count, [`Ended::Forgotten`].
+//!   as a count, [`Cause::Forgotten`].
 //!
 //! | how a session ends | what the other side is told |
 //! |---|---|
-//! | `close`, or its handle is dropped | [`Ended::Disconnected`] |
-//! | its handle is dropped by a panic, or `give_up` | [`Ended::GivenUp`] |
-//! | its process is killed, or ends without destructors (`exit`, `abort`, `panic = "abort"`) | [`Ended::PeerDied`] |
-//! | it wrote what cannot be | [`Ended::Corrupted`], from then on |
+//! | `close`, or its handle is dropped | [`Cause::Closed`] |
+//! | its handle is dropped by a panic, or `give_up` | [`Cause::GivenUp`] |
+//! | its process is killed, or ends without destructors (`exit`, `abort`, `panic = "abort"`) | [`Cause::PeerDied`] |
+//! | it wrote what cannot be | [`Cause::Corrupted`], from then on |
 //!
 //! ```
 //! use ringmail::shm::spsc::Builder;
-//! use ringmail::shm::{Ended, RecvError};
+//! use ringmail::shm::{Cause, RecvError};
 //! # let name = format!("doc-sessions-{}", std::process::id());
 //! let mut rx = Builder::<u64>::new(&name).open_receiver()?;
 //! for run in [1, 2] {
@@ -61,7 +61,7 @@
 //! }
 //! for run in [1, 2] {
 //!     assert_eq!(rx.recv(), Ok(run));
-//!     assert_eq!(rx.recv(), Err(RecvError::Ended(Ended::Disconnected)));
+//!     assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Closed)));
 //!     assert_eq!(rx.session().map(|session| session.number), Some(run));
 //! }
 //! # drop(rx);
@@ -73,7 +73,7 @@
 //!
 //! | who dies where | what the other side sees |
 //! |---|---|
-//! | sender, before or inside a write | nothing of that message. The receiver gets the rest, then [`Ended::PeerDied`]; the next sender goes on |
+//! | sender, before or inside a write | nothing of that message. The receiver gets the rest, then [`Cause::PeerDied`]; the next sender goes on |
 //! | sender, after it published | the message, at the latest 90 ms later should the receiver sleep |
 //! | receiver, inside the handler of `try_recv_with` or `drain`, or before `commit` of a `Batch` or `ReadChunk` | the next receiver gets the message again: at least once |
 //! | receiver, after `recv` | the message counts as received: at most once |
@@ -90,7 +90,7 @@
 //! nothing across a boot.
 //!
 //! A segment whose file is removed goes on between the sides that have it open. A side that opens the name afterwards makes another segment, and
-//! the two never meet: so whoever waits on a segment without a name is told [`Ended::Removed`], and `peer` says [`Peer::Removed`]. Close that side
+//! the two never meet: so whoever waits on a segment without a name is told [`Cause::Removed`], and `peer` says [`Peer::Removed`]. Close that side
 //! and open it again. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
 //!
 //! | what removes files | what helps |
@@ -102,7 +102,7 @@
 //! # Trust
 //!
 //! Each side maps its own page for writing and the other's for reading only. What it reads of the other's is checked: an impossible
-//! position, or bytes that are no message, is [`Ended::Corrupted`], never an access outside of the mapping, a panic or a wait without end.
+//! position, or bytes that are no message, is [`Cause::Corrupted`], never an access outside of the mapping, a panic or a wait without end.
 //! A message is copied out before it is checked. But a file has a name: a process of the same user can cut it short, and the next access
 //! is then a `SIGBUS`. Named channels are for processes that do not attack each other. The memory of an [`Anonymous`] channel cannot be cut
 //! short; for the rest it is as they are.
@@ -129,7 +129,7 @@
 //!     loop {
 //!         match rx.try_recv() {
 //!             Ok(n) => sum += n,
-//!             Err(TryRecvError::Ended(_)) => return Ok(sum),
+//!             Err(TryRecvError::Disconnected(_)) => return Ok(sum),
 //!             Err(_) => {
 //!                 if let Some(_armed) = rx.arm()? {
 //!                     fd.readable().await?.clear_ready();
@@ -140,7 +140,7 @@
 //! }
 //! ```
 //!
-//! The other process needs nothing for it: it rings where a side is asleep by its descriptor, and pays nothing where none is. It finds the bell
+//! The other process needs nothing for it: it rings where a side is asleep by its descriptor, and pays nothing where none is. It finds the event count
 //! of a channel with a name as a FIFO beside the file, which it must be allowed to open; of an [`Anonymous`] one by an abstract address, so
 //! both processes must be in one network namespace. Where it does not find it, the side that waits looks every millisecond, the first time
 //! after 90. A wake costs about what one through a pipe does (`shm_fd` of the benchmarks).
@@ -188,7 +188,7 @@ pub use builder::{Builder, Channel, Many, Messages, One, Records};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use directory::{list, list_in, unfinished};
 pub use ends::SessionInfo;
-pub use error::{Ended, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
+pub use error::{Cause, Fault, Mismatch, OpenError, RecvError, SendError, TryRecvError, TrySendError};
 #[cfg(feature = "futures")]
 pub use futures::{FdError, MessageSink, MessageStream, Readiness};
 pub use iter::{IntoIter, Iter, Receives, TryIter};

@@ -1,7 +1,7 @@
 //! The receiving end of a mapped ring, whatever travels on it.
 
 use super::ends::{Opened, SessionInfo, ended};
-use super::error::{Ended, RecvError};
+use super::error::{Cause, RecvError};
 use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::tx::VAIN;
@@ -31,7 +31,7 @@ pub(super) struct Rx<T> {
     watch: Option<Watch>,
     side: Side,
     /// Why nothing is received any more: this side closed, or the sender sent what is no message.
-    stopped: Option<Ended>,
+    stopped: Option<Cause>,
     /// Whether it stopped for the latter and no verdict has said so.
     untold: bool,
     /// The last session before this one that was told, or that a message came from.
@@ -65,8 +65,8 @@ impl<T> Rx<T> {
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
     pub(super) fn close(&mut self, how: Option<End>) {
-        if self.stopped != Some(Ended::Disconnected) && self.side.is_ours() {
-            self.stop(Ended::Disconnected);
+        if self.stopped != Some(Cause::Closed) && self.side.is_ours() {
+            self.stop(Cause::Closed);
             self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
             self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
@@ -78,11 +78,11 @@ impl<T> Rx<T> {
 
     /// Whether this side has closed.
     pub(super) fn is_closed(&self) -> bool {
-        self.stopped == Some(Ended::Disconnected)
+        self.stopped == Some(Cause::Closed)
     }
 
     /// Why nothing is received any more.
-    pub(super) fn stopped(&self) -> Option<Ended> {
+    pub(super) fn stopped(&self) -> Option<Cause> {
         self.stopped
     }
 
@@ -126,7 +126,7 @@ impl<T> Rx<T> {
         let taken = &self.map.consumer().session.taken;
         let found = self.side.told.look(&self.map.producer().session, &mut *self.ring, taken);
         if found == Found::Impossible || self.ring.is_corrupt() {
-            self.stop(Ended::Corrupted);
+            self.stop(Cause::Corrupted);
             return Found::Nothing;
         }
         found
@@ -223,15 +223,15 @@ impl<T> Rx<T> {
     #[cold]
     pub(super) fn spoil(&mut self, at: Position) {
         self.ring.rewind(at);
-        self.stop(Ended::Corrupted);
+        self.stop(Cause::Corrupted);
     }
 
     #[cold]
-    fn stop(&mut self, why: Ended) -> Ended {
-        self.stopped = Some(why);
-        self.untold = why == Ended::Corrupted;
+    fn stop(&mut self, cause: Cause) -> Cause {
+        self.stopped = Some(cause);
+        self.untold = cause == Cause::Corrupted;
         self.ring.halt();
-        why
+        cause
     }
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
@@ -239,9 +239,9 @@ impl<T> Rx<T> {
         match self.sleep_for_message(Sleep::Here(deadline)) {
             Waited::Ready | Waited::Armed => Ok(()),
             Waited::TimedOut => Err(RecvError::Timeout),
-            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Ended(ended))),
-            Waited::Removed => Err(RecvError::Ended(Ended::Removed)),
-            Waited::Impossible => Err(RecvError::Ended(self.stop(Ended::Corrupted))),
+            Waited::Over(end) => self.tell(end).map_or(Ok(()), |ended| Err(RecvError::Disconnected(ended))),
+            Waited::Removed => Err(RecvError::Disconnected(Cause::Removed)),
+            Waited::Impossible => Err(RecvError::Disconnected(self.stop(Cause::Corrupted))),
         }
     }
 
@@ -264,7 +264,7 @@ impl<T> Rx<T> {
     }
 
     /// Tells that the session ended which this side is in, all of which was received; of one that need not be told, nothing.
-    fn tell(&mut self, end: End) -> Option<Ended> {
+    fn tell(&mut self, end: End) -> Option<Cause> {
         let (told, count) = (&self.side.told, self.ring.position().count());
         let passes = told.passes(count);
         if !passes {
@@ -285,13 +285,13 @@ impl<T> Rx<T> {
 
     /// Why the look that was just had found no message: `None` if the channel is merely empty.
     #[inline(always)]
-    pub(super) fn nothing(&mut self) -> Option<Ended> {
+    pub(super) fn nothing(&mut self) -> Option<Cause> {
         if self.is_quiet() { None } else { self.why_nothing() }
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn why_nothing(&mut self) -> Option<Ended> {
+    pub(super) fn why_nothing(&mut self) -> Option<Cause> {
         let due = self.vain >= VAIN;
         if due {
             self.vain = 0;
@@ -308,15 +308,15 @@ impl<T> Rx<T> {
     }
 
     /// Asks the kernel where there is nothing.
-    fn ask(&mut self) -> Option<Ended> {
+    fn ask(&mut self) -> Option<Cause> {
         let Self { ring, map, side, .. } = self;
         let (own, peer) = side::sessions(map, Role::Receiver);
         // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
         let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
         match side.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
             Some(Waited::Over(end)) => self.tell(end),
-            Some(Waited::Removed) => Some(Ended::Removed),
-            Some(Waited::Impossible) => Some(self.stop(Ended::Corrupted)),
+            Some(Waited::Removed) => Some(Cause::Removed),
+            Some(Waited::Impossible) => Some(self.stop(Cause::Corrupted)),
             Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
     }
@@ -332,7 +332,7 @@ pub(super) enum Verdict {
     /// There is a message after all.
     Ready,
     /// A session of it has ended: told now.
-    Ended(SessionInfo, Ended),
+    Ended(SessionInfo, Cause),
 }
 
 impl<T> Rx<T> {
@@ -347,19 +347,19 @@ impl<T> Rx<T> {
             why = self.ask();
         }
         match why {
-            Some(Ended::Corrupted) => {
+            Some(Cause::Corrupted) => {
                 // Also where a message was found to be none, and not only here.
                 let first = core::mem::take(&mut self.untold);
                 if first {
-                    Verdict::Ended(SessionInfo::of(self.sender(), session), Ended::Corrupted)
+                    Verdict::Ended(SessionInfo::of(self.sender(), session), Cause::Corrupted)
                 } else {
                     Verdict::Idle
                 }
             }
             // Of all lanes at once.
-            Some(Ended::Removed) => Verdict::Open,
+            Some(Cause::Removed) => Verdict::Open,
             // This side has closed it.
-            Some(Ended::Disconnected) if self.is_closed() => Verdict::Idle,
+            Some(Cause::Closed) if self.is_closed() => Verdict::Idle,
             Some(ended) => Verdict::Ended(SessionInfo::of(self.sender(), session), ended),
             None if self.ring.seen() != 0 => Verdict::Ready,
             None => match self.side.told.stand(self.sender()) {
@@ -405,7 +405,7 @@ impl<T> Rx<T> {
         self.finds()
     }
 
-    /// The bell of a receiver, of all its lanes.
+    /// The event count of a receiver, of all its lanes.
     pub(super) fn watch_all(&self) -> io::Result<Watch> {
         self.side.watch(Role::Receiver, 0)
     }

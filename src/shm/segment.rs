@@ -173,9 +173,9 @@ fn remove_bells(path: &Path) {
     // The header need not be one.
     let senders = (0..Layout::MAX_LANES).map(|lane| (Role::Sender, lane));
     for (role, lane) in iter::once((Role::Receiver, 0)).chain(senders) {
-        let bell = wake::path_of(path, role, lane);
-        if open_bell(&bell, false).is_ok() {
-            let _ = rfs::unlink(&bell);
+        let event = wake::path_of(path, role, lane);
+        if open_bell(&event, false).is_ok() {
+            let _ = rfs::unlink(&event);
         }
     }
 }

@@ -34,7 +34,7 @@ impl<T: Message> Sender<T> {
     /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
     ///
     /// # Errors
-    /// `Full`, or `Ended` with the reason; the value comes back.
+    /// `Full`, or `Cause` with the reason; the value comes back.
     #[inline]
     pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         match self.tx.push(value) {
@@ -46,7 +46,7 @@ impl<T: Message> Sender<T> {
     /// Sends `value`, waiting for room if need be; also for a receiver that was never there.
     ///
     /// # Errors
-    /// `Ended` with the reason; the value comes back.
+    /// `Cause` with the reason; the value comes back.
     #[inline]
     pub fn send(&mut self, value: T) -> Result<(), SendError<T>> {
         self.send_until(value, || Deadline::NEVER)
@@ -55,7 +55,7 @@ impl<T: Message> Sender<T> {
     /// Sends `value`, waiting for room for at most `timeout`.
     ///
     /// # Errors
-    /// No room in time, or `Ended` with the reason; the value comes back.
+    /// No room in time, or `Cause` with the reason; the value comes back.
     pub fn send_timeout(&mut self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
         self.send_until(value, || Deadline::after(Some(timeout)))
     }
@@ -63,7 +63,7 @@ impl<T: Message> Sender<T> {
     /// Sends `value`, waiting for room until `deadline`.
     ///
     /// # Errors
-    /// No room in time, or `Ended` with the reason; the value comes back.
+    /// No room in time, or `Cause` with the reason; the value comes back.
     pub fn send_deadline(&mut self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
         self.send_until(value, || Deadline::at(deadline))
     }
@@ -72,7 +72,7 @@ impl<T: Message> Sender<T> {
     /// empty.
     ///
     /// # Errors
-    /// `Full` if there is no room at all, or `Ended` with the reason.
+    /// `Full` if there is no room at all, or `Cause` with the reason.
     pub fn try_send_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<()>>
     where
         T: Copy,
@@ -84,7 +84,7 @@ impl<T: Message> Sender<T> {
     /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together.
     ///
     /// # Errors
-    /// `Ended` with the reason; carries how many were sent.
+    /// `Cause` with the reason; carries how many were sent.
     pub fn send_slice(&mut self, values: &[T]) -> Result<(), SendError<usize>>
     where
         T: Copy,
@@ -93,10 +93,10 @@ impl<T: Message> Sender<T> {
         while sent < values.len() {
             match self.try_send_slice(&values[sent..]) {
                 Ok(n) => sent += n,
-                Err(TrySendError::Ended((), ended)) => return Err(SendError::Ended(sent, ended)),
+                Err(TrySendError::Disconnected((), ended)) => return Err(SendError::Disconnected(sent, ended)),
                 Err(TrySendError::Full(())) => {
-                    if let Err(SendError::Ended((), ended)) = self.tx.wait_for_room(1, Deadline::NEVER) {
-                        return Err(SendError::Ended(sent, ended));
+                    if let Err(SendError::Disconnected((), ended)) = self.tx.wait_for_room(1, Deadline::NEVER) {
+                        return Err(SendError::Disconnected(sent, ended));
                     }
                 }
             }
@@ -109,7 +109,7 @@ impl<T: Message> Sender<T> {
     /// An item is taken out of the iterator only when it has a place, so none is lost. If the iterator panics, the items before are sent.
     ///
     /// # Errors
-    /// `Full` if there is no room at all, or `Ended` with the reason; nothing was taken from the iterator then.
+    /// `Full` if there is no room at all, or `Cause` with the reason; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
         self.tx.try_reserve(self.most(values))?;
         Ok(self.stage_iter(values))
@@ -121,7 +121,7 @@ impl<T: Message> Sender<T> {
     /// these very messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it yielded before is sent.
     ///
     /// # Errors
-    /// `Ended` with the reason; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
+    /// `Cause` with the reason; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T>> {
         lend(values.into_iter().fuse(), |values| {
             let mut sent = 0;
@@ -142,7 +142,7 @@ impl<T: Message> Sender<T> {
     /// or should this process be killed, nothing of it was sent. Wait-free.
     ///
     /// # Errors
-    /// `Full` if there is no room at all, or `Ended` with the reason.
+    /// `Full` if there is no room at all, or `Cause` with the reason.
     ///
     /// ```
     /// # use ringmail::shm::spsc::Builder;
@@ -173,7 +173,7 @@ impl<T: Message> Sender<T> {
         self.tx.close(None);
     }
 
-    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
+    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Cause::GivenUp`](crate::shm::Cause::GivenUp). So does one whose
     /// sender is dropped by a panic.
     pub fn give_up(&mut self) {
         self.tx.close(Some(End::GivenUp));
@@ -248,7 +248,7 @@ impl<T: Message> Sender<T> {
     fn refused(&mut self, value: T) -> TrySendError<T> {
         match self.tx.refusal(1) {
             None => TrySendError::Full(value),
-            Some(ended) => TrySendError::Ended(value, ended),
+            Some(ended) => TrySendError::Disconnected(value, ended),
         }
     }
 
@@ -265,12 +265,12 @@ impl<T: Message> Sender<T> {
     fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendError<T>> {
         loop {
             if let Some(ended) = self.tx.refusal(1) {
-                return Err(SendError::Ended(value, ended));
+                return Err(SendError::Disconnected(value, ended));
             }
             match self.tx.wait_for_room(1, deadline) {
                 Ok(()) => {}
                 Err(SendError::Timeout(())) => return Err(SendError::Timeout(value)),
-                Err(SendError::Ended((), ended)) => return Err(SendError::Ended(value, ended)),
+                Err(SendError::Disconnected((), ended)) => return Err(SendError::Disconnected(value, ended)),
             }
             match self.tx.push(value) {
                 Ok(()) => return Ok(()),

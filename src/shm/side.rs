@@ -127,7 +127,7 @@ impl Side {
     /// Wakes the other side if it waits for one of the `n` places before `to`, which were just published. Whether it did.
     pub(super) fn wake(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
         let wakes = peer.parked.0.answer(to.count().wrapping_sub(n), n);
-        // One that sleeps by its bell sleeps nowhere else.
+        // One that sleeps by its event count sleeps nowhere else.
         if wakes && !self.ringer.ring(peer) {
             point!();
             sys::wake(word);
@@ -166,7 +166,7 @@ impl Side {
         }
     }
 
-    /// The bell that this side waits for in a reactor, as `role` of `lane`.
+    /// The event count that this side waits for in a reactor, as `role` of `lane`.
     pub(super) fn watch(&self, role: Role, lane: u32) -> io::Result<Watch> {
         wake::check(self.pid)?;
         Watch::new(self.held.path.as_deref(), role, lane)
@@ -251,7 +251,7 @@ pub(super) fn membarrier_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
-/// Whether the other side cannot reach this one's bell.
+/// Whether the other side cannot reach this one's event.
 pub(super) fn is_mute(peer: &Session) -> bool {
     observe(&peer.mute, Ordering::Relaxed) != 0
 }

@@ -70,7 +70,7 @@ impl<T: Message> Receiver<T> {
     /// received once this has returned it: at most once, should this process be killed.
     ///
     /// # Errors
-    /// `Empty`, or `Ended` with the reason once nothing is left.
+    /// `Empty`, or `Cause` with the reason once nothing is left.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.rx.take(|rx| if rx.is_quiet() { Err(TryRecvError::Empty) } else { try_recv_on(rx) })
@@ -79,7 +79,7 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
     ///
     /// # Errors
-    /// `Ended` with the reason once nothing is left.
+    /// `Cause` with the reason once nothing is left.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
         self.recv_until(|| Deadline::NEVER)
@@ -88,7 +88,7 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, waiting for at most `timeout`.
     ///
     /// # Errors
-    /// No message in time, or `Ended` with the reason once nothing is left.
+    /// No message in time, or `Cause` with the reason once nothing is left.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
         self.recv_until(|| Deadline::after(Some(timeout)))
     }
@@ -96,7 +96,7 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, waiting until `deadline`.
     ///
     /// # Errors
-    /// No message in time, or `Ended` with the reason once nothing is left.
+    /// No message in time, or `Cause` with the reason once nothing is left.
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvError> {
         self.recv_until(|| Deadline::at(deadline))
     }
@@ -164,7 +164,7 @@ impl<T: Message> Receiver<T> {
         loop {
             match self.try_recv_many(buffer, max) {
                 Ok(n) => return Ok(n),
-                Err(TryRecvError::Ended(ended)) => return Err(RecvError::Ended(ended)),
+                Err(TryRecvError::Disconnected(ended)) => return Err(RecvError::Disconnected(ended)),
                 Err(TryRecvError::Empty) => self.rx.wait_for_message(Deadline::NEVER)?,
             }
         }
@@ -188,7 +188,7 @@ impl<T: Message> Receiver<T> {
         self.rx.close(None);
     }
 
-    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets [`Cause::GivenUp`](crate::shm::Cause::GivenUp). So does one whose
     /// receiver is dropped by a panic.
     pub fn give_up(&mut self) {
         self.rx.close(Some(End::GivenUp));
@@ -255,7 +255,7 @@ iterates! {
 
 /// Why a verb that takes no step across sessions by itself found nothing.
 fn nothing<T>(rx: &mut Rx<T>) -> TryRecvError {
-    rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)
+    rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)
 }
 
 /// Where there is more to say than that nothing was found.
@@ -264,7 +264,7 @@ fn nothing<T>(rx: &mut Rx<T>) -> TryRecvError {
 fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError> {
     match rx.take_on() {
         Some(value) => Ok(value),
-        None => Err(rx.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)),
+        None => Err(rx.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)),
     }
 }
 
@@ -273,7 +273,7 @@ fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError> {
 fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvError> {
     loop {
         if let Some(ended) = rx.nothing() {
-            return Err(RecvError::Ended(ended));
+            return Err(RecvError::Disconnected(ended));
         }
         rx.wait_for_message(deadline)?;
         // Should it be no message, the next turn says so.

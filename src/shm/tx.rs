@@ -1,7 +1,7 @@
 //! The sending end of a mapped ring, whatever travels on it.
 
 use super::ends::{Opened, ended};
-use super::error::{Ended, SendError, TrySendError};
+use super::error::{Cause, SendError, TrySendError};
 use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::wake::{Armed, Waits, Watch};
@@ -153,7 +153,7 @@ impl<T> Tx<T> {
     /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
     pub(super) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<()>> {
         if self.reserve(n as u64) == 0 && (n != 0 || self.closed) {
-            return Err(self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Ended((), ended)));
+            return Err(self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Disconnected((), ended)));
         }
         Ok(())
     }
@@ -186,9 +186,9 @@ impl<T> Tx<T> {
         match self.sleep_for_room(n, Sleep::Here(deadline)) {
             Waited::Ready | Waited::Armed => Ok(()),
             Waited::TimedOut => Err(SendError::Timeout(())),
-            Waited::Over(end) => Err(SendError::Ended((), self.tell(end))),
-            Waited::Removed => Err(SendError::Ended((), Ended::Removed)),
-            Waited::Impossible => Err(SendError::Ended((), self.spoil())),
+            Waited::Over(end) => Err(SendError::Disconnected((), self.tell(end))),
+            Waited::Removed => Err(SendError::Disconnected((), Cause::Removed)),
+            Waited::Impossible => Err(SendError::Disconnected((), self.spoil())),
         }
     }
 
@@ -217,7 +217,7 @@ impl<T> Tx<T> {
         self.side.block(own, peer, head, awaited, passed, sleep, ready, parks)
     }
 
-    fn tell(&mut self, end: End) -> Ended {
+    fn tell(&mut self, end: End) -> Cause {
         self.side.told.pass(end, 0);
         ended(end)
     }
@@ -225,13 +225,13 @@ impl<T> Tx<T> {
     /// Why there is no room for `n`: `None` if the channel is merely full.
     #[cold]
     #[inline(never)]
-    pub(super) fn refusal(&mut self, n: u64) -> Option<Ended> {
+    pub(super) fn refusal(&mut self, n: u64) -> Option<Cause> {
         self.wanted = n;
         if self.ring.is_corrupt() {
-            return Some(Ended::Corrupted);
+            return Some(Cause::Corrupted);
         }
         if self.closed {
-            return Some(Ended::Disconnected);
+            return Some(Cause::Closed);
         }
         let peer = &self.map.consumer().session;
         match self.side.told.stand(peer) {
@@ -248,7 +248,7 @@ impl<T> Tx<T> {
         // No look for room after the answer: what is refused now was refused before.
         match self.side.ask(peer, |_| false) {
             Some(Waited::Over(end)) => Some(self.tell(end)),
-            Some(Waited::Removed) => Some(Ended::Removed),
+            Some(Waited::Removed) => Some(Cause::Removed),
             Some(Waited::Impossible) => Some(self.spoil()),
             Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
@@ -256,9 +256,9 @@ impl<T> Tx<T> {
 
     /// Finds no room any more, as the other side wrote what cannot be.
     #[cold]
-    fn spoil(&mut self) -> Ended {
+    fn spoil(&mut self) -> Cause {
         self.ring.spoil();
-        Ended::Corrupted
+        Cause::Corrupted
     }
 }
 

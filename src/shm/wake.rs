@@ -1,22 +1,22 @@
-//! Waking a reactor in another process: the bell of a side, a descriptor that the other side reaches by the channel.
+//! Waking a reactor in another process: the event count of a side, a descriptor that the other side reaches by the channel.
 //!
 //! ```text
 //!   sleeper                                                       other side
 //!     arm: BY_BELL and the awaited position ── barrier ── look
 //!     waits for its WakeFd in a reactor                             publishes ── barrier ── sees BY_BELL ── rings
-//!     disarm: takes the announcement back, empties the bell
+//!     disarm: takes the announcement back, empties the event count
 //!     looks again
 //! ```
 //! The announcement, the barrier and the look are those of every sleep between processes (`wait::parked`): only what ends the sleep is another.
 //!
-//! | channel | bell | how the other side finds it |
+//! | channel | event count | how the other side finds it |
 //! |---|---|---|
 //! | with a name | a FIFO beside the segment, `.<name>.<side>.bell` | by that path, if it has the inode that the sleeper's page names |
-//! | [`Anonymous`](super::Anonymous) | a datagram socket | by an abstract address, `ringmail-bell-` and the number in the sleeper's page |
+//! | [`Anonymous`](super::Anonymous) | a datagram socket | by an abstract address, `ringmail-event count-` and the number in the sleeper's page |
 //!
-//! A [`WakeFd`] is an epoll of the bell and a timer. The timer runs while the side is armed: deaths and removals ring no bell, so a sleep ends
+//! A [`WakeFd`] is an epoll of the event count and a timer. The timer runs while the side is armed: deaths and removals ring no event count, so a sleep ends
 //! within 90 ms for a look at the kernel's word. One that a ring ended leaves the timer running for the next, which then need not ask the
-//! kernel: so a side that is woken often pays for neither. A side that cannot reach the other's bell says so in its page; the other's timer
+//! kernel: so a side that is woken often pays for neither. A side that cannot reach the other's event count says so in its page; the other's timer
 //! then runs for a millisecond.
 
 use super::segment::open_bell;
@@ -52,7 +52,7 @@ pub struct WakeFd(Arc<Bundle>);
 #[derive(Debug)]
 struct Bundle {
     epoll: OwnedFd,
-    bell: OwnedFd,
+    event: OwnedFd,
     is_fifo: bool,
     timer: OwnedFd,
 }
@@ -70,16 +70,16 @@ impl AsRawFd for WakeFd {
 }
 
 impl WakeFd {
-    fn new(bell: OwnedFd, is_fifo: bool) -> io::Result<Self> {
+    fn new(event: OwnedFd, is_fifo: bool) -> io::Result<Self> {
         let timer = rustix::time::timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::CLOEXEC.union(TimerfdFlags::NONBLOCK),
         )?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        for fd in [&bell, &timer] {
+        for fd in [&event, &timer] {
             epoll::add(&epoll, fd, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
         }
-        Ok(Self(Arc::new(Bundle { epoll, bell, is_fifo, timer })))
+        Ok(Self(Arc::new(Bundle { epoll, event, is_fifo, timer })))
     }
 
     /// Makes it unreadable, if no side is armed with it: for a reactor that found it readable then. To arm, or to disarm, does the same.
@@ -105,7 +105,7 @@ impl WakeFd {
         let mut rung = [0u8; 64];
         // A datagram for each ring; of a FIFO all at once. Bounded, as the other side could go on for ever.
         for reads in 0..64 {
-            match rustix::io::read(&self.0.bell, &mut rung) {
+            match rustix::io::read(&self.0.event, &mut rung) {
                 Ok(0) | Err(_) => return reads != 0,
                 Ok(n) if self.0.is_fifo && n < rung.len() => return true,
                 Ok(_) => {}
@@ -119,7 +119,7 @@ impl WakeFd {
 #[derive(Debug)]
 pub struct Watch {
     fd: WakeFd,
-    /// By which the other side knows the bell.
+    /// By which the other side knows the event.
     number: u64,
     /// Of a FIFO.
     path: Option<PathBuf>,
@@ -139,8 +139,8 @@ impl Watch {
             return Ok(Self { fd: WakeFd::new(socket.into(), false)?, number, path: None, ends: Cell::new(None), pid });
         };
         let path = path_of(segment, role, lane);
-        let (bell, number) = open_bell(&path, true)?;
-        let watch = Self { fd: WakeFd::new(bell, true)?, number, path: Some(path), ends: Cell::new(None), pid };
+        let (event, number) = open_bell(&path, true)?;
+        let watch = Self { fd: WakeFd::new(event, true)?, number, path: Some(path), ends: Cell::new(None), pid };
         // Of one that was killed.
         watch.fd.empty();
         Ok(watch)
@@ -155,7 +155,7 @@ impl Watch {
         &self.fd
     }
 
-    /// Says in this side's page which bell it has.
+    /// Says in this side's page which event count it has.
     pub(super) fn publish(&self, own: &Session) {
         point!();
         own.name_bell(self.number);
@@ -237,13 +237,13 @@ impl fmt::Debug for Armed<'_> {
 
 /// An end of a channel that can sleep elsewhere.
 pub trait Waits {
-    /// The bell, made first if need be.
+    /// The event count, made first if need be.
     fn watch(&mut self) -> io::Result<&Watch>;
 
     /// Prepares a sleep. Whether it is needed: there is nothing to look at.
     fn prepare(&mut self) -> io::Result<bool>;
 
-    /// What ends that; `None` without a bell.
+    /// What ends that; `None` without a event.
     fn armed(&mut self) -> Option<Armed<'_>>;
 }
 
@@ -275,7 +275,7 @@ pub trait End {
 ///                 poll(&mut [PollFd::new(&fd, PollFlags::IN)], None)?;
 ///             }
 ///         }
-///         Err(TryRecvError::Ended(_)) => break,
+///         Err(TryRecvError::Disconnected(_)) => break,
 ///     }
 /// }
 /// # sender.join().unwrap();
@@ -331,41 +331,41 @@ watched! {
     super::bytes::fan_in::Receiver, lanes;
 }
 
-/// How a side rings the other's bell.
+/// How a side rings the other's event.
 pub(super) struct Ringer {
     segment: Option<Arc<Path>>,
     map: Arc<Map>,
     role: Role,
-    /// The bell of that number; none if it cannot be reached.
-    bell: RefCell<(u64, Option<OwnedFd>)>,
+    /// The event count of that number; none if it cannot be reached.
+    event: RefCell<(u64, Option<OwnedFd>)>,
 }
 
 impl fmt::Debug for Ringer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ringer").field("bell", &self.bell).finish_non_exhaustive()
+        f.debug_struct("Ringer").field("event", &self.event).finish_non_exhaustive()
     }
 }
 
 impl Ringer {
     /// Of the side that has `role`.
     pub(super) fn new(segment: Option<Arc<Path>>, map: &Arc<Map>, role: Role) -> Self {
-        Self { segment, map: Arc::clone(map), role, bell: RefCell::new((0, None)) }
+        Self { segment, map: Arc::clone(map), role, event: RefCell::new((0, None)) }
     }
 
-    /// Rings, if the other side sleeps by its bell. Whether it does.
+    /// Rings, if the other side sleeps by its event. Whether it does.
     pub(super) fn ring(&self, peer: &Session) -> bool {
-        let named = peer.bell();
+        let named = peer.event();
         if let Some(number) = named {
-            let mut bell = self.bell.borrow_mut();
-            if bell.0 != number {
-                *bell = (number, self.find(number).ok());
+            let mut event = self.event.borrow_mut();
+            if event.0 != number {
+                *event = (number, self.find(number).ok());
                 let own = side::sessions(&self.map, self.role).0;
-                own.mute.store(bell.1.is_none().into(), Ordering::Relaxed);
+                own.mute.store(event.1.is_none().into(), Ordering::Relaxed);
             }
-            if let Some(bell) = &bell.1 {
+            if let Some(event) = &event.1 {
                 point!();
                 // Full: it is readable then. Without a reader: a FIFO always has one, ourselves; a socket says so, by no signal.
-                let _ = rustix::io::write(bell, &[0]);
+                let _ = rustix::io::write(event, &[0]);
                 point!();
             }
         }
@@ -384,7 +384,7 @@ impl Ringer {
             Role::Receiver => (Role::Sender, self.map.lane()),
         };
         match open_bell(&path_of(segment, role, lane), false)? {
-            (bell, found) if found == number => Ok(bell),
+            (event, found) if found == number => Ok(event),
             // Another segment's.
             _ => Err(io::ErrorKind::NotFound.into()),
         }
@@ -401,7 +401,7 @@ pub(super) fn check(pid: u32) -> io::Result<()> {
 }
 
 fn address(number: u64) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("ringmail-bell-{number:016x}"))
+    SocketAddr::from_abstract_name(format!("ringmail-event-{number:016x}"))
 }
 
 /// Where the FIFO of a side is, be it there or not. Its name is none of a channel's.
@@ -409,8 +409,8 @@ pub(super) fn path_of(segment: &Path, role: Role, lane: u32) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(segment.file_name().unwrap_or_default());
     name.push(match role {
-        Role::Receiver => ".receiver.bell".to_owned(),
-        Role::Sender => format!(".sender-{lane}.bell"),
+        Role::Receiver => ".receiver.event".to_owned(),
+        Role::Sender => format!(".sender-{lane}.event"),
     });
     segment.with_file_name(name)
 }

@@ -7,7 +7,7 @@ use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::cursor::Position;
 #[cfg(feature = "std")]
-use crate::wait::{Bell, Side};
+use crate::wait::{EventCount, Side};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
@@ -32,13 +32,13 @@ impl Builder {
         let memory = Heap::new(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) = ends(memory, crate::wait::Bell, crate::wait::Bell);
+            let (tx, rx) = ends(memory, crate::wait::EventCount, crate::wait::EventCount);
             Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
-            let bell = |given: Option<Bell>| given.map_or_else(|| Bell::own(self.barrier), Ok);
-            let (sender, receiver) = (bell(self.sender_bell)?, bell(self.receiver_bell)?);
+            let event = |given: Option<EventCount>| given.map_or_else(|| EventCount::own(self.fence_mode), Ok);
+            let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
             let (tx, rx) = ends(memory, sender.clone(), receiver.clone());
             Ok((
                 Sender { end: tx, side: Side::try_new(sender, self.sender_wait)? },
@@ -50,9 +50,9 @@ impl Builder {
 
 #[cfg(feature = "std")]
 impl Builder {
-    /// The bell that rings when there is room, instead of one of the sender's own.
-    pub fn sender_bell(mut self, bell: Bell) -> Self {
-        self.sender_bell = Some(bell);
+    /// The event count that rings when there is room, instead of one of the sender's own.
+    pub fn sender_event(mut self, event: EventCount) -> Self {
+        self.sender_event = Some(event);
         self
     }
 }

@@ -1,4 +1,4 @@
-//! The ends of a one-to-one ring, each with the bell of the other side.
+//! The ends of a one-to-one ring, each with the event count of the other side.
 
 use crate::channel::SendEnd;
 use crate::channel::rx::{self, Next};
@@ -6,22 +6,22 @@ use crate::ring::backing::Heap;
 use crate::ring::ends::Writer;
 use crate::ring::order::mutant;
 use crate::ring::spsc::{self as ring, Consumer, Producer};
-use crate::wait::Bell;
+use crate::wait::EventCount;
 use crate::wait::guard::Panics;
 use crossbeam_utils::CachePadded;
 
-/// The writing end of a ring, and the bell of whoever reads it.
+/// The writing end of a ring, and the event count of whoever reads it.
 pub(crate) struct Tx<T> {
     /// Padded: each side's private copies must not share a line with the other handle's, wherever the two are kept.
     pub(crate) ring: CachePadded<Producer<Heap<T>>>,
-    pub(crate) receiver: Bell,
+    pub(crate) receiver: EventCount,
 }
 
-/// The reading end of a ring, and the bell of whoever writes it.
+/// The reading end of a ring, and the event count of whoever writes it.
 pub(crate) type Rx<T> = rx::Rx<Consumer<Heap<T>>>;
 
-/// Both ends of `memory`; each rings the other side's bell.
-pub(crate) fn ends<T>(memory: Heap<T>, sender: Bell, receiver: Bell) -> (Tx<T>, Rx<T>) {
+/// Both ends of `memory`; each rings the other side's event.
+pub(crate) fn ends<T>(memory: Heap<T>, sender: EventCount, receiver: EventCount) -> (Tx<T>, Rx<T>) {
     let (producer, consumer) = ring::pair(memory);
     (Tx { ring: CachePadded::new(producer), receiver }, Rx::new(consumer, sender))
 }
@@ -30,7 +30,7 @@ impl<T> Tx<T> {
     /// Wakes the receiver if it sleeps.
     #[inline(always)]
     fn ring_receiver(&mut self) {
-        if self.receiver.is_hung_up() {
+        if self.receiver.has_waiter() {
             self.wake_receiver();
         }
     }
@@ -38,7 +38,7 @@ impl<T> Tx<T> {
     #[cold]
     #[inline(never)]
     fn wake_receiver(&mut self) {
-        let answer = self.receiver.answer_if(|| true);
+        let answer = self.receiver.notify_slow_if(|| true);
         if answer.woke {
             self.ring.count_wake();
         }
@@ -76,7 +76,7 @@ impl<T> Drop for Publish<'_, T> {
     fn drop(&mut self) {
         if self.0.ring.publish_staged() != 0 {
             self.0.ring_receiver();
-            // The receiver may have left since the reservation, which may be long ago. With `std` the bell has said so.
+            // The receiver may have left since the reservation, which may be long ago. With `std` the event count has said so.
             #[cfg(not(feature = "std"))]
             self.0.settle();
         }

@@ -3,21 +3,21 @@
 //! A sleeper and a ringer each write one word and then read the other's (Dekker's pattern), so each needs a full barrier
 //! between its write and its read. A send happens millions of times for every sleep, so the price is put on the sleeper:
 //!
-//! | | ringer: [`light`] | sleeper: [`heavy`] | FENCED bell, both sides |
+//! | | ringer: [`light`] | sleeper: [`heavy`] | FENCED event count, both sides |
 //! |---|---|---|---|
 //! | Linux | none in hardware | `membarrier(PRIVATE_EXPEDITED)` | `fence(SeqCst)` |
 //! | elsewhere, or refused by the kernel | none in hardware | not available | `fence(SeqCst)`, always |
 //! | under loom | `fence(SeqCst)` | `fence(SeqCst)` | `fence(SeqCst)` |
 //!
 //! `membarrier` makes every running thread of the process pass a full barrier before it returns: for each ringer either its
-//! publication is visible to the sleeper's second look, or its look at the bell comes later and sees the sleeper. The
+//! publication is visible to the sleeper's second look, or its look at the event count comes later and sees the sleeper. The
 //! idea is seastar's and glommio's; the kernel's documentation is membarrier(2).
 //!
 //! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time: a second caller sleeps in
-//! the kernel meanwhile. A side that sleeps often makes one such call and then none, see `bell`.
+//! the kernel meanwhile. A side that sleeps often makes one such call and then none, see `event`.
 //! A receiver that leaves makes one, too, before its last look at its ring.
 //!
-//! **After a fork** the child's bells have the words of its parent's, and nothing here is a lock that another thread may have held. The kernel
+//! **After a fork** the child's event counts have the words of its parent's, and nothing here is a lock that another thread may have held. The kernel
 //! keeps the registration of a process in its memory map, which the child has a copy of; where it does not, it refuses, and
 //! fences serve.
 //!
@@ -26,7 +26,7 @@
 
 use crate::sync::{Ordering, fence};
 
-/// A full barrier on both sides of a FENCED bell.
+/// A full barrier on both sides of a FENCED event.
 #[cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 pub fn full() {
     fence(Ordering::SeqCst);
@@ -80,7 +80,7 @@ mod imp {
     pub(crate) fn heavy() -> bool {
         let done = expedited();
         if !done {
-            // It worked once. From now on every new bell has fences.
+            // It worked once. From now on every new event count has fences.
             REGISTERED.store(NO, Ordering::Relaxed);
         }
         done

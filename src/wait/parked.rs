@@ -1,12 +1,12 @@
 //! A sleep that another process sees and ends.
 //!
-//! A bell is a word that both sides write; between processes each writes its own page only. So the sleeper says what it waits for:
+//! A event count is a word that both sides write; between processes each writes its own page only. So the sleeper says what it waits for:
 //! the message that must come, or the place that must be freed, by its position. Whoever publishes wakes it if that is among what it has
 //! just published: once a position, so a sleeper that is stopped or was killed costs its peer one system call, not one a message.
 //! (To count sleeps, and to remember which was answered, is not enough: a look that belongs to the message before may
 //! answer the sleep for the next one, which then nobody wakes. The models find it.)
 //!
-//! As with a bell both write one word and then read the other's, so each needs a full barrier in between: `light` and
+//! As with a event count both write one word and then read the other's, so each needs a full barrier in between: `light` and
 //! `heavy` of [`super::barrier`], or a fence on both sides.
 //!
 //! ```text
@@ -187,7 +187,7 @@ impl Parked {
         word & ASLEEP != 0 && ahead < n
     }
 
-    /// The other side, about to wake this one: whether by its bell. One that sleeps otherwise by now was awake in between.
+    /// The other side, about to wake this one: whether by its event. One that sleeps otherwise by now was awake in between.
     pub(crate) fn is_by_bell(&self) -> bool {
         self.0.load(Ordering::Relaxed) & BY_BELL != 0
     }
@@ -220,7 +220,7 @@ impl Sleeper {
         bed.leave(true);
     }
 
-    /// Announces a sleep by the bell and looks again. Whether there is nothing; otherwise the announcement is taken back.
+    /// Announces a sleep by the event count and looks again. Whether there is nothing; otherwise the announcement is taken back.
     pub fn arm(
         &mut self,
         parked: &[(&Parked, u64)],

@@ -1,14 +1,14 @@
 //! Where the senders of one ring wait for room: first come, first served.
 //!
-//! The ring's bell knows one waiter. Here the others stand behind it:
+//! The ring's event count knows one waiter. Here the others stand behind it:
 //!
 //! ```text
-//!   bell ◄── first ◄── second ◄── third …          tickets ascend
-//!            announces itself on the bell, sleeps
+//!   event count ◄── first ◄── second ◄── third …          tickets ascend
+//!            announces itself on the event count, sleeps
 //!                      sleeps; who leaves the front wakes it
 //! ```
 //!
-//! * Only the **first** uses the bell, so the receiver rings one waiter whatever their number, and without a lock.
+//! * Only the **first** uses the event count, so the receiver rings one waiter whatever their number, and without a lock.
 //! * Whoever **leaves** the front (it sent, gave up, was dropped) wakes the next, who looks in turn.
 //! * A sender that does not wait may **overtake** the first, [`PATIENCE`] times or for [`PATIENCE_TIME`], whichever is more; then it stands
 //!   behind the others.

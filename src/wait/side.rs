@@ -1,6 +1,6 @@
-//! The waiting half of a handle: the bell that wakes it, and its way to sleep.
+//! The waiting half of a handle: the event count that wakes it, and its way to sleep.
 
-use super::Bell;
+use super::EventCount;
 use super::deadline::{Deadline, TimedOut};
 use super::guard::ended;
 use super::parker::{Arc, Parker};
@@ -21,16 +21,16 @@ pub(crate) struct Side {
     armed_at: u64,
 }
 
-/// Where a handle sleeps: at a bell, in a queue before it if several handles share that.
+/// Where a handle sleeps: at a event count, in a queue before it if several handles share that.
 struct Seat {
-    bell: Bell,
+    event: EventCount,
     queue: Option<Queue>,
     /// Where this side stands in the queue.
     place: Place,
     parker: Arc<Parker>,
     /// Wakes `parker`.
     waker: Waker,
-    /// Whether this side's thread announced itself and has not taken that back: on a bell with a queue it may be another's turn.
+    /// Whether this side's thread announced itself and has not taken that back: on a event count with a queue it may be another's turn.
     announced: bool,
     /// Whether a future of this handle announced itself and has not stood down.
     armed: bool,
@@ -38,21 +38,21 @@ struct Seat {
 
 impl Side {
     /// Without memory the process ends.
-    pub(crate) fn new(bell: Bell, strategy: WaitStrategy) -> Self {
-        Self::with(Parker::shared_or_end(), bell, strategy)
+    pub(crate) fn new(event: EventCount, strategy: WaitStrategy) -> Self {
+        Self::with(Parker::shared_or_end(), event, strategy)
     }
 
-    pub(crate) fn try_new(bell: Bell, strategy: WaitStrategy) -> Result<Self, BuildError> {
-        Ok(Self::with(Parker::shared()?, bell, strategy))
+    pub(crate) fn try_new(event: EventCount, strategy: WaitStrategy) -> Result<Self, BuildError> {
+        Ok(Self::with(Parker::shared()?, event, strategy))
     }
 
-    fn with(parker: Arc<Parker>, bell: Bell, strategy: WaitStrategy) -> Self {
+    fn with(parker: Arc<Parker>, event: EventCount, strategy: WaitStrategy) -> Self {
         let waker = Parker::waker(&parker);
-        let bed = Seat { bell, queue: None, place: Place::default(), parker, waker, announced: false, armed: false };
+        let bed = Seat { event, queue: None, place: Place::default(), parker, waker, announced: false, armed: false };
         Self { waiter: Waiter::new(strategy), bed, armed_at: 0 }
     }
 
-    /// The same side where others wait on its bell too, in this queue.
+    /// The same side where others wait on its event count too, in this queue.
     pub(crate) fn queued(mut self, queue: Queue) -> Self {
         self.bed.queue = Some(queue);
         self
@@ -60,17 +60,17 @@ impl Side {
 
     /// Another side like this one. Without memory the process ends.
     pub(crate) fn another(&self) -> Self {
-        let mut side = Self::new(self.bed.bell.clone(), self.waiter.strategy());
+        let mut side = Self::new(self.bed.event.clone(), self.waiter.strategy());
         side.bed.queue.clone_from(&self.bed.queue);
         side
     }
 
-    pub(crate) fn bell(&self) -> &Bell {
-        &self.bed.bell
+    pub(crate) fn event(&self) -> &EventCount {
+        &self.bed.event
     }
 
-    pub(crate) fn bell_and_strategy(&self) -> (Bell, WaitStrategy) {
-        (self.bed.bell.clone(), self.waiter.strategy())
+    pub(crate) fn bell_and_strategy(&self) -> (EventCount, WaitStrategy) {
+        (self.bed.event.clone(), self.waiter.strategy())
     }
 
     pub(crate) fn set_strategy(&mut self, strategy: WaitStrategy) {
@@ -129,7 +129,7 @@ impl Side {
             }
             return self.found();
         }
-        if !self.bed.bell.sleeps() || self.waiter.asks_again() {
+        if !self.bed.event.sleeps() || self.waiter.asks_again() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -142,7 +142,7 @@ impl Side {
         }
         // Only an announcement of the same wait: another may be for a message that has come since.
         let same = self.bed.armed && (self.armed_at == passed || mutant!(RenewSame));
-        if !(same && self.bed.bell.renew(cx.waker())) {
+        if !(same && self.bed.event.renew(cx.waker())) {
             let often = self.waiter.sleeps_often(passed);
             (self.bed.armed, self.armed_at) = (true, passed);
             self.bed.announce_as(cx.waker(), often);
@@ -180,7 +180,7 @@ impl Side {
     }
 
     /// Announces that what `waker` wakes is about to sleep. On `true` the caller must look again, and call [`Side::disarm`]
-    /// afterwards; `false` on a bell that never sleeps. `passed` as in [`Side::block`].
+    /// afterwards; `false` on a event count that never sleeps. `passed` as in [`Side::block`].
     pub(crate) fn arm(&mut self, waker: &Waker, passed: u64) -> bool {
         let arms = self.watch_as(waker, passed);
         if arms {
@@ -191,22 +191,22 @@ impl Side {
 
     /// Takes back the announcement of `waker`; that of [`Side::watch`] is of a waker that does nothing.
     pub(crate) fn disarm(&self, waker: &Waker) {
-        self.bed.bell.withdraw(waker);
+        self.bed.event.withdraw(waker);
     }
 
     /// Whether nothing has rung since the last announcement.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.bed.bell.is_waiting()
+        self.bed.event.is_waiting()
     }
 
-    /// For a side that polls and does not sleep: has the bell note that it rang, and wake nothing. On `true` the caller must look again;
+    /// For a side that polls and does not sleep: has the event count note that it rang, and wake nothing. On `true` the caller must look again;
     /// as long as [`Side::is_quiet`] then says so, another look would find nothing. On `false` the caller looks on.
     pub(crate) fn watch(&mut self, passed: u64) -> bool {
         self.watch_as(Waker::noop(), passed)
     }
 
     fn watch_as(&mut self, waker: &Waker, passed: u64) -> bool {
-        let sleeps = self.bed.bell.sleeps();
+        let sleeps = self.bed.event.sleeps();
         if sleeps {
             let often = self.waiter.sleeps_often(passed);
             self.bed.announce_as(waker, often);
@@ -246,17 +246,17 @@ impl Seat {
 
     fn announce_as(&self, waker: &Waker, often: bool) {
         // An address: no two sides that live have the same.
-        self.bell.announce(waker, Arc::as_ptr(&self.parker).addr(), often);
+        self.event.announce(waker, Arc::as_ptr(&self.parker).addr(), often);
     }
 
     /// Takes back what a future of this handle announced.
     fn disarm(&mut self) {
         if core::mem::take(&mut self.armed) {
-            self.bell.withdraw_own();
+            self.event.withdraw_own();
         }
     }
 
-    /// Gives the place up, after the announcement is taken back: the next one in the queue takes the bell over. Without a queue what a future
+    /// Gives the place up, after the announcement is taken back: the next one in the queue takes the event count over. Without a queue what a future
     /// announced stands: its task still waits.
     fn leave_queue(&mut self, sent: bool) {
         if self.queue.is_some() {
@@ -270,7 +270,7 @@ impl Seat {
 
 impl Bed for Seat {
     fn sleeps(&self) -> bool {
-        self.bell.sleeps()
+        self.event.sleeps()
     }
 
     fn join(&mut self) -> Turn {
@@ -289,7 +289,7 @@ impl Bed for Seat {
 
     fn withdraw(&mut self) {
         if core::mem::take(&mut self.announced) {
-            self.bell.withdraw(&self.waker);
+            self.event.withdraw(&self.waker);
         }
     }
 
@@ -300,16 +300,16 @@ impl Bed for Seat {
 
     fn sleeps_seldom(&mut self) {
         match &self.queue {
-            // The bell's fences are the first waiter's business: only if there is none.
-            Some(queue) => queue.if_idle(|| self.bell.unfence()),
-            None => self.bell.unfence(),
+            // The event count's fences are the first waiter's business: only if there is none.
+            Some(queue) => queue.if_idle(|| self.event.unfence()),
+            None => self.event.unfence(),
         }
     }
 }
 
 impl fmt::Debug for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (bell, strategy) = (&self.bed.bell, self.waiter.strategy());
-        f.debug_struct("Side").field("bell", bell).field("strategy", &strategy).finish()
+        let (event, strategy) = (&self.bed.event, self.waiter.strategy());
+        f.debug_struct("Side").field("event", event).field("strategy", &strategy).finish()
     }
 }

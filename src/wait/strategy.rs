@@ -1,7 +1,7 @@
 //! How a side waits, as its user says it.
 
 /// How a side waits, a property of the side that waits. What its sleep costs the other side is the channel's
-/// [`Barrier`](crate::Barrier).
+/// [`FenceMode`](crate::FenceMode).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum WaitStrategy {

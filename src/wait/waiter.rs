@@ -6,7 +6,7 @@
 //!                                   └────────────────────────────┘
 //! ```
 //!
-//! What a side sleeps on is a [`Bed`]: a bell of this process, or a word in memory that another process maps. Strategy, deadline, budgets, what
+//! What a side sleeps on is a [`Bed`]: a event count of this process, or a word in memory that another process maps. Strategy, deadline, budgets, what
 //! was learnt and the counters are here, the same for both.
 //!
 //! **Spinning** is worth its price where it ends sooner than a sleep and a wake would. So a wait that ended while it spun, or in a sleep

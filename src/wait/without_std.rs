@@ -1,16 +1,16 @@
-//! Without `std` nobody sleeps, so there is nobody to wake: a bell of no size that never hangs, and a queue that is always empty.
+//! Without `std` nobody sleeps, so there is nobody to wake: a event count of no size that never hangs, and a queue that is always empty.
 
 #[derive(Clone, Debug)]
-pub(crate) struct Bell;
+pub(crate) struct EventCount;
 
 pub(crate) struct Answer {
     pub(crate) woke: bool,
     pub(crate) left: bool,
 }
 
-impl Bell {
+impl EventCount {
     #[inline(always)]
-    pub(crate) fn is_hung_up(&self) -> bool {
+    pub(crate) fn has_waiter(&self) -> bool {
         false
     }
 
@@ -18,7 +18,7 @@ impl Bell {
         false
     }
 
-    pub(crate) fn answer_if(&self, _mine: impl FnOnce() -> bool) -> Answer {
+    pub(crate) fn notify_slow_if(&self, _mine: impl FnOnce() -> bool) -> Answer {
         Answer { woke: false, left: false }
     }
 

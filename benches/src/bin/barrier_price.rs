@@ -1,8 +1,8 @@
 //! What a channel that parks costs a thread that has nothing to do with it.
 //!
 //! A bystander spins on one core and records every gap of more than a microsecond between two looks at the clock. On the other
-//! core a sender and a receiver exchange bursts, the receiver parking after each. `Barrier::Auto` interrupts the bystander
-//! with `membarrier` at each park until the receiver parks so often that it changes to fences; `Barrier::Fence` never does.
+//! core a sender and a receiver exchange bursts, the receiver parking after each. `FenceMode::Auto` interrupts the bystander
+//! with `membarrier` at each park until the receiver parks so often that it changes to fences; `FenceMode::Fence` never does.
 //!
 //! ```text
 //! cargo run --release -p ringmail-benches --bin barrier_price [SECONDS]
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use std::{env, error::Error, thread};
 
 use ringmail::affinity::{Topology, pin_current};
-use ringmail::{Barrier, spsc};
+use ringmail::{FenceMode, spsc};
 
 const THRESHOLD: Duration = Duration::from_micros(1);
 
@@ -22,7 +22,7 @@ const THRESHOLD: Duration = Duration::from_micros(1);
 #[derive(Clone, Copy, PartialEq)]
 enum Beside {
     Nothing,
-    Channel(Barrier, usize),
+    Channel(FenceMode, usize),
 }
 
 /// What the bystander saw.
@@ -41,7 +41,7 @@ fn round(beside: Beside, length: Duration, cores: (usize, usize)) -> Result<Seen
     thread::scope(|s| -> Result<(), Box<dyn Error>> {
         let mut threads = Vec::new();
         if let Beside::Channel(barrier, burst) = beside {
-            let (mut tx, mut rx) = spsc::Builder::new(8192).barrier(barrier).build::<u64>()?;
+            let (mut tx, mut rx) = spsc::Builder::new(8192).fence_mode(barrier).build::<u64>()?;
             let (stop, parks) = (&stop, &parks);
             threads.push(s.spawn(move || -> Result<(), String> {
                 pin_current(workers).map_err(|e| e.to_string())?;
@@ -97,10 +97,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let cases = [
         ("nothing", Beside::Nothing),
-        ("Auto, one message a park", Beside::Channel(Barrier::Auto, 1)),
-        ("Auto, 4096 messages a park", Beside::Channel(Barrier::Auto, 4096)),
-        ("Fence, one message a park", Beside::Channel(Barrier::Fence, 1)),
-        ("Fence, 4096 messages a park", Beside::Channel(Barrier::Fence, 4096)),
+        ("Auto, one message a park", Beside::Channel(FenceMode::Auto, 1)),
+        ("Auto, 4096 messages a park", Beside::Channel(FenceMode::Auto, 4096)),
+        ("Fence, one message a park", Beside::Channel(FenceMode::Fence, 1)),
+        ("Fence, 4096 messages a park", Beside::Channel(FenceMode::Fence, 4096)),
     ];
     // Interleaved, so that the host's moods fall on all alike; on a thread of its own, as `main` must not stay pinned.
     const ROUNDS: u32 = 10;

@@ -22,7 +22,7 @@ fn main() -> Result<(), linux::Failed> {
 #[cfg(target_os = "linux")]
 mod linux {
     use ringmail::WaitStrategy;
-    use ringmail::shm::{Ended, TryRecvError, WakeFd, Watched, bytes};
+    use ringmail::shm::{Cause, TryRecvError, WakeFd, Watched, bytes};
     use std::fs::File;
     use std::io::{self, Read, Write};
     use std::os::fd::{AsFd, OwnedFd};
@@ -84,7 +84,7 @@ mod linux {
                             record.copy_from_slice(body);
                             break;
                         }
-                        Err(TryRecvError::Ended(Ended::Disconnected | Ended::PeerDied)) => return Ok(None),
+                        Err(TryRecvError::Disconnected(Cause::Closed | Cause::PeerDied)) => return Ok(None),
                         Err(TryRecvError::Empty) => {}
                         Err(other) => return Err(other.into()),
                     }

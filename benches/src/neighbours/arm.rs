@@ -5,20 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use ringmail::Barrier;
-use ringmail::wait::Bell;
+use ringmail::FenceMode;
+use ringmail::wait::{EventCount, waker_fn};
 use tokio::sync::Notify;
 
 use super::job::{Job, Reply};
 use super::poll::bursts;
 
-/// A cycle of arm, confirm and drop. With `FENCE` the bell of a reactor that sleeps often.
-pub(super) fn bell<const FENCE: bool>(job: &Job) -> Reply {
-    let bell = make(FENCE);
-    bursts(job, || cycle(job.name, &bell))
+/// A cycle of arm, confirm and drop. With `FENCE` the event count of a reactor that sleeps often.
+pub(super) fn event<const FENCE: bool>(job: &Job) -> Reply {
+    let event = make(FENCE);
+    bursts(job, || cycle(job.name, &event))
 }
 
-/// The same on a bell that was not armed before, so that each passes the barrier of its first time; another thread does so too.
+/// The same on a event count that was not armed before, so that each passes the barrier of its first time; another thread does so too.
 pub(super) fn fresh<const FENCE: bool>(job: &Job) -> Reply {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -34,15 +34,15 @@ pub(super) fn fresh<const FENCE: bool>(job: &Job) -> Reply {
     })
 }
 
-fn make(fence: bool) -> Bell {
-    let bell = Bell::with_notify(|| ());
-    if fence { bell.with_barrier(Barrier::Fence) } else { bell }
+fn make(fence: bool) -> EventCount {
+    let event = EventCount::with_waker(waker_fn(|| ()));
+    if fence { event.with_fence_mode(FenceMode::Fence) } else { event }
 }
 
 /// How long one cycle takes.
-fn cycle(who: &str, bell: &Bell) -> Duration {
+fn cycle(who: &str, event: &EventCount) -> Duration {
     let start = Instant::now();
-    let armed = bell.arm();
+    let armed = event.arm();
     let asleep = armed.confirm(|| false);
     let took = start.elapsed();
     assert!(asleep.is_some(), "{who}: not asleep, where nothing rang");

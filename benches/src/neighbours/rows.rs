@@ -259,8 +259,8 @@ const BUDGETS: &[Entry] = entries![
 ];
 
 const ARMS: &[Entry] = entries![
-    Ours "ringmail" => arm::bell::<false>,
-    Ours "ringmail-fence" => arm::bell::<true>,
+    Ours "ringmail" => arm::event::<false>,
+    Ours "ringmail-fence" => arm::event::<true>,
     Peer "tokio-notify" => arm::notify::<false>,
 ];
 
@@ -305,8 +305,8 @@ pub(super) const ROWS: &[Row] = &[
         between_processes::<100_000>(),
     ),
     row("budget", "timeout(50 ms) around a receive loop on a busy channel", LIMITS, SHORT, BUDGETS),
-    row("arm", "Bell::arm, confirm and drop", POLLS, SHORT, ARMS),
-    row("arm-fresh", "the same on a bell not armed before, as another thread does too", POLLS, SHORT, FRESH_ARMS),
+    row("arm", "EventCount::arm, confirm and drop", POLLS, SHORT, ARMS),
+    row("arm-fresh", "the same on a event not armed before, as another thread does too", POLLS, SHORT, FRESH_ARMS),
 ];
 
 /// The rows of that name, or all whose names begin with it and a dash.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringmail::spsc::{self, Builder, Receiver, Sender};
-use ringmail::{RecvTimeoutError, Shape, WaitStrategy};
+use ringmail::{Flavor, RecvTimeoutError, WaitStrategy};
 
 use super::{
     AsyncRecv, AsyncSend, BatchRecv, BatchSend, BlockRecv, BlockSend, Channel, Check, MAX_RUN, TimedRecv, TryRecv,
@@ -22,35 +22,35 @@ impl<T: Send> Channel<T> for Ringmail {
     }
 }
 
-impl<T, S: Shape> TrySend<T> for ringmail::Sender<T, S> {
+impl<T, S: Flavor> TrySend<T> for ringmail::Sender<T, S> {
     #[inline]
     fn try_send(&mut self, value: T) -> bool {
         ringmail::Sender::try_send(self, value).is_ok()
     }
 }
 
-impl<T, S: Shape> TryRecv<T> for ringmail::Receiver<T, S> {
+impl<T, S: Flavor> TryRecv<T> for ringmail::Receiver<T, S> {
     #[inline]
     fn try_recv(&mut self) -> Option<T> {
         ringmail::Receiver::try_recv(self).ok()
     }
 }
 
-impl<T, S: Shape> BlockSend<T> for ringmail::Sender<T, S> {
+impl<T, S: Flavor> BlockSend<T> for ringmail::Sender<T, S> {
     #[inline]
     fn send(&mut self, value: T) {
         assert!(ringmail::Sender::send(self, value).is_ok(), "ringmail: disconnected");
     }
 }
 
-impl<T, S: Shape> BlockRecv<T> for ringmail::Receiver<T, S> {
+impl<T, S: Flavor> BlockRecv<T> for ringmail::Receiver<T, S> {
     #[inline]
     fn recv(&mut self) -> T {
         ringmail::Receiver::recv(self).expect("ringmail: disconnected")
     }
 }
 
-impl<T, S: Shape> TimedRecv<T> for ringmail::Receiver<T, S> {
+impl<T, S: Flavor> TimedRecv<T> for ringmail::Receiver<T, S> {
     #[inline]
     fn recv_timeout(&mut self, timeout: Duration) -> Option<T> {
         match ringmail::Receiver::recv_timeout(self, timeout) {
@@ -61,7 +61,7 @@ impl<T, S: Shape> TimedRecv<T> for ringmail::Receiver<T, S> {
     }
 }
 
-impl<T: Send, S: Shape> AsyncSend<T> for ringmail::Sender<T, S>
+impl<T: Send, S: Flavor> AsyncSend<T> for ringmail::Sender<T, S>
 where
     Self: Send,
 {
@@ -71,7 +71,7 @@ where
     }
 }
 
-impl<T: Send, S: Shape> AsyncRecv<T> for ringmail::Receiver<T, S>
+impl<T: Send, S: Flavor> AsyncRecv<T> for ringmail::Receiver<T, S>
 where
     Self: Send,
 {

@@ -31,7 +31,7 @@ pub(super) fn visit<const N: usize>(
 ) -> Result<Visit, String> {
     let others = all.iter().copied().filter(|core| !cores.contains(core)).collect::<Vec<_>>();
     // Seats 0 and 1 are the pair's. The lanes to a seat are made present on the core that joins it.
-    let mesh = Builder::new().shards(2 + others.len()).capacity(plan.capacity).wait(strategy(plan.wait)).populate(true);
+    let mesh = Builder::new().shards(2 + others.len()).capacity(plan.capacity).wait(strategy(plan.wait)).prefault(true);
     let mut seats = mesh.build::<Message<N>>().map_err(|error| Halt::Build(error.to_string()).to_string())?.into_iter();
     let (Some(a), Some(b)) = (seats.next(), seats.next()) else { return Err(Halt::Gone.to_string()) };
     let idle = Idle::start(others.into_iter().zip(seats))?;
@@ -125,7 +125,7 @@ impl<const N: usize> Link<N> for Through<N> {
             Err(TrySendError::Gone(_)) => return Err(Halt::Gone),
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        self.endpoint.send_to_timeout(self.peer, message, left).map_err(|error| match error {
+        self.endpoint.send_timeout_to(self.peer, message, left).map_err(|error| match error {
             SendTimeoutError::Timeout(_) => Halt::Silent,
             SendTimeoutError::Gone(_) => Halt::Gone,
         })

@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::report::{Ended, Failure, Jitter, Pair};
+use crate::report::{Cause, Failure, Jitter, Pair};
 use gather::{Gathered, Held};
 use pair::{Extent, Plan, Start, Trips, Visit};
 
@@ -94,7 +94,7 @@ pub(crate) struct Job {
 
 /// What was measured.
 pub(crate) struct Outcome {
-    pub(crate) ended: Ended,
+    pub(crate) ended: Cause,
     pub(crate) jitter: Vec<Jitter>,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) failures: Vec<Failure>,
@@ -139,7 +139,7 @@ impl Job {
         let mut held = Held::default();
         let mut order: Vec<usize> = (0..gathered.len()).collect();
         let mut random = shuffle::Random::new(self.seed);
-        let mut ended = Ended::Complete;
+        let mut ended = Cause::Complete;
         'run: for round in 0..visits {
             random.shuffle(&mut order);
             for &index in &order {
@@ -152,7 +152,7 @@ impl Job {
                 if left < needed && (round, index) != (0, order[0]) {
                     // Without a wish for so much time, later rounds only add to what every pair already has.
                     if round == 0 || self.duration.is_some() {
-                        ended = Ended::TimeBudget;
+                        ended = Cause::TimeBudget;
                     }
                     break 'run;
                 }
@@ -171,7 +171,7 @@ impl Job {
             }
         }
         if stop.load(Ordering::Relaxed) {
-            ended = Ended::Interrupted;
+            ended = Cause::Interrupted;
         } else {
             jitter::merge(&mut jitter, jitter::watch(&self.cores, watch, &self.plan.clock, stop));
         }
@@ -274,6 +274,6 @@ mod tests {
         (job.pairs, job.cores) = (vec![[100_000, 100_001]], vec![100_000, 100_001]);
         let outcome = job.run(|_| ());
         assert_eq!((outcome.pairs.len(), outcome.failures.len(), outcome.jitter.len()), (0, 1, 0));
-        assert_eq!(outcome.ended, Ended::Complete);
+        assert_eq!(outcome.ended, Cause::Complete);
     }
 }

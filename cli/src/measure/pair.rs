@@ -110,13 +110,13 @@ pub(crate) type Start = fn(&Plan, usize) -> Result<Box<dyn Process>, Halt>;
 /// The other process, and what wakes the answering thread after its turn.
 struct Other {
     process: Box<dyn Process>,
-    bell: mpsc::SyncSender<()>,
+    event: mpsc::SyncSender<()>,
 }
 
 impl Other {
     fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt> {
         let ns = self.process.slice(plan, trips, most, samples)?;
-        self.bell.send(()).map_err(|_| Halt::Gone)?;
+        self.event.send(()).map_err(|_| Halt::Gone)?;
         Ok(ns)
     }
 }
@@ -156,7 +156,7 @@ pub(crate) fn visit<W: Wire<N>, const N: usize>(
     // The measuring threads allocate nothing but what is to lie on fresh memory: what they freed would be reused.
     let (to_a, from_b) = mpsc::sync_channel(1);
     let (to_b, from_a) = mpsc::sync_channel(1);
-    let (bell, ring) = mpsc::sync_channel(1);
+    let (event, ring) = mpsc::sync_channel(1);
     let ring = start.map(|_| ring);
     let (plan_a, plan_b) = (plan.clone(), plan.clone());
     let book = Book::new(plan, extent);
@@ -168,7 +168,7 @@ pub(crate) fn visit<W: Wire<N>, const N: usize>(
     let timing = spawn_pinned(a, move || {
         // While the answering thread sleeps: they share its core. What this frees only this thread has touched.
         let process = start.map(|start| start(&plan_a, b)).transpose()?;
-        let other = process.map(|process| Other { process, bell });
+        let other = process.map(|process| Other { process, event });
         let (visit, ends) = time(meet(wire_a, &plan_a, to_b, from_b)?, other, &plan_a, trips, extent, book)?;
         Ok::<_, Halt>((visit, ends.keep::<W>()))
     });
@@ -235,11 +235,11 @@ fn meet<W: Wire<N>, const N: usize>(
     Ok(Ends { channel, floor: FloorEnd::new(out, line), spacer })
 }
 
-/// The answering thread; it waits for the `bell`, if there is one, while another process answers on its core.
+/// The answering thread; it waits for the `event`, if there is one, while another process answers on its core.
 fn answer<L: Link<N>, const N: usize>(
     mut ends: Ends<L, N>,
     plan: &Plan,
-    bell: Option<mpsc::Receiver<()>>,
+    event: Option<mpsc::Receiver<()>>,
 ) -> Result<(Side, Ends<L, N>), Halt> {
     let mut side = Side::begin();
     loop {
@@ -248,9 +248,9 @@ fn answer<L: Link<N>, const N: usize>(
             side.end();
             return Ok((side, ends));
         }
-        if let Some(bell) = &bell {
+        if let Some(event) = &event {
             // Longer than the timing thread waits for that process, so that it is the one to say what is wrong.
-            bell.recv_timeout(plan.slice + 2 * PATIENCE).map_err(|_| Halt::Gone)?;
+            event.recv_timeout(plan.slice + 2 * PATIENCE).map_err(|_| Halt::Gone)?;
         }
         ends.channel.begin(Instant::now() + plan.slice + PATIENCE);
         ends.channel.echo()?;

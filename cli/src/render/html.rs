@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::format::{self, escape};
 use super::{clock, environment, json, slices, subject, summary, svg};
 use crate::args::Cell;
-use crate::report::{Ended, Figures, Pair, Ratio, Report};
+use crate::report::{Cause, Figures, Pair, Ratio, Report};
 
 /// Pairs up to which each gets a chart of its slices.
 const CHARTS: usize = 12;
@@ -28,9 +28,9 @@ tbody tr:hover{background:var(--soft)}
 pub(crate) fn draw(report: &Report, cell: Cell) -> Result<String, serde_json::Error> {
     let mut page = String::new();
     let ended = match report.ended {
-        Ended::Complete => "",
-        Ended::TimeBudget => ", stopped at the time budget",
-        Ended::Interrupted => ", interrupted",
+        Cause::Complete => "",
+        Cause::TimeBudget => ", stopped at the time budget",
+        Cause::Interrupted => ", interrupted",
     };
     let (pairs, planned) = (report.pairs.len(), report.planned_pairs);
     page += "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\

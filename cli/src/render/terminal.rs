@@ -6,7 +6,7 @@ use super::text::{Look, Page, table};
 use super::{clock, environment, format, matrix, subject, summary};
 use crate::args::Cell;
 use crate::measure::jitter::HICCUP_NS;
-use crate::report::{Ended, Jitter, Pair, Ratio, Report};
+use crate::report::{Cause, Jitter, Pair, Ratio, Report};
 
 /// Pairs up to which the table shows them all; beyond, the extremes.
 const ALL_PAIRS: usize = 12;
@@ -45,9 +45,9 @@ fn heading(report: &Report) -> String {
     let (measured, planned) = (report.pairs.len(), report.planned_pairs);
     let visits: u32 = report.pairs.iter().map(|pair| pair.visits).sum();
     let end = match report.ended {
-        Ended::Complete => "",
-        Ended::TimeBudget => ", time budget spent",
-        Ended::Interrupted => ", interrupted",
+        Cause::Complete => "",
+        Cause::TimeBudget => ", time budget spent",
+        Cause::Interrupted => ", interrupted",
     };
     format!("{measured} of {planned} pairs, {visits} visits, {:.1} s{end}", report.elapsed_s)
 }

@@ -120,7 +120,7 @@ pub(super) struct Session {
     /// Words that were sent before it, if known, and received by its end.
     pub(super) start: Option<u64>,
     pub(super) received: u64,
-    pub(super) how: shm::Ended,
+    pub(super) how: shm::Cause,
     /// Who it was, for people.
     pub(super) who: String,
 }
@@ -131,8 +131,8 @@ impl Source {
             Self::One(rx) => match rx.wait_for_record(timeout) {
                 Ok(()) => News::Record,
                 Err(shm::RecvError::Timeout) => News::Nothing,
-                Err(shm::RecvError::Ended(shm::Ended::Removed)) => News::Removed,
-                Err(shm::RecvError::Ended(how)) => {
+                Err(shm::RecvError::Disconnected(shm::Cause::Removed)) => News::Removed,
+                Err(shm::RecvError::Disconnected(how)) => {
                     let info = rx.session();
                     let (number, start) = (info.map_or(0, |info| info.number), info.and_then(|info| info.start));
                     let received = rx.stats().received;
@@ -142,7 +142,7 @@ impl Source {
             Self::Many(rx) => match rx.wait_for_record(timeout) {
                 Ok(()) => News::Record,
                 Err(fan_in::RecvError::Departed(gone)) => {
-                    let fan_in::Departed { lane, epoch: number, pid, sent, why: how, .. } = gone;
+                    let fan_in::Departed { lane, epoch: number, pid, sent, cause: how, .. } = gone;
                     let start = rx.session(lane).and_then(|info| info.start);
                     let who = format!("a sender (process {pid}, lane {lane})");
                     News::Session(Session { lane, number, start, received: sent.unwrap_or(0), how, who })

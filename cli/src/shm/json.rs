@@ -1,6 +1,6 @@
 //! What an onlooker sees, as JSON.
 
-use ringmail::shm::{Ended, Kind, LaneView, Overview, SessionView, SideView};
+use ringmail::shm::{Cause, Kind, LaneView, Overview, SessionView, SideView};
 use serde::Serialize;
 
 use crate::Failure;
@@ -123,11 +123,11 @@ impl Lane {
 }
 
 /// How a session ended, in a word or two.
-pub(super) fn word(ended: Ended) -> &'static str {
+pub(super) fn word(ended: Cause) -> &'static str {
     match ended {
-        Ended::Disconnected => "in order",
-        Ended::GivenUp => "gave up",
-        Ended::PeerDied => "died",
+        Cause::Closed => "in order",
+        Cause::GivenUp => "gave up",
+        Cause::PeerDied => "died",
         _ => "unknown",
     }
 }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
-use ringmail::shm::{Ended, OpenError};
+use ringmail::shm::{Cause, OpenError};
 
 use crate::Failure;
 use crate::output::to_stdout;
@@ -196,11 +196,11 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, Failure> {
 }
 
 /// What a side did whose session is over.
-fn how(ended: Ended) -> &'static str {
+fn how(ended: Cause) -> &'static str {
     match ended {
-        Ended::Disconnected => "has closed",
-        Ended::GivenUp => "has given up",
-        Ended::PeerDied => "has died",
+        Cause::Closed => "has closed",
+        Cause::GivenUp => "has given up",
+        Cause::PeerDied => "has died",
         _ => "has ended",
     }
 }

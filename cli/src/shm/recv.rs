@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use ringmail::shm::bytes::Batch;
-use ringmail::shm::{Ended, Overview, Peer};
+use ringmail::shm::{Cause, Overview, Peer};
 
 use super::channel::{News, Session, Source};
 use super::signals::{self, Stream};
@@ -91,17 +91,17 @@ fn was_taken(session: &Session, before: Option<&Overview>) -> bool {
     let was_over = lane.sessions.iter().any(|old| old.info.number == session.number && old.ended.is_some());
     let none_was_left =
         session.received == lane.stats.received && session.start.is_some_and(|start| start < session.received);
-    session.how == Ended::Disconnected && was_over && none_was_left
+    session.how == Cause::Closed && was_over && none_was_left
 }
 
 /// What a session's end comes to; `None` if it ended in order.
 fn verdict(session: &Session, written: u64) -> Option<Failure> {
     let Session { how: ended, who, .. } = session;
     let (code, rest) = match ended {
-        Ended::Disconnected => return None,
-        Ended::PeerDied => (PEER_GONE, "nothing that it sent is missing"),
-        Ended::GivenUp => (GAVE_UP, "nothing that it sent is missing, but it did not send all that it was to"),
-        Ended::Forgotten { sessions } => {
+        Cause::Closed => return None,
+        Cause::PeerDied => (PEER_GONE, "nothing that it sent is missing"),
+        Cause::GivenUp => (GAVE_UP, "nothing that it sent is missing, but it did not send all that it was to"),
+        Cause::Forgotten { sessions } => {
             let message =
                 format!("{sessions} sessions have ended, and how is not kept any more: {written} records were written");
             return Some(Failure { code: GAVE_UP, message });

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::time::Instant;
 
 use ringmail::shm::bytes::{SendError, Sender};
-use ringmail::shm::{Ended, Peer};
+use ringmail::shm::{Cause, Peer};
 
 use super::signals::{self, Stream};
 use super::{CHUNK, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
@@ -58,10 +58,10 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
             match error {
                 SendError::Timeout => {}
                 // That receiver was about to leave when this command came, with the session before.
-                SendError::Ended(Ended::Disconnected) if tx.stats().received <= began => {}
+                SendError::Disconnected(Cause::Closed) if tx.stats().received <= began => {}
                 // A receiver that leaves for that reason says only that it leaves.
-                SendError::Ended(_) if tx.peer() == Peer::Removed => after(Ended::Removed, sent, waits)?,
-                SendError::Ended(ended) => after(ended, sent, waits)?,
+                SendError::Disconnected(_) if tx.peer() == Peer::Removed => after(Cause::Removed, sent, waits)?,
+                SendError::Disconnected(ended) => after(ended, sent, waits)?,
                 SendError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
                 // There are no others.
                 _ => return Err(Failure::failed(error.to_string())),
@@ -81,10 +81,10 @@ fn removed(sent: u64, what: &str) -> Failure {
 }
 
 /// Whether to go on after a receiver's end was told, with as many records sent.
-fn after(ended: Ended, sent: u64, waits: bool) -> Result<(), Failure> {
+fn after(ended: Cause, sent: u64, waits: bool) -> Result<(), Failure> {
     let what = match ended {
-        Ended::Corrupted => return Err(Failure::failed(format!("the receiver: {ended}"))),
-        Ended::Removed => return Err(removed(sent, "the rest of the input was not")),
+        Cause::Corrupted => return Err(Failure::failed(format!("the receiver: {ended}"))),
+        Cause::Removed => return Err(removed(sent, "the rest of the input was not")),
         ended => how(ended),
     };
     if waits {

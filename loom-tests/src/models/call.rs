@@ -4,16 +4,16 @@ use crate::check::{bare, model, outcomes};
 use crate::payload::{Drops, Unordered};
 use loom::future::block_on;
 use loom::thread;
-use ringmail::Barrier;
+use ringmail::FenceMode;
 use ringmail::mesh::call::{CallError, Endpoint, Seat, Token, TryCallError};
-use ringmail::mesh::{Builder, Gone, Ready, Why};
-use ringmail::wait::Hook;
+use ringmail::mesh::{Builder, Cause, Disconnected, Ready};
+use ringmail::wait::waker_fn;
 use std::future::Future;
 use std::time::Duration;
 
 /// `N` seats, one credit a pair. Without a deadline to join: a sleep that may time out is one that may end at once.
-fn seats<Req, Rep, const N: usize>(barrier: Barrier) -> [Seat<Req, Rep>; N] {
-    let builder = Builder::new().shards(N).join_deadline(Duration::MAX).barrier(barrier).watch_after(1);
+fn seats<Req, Rep, const N: usize>(barrier: FenceMode) -> [Seat<Req, Rep>; N] {
+    let builder = Builder::new().shards(N).join_deadline(Duration::MAX).fence_mode(barrier).watch_after(1);
     builder.build_calls(1).unwrap().try_into().ok().unwrap()
 }
 
@@ -25,23 +25,23 @@ fn serve<E>(_: &mut E, _: usize, memory: Unordered, token: Token<Unordered>) {
 
 /// Both call each other with their only credit, each serves while it waits, and both leave in order.
 pub fn two_that_call_each_other_have_their_answers() {
-    model("call::two_that_call_each_other_have_their_answers", Some(1), || call_each_other(Barrier::Auto, 1, 1));
+    model("call::two_that_call_each_other_have_their_answers", Some(1), || call_each_other(FenceMode::Auto, 1, 1));
 }
 
 /// One calls, both leave.
 pub fn one_that_calls_has_its_answer_fenced() {
     bare(|| {
-        model("call::one_that_calls_has_its_answer_fenced", Some(1), || call_each_other(Barrier::Fence, 1, 0));
+        model("call::one_that_calls_has_its_answer_fenced", Some(1), || call_each_other(FenceMode::Fence, 1, 0));
     });
 }
 
 /// The first calls twice: its credit is used again, and so are the places of its request and of the answer.
 pub fn a_credit_is_used_again() {
-    model("call::a_credit_is_used_again", Some(1), || call_each_other(Barrier::Auto, 2, 1));
+    model("call::a_credit_is_used_again", Some(1), || call_each_other(FenceMode::Auto, 2, 1));
 }
 
 /// How many calls each makes, one after the other.
-fn call_each_other(barrier: Barrier, calls: u32, back: u32) {
+fn call_each_other(barrier: FenceMode, calls: u32, back: u32) {
     let [first, second] = seats::<Unordered, Unordered, 2>(barrier);
     let shard = |seat: Seat<Unordered, Unordered>, calls: u32| {
         move || {
@@ -65,7 +65,7 @@ fn call_each_other(barrier: Barrier, calls: u32, back: u32) {
 /// Answers are sent into lanes that hold the requests of the same pair, unread, and the word that there will be no more.
 pub fn answers_find_room_beside_requests() {
     model("call::answers_find_room_beside_requests", Some(2), || {
-        let [first, second] = seats::<u32, u32, 2>(Barrier::Fence);
+        let [first, second] = seats::<u32, u32, 2>(FenceMode::Fence);
         let shard = |seat: Seat<u32, u32>| {
             move || {
                 let mut me = seat.join().unwrap();
@@ -89,13 +89,13 @@ pub fn answers_find_room_beside_requests() {
 pub fn a_call_ends_with_its_peer() {
     let outcome = ["answered", "gone", "refused at once"];
     outcomes("call::a_call_ends_with_its_peer", Some(2), outcome, || {
-        let [me, peer] = seats::<u32, u32, 2>(Barrier::Auto);
+        let [me, peer] = seats::<u32, u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let other = thread::spawn(move || {
             let mut peer = peer.join().unwrap();
             peer.poll(1, |_, _, n, token| token.answer(n + 1));
         });
-        let gone = Gone { peer: 1, why: Why::Closed };
+        let gone = Disconnected { peer: 1, cause: Cause::Closed };
         let outcome = match me.try_call(1, 1) {
             Ok(reply) => match me.wait(reply, |_, _, _, _| ()) {
                 Ok(answer) => {
@@ -122,7 +122,7 @@ pub fn a_call_ends_with_its_peer() {
 pub fn a_dropped_token_answers() {
     model("call::a_dropped_token_answers", Some(1), || {
         let drops = Drops::default();
-        let [me, peer] = seats(Barrier::Fence);
+        let [me, peer] = seats(FenceMode::Fence);
         let request = drops.value(0);
         let other = thread::spawn(move || {
             let mut peer = peer.join().unwrap();
@@ -144,7 +144,7 @@ pub fn a_dropped_token_answers() {
 pub fn an_armed_endpoint_hears_the_answer_or_the_end() {
     let outcome = ["answered", "gone"];
     outcomes("call::an_armed_endpoint_hears_the_answer_or_the_end", Some(2), outcome, || {
-        let [me, peer] = seats::<u32, u32, 2>(Barrier::Auto);
+        let [me, peer] = seats::<u32, u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let Ok(reply) = me.try_call(1, 1) else { panic!("the peer's seat is there") };
         let other = thread::spawn(move || {
@@ -153,7 +153,7 @@ pub fn an_armed_endpoint_hears_the_answer_or_the_end() {
             peer.poll(usize::from(thread_goes_first()), |_, _, n, token| token.answer(n + 1));
         });
         let here = thread::current();
-        let hook = Hook::new(move || here.unpark());
+        let hook = waker_fn(move || here.unpark());
         let said = loop {
             me.poll(1, |_, _, _, _| ());
             if reply.is_ready() {
@@ -189,7 +189,7 @@ fn thread_goes_first() -> bool {
 /// A task awaits a reply on a thread whose loop polls the endpoint and parks.
 pub fn a_reply_is_awaited() {
     model("call::a_reply_is_awaited", Some(1), || {
-        let [me, peer] = seats::<u32, u32, 2>(Barrier::Fence);
+        let [me, peer] = seats::<u32, u32, 2>(FenceMode::Fence);
         let other = thread::spawn(move || {
             peer.join().unwrap().leave(Duration::MAX, |_, _, n, token| token.answer(n + 1)).unwrap();
         });

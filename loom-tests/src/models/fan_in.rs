@@ -5,7 +5,7 @@ use crate::payload::{Drops, Unordered};
 use loom::future::block_on;
 use loom::thread;
 use ringmail::fan_in::{self, Receiver, Sender};
-use ringmail::{Barrier, BuildError, RecvError, TryRecvError, TrySendError};
+use ringmail::{BuildError, FenceMode, RecvError, TryRecvError, TrySendError};
 
 fn channel() -> (Sender<u32>, Receiver<u32>) {
     fan_in::channel(1).unwrap()
@@ -13,7 +13,7 @@ fn channel() -> (Sender<u32>, Receiver<u32>) {
 
 /// Born FENCED: no asymmetric barrier anywhere.
 fn fenced() -> (Sender<u32>, Receiver<u32>) {
-    fan_in::Builder::new(1).barrier(Barrier::Fence).build().unwrap()
+    fan_in::Builder::new(1).fence_mode(FenceMode::Fence).build().unwrap()
 }
 
 /// One letter for what a `try_recv` said.
@@ -162,7 +162,7 @@ pub fn a_lane_opened_while_the_receiver_closes() {
     });
 }
 
-/// Two lanes ring the one bell: neither's message is overlooked.
+/// Two lanes ring the one event count: neither's message is overlooked.
 pub fn two_lanes_ring_one_bell() {
     model("fan_in::two_lanes_ring_one_bell", Some(2), || two_ringers(channel()));
 }

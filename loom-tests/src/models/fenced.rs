@@ -1,19 +1,19 @@
-//! FENCED bells: a plain fence on each side, no asymmetric barrier. Where the bell is born so, the models are bare: the
+//! FENCED event counts: a plain fence on each side, no asymmetric barrier. Where the event count is born so, the models are bare: the
 //! library's own fences are the only ones.
 
 use super::{future, wait};
 use crate::check::{bare, model};
 use loom::future::block_on;
 use loom::thread;
-use ringmail::Barrier;
+use ringmail::FenceMode;
 use ringmail::spsc::{self, Receiver, Sender};
-use ringmail::wait::Bell;
+use ringmail::wait::EventCount;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
 fn fenced(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
-    spsc::Builder::new(capacity).barrier(Barrier::Fence).build().unwrap()
+    spsc::Builder::new(capacity).fence_mode(FenceMode::Fence).build().unwrap()
 }
 
 pub fn a_message_wakes_the_receiver() {
@@ -42,26 +42,26 @@ pub fn a_second_poll_by_another_task() {
 
 /// A channel whose receiver has slept without a message in between until it is `short` sleeps from choosing fences. All of it
 /// alone, so that the barriers passed meanwhile need no other side.
-fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, Bell) {
+fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, EventCount) {
     let channel = || {
-        let bell = Bell::new();
-        let (tx, rx) = spsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
-        (tx, rx, bell)
+        let event = EventCount::new();
+        let (tx, rx) = spsc::Builder::new(1).receiver_event(event.clone()).build().unwrap();
+        (tx, rx, event)
     };
     let sleep = |rx: &mut Receiver<u32>| {
         assert!(pin!(rx.recv_async()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
     };
-    let fenced = |bell: &Bell| format!("{bell:?}").contains("fenced: true");
-    let (_tx, mut rx, bell) = channel();
+    let fenced = |event: &EventCount| format!("{event:?}").contains("fenced: true");
+    let (_tx, mut rx, event) = channel();
     let mut sleeps = 0;
-    while !fenced(&bell) {
+    while !fenced(&event) {
         sleep(&mut rx);
         sleeps += 1;
     }
-    let (tx, mut rx, bell) = channel();
+    let (tx, mut rx, event) = channel();
     (short..sleeps).for_each(|_| sleep(&mut rx));
-    assert_eq!(fenced(&bell), short == 0);
-    (tx, rx, bell)
+    assert_eq!(fenced(&event), short == 0);
+    (tx, rx, event)
 }
 
 /// A side that sleeps often has said so: from then on neither side passes an asymmetric barrier.
@@ -88,15 +88,15 @@ pub fn the_step_to_fenced() {
 /// And back: a waiter that seldom sleeps clears it, while messages come.
 pub fn the_step_back() {
     model("fenced::the_step_back", Some(3), || {
-        let (mut tx, mut rx, bell) = sleepy(0);
+        let (mut tx, mut rx, event) = sleepy(0);
         let sender = thread::spawn(move || {
             tx.try_send(1).unwrap();
             drop(tx);
         });
         // This waiter is new and has not slept yet.
-        assert!(bell.wait(None, || !rx.is_empty()));
+        assert!(event.wait(None, || !rx.is_empty()));
         assert_eq!(rx.try_recv(), Ok(1));
-        assert!(bell.wait(None, || rx.is_closed()));
+        assert!(event.wait(None, || rx.is_closed()));
         sender.join().unwrap();
     });
 }

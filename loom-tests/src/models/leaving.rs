@@ -5,8 +5,8 @@ use crate::check::{bare, model, outcomes};
 use crate::payload::{Counted, Drops};
 use loom::thread;
 use ringmail::mesh;
-use ringmail::wait::Bell;
-use ringmail::{Barrier, TryRecvError, TrySendError, fan_in, mpsc, spsc};
+use ringmail::wait::EventCount;
+use ringmail::{FenceMode, TryRecvError, TrySendError, fan_in, mpsc, spsc};
 use std::time::Duration;
 
 /// One letter for what a `try_send` said.
@@ -19,10 +19,10 @@ fn verdict<T>(said: &Result<(), TrySendError<T>>) -> char {
 }
 
 /// Two sends on a ring for two while the receiver goes.
-fn sent_in_time(name: &'static str, barrier: Barrier) {
+fn sent_in_time(name: &'static str, barrier: FenceMode) {
     outcomes(name, Some(3), ["ss", "sd", "dd"].map(String::from), move || {
         let drops = Drops::default();
-        let (mut tx, rx) = spsc::Builder::new(2).barrier(barrier).build().unwrap();
+        let (mut tx, rx) = spsc::Builder::new(2).fence_mode(barrier).build().unwrap();
         let values = drops.clone();
         let sender = thread::spawn(move || {
             let said: String = (0..2).map(|id| verdict(&tx.try_send(values.value(id)))).collect();
@@ -37,11 +37,11 @@ fn sent_in_time(name: &'static str, barrier: Barrier) {
 }
 
 pub fn what_was_sent_in_time_is_dropped() {
-    sent_in_time("leaving::what_was_sent_in_time_is_dropped", Barrier::Auto);
+    sent_in_time("leaving::what_was_sent_in_time_is_dropped", FenceMode::Auto);
 }
 
 pub fn what_was_sent_in_time_is_dropped_fenced() {
-    bare(|| sent_in_time("leaving::what_was_sent_in_time_is_dropped_fenced", Barrier::Fence));
+    bare(|| sent_in_time("leaving::what_was_sent_in_time_is_dropped_fenced", FenceMode::Fence));
 }
 
 /// A chunk that was reserved before the receiver went is committed as it goes.
@@ -91,10 +91,10 @@ pub fn what_a_closed_receiver_told_the_end_of_is_dropped() {
 }
 
 /// The sender of the second lane sends while the receiver of all goes.
-fn lane(name: &'static str, barrier: Barrier) {
+fn lane(name: &'static str, barrier: FenceMode) {
     outcomes(name, Some(2), ['s', 'd'], move || {
         let drops = Drops::default();
-        let (first, rx) = fan_in::Builder::new(1).barrier(barrier).build::<Counted>().unwrap();
+        let (first, rx) = fan_in::Builder::new(1).fence_mode(barrier).build::<Counted>().unwrap();
         let mut tx = first.lane().unwrap();
         let value = drops.value(0);
         let sender = thread::spawn(move || (verdict(&tx.try_send(value)), tx));
@@ -107,18 +107,18 @@ fn lane(name: &'static str, barrier: Barrier) {
 }
 
 pub fn a_lane_forgets_nothing() {
-    lane("leaving::a_lane_forgets_nothing", Barrier::Auto);
+    lane("leaving::a_lane_forgets_nothing", FenceMode::Auto);
 }
 
 pub fn a_lane_forgets_nothing_fenced() {
-    bare(|| lane("leaving::a_lane_forgets_nothing_fenced", Barrier::Fence));
+    bare(|| lane("leaving::a_lane_forgets_nothing_fenced", FenceMode::Fence));
 }
 
 /// One endpoint sends while the other goes.
-fn meshed(name: &'static str, barrier: Barrier) {
+fn meshed(name: &'static str, barrier: FenceMode) {
     outcomes(name, Some(2), [true, false], move || {
         let drops = Drops::default();
-        let builder = mesh::Builder::new().shards(2).capacity(1).join_deadline(Duration::MAX).barrier(barrier);
+        let builder = mesh::Builder::new().shards(2).capacity(1).join_deadline(Duration::MAX).fence_mode(barrier);
         let [one, other]: [mesh::Seat<Counted>; 2] = builder.build().unwrap().try_into().ok().unwrap();
         let leaver = thread::spawn(move || drop(other.join().unwrap()));
         let mut me = one.join().unwrap();
@@ -131,18 +131,18 @@ fn meshed(name: &'static str, barrier: Barrier) {
 }
 
 pub fn a_mesh_forgets_nothing() {
-    meshed("leaving::a_mesh_forgets_nothing", Barrier::Auto);
+    meshed("leaving::a_mesh_forgets_nothing", FenceMode::Auto);
 }
 
 pub fn a_mesh_forgets_nothing_fenced() {
-    bare(|| meshed("leaving::a_mesh_forgets_nothing_fenced", Barrier::Fence));
+    bare(|| meshed("leaving::a_mesh_forgets_nothing_fenced", FenceMode::Fence));
 }
 
 /// Two senders of one ring send while the receiver goes.
-fn many(name: &'static str, barrier: Barrier) {
+fn many(name: &'static str, barrier: FenceMode) {
     outcomes(name, Some(2), [0, 1, 2], move || {
         let drops = Drops::default();
-        let (mut tx, rx) = mpsc::Builder::new(2).barrier(barrier).build::<Counted>().unwrap();
+        let (mut tx, rx) = mpsc::Builder::new(2).fence_mode(barrier).build::<Counted>().unwrap();
         let mut other = tx.clone();
         let value = drops.value(0);
         let sender = thread::spawn(move || (tx.try_send(value).is_ok(), tx));
@@ -158,11 +158,11 @@ fn many(name: &'static str, barrier: Barrier) {
 }
 
 pub fn what_many_sent_in_time_is_dropped() {
-    many("leaving::what_many_sent_in_time_is_dropped", Barrier::Auto);
+    many("leaving::what_many_sent_in_time_is_dropped", FenceMode::Auto);
 }
 
 pub fn what_many_sent_in_time_is_dropped_fenced() {
-    bare(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", Barrier::Fence));
+    bare(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", FenceMode::Fence));
 }
 
 /// Two claims are open while the receiver goes. Who fills one may come while the other end reads: that end looks again.
@@ -189,12 +189,12 @@ pub fn two_claims_that_were_open_are_not_forgotten() {
     });
 }
 
-/// A bell of the user's is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
+/// A event count of the user's is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
 pub fn a_bell_forgets_who_left() {
     model("leaving::a_bell_forgets_who_left", Some(3), || {
         let drops = Drops::default();
-        let bell = Bell::new();
-        let (mut tx, rx) = spsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        let event = EventCount::new();
+        let (mut tx, rx) = spsc::Builder::new(1).receiver_event(event.clone()).build().unwrap();
         let value = drops.value(0);
         let sender = thread::spawn(move || {
             let _ = tx.try_send(value);
@@ -203,15 +203,15 @@ pub fn a_bell_forgets_who_left() {
         drop(rx);
         sender.join().unwrap();
         drops.assert_each_once(1);
-        assert_eq!(bell.left(), 0);
+        assert_eq!(event.left(), 0);
     });
 }
 
 pub fn a_bell_forgets_who_left_with_a_claim_open() {
     model("leaving::a_bell_forgets_who_left_with_a_claim_open", Some(3), || {
         let drops = Drops::default();
-        let bell = Bell::new();
-        let (mut tx, rx) = mpsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap();
+        let event = EventCount::new();
+        let (mut tx, rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build().unwrap();
         let value = drops.value(0);
         let sender = thread::spawn(move || {
             let _ = tx.try_send(value);
@@ -220,7 +220,7 @@ pub fn a_bell_forgets_who_left_with_a_claim_open() {
         drop(rx);
         let tx = sender.join().unwrap();
         drops.assert_each_once(1);
-        assert_eq!(bell.left(), 0);
+        assert_eq!(event.left(), 0);
         drop(tx);
     });
 }

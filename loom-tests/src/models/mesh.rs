@@ -1,4 +1,4 @@
-//! Endpoints of a mesh: each waits with one bell for messages and for room at once, sleeps on what it likes, and leaves.
+//! Endpoints of a mesh: each waits with one event count for messages and for room at once, sleeps on what it likes, and leaves.
 
 use crate::check::{bare, model, outcomes};
 use crate::payload::{Counted, Drops};
@@ -6,30 +6,31 @@ use loom::future::block_on;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use ringmail::Barrier;
-use ringmail::mesh::{Builder, Endpoint, Ready, RecvError, Role, Seat, TryRecvError, Why};
-use ringmail::wait::Hook;
+use ringmail::FenceMode;
+use ringmail::mesh::{Builder, Cause, Endpoint, Ready, RecvError, Role, Seat, TryRecvError};
+use ringmail::wait::waker_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
 use std::time::Duration;
 
 /// `N` seats, lanes of one message. Without a deadline to join: a sleep that may time out is one that may end at once.
-fn seats<T, const N: usize>(barrier: Barrier) -> [Seat<T>; N] {
-    let builder = Builder::new().shards(N).capacity(1).join_deadline(Duration::MAX).barrier(barrier).watch_after(1);
+fn seats<T, const N: usize>(barrier: FenceMode) -> [Seat<T>; N] {
+    let builder = Builder::new().shards(N).capacity(1).join_deadline(Duration::MAX).fence_mode(barrier).watch_after(1);
     builder.build().unwrap().try_into().ok().unwrap()
 }
 
-/// Everybody sends to everybody, two messages over lanes of one, and leaves in order: all of them arrive, once, in order. (With bells that
+/// Everybody sends to everybody, two messages over lanes of one, and leaves in order: all of them arrive, once, in order. (With event counts that
 /// are FENCED only one each: two and one are half a million executions, and hold.)
 pub fn all_to_all_then_shutdown() {
-    model("mesh::all_to_all_then_shutdown", Some(1), || all_to_all(Barrier::Auto, 2, 2));
+    model("mesh::all_to_all_then_shutdown", Some(1), || all_to_all(FenceMode::Auto, 2, 2));
 }
 
 pub fn all_to_all_then_shutdown_fenced() {
-    bare(|| model("mesh::all_to_all_then_shutdown_fenced", Some(1), || all_to_all(Barrier::Fence, 1, 1)));
+    bare(|| model("mesh::all_to_all_then_shutdown_fenced", Some(1), || all_to_all(FenceMode::Fence, 1, 1)));
 }
 
 /// The first sends `m` messages, the second `n`.
-fn all_to_all(barrier: Barrier, m: u32, n: u32) {
+fn all_to_all(barrier: FenceMode, m: u32, n: u32) {
     let drops = Drops::default();
     let [first, second] = seats(barrier);
     let shard = |seat: Seat<Counted>, values: Vec<Counted>| {
@@ -55,7 +56,7 @@ fn all_to_all(barrier: Barrier, m: u32, n: u32) {
 /// Two endpoints whose lanes are full send to each other: each makes room for the other while it waits.
 pub fn two_that_send_without_room_make_room() {
     model("mesh::two_that_send_without_room_make_room", Some(1), || {
-        let seats = seats::<u32, 2>(Barrier::Auto);
+        let seats = seats::<u32, 2>(FenceMode::Auto);
         let shard = |seat: Seat<u32>| {
             move || {
                 let mut me = seat.join().unwrap();
@@ -76,13 +77,13 @@ pub fn two_that_send_without_room_make_room() {
 }
 
 /// A hook that unparks the thread that calls this.
-fn unpark() -> Hook {
+fn unpark() -> Waker {
     let me = thread::current();
-    Hook::new(move || me.unpark())
+    waker_fn(move || me.unpark())
 }
 
 /// Sleeps as a reactor does, until there is something to do.
-fn react(me: &mut Endpoint<u32>, hook: &Hook) -> Ready {
+fn react(me: &mut Endpoint<u32>, hook: &Waker) -> Ready {
     loop {
         match me.arm(hook) {
             Ok(armed) => armed.sleep(|_| thread::park()),
@@ -94,7 +95,7 @@ fn react(me: &mut Endpoint<u32>, hook: &Hook) -> Ready {
 /// A reactor sleeps on a primitive of its own: a message wakes it, and then the end.
 pub fn a_message_wakes_an_armed_endpoint() {
     model("mesh::a_message_wakes_an_armed_endpoint", Some(3), || {
-        let [me, peer] = seats::<u32, 2>(Barrier::Auto);
+        let [me, peer] = seats::<u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let sender = thread::spawn(move || peer.join().unwrap().try_send_to(0, 1).unwrap());
         let hook = unpark();
@@ -110,7 +111,7 @@ pub fn a_message_wakes_an_armed_endpoint() {
 /// The same for room in a lane that was full.
 pub fn room_wakes_an_armed_endpoint() {
     model("mesh::room_wakes_an_armed_endpoint", Some(3), || {
-        let [me, peer] = seats::<u32, 2>(Barrier::Auto);
+        let [me, peer] = seats::<u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         me.try_send_to(1, 1).unwrap();
         assert!(me.try_send_to(1, 2).unwrap_err().is_full());
@@ -126,10 +127,10 @@ pub fn room_wakes_an_armed_endpoint() {
     });
 }
 
-/// A poll that looks at the bell alone finds what was sent before it.
+/// A poll that looks at the event count alone finds what was sent before it.
 pub fn a_poll_that_watches_misses_nothing() {
     model("mesh::a_poll_that_watches_misses_nothing", Some(3), || {
-        let [me, poller] = seats::<u32, 2>(Barrier::Auto);
+        let [me, poller] = seats::<u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let sent = Arc::new(AtomicBool::new(false));
         let told = sent.clone();
@@ -147,10 +148,10 @@ pub fn a_poll_that_watches_misses_nothing() {
     });
 }
 
-/// Two peers ring the bell of a third, one with a message, one with its end.
+/// Two peers ring the event count of a third, one with a message, one with its end.
 pub fn two_peers_ring_one_bell() {
     model("mesh::two_peers_ring_one_bell", Some(1), || {
-        let mut seats = seats::<u32, 3>(Barrier::Auto).into_iter();
+        let mut seats = seats::<u32, 3>(FenceMode::Auto).into_iter();
         let mut me = seats.next().unwrap().join().unwrap();
         let peers: Vec<_> = seats
             .map(|seat| {
@@ -168,10 +169,10 @@ pub fn two_peers_ring_one_bell() {
     });
 }
 
-/// One task waits for a message; another verb waits on the same endpoint meanwhile, and hands the bell back.
+/// One task waits for a message; another verb waits on the same endpoint meanwhile, and hands the event count back.
 pub fn a_task_is_not_forgotten() {
     model("mesh::a_task_is_not_forgotten", Some(2), || {
-        let [me, peer] = seats::<u32, 2>(Barrier::Auto);
+        let [me, peer] = seats::<u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let sender = thread::spawn(move || peer.join().unwrap().try_send_to(0, 1).unwrap());
         let mut first = true;
@@ -199,14 +200,14 @@ fn fails(seat: Seat<u32>, before: impl FnOnce(&mut Endpoint<u32>)) {
     assert!(catch_unwind(run).is_err());
 }
 
-fn cause() -> Why {
-    Why::Panicked(Some("out of luck".into()))
+fn cause() -> Cause {
+    Cause::Panicked(Some("out of luck".into()))
 }
 
 /// Whoever finds a lane closed by a panic, on either side, is told of the panic.
 pub fn a_closed_lane_has_a_cause() {
     outcomes("mesh::a_closed_lane_has_a_cause", Some(3), ["sent", "refused"], || {
-        let [me, peer] = seats::<u32, 2>(Barrier::Fence);
+        let [me, peer] = seats::<u32, 2>(FenceMode::Fence);
         let mut me = me.join().unwrap();
         // Dropped by the panic: nobody has said anything before.
         let failing = thread::spawn(move || {
@@ -220,12 +221,12 @@ pub fn a_closed_lane_has_a_cause() {
             Ok(()) => "sent",
             Err(error) => {
                 let ringmail::mesh::TrySendError::Gone(error) = error else { panic!("full") };
-                assert_eq!(error.gone.why, Why::Panicked(None));
+                assert_eq!(error.gone.cause, Cause::Panicked(None));
                 "refused"
             }
         };
         match me.try_recv() {
-            Err(TryRecvError::Lost(gone)) => assert_eq!(gone.why, Why::Panicked(None)),
+            Err(TryRecvError::Lost(gone)) => assert_eq!(gone.cause, Cause::Panicked(None)),
             other => assert_eq!(other, Err(TryRecvError::Empty)),
         }
         failing.join().unwrap();
@@ -236,17 +237,17 @@ pub fn a_closed_lane_has_a_cause() {
 /// A blocked send and a blocked receive end by the panic of the peer, with its message.
 pub fn a_panic_wakes_who_waits_for_it() {
     model("mesh::a_panic_wakes_who_waits_for_it", Some(1), || {
-        let mut seats = seats::<u32, 3>(Barrier::Auto).into_iter();
+        let mut seats = seats::<u32, 3>(FenceMode::Auto).into_iter();
         let mut me = seats.next().unwrap().join().unwrap();
         let (failing, receiving) = (seats.next().unwrap(), seats.next().unwrap());
         let failing = thread::spawn(move || fails(failing, |_| ()));
-        let receiving = thread::spawn(move || receiving.join().unwrap().recv_from(1).unwrap_err().why);
+        let receiving = thread::spawn(move || receiving.join().unwrap().recv_from(1).unwrap_err().cause);
         let refused = loop {
             if let Err(error) = me.send_to(1, 1) {
                 break error;
             }
         };
-        assert_eq!(refused.gone.why, cause());
+        assert_eq!(refused.gone.cause, cause());
         assert_eq!(receiving.join().unwrap(), cause());
         failing.join().unwrap();
     });
@@ -261,14 +262,14 @@ fn given_up(told: Arc<AtomicBool>, then: fn(&mut Endpoint<u32>)) -> (Endpoint<u3
         // Its own seat may have been given up just as well.
         let Ok(mut other) = other.join() else { return };
         // Else the one that it must be told to gives the seat up at this moment.
-        let lost = matches!(other.arm(&Hook::new(|| ())), Err(Ready::Lost));
+        let lost = matches!(other.arm(&waker_fn(|| ())), Err(Ready::Lost));
         told.store(lost, Ordering::Release);
         then(&mut other);
     });
     (me, other, nobody)
 }
 
-/// A poll that looks at the bell alone finds that a seat was given up before it.
+/// A poll that looks at the event count alone finds that a seat was given up before it.
 pub fn a_poll_that_watches_sees_a_seat_given_up() {
     model("mesh::a_poll_that_watches_sees_a_seat_given_up", Some(2), || {
         let told = Arc::new(AtomicBool::new(false));
@@ -291,7 +292,7 @@ pub fn a_seat_given_up_wakes_a_sleeper() {
         loop {
             match me.recv() {
                 Err(RecvError::Lost(gone)) if gone.peer == 2 => break,
-                Err(RecvError::Lost(gone)) => assert_eq!((gone.peer, gone.why), (1, Why::NeverJoined)),
+                Err(RecvError::Lost(gone)) => assert_eq!((gone.peer, gone.cause), (1, Cause::NeverJoined)),
                 other => panic!("{other:?}"),
             }
         }
@@ -303,7 +304,7 @@ pub fn a_seat_given_up_wakes_a_sleeper() {
 /// Whoever finds that a peer sends nothing more, as it has left, is refused by it, too.
 pub fn one_that_has_left_takes_nothing() {
     model("mesh::one_that_has_left_takes_nothing", Some(3), || {
-        let [me, peer] = seats::<u32, 2>(Barrier::Auto);
+        let [me, peer] = seats::<u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let peer = thread::spawn(move || drop(peer.join().unwrap()));
         assert_eq!(me.recv(), Err(RecvError::Closed));

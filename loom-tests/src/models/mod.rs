@@ -1,10 +1,10 @@
 //! The models, one law a function.
 
 pub mod batch;
-pub mod bell;
 pub mod call;
 pub mod cell;
 pub mod close;
+pub mod event_count;
 pub mod fan_in;
 pub mod fenced;
 pub mod future;
@@ -45,7 +45,7 @@ macro_rules! every_model {
                 a_cancelled_send_leaves_no_trace, a_second_poll_by_the_same_task, a_second_poll_by_another_task,
                 a_poll_then_a_blocking_receive, ready_means_room, a_dropped_sender_wakes_the_task,
                 a_dropped_receiver_wakes_the_task;
-            bell: one_bell_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
+            event_count: one_bell_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
                 two_threads_on_one_bell, two_tasks_on_one_bell,
                 the_announcement_of_another_is_not_renewed;
             cell: a_waker_is_moved_whole, a_waker_is_taken_once, a_waker_that_meets_a_ringer_comes_back;

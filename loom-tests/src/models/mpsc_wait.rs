@@ -3,7 +3,7 @@
 use crate::check::{bare, model};
 use loom::future::block_on;
 use loom::thread;
-use ringmail::Barrier;
+use ringmail::FenceMode;
 use ringmail::RecvError;
 use ringmail::mpsc::{self, Receiver, Sender};
 use std::task::{Context, Poll, Waker};
@@ -14,7 +14,7 @@ fn channel(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
 
 /// Born FENCED: no asymmetric barrier anywhere.
 fn fenced(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
-    mpsc::Builder::new(capacity).barrier(Barrier::Fence).build().unwrap()
+    mpsc::Builder::new(capacity).fence_mode(FenceMode::Fence).build().unwrap()
 }
 
 fn sending(mut tx: Sender<u32>, message: u32) -> thread::JoinHandle<Sender<u32>> {

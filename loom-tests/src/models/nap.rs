@@ -167,14 +167,14 @@ pub fn any_lane_wakes_the_receiver() {
     model("nap::any_lane_wakes_the_receiver", Some(3), two_lanes);
 }
 
-/// A receiver sleeps by its bell, in a reactor: whoever publishes finds the bell and rings it, or the look after the announcement sees the message.
+/// A receiver sleeps by its event count, in a reactor: whoever publishes finds the event count and rings it, or the look after the announcement sees the message.
 pub fn a_message_rings_the_bell() {
     model("nap::a_message_rings_the_bell", None, || {
         const BELL: u64 = 7;
         let (line, words) = (Line::new(1), Arc::new(Session::new()));
         // A descriptor that stays readable once it was rung.
-        let bell = Arc::new((Mutex::new(false), Condvar::new()));
-        let (theirs, of, rings) = (line.clone(), words.clone(), bell.clone());
+        let event = Arc::new((Mutex::new(false), Condvar::new()));
+        let (theirs, of, rings) = (line.clone(), words.clone(), event.clone());
         let sender = thread::spawn(move || {
             // SAFETY: not published yet; loom reports it if somebody reads it already.
             theirs.cells[0].with_mut(|cell| unsafe { *cell = 1 });
@@ -182,7 +182,7 @@ pub fn a_message_rings_the_bell() {
             let parked = of.parked();
             if parked.calls(0) && parked.answer(0, 1) {
                 // Or it has risen since, and looks.
-                if let Some(number) = of.bell() {
+                if let Some(number) = of.event() {
                     assert_eq!(number, BELL, "it was named before the sleep was announced");
                     *rings.0.lock().unwrap() = true;
                     rings.1.notify_all();
@@ -190,7 +190,7 @@ pub fn a_message_rings_the_bell() {
             }
         });
         let mut sleeper = Sleeper::new(false);
-        // It slept without the bell before: the sender may have seen that.
+        // It slept without the event count before: the sender may have seen that.
         sleeper.settle(&[(words.parked(), 0)]);
         words.name_bell(BELL);
         let barrier = || {
@@ -198,9 +198,9 @@ pub fn a_message_rings_the_bell() {
             true
         };
         if sleeper.arm(&[(words.parked(), 0)], barrier, || line.tail.load(Ordering::Acquire) == 1) {
-            let mut rung = bell.0.lock().unwrap();
+            let mut rung = event.0.lock().unwrap();
             while !*rung {
-                rung = bell.1.wait(rung).unwrap();
+                rung = event.1.wait(rung).unwrap();
             }
             drop(rung);
             assert_eq!(line.tail.load(Ordering::Acquire), 1);

@@ -7,8 +7,8 @@ use loom::future::block_on;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, Sender};
-use ringmail::wait::Bell;
-use ringmail::{Barrier, SendError, SendTimeoutError, WaitStrategy};
+use ringmail::wait::{EventCount, waker_fn};
+use ringmail::{FenceMode, SendError, SendTimeoutError, WaitStrategy};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
@@ -24,7 +24,7 @@ fn full() -> Channel {
 
 /// The same, born FENCED: no asymmetric barrier anywhere.
 fn fenced() -> Channel {
-    filled(mpsc::Builder::new(1).barrier(Barrier::Fence))
+    filled(mpsc::Builder::new(1).fence_mode(FenceMode::Fence))
 }
 
 fn filled(builder: mpsc::Builder) -> Channel {
@@ -112,14 +112,14 @@ pub fn a_front_that_panics_wakes_the_next() {
 }
 
 pub fn a_front_that_panics_wakes_the_next_fenced() {
-    let fenced = || front_panics(mpsc::Builder::new(1).barrier(Barrier::Fence));
+    let fenced = || front_panics(mpsc::Builder::new(1).fence_mode(FenceMode::Fence));
     bare(|| model("queue::a_front_that_panics_wakes_the_next_fenced", Some(1), fenced));
 }
 
 fn front_panics(builder: mpsc::Builder) {
-    let bell = Bell::with_notify(|| resume_unwind(Box::new("the reactor is gone")));
-    let (mut tx, mut rx) = filled(builder.receiver_bell(bell.clone()));
-    let armed = bell.arm();
+    let event = EventCount::with_waker(waker_fn(|| resume_unwind(Box::new("the reactor is gone"))));
+    let (mut tx, mut rx) = filled(builder.receiver_event(event.clone()));
+    let armed = event.arm();
     let other = tx.clone();
     let front = thread::spawn(move || {
         let sent = catch_unwind(AssertUnwindSafe(|| tx.send(1)));
@@ -313,11 +313,11 @@ pub fn the_last_of_three_futures_comes() {
     });
 }
 
-/// A receiver that sleeps on a bell of the user's, not in a verb of its own: the bell calls up.
+/// A receiver that sleeps on a event count of the user's, not in a verb of its own: the event count calls up.
 pub fn a_receiver_on_its_own_bell_calls_up() {
     model("queue::a_receiver_on_its_own_bell_calls_up", Some(1), || {
-        let bell = Bell::new();
-        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_bell(bell.clone()));
+        let event = EventCount::new();
+        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_event(event.clone()));
         let other = tx.clone();
         let mut stuck = tx.send_async(1);
         assert!(waits(&mut stuck));
@@ -325,7 +325,7 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
         for message in [0, 2] {
             let got = loop {
                 // By no question that calls up by itself.
-                assert!(bell.wait(None, || rx.stats().depth != 0 || rx.is_closed()));
+                assert!(event.wait(None, || rx.stats().depth != 0 || rx.is_closed()));
                 // A place that is claimed is no message yet.
                 match rx.try_recv() {
                     Ok(got) => break got,
@@ -357,20 +357,20 @@ impl Gate {
     }
 }
 
-/// The same by [`Bell::arm`].
+/// The same by [`EventCount::arm`].
 pub fn a_receiver_on_an_armed_bell_calls_up() {
     model("queue::a_receiver_on_an_armed_bell_calls_up", Some(1), || {
         let gate = Arc::new(Gate(Mutex::new(false), Condvar::new()));
         let opens = gate.clone();
-        let bell = Bell::with_notify(move || opens.open());
-        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_bell(bell.clone()));
+        let event = EventCount::with_waker(waker_fn(move || opens.open()));
+        let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_event(event.clone()));
         let other = tx.clone();
         let mut stuck = tx.send_async(1);
         assert!(waits(&mut stuck));
         let b = sending(other, 2);
         assert_eq!(rx.try_recv(), Ok(0));
         let got = loop {
-            if let Some(asleep) = bell.arm().confirm(|| rx.stats().depth != 0) {
+            if let Some(asleep) = event.arm().confirm(|| rx.stats().depth != 0) {
                 gate.pass();
                 drop(asleep);
             }

@@ -3,7 +3,7 @@
 use super::error::{CallError, TryCallError};
 use super::shared::{Answer, Shared};
 use super::{Envelope, Reply, Token};
-use crate::mesh::{self, Gone, PeerStats, Progress, SendError, TrySendError, Why};
+use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, SendError, TrySendError};
 use crate::ring::order::mutant;
 use crate::wait::WaitStrategy;
 use crate::wait::guard::{Panics, each};
@@ -79,11 +79,13 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     }
 
     /// Why `peer` cannot be called, if so.
-    fn uncallable(&self, peer: usize) -> Option<Gone> {
+    fn uncallable(&self, peer: usize) -> Option<Disconnected> {
         match self.peers.get(peer) {
-            None | Some(Standing::NoLane) => Some(Gone { peer, why: Why::NoLane }),
+            None | Some(Standing::NoLane) => Some(Disconnected { peer, cause: Cause::NoLane }),
             Some(Standing::Over) => Some(self.mesh.hub.gone(peer)),
-            Some(Standing::Calls | Standing::Finished) => self.finished.then_some(Gone { peer, why: Why::Closed }),
+            Some(Standing::Calls | Standing::Finished) => {
+                self.finished.then_some(Disconnected { peer, cause: Cause::Closed })
+            }
         }
     }
 
@@ -265,8 +267,8 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     }
 
     /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined. The calls to it have failed.
-    pub fn next_lost(&mut self) -> Option<Gone> {
-        self.mesh.next_lost()
+    pub fn next_disconnected(&mut self) -> Option<Disconnected> {
+        self.mesh.next_disconnected()
     }
 }
 
@@ -298,7 +300,7 @@ impl<Req, Rep> Drop for Endpoint<Req, Rep> {
         }
         self.shared.close();
         for peer in 0..self.peers.len() {
-            let gone = || CallError::Gone(Gone { peer, why: Why::Closed });
+            let gone = || CallError::Gone(Disconnected { peer, cause: Cause::Closed });
             panics.catch(|| _ = self.shared.fail(peer, gone));
         }
         panics.go_on();

@@ -1,7 +1,7 @@
 //! What can go wrong with a call, as values.
 
 use super::Reply;
-use crate::mesh::{Gone, SendError};
+use crate::mesh::{Disconnected, SendError};
 use core::fmt;
 
 /// A call brought no answer.
@@ -14,7 +14,7 @@ pub enum CallError {
         peer: usize,
     },
     /// The peer is gone, or this endpoint is, before the answer came.
-    Gone(Gone),
+    Gone(Disconnected),
     /// The reply is of another endpoint.
     WrongEndpoint,
     /// The answer was taken before: the reply was polled to its end.

@@ -64,7 +64,7 @@ impl<Req, Rep> Seat<Req, Rep> {
     }
 
     /// Joins, runs `shard`, and drops the endpoint. If it panics, the calls to it fail with the message of the panic
-    /// ([`Why::Panicked`](crate::mesh::Why::Panicked)), and the panic goes on.
+    /// ([`Cause::Panicked`](crate::mesh::Cause::Panicked)), and the panic goes on.
     ///
     /// # Errors
     /// As [`Seat::join`]; `shard` has not run then.

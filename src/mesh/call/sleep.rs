@@ -2,14 +2,15 @@
 
 use super::{Endpoint, Envelope};
 use crate::mesh::{self, Ready};
-use crate::wait::{Deadline, Hook};
+use crate::wait::Deadline;
 use core::fmt;
+use core::task::Waker;
 use core::time::Duration;
 
 impl<Req, Rep> Endpoint<Req, Rep> {
     /// Sleeps until there is something to do, and says what. Returns at once if there is.
     ///
-    /// `Message`: poll, and look at replies: requests or answers have come, or calls have failed. `Lost`: [`Endpoint::next_lost`]. `Over`: nobody
+    /// `Message`: poll, and look at replies: requests or answers have come, or calls have failed. `Lost`: [`Endpoint::next_disconnected`]. `Over`: nobody
     /// calls any more, and no call is in flight.
     pub fn park(&mut self) -> Ready {
         loop {
@@ -49,26 +50,26 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// Announces that this thread is about to sleep on a primitive of its own, which `hook` wakes, and looks again: then it may sleep, or
+    /// Announces that this thread is about to sleep on a primitive of its own, which `waker` wakes, and looks again: then it may sleep, or
     /// there is something to do. As [`mesh::Endpoint::arm`](crate::mesh::Endpoint::arm), which has an example.
     ///
     /// Answers leave before the announcement. A token that is answered while the endpoint is armed waits for its next verb.
     ///
     /// # Errors
-    /// There is something to do: what, as [`Endpoint::park`] says it. `Again`: look again. The bell is not armed.
-    pub fn arm<'a>(&'a mut self, hook: &'a Hook) -> Result<Armed<'a, Req, Rep>, Ready> {
+    /// There is something to do: what, as [`Endpoint::park`] says it. `Again`: look again. The event count is not armed.
+    pub fn arm<'a>(&'a mut self, waker: &'a Waker) -> Result<Armed<'a, Req, Rep>, Ready> {
         if let Some(ready) = self.ready() {
             return Err(ready);
         }
         // A lane that was found over only now may have calls to fail first.
         let again = |ready| if ready == Ready::Over { Ready::Again } else { ready };
-        let armed = self.mesh.arm(hook).map_err(again)?;
+        let armed = self.mesh.arm(waker).map_err(again)?;
         // A peer that closes in order is nothing to do for the mesh, but calls to it fail.
         if armed.open() != self.open { Err(Ready::Again) } else { Ok(Armed(armed)) }
     }
 }
 
-/// An endpoint that will be woken: sleep on what its hook wakes. Dropping this disarms it.
+/// An endpoint that will be woken: sleep on what its waker wakes. Dropping this disarms it.
 #[must_use = "dropping it disarms the endpoint"]
 pub struct Armed<'a, Req, Rep>(mesh::Armed<'a, Envelope<Req, Rep>>);
 

@@ -129,7 +129,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         loop {
             let progress = self.take(BETWEEN, &mut serve);
             received += progress.received;
-            lost.extend(core::iter::from_fn(|| self.next_lost()));
+            lost.extend(core::iter::from_fn(|| self.next_disconnected()));
             if self.calling == 0 || deadline.passed() || progress.received == 0 && self.sleep(deadline).is_err() {
                 break;
             }

@@ -226,9 +226,9 @@ impl<T> Producer<T> {
         Some(left as usize)
     }
 
-    /// The bell of the consumer said, after a publication, that it has left: has the reader look again, or is the reader.
+    /// The event count of the consumer said, after a publication, that it has left: has the reader look again, or is the reader.
     pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
-        // The bell may be of several channels.
+        // The event count may be of several channels.
         if Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
             && (self.ring.reader.held.swap(HELD | ASKED, order::ask_heir()) & HELD == 0 || mutant!(OneHeir))
         {

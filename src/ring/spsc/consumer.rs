@@ -259,7 +259,7 @@ impl<B: Backing> Consumer<B> {
         &self.backing
     }
 
-    /// The producer's next send is refused. `tell`: and its bell will say so. Whether this is the first time, and it is to be told.
+    /// The producer's next send is refused. `tell`: and its event count will say so. Whether this is the first time, and it is to be told.
     fn refuse(&mut self, tell: bool) -> bool {
         if core::mem::replace(&mut self.refused, true) && !B::SHARED {
             return false;

@@ -187,7 +187,7 @@ impl Receiver {
     }
 
     /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the senders get
-    /// [`Ended::GivenUp`](crate::shm::Ended::GivenUp).
+    /// [`Cause::GivenUp`](crate::shm::Cause::GivenUp).
     pub fn give_up(&mut self) {
         self.lanes.close(Some(End::GivenUp));
     }

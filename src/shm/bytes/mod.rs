@@ -38,7 +38,7 @@
 //!
 //! # What is checked
 //!
-//! A record whose length is more than was published, or whose flags or reserved bytes are not 0, is [`Ended::Corrupted`](super::Ended), from then
+//! A record whose length is more than was published, or whose flags or reserved bytes are not 0, is [`Cause::Corrupted`](super::Cause), from then
 //! on and without a further look. What the body says is the reader's business.
 
 pub mod fan_in;

@@ -46,7 +46,7 @@ impl Receiver {
     /// has returned it: at most once, should this process be killed. [`Receiver::batch`] is for at least once.
     ///
     /// # Errors
-    /// `Empty`, or `Ended` with the reason once nothing is left; `body` is then as it was.
+    /// `Empty`, or `Cause` with the reason once nothing is left; `body` is then as it was.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
         match self.take(body) {
@@ -58,7 +58,7 @@ impl Receiver {
     /// Takes the next record, waiting for one if need be; also for a sender that was never there.
     ///
     /// # Errors
-    /// `Ended` with the reason once nothing is left.
+    /// `Cause` with the reason once nothing is left.
     #[inline]
     pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, RecvError> {
         self.recv_until(body, || Deadline::NEVER)
@@ -67,7 +67,7 @@ impl Receiver {
     /// Takes the next record, waiting for at most `timeout`.
     ///
     /// # Errors
-    /// No record in time, or `Ended` with the reason once nothing is left.
+    /// No record in time, or `Cause` with the reason once nothing is left.
     pub fn recv_timeout_into(&mut self, body: &mut Vec<u8>, timeout: Duration) -> Result<RecordInfo, RecvError> {
         self.recv_until(body, || Deadline::after(Some(timeout)))
     }
@@ -75,7 +75,7 @@ impl Receiver {
     /// Takes the next record, waiting until `deadline`.
     ///
     /// # Errors
-    /// No record in time, or `Ended` with the reason once nothing is left.
+    /// No record in time, or `Cause` with the reason once nothing is left.
     pub fn recv_deadline_into(&mut self, body: &mut Vec<u8>, deadline: Instant) -> Result<RecordInfo, RecvError> {
         self.recv_until(body, || Deadline::at(deadline))
     }
@@ -104,7 +104,7 @@ impl Receiver {
         loop {
             match self.try_recv_many(records, max) {
                 Ok(n) => return Ok(n),
-                Err(TryRecvError::Ended(ended)) => return Err(RecvError::Ended(ended)),
+                Err(TryRecvError::Disconnected(ended)) => return Err(RecvError::Disconnected(ended)),
                 Err(TryRecvError::Empty) => self.rx.wait_for_message(Deadline::NEVER)?,
             }
         }
@@ -113,7 +113,7 @@ impl Receiver {
     /// Waits until there is a record, for at most `timeout`, and takes nothing.
     ///
     /// # Errors
-    /// No record in time, or `Ended` with the reason once nothing is left.
+    /// No record in time, or `Cause` with the reason once nothing is left.
     pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvError> {
         let deadline = Deadline::after(Some(timeout));
         while !self.rx.finds() {
@@ -151,7 +151,7 @@ impl Receiver {
     }
 
     /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets
-    /// [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose receiver is dropped by a panic.
+    /// [`Cause::GivenUp`](crate::shm::Cause::GivenUp). So does one whose receiver is dropped by a panic.
     pub fn give_up(&mut self) {
         self.rx.close(Some(End::GivenUp));
     }
@@ -256,13 +256,13 @@ pub(super) fn read_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
 }
 
 fn nothing(rx: &mut Rx<u64>) -> TryRecvError {
-    rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Ended)
+    rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)
 }
 
 /// To be called where nothing was found.
 fn wait(rx: &mut Rx<u64>, deadline: Deadline) -> Result<(), RecvError> {
     match rx.nothing() {
-        Some(ended) => Err(RecvError::Ended(ended)),
+        Some(ended) => Err(RecvError::Disconnected(ended)),
         None => rx.wait_for_message(deadline),
     }
 }
@@ -390,7 +390,7 @@ impl<'a> Batch<'a> {
     /// As [`Receiver::try_recv_into`]; the record's place stays occupied.
     ///
     /// # Errors
-    /// `Empty`, or `Ended` with the reason once nothing is left. A session's end is told after its records were committed, never before: a batch
+    /// `Empty`, or `Cause` with the reason once nothing is left. A session's end is told after its records were committed, never before: a batch
     /// that has records says `Empty` there, and the next receive tells the end.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError> {
@@ -400,7 +400,9 @@ impl<'a> Batch<'a> {
                 Ok(info)
             }
             // An end that is told counts as taken for the next receiver, to whom these records may come again.
-            None if self.taken != 0 => Err(self.taking.from.stopped().map_or(TryRecvError::Empty, TryRecvError::Ended)),
+            None if self.taken != 0 => {
+                Err(self.taking.from.stopped().map_or(TryRecvError::Empty, TryRecvError::Disconnected))
+            }
             None => Err(nothing(self.taking.from)),
         }
     }

@@ -1,7 +1,7 @@
 //! The side that sends records.
 
 use super::super::ends::{Opened, Tx};
-use super::super::error::{self, Ended, OpenError};
+use super::super::error::{self, Cause, OpenError};
 use super::super::side::{self, Peer};
 use super::{HEADER, Header, Record, Reservation, WORD, max_len};
 use crate::ring::cursor::Position;
@@ -42,21 +42,21 @@ impl Sender {
     /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
     ///
     /// # Errors
-    /// `TooLarge` if it could never fit, `Full`, or `Ended` with the reason. Nothing of it was sent.
+    /// `TooLarge` if it could never fit, `Full`, or `Cause` with the reason. Nothing of it was sent.
     #[inline]
     pub fn try_send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), TrySendError> {
         let record = record.into();
         let words = self.words(&record)?;
         match self.push(&record, words) {
             true => Ok(()),
-            false => Err(self.tx.refusal(words as u64).map_or(TrySendError::Full, TrySendError::Ended)),
+            false => Err(self.tx.refusal(words as u64).map_or(TrySendError::Full, TrySendError::Disconnected)),
         }
     }
 
     /// Sends a record, waiting for room if need be; also for a receiver that was never there.
     ///
     /// # Errors
-    /// `TooLarge` if it could never fit, or `Ended` with the reason. Nothing of it was sent.
+    /// `TooLarge` if it could never fit, or `Cause` with the reason. Nothing of it was sent.
     #[inline]
     pub fn send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), SendError> {
         self.send_until(&record.into(), || Deadline::NEVER)
@@ -105,7 +105,7 @@ impl Sender {
         }
         let words = (HEADER + len.div_ceil(WORD)) as u64;
         if self.tx.reserve(words) != words {
-            return Err(self.tx.refusal(words).map_or(TrySendError::Full, TrySendError::Ended));
+            return Err(self.tx.refusal(words).map_or(TrySendError::Full, TrySendError::Disconnected));
         }
         self.tx.ring.stage_slice(&[Raw::new(0); HEADER]);
         let version = self.version;
@@ -122,7 +122,7 @@ impl Sender {
         self.tx.close(None);
     }
 
-    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Ended::GivenUp`](crate::shm::Ended::GivenUp). So does one whose
+    /// Closes as [`Sender::close`] does, and says that not all was sent that was to be: the receiver gets [`Cause::GivenUp`](crate::shm::Cause::GivenUp). So does one whose
     /// sender is dropped by a panic.
     pub fn give_up(&mut self) {
         self.tx.close(Some(End::GivenUp));
@@ -250,7 +250,7 @@ impl Sender {
     fn send_later(&mut self, record: &Record<'_>, words: usize, deadline: Deadline) -> Result<(), SendError> {
         loop {
             if let Some(ended) = self.tx.refusal(words as u64) {
-                return Err(SendError::Ended(ended));
+                return Err(SendError::Disconnected(ended));
             }
             self.tx.wait_for_room(words as u64, deadline)?;
             if self.push(record, words) {
@@ -313,7 +313,7 @@ pub enum TrySendError {
     /// No room for it now.
     Full,
     /// Nobody is there to receive.
-    Ended(Ended),
+    Disconnected(Cause),
 }
 
 /// A send that waits sent nothing.
@@ -325,7 +325,7 @@ pub enum SendError {
     /// No room for it until the deadline.
     Timeout,
     /// Nobody is there to receive.
-    Ended(Ended),
+    Disconnected(Cause),
 }
 
 macro_rules! error {
@@ -335,7 +335,7 @@ macro_rules! error {
                 match self {
                     Self::TooLarge(error) => error.fmt(f),
                     Self::$busy => $as.fmt(f),
-                    Self::Ended(ended) => ended.fmt(f),
+                    Self::Disconnected(ended) => ended.fmt(f),
                 }
             }
         }
@@ -357,7 +357,7 @@ impl From<error::SendError<()>> for SendError {
     fn from(error: error::SendError<()>) -> Self {
         match error {
             error::SendError::Timeout(()) => Self::Timeout,
-            error::SendError::Ended((), ended) => Self::Ended(ended),
+            error::SendError::Disconnected((), ended) => Self::Disconnected(ended),
         }
     }
 }

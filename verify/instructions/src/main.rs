@@ -5,7 +5,7 @@
 //! ringmail-instructions PATH MESSAGES      moves that many messages over one of them; a multiple of 512
 //! ```
 //!
-//! A name is `channel/verbs/shape`. Shape `burst` sends 512 messages, then receives 512; `ping` sends one run, then receives it.
+//! A name is `channel/verbs/shape`. Flavor `burst` sends 512 messages, then receives 512; `ping` sends one run, then receives it.
 //! Either way the channel, of capacity 1024, is never full and never asked when empty, and each side looks at the other's position
 //! as often as such traffic makes it. `loop` is the measuring loop without a channel, about what every count includes, and `planted` is
 //! that loop with one locked instruction a message.

@@ -1,7 +1,7 @@
 //! ringmail's own channels.
 
 use crate::{CAPACITY, Path, over, shapes};
-use ringmail::{Barrier, fan_in, mpsc, spsc};
+use ringmail::{FenceMode, fan_in, mpsc, spsc};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -152,7 +152,7 @@ macro_rules! verb {
 pub(crate) fn add(paths: &mut Vec<Path>) {
     channel!(paths, "spsc", spsc::channel(CAPACITY).unwrap(),
         one blocking future chunk slice drain payload_64 payload_256);
-    channel!(paths, "spsc-fenced", spsc::Builder::new(CAPACITY).barrier(Barrier::Fence).build().unwrap(), one);
+    channel!(paths, "spsc-fenced", spsc::Builder::new(CAPACITY).fence_mode(FenceMode::Fence).build().unwrap(), one);
     channel!(paths, "mpsc", mpsc::channel(CAPACITY).unwrap(), one blocking future slice drain payload_64 payload_256);
     channel!(paths, "fan_in", fan_in::channel(CAPACITY).unwrap(),
         one blocking future chunk slice drain payload_64 payload_256);

@@ -6,7 +6,7 @@ use crate::parent::{Name, STEP, Story, text};
 use crate::scenario::{self, Scenario};
 use crate::sides::{self, BESIDE, CAPACITY, SWEPT, Step};
 use ringmail::WaitStrategy;
-use ringmail::shm::{Ended, Role};
+use ringmail::shm::{Cause, Role};
 use std::time::Duration;
 
 /// The next holder of a dead receiver's role gets what it should, on each lane.
@@ -69,7 +69,7 @@ pub(crate) fn after(mut sends: Other, receives: &mut Other) -> Result<(), String
     // A lane beside that ends too may be told first.
     let said = [receives.step(STEP)?, receives.step(Duration::ZERO)?];
     match said {
-        [Step::Ended(Ended::Disconnected), Step::Nothing] if receives.others_ended == [others; 2] => Ok(()),
+        [Step::Ended(Cause::Closed), Step::Nothing] if receives.others_ended == [others; 2] => Ok(()),
         other => Err(format!("closed at last, reported {other:?}, of other lanes {:?}", receives.others_ended)),
     }
 }

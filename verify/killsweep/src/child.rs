@@ -5,7 +5,7 @@ use crate::scenario::{Kind, NAMED_FIRST};
 use crate::sides::{BESIDE, CAPACITY, Rx, SWEPT, Step, Tx, Wait, remove};
 use failpoint::{arm, arm_stop, name_first, passed};
 use ringmail::WaitStrategy;
-use ringmail::shm::{Ended, OpenError, Peer};
+use ringmail::shm::{Cause, OpenError, Peer};
 use rustix::process::{Signal, getpid, kill_process};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -95,7 +95,7 @@ impl Channel<'_> {
     /// What is unexpected, unless it is that the file is gone.
     fn gone<T: std::fmt::Debug>(self, step: Result<Step<T>, String>) -> Gone {
         match step {
-            Ok(Step::Ended(Ended::Removed)) if self.may_go => tell(Told::Removed, 0),
+            Ok(Step::Ended(Cause::Removed)) if self.may_go => tell(Told::Removed, 0),
             other => wrong(&other),
         }
         Gone

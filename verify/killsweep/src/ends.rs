@@ -2,12 +2,12 @@
 
 use crate::message::Told;
 use crate::scenario::Scenario;
-use ringmail::shm::{Ended, Role};
+use ringmail::shm::{Cause, Role};
 
 /// An end, as this side was told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct News {
-    pub(crate) ended: Ended,
+    pub(crate) ended: Cause,
     /// How many messages it had received by then.
     pub(crate) at: u64,
     /// To a receiver: the session's number.
@@ -20,7 +20,7 @@ pub(crate) struct News {
 #[derive(Debug)]
 struct Session {
     /// How it may have ended.
-    as_what: Vec<Ended>,
+    as_what: Vec<Cause>,
     /// Whether it may be that it never began.
     may_not_be: bool,
     /// What was sent by its end, if that is known.
@@ -37,14 +37,14 @@ impl Sessions {
     /// Of a child that told this, and was killed or not. An earlier holder was killed when it had sent `before`; the parent itself had the
     /// side once while the child was stopped, which had been inside `took` times by then.
     pub(crate) fn of(told: &[(Told, u64)], killed: bool, before: Option<u64>, took: Option<usize>) -> Self {
-        let over = |as_what: &[Ended], at| Session { as_what: as_what.into(), may_not_be: false, at };
-        let mut all: Vec<Session> = before.map(|before| over(&[Ended::PeerDied], Some(before))).into_iter().collect();
+        let over = |as_what: &[Cause], at| Session { as_what: as_what.into(), may_not_be: false, at };
+        let mut all: Vec<Session> = before.map(|before| over(&[Cause::PeerDied], Some(before))).into_iter().collect();
         let (mut opened, mut sent, mut inside) = (0, before.unwrap_or(0), false);
         // The first closes in order, the second panics.
-        let how = |opened| if opened == 1 { Ended::Disconnected } else { Ended::GivenUp };
+        let how = |opened| if opened == 1 { Cause::Closed } else { Cause::GivenUp };
         let took_here = |opened: usize, all: &mut Vec<Session>| {
             if took == Some(opened) {
-                all.push(over(&[Ended::Disconnected], None));
+                all.push(over(&[Cause::Closed], None));
             }
         };
         took_here(0, &mut all);
@@ -60,7 +60,7 @@ impl Sessions {
                 Told::Removed => {
                     inside = false;
                     // Of what it was sending, some may be there.
-                    all.push(over(&[Ended::Disconnected], None));
+                    all.push(over(&[Cause::Closed], None));
                 }
                 // No session of this file.
                 Told::Apart => inside = false,
@@ -70,11 +70,11 @@ impl Sessions {
         let last = told.last().map(|told| told.0);
         if killed && inside {
             let closing = last == Some(Told::Closing);
-            let as_what = if closing { vec![Ended::PeerDied, how(opened)] } else { vec![Ended::PeerDied] };
+            let as_what = if closing { vec![Cause::PeerDied, how(opened)] } else { vec![Cause::PeerDied] };
             // What it had begun to send may be there.
             all.push(Session { as_what, may_not_be: false, at: None });
         } else if killed && last != Some(Told::Finished) {
-            all.push(Session { as_what: vec![Ended::PeerDied], may_not_be: true, at: None });
+            all.push(Session { as_what: vec![Cause::PeerDied], may_not_be: true, at: None });
         }
         Self { all }
     }

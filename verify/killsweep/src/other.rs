@@ -4,7 +4,7 @@ use crate::ends::News;
 use crate::scenario::Kind;
 use crate::sides::{BESIDE, Rx, SWEPT, Step, Tx, Wait};
 use ringmail::WaitStrategy;
-use ringmail::shm::{Ended, OpenError, Peer, Role};
+use ringmail::shm::{Cause, OpenError, Peer, Role};
 use std::time::Duration;
 
 /// A side, and the number of the next message that it sends or receives.
@@ -64,7 +64,7 @@ impl Other {
         if let Some(Beside { tx, sent }) = &mut self.beside {
             match tx.send(*sent + 1, Wait::No)? {
                 Step::Moved(()) => *sent += 1,
-                Step::Ended(Ended::Corrupted) => return Err("the lane beside is corrupted".into()),
+                Step::Ended(Cause::Corrupted) => return Err("the lane beside is corrupted".into()),
                 _ => {}
             }
         }
@@ -73,9 +73,9 @@ impl Other {
             End::Receives(_) => self.receive(timeout)?,
         };
         match step {
-            Step::Ended(Ended::Corrupted) => return Err("corrupted".into()),
+            Step::Ended(Cause::Corrupted) => return Err("corrupted".into()),
             // No session's end.
-            Step::Ended(Ended::Removed) => {}
+            Step::Ended(Cause::Removed) => {}
             Step::Ended(ended) => {
                 let (mut number, mut sent) = (None, None);
                 if let End::Receives(rx) = &mut self.end {
@@ -112,18 +112,18 @@ impl Other {
                     }
                     _ => Ok(Step::Nothing),
                 },
-                Step::Ended(Ended::Removed) => Ok(Step::Ended(Ended::Removed)),
+                Step::Ended(Cause::Removed) => Ok(Step::Ended(Cause::Removed)),
                 Step::Ended(ended) => match rx.last_departed() {
                     Some(departed) if departed.lane == SWEPT => Ok(Step::Ended(ended)),
                     Some(departed) if self.beside.is_some() => Err(format!("it lives: {departed:?}")),
                     Some(_) => {
-                        self.others_ended[0] += u64::from(ended == Ended::Disconnected);
+                        self.others_ended[0] += u64::from(ended == Cause::Closed);
                         rx.departed();
                         continue;
                     }
                     None if self.beside.is_some() => Err(format!("{ended:?}, and a lane is in use")),
                     None if rx.has_lanes() => {
-                        self.others_ended[1] += u64::from(ended == Ended::Disconnected);
+                        self.others_ended[1] += u64::from(ended == Cause::Closed);
                         continue;
                     }
                     None => Ok(Step::Ended(ended)),
@@ -138,7 +138,7 @@ impl Other {
         loop {
             return match rx.recv(Wait::AtMost(Duration::ZERO))? {
                 Step::Moved(found) => Ok(Some(found)),
-                Step::Ended(Ended::Corrupted) => Err("corrupted".into()),
+                Step::Ended(Cause::Corrupted) => Err("corrupted".into()),
                 Step::Ended(_) => continue,
                 Step::Nothing => Ok(None),
             };

@@ -9,7 +9,7 @@ use crate::run::{Fate, Run};
 use crate::scenario::{self, OtherRole, Scenario};
 use crate::sides::{CAPACITY, Step};
 use ringmail::WaitStrategy;
-use ringmail::shm::{Ended, OpenError, Peer, Role};
+use ringmail::shm::{Cause, OpenError, Peer, Role};
 use rustix::process::Signal;
 use std::fs;
 use std::path::PathBuf;
@@ -245,7 +245,7 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<Done, String> {
     // Every other time this side is told of that death before somebody succeeds; then it must not be told again.
     let asked = scenario.succeeds && matches!(fate, Fate::Kill(at) if at % 2 == 0);
     if asked {
-        wait_until("the first child's death is told", || other.step(STEP) == Ok(Step::Ended(Ended::PeerDied)))?;
+        wait_until("the first child's death is told", || other.step(STEP) == Ok(Step::Ended(Cause::PeerDied)))?;
     }
     let mut run = Run::start(scenario, scenario.script, channel, first, fate)?;
     if scenario.succeeds {
@@ -324,17 +324,17 @@ fn play(
         let dead = run.end();
         let step = other.step(if may_stop { STEP / 20 } else { STEP })?;
         match (step, dead) {
-            (Step::Ended(Ended::Removed), _) if !done.removed => {
+            (Step::Ended(Cause::Removed), _) if !done.removed => {
                 return Err("its file is there, and called gone".into());
             }
-            (Step::Ended(Ended::Removed), Some(_)) => return Ok(done),
-            (Step::Ended(Ended::Removed), None) if progress.elapsed() <= STALL => {
+            (Step::Ended(Cause::Removed), Some(_)) => return Ok(done),
+            (Step::Ended(Cause::Removed), None) if progress.elapsed() <= STALL => {
                 // It may still move something.
                 sleep(Duration::from_millis(1));
                 continue;
             }
             (Step::Nothing, _) if done.removed => return Err("a wait on a file that is gone found nothing".into()),
-            (Step::Nothing | Step::Ended(Ended::Removed), None) if progress.elapsed() > STALL => {
+            (Step::Nothing | Step::Ended(Cause::Removed), None) if progress.elapsed() > STALL => {
                 return Err(format!("no progress; the child said {:?}, told {:?}", run.told().last(), other.news));
             }
             (Step::Nothing, None) => continue,

@@ -7,7 +7,7 @@ use crate::run::Run;
 use crate::scenario::Scenario;
 use crate::sides::Step;
 use ringmail::WaitStrategy;
-use ringmail::shm::{Ended, Peer, Role};
+use ringmail::shm::{Cause, Peer, Role};
 use rustix::process::Signal;
 use std::fs;
 use std::io::ErrorKind;
@@ -47,7 +47,7 @@ fn afresh(scenario: &Scenario, name: &Name, scratch: usize) -> Result<(), String
 pub(crate) fn after_removal(mut other: Other, scenario: &Scenario, name: &Name) -> Result<(), String> {
     afresh(scenario, name, 0)?;
     match (other.step(STEP)?, other.peer()) {
-        (Step::Ended(Ended::Removed), Peer::Removed) => {}
+        (Step::Ended(Cause::Removed), Peer::Removed) => {}
         found => return Err(format!("after the channel was made anew its old side found {found:?}")),
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::parent::{Name, STALL, Sum, text, wait_until};
 use crate::run::{Fate, Run};
 use crate::scenario::{OtherRole, Scenario};
 use crate::sides::{CAPACITY, Step};
-use ringmail::shm::{Ended, Role};
+use ringmail::shm::{Cause, Role};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -28,11 +28,11 @@ impl End {
     const ALL: [Self; 3] = [Close, Kill, Panic];
 
     /// As the other side is told.
-    fn told(self) -> Ended {
+    fn told(self) -> Cause {
         match self {
-            Close => Ended::Disconnected,
-            Kill => Ended::PeerDied,
-            Panic => Ended::GivenUp,
+            Close => Cause::Closed,
+            Kill => Cause::PeerDied,
+            Panic => Cause::GivenUp,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::message::{RECORDS, Words, body, check_record};
 use crate::scenario::Kind;
 use ringmail::WaitStrategy;
 use ringmail::shm::fan_in::Departed;
-use ringmail::shm::{Ended, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, OpenError, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
 use std::time::Duration;
 
 /// Messages of the channel: three slots of four, so that the positions run ahead of the storage. As many records of any length.
@@ -26,7 +26,7 @@ pub(crate) enum Wait {
 pub(crate) enum Step<T = ()> {
     Moved(T),
     Nothing,
-    Ended(Ended),
+    Ended(Cause),
 }
 
 #[derive(Debug)]
@@ -85,12 +85,12 @@ impl Tx {
                 let sent = match wait {
                     Wait::No => tx.try_send(words).map_err(|e| match e {
                         TrySendError::Full(words) => SendError::Timeout(words),
-                        TrySendError::Ended(words, ended) => SendError::Ended(words, ended),
+                        TrySendError::Disconnected(words, ended) => SendError::Disconnected(words, ended),
                     }),
                     Wait::Ever => tx.send(words),
                     Wait::AtMost(timeout) => tx.send_timeout(words, timeout),
                 };
-                sent.map_err(|error| if let SendError::Ended(_, ended) = error { Some(ended) } else { None })
+                sent.map_err(|error| if let SendError::Disconnected(_, ended) = error { Some(ended) } else { None })
             }
             Self::Records(tx) => {
                 if tx.sequence() != number - 1 {
@@ -100,13 +100,13 @@ impl Tx {
                 let record = bytes::Record::new(&body).kind(number as u16).version(number as u32);
                 let sent = match wait {
                     Wait::No => tx.try_send(record).map_err(|e| match e {
-                        bytes::TrySendError::Ended(ended) => bytes::SendError::Ended(ended),
+                        bytes::TrySendError::Disconnected(ended) => bytes::SendError::Disconnected(ended),
                         _ => bytes::SendError::Timeout,
                     }),
                     Wait::Ever => tx.send(record),
                     Wait::AtMost(timeout) => tx.send_timeout(record, timeout),
                 };
-                sent.map_err(|error| if let bytes::SendError::Ended(ended) = error { Some(ended) } else { None })
+                sent.map_err(|error| if let bytes::SendError::Disconnected(ended) = error { Some(ended) } else { None })
             }
         };
         Ok(match ended {
@@ -122,7 +122,7 @@ impl Tx {
             let four: [Words; 4] = std::array::from_fn(|offset| Words::new(first + offset as u64));
             return match tx.send_slice(&four) {
                 Ok(()) => Ok(Step::Moved(())),
-                Err(SendError::Ended(_, ended)) => Ok(Step::Ended(ended)),
+                Err(SendError::Disconnected(_, ended)) => Ok(Step::Ended(ended)),
                 Err(error) => Err(format!("{error:?}")),
             };
         }
@@ -186,7 +186,7 @@ impl Rx {
     pub(crate) fn recv(&mut self, wait: Wait) -> Result<Step<(usize, u64)>, String> {
         let try_error = |error| match error {
             TryRecvError::Empty => RecvError::Timeout,
-            TryRecvError::Ended(ended) => RecvError::Ended(ended),
+            TryRecvError::Disconnected(ended) => RecvError::Disconnected(ended),
         };
         let received = match self {
             Self::Messages(rx) => match wait {
@@ -205,7 +205,7 @@ impl Rx {
                 let received = match wait {
                     Wait::No => rx.try_recv_from().map_err(of_lanes),
                     Wait::Ever => rx.recv_from(),
-                    Wait::AtMost(timeout) => rx.recv_from_timeout(timeout),
+                    Wait::AtMost(timeout) => rx.recv_timeout_from(timeout),
                 };
                 return from_lanes(received.map(|(lane, words)| (lane, words.number())), said);
             }
@@ -220,7 +220,7 @@ impl Rx {
         };
         Ok(match received {
             Ok(number) => Step::Moved((SWEPT, number?)),
-            Err(RecvError::Ended(ended)) => Step::Ended(ended),
+            Err(RecvError::Disconnected(ended)) => Step::Ended(ended),
             Err(RecvError::Timeout) => Step::Nothing,
         })
     }
@@ -263,7 +263,7 @@ impl Rx {
             Self::Messages(rx) if max == 1 => match rx.try_recv_with(|words| f(SWEPT, words.number())) {
                 Ok(()) => 1,
                 Err(TryRecvError::Empty) => 0,
-                Err(TryRecvError::Ended(ended)) => return Ok(Step::Ended(ended)),
+                Err(TryRecvError::Disconnected(ended)) => return Ok(Step::Ended(ended)),
             },
             Self::Messages(rx) => rx.drain(max, |words| f(SWEPT, words.number())),
             Self::Records(rx, body) => {
@@ -272,8 +272,8 @@ impl Rx {
                     match batch.try_recv_into(body) {
                         Ok(info) => f(SWEPT, check_record(&info, body)),
                         // This end is told again.
-                        Err(TryRecvError::Empty | TryRecvError::Ended(Ended::Removed)) => break,
-                        Err(TryRecvError::Ended(ended)) => return Ok(Step::Ended(ended)),
+                        Err(TryRecvError::Empty | TryRecvError::Disconnected(Cause::Removed)) => break,
+                        Err(TryRecvError::Disconnected(ended)) => return Ok(Step::Ended(ended)),
                     }
                 }
                 batch.commit() as usize
@@ -339,9 +339,9 @@ fn from_lanes(
 ) -> Result<Step<(usize, u64)>, String> {
     Ok(match received {
         Ok((lane, number)) => Step::Moved((lane, number?)),
-        Err(fan_in::RecvError::Departed(departed)) => Step::Ended(said.insert(departed).why),
-        Err(fan_in::RecvError::Disconnected) => Step::Ended(Ended::Disconnected),
-        Err(fan_in::RecvError::Removed) => Step::Ended(Ended::Removed),
+        Err(fan_in::RecvError::Departed(departed)) => Step::Ended(said.insert(departed).cause),
+        Err(fan_in::RecvError::Disconnected) => Step::Ended(Cause::Closed),
+        Err(fan_in::RecvError::Removed) => Step::Ended(Cause::Removed),
         Err(_) => Step::Nothing,
     })
 }

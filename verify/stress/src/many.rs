@@ -6,7 +6,7 @@ use crate::verbs::polling;
 use ringmail::error::BuildError;
 use ringmail::fan_in::FanIn;
 use ringmail::mpsc::Mpsc;
-use ringmail::{Barrier, Receiver, Sender, Shape, fan_in, mpsc};
+use ringmail::{FenceMode, Flavor, Receiver, Sender, fan_in, mpsc};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ impl Letter {
 type Built<T, S> = Result<(Sender<T, S>, Receiver<T, S>), BuildError>;
 
 /// What differs between the shapes.
-pub(crate) trait Many: Shape + Sized {
-    fn build<T>(capacity: usize, barrier: Barrier) -> Built<T, Self>;
+pub(crate) trait Many: Flavor + Sized {
+    fn build<T>(capacity: usize, barrier: FenceMode) -> Built<T, Self>;
     /// Another sender of the same channel; none if the receiver has left.
     fn another<T>(tx: &Sender<T, Self>) -> Option<Sender<T, Self>>;
     fn send_iter<T>(tx: &mut Sender<T, Self>, values: impl Iterator<Item = T>) -> Option<usize>;
@@ -53,8 +53,8 @@ pub(crate) trait Many: Shape + Sized {
 }
 
 impl Many for Mpsc {
-    fn build<T>(capacity: usize, barrier: Barrier) -> Built<T, Self> {
-        mpsc::Builder::new(capacity).barrier(barrier).build()
+    fn build<T>(capacity: usize, barrier: FenceMode) -> Built<T, Self> {
+        mpsc::Builder::new(capacity).fence_mode(barrier).build()
     }
 
     fn another<T>(tx: &Sender<T, Self>) -> Option<Sender<T, Self>> {
@@ -77,9 +77,9 @@ impl Many for Mpsc {
 }
 
 impl Many for FanIn {
-    fn build<T>(capacity: usize, barrier: Barrier) -> Built<T, Self> {
+    fn build<T>(capacity: usize, barrier: FenceMode) -> Built<T, Self> {
         // Short turns: the receiver goes round often.
-        fan_in::Builder::new(capacity).barrier(barrier).budget(3).build()
+        fan_in::Builder::new(capacity).fence_mode(barrier).budget(3).build()
     }
 
     fn another<T>(tx: &Sender<T, Self>) -> Option<Sender<T, Self>> {
@@ -244,7 +244,7 @@ where
     for (name, send) in sends::<S>() {
         for (other, receive) in receives::<S>() {
             for capacity in CAPACITIES {
-                let barrier = if exchanges % 2 == 0 { Barrier::Auto } else { Barrier::Fence };
+                let barrier = if exchanges % 2 == 0 { FenceMode::Auto } else { FenceMode::Fence };
                 let seen = exchange(capacity, barrier, each, send, receive);
                 assert_eq!(
                     seen,
@@ -265,7 +265,7 @@ where
 }
 
 /// Returns how many arrived; panics if those of one sender are out of order.
-fn exchange<S: Many>(capacity: usize, barrier: Barrier, each: u64, send: Sending<S>, receive: Receiving<S>) -> u64
+fn exchange<S: Many>(capacity: usize, barrier: FenceMode, each: u64, send: Sending<S>, receive: Receiving<S>) -> u64
 where
     Sender<Letter, S>: Send,
     Receiver<Letter, S>: Send,
@@ -305,7 +305,7 @@ where
     Sender<Box<u64>, S>: Send,
     Receiver<Box<u64>, S>: Send,
 {
-    let (first, mut rx) = S::build::<Box<u64>>(capacity, Barrier::Auto).expect("a small ring");
+    let (first, mut rx) = S::build::<Box<u64>>(capacity, FenceMode::Auto).expect("a small ring");
     let senders: Vec<_> = (0..SENDERS)
         .map(|me| {
             let mut tx = S::another(&first).expect("the receiver is there");

@@ -5,8 +5,9 @@
 
 use crate::many::Letter;
 use ringmail::mesh::{Builder, Endpoint, Ready, Seat};
-use ringmail::wait::Hook;
-use ringmail::{Barrier, WaitStrategy};
+use ringmail::wait::waker_fn;
+use ringmail::{FenceMode, WaitStrategy};
+use std::task::Waker;
 use std::thread::{self, spawn};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ const SHARDS: usize = 3;
 const CAPACITIES: [usize; 3] = [1, 3, 64];
 
 /// What to do while there is nothing to receive: whether the mesh is over.
-type Wait = fn(&mut Endpoint<Letter>, &Hook) -> bool;
+type Wait = fn(&mut Endpoint<Letter>, &Waker) -> bool;
 
 const WAITS: [Wait; 3] = [
     |me, _| me.park() == Ready::Over,
@@ -33,8 +34,8 @@ pub(crate) fn every_way(messages: u64) -> u64 {
     let mut exchanges = 0;
     for wait in WAITS {
         for capacity in CAPACITIES {
-            for barrier in [Barrier::Auto, Barrier::Fence] {
-                let builder = Builder::new().shards(SHARDS).capacity(capacity).barrier(barrier);
+            for barrier in [FenceMode::Auto, FenceMode::Fence] {
+                let builder = Builder::new().shards(SHARDS).capacity(capacity).fence_mode(barrier);
                 let seats = builder.wait(WaitStrategy::ParkAtOnce).build().expect("there is memory");
                 let threads: Vec<_> =
                     seats.into_iter().map(|seat| spawn(move || shard(seat, messages, wait))).collect();
@@ -58,7 +59,7 @@ fn shard(seat: Seat<Letter>, messages: u64, wait: Wait) -> u64 {
         next[from] += 1;
     };
     let thread = thread::current();
-    let hook = Hook::new(move || thread.unpark());
+    let hook = waker_fn(move || thread.unpark());
     for number in 0..messages {
         for peer in (0..SHARDS).filter(|&peer| peer != id) {
             let letter = Letter::new(id as u64, number);

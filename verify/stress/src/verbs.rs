@@ -1,7 +1,7 @@
 //! Every way to send with every way to receive.
 
 use ringmail::spsc::{Builder, Receiver, Sender};
-use ringmail::{Barrier, TryRecvError, TrySendError};
+use ringmail::{FenceMode, TryRecvError, TrySendError};
 use std::thread::{spawn, yield_now};
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ pub(crate) fn every_pair(messages: u64) -> u64 {
     for (sends, send) in SENDS {
         for (receives, receive) in RECEIVES {
             for capacity in [1, 2, 64] {
-                for barrier in [Barrier::Auto, Barrier::Fence] {
+                for barrier in [FenceMode::Auto, FenceMode::Fence] {
                     let seen = exchange(capacity, barrier, messages, send, receive);
                     assert_eq!(
                         seen, messages,
@@ -169,8 +169,8 @@ pub(crate) fn every_pair(messages: u64) -> u64 {
 }
 
 /// Returns how many arrived; panics if they are out of order.
-fn exchange(capacity: usize, barrier: Barrier, messages: u64, send: Send, receive: Receive) -> u64 {
-    let (mut tx, mut rx) = Builder::new(capacity).barrier(barrier).build().expect("a small ring");
+fn exchange(capacity: usize, barrier: FenceMode, messages: u64, send: Send, receive: Receive) -> u64 {
+    let (mut tx, mut rx) = Builder::new(capacity).fence_mode(barrier).build().expect("a small ring");
     let sender = spawn(move || {
         send(&mut tx, messages);
         tx.close();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{self, Ended, RecvError, Schema, SendError};
+use ringmail::shm::{self, Cause, RecvError, Schema, SendError};
 use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 use crate::args::Wait;
@@ -42,9 +42,9 @@ impl<const N: usize> Link<N> for Mapped<N> {
             match self.sender.send_deadline(words, deadline) {
                 Ok(()) => return Ok(()),
                 // The names are gone on purpose, see `Folder`.
-                Err(SendError::Ended(back, Ended::Removed)) if Instant::now() < deadline => words = back,
-                Err(SendError::Timeout(_) | SendError::Ended(_, Ended::Removed)) => return Err(Halt::Silent),
-                Err(SendError::Ended(_, ended)) => return Err(halt(ended)),
+                Err(SendError::Disconnected(back, Cause::Removed)) if Instant::now() < deadline => words = back,
+                Err(SendError::Timeout(_) | SendError::Disconnected(_, Cause::Removed)) => return Err(Halt::Silent),
+                Err(SendError::Disconnected(_, ended)) => return Err(halt(ended)),
             }
         }
     }
@@ -55,16 +55,16 @@ impl<const N: usize> Link<N> for Mapped<N> {
             match self.receiver.recv_deadline(deadline) {
                 Ok(words) => return Ok(words.0),
                 // The names are gone on purpose, see `Folder`.
-                Err(RecvError::Ended(Ended::Removed)) if Instant::now() < deadline => {}
-                Err(RecvError::Timeout | RecvError::Ended(Ended::Removed)) => return Err(Halt::Silent),
-                Err(RecvError::Ended(ended)) => return Err(halt(ended)),
+                Err(RecvError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
+                Err(RecvError::Timeout | RecvError::Disconnected(Cause::Removed)) => return Err(Halt::Silent),
+                Err(RecvError::Disconnected(ended)) => return Err(halt(ended)),
             }
         }
     }
 }
 
-fn halt(ended: Ended) -> Halt {
-    if ended == Ended::Corrupted { Halt::Corrupt } else { Halt::Gone }
+fn halt(ended: Cause) -> Halt {
+    if ended == Cause::Corrupted { Halt::Corrupt } else { Halt::Gone }
 }
 
 /// A folder of this user's own in shared memory, which is gone with its files when this is dropped. Both processes hold one from

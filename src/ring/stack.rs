@@ -15,7 +15,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 
 /// Things that have been put down and not yet taken away.
-pub(crate) struct Pile<V> {
+pub(crate) struct Stack<V> {
     top: AtomicPtr<Node<V>>,
 }
 
@@ -26,9 +26,9 @@ pub(crate) struct Node<V> {
 }
 
 // SAFETY: values move from the thread that puts them to the one that takes them.
-unsafe impl<V: Send> Send for Pile<V> {}
+unsafe impl<V: Send> Send for Stack<V> {}
 // SAFETY: as above; a node is reached by its maker alone until it is on the pile, and by its taker alone once it is off.
-unsafe impl<V: Send> Sync for Pile<V> {}
+unsafe impl<V: Send> Sync for Stack<V> {}
 // SAFETY: `below` is followed only by whoever owns the node.
 unsafe impl<V: Send> Send for Node<V> {}
 // SAFETY: as above: a shared node shows its value alone.
@@ -41,7 +41,7 @@ fn closed<V>() -> *mut Node<V> {
     ptr::dangling_mut()
 }
 
-impl<V> Pile<V> {
+impl<V> Stack<V> {
     pub(crate) fn new() -> Self {
         Self { top: AtomicPtr::new(ptr::null_mut()) }
     }
@@ -69,7 +69,7 @@ impl<V> Pile<V> {
     }
 }
 
-impl<V> Drop for Pile<V> {
+impl<V> Drop for Stack<V> {
     fn drop(&mut self) {
         drop(self.take_all());
     }
@@ -79,7 +79,7 @@ impl<V> Drop for Pile<V> {
 ///
 /// # Safety
 /// The pile lives until the node is on it. It is not touched after that: its owner may take the node and end the pile.
-unsafe fn put<V>(pile: *const Pile<V>, node: Box<Node<V>>) -> Option<Box<Node<V>>> {
+unsafe fn put<V>(pile: *const Stack<V>, node: Box<Node<V>>) -> Option<Box<Node<V>>> {
     let node = Box::into_raw(node);
     // SAFETY: the pile lives until the exchange below has succeeded, which is the last use of this.
     let top = unsafe { &(*pile).top };
@@ -99,8 +99,8 @@ unsafe fn put<V>(pile: *const Pile<V>, node: Box<Node<V>>) -> Option<Box<Node<V>
 }
 
 /// Values that know the pile where they belong.
-pub(crate) trait Belongs: Sized {
-    fn home(&self) -> &Pile<Self>;
+pub(crate) trait HasOwner: Sized {
+    fn home(&self) -> &Stack<Self>;
 }
 
 impl<V> Node<V> {
@@ -130,10 +130,10 @@ impl<V> Place<V> {
     }
 }
 
-impl<V: Belongs> Node<V> {
+impl<V: HasOwner> Node<V> {
     /// Puts the node on its pile, or returns it if that is closed.
-    pub(crate) fn go_home(self: Box<Self>) -> Option<Box<Self>> {
-        let home: *const Pile<V> = self.value.home();
+    pub(crate) fn return_to_owner(self: Box<Self>) -> Option<Box<Self>> {
+        let home: *const Stack<V> = self.value.home();
         // SAFETY: what `home` borrowed from the value stays while that is left alone, and the node is ours until it is on the pile.
         unsafe { put(home, self) }
     }

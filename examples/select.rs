@@ -1,4 +1,4 @@
-//! One thread waits for three channels by hanging up one bell for all of them: what `select` is used for elsewhere.
+//! One thread waits for three channels by hanging up one event count for all of them: what `select` is used for elsewhere.
 //!
 //! ```text
 //! cargo run --release --example one_bell
@@ -6,18 +6,18 @@
 
 use ringmail::TryRecvError;
 use ringmail::spsc::{Builder, Receiver};
-use ringmail::wait::Bell;
+use ringmail::wait::EventCount;
 use std::error::Error;
 use std::thread;
 
 const PER_FEED: u64 = 100_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let bell = Bell::new();
+    let event = EventCount::new();
     let mut feeds: Vec<Receiver<u64>> = Vec::new();
     let mut senders = Vec::new();
     for feed in 0..3 {
-        let (mut tx, rx) = Builder::new(256).receiver_bell(bell.clone()).build()?;
+        let (mut tx, rx) = Builder::new(256).receiver_event(event.clone()).build()?;
         feeds.push(rx);
         senders.push(thread::spawn(move || {
             for i in 0..PER_FEED {
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !progress {
             naps += 1;
             let ready = || feeds.iter().zip(open).any(|(rx, open)| open && (!rx.is_empty() || rx.is_closed()));
-            bell.wait(None, ready);
+            event.wait(None, ready);
         }
     }
     for sender in senders {
@@ -62,6 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let n = 3 * PER_FEED;
     assert_eq!(received, [PER_FEED; 3]);
     assert_eq!(sum, n * (n - 1) / 2);
-    println!("received {received:?} from three feeds on one bell, waited {naps} times");
+    println!("received {received:?} from three feeds on one event, waited {naps} times");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The bell itself: shared by channels, by waiters, and with sleepers of another kind.
+//! The event count itself: shared by channels, by waiters, and with sleepers of another kind.
 
 use crate::check::model;
 use crate::payload::Unordered;
@@ -7,20 +7,20 @@ use loom::thread;
 use ringmail::RecvError;
 use ringmail::model::{Site, with_mutant};
 use ringmail::spsc::{self, Receiver, Sender};
-use ringmail::wait::Bell;
+use ringmail::wait::{EventCount, waker_fn};
 use std::future::poll_fn;
 use std::task::{Context, Waker};
 
-fn channel_on(bell: &Bell) -> (Sender<u32>, Receiver<u32>) {
-    spsc::Builder::new(1).receiver_bell(bell.clone()).build().unwrap()
+fn channel_on(event: &EventCount) -> (Sender<u32>, Receiver<u32>) {
+    spsc::Builder::new(1).receiver_event(event.clone()).build().unwrap()
 }
 
 /// One thread waits for two channels.
 pub fn one_bell_for_two_channels() {
-    model("bell::one_bell_for_two_channels", Some(2), || {
-        let bell = Bell::new();
-        let (mut tx1, mut rx1) = channel_on(&bell);
-        let (mut tx2, mut rx2) = channel_on(&bell);
+    model("event::one_bell_for_two_channels", Some(2), || {
+        let event = EventCount::new();
+        let (mut tx1, mut rx1) = channel_on(&event);
+        let (mut tx2, mut rx2) = channel_on(&event);
         let senders = [
             thread::spawn(move || {
                 tx1.try_send(1).unwrap();
@@ -33,7 +33,7 @@ pub fn one_bell_for_two_channels() {
         ];
         let mut sum = 0;
         while sum != 3 {
-            assert!(bell.wait(None, || !rx1.is_empty() || !rx2.is_empty()));
+            assert!(event.wait(None, || !rx1.is_empty() || !rx2.is_empty()));
             sum += rx1.try_recv().unwrap_or(0) + rx2.try_recv().unwrap_or(0);
         }
         for sender in senders {
@@ -42,56 +42,56 @@ pub fn one_bell_for_two_channels() {
     });
 }
 
-/// Arms the bell until `ready`, and parks in between, as a reactor would on its own primitive.
-fn react(bell: &Bell, mut ready: impl FnMut() -> bool) {
-    while let Some(armed) = bell.arm().confirm(&mut ready) {
+/// Arms the event count until `ready`, and parks in between, as a reactor would on its own primitive.
+fn react(event: &EventCount, mut ready: impl FnMut() -> bool) {
+    while let Some(armed) = event.arm().confirm(&mut ready) {
         thread::park();
         drop(armed);
     }
 }
 
-/// A bell that unparks the thread that calls this.
-fn reactor_bell() -> Bell {
+/// A event count that unparks the thread that calls this.
+fn reactor_bell() -> EventCount {
     let me = thread::current();
-    Bell::with_notify(move || me.unpark())
+    EventCount::with_waker(waker_fn(move || me.unpark()))
 }
 
 /// A reactor sleeps on a primitive of its own, woken by a hook.
 pub fn a_reactor_sleeps_on_its_own() {
-    model("bell::a_reactor_sleeps_on_its_own", Some(3), || {
-        let bell = reactor_bell();
-        let (mut tx, mut rx) = channel_on(&bell);
+    model("event::a_reactor_sleeps_on_its_own", Some(3), || {
+        let event = reactor_bell();
+        let (mut tx, mut rx) = channel_on(&event);
         let sender = thread::spawn(move || {
             tx.try_send(1).unwrap();
             drop(tx);
         });
-        react(&bell, || !rx.is_empty());
+        react(&event, || !rx.is_empty());
         assert_eq!(rx.try_recv(), Ok(1));
-        react(&bell, || rx.is_closed());
+        react(&event, || rx.is_closed());
         sender.join().unwrap();
     });
 }
 
-/// What was done before the bell was armed is there when it rings: the announcement alone orders it, as it orders the ringer's
+/// What was done before the event count was armed is there when it rings: the announcement alone orders it, as it orders the ringer's
 /// grasp at the waker cell after the registration. (Loom runs the exchanges of that cell in the order they happen to, so it cannot show
 /// the lost wake itself; this is the same edge.)
 pub fn what_the_notifier_needs_is_there() {
-    // Nor may the ringer's first look at the bell: it need not order anything.
+    // Nor may the ringer's first look at the event count: it need not order anything.
     with_mutant(Site::WakerCell, || with_mutant(Site::SeeWaiting, announced));
 }
 
 fn announced() {
-    model("bell::what_the_notifier_needs_is_there", Some(3), || {
+    model("event::what_the_notifier_needs_is_there", Some(3), || {
         let memory = Unordered::new();
         let (seen, me) = (memory.clone(), thread::current());
-        let bell = Bell::with_notify(move || {
+        let event = EventCount::with_waker(waker_fn(move || {
             seen.read();
             me.unpark();
-        });
-        let (mut tx, rx) = channel_on(&bell);
+        }));
+        let (mut tx, rx) = channel_on(&event);
         let sender = thread::spawn(move || tx.try_send(1).unwrap());
         memory.write();
-        react(&bell, || !rx.is_empty());
+        react(&event, || !rx.is_empty());
         // Not joined: the ringer may unpark this thread at any time from now on, and loom's join takes that for its own.
         drop(sender);
     });
@@ -100,13 +100,13 @@ fn announced() {
 /// An armed task is polled again after its own announcement was answered, and finds another's, whose barrier has not passed
 /// yet: it may not rely on that.
 pub fn the_announcement_of_another_is_not_renewed() {
-    model("bell::the_announcement_of_another_is_not_renewed", Some(3), || {
-        let bell = Bell::new();
-        let (mut tx1, mut rx1) = channel_on(&bell);
-        let (_tx2, mut rx2) = channel_on(&bell);
+    model("event::the_announcement_of_another_is_not_renewed", Some(3), || {
+        let event = EventCount::new();
+        let (mut tx1, mut rx1) = channel_on(&event);
+        let (_tx2, mut rx2) = channel_on(&event);
         let mut nobody = Context::from_waker(Waker::noop());
         assert!(rx1.poll_recv(&mut nobody).is_pending());
-        assert!(bell.ring(), "this answers the announcement");
+        assert!(event.notify(), "this answers the announcement");
         let other = thread::spawn(move || {
             assert!(rx2.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
             rx2
@@ -118,21 +118,21 @@ pub fn the_announcement_of_another_is_not_renewed() {
     });
 }
 
-/// Two threads wait on one bell, each for a channel of its own: slow, but nothing is lost. The first to have what it wants
+/// Two threads wait on one event count, each for a channel of its own: slow, but nothing is lost. The first to have what it wants
 /// leaves, and the other, whose announcement stood in the same word, is not forgotten.
 pub fn two_threads_on_one_bell() {
-    model("bell::two_threads_on_one_bell", Some(2), || two_waiters(|rx| rx.recv()));
+    model("event::two_threads_on_one_bell", Some(2), || two_waiters(|rx| rx.recv()));
 }
 
 /// The same for tasks.
 pub fn two_tasks_on_one_bell() {
-    model("bell::two_tasks_on_one_bell", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
+    model("event::two_tasks_on_one_bell", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
 }
 
 fn two_waiters(wait: fn(&mut Receiver<u32>) -> Result<u32, RecvError>) {
-    let bell = Bell::new();
-    let (mut tx1, mut rx1) = channel_on(&bell);
-    let (mut tx2, mut rx2) = channel_on(&bell);
+    let event = EventCount::new();
+    let (mut tx1, mut rx1) = channel_on(&event);
+    let (mut tx2, mut rx2) = channel_on(&event);
     let first = thread::spawn(move || wait(&mut rx1));
     tx1.try_send(1).unwrap();
     let second = thread::spawn(move || tx2.try_send(2).map(|()| tx2));

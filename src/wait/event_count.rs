@@ -1,4 +1,4 @@
-//! The bell: what a waiting side hangs up, and how it is woken.
+//! The event count: what a waiting side hangs up, and how it is woken.
 //!
 //! ```text
 //!                 sleeper: announce WAITING, barrier, look again
@@ -22,22 +22,21 @@
 //!
 //! **FENCED.** A heavy barrier costs the sleeper microseconds and interrupts every core; a fence costs each message
 //! some nanoseconds. A side that sleeps often says so once: it sets FENCED, passes one heavy barrier, and from then on a
-//! plain fence on each side is enough. Where there is no heavy barrier at all, bells are born FENCED and stay so.
+//! plain fence on each side is enough. Where there is no heavy barrier at all, event counts are born FENCED and stay so.
 //!
-//! **LEFT.** A message that is published while its receiver leaves must not stay in the ring. A sender looks at the bell after each message
+//! **LEFT.** A message that is published while its receiver leaves must not stay in the ring. A sender looks at the event count after each message
 //! anyway; so the receiver counts itself there, passes the barrier, and looks at the ring for the last time. Either that look finds the message,
-//! or the sender finds the count and settles the matter. Until it has, others that ring a bell of the user's take the cold path, which costs
+//! or the sender finds the count and settles the matter. Until it has, others that ring a event count of the user's take the cold path, which costs
 //! them some nanoseconds a message.
 //!
-//! **One waiter at a time** is what a bell is for. A second one replaces the first and wakes it, so that both look again:
+//! **One waiter at a time** is what a event count is for. A second one replaces the first and wakes it, so that both look again:
 //! slow, but nothing is lost.
 //!
 //! A wake is a hint: whoever wakes looks again. Wakers are others' code: they are cloned, woken and dropped while no lock and no cell is
-//! held, so each may panic, ring, or wait on this very bell. A panic leaves nothing announced that was not before.
+//! held, so each may panic, ring, or wait on this very event. A panic leaves nothing announced that was not before.
 
 use super::barrier;
 use super::guard::{self, Panics, wake};
-use super::notify::{Notify, NotifyWaker};
 use super::{Look, Queue};
 use crate::error::BuildError;
 use crate::ring::order::{self, mutant};
@@ -56,13 +55,13 @@ const FENCED: u32 = 2;
 const SETTLED: u32 = 4;
 const LEFT: u32 = 8;
 
-/// The waiter's number of everybody who uses [`Bell::arm`]: they share one waker.
+/// The waiter's number of everybody who uses [`EventCount::arm`]: they share one waker.
 const REACTOR: usize = 1;
 
 /// How the sides of a channel keep "publish" and "is anybody asleep?" in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
-pub enum Barrier {
+pub enum FenceMode {
     /// Messages pay nothing; a side that goes to sleep pays for a `membarrier` (Linux), which also interrupts the other
     /// cores of this process briefly. A side that sleeps often switches to fences by itself, and so
     /// does every channel where the kernel has no such call.
@@ -81,23 +80,23 @@ pub enum Barrier {
 #[derive(Clone, Copy)]
 pub(crate) struct Answer {
     pub(crate) woke: bool,
-    /// A receiver may have left, see [`Bell::leave`].
+    /// A receiver may have left, see [`EventCount::leave`].
     pub(crate) left: bool,
 }
 
-/// What a waiting side hangs up so that others can wake it. Cheap to clone; clones are the same bell.
+/// What a waiting side hangs up so that others can wake it. Cheap to clone; clones are the same event.
 ///
-/// Every handle of a channel has a bell of its own. Give several channels *one* bell
-/// ([`spsc::Builder::receiver_bell`](crate::spsc::Builder::receiver_bell)) and one thread can wait for all of them: this is
+/// Every handle of a channel has a event count of its own. Give several channels *one* event count
+/// ([`spsc::Builder::receiver_event`](crate::spsc::Builder::receiver_event)) and one thread can wait for all of them: this is
 /// what other crates have `select` for.
 ///
-/// A receiver that leaves counts itself on its bell until its sender has noticed, by its next operation or its drop at the latest; meanwhile
-/// others that ring the same bell take a slower path, by some nanoseconds a message.
+/// A receiver that leaves counts itself on its event count until its sender has noticed, by its next operation or its drop at the latest; meanwhile
+/// others that ring the same event count take a slower path, by some nanoseconds a message.
 ///
-/// One thread or task at a time may wait on a bell. If a second does, both keep waking each other until one has what it
+/// One thread or task at a time may wait on a event. If a second does, both keep waking each other until one has what it
 /// wants: correct, but as busy as polling.
 #[derive(Clone)]
-pub struct Bell {
+pub struct EventCount {
     core: Arc<Core>,
 }
 
@@ -105,15 +104,15 @@ struct Core {
     /// Alone on its line: every ringer reads it after every publication.
     state: CachePadded<AtomicU32>,
     waker: WakerCell,
-    /// What [`Bell::arm`] registers.
+    /// What [`EventCount::arm`] registers.
     notify: Option<Waker>,
-    barrier: Barrier,
+    fence_mode: FenceMode,
     /// Whether more than one handle may wait on it: somebody outside has it.
     shared: bool,
-    /// Who waits on a shared bell takes turns: the waker cell takes one registration at a time, and FENCED and SETTLED of two
+    /// Who waits on a shared event count takes turns: the waker cell takes one registration at a time, and FENCED and SETTLED of two
     /// that change them at once would not belong together. Holds the number of the last waiter.
     turn: Mutex<usize>,
-    /// The queues of senders into channels that ring this bell, if it is a user's.
+    /// The queues of senders into channels that ring this event count, if it is a user's.
     served: Mutex<Queues>,
 }
 
@@ -124,15 +123,15 @@ struct Queues {
     numbers: u64,
 }
 
-/// Says that the sleepers of a bell call up a queue. Dropped, they do so no more.
+/// Says that the sleepers of a event count call up a queue. Dropped, they do so no more.
 pub(crate) struct Served {
-    bell: Bell,
+    event: EventCount,
     number: u64,
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let mut served = self.bell.served();
+        let mut served = self.event.served();
         if let Ok(at) = served.list.binary_search_by_key(&self.number, |(number, _)| *number) {
             let gone = served.list.remove(at);
             drop(served);
@@ -142,45 +141,53 @@ impl Drop for Served {
 }
 
 impl Core {
-    fn new(barrier: Barrier, notify: Option<Waker>, shared: bool) -> Self {
+    fn new(barrier: FenceMode, notify: Option<Waker>, shared: bool) -> Self {
         let cheap = match barrier {
-            Barrier::Auto => barrier::register(),
-            Barrier::Fence | Barrier::Never => false,
+            FenceMode::Auto => barrier::register(),
+            FenceMode::Fence | FenceMode::Never => false,
         };
         let born = if cheap { 0 } else { FENCED | SETTLED };
-        // Nobody ever waits on such a bell, so nobody need fence for it.
-        let born = if barrier == Barrier::Never { 0 } else { born };
-        let barrier = if cheap || barrier == Barrier::Never { barrier } else { Barrier::Fence };
+        // Nobody ever waits on such a event count, so nobody need fence for it.
+        let born = if barrier == FenceMode::Never { 0 } else { born };
+        let barrier = if cheap || barrier == FenceMode::Never { barrier } else { FenceMode::Fence };
         let state = CachePadded::new(AtomicU32::new(born));
-        Self { state, waker: WakerCell::new(), notify, barrier, shared, turn: Mutex::new(0), served: Mutex::default() }
+        Self {
+            state,
+            waker: WakerCell::new(),
+            notify,
+            fence_mode: barrier,
+            shared,
+            turn: Mutex::new(0),
+            served: Mutex::default(),
+        }
     }
 }
 
-impl Bell {
-    /// A bell for threads: wait on it with [`Bell::wait`].
+impl EventCount {
+    /// A event count for threads: wait on it with [`EventCount::wait`].
     pub fn new() -> Self {
-        Self::build_or_end(Barrier::Auto, None)
+        Self::build_or_end(FenceMode::Auto, None)
     }
 
-    /// A bell whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`Bell::arm`].
-    pub fn with_notify(notify: impl Notify) -> Self {
-        Self::build_or_end(Barrier::Auto, Some(NotifyWaker::waker(notify)))
+    /// A event count whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`EventCount::arm`].
+    pub fn with_waker(waker: impl Into<Waker>) -> Self {
+        Self::build_or_end(FenceMode::Auto, Some(waker.into()))
     }
 
-    /// Another bell, like this one but with `barrier`. To be called before the bell is given to anybody.
+    /// Another event count, like this one but with `barrier`. To be called before the event count is given to anybody.
     ///
-    /// [`Barrier::Fence`] suits a bell that is armed very often: with [`Barrier::Auto`] each [`Bell::arm`] passes a heavy barrier.
-    pub fn with_barrier(&self, barrier: Barrier) -> Self {
+    /// [`FenceMode::Fence`] suits a event count that is armed very often: with [`FenceMode::Auto`] each [`EventCount::arm`] passes a heavy barrier.
+    pub fn with_fence_mode(&self, barrier: FenceMode) -> Self {
         Self::build_or_end(barrier, self.core.notify.clone())
     }
 
-    /// A bell for one handle alone.
-    pub(crate) fn own(barrier: Barrier) -> Result<Self, BuildError> {
+    /// A event count for one handle alone.
+    pub(crate) fn own(barrier: FenceMode) -> Result<Self, BuildError> {
         Ok(Self { core: share(Core::new(barrier, None, false))? })
     }
 
-    /// A bell of the user's. Without memory the process ends.
-    fn build_or_end(barrier: Barrier, notify: Option<Waker>) -> Self {
+    /// A event count of the user's. Without memory the process ends.
+    fn build_or_end(barrier: FenceMode, notify: Option<Waker>) -> Self {
         Self { core: Arc::new(Core::new(barrier, notify, true)) }
     }
 
@@ -188,7 +195,7 @@ impl Bell {
         self.core.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has those who sleep on this bell call up `queue` before. The receiver's own verbs do that for a bell of its own: `None`.
+    /// Has those who sleep on this event count call up `queue` before. The receiver's own verbs do that for a event count of its own: `None`.
     pub(crate) fn serve(&self, queue: &Queue) -> Result<Option<Served>, BuildError> {
         if !self.core.shared {
             return Ok(None);
@@ -199,7 +206,7 @@ impl Bell {
         let number = served.numbers;
         served.list.push((number, queue.clone()));
         drop(served);
-        Ok(Some(Served { bell: self.clone(), number }))
+        Ok(Some(Served { event: self.clone(), number }))
     }
 
     /// Wakes senders that could go on but do not know it. To be called between the last look and the sleep.
@@ -217,20 +224,20 @@ impl Bell {
         }
     }
 
-    /// Whether waiting on this bell may ever sleep.
+    /// Whether waiting on this event count may ever sleep.
     pub(crate) fn sleeps(&self) -> bool {
-        self.core.barrier != Barrier::Never
+        self.core.fence_mode != FenceMode::Never
     }
 
     /// Wakes whoever waits, if anybody does. Call it after publishing what they wait for. Returns whether it woke.
     #[inline(always)]
-    pub fn ring(&self) -> bool {
-        self.is_hung_up() && self.answer()
+    pub fn notify(&self) -> bool {
+        self.has_waiter() && self.notify_slow()
     }
 
     /// The hot half of ringing: whether there is anything to look into. Call it after publishing.
     #[inline(always)]
-    pub(crate) fn is_hung_up(&self) -> bool {
+    pub(crate) fn has_waiter(&self) -> bool {
         barrier::light();
         // Relaxed: the barrier above is its order.
         self.core.state.load(Ordering::Relaxed) != 0
@@ -239,14 +246,14 @@ impl Bell {
     /// The cold half. Whether it woke somebody.
     #[cold]
     #[inline(never)]
-    pub(crate) fn answer(&self) -> bool {
-        self.answer_if(|| true).woke
+    pub(crate) fn notify_slow(&self) -> bool {
+        self.notify_slow_if(|| true).woke
     }
 
     /// The cold half, for one of several ringers: it wakes only if what it published is what the sleeper waits for. `mine` may read
     /// what the sleeper noted before it announced itself.
     #[inline(always)]
-    pub(crate) fn answer_if(&self, mine: impl FnOnce() -> bool) -> Answer {
+    pub(crate) fn notify_slow_if(&self, mine: impl FnOnce() -> bool) -> Answer {
         let mut state = self.core.state.load(order::see_waiting());
         if state & FENCED != 0 {
             if !mutant!(RingFence) {
@@ -270,7 +277,7 @@ impl Bell {
 
     #[inline(always)]
     fn wake_if(&self, state: u32, mine: impl FnOnce() -> bool) -> bool {
-        // Who waits on a bell of the user's own notes nothing.
+        // Who waits on a event count of the user's own notes nothing.
         if state & WAITING == 0 || !(self.core.shared || mine()) {
             return false;
         }
@@ -289,7 +296,7 @@ impl Bell {
     ///
     /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that fences are cheaper than barriers.
     pub(crate) fn announce(&self, waker: &Waker, waiter: usize, often: bool) {
-        // Before any lock: it may panic, or use this bell itself.
+        // Before any lock: it may panic, or use this event count itself.
         let waker_of_mine = waker.clone();
         let mut turn = self.core.shared.then(|| self.core.turn.lock().unwrap_or_else(|e| e.into_inner()));
         let another =
@@ -314,7 +321,7 @@ impl Bell {
         panics.go_on();
     }
 
-    /// The state's part of [`Bell::announce`].
+    /// The state's part of [`EventCount::announce`].
     fn declare(&self, often: bool) {
         let state = &self.core.state;
         if !often {
@@ -345,7 +352,7 @@ impl Bell {
     /// Gives up FENCED, if nobody waits: a waiter may rely on the fences. And only if there is something to go back to.
     fn leave_fences(&self) {
         let before = self.core.state.load(Ordering::Relaxed);
-        if before & (FENCED | WAITING) == FENCED && self.core.barrier == Barrier::Auto && barrier::register() {
+        if before & (FENCED | WAITING) == FENCED && self.core.fence_mode == FenceMode::Auto && barrier::register() {
             let after = before & !(FENCED | SETTLED);
             let _ = self.core.state.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed);
         }
@@ -358,9 +365,9 @@ impl Bell {
         drop(turn);
     }
 
-    /// The receivers of `rings` rings, whose senders ring this bell, accept nothing more, and have said so there. On return a look at each of
-    /// these finds all that was published before; what comes later, its sender is told by [`Bell::answer_if`]. For each ring
-    /// [`Bell::forget`] is to be called once.
+    /// The receivers of `rings` rings, whose senders ring this event count, accept nothing more, and have said so there. On return a look at each of
+    /// these finds all that was published before; what comes later, its sender is told by [`EventCount::notify_slow_if`]. For each ring
+    /// [`EventCount::forget`] is to be called once.
     ///
     /// Bounded: one barrier, and where there is none a fence or a nap.
     #[cold]
@@ -371,7 +378,7 @@ impl Bell {
             return;
         }
         let fenced = before & SETTLED != 0;
-        if fenced || self.core.barrier == Barrier::Never || !barrier::heavy() {
+        if fenced || self.core.fence_mode == FenceMode::Never || !barrier::heavy() {
             barrier::full();
             if !fenced {
                 // The senders do not fence.
@@ -400,7 +407,7 @@ impl Bell {
     /// A ringer takes the waker after it clears WAITING. If it took before we installed ours, taking and installing
     /// order its publication before our second look; if after, it wakes us.
     ///
-    /// On a shared bell never: what stands may be the announcement of another, whose barrier is still to come.
+    /// On a shared event count never: what stands may be the announcement of another, whose barrier is still to come.
     pub(crate) fn renew(&self, waker: &Waker) -> bool {
         if self.core.shared && !mutant!(RenewOwn) {
             return false;
@@ -421,7 +428,7 @@ impl Bell {
 
     /// Takes back the announcement of `waker`.
     ///
-    /// On a shared bell it may be somebody else's that stood: they are woken and announce themselves again.
+    /// On a shared event count it may be somebody else's that stood: they are woken and announce themselves again.
     pub(crate) fn withdraw(&self, waker: &Waker) {
         if self.is_waiting() {
             // As a ringer does: whoever's announcement this clears, their waker is there to take.
@@ -436,25 +443,25 @@ impl Bell {
 
     /// Takes back the announcement of a future, whose waker is not at hand.
     ///
-    /// On a shared bell it stays, as another future of the same task may rely on it: one wake for nothing at most.
+    /// On a shared event count it stays, as another future of the same task may rely on it: one wake for nothing at most.
     pub(crate) fn withdraw_own(&self) {
         if !self.core.shared && self.is_waiting() {
             self.core.state.fetch_and(!WAITING, Ordering::Relaxed);
         }
     }
 
-    /// Announces that the thread or reactor behind this bell is about to sleep.
+    /// Announces that the thread or reactor behind this event count is about to sleep.
     ///
-    /// Then look at everything that rings this bell, and call [`Armed::confirm`]: only if that says so, sleep.
+    /// Then look at everything that rings this event count, and call [`Armed::confirm`]: only if that says so, sleep.
     ///
     /// ```
-    /// use ringmail::{spsc, wait::{Bell, EventFd}};
+    /// use ringmail::{spsc, wait::{EventCount, EventFd}};
     /// # #[cfg(target_os = "linux")] {
     /// let fd = EventFd::new()?;
-    /// let bell = Bell::with_notify(fd.clone());
-    /// let (mut tx, mut rx) = spsc::Builder::new(8).receiver_bell(bell.clone()).build::<u32>()?;
+    /// let event count = EventCount::with_waker(fd.clone());
+    /// let (mut tx, mut rx) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
     /// // The reactor's turn: nothing to do, so say so, look again, sleep on the descriptor.
-    /// let armed = bell.arm();
+    /// let armed = event.arm();
     /// let asleep = armed.confirm(|| !rx.is_empty() || rx.is_closed());
     /// assert!(asleep.is_some(), "nothing came meanwhile");
     /// tx.send(7)?; // rings: the descriptor becomes readable, whatever polls it wakes
@@ -466,19 +473,19 @@ impl Bell {
     /// ```
     pub fn arm(&self) -> Armed<'_> {
         if self.sleeps() {
-            self.announce(self.notify(), REACTOR, false);
+            self.announce(self.registered(), REACTOR, false);
         }
-        Armed { bell: self }
+        Armed { event: self }
     }
 
-    /// What [`Bell::arm`] registers.
-    fn notify(&self) -> &Waker {
+    /// What [`EventCount::arm`] registers.
+    fn registered(&self) -> &Waker {
         self.core.notify.as_ref().unwrap_or(Waker::noop())
     }
 
     /// Blocks until `ready` is true or `timeout` has passed; returns the last answer of `ready`.
     ///
-    /// `ready` is asked at once, and again after each ring. It must look at everything that rings this bell: a close rings too, so
+    /// `ready` is asked at once, and again after each ring. It must look at everything that rings this event count: a close rings too, so
     /// ask `is_closed` beside `is_empty` or `is_full`. Allocates one small block.
     pub fn wait(&self, timeout: Option<Duration>, mut ready: impl FnMut() -> bool) -> bool {
         let mut side = super::Side::new(self.clone(), super::WaitStrategy::Park);
@@ -496,63 +503,63 @@ impl Bell {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // Whoever had the bell last drops wakers of others.
+        // Whoever had the event count last drops wakers of others.
         guard::dropped((self.waker.take(), self.notify.take()));
     }
 }
 
-impl Default for Bell {
+impl Default for EventCount {
     fn default() -> Self {
         Self::new()
     }
 }
 
-// A waker that panics was taken out before: the bell is as after any ring.
-impl UnwindSafe for Bell {}
-impl RefUnwindSafe for Bell {}
+// A waker that panics was taken out before: the event count is as after any ring.
+impl UnwindSafe for EventCount {}
+impl RefUnwindSafe for EventCount {}
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for EventCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.core.state.load(Ordering::Relaxed);
-        f.debug_struct("Bell")
+        f.debug_struct("EventCount")
             .field("waiting", &(state & WAITING != 0))
             .field("fenced", &(state & FENCED != 0))
-            .field("barrier", &self.core.barrier)
+            .field("fence_mode", &self.core.fence_mode)
             .finish()
     }
 }
 
-/// A bell that will ring for what comes from now on. Dropping it disarms the bell.
-#[must_use = "dropping it disarms the bell"]
+/// A event count that will ring for what comes from now on. Dropping it disarms the event.
+#[must_use = "dropping it disarms the event"]
 #[derive(Debug)]
 pub struct Armed<'a> {
-    bell: &'a Bell,
+    event: &'a EventCount,
 }
 
 impl<'a> Armed<'a> {
     /// Looks again: `Some` if `ready` finds nothing, and then the caller may sleep on its own primitive until it is
     /// woken; `None` if there is something to do.
     pub fn confirm(self, ready: impl FnOnce() -> bool) -> Option<Armed<'a>> {
-        // A bell that never sleeps does not ring either.
-        let sleeps = self.bell.sleeps();
+        // A event count that never sleeps does not ring either.
+        let sleeps = self.event.sleeps();
         if sleeps && ready() {
             return None;
         }
         if !mutant!(BellCallsUp) {
-            self.bell.call_up();
+            self.event.call_up();
         }
         sleeps.then_some(self)
     }
 
     /// Whether nobody has rung since. After a wake, drop this and arm again: the next ring is for the next announcement.
     pub fn is_quiet(&self) -> bool {
-        self.bell.is_waiting()
+        self.event.is_waiting()
     }
 }
 
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        self.bell.withdraw(self.bell.notify());
+        self.event.withdraw(self.event.registered());
     }
 }
 
@@ -571,14 +578,12 @@ fn nap() {
 
 #[cfg(not(ringmail_loom))]
 mod assertions {
-    use super::{Armed, Bell};
-    use crate::wait::Hook;
+    use super::{Armed, EventCount};
     use core::panic::{RefUnwindSafe, UnwindSafe};
     use static_assertions::assert_impl_all;
 
-    assert_impl_all!(Bell: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(EventCount: Send, Sync, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Armed<'static>: UnwindSafe, RefUnwindSafe);
-    assert_impl_all!(Hook: Send, Sync, UnwindSafe, RefUnwindSafe);
     #[cfg(target_os = "linux")]
     assert_impl_all!(crate::wait::EventFd: Send, Sync, UnwindSafe, RefUnwindSafe);
 }

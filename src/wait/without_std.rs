@@ -1,4 +1,4 @@
-//! Without `std` nobody sleeps, so there is nobody to wake: a event count of no size that never hangs, and a queue that is always empty.
+//! Without `std` nobody sleeps, so there is nobody to wake: an event count of no size that never hangs, and a queue that is always empty.
 
 #[derive(Clone, Debug)]
 pub(crate) struct EventCount;
@@ -14,7 +14,7 @@ impl EventCount {
         false
     }
 
-    pub(crate) fn answer(&self) -> bool {
+    pub(crate) fn notify_slow(&self) -> bool {
         false
     }
 
@@ -27,7 +27,7 @@ impl EventCount {
     pub(crate) fn forget(&self) {}
 
     #[inline(always)]
-    pub(crate) fn ring(&self) -> bool {
+    pub(crate) fn notify(&self) -> bool {
         false
     }
 }

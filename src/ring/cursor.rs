@@ -29,6 +29,7 @@ macro_rules! position {
             }
 
             /// The message count of this position.
+            #[allow(dead_code, reason = "of the one that ships")]
             #[inline(always)]
             pub(crate) const fn count(self) -> $word {
                 self.0 >> 1

@@ -576,7 +576,7 @@ fn nap() {
     std::thread::sleep(Duration::from_micros(50));
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Armed, EventCount};
     use core::panic::{RefUnwindSafe, UnwindSafe};

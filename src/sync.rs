@@ -7,6 +7,9 @@
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that never wrap in practice");
 
+#[cfg(all(ringmail_loom, not(feature = "__loom")))]
+compile_error!("`--cfg ringmail_loom` needs the feature `__loom`");
+
 #[cfg(not(ringmail_loom))]
 #[allow(clippy::disallowed_types, reason = "the one file that may name them")]
 mod imp {

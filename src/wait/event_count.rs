@@ -411,10 +411,10 @@ fn let_taker_finish() {
 /// Longer than any store stays in a store buffer.
 fn drain_store_buffers() {
     #[cfg(not(ringmail_loom))]
-    std::thread::sleep(Duration::from_micros(50));
+    std::thread::sleep(core::time::Duration::from_micros(50));
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::super::{Armed, EventCount};
     use core::panic::{RefUnwindSafe, UnwindSafe};

@@ -143,7 +143,7 @@ pub mod which_one {}
 #[cfg(feature = "std")]
 pub mod wait;
 #[cfg(not(feature = "std"))]
-#[path = "wait/without_std.rs"]
+#[path = "wait/no_std.rs"]
 mod wait;
 
 pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
@@ -164,9 +164,9 @@ pub mod model {
     pub use crate::ring::session::told::{Found, Stand, Told};
     pub use crate::ring::session::{End, Looks, Peer, Reach, Session, is_set_up, look_after};
     pub use crate::sync::{Put, WakerCell};
-    pub use crate::wait::full;
+    pub use crate::wait::full_fence as full;
     pub use crate::wait::heavy_fails;
-    pub use crate::wait::parked::{Parked, Sleeper};
+    pub use crate::wait::park_word::{ParkWord, Sleeper};
 }
 
 /// The programs of the README.

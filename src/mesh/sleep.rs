@@ -4,7 +4,7 @@ use super::Endpoint;
 use crate::lend::lend;
 use crate::ring::order::mutant;
 use crate::wait::Deadline;
-use crate::wait::guard::Panics;
+use crate::wait::panics::Panics;
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -169,7 +169,7 @@ impl<T> Drop for Armed<'_, T> {
         let mut panics = Panics::new();
         panics.catch(|| self.endpoint.side.disarm(self.waker));
         panics.catch(|| self.endpoint.hand_back());
-        panics.go_on();
+        panics.resume();
     }
 }
 

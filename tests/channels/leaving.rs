@@ -162,23 +162,23 @@ fn a_shared_event_counts_a_leaver_out_again() {
     let (mut one, first) = build();
     let (mut two, mut second) = build();
     drop(first);
-    assert_eq!(event.left(), 1);
+    assert_eq!(event.departures(), 1);
     two.try_send(Arc::new(())).unwrap();
     assert!(second.try_recv().is_ok());
-    assert_eq!(event.left(), 1, "it was not of that channel");
+    assert_eq!(event.departures(), 1, "it was not of that channel");
     assert!(one.try_send(Arc::new(())).is_err());
-    assert_eq!(event.left(), 0);
+    assert_eq!(event.departures(), 0);
     drop(one);
     drop(second);
     drop(two);
-    assert_eq!(event.left(), 0);
+    assert_eq!(event.departures(), 0);
     // A receiver that goes after its sender misses nothing, nor does one of values without a drop.
     let (tx, rx) = build();
     drop(tx);
     drop(rx);
     let (_tx, rx) = spsc::Builder::new(4).receiver_event(event.clone()).build::<u64>().unwrap();
     drop(rx);
-    assert_eq!(event.left(), 0);
+    assert_eq!(event.departures(), 0);
 }
 
 #[test]
@@ -187,16 +187,16 @@ fn a_shared_event_counts_each_lane_and_each_claim_out_again() {
     let (tx, rx) = fan_in::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let other = tx.lane().unwrap();
     drop(rx);
-    assert_eq!(event.left(), 2);
+    assert_eq!(event.departures(), 2);
     drop((tx, other));
-    assert_eq!(event.left(), 0);
+    assert_eq!(event.departures(), 0);
 
     let (mut tx, rx) = mpsc::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let mut other = tx.clone();
     let held = tx.hold(1).unwrap();
     other.try_send(Arc::new(())).unwrap();
     drop(rx);
-    assert_eq!(event.left(), 1);
+    assert_eq!(event.departures(), 1);
     drop(held);
-    assert_eq!(event.left(), 0);
+    assert_eq!(event.departures(), 0);
 }

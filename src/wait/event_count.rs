@@ -45,7 +45,6 @@ use crate::sync::{Arc, AtomicU32, Mutex, Ordering, WakerCell, share};
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
-use core::time::Duration;
 use crossbeam_utils::CachePadded;
 
 const WAITING: u32 = 1;
@@ -412,7 +411,7 @@ fn let_taker_finish() {
 /// Longer than any store stays in a store buffer.
 fn drain_store_buffers() {
     #[cfg(not(ringmail_loom))]
-    std::thread::sleep(Duration::from_micros(50));
+    std::thread::sleep(core::time::Duration::from_micros(50));
 }
 
 #[cfg(not(ringmail_loom))]

@@ -204,7 +204,7 @@ impl ParkWord {
 #[cfg(ringmail_loom)]
 #[derive(Debug)]
 pub struct Sleeper {
-    waiter: super::WaitPolicy,
+    waiter: super::wait_policy::WaitPolicy,
     settled: bool,
 }
 
@@ -212,7 +212,7 @@ pub struct Sleeper {
 impl Sleeper {
     /// `often`: whether it has said so, and `settled`: whether a barrier has passed since.
     pub fn new(often: bool) -> Self {
-        let mut waiter = super::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
+        let mut waiter = super::wait_policy::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
         // Many sleeps without a message in between.
         for _ in 0..if often { 64 } else { 0 } {
             waiter.sleeps_often(0);
@@ -246,7 +246,7 @@ impl Sleeper {
     /// Takes back that it sleeps often.
     pub fn sleep_seldom(&mut self, parked: &[(&ParkWord, u64)]) {
         WordParkSlot::new(parked, &mut self.settled, || true, |_, _| {}, |_| false).unfence();
-        self.waiter = super::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
+        self.waiter = super::wait_policy::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
     }
 
     /// Sleeps for `parked` until `look` finds something. `transferred` as for every wait.

@@ -83,7 +83,8 @@ impl<T> Endpoint<T> {
     /// ```
     /// # #[cfg(target_os = "linux")] {
     /// use ringmail::mesh::{Builder, Ready};
-    /// use ringmail::wait::{EventFd, Waker};
+    /// use ringmail::wait::EventFd;
+    /// use std::task::Waker;
     ///
     /// let mut seats = Builder::new().shards(2).build::<&str>()?.into_iter();
     /// let (mut me, other) = (seats.next().unwrap().join()?, seats.next().unwrap());

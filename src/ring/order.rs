@@ -424,17 +424,11 @@ orders! {
     sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     begin_session = Release, BeginSession;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     see_session = Acquire, SeeSession;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     write_entry = Release, WriteEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     read_entry = Acquire, ReadEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     name_descriptor = Release, NameDescriptor;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     find_descriptor = Acquire, FindDescriptor;
     #[cfg(feature = "std")]
     prepare_wait = Release, PrepareWait;

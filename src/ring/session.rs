@@ -26,9 +26,9 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
-mod told;
+pub(crate) mod told;
 
-pub use told::{Found, Looks, Reach, Stand, Told};
+pub use told::{Looks, Reach};
 
 use super::failpoint::point;
 use super::layout::Line;
@@ -214,14 +214,12 @@ impl Session {
     }
 
     /// Says by which number the holder's event count is known, before it sleeps by that.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub fn name_descriptor(&self, number: u64) {
         self.event.store(number, Ordering::Relaxed);
         order_by_fence(order::name_descriptor());
     }
 
     /// The event count to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub fn event(&self) -> Option<u64> {
         let is_by_descriptor = self.parked.0.is_by_descriptor();
         // Which event count that is, is seen by whoever sees that there is one.

@@ -16,13 +16,12 @@ mod event_count;
 mod event_fd;
 mod fence_mode;
 pub(crate) mod panics;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) mod park_word;
 mod parker;
 mod queue_registry;
 mod sender_queue;
 mod wait_loop;
-mod wait_policy;
+pub(crate) mod wait_policy;
 mod wait_strategy;
 mod waiter;
 mod waker_fn;
@@ -38,17 +37,10 @@ pub use event_count::EventCount;
 #[cfg(target_os = "linux")]
 pub use event_fd::EventFd;
 pub use fence_mode::{FenceMode, init};
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
 pub(crate) use park_word::ParkWord;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use park_word::WordParkSlot;
 pub(crate) use queue_registry::QueueRegistration;
 pub(crate) use sender_queue::{OvertakeBudget, SenderQueue};
 pub(crate) use wait_loop::CheckPhase;
-#[cfg(all(feature = "shm", feature = "futures", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use wait_policy::READY_POLLS;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use wait_policy::WaitPolicy;
 pub use wait_strategy::WaitStrategy;
 pub(crate) use waiter::Waiter;
 pub use waker_fn::waker_fn;

@@ -199,7 +199,6 @@ impl ParkWord {
 
     /// Called by the other side before it wakes this one: whether by its descriptor. If this side sleeps in another way meanwhile, it was awake
     /// in between.
-    #[cfg(any(ringmail_loom, all(feature = "shm", target_os = "linux")))]
     pub(crate) fn is_by_descriptor(&self) -> bool {
         self.0.load(Ordering::Relaxed) & BY_DESCRIPTOR != 0
     }

@@ -1,8 +1,8 @@
 //! How a thread sleeps: one word, one futex.
 //!
 //! ```text
-//!   AWAKE ── park ──► ASLEEP ── unpark ──► WOKEN ── the thread returns ──► AWAKE
-//!     └───────────────── unpark ─────────────►│◄── park returns at once
+//!   AWAKE ─ park ──► ASLEEP ─ unpark, or a timeout ─► the thread returns, AWAKE
+//!   AWAKE ─ unpark ─► WOKEN ─ park ─────────────────► returns at once, AWAKE
 //! ```
 
 use crate::error::BuildError;

@@ -9,11 +9,10 @@ use super::super::ends::{Next, Reader};
 use super::super::failpoint::point;
 use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::order::{self, mutant};
-#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+#[cfg(feature = "std")]
 use super::super::session::{Looks, Reach};
 use super::super::slot::{self, Slot};
 use super::stats;
-#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 use alloc::vec::Vec;
@@ -82,14 +81,12 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Where the other side's block lies: what else is in its page is no business of the ring's.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ProducerBlock {
         self.geometry.producer.as_ptr()
     }
 
     /// The word that this end publishes.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn position_word(&self) -> &AtomicU64 {
         &self.own().head
@@ -196,7 +193,6 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Receives again, where one that left before has closed.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn reopen(&mut self) {
         point!();
         self.own().gone.0.store(0, Ordering::Relaxed);
@@ -204,25 +200,21 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// What the producer's word holds: to be read before a look that finds nothing, and slept on after it.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn peer_word(&self) -> u64 {
         B::observe(&self.peer().tail, Ordering::Relaxed)
     }
 
     /// Where the producer stands while there is no message.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn awaited(&self) -> Position {
         self.head
     }
 
     /// Receives nothing more; what is in the ring stays there.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn halt(&mut self) {
         (self.tail_seen, self.retired, self.over) = (self.head, true, true);
     }
 
     /// The next message, as [`Consumer::rewind`] takes it.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn position(&self) -> Position {
         self.head
     }
@@ -231,7 +223,6 @@ impl<B: Backing> Consumer<B> {
     ///
     /// # Safety
     /// One was seen and not taken: otherwise the positions say that the ring is full of what was never written.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) unsafe fn advance(&mut self) {
         debug_assert!(self.seen() != 0);
@@ -239,20 +230,17 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Takes the next `n` messages without a look at them; fewer if fewer were seen.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn pass(&mut self, n: u64) {
         self.head = self.head.plus(n.min(self.seen()));
     }
 
     /// Takes back what was taken since and not released. Forgets what was seen: from there on it may be more than a ring holds, should the
     /// other side have written nonsense meanwhile, so it is looked at and checked again.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn rewind(&mut self, to: Position) {
         (self.head, self.tail_seen) = (to, to);
     }
 
     /// Whether the producer's position was impossible.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_corrupt(&self) -> bool {
         self.corrupt
     }
@@ -491,7 +479,7 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
     }
 }
 
-#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+#[cfg(feature = "std")]
 impl<B: Backing> Looks for Consumer<B> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         if self.retired || self.corrupt {

@@ -8,7 +8,6 @@ use super::super::layout::{ConsumerBlock, LATE, ProducerBlock, RETIRED, Stats, T
 use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
-#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 #[cfg(not(ringmail_loom))]
@@ -85,14 +84,12 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Where the other side's block lies: what else is in its page is no business of the ring's.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ConsumerBlock {
         self.geometry.consumer.as_ptr()
     }
 
     /// The word that this end publishes.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[inline(always)]
     pub(crate) fn position_word(&self) -> &AtomicU64 {
         &self.own().tail
@@ -181,19 +178,16 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Finds room from now on where the other side's last session is this one, and it has not closed.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn meet(&mut self, session: u64) {
         self.session = session;
     }
 
     /// As [`Producer::vacancy`], whether there is a receiver or not: between processes what is sent waits for the next.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn vacancy_for_the_next(&mut self) -> Option<*const Slot<B::Item>> {
         (self.tail != self.full_at || self.find_room()).then(|| self.slot(self.tail))
     }
 
     /// As [`Producer::room`], whether there is a receiver or not.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn room_for_the_next(&mut self, wanted: u64) -> u64 {
         if self.full_at.since(self.tail) < wanted {
             self.find_room();
@@ -202,7 +196,6 @@ impl<B: Backing> Producer<B> {
     }
 
     /// As [`Producer::reserve`], whether there is a receiver or not.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn reserve_for_the_next(&mut self, wanted: u64) -> u64 {
         self.staged = 0;
         self.reserved = self.room_for_the_next(wanted);
@@ -319,7 +312,6 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Writes again what was staged `offset` values ago and behind; as much of it as was staged.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn restage(&mut self, offset: u64, values: &[B::Item])
     where
         B::Item: Copy,
@@ -350,7 +342,6 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Sends again, where one that left before has closed.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn reopen(&mut self) {
         point!();
         self.own().tail.store(self.tail.open_word(), order::publish_tail());
@@ -358,44 +349,37 @@ impl<B: Backing> Producer<B> {
     }
 
     /// The next position to write.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     #[inline(always)]
     pub(crate) fn position(&self) -> Position {
         self.tail
     }
 
     /// What the consumer's word holds: to be read before a look that finds nothing, and slept on after it.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn peer_word(&self) -> u64 {
         B::observe(&self.peer().head, Ordering::Relaxed)
     }
 
     /// Whether another receiver has begun than the one this end knows: there may be room that it does not find.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn is_behind(&self) -> bool {
         self.backing.consumer_session(&self.geometry) != self.session
     }
 
     /// Whether the answer "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or is another than this end knows.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_strange(&self) -> bool {
         self.corrupt || self.peer_gone() || self.is_behind()
     }
 
     /// The message that must be consumed before there is room for `n`.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn awaited(&self, n: u64) -> Position {
         self.tail.plus(n.wrapping_sub(1)).plus(self.geometry.capacity.wrapping_neg())
     }
 
     /// Sends nothing more: what the other side wrote elsewhere cannot be.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn spoil(&mut self) {
         (self.full_at, self.corrupt) = (self.tail, true);
     }
 
     /// Whether the consumer's position was impossible.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     pub(crate) fn is_corrupt(&self) -> bool {
         self.corrupt
     }

@@ -15,8 +15,8 @@
 //!
 //! | ordering | partner | what the pair carries |
 //! |---|---|---|
-//! | [`order::release_waker`] (Release, back to IDLE) | [`order::hold_waker`], [`order::take_waker`] | the waker in the slot, or that it is out |
-//! | [`order::take_waker`] (AcqRel) | [`order::observe_taker`] (Acquire), itself | all that the taker did before, for a put that meets it |
+//! | `release_waker` (Release, back to IDLE) | `hold_waker`, `take_waker` | the waker in the slot, or that it is out |
+//! | `take_waker` (AcqRel) | `observe_taker` (Acquire), itself | all that the taker did before, for a put that meets it |
 //!
 //! Wait-free. Source of the idea: `AtomicWaker` of `futures` and `atomic-waker`, which clone and drop wakers while the slot is held.
 #![allow(unsafe_code)]

@@ -41,8 +41,8 @@
 //! |---|---|
 //! | light fence (notifier: publish → read the state) | heavy fence (waiter: set WAITING → check) |
 //! | full fence of a FENCED notifier | full fence of a waiter that finds SETTLED |
-//! | [`order::prepare_wait`] (Release, sets WAITING) | [`order::see_waiting`] (Acquire): what the waiter noted that it waits for |
-//! | [`order::prepare_wait`] | [`order::clear_waiting`] (Acquire): the registered waker |
+//! | `prepare_wait` (Release, sets WAITING) | `see_waiting` (Acquire): what the waiter noted that it waits for |
+//! | `prepare_wait` | `clear_waiting` (Acquire): the registered waker |
 //!
 //! **Limits.** One waiter at a time; several senders of one ring stand in a [`SenderQueue`](super::SenderQueue) in front of it.
 
@@ -147,7 +147,7 @@ impl EventCount {
 
     /// An event count that wakes `waker`, for a reactor, which waits by [`EventCount::arm`]. Its fence mode is [`FenceMode::Auto`].
     ///
-    /// `waker` runs on the thread that notifies. [`waker_fn`](super::waker_fn) makes one of a closure, and says what it may do and what its
+    /// `waker` runs on the thread that notifies. [`waker_fn()`](super::waker_fn()) makes one of a closure, and says what it may do and what its
     /// panic does; `EventFd` makes one of a file descriptor. Allocates; without memory the process ends.
     pub fn with_waker(waker: impl Into<Waker>) -> Self {
         Self::build_or_end(FenceMode::Auto, Some(waker.into()))

@@ -243,9 +243,9 @@ mod tests {
     fn only_another_thread_that_waited_lately_shares_the_core() {
         let now = 5_000;
         assert!(!LastWait(0).is_lately(now), "nothing has waited yet");
-        let visit = LastWait::new(0x12_3456, now);
-        assert_eq!(visit.thread(), 0x12_3456);
-        assert!(visit.is_lately(now + LATELY_MS - 1) && !visit.is_lately(now + LATELY_MS));
+        let last = LastWait::new(0x12_3456, now);
+        assert_eq!(last.thread(), 0x12_3456);
+        assert!(last.is_lately(now + LATELY_MS - 1) && !last.is_lately(now + LATELY_MS));
         let other = std::thread::spawn(this_thread).join().unwrap();
         assert_ne!(other, this_thread());
         assert_eq!(this_thread(), this_thread());

@@ -71,7 +71,7 @@ impl OneWriter for Spsc {
     }
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Builder, Receiver, Sender};
     use core::panic::{RefUnwindSafe, UnwindSafe};

@@ -2,7 +2,8 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
-use ringmail::shm::fan_in::{Builder, Departed, Receiver, RecvError, Sender, TryRecvError};
+use ringmail::shm::fan_in::Disconnected;
+use ringmail::shm::fan_in::{Builder, Departed, Receiver, Sender};
 use ringmail::shm::{self, Cause, Kind, OpenError, Peer, Role, TrySendError, bytes, spsc};
 use ringmail::shm::{RecvError, RecvTimeoutError, TryRecvError};
 use ringmail::{BuildError, WaitStrategy};

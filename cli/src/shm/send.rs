@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::time::Instant;
 
 use clap::Args;
-use ringmail::shm::bytes::{SendError, Sender};
+use ringmail::shm::bytes::{SendTimeoutError, Sender};
 use ringmail::shm::{Cause, Peer};
 
 use super::channel::Channel;
@@ -91,11 +91,11 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
             match error {
                 SendTimeoutError::Timeout => {}
                 // That receiver belonged to the session before. It was about to leave when this command opened the channel.
-                SendError::Disconnected(Cause::Closed) if tx.stats().received <= began => {}
+                SendTimeoutError::Disconnected(Cause::Closed) if tx.stats().received <= began => {}
                 // A receiver that leaves because the file is gone closes in order.
-                SendError::Disconnected(_) if tx.peer() == Peer::Removed => after(Cause::Removed, sent, waits)?,
-                SendError::Disconnected(ended) => after(ended, sent, waits)?,
-                SendError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
+                SendTimeoutError::Disconnected(_) if tx.peer() == Peer::Removed => after(Cause::Removed, sent, waits)?,
+                SendTimeoutError::Disconnected(ended) => after(ended, sent, waits)?,
+                SendTimeoutError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
                 // No other errors exist.
                 _ => return Err(Failure::failed(error.to_string())),
             }

@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use ringmail::shm::{RecvError, SendError};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{self, Cause, Schema};
 use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
@@ -47,10 +48,10 @@ impl<const N: usize> Link<N> for Mapped<N> {
                 Ok(()) => return Ok(()),
                 // The names are gone on purpose, see `Folder`.
                 Err(SendTimeoutError::Disconnected(back, Cause::Removed)) if Instant::now() < deadline => words = back,
-                Err(SendTimeoutError::Timeout(_) | SendError(_, Cause::Removed)) => {
+                Err(SendTimeoutError::Timeout(_) | SendTimeoutError::Disconnected(_, Cause::Removed)) => {
                     return Err(StopReason::Silent);
                 }
-                Err(SendError(_, ended)) => return Err(reason(ended)),
+                Err(SendTimeoutError::Disconnected(_, ended)) => return Err(reason(ended)),
             }
         }
     }
@@ -62,8 +63,8 @@ impl<const N: usize> Link<N> for Mapped<N> {
                 Ok(words) => return Ok(words.0),
                 // The names are gone on purpose, see `Folder`.
                 Err(RecvTimeoutError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
-                Err(RecvTimeoutError::Timeout | RecvError(Cause::Removed)) => return Err(StopReason::Silent),
-                Err(RecvError(ended)) => return Err(reason(ended)),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected(Cause::Removed)) => return Err(StopReason::Silent),
+                Err(RecvTimeoutError::Disconnected(ended)) => return Err(reason(ended)),
             }
         }
     }

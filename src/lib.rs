@@ -135,6 +135,9 @@ mod room;
 // Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub mod shm;
+#[cfg(all(feature = "std", ringmail_loom))]
+#[path = "shm/model.rs"]
+mod shm;
 pub mod spsc;
 mod sync;
 #[cfg(doc)]
@@ -159,10 +162,11 @@ pub use wait::{FenceMode, WaitStrategy, init};
 #[doc(hidden)]
 pub mod model {
     pub use crate::ring::arc::Arc;
-    pub use crate::ring::lasting::{Ends, Reading, Writing};
     pub use crate::ring::order::{Site, with_mutant};
-    pub use crate::ring::session::told::{Found, Stand, Told};
-    pub use crate::ring::session::{End, Looks, Peer, Reach, Session, is_set_up, look_after};
+    pub use crate::ring::reach::{Looks, Reach};
+    pub use crate::shm::peer::reported_ends::{Found, Stand, Told};
+    pub use crate::shm::peer::session::{End, Peer, Session, is_set_up, look_after};
+    pub use crate::shm::{Ends, Reading, Writing};
     pub use crate::sync::{Put, WakerCell};
     pub use crate::wait::full_fence as full;
     pub use crate::wait::heavy_fails;

@@ -43,18 +43,14 @@ pub(crate) mod backing;
 pub(crate) mod cursor;
 pub(crate) mod ends;
 pub(crate) mod failpoint;
-#[cfg(all(feature = "std", ringmail_loom))]
-pub(crate) mod lasting;
 pub(crate) mod layout;
-#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-pub(crate) mod mapped;
 pub(crate) mod mpsc;
 pub(crate) mod order;
+#[cfg(feature = "std")]
+pub(crate) mod reach;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 mod region;
-#[cfg(feature = "std")]
-pub(crate) mod session;
-mod slot;
+pub(crate) mod slot;
 pub(crate) mod spsc;
 pub(crate) mod stack;
 mod storage;

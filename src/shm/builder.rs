@@ -1,13 +1,15 @@
 //! The builder of all channels: what travels (messages or records) times how many send (one, or many with a lane each).
 
-use super::ends::{self, Opened};
-use super::error::OpenError;
-use super::header::Header;
-use super::lanes::LANES;
-use super::message::{Message, Schema};
-use super::place::{Anonymous, Place};
-use super::segment::{Asked, Kind, Layout};
-use super::sys::Role;
+use crate::shm::error::OpenError;
+use crate::shm::peer::Role;
+use crate::shm::ring::lanes::LANES;
+use crate::shm::ring::open;
+use crate::shm::ring::open::Opened;
+use crate::shm::schema::{Message, Schema};
+use crate::shm::segment::attach::Asked;
+use crate::shm::segment::header::Header;
+use crate::shm::segment::layout::{Kind, Layout};
+use crate::shm::segment::location::{Anonymous, Place};
 use crate::wait::WaitStrategy;
 use core::fmt;
 use core::marker::PhantomData;
@@ -16,13 +18,13 @@ use std::path::PathBuf;
 /// Opens the sides of a channel between processes, and makes the channel if it is not there.
 ///
 /// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send: [`One`], or [`Many`] with a lane each. Each of the
-/// four has a name: [`spsc::Builder`](super::spsc::Builder), [`fan_in::Builder`](super::fan_in::Builder),
-/// [`bytes::Builder`](super::bytes::Builder), [`bytes::fan_in::Builder`](super::bytes::fan_in::Builder).
+/// four has a name: [`spsc::Builder`](crate::shm::spsc::Builder), [`fan_in::Builder`](crate::shm::fan_in::Builder),
+/// [`bytes::Builder`](crate::shm::bytes::Builder), [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
 ///
 /// # Who says how large it is
 ///
 /// The side that comes first makes the channel. What it asked for (`capacity`, `lanes`) is exact from then on: a side that asks for another
-/// number is refused with a [`Mismatch`](super::Mismatch), one that does not ask takes the channel as it is. What the first side did not ask
+/// number is refused with a [`Mismatch`](crate::shm::Mismatch), one that does not ask takes the channel as it is. What the first side did not ask
 /// for has a default: a later side that asks takes it as it is if it is at least as much, else it is refused. So it is enough that one side
 /// asks, for no more than the default. For more, let the side that asks come first, or ask on both.
 ///
@@ -91,14 +93,15 @@ pub trait Channel {
 }
 
 /// What [`Channel`] is made of, without a name outside of the crate.
-pub(super) mod parts {
-    use crate::shm::{ends, segment};
+pub(crate) mod parts {
+    use crate::shm::ring::open;
+    use crate::shm::segment::layout;
 
     #[derive(Debug)]
-    pub struct Lane(pub(in crate::shm) segment::Layout);
+    pub struct Lane(pub(crate) layout::Layout);
 
     #[allow(missing_debug_implementations, reason = "it stays inside of the crate")]
-    pub struct Side(pub(in crate::shm) ends::Opened);
+    pub struct Side(pub(crate) open::Opened);
 }
 
 impl<P, L> Builder<P, L>
@@ -194,7 +197,7 @@ where
     }
 
     /// Removes the channel, of any kind, if all of its sides are free. Returns whether it did; what was in it is gone. One without a name is
-    /// never removed: it goes with its last descriptor. What cannot be opened any more is for [`shm::remove`](fn@super::remove).
+    /// never removed: it goes with its last descriptor. What cannot be opened any more is for [`shm::remove`](fn@crate::shm::remove).
     ///
     /// # Errors
     /// There is none, or it is not a channel.
@@ -206,7 +209,7 @@ where
         let layout = Self::layout(self.lanes, self.capacity)?;
         let is_many = <(P, L)>::KIND.is_fan_in();
         let asked = Asked { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() || !is_many };
-        ends::open(&self.place, &layout, self.schema, asked, role)
+        open::open(&self.place, &layout, self.schema, asked, role)
     }
 
     fn layout(lanes: Option<usize>, capacity: Option<usize>) -> Result<Layout, OpenError> {

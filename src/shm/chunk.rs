@@ -1,13 +1,13 @@
 //! Many messages at once: written ahead and published together, or looked at before they are taken.
 
-use super::ends::{Rx, Tx};
-use super::message::Message;
-use super::tx::Publishing;
-use crate::ring::mapped::Raw;
+use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::receiving_end::Rx;
+use crate::shm::ring::sending_end::{Publishing, Tx};
+use crate::shm::schema::Message;
 use core::fmt;
 use core::iter::FusedIterator;
 
-/// Reserved places of a channel, from [`Sender::try_reserve`](super::spsc::Sender::try_reserve).
+/// Reserved places of a channel, from [`Sender::try_reserve`](crate::shm::spsc::Sender::try_reserve).
 ///
 /// It counts what is written into it; [`WriteChunk::commit`] publishes just that. Dropped or leaked, it sends nothing.
 #[must_use = "nothing is sent before `commit`"]
@@ -17,7 +17,7 @@ pub struct WriteChunk<'a, T: Message> {
 
 impl<'a, T: Message> WriteChunk<'a, T> {
     /// Takes over the reservation that the ring just made.
-    pub(super) fn new(tx: &'a mut Tx<T>) -> Self {
+    pub(crate) fn new(tx: &'a mut Tx<T>) -> Self {
         Self { tx }
     }
 
@@ -89,7 +89,7 @@ impl<T: Message> Drop for WriteChunk<'_, T> {
     }
 }
 
-/// The next messages of a channel, from [`Receiver::read_chunk`](super::spsc::Receiver::read_chunk): copies, whose places stay occupied.
+/// The next messages of a channel, from [`Receiver::read_chunk`](crate::shm::spsc::Receiver::read_chunk): copies, whose places stay occupied.
 ///
 /// Dropped or leaked, or should this process be killed, it takes nothing: all of them come again, to the next receiver if need be. At least
 /// once. The sender cannot change a message that it has sent; one that breaks the protocol could, so two copies of one message may differ.
@@ -104,7 +104,7 @@ pub struct ReadChunk<'a, T: Message> {
 
 impl<'a, T: Message> ReadChunk<'a, T> {
     /// Of the next `len` messages, which were seen.
-    pub(super) fn new(rx: &'a mut Rx<T>, len: usize, lane: usize, last: Option<&'a mut Option<usize>>) -> Self {
+    pub(crate) fn new(rx: &'a mut Rx<T>, len: usize, lane: usize, last: Option<&'a mut Option<usize>>) -> Self {
         Self { rx, len, lane, last }
     }
 
@@ -119,7 +119,7 @@ impl<'a, T: Message> ReadChunk<'a, T> {
         self.len == 0
     }
 
-    /// Which lane of a [`fan_in`](super::fan_in) the messages are from; 0 of any other channel.
+    /// Which lane of a [`fan_in`](crate::shm::fan_in) the messages are from; 0 of any other channel.
     pub fn lane(&self) -> usize {
         self.lane
     }

@@ -1,10 +1,10 @@
 //! What can go wrong between processes.
 
-use super::sys::Role;
 use crate::error::BuildError;
 pub use crate::error::with_cause::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
+use crate::shm::peer::Role;
 use core::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -338,7 +338,7 @@ impl fmt::Display for Cause {
 impl core::error::Error for Cause {}
 
 /// The error of a receive that had no deadline.
-pub(super) fn without_deadline<D>(error: RecvTimeoutError<D>) -> RecvError<D> {
+pub(crate) fn without_deadline<D>(error: RecvTimeoutError<D>) -> RecvError<D> {
     match error {
         RecvTimeoutError::Disconnected(cause) => RecvError(cause),
         RecvTimeoutError::Timeout => unreachable!("no deadline passes where there is none"),
@@ -346,7 +346,7 @@ pub(super) fn without_deadline<D>(error: RecvTimeoutError<D>) -> RecvError<D> {
 }
 
 /// The error of a send that had no deadline.
-pub(super) fn send_without_deadline<T, D>(error: SendTimeoutError<T, D>) -> SendError<T, D> {
+pub(crate) fn send_without_deadline<T, D>(error: SendTimeoutError<T, D>) -> SendError<T, D> {
     match error {
         SendTimeoutError::Disconnected(value, cause) => SendError(value, cause),
         SendTimeoutError::Timeout(_) => unreachable!("no deadline passes where there is none"),

@@ -34,21 +34,20 @@
 //! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
 //! forbids the call, it looks every millisecond.
 
-pub use super::lanes::{Departed, Disconnected};
-pub use super::spsc::Sender;
-
-use super::builder::{Channel, Many, Messages, parts};
-use super::chunk::ReadChunk;
-use super::ends::{Rx, SessionInfo};
-
-use super::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
-use super::iter::iterates;
-use super::lanes::Lanes;
-use super::message::{Message, Schema};
-use super::segment::Kind;
-use super::spsc::{CAPACITY, layout_of};
 use crate::ring::layout::Stats;
-use crate::ring::session::{End, Peer};
+use crate::shm::builder::{Channel, Many, Messages, parts};
+use crate::shm::chunk::ReadChunk;
+use crate::shm::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
+use crate::shm::iter::iterates;
+use crate::shm::peer::session::{End, Peer};
+use crate::shm::ring::lanes::Lanes;
+pub use crate::shm::ring::lanes::{Departed, Disconnected};
+use crate::shm::ring::open::SessionInfo;
+use crate::shm::ring::receiving_end::Rx;
+use crate::shm::schema::{Message, Schema};
+use crate::shm::segment::layout::Kind;
+pub use crate::shm::spsc::Sender;
+use crate::shm::spsc::{CAPACITY, layout_of};
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
@@ -82,7 +81,7 @@ impl<T: Message> Channel for (Messages<T>, Many) {
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
-    pub(super) lanes: Lanes<T>,
+    pub(crate) lanes: Lanes<T>,
     last: Option<usize>,
 }
 

@@ -2,7 +2,7 @@
 
 use core::iter::FusedIterator;
 
-pub(super) mod sealed {
+pub(crate) mod sealed {
     /// What an iterator needs of a receiver.
     pub trait Receive {
         /// What it receives.
@@ -43,7 +43,7 @@ pub struct IntoIter<R: Receives> {
 }
 
 impl<'a, R: Receives> Iter<'a, R> {
-    pub(super) fn new(rx: &'a mut R) -> Self {
+    pub(crate) fn new(rx: &'a mut R) -> Self {
         Self { rx, ended: None }
     }
 
@@ -54,13 +54,13 @@ impl<'a, R: Receives> Iter<'a, R> {
 }
 
 impl<'a, R: Receives> TryIter<'a, R> {
-    pub(super) fn new(rx: &'a mut R) -> Self {
+    pub(crate) fn new(rx: &'a mut R) -> Self {
         Self(rx)
     }
 }
 
 impl<R: Receives> IntoIter<R> {
-    pub(super) fn new(rx: R) -> Self {
+    pub(crate) fn new(rx: R) -> Self {
         Self { rx, ended: None }
     }
 
@@ -161,4 +161,4 @@ macro_rules! iterates {
         }
     };
 }
-pub(super) use iterates;
+pub(crate) use iterates;

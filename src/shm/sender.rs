@@ -1,31 +1,31 @@
 //! The sending side of a channel of messages, or of a lane of one.
 
-use super::chunk::WriteChunk;
-use super::ends::{Opened, Tx};
-use super::error::{Cause, SendError, SendTimeoutError, TrySendError, send_without_deadline};
-use super::message::Message;
-use super::side::Peer;
-use super::tx::Publishing;
 use crate::lend::lend;
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::Raw;
-use crate::ring::session::End;
+use crate::shm::chunk::WriteChunk;
+use crate::shm::error::{Cause, SendError, SendTimeoutError, TrySendError, send_without_deadline};
+use crate::shm::peer::session::End;
+use crate::shm::peer::session::Peer;
+use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::open::Opened;
+use crate::shm::ring::sending_end::{Publishing, Tx};
+use crate::shm::schema::Message;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
 
-/// The sending side, or a lane of a [`fan_in`](super::fan_in)'s. Dropping it closes its lane in order; a process that ends without is noticed by
+/// The sending side, or a lane of a [`fan_in`](crate::shm::fan_in)'s. Dropping it closes its lane in order; a process that ends without is noticed by
 /// the kernel.
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender<T: Message> {
-    pub(super) tx: Tx<T>,
+    pub(crate) tx: Tx<T>,
 }
 
 impl<T: Message> Sender<T> {
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         Self { tx: Tx::begin(opened, wait) }
     }
 
@@ -214,7 +214,7 @@ impl<T: Message> Sender<T> {
         self.tx.is_over()
     }
 
-    /// Which lane of a [`fan_in`](super::fan_in) this is; 0 of any other channel.
+    /// Which lane of a [`fan_in`](crate::shm::fan_in) this is; 0 of any other channel.
     pub fn lane(&self) -> usize {
         self.tx.lane()
     }

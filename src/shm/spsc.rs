@@ -1,26 +1,26 @@
 //! One sender, one receiver, each in a process of its own or both in one.
 
-use super::builder::{Channel, Messages, One, parts};
-pub use super::sender::Sender;
-
-use super::chunk::ReadChunk;
-use super::ends::{Rx, SessionInfo};
-use super::error::{Cause, OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
-use super::iter::iterates;
-use super::message::{Message, Schema};
-use super::segment::{Kind, Layout};
-use super::side::Peer;
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::Raw;
-use crate::ring::session::End;
+use crate::shm::builder::{Channel, Messages, One, parts};
+use crate::shm::chunk::ReadChunk;
+use crate::shm::error::{Cause, OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
+use crate::shm::iter::iterates;
+use crate::shm::peer::session::End;
+use crate::shm::peer::session::Peer;
+use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::open::SessionInfo;
+use crate::shm::ring::receiving_end::Rx;
+use crate::shm::schema::{Message, Schema};
+use crate::shm::segment::layout::{Kind, Layout};
+pub use crate::shm::sender::Sender;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
 
 /// Capacity where nobody asks for another.
-pub(super) const CAPACITY: usize = 1024;
+pub(crate) const CAPACITY: usize = 1024;
 
 /// Opens the sides of a channel of messages `T`.
 pub type Builder<T> = super::builder::Builder<Messages<T>, One>;
@@ -47,7 +47,7 @@ impl<T: Message> Channel for (Messages<T>, One) {
 }
 
 /// Of a lane of so many messages.
-pub(super) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layout, OpenError> {
+pub(crate) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layout, OpenError> {
     const {
         assert!(align_of::<Raw<T>>() <= 4096, "a message cannot ask for more than a page's alignment");
         assert!(size_of::<T>() > 0, "a message of no bytes says nothing");
@@ -60,7 +60,7 @@ pub(super) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layou
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
-    pub(super) rx: Rx<T>,
+    pub(crate) rx: Rx<T>,
 }
 
 impl<T: Message> Receiver<T> {

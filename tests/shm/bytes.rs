@@ -1,10 +1,10 @@
 //! Channels of records over mapped memory, and onlookers.
 
 use crate::support::scratch::Scratch;
-use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use ringmail::BuildError;
 use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, Sender, TrySendError};
 use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, Schema, TryRecvError};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 

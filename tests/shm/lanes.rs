@@ -2,11 +2,11 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use ringmail::shm::RecvTimeoutError;
 use ringmail::shm::fan_in::Disconnected;
-use ringmail::shm::{RecvError, TryRecvError};
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, Sender};
 use ringmail::shm::{Cause, OpenError, Peer, TrySendError, bytes};
-use ringmail::shm::RecvTimeoutError;
+use ringmail::shm::{RecvError, TryRecvError};
 use std::process::Command;
 use std::time::Duration;
 

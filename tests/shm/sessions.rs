@@ -2,8 +2,8 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
-use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use ringmail::shm::{Cause, Peer, RecvError, SendError, TryRecvError, TrySendError, bytes, fan_in, spsc};
+use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 

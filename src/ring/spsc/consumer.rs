@@ -10,7 +10,7 @@ use super::super::failpoint::point;
 use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::order::{self, mutant};
 #[cfg(feature = "std")]
-use super::super::session::{Looks, Reach};
+use super::super::reach::{Looks, Reach};
 use super::super::slot::{self, Slot};
 use super::stats;
 use crate::sync::AtomicU64;

@@ -20,21 +20,23 @@
 //! numbers of its own, that go on from one of its senders to the next.
 
 pub use super::{Batch, SendError, SendTimeoutError, Sender, TrySendError};
-pub use crate::shm::lanes::{Departed, Disconnected};
+use crate::shm::builder::{Channel, Many, Records, parts};
+use crate::shm::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
+use crate::shm::iter::iterates;
+use crate::shm::ring::batch::Taking;
+use crate::shm::ring::lanes::Lanes;
+pub use crate::shm::ring::lanes::{Departed, Disconnected};
+use crate::shm::ring::open::SessionInfo;
+use crate::shm::ring::receiving_end::Rx;
+use crate::shm::schema::Schema;
+use crate::shm::segment::layout::Kind;
 
 use super::receiver::{read_owned, take, take_owned};
 use super::{HEADER, InPlace, RecordInfo, SCHEMA, WORD, large_enough, layout, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::session::{End, Peer};
-use crate::shm::builder::{Channel, Many, Records, parts};
+use crate::shm::peer::session::{End, Peer};
 
-use crate::shm::ends::{Rx, SessionInfo, Taking};
-use crate::shm::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
-use crate::shm::iter::iterates;
-use crate::shm::lanes::Lanes;
-use crate::shm::message::Schema;
-use crate::shm::segment::Kind;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
@@ -71,7 +73,7 @@ impl Channel for (Records, Many) {
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver {
-    pub(in crate::shm) lanes: Lanes<u64>,
+    pub(crate) lanes: Lanes<u64>,
 }
 
 impl Receiver {

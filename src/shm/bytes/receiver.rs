@@ -1,14 +1,16 @@
 //! The side that receives records.
 
-use super::super::ends::{Opened, Rx, SessionInfo, Taking};
-use super::super::error::{Cause, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
-use super::super::iter::iterates;
-use super::super::side::Peer;
-use super::super::sys;
 use super::{HEADER, Header, WORD, max_len};
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::session::End;
+use crate::shm::error::{Cause, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
+use crate::shm::iter::iterates;
+use crate::shm::peer::session::End;
+use crate::shm::peer::session::Peer;
+use crate::shm::ring::attach;
+use crate::shm::ring::batch::Taking;
+use crate::shm::ring::open::{Opened, SessionInfo};
+use crate::shm::ring::receiving_end::Rx;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Instant;
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver {
-    pub(in crate::shm) rx: Rx<u64>,
+    pub(crate) rx: Rx<u64>,
 }
 
 /// What a record says beside its body.
@@ -36,7 +38,7 @@ pub struct RecordInfo {
 }
 
 impl Receiver {
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         Self { rx: Rx::begin(opened, wait) }
     }
 
@@ -265,13 +267,13 @@ iterates! {
 }
 
 /// The next record, in memory of its own.
-pub(super) fn take_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
+pub(crate) fn take_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
     let mut body = Vec::new();
     take(rx, &mut body).map(|info| (body, info))
 }
 
 /// The same; its place stays occupied.
-pub(super) fn read_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
+pub(crate) fn read_owned(rx: &mut Rx<u64>) -> Option<(Vec<u8>, RecordInfo)> {
     let mut body = Vec::new();
     read(rx, &mut body).map(|info| (body, info))
 }
@@ -290,7 +292,7 @@ fn wait(rx: &mut Rx<u64>, deadline: Deadline) -> Result<(), RecvTimeoutError<Cau
 
 /// The next record.
 #[inline]
-pub(super) fn take(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
+pub(crate) fn take(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
     let before = rx.ring.position();
     let info = read(rx, body)?;
     rx.free(rx.ring.position().since(before));
@@ -344,7 +346,7 @@ pub struct InPlace<'a> {
 
 impl<'a> InPlace<'a> {
     /// The next record, if there is one.
-    pub(super) fn begin(taking: Taking<'a, u64>) -> Result<Self, Taking<'a, u64>> {
+    pub(crate) fn begin(taking: Taking<'a, u64>) -> Result<Self, Taking<'a, u64>> {
         match read_header(taking.from) {
             Some(info) => Ok(Self { taking, info }),
             None => Err(taking),
@@ -359,7 +361,7 @@ impl<'a> InPlace<'a> {
     /// The body: the part up to the end of the ring, and the part from its start on; often the second is empty.
     pub fn as_slices(&self) -> (&[u8], &[u8]) {
         let words = self.info.len.div_ceil(WORD) as u64;
-        let (first, second) = sys::trusted_bytes(&self.taking.from.ring, words);
+        let (first, second) = attach::trusted_bytes(&self.taking.from.ring, words);
         let in_first = self.info.len.min(first.len());
         (&first[..in_first], &second[..self.info.len - in_first])
     }
@@ -404,7 +406,7 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(taking: Taking<'a, u64>) -> Self {
+    pub(crate) fn new(taking: Taking<'a, u64>) -> Self {
         Self { taking, taken: 0 }
     }
 

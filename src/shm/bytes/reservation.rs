@@ -2,7 +2,7 @@
 
 use super::sender::as_words;
 use super::{HEADER, Header, Sender, WORD};
-use crate::ring::mapped::Raw;
+use crate::shm::ring::mapped::Raw;
 use core::fmt;
 use std::io;
 
@@ -19,7 +19,7 @@ pub struct Reservation<'a> {
 
 impl<'a> Reservation<'a> {
     /// Of `len` bytes, for which there is room, with the words of the header staged.
-    pub(super) fn begin(sender: &'a mut Sender, version: u32, len: usize) -> Self {
+    pub(crate) fn begin(sender: &'a mut Sender, version: u32, len: usize) -> Self {
         Self { sender, kind: 0, version, len, written: 0, begun: [0; WORD] }
     }
 

@@ -1,15 +1,18 @@
 //! The side that sends records.
 
-use super::super::ends::{Opened, Tx};
-use super::super::error::{self, Cause, OpenError};
-use super::super::side::{self, Peer};
 use super::{HEADER, Header, Record, Reservation, WORD, max_len};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::Raw;
-use crate::ring::session::End;
+use crate::shm::error;
+use crate::shm::error::{Cause, OpenError};
+use crate::shm::peer::attachment;
+use crate::shm::peer::session::End;
+use crate::shm::peer::session::Peer;
+use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::open::Opened;
+use crate::shm::ring::sending_end::Tx;
 use crate::sync::Ordering;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
@@ -20,19 +23,19 @@ use std::time::Instant;
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Sender {
-    pub(in crate::shm) tx: Tx<u64>,
+    pub(crate) tx: Tx<u64>,
     /// Where the next record goes; the published position.
     tail: Position,
     /// Number of the next record.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     /// Of records that do not say.
     version: u32,
     max_len: usize,
 }
 
 impl Sender {
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy, version: u32) -> Result<Self, OpenError> {
-        let (tail, sequence) = side::records(&opened.maps[0]).ok_or(OpenError::Corrupted)?;
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy, version: u32) -> Result<Self, OpenError> {
+        let (tail, sequence) = attachment::records(&opened.maps[0]).ok_or(OpenError::Corrupted)?;
         let max_len = max_len(opened.layout.capacity as usize);
         Ok(Self { tx: Tx::begin(opened, wait), tail, sequence, version, max_len })
     }
@@ -235,7 +238,7 @@ impl Sender {
 
     /// Publishes the record that is staged.
     #[inline]
-    pub(super) fn publish(&mut self, words: usize) {
+    pub(crate) fn publish(&mut self, words: usize) {
         let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
         #[cfg(ringmail_planted_early_publish)]
         // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
@@ -281,7 +284,7 @@ impl Sender {
 
 /// The whole words of a body, and the bytes behind them with zeros to a word.
 #[inline(always)]
-pub(super) fn as_words(body: &[u8]) -> (impl Iterator<Item = u64> + '_, Option<u64>) {
+pub(crate) fn as_words(body: &[u8]) -> (impl Iterator<Item = u64> + '_, Option<u64>) {
     let chunks = body.chunks_exact(WORD);
     let rest = chunks.remainder();
     let word = |bytes: &[u8]| {

@@ -3,7 +3,6 @@
 use super::{bytes, fan_in, spsc};
 use crate::shm::Message;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use static_assertions::assert_impl_all;
 
 impl<T: Message> UnwindSafe for spsc::Sender<T> {}
 impl<T: Message> RefUnwindSafe for spsc::Sender<T> {}
@@ -18,6 +17,12 @@ impl RefUnwindSafe for bytes::Receiver {}
 impl UnwindSafe for bytes::fan_in::Receiver {}
 impl RefUnwindSafe for bytes::fan_in::Receiver {}
 
-assert_impl_all!(fan_in::Sender<u64>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(bytes::fan_in::Sender: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(super::Anonymous: UnwindSafe, RefUnwindSafe);
+#[cfg(test)]
+mod assertions {
+    use super::*;
+    use static_assertions::assert_impl_all;
+
+    assert_impl_all!(fan_in::Sender<u64>: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(bytes::fan_in::Sender: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(crate::shm::Anonymous: UnwindSafe, RefUnwindSafe);
+}

@@ -154,52 +154,40 @@
 mod builder;
 pub mod bytes;
 mod chunk;
-mod create;
-mod directory;
-mod ends;
 mod error;
 pub mod fan_in;
 #[cfg(feature = "futures")]
 mod futures;
-mod header;
+mod inspect;
 mod iter;
-mod lanes;
-mod look;
-mod message;
-mod place;
-mod remove;
-mod runs;
-mod rx;
+mod panics;
+mod peer;
+mod ring;
+mod schema;
 mod segment;
 mod sender;
-mod side;
 pub mod spsc;
-mod sys;
-mod taking;
-mod tx;
-#[cfg(test)]
-mod unwind;
-mod wake;
+mod wait;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
 pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
-pub use crate::ring::session::Peer;
 pub use builder::{Builder, Channel, Many, Messages, One, Records};
 pub use chunk::{ReadChunk, WriteChunk};
-pub use directory::{list, list_in, unfinished};
-pub use ends::SessionInfo;
 pub use error::{
     Cause, Fault, Mismatch, OpenError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
     TrySendError,
 };
 #[cfg(feature = "futures")]
 pub use futures::{FdError, MessageSink, MessageStream, Readiness};
+pub use inspect::{LaneView, Overview, SessionView, SideView, look};
 pub use iter::{IntoIter, Iter, Receives, TryIter};
-pub use look::{LaneView, Overview, SessionView, SideView, look};
-pub use message::{Message, Schema};
-pub use place::Anonymous;
-pub use remove::{Found, Removal, remove, remove_any, remove_channel};
-pub use segment::Kind;
-pub use sys::Role;
-pub use wake::{Armed, WakeFd, Watched};
+pub use peer::Role;
+pub use peer::session::Peer;
+pub use ring::open::SessionInfo;
+pub use schema::{Message, Schema};
+pub use segment::directory::{list, list_in, unfinished};
+pub use segment::layout::Kind;
+pub use segment::location::Anonymous;
+pub use segment::remove::{Found, Removal, remove, remove_any, remove_channel};
+pub use wait::wake_fd::{Armed, WakeFd, Watched};

@@ -1,21 +1,22 @@
 //! What a receiver of many lanes takes as runs, a lane at a time.
 
-use super::ends::{Rx, Taking};
-use super::error::{RecvError, TryRecvError, without_deadline};
-use super::lanes::{Disconnected, Lanes};
 use crate::ring::ends::Reader;
+use crate::shm::error::{RecvError, TryRecvError, without_deadline};
+use crate::shm::ring::batch::Taking;
+use crate::shm::ring::lanes::{Disconnected, Lanes};
+use crate::shm::ring::receiving_end::Rx;
 use crate::wait::{Deadline, WaitStrategy};
 
 impl<T> Lanes<T> {
     /// The lane whose turn it is, or the next, that has something. Nothing also as [`Lanes::take`]. What is taken there is to be [spent](Lanes::spend).
-    pub(super) fn next(&mut self) -> Option<usize> {
+    pub(crate) fn next(&mut self) -> Option<usize> {
         let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
         self.budget += 1;
         Some(lane)
     }
 
     /// As [`Lanes::next`], and found also where the kernel is to be asked first.
-    pub(super) fn next_untold(&mut self) -> Option<usize> {
+    pub(crate) fn next_untold(&mut self) -> Option<usize> {
         let found = self.next();
         if found.is_some() || !self.is_due() || self.due.is_some() {
             return found;
@@ -28,20 +29,20 @@ impl<T> Lanes<T> {
     }
 
     /// As [`Lanes::next`]; where nothing is found, why.
-    pub(super) fn try_next(&mut self) -> Result<usize, TryRecvError<Disconnected>> {
+    pub(crate) fn try_next(&mut self) -> Result<usize, TryRecvError<Disconnected>> {
         let (lane, ()) = self.try_take(|rx| rx.is_ready().then_some(()))?;
         self.budget += 1;
         Ok(lane)
     }
 
     /// A lane that one of those has found.
-    pub(super) fn at(&mut self, lane: usize) -> &mut Rx<T> {
+    pub(crate) fn at(&mut self, lane: usize) -> &mut Rx<T> {
         &mut self.lanes[lane]
     }
 
     /// Takes up to `max` of what the lanes have now, a run from each by `run`, which is given the lane and how many it may take. Returns how
     /// many, at least one unless `max` is 0.
-    pub(super) fn try_many(
+    pub(crate) fn try_many(
         &mut self,
         max: usize,
         mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
@@ -61,7 +62,7 @@ impl<T> Lanes<T> {
     }
 
     /// As [`Lanes::try_many`], waiting for something.
-    pub(super) fn wait_many(
+    pub(crate) fn wait_many(
         &mut self,
         max: usize,
         mut run: impl FnMut(usize, &mut Rx<T>, usize) -> usize,
@@ -103,27 +104,27 @@ impl<T> Lanes<T> {
     }
 
     /// Places that are occupied.
-    pub(super) fn occupied(&self) -> usize {
+    pub(crate) fn occupied(&self) -> usize {
         self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
     }
 
     /// Places of all lanes.
-    pub(super) fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
     }
 
     /// Whether this side has closed, or each lane that ever had a sender is closed, and there is one.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         let mut used = self.lanes.iter().filter(|rx| rx.was_used()).peekable();
         self.closed || (used.peek().is_some() && used.all(Rx::is_over))
     }
 
-    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
+    pub(crate) fn set_wait(&mut self, strategy: WaitStrategy) {
         self.waiter.set_strategy(strategy);
     }
 
     /// Begins to take from the next lane that has something, to be freed together; after that it is the next lane's turn.
-    pub(super) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
+    pub(crate) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
         let lane = self.next_untold()?;
         self.budget = 0;
         Some((lane, Taking::new(&mut self.lanes[lane])))

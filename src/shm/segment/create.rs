@@ -3,12 +3,13 @@
 //! Where the file system has no files without a name, or `/proc` is not there to name one by, it has another name first; should its maker
 //! be killed then, that stays (`.ringmail-….new`).
 
-use super::directory;
-use super::error::OpenError;
-use super::header::Header;
-use super::segment::{Layout, failed};
-use super::sys::{self, Seats};
 use crate::ring::failpoint::point;
+use crate::shm::error::OpenError;
+use crate::shm::segment::file::failed;
+use crate::shm::segment::header::Header;
+use crate::shm::segment::layout::Layout;
+use crate::shm::segment::locks::Seats;
+use crate::shm::segment::{directory, locks};
 use core::hash::BuildHasher;
 use rustix::fs::{self as rfs, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -40,7 +41,7 @@ impl Uses {
 
 /// Makes the segment, or finds one there that another side made meanwhile. The caller looks again in both cases, and also where a removal
 /// came in between.
-pub(super) fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
+pub(crate) fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
     create_with(Uses::all(), path, header, layout)
 }
 
@@ -103,7 +104,7 @@ fn scratch(parent: &Path) -> Result<(Scratch, File), OpenError> {
             Ok(file) => {
                 let (scratch, file) = (Scratch(scratch), File::from(file));
                 // Keeps it from `remove`, which takes unfinished files away.
-                sys::take(&file, Seats::MAKER).map_err(failed("lock", &scratch.0))?;
+                locks::take(&file, Seats::MAKER).map_err(failed("lock", &scratch.0))?;
                 let_in(&file, &scratch.0)?;
                 return Ok((scratch, file));
             }
@@ -136,7 +137,7 @@ fn rename(uses: Uses, from: &Path, to: &Path) -> Result<(), Errno> {
 }
 
 /// Makes room and writes the header of a file that nobody else has. `fallocates`: whether the kernel is asked to make room.
-pub(super) fn fill(
+pub(crate) fn fill(
     file: &File,
     header: &Header,
     layout: &Layout,
@@ -160,7 +161,7 @@ pub(super) fn fill(
 
 /// Makes the blocks of the whole file, so that no store can find the disk full, and changes nothing that is in it. Whether the file system
 /// can.
-pub(super) fn reserve(file: &File, layout: &Layout, path: &Path) -> Result<bool, OpenError> {
+pub(crate) fn reserve(file: &File, layout: &Layout, path: &Path) -> Result<bool, OpenError> {
     loop {
         match rfs::fallocate(file, FallocateFlags::empty(), 0, layout.total()) {
             Ok(()) => return Ok(true),

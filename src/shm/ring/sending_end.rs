@@ -1,15 +1,20 @@
 //! The sending end of a mapped ring, whatever travels on it.
 
-use super::ends::{Opened, ended};
-use super::error::{Cause, SendTimeoutError, TrySendError};
-use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
-use super::sys::{self, Map, Ring, Role};
-use super::wake::{Armed, Waits, Watch};
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
-use crate::ring::session::End;
-use crate::ring::session::told::{Stand, Told};
 use crate::ring::spsc::Producer;
+use crate::shm::error::{Cause, SendTimeoutError, TrySendError};
+use crate::shm::peer::attachment::{Beginning, Side};
+use crate::shm::peer::reported_ends::{Stand, Told};
+use crate::shm::peer::session::End;
+use crate::shm::peer::session::Peer;
+use crate::shm::peer::{Role, attachment};
+use crate::shm::ring::attach;
+use crate::shm::ring::attach::Ring;
+use crate::shm::ring::open::{Opened, ended};
+use crate::shm::segment::map::Map;
+use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
+use crate::shm::wait::{Sleep, Waited};
 use crate::sync::Ordering;
 use crate::wait::{Deadline, WaitStrategy};
 use core::cell::RefCell;
@@ -20,13 +25,13 @@ use std::sync::Arc;
 use zerocopy::IntoBytes;
 
 /// Vain looks of a verb that does not wait, between two calls of the kernel about the other side.
-pub(super) const VAIN: u32 = 4096;
+pub(crate) const VAIN: u32 = 4096;
 
 /// The sending end. Dropping it closes it.
-pub(super) struct Tx<T> {
+pub(crate) struct Tx<T> {
     // In this order they go: the role's lock last, so that whoever takes it finds the session ended.
-    pub(super) ring: CachePadded<Producer<Ring<T>>>,
-    pub(super) map: Arc<Map>,
+    pub(crate) ring: CachePadded<Producer<Ring<T>>>,
+    pub(crate) map: Arc<Map>,
     watch: Option<Watch>,
     side: Side,
     closed: bool,
@@ -38,10 +43,10 @@ pub(super) struct Tx<T> {
 
 impl<T> Tx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let Opened { maps, layout, held, path, .. } = opened;
         let map = Arc::clone(&maps[0]);
-        let (held, ring) = sys::producer(held, path, &map, &layout);
+        let (held, ring) = attach::producer(held, path, &map, &layout);
         let mut ring = CachePadded::new(ring);
         let count = ring.position().count();
         let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, wait };
@@ -49,42 +54,42 @@ impl<T> Tx<T> {
         Self { ring, map, watch: None, side, closed: false, vain: 0, wanted: 1 }
     }
 
-    pub(super) fn lane(&self) -> usize {
+    pub(crate) fn lane(&self) -> usize {
         self.map.lane() as usize
     }
 
     /// Which session of its lane this is.
-    pub(super) fn epoch(&self) -> u64 {
-        side::sessions(&self.map, Role::Sender).0.epoch.load(Ordering::Relaxed)
+    pub(crate) fn epoch(&self) -> u64 {
+        attachment::sessions(&self.map, Role::Sender).0.epoch.load(Ordering::Relaxed)
     }
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
-    pub(super) fn close(&mut self, how: Option<End>) {
+    pub(crate) fn close(&mut self, how: Option<End>) {
         if !self.closed && self.side.is_ours() {
             self.closed = true;
-            self.side.end(side::sessions(&self.map, Role::Sender).0, how);
+            self.side.end(attachment::sessions(&self.map, Role::Sender).0, how);
             self.ring.close();
             let (peer, tail) = self.ring.peer_session();
             self.side.closed(peer, tail);
         }
     }
 
-    pub(super) fn peer(&self) -> Peer {
-        self.side.peer_state(side::sessions(&self.map, Role::Sender).1)
+    pub(crate) fn peer(&self) -> Peer {
+        self.side.peer_state(attachment::sessions(&self.map, Role::Sender).1)
     }
 
-    pub(super) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
-        let peer = side::sessions(&self.map, Role::Sender).1;
+    pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+        let peer = attachment::sessions(&self.map, Role::Sender).1;
         self.side.wait_for_peer(peer, Deadline::after(Some(timeout)))
     }
 
-    pub(super) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.ring.stats()
     }
 
     /// To be called after `n` were published: wakes the receiver if it sleeps until one of them comes.
     #[inline(always)]
-    pub(super) fn announce(&mut self, n: u64) {
+    pub(crate) fn announce(&mut self, n: u64) {
         if self.side.calls(self.ring.peer_session().0) {
             self.wake(n);
         }
@@ -100,7 +105,7 @@ impl<T> Tx<T> {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, value: T) -> Result<(), T>
+    pub(crate) fn push(&mut self, value: T) -> Result<(), T>
     where
         T: IntoBytes,
     {
@@ -139,7 +144,7 @@ impl<T> Tx<T> {
 
     /// Begins a reservation of `n`: of all, or else of as many as there are.
     #[inline]
-    pub(super) fn reserve(&mut self, n: u64) -> u64 {
+    pub(crate) fn reserve(&mut self, n: u64) -> u64 {
         let mut room = self.ring.reserve(n);
         while room != n && self.ring.is_strange() && self.catches_up() {
             room = self.ring.reserve_for_the_next(n);
@@ -151,7 +156,7 @@ impl<T> Tx<T> {
     }
 
     /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
-    pub(super) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<(), Cause>> {
+    pub(crate) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<(), Cause>> {
         if self.reserve(n as u64) == 0 && (n != 0 || self.closed) {
             return Err(self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Disconnected((), ended)));
         }
@@ -159,11 +164,11 @@ impl<T> Tx<T> {
     }
 
     /// Whether this side has closed or sends nothing any more, or the receiver has closed and none has come since.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.ring.is_closed() || self.ring.is_corrupt()
     }
 
-    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
+    pub(crate) fn set_wait(&mut self, strategy: WaitStrategy) {
         self.side.waiter.set_strategy(strategy);
     }
 
@@ -182,7 +187,7 @@ impl<T> Tx<T> {
     }
 
     /// Waits until there is room for `n`, which is at most the capacity, or until there is another reason to look: an end to tell.
-    pub(super) fn wait_for_room(&mut self, n: u64, deadline: Deadline) -> Result<(), SendTimeoutError<(), Cause>> {
+    pub(crate) fn wait_for_room(&mut self, n: u64, deadline: Deadline) -> Result<(), SendTimeoutError<(), Cause>> {
         match self.sleep_for_room(n, Sleep::Here(deadline)) {
             Waited::Ready | Waited::Armed => Ok(()),
             Waited::TimedOut => Err(SendTimeoutError::Timeout(())),
@@ -193,7 +198,7 @@ impl<T> Tx<T> {
     }
 
     fn sleep_for_room(&mut self, n: u64, sleep: Sleep<'_>) -> Waited {
-        let (own, peer) = side::sessions(&self.map, Role::Sender);
+        let (own, peer) = attachment::sessions(&self.map, Role::Sender);
         let head = &self.map.consumer().block.head;
         let ring = RefCell::new(&mut *self.ring);
         let ready = |told: &Told| {
@@ -225,7 +230,7 @@ impl<T> Tx<T> {
     /// Why there is no room for `n`: `None` if the channel is merely full.
     #[cold]
     #[inline(never)]
-    pub(super) fn refusal(&mut self, n: u64) -> Option<Cause> {
+    pub(crate) fn refusal(&mut self, n: u64) -> Option<Cause> {
         self.wanted = n;
         if self.ring.is_corrupt() {
             return Some(Cause::Corrupted);
@@ -263,7 +268,7 @@ impl<T> Tx<T> {
 }
 
 /// Publishes what was staged when dropped, also by a panic.
-pub(super) struct Publishing<'a, T>(pub(super) &'a mut Tx<T>);
+pub(crate) struct Publishing<'a, T>(pub(crate) &'a mut Tx<T>);
 
 impl<T> Drop for Publishing<'_, T> {
     fn drop(&mut self) {
@@ -280,7 +285,7 @@ impl<T> Waits for Tx<T> {
             Some(watch) => Ok(watch),
             none => {
                 let watch = none.insert(self.side.watch(Role::Sender, self.map.lane())?);
-                watch.publish(side::sessions(&self.map, Role::Sender).0);
+                watch.publish(attachment::sessions(&self.map, Role::Sender).0);
                 Ok(watch)
             }
         }

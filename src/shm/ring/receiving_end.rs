@@ -1,18 +1,23 @@
 //! The receiving end of a mapped ring, whatever travels on it.
 
-use super::ends::{Opened, SessionInfo, ended};
-use super::error::{Cause, RecvTimeoutError};
-use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
-use super::sys::{self, Map, Ring, Role};
-use super::tx::VAIN;
-use super::wake::{Armed, Waits, Watch};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
-use crate::ring::mapped::Fetched;
-use crate::ring::session::told::{Found, Stand, Told};
-use crate::ring::session::{End, Session, observe};
 use crate::ring::spsc::Consumer;
+use crate::shm::error::{Cause, RecvTimeoutError};
+use crate::shm::peer::attachment::{Beginning, Side};
+use crate::shm::peer::reported_ends::{Found, Stand, Told};
+use crate::shm::peer::session::Peer;
+use crate::shm::peer::session::{End, Session, observe};
+use crate::shm::peer::{Role, attachment};
+use crate::shm::ring::attach;
+use crate::shm::ring::attach::Ring;
+use crate::shm::ring::mapped::Fetched;
+use crate::shm::ring::open::{Opened, SessionInfo, ended};
+use crate::shm::ring::sending_end::VAIN;
+use crate::shm::segment::map::Map;
+use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
+use crate::shm::wait::{Sleep, Waited};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, ParkWord, WaitStrategy};
 use core::cell::RefCell;
@@ -23,9 +28,9 @@ use std::sync::Arc;
 use zerocopy::{Immutable, TryFromBytes};
 
 /// The receiving end. Dropping it closes it.
-pub(super) struct Rx<T> {
+pub(crate) struct Rx<T> {
     // As the sender's.
-    pub(super) ring: CachePadded<Consumer<Ring<T>>>,
+    pub(crate) ring: CachePadded<Consumer<Ring<T>>>,
     map: Arc<Map>,
     /// Of the only lane; of several, they have it in common.
     watch: Option<Watch>,
@@ -44,14 +49,14 @@ pub(super) struct Rx<T> {
 
 impl<T> Rx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         Self::begin_all(opened, wait).swap_remove(0)
     }
 
     /// The same of each lane.
-    pub(super) fn begin_all(opened: Opened, wait: WaitStrategy) -> Vec<Self> {
+    pub(crate) fn begin_all(opened: Opened, wait: WaitStrategy) -> Vec<Self> {
         let Opened { maps, layout, held, path, missed_ends: all } = opened;
-        let rings = sys::consumers(held, path, &maps, &layout);
+        let rings = attach::consumers(held, path, &maps, &layout);
         let begin = |(map, (held, ring)): (Arc<Map>, _)| {
             let mut ring = CachePadded::new(ring);
             let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
@@ -64,11 +69,11 @@ impl<T> Rx<T> {
     }
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
-    pub(super) fn close(&mut self, how: Option<End>) {
+    pub(crate) fn close(&mut self, how: Option<End>) {
         if self.stopped != Some(Cause::Closed) && self.side.is_ours() {
             self.stop(Cause::Closed);
             self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
-            self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
+            self.side.end(attachment::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
             let _ = Reader::close(&mut *self.ring);
             let (peer, head) = self.ring.peer_session();
@@ -77,25 +82,25 @@ impl<T> Rx<T> {
     }
 
     /// Whether this side has closed.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.stopped == Some(Cause::Closed)
     }
 
     /// Why nothing is received any more.
-    pub(super) fn stopped(&self) -> Option<Cause> {
+    pub(crate) fn stopped(&self) -> Option<Cause> {
         self.stopped
     }
 
-    pub(super) fn peer(&self) -> Peer {
+    pub(crate) fn peer(&self) -> Peer {
         self.side.peer_state(&self.map.producer().session)
     }
 
-    pub(super) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
-        let peer = side::sessions(&self.map, Role::Receiver).1;
+    pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
+        let peer = attachment::sessions(&self.map, Role::Receiver).1;
         self.side.wait_for_peer(peer, Deadline::after(Some(timeout)))
     }
 
-    pub(super) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         Reader::stats(&*self.ring)
     }
 
@@ -104,7 +109,7 @@ impl<T> Rx<T> {
     }
 
     /// The session that the last message came from, or whose end was told last; `None` before.
-    pub(super) fn session(&self) -> Option<SessionInfo> {
+    pub(crate) fn session(&self) -> Option<SessionInfo> {
         let current = self.side.told.current();
         let number = if self.side.told.has_taken(self.received()) { current } else { self.before };
         (number != 0).then(|| SessionInfo::of(self.sender(), number))
@@ -112,7 +117,7 @@ impl<T> Rx<T> {
 
     /// Whether there is a message; looks again if none was known, and on into the sender's next session where this one needs not be told.
     #[inline(always)]
-    pub(super) fn finds(&mut self) -> bool {
+    pub(crate) fn finds(&mut self) -> bool {
         self.ring.has_message() || (self.ring.is_over() && self.look_on() == Found::Message)
     }
 
@@ -134,7 +139,7 @@ impl<T> Rx<T> {
 
     /// The next message; its place stays occupied.
     #[inline(always)]
-    pub(super) fn read(&mut self) -> Option<T>
+    pub(crate) fn read(&mut self) -> Option<T>
     where
         T: TryFromBytes + Immutable,
     {
@@ -143,7 +148,7 @@ impl<T> Rx<T> {
 
     /// Takes the next message and frees its place, or else answers what `nothing` does.
     #[inline(always)]
-    pub(super) fn take<E>(&mut self, nothing: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    pub(crate) fn take<E>(&mut self, nothing: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
     where
         T: TryFromBytes + Immutable,
     {
@@ -152,7 +157,7 @@ impl<T> Rx<T> {
 
     /// As [`Rx::take`] where that found nothing: the ring may be unable to tell, once in a session or where there is none.
     #[inline(always)]
-    pub(super) fn take_on(&mut self) -> Option<T>
+    pub(crate) fn take_on(&mut self) -> Option<T>
     where
         T: TryFromBytes + Immutable,
     {
@@ -188,22 +193,22 @@ impl<T> Rx<T> {
     }
 
     /// Whether this side has closed or reads nothing any more, or the sender has closed and none has come since.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.stopped.is_some() || self.ring.peer_closed()
     }
 
     /// Whether the lane ever had a sender.
-    pub(super) fn was_used(&self) -> bool {
+    pub(crate) fn was_used(&self) -> bool {
         self.sender().last() != 0
     }
 
-    pub(super) fn set_wait(&mut self, strategy: WaitStrategy) {
+    pub(crate) fn set_wait(&mut self, strategy: WaitStrategy) {
         self.side.waiter.set_strategy(strategy);
     }
 
     /// Frees the places of the `n` that were read.
     #[inline(always)]
-    pub(super) fn free(&mut self, n: u64) {
+    pub(crate) fn free(&mut self, n: u64) {
         self.ring.release();
         if self.side.calls(self.ring.peer_session().0) {
             self.wake(n);
@@ -221,7 +226,7 @@ impl<T> Rx<T> {
 
     /// Reads nothing any more: what is at `at` is no message. It stays where it is, as it was not received.
     #[cold]
-    pub(super) fn spoil(&mut self, at: Position) {
+    pub(crate) fn spoil(&mut self, at: Position) {
         self.ring.rewind(at);
         self.stop(Cause::Corrupted);
     }
@@ -235,7 +240,7 @@ impl<T> Rx<T> {
     }
 
     /// Waits until there is a message, or until there is another reason to look: an end to tell.
-    pub(super) fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
+    pub(crate) fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
         match self.sleep_for_message(Sleep::Here(deadline)) {
             Waited::Ready | Waited::Armed => Ok(()),
             Waited::TimedOut => Err(RecvTimeoutError::Timeout),
@@ -246,7 +251,7 @@ impl<T> Rx<T> {
     }
 
     fn sleep_for_message(&mut self, sleep: Sleep<'_>) -> Waited {
-        let (own, peer) = side::sessions(&self.map, Role::Receiver);
+        let (own, peer) = attachment::sessions(&self.map, Role::Receiver);
         let tail = &self.map.producer().block.tail;
         let ring = RefCell::new(&mut *self.ring);
         let ready = |told: &Told| {
@@ -278,20 +283,20 @@ impl<T> Rx<T> {
     /// Whether there is no more to say than that the look which was just had found no message. Without the way to the reasons: who spins comes by
     /// here each time.
     #[inline(always)]
-    pub(super) fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         self.vain += 1;
         !self.ring.is_over() && self.vain < VAIN
     }
 
     /// Why the look that was just had found no message: `None` if the channel is merely empty.
     #[inline(always)]
-    pub(super) fn nothing(&mut self) -> Option<Cause> {
+    pub(crate) fn nothing(&mut self) -> Option<Cause> {
         if self.is_quiet() { None } else { self.why_nothing() }
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn why_nothing(&mut self) -> Option<Cause> {
+    pub(crate) fn why_nothing(&mut self) -> Option<Cause> {
         let due = self.vain >= VAIN;
         if due {
             self.vain = 0;
@@ -310,7 +315,7 @@ impl<T> Rx<T> {
     /// Asks the kernel where there is nothing.
     fn ask(&mut self) -> Option<Cause> {
         let Self { ring, map, side, .. } = self;
-        let (own, peer) = side::sessions(map, Role::Receiver);
+        let (own, peer) = attachment::sessions(map, Role::Receiver);
         // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
         let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
         match side.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
@@ -324,7 +329,7 @@ impl<T> Rx<T> {
 
 /// What there is to say of a lane where no message was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Nobody is there, and nothing is to be told.
     Idle,
     /// Its sender may send more.
@@ -337,7 +342,7 @@ pub(super) enum Verdict {
 
 impl<T> Rx<T> {
     /// The verdict, each end told once. `ask`: whether to ask the kernel.
-    pub(super) fn verdict(&mut self, ask: bool) -> Verdict {
+    pub(crate) fn verdict(&mut self, ask: bool) -> Verdict {
         if self.finds() {
             return Verdict::Ready;
         }
@@ -371,7 +376,7 @@ impl<T> Rx<T> {
 
     /// Whether the last look met the end of a session, or one that has begun: there is more to it than messages.
     #[inline(always)]
-    pub(super) fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         self.ring.is_over() && self.stopped.is_none() && self.stirs()
     }
 
@@ -381,47 +386,47 @@ impl<T> Rx<T> {
     }
 
     /// Whether the file is gone.
-    pub(super) fn is_removed(&self) -> bool {
+    pub(crate) fn is_removed(&self) -> bool {
         self.side.is_removed()
     }
 
     /// Where it would sleep, and on which position; `None` if nothing will ever come.
-    pub(super) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a ParkWord, u64)> {
+    pub(crate) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a ParkWord, u64)> {
         self.stopped.is_none().then(|| (Self::parked(map), self.ring.awaited().count()))
     }
 
     /// Where the receiver of a lane sleeps.
-    pub(super) fn parked(map: &Arc<Map>) -> &ParkWord {
-        &side::sessions(map, Role::Receiver).0.parked.0
+    pub(crate) fn parked(map: &Arc<Map>) -> &ParkWord {
+        &attachment::sessions(map, Role::Receiver).0.parked.0
     }
 
     /// The word that moves when something comes, and what it held before the last look of a wait; `None` if nothing will ever come.
-    pub(super) fn word(&self) -> Option<(&AtomicU64, u64)> {
+    pub(crate) fn word(&self) -> Option<(&AtomicU64, u64)> {
         self.stopped.is_none().then(|| (&self.map.producer().block.tail, self.word))
     }
 
-    pub(super) fn is_ready(&mut self) -> bool {
+    pub(crate) fn is_ready(&mut self) -> bool {
         self.word = self.ring.peer_word();
         self.finds()
     }
 
     /// The event count of a receiver, of all its lanes.
-    pub(super) fn watch_all(&self) -> io::Result<Watch> {
+    pub(crate) fn watch_all(&self) -> io::Result<Watch> {
         self.side.watch(Role::Receiver, 0)
     }
 
     /// Whether the lane's sender cannot reach that.
-    pub(super) fn is_mute(&self) -> bool {
-        side::is_mute(self.sender())
+    pub(crate) fn is_mute(&self) -> bool {
+        attachment::is_mute(self.sender())
     }
 
     /// After the announcement of a sleep: whether the sender could be reached.
-    pub(super) fn barrier(&self, membarrier: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn barrier(&self, membarrier: impl FnOnce() -> bool) -> bool {
         self.sender().barrier(membarrier)
     }
 
     /// The word that moves when a sender has set up a session, and what it holds; `None` if one has that is read, or is to be told.
-    pub(super) fn arrival(&mut self) -> Option<(&AtomicU64, u64)> {
+    pub(crate) fn arrival(&mut self) -> Option<(&AtomicU64, u64)> {
         if self.is_ready() || self.has_news() {
             return None;
         }
@@ -434,17 +439,17 @@ impl<T> Rx<T> {
         Some((&peer.epoch, epoch))
     }
 
-    pub(super) fn count_park(&self) {
+    pub(crate) fn count_park(&self) {
         Reader::count_parks(&*self.ring, 1);
     }
 
     /// Messages that were received on the lane so far.
-    pub(super) fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.ring.position().count()
     }
 
     /// Notes that this side waits on `core`; whether the lane's sender waited there last.
-    pub(super) fn waits_on(map: &Map, core: usize) -> bool {
+    pub(crate) fn waits_on(map: &Map, core: usize) -> bool {
         let (own, peer) = (&map.consumer().session, &map.producer().session);
         own.waits_on(core, peer)
     }

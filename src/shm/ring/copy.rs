@@ -10,7 +10,9 @@
 //!
 //! Of our own side only the string instruction sees anything: else the compiler sees what becomes of it, and leaves copies out.
 
-use super::super::failpoint::point;
+#![allow(unsafe_code)]
+
+use crate::ring::failpoint::point;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::mem::MaybeUninit;
 
@@ -30,7 +32,7 @@ const fn ends<T>() -> (usize, usize) {
 
 /// A value that begins where a quarter of a row may: one that crosses two cache lines takes twice as long to store.
 #[repr(C, align(16))]
-pub(super) struct Aligned<T>(pub(super) MaybeUninit<T>);
+pub(crate) struct Aligned<T>(pub(crate) MaybeUninit<T>);
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod row {
@@ -42,7 +44,7 @@ mod row {
     /// # Safety
     /// `source` is valid for reads of them, and `target` is mapped for writing, and no reference leads to it.
     #[inline(always)]
-    pub(super) unsafe fn write_words(source: *const u8, target: *const u8, words: usize) {
+    pub(crate) unsafe fn write_words(source: *const u8, target: *const u8, words: usize) {
         // SAFETY: reads and writes what the caller promises, upwards, as the direction flag is clear wherever Rust runs; see the module
         // for the race.
         unsafe {
@@ -58,7 +60,7 @@ mod row {
     /// # Safety
     /// The 16 bytes are mapped.
     #[inline(always)]
-    pub(super) unsafe fn load<const OFFSET: usize>(source: *const u8) -> __m128i {
+    pub(crate) unsafe fn load<const OFFSET: usize>(source: *const u8) -> __m128i {
         let quarter;
         // SAFETY: reads mapped bytes, as the caller promises, and changes but the one register; see the module for the race.
         unsafe {
@@ -75,7 +77,7 @@ mod row {
     /// # Safety
     /// The 16 bytes are mapped for writing, and no reference leads to them.
     #[inline(always)]
-    pub(super) unsafe fn store<const OFFSET: usize>(target: *const u8, quarter: __m128i) {
+    pub(crate) unsafe fn store<const OFFSET: usize>(target: *const u8, quarter: __m128i) {
         // SAFETY: writes bytes that the caller promises, and no register; see the module for the race.
         unsafe {
             asm!(
@@ -92,7 +94,7 @@ mod row {
 /// `source` is valid for reads and all its bytes are initialised. `target` is mapped for writing, aligned to a word, and has room for a
 /// message; no reference leads to it.
 #[inline(always)]
-pub(super) unsafe fn put<T>(source: *const T, target: *const u8) {
+pub(crate) unsafe fn put<T>(source: *const T, target: *const u8) {
     let source = source.cast::<u8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if const { size_of::<T>() >= STRING && size_of::<T>() % WORD == 0 } {
@@ -140,7 +142,7 @@ pub(super) unsafe fn put<T>(source: *const T, target: *const u8) {
 /// # Safety
 /// As for [`get_into`].
 #[inline(always)]
-pub(super) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
+pub(crate) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
     let mut value = Aligned(MaybeUninit::<T>::uninit());
     // SAFETY: as the caller promises.
     unsafe { get_into(source, &mut value) };
@@ -152,7 +154,7 @@ pub(super) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
 /// # Safety
 /// `source` is mapped, aligned to a word, and as long as a message.
 #[inline(always)]
-pub(super) unsafe fn get_into<T>(source: *const u8, value: &mut Aligned<T>) {
+pub(crate) unsafe fn get_into<T>(source: *const u8, value: &mut Aligned<T>) {
     let target = value.0.as_mut_ptr().cast::<u8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     for at in (0..const { ends::<T>().0 }).step_by(ROW) {

@@ -10,15 +10,16 @@
 //! ```
 //! Numbers are little-endian.
 
-use super::error::{Mismatch, OpenError};
-use super::message::Schema;
-use super::segment::{Asked, Kind, Layout};
+use crate::shm::error::{Mismatch, OpenError};
+use crate::shm::schema::Schema;
+use crate::shm::segment::attach::Asked;
+use crate::shm::segment::layout::{Kind, Layout};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-pub(super) const LEN: usize = 256;
-pub(super) const MAGIC: &[u8; 8] = b"RINGMAIL";
+pub(crate) const LEN: usize = 256;
+pub(crate) const MAGIC: &[u8; 8] = b"RINGMAIL";
 /// Another major number: neither side can use the other's segments. Another minor one: both can.
 const MAJOR: u16 = 3;
 const MINOR: u16 = 0;
@@ -28,25 +29,25 @@ const OPEN_LANES: u32 = 2;
 
 /// What a segment says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Header {
-    pub(super) flags: u32,
-    pub(super) kind: u32,
-    pub(super) page: u32,
-    pub(super) align: u32,
-    pub(super) capacity: u64,
-    pub(super) size: u64,
-    pub(super) stride: u64,
-    pub(super) version: u32,
-    pub(super) oldest: u32,
-    pub(super) schema: [u8; Schema::MAX_NAME],
-    pub(super) created: u64,
-    pub(super) boot: [u8; 16],
-    pub(super) lanes: u32,
-    pub(super) open: u32,
+pub(crate) struct Header {
+    pub(crate) flags: u32,
+    pub(crate) kind: u32,
+    pub(crate) page: u32,
+    pub(crate) align: u32,
+    pub(crate) capacity: u64,
+    pub(crate) size: u64,
+    pub(crate) stride: u64,
+    pub(crate) version: u32,
+    pub(crate) oldest: u32,
+    pub(crate) schema: [u8; Schema::MAX_NAME],
+    pub(crate) created: u64,
+    pub(crate) boot: [u8; 16],
+    pub(crate) lanes: u32,
+    pub(crate) open: u32,
 }
 
 impl Header {
-    pub(super) fn new(layout: &Layout, schema: Schema) -> Self {
+    pub(crate) fn new(layout: &Layout, schema: Schema) -> Self {
         let mut name = [0; Schema::MAX_NAME];
         name[..schema.name.len()].copy_from_slice(schema.name.as_bytes());
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -69,18 +70,18 @@ impl Header {
     }
 
     /// The same, of a segment whose maker has asked for this.
-    pub(super) fn left_open(&self, asked: Asked) -> Self {
+    pub(crate) fn left_open(&self, asked: Asked) -> Self {
         let bit = |asked, bit| if asked { 0 } else { bit };
         Self { open: bit(asked.capacity, OPEN_CAPACITY) | bit(asked.lanes, OPEN_LANES), ..self.clone() }
     }
 
     /// Whether it may be used since the machine was started; not known where one of the two processes had no `/proc`.
-    pub(super) fn is_of_this_boot(&self) -> bool {
+    pub(crate) fn is_of_this_boot(&self) -> bool {
         let boot = boot();
         self.boot == boot || self.boot == UNKNOWN || boot == UNKNOWN
     }
 
-    pub(super) fn encode(&self) -> [u8; LEN] {
+    pub(crate) fn encode(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
         put(0, MAGIC);
@@ -107,7 +108,7 @@ impl Header {
     }
 
     /// What the bytes say, if they are a header of this ABI.
-    pub(super) fn decode(bytes: &[u8; LEN], path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn decode(bytes: &[u8; LEN], path: &Path) -> Result<Self, OpenError> {
         fn field<const N: usize>(bytes: &[u8; LEN], at: usize) -> [u8; N] {
             let mut field = [0; N];
             field.copy_from_slice(&bytes[at..at + N]);
@@ -145,7 +146,7 @@ impl Header {
     }
 
     /// Refuses a segment that is not what `ours` would have made.
-    pub(super) fn check(&self, ours: &Self, asked: Asked) -> Result<(), OpenError> {
+    pub(crate) fn check(&self, ours: &Self, asked: Asked) -> Result<(), OpenError> {
         if self.flags != 0 {
             return Err(OpenError::Flags { found: self.flags });
         }
@@ -189,7 +190,7 @@ impl Header {
     }
 
     /// The schema for people.
-    pub(super) fn schema_text(&self) -> String {
+    pub(crate) fn schema_text(&self) -> String {
         let len = self.schema.iter().position(|&byte| byte == 0).unwrap_or(self.schema.len());
         let name = String::from_utf8_lossy(&self.schema[..len]);
         format!("{} version {} (reads {} and later)", name.escape_debug(), self.version, self.oldest)

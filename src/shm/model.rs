@@ -1,15 +1,18 @@
 //! A ring for the models that outlives its ends, as one in a mapped file does: by the rules of memory that another process maps too
 //! ([`Backing::SHARED`]), but with slots that loom sees.
 
-#![allow(missing_debug_implementations)]
+#![allow(missing_debug_implementations, unsafe_code)]
 
-use super::backing::{Backing, Geometry, Heap};
-use super::cursor::Position;
-use super::ends::Reader;
-use super::session::{self, Looks, Reach, Session};
-use super::spsc::{Consumer, Producer};
+pub(crate) mod peer;
+
+use crate::ring::backing::{Backing, Geometry, Heap};
+use crate::ring::cursor::Position;
+use crate::ring::ends::Reader;
+use crate::ring::reach::{Looks, Reach};
+use crate::ring::spsc::{Consumer, Producer};
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
+use peer::session::{self, Session};
 
 /// The memory. Its ends come and go.
 pub struct Ends<T> {

@@ -12,18 +12,19 @@
 //! | channel | event count | how the other side finds it |
 //! |---|---|---|
 //! | with a name | a FIFO beside the segment, `.<name>.<side>.bell` | by that path, if it has the inode that the sleeper's page names |
-//! | [`Anonymous`](super::Anonymous) | a datagram socket | by an abstract address, `ringmail-event count-` and the number in the sleeper's page |
+//! | [`Anonymous`](crate::shm::Anonymous) | a datagram socket | by an abstract address, `ringmail-event count-` and the number in the sleeper's page |
 //!
 //! A [`WakeFd`] is an epoll of the event count and a timer. The timer runs while the side is armed: deaths and removals ring no event count, so a sleep ends
 //! within 90 ms for a look at the kernel's word. One that a ring ended leaves the timer running for the next, which then need not ask the
 //! kernel: so a side that is woken often pays for neither. A side that cannot reach the other's event count says so in its page; the other's timer
 //! then runs for a millisecond.
 
-use super::segment::open_bell;
-use super::side::{self, SHORT_NAP};
-use super::sys::{Map, Role};
 use crate::ring::failpoint::point;
-use crate::ring::session::Session;
+use crate::shm::peer::session::Session;
+use crate::shm::peer::{Role, attachment};
+use crate::shm::segment::file::open_bell;
+use crate::shm::segment::map::Map;
+use crate::shm::wait::SHORT_NAP;
 use crate::sync::Ordering;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A descriptor that becomes readable when an armed side is to look again: for epoll, io_uring, mio's `SourceFd`, tokio's `AsyncFd`. See
-/// [`Watched`](super::Watched).
+/// [`Watched`](crate::shm::Watched).
 ///
 /// Edge-triggered and level-triggered registrations both do. Nothing is to be read from it: it is unreadable again once the side is disarmed. It
 /// may become readable once more within 90 ms; a reactor that is level-triggered and waits for it then, though nothing is armed, calls
@@ -130,7 +131,7 @@ pub struct Watch {
 
 impl Watch {
     /// Of `role` on lane `lane`, of the segment at `segment` or in memory.
-    pub(super) fn new(segment: Option<&Path>, role: Role, lane: u32) -> io::Result<Self> {
+    pub(crate) fn new(segment: Option<&Path>, role: Role, lane: u32) -> io::Result<Self> {
         let pid = std::process::id();
         let Some(segment) = segment else {
             let number = RandomState::new().hash_one(pid).max(1);
@@ -147,28 +148,28 @@ impl Watch {
     }
 
     /// Refuses a forked child.
-    pub(super) fn check(&self) -> io::Result<()> {
+    pub(crate) fn check(&self) -> io::Result<()> {
         check(self.pid)
     }
 
-    pub(super) fn fd(&self) -> &WakeFd {
+    pub(crate) fn fd(&self) -> &WakeFd {
         &self.fd
     }
 
     /// Says in this side's page which event count it has.
-    pub(super) fn publish(&self, own: &Session) {
+    pub(crate) fn publish(&self, own: &Session) {
         point!();
         own.name_descriptor(self.number);
         point!();
     }
 
     /// Whether the timer of the last sleep runs on, which then ends the next in time: the kernel was asked before that.
-    pub(super) fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         self.ends.get().is_some_and(|ends| Instant::now() < ends)
     }
 
     /// Begins the sleep: it ends after `longest` at the latest, and soon if one of the other sides is mute.
-    pub(super) fn begin(&self, longest: Duration, mut mute: impl Iterator<Item = bool>) {
+    pub(crate) fn begin(&self, longest: Duration, mut mute: impl Iterator<Item = bool>) {
         let longest = if mute.any(|mute| mute) { longest.min(SHORT_NAP) } else { longest };
         let now = Instant::now();
         if self.ends.get().is_none_or(|ends| ends <= now || ends > now + longest) {
@@ -210,9 +211,9 @@ impl Drop for Watch {
 /// While one stands that is not waited for, each message of the other side takes some nanoseconds more.
 #[must_use = "dropped, it is disarmed: wait for the descriptor first"]
 pub struct Armed<'a> {
-    pub(super) maps: &'a [Arc<Map>],
-    pub(super) role: Role,
-    pub(super) watch: &'a mut Watch,
+    pub(crate) maps: &'a [Arc<Map>],
+    pub(crate) role: Role,
+    pub(crate) watch: &'a mut Watch,
 }
 
 impl Drop for Armed<'_> {
@@ -221,7 +222,7 @@ impl Drop for Armed<'_> {
         if self.watch.pid == std::process::id() {
             for map in self.maps {
                 point!();
-                side::sessions(map, self.role).0.parked.0.clear_asleep();
+                attachment::sessions(map, self.role).0.parked.0.clear_asleep();
             }
             point!();
             self.watch.end();
@@ -312,27 +313,27 @@ pub trait Watched: End {
 
 macro_rules! watched {
     ($($handle:ty, $field:ident $(, $message:ident)?;)*) => {$(
-        impl $(<$message: super::Message>)? End for $handle {
+        impl $(<$message: crate::shm::Message>)? End for $handle {
             fn end(&mut self) -> &mut dyn Waits {
                 &mut self.$field
             }
         }
 
-        impl $(<$message: super::Message>)? Watched for $handle {}
+        impl $(<$message: crate::shm::Message>)? Watched for $handle {}
     )*};
 }
 
 watched! {
-    super::spsc::Sender<T>, tx, T;
-    super::spsc::Receiver<T>, rx, T;
-    super::fan_in::Receiver<T>, lanes, T;
-    super::bytes::Sender, tx;
-    super::bytes::Receiver, rx;
-    super::bytes::fan_in::Receiver, lanes;
+    crate::shm::spsc::Sender<T>, tx, T;
+    crate::shm::spsc::Receiver<T>, rx, T;
+    crate::shm::fan_in::Receiver<T>, lanes, T;
+    crate::shm::bytes::Sender, tx;
+    crate::shm::bytes::Receiver, rx;
+    crate::shm::bytes::fan_in::Receiver, lanes;
 }
 
 /// How a side rings the other's event.
-pub(super) struct Ringer {
+pub(crate) struct Ringer {
     segment: Option<Arc<Path>>,
     map: Arc<Map>,
     role: Role,
@@ -348,18 +349,18 @@ impl fmt::Debug for Ringer {
 
 impl Ringer {
     /// Of the side that has `role`.
-    pub(super) fn new(segment: Option<Arc<Path>>, map: &Arc<Map>, role: Role) -> Self {
+    pub(crate) fn new(segment: Option<Arc<Path>>, map: &Arc<Map>, role: Role) -> Self {
         Self { segment, map: Arc::clone(map), role, event: RefCell::new((0, None)) }
     }
 
     /// Rings, if the other side sleeps by its event. Whether it does.
-    pub(super) fn ring(&self, peer: &Session) -> bool {
+    pub(crate) fn ring(&self, peer: &Session) -> bool {
         let named = peer.event();
         if let Some(number) = named {
             let mut event = self.event.borrow_mut();
             if event.0 != number {
                 *event = (number, self.find(number).ok());
-                let own = side::sessions(&self.map, self.role).0;
+                let own = attachment::sessions(&self.map, self.role).0;
                 own.mute.store(event.1.is_none().into(), Ordering::Relaxed);
             }
             if let Some(event) = &event.1 {
@@ -392,7 +393,7 @@ impl Ringer {
 }
 
 /// Refuses a process that is not the one that opened the side.
-pub(super) fn check(pid: u32) -> io::Result<()> {
+pub(crate) fn check(pid: u32) -> io::Result<()> {
     if pid == std::process::id() {
         return Ok(());
     }
@@ -405,7 +406,7 @@ fn address(number: u64) -> io::Result<SocketAddr> {
 }
 
 /// Where the FIFO of a side is, be it there or not. Its name is none of a channel's.
-pub(super) fn path_of(segment: &Path, role: Role, lane: u32) -> PathBuf {
+pub(crate) fn path_of(segment: &Path, role: Role, lane: u32) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(segment.file_name().unwrap_or_default());
     name.push(match role {

@@ -1,11 +1,10 @@
 //! Where a segment is: in a file that has a name, or in memory that has none.
 
-use super::create;
-use super::directory;
-use super::error::OpenError;
-use super::header::Header;
-use super::segment::{self, Layout};
-use super::sys::Pages;
+use crate::shm::error::OpenError;
+use crate::shm::segment::header::Header;
+use crate::shm::segment::layout::Layout;
+use crate::shm::segment::map::Pages;
+use crate::shm::segment::{create, directory, file, remove};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
 use std::fs::{self, File};
@@ -16,15 +15,15 @@ use std::sync::Arc;
 
 /// Which segment a side opens, and how it maps it.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     file: Which,
     /// Of a plain name, where it is asked for.
-    pub(super) directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// Whether the side that comes first makes it.
-    pub(super) creates: bool,
-    pub(super) pages: Pages,
+    pub(crate) creates: bool,
+    pub(crate) pages: Pages,
     /// Whether a receiver is told of sessions that had ended before it came, too.
-    pub(super) missed_ends: bool,
+    pub(crate) missed_ends: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -34,12 +33,12 @@ enum Which {
 }
 
 impl Place {
-    pub(super) fn named(name: String) -> Self {
+    pub(crate) fn named(name: String) -> Self {
         Self { file: Which::Named(name), directory: None, creates: true, pages: Pages::default(), missed_ends: false }
     }
 
     /// It is there already: who has the descriptor has it.
-    pub(super) fn memory(memory: Anonymous) -> Self {
+    pub(crate) fn memory(memory: Anonymous) -> Self {
         Self {
             file: Which::Memory(memory),
             directory: None,
@@ -50,19 +49,19 @@ impl Place {
     }
 
     /// The path that leads to it from this process.
-    pub(super) fn path(&self) -> Result<PathBuf, OpenError> {
+    pub(crate) fn path(&self) -> Result<PathBuf, OpenError> {
         match &self.file {
             Which::Named(name) => directory::path_of(name, self.directory.as_deref()),
             Which::Memory(memory) => Ok(memory.path()),
         }
     }
 
-    pub(super) fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         matches!(self.file, Which::Named(_))
     }
 
     /// Finds the directory of a plain name, which is at `path`, as it must be; made first if need be.
-    pub(super) fn prepare(&self, path: &Path) -> Result<(), OpenError> {
+    pub(crate) fn prepare(&self, path: &Path) -> Result<(), OpenError> {
         match (&self.file, path.parent()) {
             (Which::Named(name), Some(parent)) if !directory::is_path(name) => match self.creates {
                 true => directory::prepare(parent),
@@ -76,27 +75,27 @@ impl Place {
     }
 
     /// Opens it for reading and writing, at `path`, with a file description of its own: it is that which owns a lock.
-    pub(super) fn open(&self, path: &Path) -> Result<File, OpenError> {
+    pub(crate) fn open(&self, path: &Path) -> Result<File, OpenError> {
         match &self.file {
-            Which::Named(_) => segment::open_file(path),
+            Which::Named(_) => file::open_file(path),
             Which::Memory(memory) => memory.open(path),
         }
     }
 
     /// Refuses to make room for `bytes` more that are not there. A file system has its own limits.
-    pub(super) fn check_room(&self, bytes: u64) -> Result<(), OpenError> {
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), OpenError> {
         if self.is_named() { Ok(()) } else { check_memory(bytes) }
     }
 
     /// Removes it if both of its sides are free. Whether it did. Memory goes with its last descriptor.
-    pub(super) fn remove(&self) -> Result<bool, OpenError> {
-        if self.is_named() { segment::remove(&self.path()?) } else { Ok(false) }
+    pub(crate) fn remove(&self) -> Result<bool, OpenError> {
+        if self.is_named() { remove::remove_file(&self.path()?) } else { Ok(false) }
     }
 }
 
 /// A channel without a name: a descriptor of sealed memory. Whoever has one can open a side, in any process.
 ///
-/// Made by `create_anonymous` of a builder, such as [`Builder::create_anonymous`](super::Builder::create_anonymous); opened by
+/// Made by `create_anonymous` of a builder, such as [`Builder::create_anonymous`](crate::shm::Builder::create_anonymous); opened by
 /// `from_fd`. The memory cannot be cut short, so no access to it ends in a `SIGBUS`; it is gone, with what was not received, once nobody
 /// has a descriptor or a side any more. A clone is the same descriptor.
 ///
@@ -138,7 +137,7 @@ const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlag
 
 impl Anonymous {
     /// Memory that holds the channel, sealed.
-    pub(super) fn create(header: &Header, layout: &Layout) -> Result<Self, OpenError> {
+    pub(crate) fn create(header: &Header, layout: &Layout) -> Result<Self, OpenError> {
         let path = Path::new("memory");
         check_memory(layout.total())?;
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -147,9 +146,9 @@ impl Anonymous {
             Err(Errno::INVAL) => memfd_create("ringmail", flags),
             other => other,
         };
-        let file = File::from(fd.map_err(segment::failed("create", path))?);
+        let file = File::from(fd.map_err(file::failed("create", path))?);
         create::fill(&file, header, layout, path, true)?;
-        fcntl_add_seals(&file, SEALS).map_err(segment::failed("seal", path))?;
+        fcntl_add_seals(&file, SEALS).map_err(file::failed("seal", path))?;
         Ok(OwnedFd::from(file).into())
     }
 
@@ -163,11 +162,11 @@ impl Anonymous {
             Ok(seals) if seals.contains(SealFlags::SHRINK) => {}
             // The other files have no seals.
             Ok(_) | Err(Errno::INVAL) => return Err(OpenError::NotSealed),
-            Err(error) => return Err(segment::failed("look at", path)(error)),
+            Err(error) => return Err(file::failed("look at", path)(error)),
         }
         File::options().read(true).write(true).open(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => OpenError::NoProc,
-            _ => segment::failed("open again", path)(error),
+            _ => file::failed("open again", path)(error),
         })
     }
 }

@@ -1,16 +1,19 @@
 //! Onlookers: what a channel does, seen without taking part. No lock is taken and no word is written.
 
-use super::directory;
-use super::ends::{self, SessionInfo};
-use super::error::{Cause, OpenError};
-use super::header::Header;
-use super::segment::{self, Kind, Layout};
-use super::side::{self, Peer};
-use super::sys::{self, Map, Pages, Seats};
 use super::{Mismatch, bytes};
 use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::session::{KEPT, Session};
+use crate::shm::error::{Cause, OpenError};
+use crate::shm::peer::session::Peer;
+use crate::shm::peer::session::look_after;
+use crate::shm::peer::session::{KEPT, Session};
+use crate::shm::ring::open::SessionInfo;
+use crate::shm::ring::open::ended;
+use crate::shm::segment::header::Header;
+use crate::shm::segment::layout::{Kind, Layout};
+use crate::shm::segment::locks::Seats;
+use crate::shm::segment::map::{Map, Pages};
+use crate::shm::segment::{directory, file, locks};
 use crate::sync::Ordering;
 use core::fmt;
 use rustix::fs::OFlags;
@@ -93,18 +96,18 @@ pub struct SessionView {
 /// There is none, it is not a channel or is damaged, or the system refused: see [`OpenError`].
 pub fn look(name: &str) -> Result<Overview, OpenError> {
     let path = directory::path_of(name, None)?;
-    let file = segment::open_as(&path, OFlags::RDONLY)?;
-    let header = segment::read_header(&file, &path)?;
+    let file = file::open_as(&path, OFlags::RDONLY)?;
+    let header = file::read_header(&file, &path)?;
     let (kind, layout) = layout(&header, &path)?;
-    segment::check_size(&file, &layout, &path)?;
+    file::check_size(&file, &layout, &path)?;
     let view = |seats, words: &Session| -> Result<SideView, OpenError> {
         let mut taken = Ok(false);
         // Asked from in there, between two looks at the words.
-        let (state, _) = side::look_after(words, || {
-            taken = sys::is_taken(&file, seats);
+        let (state, _) = look_after(words, || {
+            taken = locks::is_taken(&file, seats);
             matches!(taken, Ok(true))
         });
-        let taken = taken.map_err(segment::failed("look at the locks of", &path))?;
+        let taken = taken.map_err(file::failed("look at the locks of", &path))?;
         Ok(SideView {
             state,
             pid: words.record(words.last()).map_or(0, |record| record.pid as u32),
@@ -115,7 +118,7 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     let mut lanes = Vec::new();
     let mut receiver = None;
     for lane in 0..layout.lanes {
-        let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(segment::failed("map", &path))?;
+        let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(file::failed("map", &path))?;
         if lane == 0 {
             receiver = Some(view(Seats::RECEIVER, &map.consumer().session)?);
         }
@@ -144,7 +147,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     let last = words.last();
     let session = |number| {
         let ended = match words.record(number)?.end {
-            Some(end) => Some(ends::ended(end)),
+            Some(end) => Some(ended(end)),
             // Its holder did not say, and has the side no more.
             None if number < last || sender.state != Peer::Here => Some(Cause::PeerDied),
             None => None,
@@ -157,7 +160,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
 }
 
 /// The layout that a header claims, if this version could have made it.
-pub(super) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
+pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
     if header.flags != 0 {
         return Err(OpenError::Flags { found: header.flags });
     }
@@ -187,17 +190,6 @@ pub(super) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), Ope
             Ok((kind, lane.with_lanes(header.lanes)?))
         }
         false => Err(damaged()),
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Spsc => "spsc",
-            Self::Bytes => "bytes",
-            Self::FanIn => "fan_in",
-            Self::BytesFanIn => "bytes::fan_in",
-        })
     }
 }
 

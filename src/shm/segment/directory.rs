@@ -1,8 +1,8 @@
 //! The directory of plain names: which one it is, that it is this user's alone, and what is in it.
 
-use super::error::{Fault, OpenError};
-use super::segment::{ASKS, MOMENT, failed};
 use crate::ring::failpoint::point;
+use crate::shm::error::{Fault, OpenError};
+use crate::shm::segment::file::{ASKS, MOMENT, failed};
 use rustix::fs::{self as rfs, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "RINGMAIL_DIR";
 
 /// `asked`, else the directory of the environment, else one of this user's own under `/dev/shm`.
-pub(super) fn choose(asked: Option<&Path>) -> Result<PathBuf, OpenError> {
+pub(crate) fn choose(asked: Option<&Path>) -> Result<PathBuf, OpenError> {
     let named = asked.map(PathBuf::from);
     let named = named.or_else(|| std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
     match named {
@@ -25,12 +25,12 @@ pub(super) fn choose(asked: Option<&Path>) -> Result<PathBuf, OpenError> {
 }
 
 /// Whether a name is the path of a file.
-pub(super) fn is_path(name: &str) -> bool {
+pub(crate) fn is_path(name: &str) -> bool {
     name.contains('/')
 }
 
 /// The file of a plain name, or of a path.
-pub(super) fn path_of(name: &str, directory: Option<&Path>) -> Result<PathBuf, OpenError> {
+pub(crate) fn path_of(name: &str, directory: Option<&Path>) -> Result<PathBuf, OpenError> {
     if is_path(name) && !name.ends_with('/') && !name.contains('\0') {
         Ok(PathBuf::from(name))
     } else if is_plain(name) {
@@ -46,7 +46,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Makes the directory, or finds it as it must be.
-pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn prepare(path: &Path) -> Result<(), OpenError> {
     point!();
     match rfs::mkdir(path, Mode::RWXU) {
         Ok(()) => let_in(path)?,
@@ -73,7 +73,7 @@ fn let_in(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Refuses a directory that others could change or look into, or that this user cannot use.
-pub(super) fn check(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
     let mut asks = 0;
     loop {
         match check_once(path) {
@@ -101,7 +101,7 @@ fn check_once(path: &Path) -> Result<(), OpenError> {
 }
 
 /// What an error of the system says of the directory that `path` is to lie in.
-pub(super) fn refused(what: &'static str, path: &Path, error: Errno) -> OpenError {
+pub(crate) fn refused(what: &'static str, path: &Path, error: Errno) -> OpenError {
     let parent = || path.parent().unwrap_or(path).into();
     match error {
         Errno::NOENT => OpenError::NoDirectory { path: parent() },
@@ -111,7 +111,7 @@ pub(super) fn refused(what: &'static str, path: &Path, error: Errno) -> OpenErro
     }
 }
 
-/// The plain names of this user's channels, in order. Files that are no channels may be among them: [`look`](fn@super::look) says so. Channels
+/// The plain names of this user's channels, in order. Files that are no channels may be among them: [`look`](fn@crate::shm::look) says so. Channels
 /// at paths of their own are not. The directory is that of plain names: see [`shm`](super#where-segments-are).
 ///
 /// # Errors
@@ -120,7 +120,7 @@ pub fn list() -> io::Result<Vec<String>> {
     list_in(choose(None).map_err(denied)?)
 }
 
-/// As [`list`], of another directory: see [`Builder::directory`](super::Builder::directory).
+/// As [`list`], of another directory: see [`Builder::directory`](crate::shm::Builder::directory).
 ///
 /// # Errors
 /// The directory cannot be read, or is not this user's alone.
@@ -128,7 +128,7 @@ pub fn list_in(directory: impl AsRef<Path>) -> io::Result<Vec<String>> {
     entries(directory.as_ref(), is_plain)
 }
 
-/// The names of files that were to become channels, and whose makers ended first, in order: [`remove`](fn@super::remove) takes them as they are.
+/// The names of files that were to become channels, and whose makers ended first, in order: [`remove`](fn@crate::shm::remove) takes them as they are.
 /// One of a channel that is being made now may be among them.
 ///
 /// # Errors
@@ -164,18 +164,18 @@ fn denied(error: OpenError) -> io::Error {
 const SCRATCH: (&str, &str) = (".ringmail-", ".new");
 
 /// The name that a file has while it is not whole.
-pub(super) fn scratch(unique: u64) -> String {
+pub(crate) fn scratch(unique: u64) -> String {
     format!("{}{unique:016x}{}", SCRATCH.0, SCRATCH.1)
 }
 
 /// Whether [`scratch`] gives such names.
-pub(super) fn is_scratch(name: &str) -> bool {
+pub(crate) fn is_scratch(name: &str) -> bool {
     let unique = name.strip_prefix(SCRATCH.0).and_then(|rest| rest.strip_suffix(SCRATCH.1));
     unique.is_some_and(|unique| unique.len() == 16 && unique.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Opens `path` itself, not what a link leads to, if it is a file.
-pub(super) fn open_regular(path: &Path, access: OFlags) -> Result<(std::fs::File, std::fs::Metadata), OpenError> {
+pub(crate) fn open_regular(path: &Path, access: OFlags) -> Result<(std::fs::File, std::fs::Metadata), OpenError> {
     let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let not_a_segment = || OpenError::NotASegment { path: path.into() };
     let file = match rfs::openat(CWD, path, flags, Mode::empty()) {

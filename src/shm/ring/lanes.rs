@@ -1,12 +1,14 @@
 //! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
 
-use super::ends::{Opened, Rx, SessionInfo};
-use super::error::{Cause, RecvTimeoutError, TryRecvError};
-use super::rx::Verdict;
-use super::side::{self, Asks, NAP, Sleep, shortest};
-use super::sys::{self, MOST_SLEPT_ON, Map, Role};
-use super::wake::{Armed, Waits, Watch};
-use crate::ring::session::End;
+use crate::shm::error::{Cause, RecvTimeoutError, TryRecvError};
+use crate::shm::peer::session::End;
+use crate::shm::peer::{Role, attachment};
+use crate::shm::ring::open::{Opened, SessionInfo};
+use crate::shm::ring::receiving_end::{Rx, Verdict};
+use crate::shm::segment::map::Map;
+use crate::shm::wait::futex::MOST_SLEPT_ON;
+use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
+use crate::shm::wait::{Asks, NAP, Sleep, futex, shortest};
 use crate::wait::park_word::WordParkSlot;
 use crate::wait::wait_policy::WaitPolicy;
 use crate::wait::{Deadline, WaitStrategy};
@@ -21,7 +23,7 @@ const BUDGET: u32 = 64;
 /// Looks that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
 const LOOKS: u32 = 4096;
 /// Lanes of a channel where nobody asks for others.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// A session of a lane's sender that is over, all of which was received. Each is told once, before any message of the lane's next; the other
 /// lanes go on.
@@ -83,50 +85,50 @@ enum Found {
 }
 
 /// The receiving ends of all lanes.
-pub(super) struct Lanes<T> {
+pub(crate) struct Lanes<T> {
     /// Those of the lanes, so that a sleep can borrow them while it looks at the lanes.
     maps: Arc<[Arc<Map>]>,
     watch: Option<Watch>,
-    pub(super) lanes: Vec<Rx<T>>,
+    pub(crate) lanes: Vec<Rx<T>>,
     /// Whose turn it is, and for how many messages more.
     at: usize,
-    pub(super) budget: u32,
+    pub(crate) budget: u32,
     /// Looks until the kernel is to be asked.
-    pub(super) looks: u32,
-    pub(super) closed: bool,
+    pub(crate) looks: u32,
+    pub(crate) closed: bool,
     /// Whether an end was told since it was said that all have ended.
     unsaid: bool,
     /// What a sleep elsewhere has found and nobody was told. With it no look finds anything.
-    pub(super) due: Option<Disconnected>,
-    pub(super) waiter: WaitPolicy,
+    pub(crate) due: Option<Disconnected>,
+    pub(crate) waiter: WaitPolicy,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
     settled: bool,
 }
 
 impl<T> Lanes<T> {
-    pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
         let (lanes, waiter) = (Rx::begin_all(opened, wait), WaitPolicy::new(wait));
         let (watch, due, closed, unsaid, settled) = (None, None, false, false, false);
         Self { maps, watch, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed, unsaid, due, waiter, settled }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lanes.len()
     }
 
-    pub(super) fn lane(&self, lane: usize) -> Option<&Rx<T>> {
+    pub(crate) fn lane(&self, lane: usize) -> Option<&Rx<T>> {
         self.lanes.get(lane)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Rx<T>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rx<T>> {
         self.lanes.iter()
     }
 
     /// Whatever `read` finds in the lane whose turn it is, or in the next that has something. Nothing also once in a while, after which
     /// [`Lanes::gone`] asks the kernel: see [`Lanes::is_due`].
     #[inline(always)]
-    pub(super) fn take<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
+    pub(crate) fn take<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
         if self.budget != 0 {
             if let Some(found) = read(&mut self.lanes[self.at]) {
                 self.budget -= 1;
@@ -168,7 +170,7 @@ impl<T> Lanes<T> {
 
     /// As [`Lanes::take`]; where nothing is found, why.
     #[inline]
-    pub(super) fn try_take<R>(
+    pub(crate) fn try_take<R>(
         &mut self,
         mut read: impl FnMut(&mut Rx<T>) -> Option<R>,
     ) -> Result<(usize, R), TryRecvError<Disconnected>> {
@@ -193,12 +195,12 @@ impl<T> Lanes<T> {
     }
 
     /// Whether nothing was found because the kernel is to be asked first: then there may be something.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.looks == 0
     }
 
     /// Counts `n` more messages that were taken from the lane whose turn it is.
-    pub(super) fn spend(&mut self, n: usize) {
+    pub(crate) fn spend(&mut self, n: usize) {
         self.budget = self.budget.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
     }
 
@@ -246,7 +248,7 @@ impl<T> Lanes<T> {
     /// To be called where nothing was found: waits until there is something, or somebody is gone.
     #[cold]
     #[inline(never)]
-    pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Disconnected>> {
+    pub(crate) fn wait(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Disconnected>> {
         if let Some(gone) = self.gone(false) {
             return Err(RecvTimeoutError::Disconnected(gone));
         }
@@ -284,7 +286,7 @@ impl<T> Lanes<T> {
             let (mut called, mut reached) = (false, true);
             for rx in &lanes.borrow().lanes {
                 reached &= rx.barrier(|| {
-                    called = called || side::membarrier_all();
+                    called = called || attachment::membarrier_all();
                     called
                 });
             }
@@ -298,7 +300,7 @@ impl<T> Lanes<T> {
             }
             let (lanes, longest) = (&lanes.borrow().lanes, shortest(reached, limit));
             match sleep {
-                Sleep::Here(_) => sys::sleep_on_any(lanes.iter().filter_map(Rx::word), longest),
+                Sleep::Here(_) => futex::sleep_on_any(lanes.iter().filter_map(Rx::word), longest),
                 Sleep::Elsewhere(watch) => watch.begin(longest, lanes.iter().map(Rx::is_mute)),
             }
         };
@@ -315,7 +317,7 @@ impl<T> Lanes<T> {
     }
 
     /// Waits until somebody has a lane, or there is something to receive or to tell. Whether that is so.
-    pub(super) fn wait_for_sender(&mut self, timeout: Duration) -> bool {
+    pub(crate) fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         let deadline = Deadline::after(Some(timeout));
         loop {
             let removed = self.lanes[0].is_removed();
@@ -330,11 +332,11 @@ impl<T> Lanes<T> {
                 return false;
             }
             let nap = deadline.left().map_or(NAP, |left| left.min(NAP));
-            sys::sleep_on_any(words.into_iter(), nap);
+            futex::sleep_on_any(words.into_iter(), nap);
         }
     }
 
-    pub(super) fn close(&mut self, how: Option<End>) {
+    pub(crate) fn close(&mut self, how: Option<End>) {
         self.closed = true;
         self.lanes.iter_mut().for_each(|rx| rx.close(how));
     }

@@ -1,9 +1,13 @@
 //! Where one side is among the other's sessions.
 
-use super::super::cursor::Position;
-use super::{End, KEPT, MOST, Peer, Record, Session, look_after};
+// Under loom the models of another crate use it.
+#![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
+
+use super::session::{End, KEPT, MOST, Peer, Record, Session, look_after};
+use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
 use crate::ring::order::mutant;
+use crate::ring::reach::{Looks, Reach};
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 
@@ -18,17 +22,6 @@ pub struct Told {
     old: u64,
     /// The last session that was seen to have begun: the words cannot take that back.
     seen: Cell<u64>,
-}
-
-/// How far a receiver may go: as far as the messages of the session that it is in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
-    /// Nowhere: that session has not begun.
-    Nowhere,
-    /// Wherever the ring ends: it is this session, the last.
-    All(u64),
-    /// Up to this count of messages.
-    Until(u64),
 }
 
 /// What became of the session that a side is in.
@@ -55,18 +48,6 @@ pub enum Found {
     Over(End),
     /// What no sender does.
     Impossible,
-}
-
-/// A ring as a receiver of sessions needs it.
-pub trait Looks {
-    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
-    fn look_as_far(&mut self, reach: Reach) -> bool;
-
-    /// Messages that were received.
-    fn count(&self) -> u64;
-
-    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
-    fn has_freed(&self) -> bool;
 }
 
 impl Told {

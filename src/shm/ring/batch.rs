@@ -1,19 +1,19 @@
 //! Many messages of a mapped ring at once, and those that are looked at before they are taken.
 
-use super::rx::Rx;
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
-use crate::ring::mapped::Fetched;
+use crate::shm::ring::mapped::Fetched;
+use crate::shm::ring::receiving_end::Rx;
 use zerocopy::{Immutable, TryFromBytes};
 
 impl<T> Rx<T> {
     /// How many messages there are now, at most `max`, up to an end that is to be told.
-    pub(super) fn ready(&mut self, max: usize) -> usize {
+    pub(crate) fn ready(&mut self, max: usize) -> usize {
         if self.finds() { self.ring.available(max as u64) as usize } else { 0 }
     }
 
     /// Takes the next `n` of the messages that were seen, and frees their places.
-    pub(super) fn pass(&mut self, n: usize) {
+    pub(crate) fn pass(&mut self, n: usize) {
         if n != 0 {
             self.ring.pass(n as u64);
             self.free(n as u64);
@@ -21,7 +21,7 @@ impl<T> Rx<T> {
     }
 
     /// Hands what `read` finds to `f`, at most `max` times, then frees the places together. How often. If `f` panics, all stay.
-    pub(super) fn take_all<R>(
+    pub(crate) fn take_all<R>(
         &mut self,
         max: usize,
         mut read: impl FnMut(&mut Self) -> Option<R>,
@@ -41,7 +41,7 @@ impl<T> Rx<T> {
 
 impl<T: TryFromBytes + Immutable> Rx<T> {
     /// A copy of the message `offset` places behind the next, which stays where it is; none if it was not seen, or is no message.
-    pub(super) fn copy(&mut self, offset: u64) -> Option<T> {
+    pub(crate) fn copy(&mut self, offset: u64) -> Option<T> {
         let mut fetched = Fetched::nothing();
         if !self.ring.copy(offset, &mut fetched) {
             return None;
@@ -57,7 +57,7 @@ impl<T: TryFromBytes + Immutable> Rx<T> {
     }
 
     /// Moves up to `max` of the messages there are now to the end of `buffer`, each as `item` makes it. Returns how many.
-    pub(super) fn move_into<R>(&mut self, buffer: &mut Vec<R>, max: usize, item: impl Fn(T) -> R) -> usize {
+    pub(crate) fn move_into<R>(&mut self, buffer: &mut Vec<R>, max: usize, item: impl Fn(T) -> R) -> usize {
         let n = self.ready(max);
         // May panic; nothing has moved yet.
         buffer.reserve(n);
@@ -66,14 +66,14 @@ impl<T: TryFromBytes + Immutable> Rx<T> {
 }
 
 /// Frees what was taken if all went well, else takes it back.
-pub(super) struct Taking<'a, T> {
-    pub(super) from: &'a mut Rx<T>,
+pub(crate) struct Taking<'a, T> {
+    pub(crate) from: &'a mut Rx<T>,
     began: Position,
-    pub(super) done: bool,
+    pub(crate) done: bool,
 }
 
 impl<'a, T> Taking<'a, T> {
-    pub(super) fn new(from: &'a mut Rx<T>) -> Self {
+    pub(crate) fn new(from: &'a mut Rx<T>) -> Self {
         Self { began: from.ring.position(), from, done: false }
     }
 }

@@ -13,7 +13,7 @@
 //! whoever takes over from one that died enters the death, which the lock has proven. A reader that finds a later session's number has come
 //! too late: it is told how many sessions it knows nothing of.
 //!
-//! **The reader.** Either side goes through the other's sessions in their order ([`Told`]). A receiver takes no message from behind the end of
+//! **The reader.** Either side goes through the other's sessions in their order ([`Told`](super::reported_ends::Told)). A receiver takes no message from behind the end of
 //! the session that it is in before it has told that end. What a session sent ends where the next begins.
 //!
 //! **What is asked of the kernel.** Whoever gets the lock has seen all that its last holder did, killed or not. Whoever is told that nobody
@@ -26,13 +26,9 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
-pub(crate) mod told;
-
-pub use told::{Looks, Reach};
-
-use super::failpoint::point;
-use super::layout::Line;
-use super::order::{self, mutant};
+use crate::ring::failpoint::point;
+use crate::ring::layout::Line;
+use crate::ring::order::{self, mutant};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::ParkWord;
 

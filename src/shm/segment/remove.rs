@@ -1,12 +1,23 @@
 //! Removal of segments, also of those that cannot be opened: damaged, of another version or boot, never finished.
 
-use super::directory;
-use super::error::{Fault, OpenError};
-use super::header::{self, Header};
-use super::look;
-use super::segment::{self, Kind, failed};
+use crate::ring::failpoint::point;
+use crate::shm::error::{Fault, OpenError};
+use crate::shm::inspect;
+use crate::shm::peer::Role;
+use crate::shm::segment::attach::{Held, is_same};
+use crate::shm::segment::file::failed;
+use crate::shm::segment::file::{ASKS, MOMENT, open_bell, open_file, read_header};
+use crate::shm::segment::header::Header;
+use crate::shm::segment::layout::Kind;
+use crate::shm::segment::layout::Layout;
+use crate::shm::segment::locks::Seats;
+use crate::shm::segment::{directory, file, header, locks};
+use crate::shm::wait::wake_fd;
 use core::fmt;
+use core::iter;
+use rustix::fs::AtFlags;
 use rustix::fs::{self as rfs, Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -54,7 +65,7 @@ pub enum Removal {
 }
 
 /// Removes the channel called `name` if all of its sides are free; also one that cannot be opened any more. It may be a plain name, a name of
-/// [`unfinished`](super::unfinished), or a path with a `/`.
+/// [`unfinished`](crate::shm::unfinished), or a path with a `/`.
 ///
 /// Of a plain name it removes any file, in the directory of plain names alone; of a path only what begins as a channel does. It follows no
 /// link, removes no directory, and no file of another user's.
@@ -109,7 +120,7 @@ fn take_away(name: &str, may: impl Fn(Found, bool) -> bool) -> Result<Removal, O
     if !may(found, is_path) {
         return Err(OpenError::NotASegment { path });
     }
-    match segment::unlink(file, &path)? {
+    match unlink(file, &path)? {
         true => Ok(Removal::Removed(found)),
         false => Ok(Removal::InUse(found)),
     }
@@ -142,9 +153,9 @@ fn what_is(file: &File, path: &Path) -> Result<Found, OpenError> {
         Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => return Err(failed("read", path)(error)),
         _ => return Ok(Found::Foreign),
     }
-    let seen = segment::read_header(file, path).and_then(|header: Header| {
-        let (kind, layout) = look::layout(&header, path)?;
-        segment::check_size(file, &layout, path)?;
+    let seen = read_header(file, path).and_then(|header: Header| {
+        let (kind, layout) = inspect::layout(&header, path)?;
+        file::check_size(file, &layout, path)?;
         Ok(kind)
     });
     Ok(match seen {
@@ -154,4 +165,56 @@ fn what_is(file: &File, path: &Path) -> Result<Found, OpenError> {
         Err(error @ OpenError::Io { .. }) => return Err(error),
         Err(_) => Found::Damaged,
     })
+}
+
+/// Removes the segment if all of its sides are free. Whether it did.
+pub(crate) fn remove_file(path: &Path) -> Result<bool, OpenError> {
+    let lock = open_file(path)?;
+    read_header(&lock, path)?;
+    unlink(lock, path)
+}
+
+/// Removes the file at `path`, which is `lock`, if no part of it is locked. Whether it did.
+pub(crate) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
+    // Not by trying: who has one side would see somebody on the other. More than once: a side that was closed is held for a moment more by a
+    // child that was forked meanwhile, until that calls `exec`.
+    let mut asks = 0;
+    while locks::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {
+        if asks == ASKS {
+            return Ok(false);
+        }
+        asks += 1;
+        std::thread::sleep(MOMENT);
+    }
+    let Ok((held, _)) = Held::take_one(lock, iter::once((Seats::ALL, 0)), path)? else { return Ok(false) };
+    // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
+    let named = match directory::open_regular(path, OFlags::RDWR) {
+        Err(OpenError::NotFound { .. }) => return Ok(false),
+        other => other?.0,
+    };
+    if !is_same(held.file(), &named, path)? {
+        return Ok(false);
+    }
+    remove_bells(path);
+    point!();
+    let unlinked = rfs::unlinkat(rfs::CWD, path, AtFlags::empty());
+    point!();
+    match unlinked {
+        Ok(()) => Ok(true),
+        // Another program removed it since.
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(directory::refused("remove", path, error)),
+    }
+}
+
+/// Removes the FIFOs of a segment's sides, which nobody has.
+fn remove_bells(path: &Path) {
+    // The header need not be one.
+    let senders = (0..Layout::MAX_LANES).map(|lane| (Role::Sender, lane));
+    for (role, lane) in iter::once((Role::Receiver, 0)).chain(senders) {
+        let event = wake_fd::path_of(path, role, lane);
+        if open_bell(&event, false).is_ok() {
+            let _ = rfs::unlink(&event);
+        }
+    }
 }

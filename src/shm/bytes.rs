@@ -46,19 +46,19 @@ mod receiver;
 mod reservation;
 mod sender;
 
+use crate::shm::builder::{Channel, One, Records, parts};
+use crate::shm::error::OpenError;
+use crate::shm::ring::open::Opened;
+use crate::shm::schema::Schema;
+use crate::shm::segment::layout::{Kind, Layout};
 pub use receiver::{Batch, InPlace, Receiver, RecordInfo};
 pub use reservation::Reservation;
 pub use sender::{SendError, SendTimeoutError, Sender, TooLarge, TrySendError};
 
-use super::builder::{Channel, One, Records, parts};
-use super::ends::Opened;
-use super::error::OpenError;
-use super::message::Schema;
-use super::segment::{Kind, Layout};
 use crate::error::BuildError;
 use crate::wait::WaitStrategy;
 
-pub(super) const WORD: usize = size_of::<u64>();
+pub(crate) const WORD: usize = size_of::<u64>();
 /// Words before the body.
 const HEADER: usize = 3;
 /// Bytes of the ring where nobody asks for others.

@@ -4,15 +4,16 @@
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
 //! read ([`Backing::SHARED`]), and messages are copied out before they are looked at.
 
-mod copy;
+#![allow(unsafe_code)]
 
-use super::backing::{Backing, Geometry};
-use super::cursor::Position;
-use super::ends::Reader;
-use super::layout::{ConsumerBlock, Line, ProducerBlock};
-use super::session::{self, Session};
-use super::slot::Slot;
-use super::spsc::{Consumer, Producer};
+use super::copy;
+use crate::ring::backing::{Backing, Geometry};
+use crate::ring::cursor::Position;
+use crate::ring::ends::Reader;
+use crate::ring::layout::{ConsumerBlock, Line, ProducerBlock};
+use crate::ring::slot::Slot;
+use crate::ring::spsc::{Consumer, Producer};
+use crate::shm::peer::session::{self, Session};
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;

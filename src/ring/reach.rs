@@ -1,0 +1,27 @@
+//! How far the reader of a mapped ring may look: no message is received from behind the end of a session that was not reported.
+
+// Under loom the models of another crate use it.
+#![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
+
+/// How far a receiver may go: as far as the messages of the session that it is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Nowhere: that session has not begun.
+    Nowhere,
+    /// Wherever the ring ends: it is this session, the last.
+    All(u64),
+    /// Up to this count of messages.
+    Until(u64),
+}
+
+/// A ring as a receiver of sessions needs it.
+pub trait Looks {
+    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
+    fn look_as_far(&mut self, reach: Reach) -> bool;
+
+    /// Messages that were received.
+    fn count(&self) -> u64;
+
+    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
+    fn has_freed(&self) -> bool;
+}

@@ -1,0 +1,82 @@
+//! The ends of a lane's ring, for the holder of the kernel's lock.
+
+#![allow(unsafe_code)]
+
+use super::mapped::{Mapped, Raw};
+use crate::ring::spsc::{Consumer, Producer};
+use crate::shm::segment::attach::Held;
+use crate::shm::segment::layout::Layout;
+use crate::shm::segment::locks::{Seats, is_taken};
+use crate::shm::segment::map::Map;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A lane's ring.
+pub(crate) type Ring<T> = Mapped<Raw<T>, Map>;
+
+/// A side that has its end of a lane's ring. A receiver has one of each.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    held: Arc<Held>,
+    peer: Seats,
+    /// Of a file that had a name.
+    pub(crate) path: Option<Arc<Path>>,
+}
+
+impl Attached {
+    /// Whether the other side of the lane has its lock.
+    pub(crate) fn peer_holds(&self) -> bool {
+        // A kernel that cannot tell (there is none) must not make a death of it.
+        is_taken(self.held.file(), self.peer).unwrap_or(true)
+    }
+
+    /// Whether the file has lost its name: nobody finds it any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.path.is_some() && self.held.file().metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+}
+
+/// The sending end, for whoever holds that lane.
+pub(crate) fn producer<T>(
+    held: Held,
+    path: Option<Arc<Path>>,
+    map: &Arc<Map>,
+    layout: &Layout,
+) -> (Attached, Producer<Ring<T>>) {
+    assert_eq!(held.seats, Seats::sender(map.lane()), "another role's lock");
+    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER, path };
+    // SAFETY: the lock is the only one, and is used up here for the one producer.
+    (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
+}
+
+/// The receiving ends of the lanes from the first on, for whoever holds that role.
+pub(crate) fn consumers<T>(
+    held: Held,
+    path: Option<Arc<Path>>,
+    maps: &[Arc<Map>],
+    layout: &Layout,
+) -> Vec<(Attached, Consumer<Ring<T>>)> {
+    assert_eq!(held.seats, Seats::RECEIVER, "another role's lock");
+    let held = Arc::new(held);
+    let attach = |(lane, map): (u32, &Arc<Map>)| {
+        assert_eq!(lane, map.lane(), "each lane once");
+        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane), path: path.clone() };
+        // SAFETY: the lock is the only one, and is used up here for one consumer of each lane.
+        (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
+    };
+    (0..).zip(maps).map(attach).collect()
+}
+
+fn ring<T>(map: Arc<Map>, layout: &Layout) -> Ring<T> {
+    let [producer, consumer, data] = map.starts();
+    // SAFETY: `Map::new` mapped the pages with these rights, and `layout` has room for all slots of this type.
+    unsafe { Mapped::new(producer.cast(), consumer.cast(), data.cast(), layout.capacity, map) }
+}
+
+/// The bytes of the next `n` words where they lie. For a user who vouches for the sender's process and has asked for this: see
+/// [`try_read_in_place`](crate::shm::bytes::Receiver::try_read_in_place).
+pub(crate) fn trusted_bytes(ring: &Consumer<Ring<u64>>, n: u64) -> (&[u8], &[u8]) {
+    // SAFETY: published and not freed; that the sender keeps to the protocol is what the user vouches for.
+    unsafe { ring.in_place(n) }
+}

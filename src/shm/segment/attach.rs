@@ -1,0 +1,199 @@
+//! Taking a role of a segment: the lock, and the file for the mappings.
+
+use crate::ring::failpoint::point;
+use crate::shm::error::OpenError;
+use crate::shm::peer::Role;
+use crate::shm::segment::file::{ASKS, MOMENT, check_size, failed, read_header};
+use crate::shm::segment::header::Header;
+use crate::shm::segment::layout::Layout;
+use crate::shm::segment::location::Place;
+use crate::shm::segment::locks::Seats;
+use crate::shm::segment::map::{Map, Pages};
+use crate::shm::segment::{create, locks};
+use core::iter;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
+fn open(place: &Place, path: &Path, ours: &Header, layout: &Layout, asked: Asked) -> Result<(File, Layout), OpenError> {
+    let file = place.open(path)?;
+    let header = read_header(&file, path)?;
+    header.check(ours, asked)?;
+    let asked = usize::try_from(header.capacity).unwrap_or(usize::MAX);
+    let found = Layout::new(layout.kind, asked, layout.size as usize, layout.stride as usize, layout.align as usize)?;
+    let found = found.with_lanes(header.lanes)?;
+    let metadata = check_size(&file, &found, path)?;
+    let missing = found.total().saturating_sub(metadata.blocks() * 512);
+    if missing != 0 {
+        // With holes: a full disk would be noticed by a signal in the middle of a send.
+        place.check_room(missing)?;
+        create::reserve(&file, &found, path)?;
+    }
+    Ok((file, found))
+}
+
+/// Of what has a choice: whether this side asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) capacity: bool,
+    pub(crate) lanes: bool,
+}
+
+/// A side of a channel, or all of them: the lock, and the descriptor to ask the kernel with.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Never mapped, shared or duplicated: the lock goes with it.
+    lock: File,
+    pub(crate) seats: Seats,
+    pid: u32,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A forked child's lock is its parent's.
+        if self.pid == std::process::id() {
+            point!();
+            locks::give(&self.lock, self.seats);
+            point!();
+        }
+    }
+}
+
+impl Held {
+    /// Takes the first of these that nobody has, and says which lane's it is; else gives the file back.
+    pub(crate) fn take_one(
+        lock: File,
+        seats: impl Iterator<Item = (Seats, u32)>,
+        path: &Path,
+    ) -> Result<Result<(Self, u32), File>, OpenError> {
+        for (seats, lane) in seats {
+            point!();
+            if locks::take(&lock, seats).map_err(failed("lock", path))? {
+                return Ok(Ok((Self { lock, seats, pid: std::process::id() }, lane)));
+            }
+        }
+        Ok(Err(lock))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.lock
+    }
+}
+
+/// A role of a segment, taken.
+pub(crate) struct Taken {
+    pub(crate) held: Held,
+    /// Of a sender.
+    pub(crate) lane: u32,
+    /// Another file description of the segment's, for mapping.
+    pub(crate) map: File,
+    pub(crate) layout: Layout,
+}
+
+/// What is known of a lane that no sender has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Free {
+    Good,
+    /// Its positions, counts or notes cannot be: nobody can send there any more.
+    Damaged,
+    /// The receiver that is there does not read it.
+    Closed,
+}
+
+/// Lanes that a sender passes by, a bit each.
+struct Passed {
+    /// The segment that they are of.
+    file: File,
+    damaged: u128,
+    closed: u128,
+}
+
+/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free and, by `lane_is`, good;
+/// a closed one only if there is no other.
+#[allow(clippy::too_many_arguments, reason = "what to open, how, and as whom")]
+pub(crate) fn take(
+    place: &Place,
+    path: &Path,
+    header: &Header,
+    layout: &Layout,
+    asked: Asked,
+    role: Role,
+    lane_is: impl Fn(&File, &Layout, u32) -> Result<Free, OpenError>,
+) -> Result<Taken, OpenError> {
+    let header = &header.left_open(asked);
+    place.prepare(path)?;
+    let mut asks = 0;
+    let (mut passed, mut closed_will_do) = (None::<Passed>, false);
+    loop {
+        let (lock, found) = match open(place, path, header, layout, asked) {
+            Err(OpenError::NotFound { .. }) if place.creates => {
+                place.prepare(path)?;
+                create::create(path, header, layout)?;
+                continue;
+            }
+            other => other?,
+        };
+        if let Some(lanes) = &passed {
+            if !is_same(&lanes.file, &lock, path)? {
+                passed = None;
+            }
+        }
+        let (damaged, closed) = passed.as_ref().map_or((0, 0), |lanes| (lanes.damaged, lanes.closed));
+        if damaged.count_ones() == found.lanes {
+            return Err(OpenError::Corrupted);
+        }
+        let lanes = (0..found.lanes).filter(|lane| (damaged | closed) >> lane & 1 == 0);
+        let taken = match role {
+            Role::Sender => Held::take_one(lock, lanes.map(|lane| (Seats::sender(lane), lane)), path)?,
+            Role::Receiver => Held::take_one(lock, iter::once((Seats::RECEIVER, 0)), path)?,
+        };
+        let (held, lane) = match taken {
+            Ok(taken) => taken,
+            Err(_) if asks < ASKS => {
+                asks += 1;
+                std::thread::sleep(MOMENT);
+                continue;
+            }
+            Err(_) if closed != 0 => {
+                closed_will_do = true;
+                passed.iter_mut().for_each(|lanes| lanes.closed = 0);
+                continue;
+            }
+            Err(_) if found.lanes != 1 && role == Role::Sender => {
+                return Err(OpenError::NoFreeLane { lanes: found.lanes as usize });
+            }
+            Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
+        };
+        point!();
+        // Whoever removes a segment holds both roles: from now on it stays, if it is still the one of that name.
+        let (same, map) = match place.open(path) {
+            Ok(map) => (is_same(&map, &held.lock, path)?, map),
+            Err(OpenError::NotFound { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        if same {
+            point!();
+            let is = if role == Role::Sender && found.lanes != 1 { lane_is(&map, &found, lane)? } else { Free::Good };
+            if is == Free::Good || is == Free::Closed && closed_will_do {
+                return Ok(Taken { held, lane, map, layout: found });
+            }
+            // Its lock goes back with `held`.
+            let lanes = passed.get_or_insert(Passed { file: map, damaged: 0, closed: 0 });
+            let which = if is == Free::Damaged { &mut lanes.damaged } else { &mut lanes.closed };
+            *which |= 1 << lane;
+        }
+    }
+}
+
+pub(crate) fn is_same(one: &File, other: &File, path: &Path) -> Result<bool, OpenError> {
+    let ids = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(failed("look at", path));
+    Ok(ids(one)? == ids(other)?)
+}
+
+/// The process that said it has `role`; 0 if it cannot be read.
+fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
+    let Ok(map) = Map::new(file, layout, 0, None, Pages::default()) else { return 0 };
+    let words = if role == Role::Sender { &map.producer().session } else { &map.consumer().session };
+    words.record(words.last()).map_or(0, |record| record.pid as u32)
+}

@@ -1,0 +1,116 @@
+//! Where everything lies in a segment.
+
+use crate::error::BuildError;
+use crate::ring::backing::MAX_CAPACITY;
+use crate::shm::error::OpenError;
+use crate::shm::wait::futex::MOST_SLEPT_ON;
+use core::fmt;
+
+/// What travels in a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum Kind {
+    /// One sender, one receiver, messages of one type: [`spsc`](crate::shm::spsc).
+    Spsc = 1,
+    /// One sender, one receiver, records of any length: [`bytes`](crate::shm::bytes).
+    Bytes = 2,
+    /// Many senders with a lane each, one receiver, messages of one type: [`fan_in`](crate::shm::fan_in).
+    FanIn = 3,
+    /// The same with records of any length: [`bytes::fan_in`](crate::shm::bytes::fan_in).
+    BytesFanIn = 4,
+}
+
+impl Kind {
+    /// Whether each sender has a lane of its own.
+    pub(crate) fn is_fan_in(self) -> bool {
+        matches!(self, Self::FanIn | Self::BytesFanIn)
+    }
+
+    /// Whether records travel in it.
+    pub(crate) fn is_bytes(self) -> bool {
+        matches!(self, Self::Bytes | Self::BytesFanIn)
+    }
+
+    /// The kind of that number in a header.
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn].into_iter().find(|&kind| kind as u32 == number)
+    }
+}
+
+/// Where everything lies: a page of header, then for each lane pages of sender, receiver, data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Layout {
+    pub(crate) kind: Kind,
+    /// One, but of a fan-in.
+    pub(crate) lanes: u32,
+    pub(crate) page: u64,
+    pub(crate) capacity: u64,
+    pub(crate) size: u64,
+    pub(crate) stride: u64,
+    pub(crate) align: u64,
+    /// Bytes of a lane's data pages.
+    pub(crate) data: u64,
+}
+
+impl Layout {
+    /// Most lanes.
+    pub(crate) const MAX_LANES: u32 = MOST_SLEPT_ON;
+
+    /// Of one lane of `capacity` messages of `size` bytes in slots of `stride`.
+    pub(crate) fn new(
+        kind: Kind,
+        capacity: usize,
+        size: usize,
+        stride: usize,
+        align: usize,
+    ) -> Result<Self, BuildError> {
+        crate::ring::backing::check(capacity)?;
+        let page = rustix::param::page_size() as u64;
+        let slots = (capacity as u64).next_power_of_two();
+        let too_large = BuildError::OutOfMemory { bytes: None };
+        let data = slots.checked_mul(stride as u64).filter(|&n| n < 1 << 46).ok_or(too_large)?;
+        // At least one: an empty mapping is none.
+        let data = data.max(1).next_multiple_of(page);
+        debug_assert!(capacity <= MAX_CAPACITY && align as u64 <= page);
+        Ok(Self {
+            kind,
+            lanes: 1,
+            page,
+            capacity: capacity as u64,
+            size: size as u64,
+            stride: stride as u64,
+            align: align as u64,
+            data,
+        })
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn total(&self) -> u64 {
+        self.lane_start(self.lanes)
+    }
+
+    /// Where a lane begins.
+    pub(crate) fn lane_start(&self, lane: u32) -> u64 {
+        self.page + u64::from(lane) * (2 * self.page + self.data)
+    }
+
+    /// The same with so many lanes.
+    pub(crate) fn with_lanes(self, lanes: u32) -> Result<Self, OpenError> {
+        match (1..=Self::MAX_LANES).contains(&lanes) {
+            true => Ok(Self { lanes, ..self }),
+            false => Err(OpenError::Lanes { lanes: lanes as usize, most: Self::MAX_LANES as usize }),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Spsc => "spsc",
+            Self::Bytes => "bytes",
+            Self::FanIn => "fan_in",
+            Self::BytesFanIn => "bytes::fan_in",
+        })
+    }
+}

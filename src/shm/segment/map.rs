@@ -1,0 +1,168 @@
+//! Mappings of a segment's pages: which no safe library offers one by one.
+
+#![allow(unsafe_code)]
+
+use super::layout::Layout;
+use crate::shm::peer::Role;
+use crate::shm::ring::mapped::{ConsumerPage, ProducerPage};
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+
+/// A lane of a segment in this process's address space: the page of its own role for writing, the other for reading; the data for
+/// writing if it sends.
+pub(crate) struct Map {
+    parts: ManuallyDrop<Parts>,
+    lane: u32,
+    pid: u32,
+}
+
+struct Parts {
+    producer: MmapRaw,
+    consumer: MmapRaw,
+    data: MmapRaw,
+    /// Behind each of them.
+    #[cfg(any(fuzzing, ringmail_guard_pages))]
+    _guards: Vec<guard::Guard>,
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // A forked child does not have these pages; others may lie there by now.
+        if self.pid == std::process::id() {
+            // SAFETY: once, here.
+            unsafe { ManuallyDrop::drop(&mut self.parts) };
+        }
+    }
+}
+
+/// Of `linux/mman-common.h`; `libc` has it for one C library only.
+const MADV_COLLAPSE: libc::c_int = 25;
+
+/// What is to be done about a segment's pages when it is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Pages {
+    /// Map all of them now, so that no access has to.
+    pub(crate) prefault: bool,
+    /// Map the data by large ones if the kernel has them.
+    pub(crate) huge: bool,
+}
+
+impl Pages {
+    /// Asks the kernel; what it does not do costs time later, and nothing else.
+    fn prepare(self, map: &MmapRaw, is_data: bool, writes: bool) {
+        if self.huge && is_data {
+            let _ = map.advise(Advice::HugePage);
+            // The file has its pages already: large ones take their place now (Linux 6.1), or when the kernel comes to it.
+            // SAFETY: a mapping of our own; what is in it stays.
+            unsafe { libc::madvise(map.as_mut_ptr().cast(), map.len(), MADV_COLLAPSE) };
+        }
+        if self.prefault {
+            // Of a file on a disk, `MAP_POPULATE` leaves the first store to each page to be noticed.
+            let _ = map.advise(if writes { Advice::PopulateWrite } else { Advice::PopulateRead });
+        }
+    }
+}
+
+impl Map {
+    /// `role`: whose pages may be written; nobody's for an onlooker.
+    pub(crate) fn new(file: &File, layout: &Layout, lane: u32, role: Option<Role>, pages: Pages) -> io::Result<Self> {
+        let start = layout.lane_start(lane);
+        #[cfg(any(fuzzing, ringmail_guard_pages))]
+        let guards = core::cell::RefCell::new(Vec::new());
+        let part = |offset: u64, len: u64, writes: bool| -> io::Result<MmapRaw> {
+            let mut options = MmapOptions::new();
+            // `segment` has checked that it fits.
+            options.offset(offset).len(len as usize);
+            if pages.prefault {
+                options.populate();
+            }
+            let map = || if writes { options.map_raw(file) } else { options.map_raw_read_only(file) };
+            #[cfg(not(any(fuzzing, ringmail_guard_pages)))]
+            let map = map()?;
+            #[cfg(any(fuzzing, ringmail_guard_pages))]
+            let map = guard::behind(map, layout.page as usize, &mut guards.borrow_mut())?;
+            // A child does not get it: it could only do harm with it.
+            map.advise(Advice::DontFork)?;
+            pages.prepare(&map, offset != start && offset != start + layout.page, writes);
+            Ok(map)
+        };
+        let (sends, receives) = (role == Some(Role::Sender), role == Some(Role::Receiver));
+        let parts = Parts {
+            producer: part(start, layout.page, sends)?,
+            consumer: part(start + layout.page, layout.page, receives)?,
+            data: part(start + 2 * layout.page, layout.data, sends)?,
+            #[cfg(any(fuzzing, ringmail_guard_pages))]
+            _guards: guards.take(),
+        };
+        Ok(Self { parts: ManuallyDrop::new(parts), lane, pid: std::process::id() })
+    }
+
+    /// Where the pages of the sender, of the receiver and of the data begin.
+    pub(crate) fn starts(&self) -> [NonNull<u8>; 3] {
+        let start = |map: &MmapRaw| NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
+        [&self.parts.producer, &self.parts.consumer, &self.parts.data].map(start)
+    }
+
+    pub(crate) fn lane(&self) -> u32 {
+        self.lane
+    }
+
+    pub(crate) fn producer(&self) -> &ProducerPage {
+        // SAFETY: a page is mapped, which is larger and aligned for more; all of it is atomics, for which any bytes are valid,
+        // and the file cannot shrink under a peer that keeps the rules (`shm`, "Trust").
+        unsafe { &*self.parts.producer.as_ptr().cast() }
+    }
+
+    pub(crate) fn consumer(&self) -> &ConsumerPage {
+        // SAFETY: as for `producer`.
+        unsafe { &*self.parts.consumer.as_ptr().cast() }
+    }
+}
+
+/// For the fuzzer: a page that nobody may touch right behind each mapping, so that an access beyond it is no access to what happens to
+/// lie there.
+#[cfg(any(fuzzing, ringmail_guard_pages))]
+mod guard {
+    use super::{MmapRaw, io};
+
+    /// Pages, by their address and length.
+    pub(crate) struct Guard(usize, usize);
+
+    impl Guard {
+        fn new(len: usize) -> io::Result<Self> {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            // SAFETY: a new mapping, which takes no other's place.
+            let found = unsafe { libc::mmap(core::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
+            if found == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(found.addr(), len)) }
+        }
+    }
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            // SAFETY: mapped by `new`, unmapped here alone.
+            unsafe { libc::munmap(self.0 as *mut libc::c_void, self.1) };
+        }
+    }
+
+    /// Maps with a guard of `len` bytes behind, which goes to `guards`.
+    pub(crate) fn behind(
+        map: impl Fn() -> io::Result<MmapRaw>,
+        len: usize,
+        guards: &mut Vec<Guard>,
+    ) -> io::Result<MmapRaw> {
+        // The kernel puts one mapping below another, once the gaps between others are filled: with those that came to lie elsewhere.
+        let mut aside = Vec::new();
+        for _ in 0..1000 {
+            let (guard, map) = (Guard::new(len)?, map()?);
+            if map.as_mut_ptr().addr() + map.len() == guard.0 {
+                guards.push(guard);
+                return Ok(map);
+            }
+            aside.push((guard, map));
+        }
+        Err(io::Error::other("no room for a guard"))
+    }
+}

@@ -163,8 +163,8 @@ pub use wait::{FenceMode, WaitStrategy, init};
 pub mod model {
     pub use crate::ring::arc::Arc;
     pub use crate::ring::order::{Site, with_mutant};
-    pub use crate::ring::reach::{Looks, Reach};
-    pub use crate::shm::peer::reported_ends::{Found, Stand, Told};
+    pub use crate::ring::reach::{BoundedReader, Reach};
+    pub use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
     pub use crate::shm::peer::session::{End, Peer, Session, is_set_up, look_after};
     pub use crate::shm::{Ends, Reading, Writing};
     pub use crate::sync::{Put, WakerCell};

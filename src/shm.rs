@@ -25,7 +25,7 @@
 //!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
 //!
-//! An onlooker sees what a channel does without taking part: [`look()`] and [`list`].
+//! An onlooker sees what a channel does without taking part: [`inspect()`] and [`list`].
 //!
 //! # Sessions
 //!
@@ -180,7 +180,7 @@ pub use error::{
 };
 #[cfg(feature = "futures")]
 pub use futures::{FdError, MessageSink, MessageStream, Readiness};
-pub use inspect::{LaneView, Overview, SessionView, SideView, look};
+pub use inspect::{ChannelInfo, LaneView, SessionView, SideView, inspect};
 pub use iter::{IntoIter, Iter, Receives, TryIter};
 pub use peer::Role;
 pub use peer::session::Peer;

@@ -8,7 +8,7 @@ use super::input::Input;
 use super::shm_file::{Scratch, Words};
 use ringmail::WaitStrategy;
 use ringmail::shm::bytes::{Builder, Receiver, Record, RecordInfo, SendTimeoutError, Sender, TooLarge, TrySendError};
-use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvTimeoutError, TryRecvError, look};
+use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvTimeoutError, TryRecvError, inspect};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -450,7 +450,7 @@ impl Subject {
         }
     }
 
-    fn look(&mut self) {
+    fn inspect(&mut self) {
         let (bytes, max) = (8 * self.capacity, self.max_len());
         let model = self.model.as_ref();
         let (sends, receives) = (self.tx.is_some(), self.rx.is_some());
@@ -475,7 +475,7 @@ impl Subject {
     /// What an observer sees: the header is whole, so there is a channel, whichever values its words have.
     fn overview(&self) {
         let Place::Named(scratch) = &self.place else { return };
-        let seen = look(&scratch.name()).expect("a channel");
+        let seen = inspect(&scratch.name()).expect("a channel");
         let [lane] = &seen.lanes[..] else { panic!("{} lanes", seen.lanes.len()) };
         assert!(lane.stats.depth <= self.capacity && seen.capacity == self.capacity as u64);
         assert!(!seen.to_string().is_empty());

@@ -5,7 +5,7 @@
 
 use super::input::Input;
 use super::shm_file::{HEADER, PAGE, Scratch, crc32c};
-use ringmail::shm::{Kind, OpenError, TryRecvError, bytes, look, spsc};
+use ringmail::shm::{Kind, OpenError, TryRecvError, bytes, inspect, spsc};
 use std::os::unix::fs::FileExt;
 
 /// Changes a segment before it is opened: what is not exactly the channel asked for must be refused.
@@ -204,7 +204,7 @@ fn header(data: &[u8], strict: bool) {
         let asked = [None, Some(capacity), Some(capacity + 1)][asked];
         judge(opener.visit(scratch.name(), asked, sends), found.is(opener, asked));
     }
-    let seen = look(&scratch.name()).map(|seen| {
+    let seen = inspect(&scratch.name()).map(|seen| {
         assert_eq!((seen.kind as u32, seen.capacity), (found.u32_at(20), found.u64_at(32)));
         assert!(seen.depth() == 0 && seen.sent() == 0 && !seen.to_string().is_empty());
         assert_eq!(seen.lanes.len() as u32, found.u32_at(152));

@@ -6,7 +6,7 @@
 use super::input::Input;
 use super::shm_file::{GONE, HEAD, PAGE, SESSIONS, Scratch, TAIL, USED, Words, wild};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
-use ringmail::shm::{Cause, TryRecvError, TrySendError, look};
+use ringmail::shm::{Cause, TryRecvError, TrySendError, inspect};
 use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -266,7 +266,7 @@ impl Subject {
         self.received(result);
     }
 
-    fn look(&self) {
+    fn inspect(&self) {
         for (len, depth) in [
             self.tx.as_ref().map(|tx| (tx.len(), tx.stats().depth)),
             self.rx.as_ref().map(|rx| (rx.len(), rx.stats().depth)),
@@ -281,7 +281,7 @@ impl Subject {
 
     /// What an observer sees: the header is whole, so it sees a channel, whichever values its words have.
     fn overview(&self) {
-        let seen = look(&self.scratch.name()).expect("a channel");
+        let seen = inspect(&self.scratch.name()).expect("a channel");
         assert!(seen.lanes.len() == 1 && seen.depth() <= self.capacity as u64 && seen.capacity == self.capacity as u64);
         assert!(self.held().is_none_or(|held| held as u64 == seen.depth()));
         assert!(!seen.to_string().is_empty());

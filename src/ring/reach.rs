@@ -15,8 +15,8 @@ pub enum Reach {
 }
 
 /// A ring as a receiver of sessions needs it.
-pub trait Looks {
-    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
+pub trait BoundedReader {
+    /// BoundedReader for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
     fn look_as_far(&mut self, reach: Reach) -> bool;
 
     /// Messages that were received.

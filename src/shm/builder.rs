@@ -6,10 +6,10 @@ use crate::shm::ring::lanes::LANES;
 use crate::shm::ring::open;
 use crate::shm::ring::open::Opened;
 use crate::shm::schema::{Message, Schema};
-use crate::shm::segment::attach::Asked;
+use crate::shm::segment::attach::Requested;
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::{Kind, Layout};
-use crate::shm::segment::location::{Anonymous, Place};
+use crate::shm::segment::location::{Anonymous, Location};
 use crate::wait::WaitStrategy;
 use core::fmt;
 use core::marker::PhantomData;
@@ -42,7 +42,7 @@ use std::path::PathBuf;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Builder<P, L = One> {
-    place: Place,
+    place: Location,
     capacity: Option<usize>,
     lanes: Option<usize>,
     wait: WaitStrategy,
@@ -86,10 +86,10 @@ pub trait Channel {
     fn lane(capacity: usize) -> Result<parts::Lane, OpenError>;
 
     #[doc(hidden)]
-    fn sender(role: parts::Side, wait: WaitStrategy, version: u32) -> Result<Self::Sender, OpenError>;
+    fn sender(role: parts::OpenedRole, wait: WaitStrategy, version: u32) -> Result<Self::Sender, OpenError>;
 
     #[doc(hidden)]
-    fn receiver(role: parts::Side, wait: WaitStrategy) -> Result<Self::Receiver, OpenError>;
+    fn receiver(role: parts::OpenedRole, wait: WaitStrategy) -> Result<Self::Receiver, OpenError>;
 }
 
 /// What [`Channel`] is made of, without a name outside of the crate.
@@ -101,7 +101,7 @@ pub(crate) mod parts {
     pub struct Lane(pub(crate) layout::Layout);
 
     #[allow(missing_debug_implementations, reason = "it stays inside of the crate")]
-    pub struct Side(pub(crate) open::Opened);
+    pub struct OpenedRole(pub(crate) open::Opened);
 }
 
 impl<P, L> Builder<P, L>
@@ -111,15 +111,15 @@ where
     /// A channel called `name`: 1 to 100 letters, digits, `-`, `_` and `.`, not `.` first, in the directory of plain names (see
     /// [`Builder::directory`]); or, with a `/`, the path of its file.
     pub fn new(name: impl Into<String>) -> Self {
-        Self::at(Place::named(name.into()))
+        Self::at(Location::named(name.into()))
     }
 
     /// The channel that a descriptor leads to: of an [`Anonymous`], or one that another process has passed on.
     pub fn from_fd(fd: impl Into<Anonymous>) -> Self {
-        Self::at(Place::memory(fd.into()))
+        Self::at(Location::memory(fd.into()))
     }
 
-    fn at(place: Place) -> Self {
+    fn at(place: Location) -> Self {
         let schema = <(P, L)>::SCHEMA;
         Self { place, capacity: None, lanes: None, wait: WaitStrategy::default(), schema, channel: PhantomData }
     }
@@ -185,7 +185,7 @@ where
     /// # Errors
     /// The channel is another one, its sending side is taken (of many: no lane is free), or the system refused: see [`OpenError`].
     pub fn open_sender(self) -> Result<<(P, L) as Channel>::Sender, OpenError> {
-        <(P, L)>::sender(parts::Side(self.open(Role::Sender)?), self.wait, self.schema.version)
+        <(P, L)>::sender(parts::OpenedRole(self.open(Role::Sender)?), self.wait, self.schema.version)
     }
 
     /// Opens the receiving side. What an earlier receiver left is received first.
@@ -193,7 +193,7 @@ where
     /// # Errors
     /// The channel is another one, its receiving side is taken, or the system refused: see [`OpenError`].
     pub fn open_receiver(self) -> Result<<(P, L) as Channel>::Receiver, OpenError> {
-        <(P, L)>::receiver(parts::Side(self.open(Role::Receiver)?), self.wait)
+        <(P, L)>::receiver(parts::OpenedRole(self.open(Role::Receiver)?), self.wait)
     }
 
     /// Removes the channel, of any kind, if all of its sides are free. Returns whether it did; what was in it is gone. One without a name is
@@ -208,7 +208,7 @@ where
     fn open(&self, role: Role) -> Result<Opened, OpenError> {
         let layout = Self::layout(self.lanes, self.capacity)?;
         let is_many = <(P, L)>::KIND.is_fan_in();
-        let asked = Asked { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() || !is_many };
+        let asked = Requested { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() || !is_many };
         open::open(&self.place, &layout, self.schema, asked, role)
     }
 

@@ -81,11 +81,15 @@ impl Channel for (Records, One) {
         layout(Self::KIND, capacity).map(parts::Lane)
     }
 
-    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, version: u32) -> Result<Sender, OpenError> {
+    fn sender(
+        parts::OpenedRole(opened): parts::OpenedRole,
+        wait: WaitStrategy,
+        version: u32,
+    ) -> Result<Sender, OpenError> {
         Sender::begin(large_enough(opened)?, wait, version)
     }
 
-    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver, OpenError> {
+    fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver, OpenError> {
         Ok(Receiver::begin(large_enough(opened)?, wait))
     }
 }

@@ -1,8 +1,8 @@
 //! Many messages at once: written ahead and published together, or looked at before they are taken.
 
-use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::mapped::MessageBytes;
 use crate::shm::ring::receiving_end::Rx;
-use crate::shm::ring::sending_end::{Publishing, Tx};
+use crate::shm::ring::sending_end::{PublishOnDrop, Tx};
 use crate::shm::schema::Message;
 use core::fmt;
 use core::iter::FusedIterator;
@@ -56,7 +56,7 @@ impl<'a, T: Message> WriteChunk<'a, T> {
         let (room, mut values) = (self.capacity() - self.len(), values.into_iter());
         while sent < room {
             let Some(value) = values.next() else { break };
-            if self.tx.ring.stage(Raw::new(value)).is_err() {
+            if self.tx.ring.stage(MessageBytes::new(value)).is_err() {
                 break;
             }
             sent += 1;
@@ -78,7 +78,7 @@ impl<'a, T: Message> WriteChunk<'a, T> {
     #[inline]
     pub fn commit(self) -> usize {
         let n = self.len();
-        drop(Publishing(&mut *self.tx));
+        drop(PublishOnDrop(&mut *self.tx));
         n
     }
 }

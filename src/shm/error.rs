@@ -315,7 +315,7 @@ pub enum Cause {
     },
     /// It wrote what cannot be. This handle does nothing any more, and says so each time.
     Corrupted,
-    /// The file of the channel is gone: whoever opens that name opens another one. Told each time that there is nothing else to do; close this
+    /// The file of the channel is gone: whoever opens that name opens another one. ReportedEnds each time that there is nothing else to do; close this
     /// side, and open it again by its name.
     Removed,
 }

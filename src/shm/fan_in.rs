@@ -68,11 +68,15 @@ impl<T: Message> Channel for (Messages<T>, Many) {
         layout_of::<T>(Self::KIND, capacity).map(parts::Lane)
     }
 
-    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, _version: u32) -> Result<Sender<T>, OpenError> {
+    fn sender(
+        parts::OpenedRole(opened): parts::OpenedRole,
+        wait: WaitStrategy,
+        _version: u32,
+    ) -> Result<Sender<T>, OpenError> {
         Ok(Sender::begin(opened, wait))
     }
 
-    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
+    fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
         Ok(Receiver { lanes: Lanes::begin(opened, wait), last: None })
     }
 }
@@ -88,7 +92,7 @@ pub struct Receiver<T: Message> {
 impl<T: Message> Receiver<T> {
     /// Takes the next message if there is one now, with its lane. A number of steps that is bounded by that of the lanes.
     ///
-    /// Asks the kernel whether senders live only now and then: at the end of a lane's turn, or where nothing is found, one time in 4096. Else
+    /// LivenessChecks the kernel whether senders live only now and then: at the end of a lane's turn, or where nothing is found, one time in 4096. Else
     /// [`Receiver::peer`] and the verbs that wait do. A message counts as received once this has returned it: at most once, should this
     /// process be killed.
     ///

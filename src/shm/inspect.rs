@@ -8,10 +8,10 @@ use crate::shm::peer::session::Peer;
 use crate::shm::peer::session::look_after;
 use crate::shm::peer::session::{KEPT, Session};
 use crate::shm::ring::open::SessionInfo;
-use crate::shm::ring::open::ended;
+use crate::shm::ring::open::cause_of;
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::{Kind, Layout};
-use crate::shm::segment::locks::Seats;
+use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{directory, file, locks};
 use crate::sync::Ordering;
@@ -22,7 +22,7 @@ use std::path::Path;
 /// A channel as an onlooker saw it. Its words were read one after the other while both sides went on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Overview {
+pub struct ChannelInfo {
     /// What travels in it.
     pub kind: Kind,
     /// What both sides mean by a message.
@@ -53,7 +53,7 @@ pub struct LaneView {
     pub records: Option<u64>,
 }
 
-impl Overview {
+impl ChannelInfo {
     /// Messages sent, or records.
     pub fn sent(&self) -> u64 {
         // Whatever the senders wrote there.
@@ -90,11 +90,11 @@ pub struct SessionView {
     pub ended: Option<Cause>,
 }
 
-/// Looks at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
+/// BoundedReader at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
 ///
 /// # Errors
 /// There is none, it is not a channel or is damaged, or the system refused: see [`OpenError`].
-pub fn look(name: &str) -> Result<Overview, OpenError> {
+pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
     let path = directory::path_of(name, None)?;
     let file = file::open_as(&path, OFlags::RDONLY)?;
     let header = file::read_header(&file, &path)?;
@@ -102,7 +102,7 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     file::check_size(&file, &layout, &path)?;
     let view = |seats, words: &Session| -> Result<SideView, OpenError> {
         let mut taken = Ok(false);
-        // Asked from in there, between two looks at the words.
+        // Requested from in there, between two looks at the words.
         let (state, _) = look_after(words, || {
             taken = locks::is_taken(&file, seats);
             matches!(taken, Ok(true))
@@ -120,12 +120,12 @@ pub fn look(name: &str) -> Result<Overview, OpenError> {
     for lane in 0..layout.lanes {
         let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(file::failed("map", &path))?;
         if lane == 0 {
-            receiver = Some(view(Seats::RECEIVER, &map.consumer().session)?);
+            receiver = Some(view(LockRange::RECEIVER, &map.consumer().session)?);
         }
-        let sender = view(Seats::sender(lane), &map.producer().session)?;
+        let sender = view(LockRange::sender(lane), &map.producer().session)?;
         lanes.push(lane_view(&map, &layout, sender));
     }
-    Ok(Overview {
+    Ok(ChannelInfo {
         kind,
         schema: header.schema_text(),
         capacity: layout.capacity,
@@ -147,7 +147,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     let last = words.last();
     let session = |number| {
         let ended = match words.record(number)?.end {
-            Some(end) => Some(ended(end)),
+            Some(end) => Some(cause_of(end)),
             // Its holder did not say, and has the side no more.
             None if number < last || sender.state != Peer::Here => Some(Cause::PeerDied),
             None => None,
@@ -216,7 +216,7 @@ impl fmt::Display for SideView {
     }
 }
 
-impl fmt::Display for Overview {
+impl fmt::Display for ChannelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, schema, capacity, message_bytes, receiver, lanes } = self;
         let each = if kind.is_fan_in() { format!(" in each of {} lanes", lanes.len()) } else { String::new() };

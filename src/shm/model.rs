@@ -8,7 +8,7 @@ pub(crate) mod peer;
 use crate::ring::backing::{Backing, Geometry, Heap};
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
-use crate::ring::reach::{Looks, Reach};
+use crate::ring::reach::{BoundedReader, Reach};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
@@ -162,7 +162,7 @@ impl<T: Copy> Reading<T> {
 
     /// Messages that were ever taken.
     pub fn count(&self) -> u64 {
-        Looks::count(&self.0)
+        BoundedReader::count(&self.0)
     }
 
     /// The next message; its place stays occupied.
@@ -196,16 +196,16 @@ impl<T: Copy> Reading<T> {
     }
 }
 
-impl<T: Copy> Looks for Reading<T> {
+impl<T: Copy> BoundedReader for Reading<T> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         self.0.look_as_far(reach)
     }
 
     fn count(&self) -> u64 {
-        Looks::count(&self.0)
+        BoundedReader::count(&self.0)
     }
 
     fn has_freed(&self) -> bool {
-        Looks::has_freed(&self.0)
+        BoundedReader::has_freed(&self.0)
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod session;
 
 /// Who of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg(not(ringmail_loom))]
 pub enum Role {
     /// Sends.
     Sender,

@@ -7,9 +7,9 @@ use crate::shm::chunk::WriteChunk;
 use crate::shm::error::{Cause, SendError, SendTimeoutError, TrySendError, send_without_deadline};
 use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
-use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::mapped::MessageBytes;
 use crate::shm::ring::open::Opened;
-use crate::shm::ring::sending_end::{Publishing, Tx};
+use crate::shm::ring::sending_end::{PublishOnDrop, Tx};
 use crate::shm::schema::Message;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
@@ -241,8 +241,8 @@ impl<T: Message> Sender<T> {
 
     /// Sends from `values` as many as are reserved.
     fn stage_iter(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
-        let publishing = Publishing(&mut self.tx);
-        publishing.0.ring.stage_iter(&mut values.map(Raw::new)) as usize
+        let publishing = PublishOnDrop(&mut self.tx);
+        publishing.0.ring.stage_iter(&mut values.map(MessageBytes::new)) as usize
     }
 
     /// Why that was not sent.

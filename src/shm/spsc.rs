@@ -8,7 +8,7 @@ use crate::shm::error::{Cause, OpenError, RecvError, RecvTimeoutError, TryRecvEr
 use crate::shm::iter::iterates;
 use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
-use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::mapped::MessageBytes;
 use crate::shm::ring::open::SessionInfo;
 use crate::shm::ring::receiving_end::Rx;
 use crate::shm::schema::{Message, Schema};
@@ -37,11 +37,15 @@ impl<T: Message> Channel for (Messages<T>, One) {
         layout_of::<T>(Self::KIND, capacity).map(parts::Lane)
     }
 
-    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, _version: u32) -> Result<Sender<T>, OpenError> {
+    fn sender(
+        parts::OpenedRole(opened): parts::OpenedRole,
+        wait: WaitStrategy,
+        _version: u32,
+    ) -> Result<Sender<T>, OpenError> {
         Ok(Sender::begin(opened, wait))
     }
 
-    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
+    fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
         Ok(Receiver { rx: Rx::begin(opened, wait) })
     }
 }
@@ -49,10 +53,10 @@ impl<T: Message> Channel for (Messages<T>, One) {
 /// Of a lane of so many messages.
 pub(crate) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layout, OpenError> {
     const {
-        assert!(align_of::<Raw<T>>() <= 4096, "a message cannot ask for more than a page's alignment");
+        assert!(align_of::<MessageBytes<T>>() <= 4096, "a message cannot ask for more than a page's alignment");
         assert!(size_of::<T>() > 0, "a message of no bytes says nothing");
     }
-    let (size, stride, align) = (size_of::<T>(), size_of::<Raw<T>>(), align_of::<Raw<T>>());
+    let (size, stride, align) = (size_of::<T>(), size_of::<MessageBytes<T>>(), align_of::<MessageBytes<T>>());
     Ok(Layout::new(kind, messages, size, stride, align)?)
 }
 

@@ -11,10 +11,10 @@ use crate::wait::{CheckPhase, Deadline, TimedOut};
 use core::time::Duration;
 /// Longest sleep without a look at the other side: a death is to be noticed within 100 ms. Not shorter: each takes a timer of the kernel's,
 /// which on a virtual machine is most of what a sleeper uses of its core (`ipc --suite parked`).
-pub(crate) const NAP: Duration = Duration::from_millis(90);
+pub(crate) const LIVENESS_INTERVAL: Duration = Duration::from_millis(90);
 /// The same where a wake may be lost: no barrier is to be had.
-pub(crate) const SHORT_NAP: Duration = Duration::from_millis(1);
-/// Looks of a side that stays awake between two calls of the kernel about the other side.
+pub(crate) const UNREACHED_INTERVAL: Duration = Duration::from_millis(1);
+/// BoundedReader of a side that stays awake between two calls of the kernel about the other side.
 const LOOKS_PER_CALL: u32 = 4096;
 /// The same where each look is a yield, which is a call itself; and on a machine with more to do than it has cores for it is a turn of
 /// all other threads.
@@ -23,12 +23,12 @@ const YIELDS_PER_CALL: u32 = 16;
 /// Says which looks of a wait ask the kernel about the other side as well: now and then one of a side that stays awake, and each before a
 /// sleep. (Not only after it: the end of one that published last and died then would be found two sleeps later.)
 #[derive(Default)]
-pub(crate) struct Asks {
+pub(crate) struct LivenessChecks {
     weight: u32,
     asked: bool,
 }
 
-impl Asks {
+impl LivenessChecks {
     /// Whether one has. A wait whose time is over before one does asks at its end: else short ones, one after the other, would never.
     pub(crate) fn asked(&self) -> bool {
         self.asked
@@ -91,7 +91,7 @@ impl Sleep<'_> {
 
 /// How long a sleep may last: `reached` says whether a wake is sure to end it.
 pub(crate) fn shortest(reached: bool, limit: Option<Duration>) -> Duration {
-    let longest = if reached { NAP } else { SHORT_NAP };
+    let longest = if reached { LIVENESS_INTERVAL } else { UNREACHED_INTERVAL };
     limit.map_or(longest, |limit| limit.min(longest))
 }
 

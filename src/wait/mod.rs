@@ -37,7 +37,6 @@ pub use event_count::EventCount;
 #[cfg(target_os = "linux")]
 pub use event_fd::EventFd;
 pub use fence_mode::{FenceMode, init};
-pub(crate) use park_word::ParkWord;
 pub(crate) use queue_registry::QueueRegistration;
 pub(crate) use sender_queue::{OvertakeBudget, SenderQueue};
 pub(crate) use wait_loop::CheckPhase;

@@ -464,7 +464,7 @@ fn a_hostile_side_makes_no_depth_above_the_capacity() {
         assert!(rx.stats().depth <= 8, "{}", rx.stats().depth);
         poke(&name, HEAD, word);
         assert!(tx.stats().depth <= 8, "{}", tx.stats().depth);
-        assert!(ringmail::shm::look(&name).unwrap().depth() <= 8);
+        assert!(ringmail::shm::inspect(&name).unwrap().depth() <= 8);
     }
 }
 

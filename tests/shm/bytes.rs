@@ -328,11 +328,11 @@ fn another_channel_is_refused_with_what_differs() {
 #[test]
 fn an_onlooker_sees_both_sides_and_disturbs_neither() {
     let dir = Scratch::new("look");
-    assert!(matches!(shm::look(&dir.file()), Err(OpenError::NotFound { .. })));
-    assert!(matches!(shm::look("a b"), Err(OpenError::Name { .. })));
+    assert!(matches!(shm::inspect(&dir.file()), Err(OpenError::NotFound { .. })));
+    assert!(matches!(shm::inspect("a b"), Err(OpenError::Name { .. })));
     let mut tx = Builder::new(dir.file()).capacity(256).open_sender().unwrap();
     tx.send(b"x").unwrap();
-    let seen = shm::look(&dir.file()).unwrap();
+    let seen = shm::inspect(&dir.file()).unwrap();
     assert_eq!((seen.kind, seen.capacity, seen.message_bytes, seen.lanes[0].records), (Kind::Bytes, 32, 8, Some(1)));
     assert_eq!((seen.lanes[0].sender.state, seen.receiver.state), (Peer::Here, Peer::Never));
     assert_eq!((seen.lanes[0].sender.pid, seen.lanes[0].sender.epoch, seen.receiver.epoch), (std::process::id(), 1, 0));
@@ -340,7 +340,7 @@ fn an_onlooker_sees_both_sides_and_disturbs_neither() {
     let mut rx = Builder::new(dir.file()).open_receiver().unwrap();
     rx.recv_into(&mut Vec::new()).unwrap();
     drop(tx);
-    let seen = shm::look(&dir.file()).unwrap();
+    let seen = shm::inspect(&dir.file()).unwrap();
     assert_eq!((seen.lanes[0].sender.state, seen.receiver.state), (Peer::Left, Peer::Here));
     let text = seen.to_string();
     for part in ["bytes, 256 bytes", "1 sent", "sender    left, process", "receiver  here", "sent 4 received 4 depth 0"]
@@ -351,17 +351,17 @@ fn an_onlooker_sees_both_sides_and_disturbs_neither() {
     drop(Builder::new(dir.file()).open_sender().unwrap());
     // A position that cannot be is a depth like any other.
     dir.writable().write_all_at(&[0xff; 8], 4096).unwrap();
-    assert_eq!(shm::look(&dir.file()).unwrap().depth(), 32);
+    assert_eq!(shm::inspect(&dir.file()).unwrap().depth(), 32);
     for (at, byte) in [(0, b'X'), (20, 9), (40, 1)] {
         let dir = Scratch::new(&format!("damaged{at}"));
         drop(both(&dir, 64));
         dir.writable().write_all_at(&[byte], at).unwrap();
-        assert!(matches!(shm::look(&dir.file()), Err(OpenError::NotASegment { .. })), "{at}");
+        assert!(matches!(shm::inspect(&dir.file()), Err(OpenError::NotASegment { .. })), "{at}");
     }
     let dir = Scratch::new("cut");
     drop(both(&dir, 64));
     dir.writable().set_len(4096).unwrap();
-    assert!(matches!(shm::look(&dir.file()), Err(OpenError::Size { .. })));
+    assert!(matches!(shm::inspect(&dir.file()), Err(OpenError::Size { .. })));
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn the_list_has_names_and_no_paths() {
     let name = format!("test-list-{}", std::process::id());
     let tx = shm::spsc::Builder::<u64>::new(&name).capacity(10).open_sender().unwrap();
     assert!(shm::list().unwrap().contains(&name));
-    let seen = shm::look(&name).unwrap();
+    let seen = shm::inspect(&name).unwrap();
     assert_eq!((seen.kind, seen.capacity, seen.lanes[0].records), (Kind::Spsc, 10, None));
     assert!(seen.to_string().contains("spsc, 10 messages of 8 bytes"), "{seen}");
     drop(tx);

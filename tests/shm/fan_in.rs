@@ -408,7 +408,7 @@ fn records_of_many_senders_keep_their_lanes_and_numbers() {
         rx.recv_timeout_into(&mut body, Duration::from_secs(9)),
         Err(RecvTimeoutError::Disconnected(Disconnected::All))
     );
-    let seen = shm::look(&dir.file()).unwrap();
+    let seen = shm::inspect(&dir.file()).unwrap();
     assert_eq!((seen.kind, seen.lanes.len(), seen.sent(), seen.depth()), (Kind::BytesFanIn, 3, 301, 0));
     assert!(seen.to_string().contains("bytes::fan_in, 4096 bytes in each of 3 lanes"), "{seen}");
 }

@@ -194,7 +194,7 @@ fn an_onlooker_sees_no_death_where_there_is_none() {
         for _ in 0..6 {
             scope.spawn(|| {
                 while Instant::now() < end {
-                    let sender = shm::look(&dir.file()).unwrap().lanes[0].sender;
+                    let sender = shm::inspect(&dir.file()).unwrap().lanes[0].sender;
                     died.fetch_add((sender.state == Peer::Died).into(), Ordering::Relaxed);
                     looks.fetch_add(1, Ordering::Relaxed);
                 }
@@ -217,7 +217,7 @@ fn an_onlooker_adds_up_what_hostile_lanes_say() {
     let _rx = builder().open_receiver().unwrap();
     dir.poke(MARKS, u64::MAX);
     dir.poke(MARKS + LANE, u64::MAX);
-    let seen = shm::look(&dir.file()).unwrap();
+    let seen = shm::inspect(&dir.file()).unwrap();
     assert_eq!((seen.sent(), seen.depth()), (u64::MAX, 0));
 }
 

@@ -151,11 +151,11 @@ fn the_environment_names_the_directory() {
 fn environment(dir: &Path) {
     let (named, asked) = (dir.join("named"), dir.join("asked"));
     assert_eq!(shm::list().unwrap(), [""; 0]);
-    assert!(matches!(shm::look("a"), Err(OpenError::NotFound { .. })));
+    assert!(matches!(shm::inspect("a"), Err(OpenError::NotFound { .. })));
     assert!(matches!(shm::remove("a"), Err(OpenError::NotFound { .. })));
     let _tx = Builder::<u64>::new("a").open_sender().unwrap();
     assert!(named.join("a").is_file());
-    assert_eq!(shm::look("a").unwrap().capacity, 1024);
+    assert_eq!(shm::inspect("a").unwrap().capacity, 1024);
     // The builder wins.
     let _other = Builder::<u64>::new("b").directory(&asked).open_sender().unwrap();
     assert!(asked.join("b").is_file());
@@ -318,7 +318,7 @@ fn no_proc(name: &str) {
     tx.send(1).unwrap();
     tx.send(2).unwrap();
     assert_eq!(Builder::<u64>::new(name).open_receiver().unwrap().recv(), Ok(1));
-    assert_eq!(shm::look(name).unwrap().depth(), 1);
+    assert_eq!(shm::inspect(name).unwrap().depth(), 1);
     let channel = Builder::<u64>::create_anonymous(8).unwrap();
     let refused = Builder::<u64>::from_fd(&channel).open_sender().unwrap_err();
     assert!(matches!(refused, OpenError::NoProc), "{refused:?}");

@@ -237,7 +237,7 @@ fn another_user_gets_neither_in_nor_harmed() {
     // And what it made is not opened by us, who could.
     let refused = sender(&format!("{name}-theirs")).unwrap_err();
     assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused}");
-    let refused = shm::look(&format!("{name}-theirs")).unwrap_err();
+    let refused = shm::inspect(&format!("{name}-theirs")).unwrap_err();
     assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused}");
     let refused = Builder::<u64>::new(format!("{name}-theirs")).remove().unwrap_err();
     assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused}");
@@ -252,7 +252,7 @@ fn stranger(name: &str) {
     };
     denied(sender(name).unwrap_err());
     denied(receiver(name).unwrap_err());
-    denied(shm::look(name).unwrap_err());
+    denied(shm::inspect(name).unwrap_err());
     denied(Builder::<u64>::new(name).remove().unwrap_err());
     // In a directory that all may write it can make its own.
     drop(sender(&format!("{name}-theirs")).unwrap());

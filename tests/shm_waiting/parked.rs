@@ -141,8 +141,8 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Sleeps, or is about to: it has announced what it waits for.
-fn asleep(name: &str, of: impl Fn(&ringmail::shm::Overview) -> ringmail::shm::SideView) {
-    soon("the other side sleeps", || ringmail::shm::look(name).is_ok_and(|seen| of(&seen).parked));
+fn asleep(name: &str, of: impl Fn(&ringmail::shm::ChannelInfo) -> ringmail::shm::SideView) {
+    soon("the other side sleeps", || ringmail::shm::inspect(name).is_ok_and(|seen| of(&seen).parked));
 }
 
 /// Who was killed in its sleep cannot say that it wakes: it is woken once, and not for each message.

@@ -402,7 +402,7 @@ fn the_next_side_uses_or_removes_a_killed_sides_bell() {
         let mut tx = numbers(&dir.file()).open_sender().unwrap();
         let mut other = Other::start("sit-armed", &dir.file(), None);
         assert!(tx.wait_for_peer(Duration::from_secs(20)));
-        while !shm::look(&dir.file()).unwrap().receiver.parked {
+        while !shm::inspect(&dir.file()).unwrap().receiver.parked {
             thread::sleep(Duration::from_millis(1));
         }
         other.kill();
@@ -418,7 +418,7 @@ fn the_next_side_uses_or_removes_a_killed_sides_bell() {
         assert_eq!(files(), 1);
     }
     let mut other = Other::start("sit-armed", &dir.file(), None);
-    while !shm::look(&dir.file()).unwrap().receiver.parked {
+    while !shm::inspect(&dir.file()).unwrap().receiver.parked {
         thread::sleep(Duration::from_millis(1));
     }
     other.kill();

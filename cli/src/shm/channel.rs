@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use ringmail::shm::RecvTimeoutError;
 use ringmail::shm::bytes::{self, fan_in};
-use ringmail::shm::{self, Kind, OpenError, Overview, Records};
+use ringmail::shm::{self, Kind, OpenError, ChannelInfo, Records};
 
 use super::exit::refused;
 use crate::failure::Failure;
@@ -37,7 +37,7 @@ impl Channel {
     }
 
     /// The receiving side, and the channel as it was before.
-    pub(super) fn open_receiver(&self) -> Result<(Source, Option<Overview>), Failure> {
+    pub(super) fn open_receiver(&self) -> Result<(Source, Option<ChannelInfo>), Failure> {
         let one = |builder: bytes::Builder| builder.open_receiver().map(|rx| Source::One(Box::new(rx)));
         let many = |builder: fan_in::Builder| builder.open_receiver().map(|rx| Source::Many(Box::new(rx)));
         self.open(one, many)
@@ -47,11 +47,11 @@ impl Channel {
         &self,
         one: impl Fn(bytes::Builder) -> Result<T, OpenError>,
         many: impl Fn(fan_in::Builder) -> Result<T, OpenError>,
-    ) -> Result<(T, Option<Overview>), Failure> {
+    ) -> Result<(T, Option<ChannelInfo>), Failure> {
         let mut looks = 0;
         loop {
             // An error is reported by the opening.
-            let seen = shm::look(&self.name).ok();
+            let seen = shm::inspect(&self.name).ok();
             let kind = seen.as_ref().map(|seen| seen.kind);
             let opened = match kind {
                 Some(Kind::Bytes) if self.senders.is_some() => return Err(self.other("is for one sender")),
@@ -67,7 +67,7 @@ impl Channel {
             looks += 1;
             match opened {
                 Ok(opened) => return Ok((opened, seen)),
-                Err(_) if looks < LOOKS && shm::look(&self.name).ok().map(|seen| seen.kind) != kind => {}
+                Err(_) if looks < LOOKS && shm::inspect(&self.name).ok().map(|seen| seen.kind) != kind => {}
                 Err(error) => return Err(refused(error)),
             }
         }

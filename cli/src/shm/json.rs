@@ -1,6 +1,6 @@
 //! The state of a channel, as JSON.
 
-use ringmail::shm::{Cause, Kind, LaneView, Overview, SessionView, SideView};
+use ringmail::shm::{Cause, Kind, LaneView, ChannelInfo, SessionView, SideView};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -69,7 +69,7 @@ struct Session {
 }
 
 impl Channel {
-    pub(super) fn new(name: &str, seen: &Overview, sent_per_second: Option<f64>) -> Self {
+    pub(super) fn new(name: &str, seen: &ChannelInfo, sent_per_second: Option<f64>) -> Self {
         let is_bytes = matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn);
         Self {
             name: name.into(),

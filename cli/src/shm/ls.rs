@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use ringmail::shm::{self, Kind, OpenError, Overview, Peer};
+use ringmail::shm::{self, Kind, OpenError, ChannelInfo, Peer};
 
 use super::exit::{show, warn};
 use super::json;
@@ -26,7 +26,7 @@ pub(super) fn run(args: &Ls) -> Result<ExitCode, Failure> {
     let (mut rows, mut objects) = (Vec::new(), Vec::new());
     let mut code = ExitCode::SUCCESS;
     for name in names()? {
-        match shm::look(&name) {
+        match shm::inspect(&name) {
             Ok(seen) if args.json => objects.push(json::Channel::new(&name, &seen, None)),
             Ok(seen) => rows.push(row(name, &seen)),
             // Removed since.
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Ls) -> Result<ExitCode, Failure> {
 }
 
 /// Sizes are in messages, of records in bytes; what was sent is in messages or records.
-fn row(name: String, seen: &Overview) -> [String; 7] {
+fn row(name: String, seen: &ChannelInfo) -> [String; 7] {
     let unit = if matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn) { seen.message_bytes } else { 1 };
     let size = |n: u64| format!("{}{}", n * unit, if unit == 1 { "" } else { " B" });
     let sender = match &seen.lanes[..] {

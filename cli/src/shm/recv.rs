@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use clap::Args;
 use ringmail::shm::bytes::Batch;
-use ringmail::shm::{Cause, Overview, Peer};
+use ringmail::shm::{Cause, ChannelInfo, Peer};
 
 use super::channel::{Channel, News, Session, Source};
 use super::exit::{DAMAGED, GAVE_UP, PEER_GONE, REMOVED, how, records, warn};
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Recv) -> Result<u8, Failure> {
     result
 }
 
-fn pump(args: &Recv, source: &mut Source, mut output: Output, before: Option<&Overview>) -> Result<u8, Failure> {
+fn pump(args: &Recv, source: &mut Source, mut output: Output, before: Option<&ChannelInfo>) -> Result<u8, Failure> {
     let is_one = matches!(source, Source::One(_));
     let (mut written, mut met, mut strange) = (0, 0, 0);
     let mut worst = None;
@@ -125,7 +125,7 @@ fn pump(args: &Recv, source: &mut Source, mut output: Output, before: Option<&Ov
 
 /// Whether a session needs no report: it was over before this command opened the channel, and an earlier receiver took all of its records
 /// and left in order, as after `--count`.
-fn was_taken(session: &Session, before: Option<&Overview>) -> bool {
+fn was_taken(session: &Session, before: Option<&ChannelInfo>) -> bool {
     let Some(before) = before.filter(|before| before.receiver.state == Peer::Left) else { return false };
     let Some(lane) = before.lanes.get(session.lane) else { return false };
     let was_over = lane.sessions.iter().any(|old| old.info.number == session.number && old.ended.is_some());

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use ringmail::shm::{self, Kind, Overview, SessionView};
+use ringmail::shm::{self, Kind, ChannelInfo, SessionView};
 
 use super::exit::{refused, show};
 use super::json;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Stat) -> Result<ExitCode, Failure> {
     let (name, pause) = asked(args)?;
     let mut before = None::<(Instant, u64)>;
     loop {
-        let seen = shm::look(name).map_err(refused)?;
+        let seen = shm::inspect(name).map_err(refused)?;
         let (now, sent) = (Instant::now(), seen.sent());
         let rate = before.map(|(then, earlier)| sent.saturating_sub(earlier) as f64 / (now - then).as_secs_f64());
         before = Some((now, sent));
@@ -81,7 +81,7 @@ fn asked(args: &Stat) -> Result<(&str, Option<Duration>), Failure> {
     }
 }
 
-fn describe(seen: &Overview, rate: Option<f64>) -> String {
+fn describe(seen: &ChannelInfo, rate: Option<f64>) -> String {
     let mut text = format!("{seen}\n");
     let is_bytes = matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn);
     if let Some(rate) = rate {

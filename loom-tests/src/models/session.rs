@@ -7,7 +7,7 @@ use crate::check::outcomes;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{End, Ends, Found, Peer, Reading, Stand, Told, Writing, look_after};
+use ringmail::model::{End, Ends, Found, Peer, Reading, Stand, ReportedEnds, Writing, look_after};
 
 /// The lock of one side, with no more order than the kernel gives (`ringmail`'s `ring::session` says what and why).
 pub(super) struct Kernel(AtomicU64);
@@ -73,7 +73,7 @@ impl Channel {
 /// A sender, as `shm` makes one.
 pub(super) struct Tx {
     pub(super) ring: Writing<u32>,
-    pub(super) told: Told,
+    pub(super) told: ReportedEnds,
     channel: Arc<Channel>,
 }
 
@@ -92,7 +92,7 @@ impl Tx {
             registered
         };
         channel.ring.of_sender().begin(ring.count(), 1, 0, register, || ring.reopen(), |_| channel.step());
-        let told = Told::new(channel.ring.of_receiver(), None, 0, false, || channel.rx.is_held());
+        let told = ReportedEnds::new(channel.ring.of_receiver(), None, 0, false, || channel.rx.is_held());
         Self { ring, told, channel: channel.clone() }
     }
 
@@ -164,7 +164,7 @@ pub(super) fn left(session: u64) -> Seen {
 pub(super) struct Rx {
     pub(super) ring: Reading<u32>,
     channel: Arc<Channel>,
-    told: Told,
+    told: ReportedEnds,
     /// Whether it asks the kernel where there is nothing.
     asks: bool,
     pub(super) seen: Vec<Seen>,
@@ -181,7 +181,7 @@ impl Rx {
         };
         let (own, peer) = (channel.ring.of_receiver(), channel.ring.of_sender());
         own.begin(ring.count(), 2, 0, register, || ring.reopen(), |_| channel.step());
-        let told = Told::new(peer, Some(own.taken()), ring.count(), false, || channel.tx.is_held());
+        let told = ReportedEnds::new(peer, Some(own.taken()), ring.count(), false, || channel.tx.is_held());
         Self { ring, channel: channel.clone(), told, asks, seen: vec![] }
     }
 
@@ -236,7 +236,7 @@ impl Rx {
         true
     }
 
-    /// Looks, now that the senders have ended, until there is nothing new.
+    /// BoundedReader, now that the senders have ended, until there is nothing new.
     pub(super) fn look_to_the_end(&mut self) {
         // The last that died: no successor reports it.
         self.asks = true;

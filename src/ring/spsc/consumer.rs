@@ -10,7 +10,7 @@ use super::super::failpoint::point;
 use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::order::{self, mutant};
 #[cfg(feature = "std")]
-use super::super::reach::{Looks, Reach};
+use super::super::reach::{BoundedReader, Reach};
 use super::super::slot::{self, Slot};
 use super::stats;
 use crate::sync::AtomicU64;
@@ -117,7 +117,7 @@ impl<B: Backing> Consumer<B> {
         self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
-    /// Looks how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
+    /// BoundedReader how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
     #[inline(always)]
     pub(crate) fn look(&mut self, limit: u64) -> bool {
         let found = self.find_message();
@@ -127,7 +127,7 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
-    /// Looks again, and sees no message from `limit` on, which is at or ahead of what was seen.
+    /// BoundedReader again, and sees no message from `limit` on, which is at or ahead of what was seen.
     #[inline(always)]
     pub(crate) fn look_until(&mut self, limit: Position) {
         if self.find_message() && self.seen() > limit.since(self.head) {
@@ -161,7 +161,7 @@ impl<B: Backing> Consumer<B> {
         }
     }
 
-    /// Looks how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
+    /// BoundedReader how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
     /// without a call.
     #[inline(always)]
     fn find_message(&mut self) -> bool {
@@ -183,7 +183,7 @@ impl<B: Backing> Consumer<B> {
         false
     }
 
-    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look_as_far`] says how far.
+    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`BoundedReader::look_as_far`] says how far.
     #[cold]
     #[inline(never)]
     fn find_with_care(&mut self, tail: Position) -> bool {
@@ -480,7 +480,7 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
 }
 
 #[cfg(feature = "std")]
-impl<B: Backing> Looks for Consumer<B> {
+impl<B: Backing> BoundedReader for Consumer<B> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         if self.retired || self.corrupt {
             return false;

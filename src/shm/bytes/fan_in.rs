@@ -23,7 +23,7 @@ pub use super::{Batch, SendError, SendTimeoutError, Sender, TrySendError};
 use crate::shm::builder::{Channel, Many, Records, parts};
 use crate::shm::error::{OpenError, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use crate::shm::iter::iterates;
-use crate::shm::ring::batch::Taking;
+use crate::shm::ring::batch::FreeOnDrop;
 use crate::shm::ring::lanes::Lanes;
 pub use crate::shm::ring::lanes::{Departed, Disconnected};
 use crate::shm::ring::open::SessionInfo;
@@ -60,11 +60,15 @@ impl Channel for (Records, Many) {
         layout(Self::KIND, capacity).map(parts::Lane)
     }
 
-    fn sender(parts::Side(opened): parts::Side, wait: WaitStrategy, version: u32) -> Result<Sender, OpenError> {
+    fn sender(
+        parts::OpenedRole(opened): parts::OpenedRole,
+        wait: WaitStrategy,
+        version: u32,
+    ) -> Result<Sender, OpenError> {
         Sender::begin(large_enough(opened)?, wait, version)
     }
 
-    fn receiver(parts::Side(opened): parts::Side, wait: WaitStrategy) -> Result<Receiver, OpenError> {
+    fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver, OpenError> {
         Ok(Receiver { lanes: Lanes::begin(large_enough(opened)?, wait) })
     }
 }
@@ -154,12 +158,12 @@ impl Receiver {
         let lane = loop {
             let lane = self.lanes.try_next()?;
             // Should it be no record, the next turn says so.
-            if InPlace::begin(Taking::new(self.lanes.at(lane))).is_ok() {
+            if InPlace::begin(FreeOnDrop::new(self.lanes.at(lane))).is_ok() {
                 break lane;
             }
         };
         self.lanes.spend(usize::MAX);
-        let record = InPlace::begin(Taking::new(self.lanes.at(lane))).map_err(|_| TryRecvError::Empty)?;
+        let record = InPlace::begin(FreeOnDrop::new(self.lanes.at(lane))).map_err(|_| TryRecvError::Empty)?;
         Ok((lane, record))
     }
 

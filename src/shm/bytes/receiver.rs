@@ -8,7 +8,7 @@ use crate::shm::iter::iterates;
 use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
 use crate::shm::ring::attach;
-use crate::shm::ring::batch::Taking;
+use crate::shm::ring::batch::FreeOnDrop;
 use crate::shm::ring::open::{Opened, SessionInfo};
 use crate::shm::ring::receiving_end::Rx;
 use crate::wait::{Deadline, WaitStrategy};
@@ -150,13 +150,13 @@ impl Receiver {
     /// # Errors
     /// As [`Receiver::try_recv_into`].
     pub fn try_read_in_place(&mut self) -> Result<InPlace<'_>, TryRecvError<Cause>> {
-        let taking = Taking::new(&mut self.rx);
+        let taking = FreeOnDrop::new(&mut self.rx);
         InPlace::begin(taking).map_err(|taking| nothing(taking.from))
     }
 
     /// Begins to take records whose places stay occupied until [`Batch::commit`].
     pub fn batch(&mut self) -> Batch<'_> {
-        Batch::new(Taking::new(&mut self.rx))
+        Batch::new(FreeOnDrop::new(&mut self.rx))
     }
 
     /// Changes how this side waits.
@@ -315,7 +315,7 @@ fn read_header(rx: &mut Rx<u64>) -> Option<RecordInfo> {
     let header = if seen < HEADER as u64 { None } else { Header::decode([word(rx), word(rx), word(rx)]) };
     let fits = |header: &Header| u64::from(header.len).div_ceil(WORD as u64) <= seen - HEADER as u64;
     let Some(Header { len, kind, version, sequence }) = header.filter(fits) else {
-        rx.spoil(at);
+        rx.poison(at);
         return None;
     };
     Some(RecordInfo { kind, version, sequence, len: len as usize })
@@ -340,13 +340,13 @@ fn read(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
 ///
 /// Only for a sender that is trusted: see [`Receiver::try_read_in_place`].
 pub struct InPlace<'a> {
-    taking: Taking<'a, u64>,
+    taking: FreeOnDrop<'a, u64>,
     info: RecordInfo,
 }
 
 impl<'a> InPlace<'a> {
     /// The next record, if there is one.
-    pub(crate) fn begin(taking: Taking<'a, u64>) -> Result<Self, Taking<'a, u64>> {
+    pub(crate) fn begin(taking: FreeOnDrop<'a, u64>) -> Result<Self, FreeOnDrop<'a, u64>> {
         match read_header(taking.from) {
             Some(info) => Ok(Self { taking, info }),
             None => Err(taking),
@@ -401,12 +401,12 @@ impl fmt::Debug for InPlace<'_> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Batch<'a> {
-    taking: Taking<'a, u64>,
+    taking: FreeOnDrop<'a, u64>,
     taken: u64,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(taking: Taking<'a, u64>) -> Self {
+    pub(crate) fn new(taking: FreeOnDrop<'a, u64>) -> Self {
         Self { taking, taken: 0 }
     }
 

@@ -2,7 +2,7 @@
 
 use super::sender::as_words;
 use super::{HEADER, Header, Sender, WORD};
-use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::mapped::MessageBytes;
 use core::fmt;
 use std::io;
 
@@ -101,11 +101,11 @@ impl<'a> Reservation<'a> {
         let Self { sender, kind, version, written, begun, .. } = self;
         let ring = &mut *sender.tx.ring;
         if written % WORD != 0 {
-            ring.stage_slice(&[Raw::new(u64::from_ne_bytes(begun))]);
+            ring.stage_slice(&[MessageBytes::new(u64::from_ne_bytes(begun))]);
         }
         // `reserve` has checked the length.
         let header = Header { len: written as u32, kind, version, sequence: sender.sequence }.encode();
-        ring.restage(0, &header.map(Raw::new));
+        ring.restage(0, &header.map(MessageBytes::new));
         sender.publish(HEADER + written.div_ceil(WORD));
     }
 }
@@ -119,11 +119,11 @@ impl io::Write for Reservation<'_> {
         self.begun[at..at + first.len()].copy_from_slice(first);
         let ring = &mut *self.sender.tx.ring;
         if at != 0 && at + first.len() == WORD {
-            ring.stage_slice(&[Raw::new(u64::from_ne_bytes(self.begun))]);
+            ring.stage_slice(&[MessageBytes::new(u64::from_ne_bytes(self.begun))]);
             self.begun = [0; WORD];
         }
         let (whole, rest) = as_words(rest);
-        ring.stage_iter(&mut whole.map(Raw::new));
+        ring.stage_iter(&mut whole.map(MessageBytes::new));
         if let Some(rest) = rest {
             self.begun = rest.to_ne_bytes();
         }

@@ -10,7 +10,7 @@ use crate::shm::error::{Cause, OpenError};
 use crate::shm::peer::attachment;
 use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
-use crate::shm::ring::mapped::Raw;
+use crate::shm::ring::mapped::MessageBytes;
 use crate::shm::ring::open::Opened;
 use crate::shm::ring::sending_end::Tx;
 use crate::sync::Ordering;
@@ -123,7 +123,7 @@ impl Sender {
         if self.tx.reserve(words) != words {
             return Err(self.tx.refusal(words).map_or(TrySendError::Full, TrySendError::Disconnected));
         }
-        self.tx.ring.stage_slice(&[Raw::new(0); HEADER]);
+        self.tx.ring.stage_slice(&[MessageBytes::new(0); HEADER]);
         let version = self.version;
         Ok(Reservation::begin(self, version, len))
     }
@@ -226,10 +226,10 @@ impl Sender {
         // `words` has checked the length.
         let header = Header { len: body.len() as u32, kind, version, sequence: self.sequence }.encode();
         let (whole, rest) = as_words(body);
-        ring.stage_slice(&header.map(Raw::new));
-        ring.stage_iter(&mut whole.map(Raw::new));
+        ring.stage_slice(&header.map(MessageBytes::new));
+        ring.stage_iter(&mut whole.map(MessageBytes::new));
         if let Some(rest) = rest {
-            ring.stage_slice(&[Raw::new(rest)]);
+            ring.stage_slice(&[MessageBytes::new(rest)]);
         }
         debug_assert_eq!(ring.staged(), words as u64, "the reservation is used up");
         self.publish(words);

@@ -4,14 +4,14 @@ use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
-use crate::shm::peer::reported_ends::{Found, Stand, Told};
+use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
 pub(crate) use crate::shm::peer::session::Peer;
 use crate::shm::peer::session::{self, End, Session, is_set_up, observe};
 use crate::shm::ring::attach::Attached;
 use crate::shm::segment::layout::Layout;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Ringer, Watch};
-use crate::shm::wait::{Asks, NAP, Sleep, Waited, shortest};
+use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, Waited, shortest};
 use crate::shm::wait::{futex, wake_fd};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::park_word::WordParkSlot;
@@ -26,13 +26,13 @@ use std::time::SystemTime;
 
 /// One end's part in the channel.
 #[derive(Debug)]
-pub(crate) struct Side {
+pub(crate) struct Attachment {
     held: Attached,
     ringer: Ringer,
     /// Who opened it: a forked child has no part in it.
     pid: u32,
     /// Where it is among the other side's sessions.
-    pub(crate) told: Told,
+    pub(crate) reported: ReportedEnds,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
     pub(crate) waiter: WaitPolicy,
@@ -54,7 +54,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) wait: WaitStrategy,
 }
 
-impl Side {
+impl Attachment {
     /// Begins a session. `resume` is what the ring does about having been closed before.
     pub(crate) fn begin(held: Attached, with: Beginning<'_>, resume: impl FnOnce()) -> Self {
         let Beginning { map, role, count, taken, all, wait } = with;
@@ -64,9 +64,9 @@ impl Side {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         let pid = std::process::id();
         let registered = own.begin(count, pid, now, register, resume, futex::wake);
-        let told = Told::new(peer, taken, count, all, || held.peer_holds());
+        let reported = ReportedEnds::new(peer, taken, count, all, || held.peer_holds());
         let (waiter, in_panic) = (WaitPolicy::new(wait), std::thread::panicking());
-        Self { held, ringer, pid, told, fences: u64::from(!registered), waiter, settled: false, in_panic }
+        Self { held, ringer, pid, reported, fences: u64::from(!registered), waiter, settled: false, in_panic }
     }
 
     /// Ends the session: in order unless this thread panics, or as `how` says.
@@ -80,9 +80,9 @@ impl Side {
         self.pid == std::process::id()
     }
 
-    /// To be called after each publication of a position: whether the other side may sleep. Then [`Side::wake`] is to be called.
+    /// To be called after each publication of a position: whether the other side may sleep. Then [`Attachment::wake`] is to be called.
     #[inline(always)]
-    pub(crate) fn calls(&self, peer: &Session) -> bool {
+    pub(crate) fn should_wake(&self, peer: &Session) -> bool {
         peer.parked.0.should_wake(self.fences)
     }
 
@@ -112,16 +112,16 @@ impl Side {
         if self.held.is_removed() {
             return Peer::Removed;
         }
-        self.told.look_after(peer, || self.held.peer_holds()).0
+        self.reported.look_after(peer, || self.held.peer_holds()).0
     }
 
-    /// Asks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again. Words
+    /// LivenessChecks the kernel: whether the session of the other side that this one is in has ended, or the file is gone. `is_ready` looks again. Words
     /// that went back are found here, too: the ring may say nothing of them.
-    pub(crate) fn ask(&self, peer: &Session, is_ready: impl FnOnce(&Told) -> bool) -> Option<Waited> {
-        if self.told.stand(peer) == Stand::Impossible {
+    pub(crate) fn ask(&self, peer: &Session, is_ready: impl FnOnce(&ReportedEnds) -> bool) -> Option<Waited> {
+        if self.reported.stand(peer) == Stand::Impossible {
             return Some(Waited::Impossible);
         }
-        match self.told.end_by(peer, || self.held.peer_holds(), || is_ready(&self.told)) {
+        match self.reported.end_by(peer, || self.held.peer_holds(), || is_ready(&self.reported)) {
             Found::Over(end) => Some(Waited::Over(end)),
             Found::Message => Some(Waited::Ready),
             Found::Nothing | Found::Impossible => self.held.is_removed().then_some(Waited::Removed),
@@ -147,13 +147,13 @@ impl Side {
         awaited: Position,
         passed: Position,
         sleep: Sleep<'_>,
-        mut ready: impl FnMut(&Told) -> Option<u64>,
+        mut ready: impl FnMut(&ReportedEnds) -> Option<u64>,
         parks: impl Fn(),
     ) -> Waited {
         let (mut waiter, mut settled) = (core::mem::take(&mut self.waiter), self.settled);
-        let (expected, mut asks) = (Cell::new(0), Asks::default());
+        let (expected, mut asks) = (Cell::new(0), LivenessChecks::default());
         let look = |look| {
-            expected.set(match ready(&self.told) {
+            expected.set(match ready(&self.reported) {
                 None => return Some(Waited::Ready),
                 Some(expected) => expected,
             });
@@ -202,7 +202,7 @@ impl Side {
             if deadline.passed() || removed {
                 return false;
             }
-            let nap = deadline.left().map_or(NAP, |left| left.min(NAP));
+            let nap = deadline.left().map_or(LIVENESS_INTERVAL, |left| left.min(LIVENESS_INTERVAL));
             futex::sleep_on(&peer.epoch, epoch, nap);
         }
     }

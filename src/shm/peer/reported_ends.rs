@@ -7,13 +7,13 @@ use super::session::{End, KEPT, MOST, Peer, Record, Session, look_after};
 use crate::ring::cursor::Position;
 use crate::ring::failpoint::point;
 use crate::ring::order::mutant;
-use crate::ring::reach::{Looks, Reach};
+use crate::ring::reach::{BoundedReader, Reach};
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 
 /// Where one side is among the other's sessions. Each is told once when it is over, in their order; then this side is in the next.
 #[derive(Debug)]
-pub struct Told {
+pub struct ReportedEnds {
     /// The session that this side is in, or waits for.
     current: Cell<u64>,
     /// Of a receiver: messages that had been received when it came to that one.
@@ -50,7 +50,7 @@ pub enum Found {
     Impossible,
 }
 
-impl Told {
+impl ReportedEnds {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
     /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
     ///
@@ -86,7 +86,7 @@ impl Told {
     }
 
     /// Whether there was ever one, as far as was seen.
-    pub fn met(&self) -> bool {
+    pub fn was_ever_attached(&self) -> bool {
         self.seen.get() != 0
     }
 
@@ -95,7 +95,7 @@ impl Told {
         let (state, session) = look_after(peer, is_held);
         // Not by the lock alone: somebody who fails to open it, or removes the segment, has that for a moment.
         self.seen.set(self.seen.get().max(session));
-        (if state == Peer::Never && self.met() { Peer::Died } else { state }, session)
+        (if state == Peer::Never && self.was_ever_attached() { Peer::Died } else { state }, session)
     }
 
     /// How far this side may go.
@@ -145,7 +145,7 @@ impl Told {
 
     /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
     /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
-    pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
+    pub fn look(&self, peer: &Session, ring: &mut impl BoundedReader, taken: &AtomicU64) -> Found {
         // A turn for each session that is passed, and each that begins meanwhile: one who scribbles there holds nobody up.
         for _ in 0..4 * KEPT {
             let reach = self.reach(peer);
@@ -197,8 +197,8 @@ impl Told {
     }
 
     /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
-    /// which is of a session before that: [`Told::new`] finds by the positions what was left out here.
-    pub fn note(&self, taken: &AtomicU64, ring: &impl Looks) {
+    /// which is of a session before that: [`ReportedEnds::new`] finds by the positions what was left out here.
+    pub fn note(&self, taken: &AtomicU64, ring: &impl BoundedReader) {
         let is_back = passed(self.entered.get(), ring.count()).is_none();
         if is_back || !ring.has_freed() {
             return;

@@ -13,7 +13,7 @@
 //! whoever takes over from one that died enters the death, which the lock has proven. A reader that finds a later session's number has come
 //! too late: it is told how many sessions it knows nothing of.
 //!
-//! **The reader.** Either side goes through the other's sessions in their order ([`Told`](super::reported_ends::Told)). A receiver takes no message from behind the end of
+//! **The reader.** Either side goes through the other's sessions in their order ([`ReportedEnds`](super::reported_ends::ReportedEnds)). A receiver takes no message from behind the end of
 //! the session that it is in before it has told that end. What a session sent ends where the next begins.
 //!
 //! **What is asked of the kernel.** Whoever gets the lock has seen all that its last holder did, killed or not. Whoever is told that nobody
@@ -30,14 +30,14 @@ use crate::ring::failpoint::point;
 use crate::ring::layout::Line;
 use crate::ring::order::{self, mutant};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::wait::ParkWord;
+use crate::wait::park_word::ParkWord;
 
 /// Sessions that the table keeps.
 #[cfg(not(ringmail_loom))]
 pub(crate) const KEPT: u64 = 64;
 /// Few enough for the models to come round.
 #[cfg(ringmail_loom)]
-const KEPT: u64 = 2;
+pub(crate) const KEPT: u64 = 2;
 
 /// Who holds a role now, and who did. Written by the holder of the role only. All zero before the first.
 #[repr(C, align(128))]

@@ -2,24 +2,24 @@
 
 #![allow(unsafe_code)]
 
-use super::mapped::{Mapped, Raw};
+use super::mapped::{Mapped, MessageBytes};
 use crate::ring::spsc::{Consumer, Producer};
-use crate::shm::segment::attach::Held;
+use crate::shm::segment::attach::RoleLock;
 use crate::shm::segment::layout::Layout;
-use crate::shm::segment::locks::{Seats, is_taken};
+use crate::shm::segment::locks::{LockRange, is_taken};
 use crate::shm::segment::map::Map;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A lane's ring.
-pub(crate) type Ring<T> = Mapped<Raw<T>, Map>;
+pub(crate) type Ring<T> = Mapped<MessageBytes<T>, Map>;
 
 /// A side that has its end of a lane's ring. A receiver has one of each.
 #[derive(Debug)]
 pub(crate) struct Attached {
-    held: Arc<Held>,
-    peer: Seats,
+    held: Arc<RoleLock>,
+    peer: LockRange,
     /// Of a file that had a name.
     pub(crate) path: Option<Arc<Path>>,
 }
@@ -39,29 +39,29 @@ impl Attached {
 
 /// The sending end, for whoever holds that lane.
 pub(crate) fn producer<T>(
-    held: Held,
+    held: RoleLock,
     path: Option<Arc<Path>>,
     map: &Arc<Map>,
     layout: &Layout,
 ) -> (Attached, Producer<Ring<T>>) {
-    assert_eq!(held.seats, Seats::sender(map.lane()), "another role's lock");
-    let attached = Attached { held: Arc::new(held), peer: Seats::RECEIVER, path };
+    assert_eq!(held.seats, LockRange::sender(map.lane()), "another role's lock");
+    let attached = Attached { held: Arc::new(held), peer: LockRange::RECEIVER, path };
     // SAFETY: the lock is the only one, and is used up here for the one producer.
     (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
 }
 
 /// The receiving ends of the lanes from the first on, for whoever holds that role.
 pub(crate) fn consumers<T>(
-    held: Held,
+    held: RoleLock,
     path: Option<Arc<Path>>,
     maps: &[Arc<Map>],
     layout: &Layout,
 ) -> Vec<(Attached, Consumer<Ring<T>>)> {
-    assert_eq!(held.seats, Seats::RECEIVER, "another role's lock");
+    assert_eq!(held.seats, LockRange::RECEIVER, "another role's lock");
     let held = Arc::new(held);
     let attach = |(lane, map): (u32, &Arc<Map>)| {
         assert_eq!(lane, map.lane(), "each lane once");
-        let attached = Attached { held: Arc::clone(&held), peer: Seats::sender(lane), path: path.clone() };
+        let attached = Attached { held: Arc::clone(&held), peer: LockRange::sender(lane), path: path.clone() };
         // SAFETY: the lock is the only one, and is used up here for one consumer of each lane.
         (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
     };

@@ -2,7 +2,7 @@
 
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
-use crate::shm::ring::mapped::Fetched;
+use crate::shm::ring::mapped::Unchecked;
 use crate::shm::ring::receiving_end::Rx;
 use zerocopy::{Immutable, TryFromBytes};
 
@@ -27,7 +27,7 @@ impl<T> Rx<T> {
         mut read: impl FnMut(&mut Self) -> Option<R>,
         mut f: impl FnMut(R),
     ) -> usize {
-        let mut taking = Taking::new(self);
+        let mut taking = FreeOnDrop::new(self);
         let mut taken = 0;
         while taken < max {
             let Some(value) = read(taking.from) else { break };
@@ -42,18 +42,18 @@ impl<T> Rx<T> {
 impl<T: TryFromBytes + Immutable> Rx<T> {
     /// A copy of the message `offset` places behind the next, which stays where it is; none if it was not seen, or is no message.
     pub(crate) fn copy(&mut self, offset: u64) -> Option<T> {
-        let mut fetched = Fetched::nothing();
+        let mut fetched = Unchecked::nothing();
         if !self.ring.copy(offset, &mut fetched) {
             return None;
         }
         let bad = |this: &mut Self| {
             // One behind others is told when it is the next: those before it are messages.
             if offset == 0 {
-                this.spoil(this.ring.position());
+                this.poison(this.ring.position());
             }
             Err(())
         };
-        fetched.answer(self, |_| {}, bad).ok()
+        fetched.validate_or(self, |_| {}, bad).ok()
     }
 
     /// Moves up to `max` of the messages there are now to the end of `buffer`, each as `item` makes it. Returns how many.
@@ -66,19 +66,19 @@ impl<T: TryFromBytes + Immutable> Rx<T> {
 }
 
 /// Frees what was taken if all went well, else takes it back.
-pub(crate) struct Taking<'a, T> {
+pub(crate) struct FreeOnDrop<'a, T> {
     pub(crate) from: &'a mut Rx<T>,
     began: Position,
     pub(crate) done: bool,
 }
 
-impl<'a, T> Taking<'a, T> {
+impl<'a, T> FreeOnDrop<'a, T> {
     pub(crate) fn new(from: &'a mut Rx<T>) -> Self {
         Self { began: from.ring.position(), from, done: false }
     }
 }
 
-impl<T> Drop for Taking<'_, T> {
+impl<T> Drop for FreeOnDrop<'_, T> {
     fn drop(&mut self) {
         if self.done {
             let n = self.from.ring.position().since(self.began);

@@ -4,11 +4,11 @@ use crate::shm::error::{Cause, RecvTimeoutError, TryRecvError};
 use crate::shm::peer::session::End;
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::open::{Opened, SessionInfo};
-use crate::shm::ring::receiving_end::{Rx, Verdict};
+use crate::shm::ring::receiving_end::{LaneStatus, Rx};
 use crate::shm::segment::map::Map;
 use crate::shm::wait::futex::MOST_SLEPT_ON;
 use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
-use crate::shm::wait::{Asks, NAP, Sleep, futex, shortest};
+use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, futex, shortest};
 use crate::wait::park_word::WordParkSlot;
 use crate::wait::wait_policy::WaitPolicy;
 use crate::wait::{Deadline, WaitStrategy};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Messages of one lane before it is the next one's turn.
 const BUDGET: u32 = 64;
-/// Looks that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
+/// BoundedReader that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
 const LOOKS: u32 = 4096;
 /// Lanes of a channel where nobody asks for others.
 pub(crate) const LANES: usize = 16;
@@ -93,7 +93,7 @@ pub(crate) struct Lanes<T> {
     /// Whose turn it is, and for how many messages more.
     at: usize,
     pub(crate) budget: u32,
-    /// Looks until the kernel is to be asked.
+    /// BoundedReader until the kernel is to be asked.
     pub(crate) looks: u32,
     pub(crate) closed: bool,
     /// Whether an end was told since it was said that all have ended.
@@ -151,7 +151,7 @@ impl<T> Lanes<T> {
                     return Some((self.at, found));
                 }
                 // An end is told before the lane goes on.
-                if lane.has_news() {
+                if lane.has_unreported_end() {
                     self.looks = 0;
                     return None;
                 }
@@ -222,13 +222,13 @@ impl<T> Lanes<T> {
         }
         let mut open = false;
         for (lane, rx) in self.lanes.iter_mut().enumerate() {
-            match rx.verdict(ask) {
-                Verdict::Idle => {}
-                Verdict::Open => open = true,
+            match rx.lane_status(ask) {
+                LaneStatus::Idle => {}
+                LaneStatus::Open => open = true,
                 // It must not hide who is gone from a receiver that always has something.
-                Verdict::Ready if due => open = true,
-                Verdict::Ready => return None,
-                Verdict::Ended(SessionInfo { number: epoch, pid, .. }, why) => {
+                LaneStatus::Ready if due => open = true,
+                LaneStatus::Ready => return None,
+                LaneStatus::Ended(SessionInfo { number: epoch, pid, .. }, why) => {
                     self.unsaid = true;
                     let sent = Some(rx.received());
                     if why == Cause::Corrupted {
@@ -273,7 +273,7 @@ impl<T> Lanes<T> {
         }
         let passed = self.lanes.iter().fold(0, |sum: u64, rx| sum.wrapping_add(rx.received()));
         let lanes = RefCell::new(&mut *self);
-        let mut asks = Asks::default();
+        let mut asks = LivenessChecks::default();
         let look = |look| {
             let mut lanes = lanes.borrow_mut();
             if lanes.lanes.iter_mut().any(Rx::is_ready) {
@@ -323,7 +323,7 @@ impl<T> Lanes<T> {
             let removed = self.lanes[0].is_removed();
             let mut words = Vec::with_capacity(self.lanes.len());
             for rx in &mut self.lanes {
-                match rx.arrival() {
+                match rx.attach_word() {
                     Some(word) => words.push(word),
                     None => return true,
                 }
@@ -331,7 +331,7 @@ impl<T> Lanes<T> {
             if deadline.passed() || removed {
                 return false;
             }
-            let nap = deadline.left().map_or(NAP, |left| left.min(NAP));
+            let nap = deadline.left().map_or(LIVENESS_INTERVAL, |left| left.min(LIVENESS_INTERVAL));
             futex::sleep_on_any(words.into_iter(), nap);
         }
     }

@@ -59,30 +59,30 @@ mod offsets {
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.
 #[repr(C, align(8))]
-pub(crate) struct Raw<T>(MaybeUninit<T>);
+pub(crate) struct MessageBytes<T>(MaybeUninit<T>);
 
-impl<T: Copy> Clone for Raw<T> {
+impl<T: Copy> Clone for MessageBytes<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Copy> Copy for Raw<T> {}
+impl<T: Copy> Copy for MessageBytes<T> {}
 
-impl<T: IntoBytes> Raw<T> {
+impl<T: IntoBytes> MessageBytes<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(MaybeUninit::new(value))
     }
 }
 
 /// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
-pub(crate) struct Fetched<T> {
+pub(crate) struct Unchecked<T> {
     bytes: copy::Aligned<T>,
     /// Whether the bytes are initialised and nobody has had the message.
     full: bool,
 }
 
-impl<T: TryFromBytes + Immutable> Fetched<T> {
+impl<T: TryFromBytes + Immutable> Unchecked<T> {
     #[inline(always)]
     pub(crate) fn nothing() -> Self {
         Self { bytes: copy::Aligned(MaybeUninit::uninit()), full: false }
@@ -103,7 +103,7 @@ impl<T: TryFromBytes + Immutable> Fetched<T> {
 
     /// The message after `good`, or else what `bad` answers.
     #[inline(always)]
-    pub(crate) fn answer<C, E>(
+    pub(crate) fn validate_or<C, E>(
         &mut self,
         context: &mut C,
         good: impl FnOnce(&mut C),
@@ -130,7 +130,7 @@ pub(crate) struct Mapped<T, K> {
 // SAFETY: the pointers are to memory that `keep` holds; what is in it is atomic, or copied by the rules I2 and I3.
 unsafe impl<T: Send, K: Send + Sync> Send for Mapped<T, K> {}
 
-impl<T, K> Mapped<Raw<T>, K> {
+impl<T, K> Mapped<MessageBytes<T>, K> {
     /// # Safety
     /// While `keep` lives the pages are mapped, each for writing on the side that owns it (the producer owns the slots) and for
     /// reading on the other, and the file cannot shrink. `slots` leads to `capacity`, rounded up to a power of two, of them, aligned
@@ -138,7 +138,7 @@ impl<T, K> Mapped<Raw<T>, K> {
     pub(crate) unsafe fn new(
         producer: NonNull<ProducerPage>,
         consumer: NonNull<ConsumerPage>,
-        slots: NonNull<Slot<Raw<T>>>,
+        slots: NonNull<Slot<MessageBytes<T>>>,
         capacity: u64,
         keep: Arc<K>,
     ) -> Self {
@@ -156,12 +156,12 @@ impl<T, K> Mapped<Raw<T>, K> {
 }
 
 // SAFETY: as promised to `new`; `keep` is held, and the blocks are atomics, for which any content is valid.
-unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
-    type Item = Raw<T>;
+unsafe impl<T, K> Backing for Mapped<MessageBytes<T>, K> {
+    type Item = MessageBytes<T>;
 
     const SHARED: bool = true;
 
-    fn geometry(&self) -> Geometry<Raw<T>> {
+    fn geometry(&self) -> Geometry<MessageBytes<T>> {
         Geometry { ..self.geometry }
     }
 
@@ -170,12 +170,12 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
     }
 
     #[inline(always)]
-    fn producer_session(&self, geometry: &Geometry<Raw<T>>) -> u64 {
+    fn producer_session(&self, geometry: &Geometry<MessageBytes<T>>) -> u64 {
         session_beside(geometry.producer, offset_of!(ProducerPage, block), offset_of!(ProducerPage, session))
     }
 
     #[inline(always)]
-    fn consumer_session(&self, geometry: &Geometry<Raw<T>>) -> u64 {
+    fn consumer_session(&self, geometry: &Geometry<MessageBytes<T>>) -> u64 {
         session_beside(geometry.consumer, offset_of!(ConsumerPage, block), offset_of!(ConsumerPage, session))
     }
 
@@ -185,15 +185,15 @@ unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
     }
 
     #[inline(always)]
-    unsafe fn put(slot: *const Slot<Raw<T>>, value: Raw<T>) {
-        // SAFETY: the bytes of a `Raw` are initialised, and the caller owns the slot.
+    unsafe fn put(slot: *const Slot<MessageBytes<T>>, value: MessageBytes<T>) {
+        // SAFETY: the bytes of a `MessageBytes` are initialised, and the caller owns the slot.
         unsafe { copy::put(value.0.as_ptr(), slot.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn get(slot: *const Slot<Raw<T>>) -> Raw<T> {
-        // SAFETY: the slot is mapped, and aligned as a `Raw` is.
-        Raw(unsafe { copy::get(slot.cast()) })
+    unsafe fn get(slot: *const Slot<MessageBytes<T>>) -> MessageBytes<T> {
+        // SAFETY: the slot is mapped, and aligned as a `MessageBytes` is.
+        MessageBytes(unsafe { copy::get(slot.cast()) })
     }
 }
 
@@ -205,7 +205,7 @@ fn session_beside<B>(block: NonNull<B>, block_at: usize, session_at: usize) -> u
     unsafe { &*session }.begun.load(Ordering::Relaxed)
 }
 
-impl<T, K> Producer<Mapped<Raw<T>, K>> {
+impl<T, K> Producer<Mapped<MessageBytes<T>, K>> {
     /// The consumer's session, and the word that it sleeps on. From the handle, not by way of the mapping: asked after each message.
     #[inline(always)]
     pub(crate) fn peer_session(&self) -> (&Session, &AtomicU64) {
@@ -215,7 +215,7 @@ impl<T, K> Producer<Mapped<Raw<T>, K>> {
     }
 }
 
-impl<T, K> Consumer<Mapped<Raw<T>, K>> {
+impl<T, K> Consumer<Mapped<MessageBytes<T>, K>> {
     /// As the producer's.
     #[inline(always)]
     pub(crate) fn peer_session(&self) -> (&Session, &AtomicU64) {
@@ -225,14 +225,14 @@ impl<T, K> Consumer<Mapped<Raw<T>, K>> {
     }
 }
 
-impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
+impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<MessageBytes<T>, K>> {
     /// As [`Reader::take`], the bytes copied to where they are checked. Whether there were any.
     #[inline(always)]
-    pub(crate) fn fetch(&mut self, to: &mut Fetched<T>) -> bool {
+    pub(crate) fn fetch(&mut self, to: &mut Unchecked<T>) -> bool {
         if !self.has_message() {
             return false;
         }
-        // SAFETY: the slot is ours and full (I3), as was just seen; it is mapped, and aligned as a `Raw` is.
+        // SAFETY: the slot is ours and full (I3), as was just seen; it is mapped, and aligned as a `MessageBytes` is.
         unsafe { copy::get_into(self.slot(self.position()).cast(), &mut to.bytes) };
         to.full = true;
         // SAFETY: the message that was just seen.
@@ -242,18 +242,18 @@ impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
 
     /// Copies the message `offset` places behind the next, which stays where it is. Whether one was seen there.
     #[inline(always)]
-    pub(crate) fn copy(&self, offset: u64, to: &mut Fetched<T>) -> bool {
+    pub(crate) fn copy(&self, offset: u64, to: &mut Unchecked<T>) -> bool {
         if offset >= self.seen() {
             return false;
         }
-        // SAFETY: `head + offset < tail`: the slot is ours and full (I3); it is mapped, and aligned as a `Raw` is.
+        // SAFETY: `head + offset < tail`: the slot is ours and full (I3); it is mapped, and aligned as a `MessageBytes` is.
         unsafe { copy::get_into(self.slot(self.position().plus(offset)).cast(), &mut to.bytes) };
         to.full = true;
         true
     }
 }
 
-impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
+impl<T: IntoBytes, K> Producer<Mapped<MessageBytes<T>, K>> {
     /// As [`Producer::push`], but without a copy on the way: the bytes go from `value` to the slot.
     #[inline(always)]
     pub(crate) fn push_message(&mut self, value: T) -> Result<(), T> {
@@ -272,7 +272,7 @@ impl<T: IntoBytes, K> Producer<Mapped<Raw<T>, K>> {
     }
 }
 
-impl<K> Producer<Mapped<Raw<u64>, K>> {
+impl<K> Producer<Mapped<MessageBytes<u64>, K>> {
     /// The bytes of the words of the reservation that are not staged, in order, as the two runs that they form. They hold what was sent in them
     /// before, or zeros.
     ///
@@ -295,7 +295,7 @@ impl<K> Producer<Mapped<Raw<u64>, K>> {
     }
 }
 
-impl<K> Consumer<Mapped<Raw<u64>, K>> {
+impl<K> Consumer<Mapped<MessageBytes<u64>, K>> {
     /// The bytes of the next `n` words in place, in order, as the two runs that they form; fewer if fewer were seen.
     ///
     /// # Safety

@@ -5,11 +5,11 @@ use crate::shm::error::{Cause, OpenError};
 use crate::shm::peer::session::{End, Session};
 use crate::shm::peer::{Role, attachment};
 use crate::shm::schema::Schema;
-use crate::shm::segment::attach::{Asked, Free, Held, Taken};
+use crate::shm::segment::attach::{LaneState, Requested, RoleLock, Taken};
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::Layout;
-use crate::shm::segment::location::Place;
-use crate::shm::segment::locks::Seats;
+use crate::shm::segment::location::Location;
+use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{attach, file, locks};
 use std::fs::File;
@@ -21,19 +21,19 @@ pub(crate) struct Opened {
     /// The sender's lane, or all of the receiver's.
     pub(crate) maps: Vec<Arc<Map>>,
     pub(crate) layout: Layout,
-    pub(crate) held: Held,
+    pub(crate) held: RoleLock,
     /// Where it is, if it is a file with a name.
     pub(crate) path: Option<Arc<Path>>,
-    /// See [`Place`].
+    /// See [`Location`].
     pub(crate) missed_ends: bool,
 }
 
 /// Opens the channel at `place`, made first if need be, and takes `role` of it, or that of the first lane which is free.
 pub(crate) fn open(
-    place: &Place,
+    place: &Location,
     layout: &Layout,
     schema: Schema,
-    asked: Asked,
+    asked: Requested,
     role: Role,
 ) -> Result<Opened, OpenError> {
     let path = place.path()?;
@@ -60,17 +60,18 @@ pub(crate) fn open(
 }
 
 /// What a lane is to whoever wants to send on it.
-fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<Free, OpenError> {
+fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<LaneState, OpenError> {
     let map = Map::new(file, layout, lane, None, Pages::default()).map_err(file::failed("map", path))?;
     let unnoted = layout.kind.is_bytes() && attachment::records(&map).is_none();
     if unnoted || attachment::check_words(&map, layout).is_err() {
-        return Ok(Free::Damaged);
+        return Ok(LaneState::Damaged);
     }
     // With the receiver's side taken, and closed on this lane: it reads nothing here until the next one comes.
-    let has_receiver = || locks::is_taken(file, Seats::RECEIVER).map_err(file::failed("look at the locks of", path));
+    let has_receiver =
+        || locks::is_taken(file, LockRange::RECEIVER).map_err(file::failed("look at the locks of", path));
     let words = &map.consumer().session;
     let has_left = words.record(words.last()).is_some_and(|record| record.end.is_some());
-    Ok(if has_left && has_receiver()? { Free::Closed } else { Free::Good })
+    Ok(if has_left && has_receiver()? { LaneState::Closed } else { LaneState::Good })
 }
 
 /// A session of the other side.
@@ -96,7 +97,7 @@ impl SessionInfo {
 }
 
 /// The reason that a user is given.
-pub(crate) fn ended(end: End) -> Cause {
+pub(crate) fn cause_of(end: End) -> Cause {
     match end {
         End::Left => Cause::Closed,
         End::GivenUp => Cause::GivenUp,

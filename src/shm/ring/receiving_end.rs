@@ -5,21 +5,22 @@ use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::shm::error::{Cause, RecvTimeoutError};
-use crate::shm::peer::attachment::{Beginning, Side};
-use crate::shm::peer::reported_ends::{Found, Stand, Told};
+use crate::shm::peer::attachment::{Attachment, Beginning};
+use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
 use crate::shm::peer::session::Peer;
 use crate::shm::peer::session::{End, Session, observe};
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::attach;
 use crate::shm::ring::attach::Ring;
-use crate::shm::ring::mapped::Fetched;
-use crate::shm::ring::open::{Opened, SessionInfo, ended};
+use crate::shm::ring::mapped::Unchecked;
+use crate::shm::ring::open::{Opened, SessionInfo, cause_of};
 use crate::shm::ring::sending_end::VAIN;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
 use crate::shm::wait::{Sleep, Waited};
 use crate::sync::{AtomicU64, Ordering};
-use crate::wait::{Deadline, ParkWord, WaitStrategy};
+use crate::wait::park_word::ParkWord;
+use crate::wait::{Deadline, WaitStrategy};
 use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
@@ -34,14 +35,14 @@ pub(crate) struct Rx<T> {
     map: Arc<Map>,
     /// Of the only lane; of several, they have it in common.
     watch: Option<Watch>,
-    side: Side,
+    attachment: Attachment,
     /// Why nothing is received any more: this side closed, or the sender sent what is no message.
     stopped: Option<Cause>,
     /// Whether it stopped for the latter and no verdict has said so.
     untold: bool,
     /// The last session before this one that was told, or that a message came from.
     before: u64,
-    /// Looks that found no message, since the kernel was asked.
+    /// BoundedReader that found no message, since the kernel was asked.
     vain: u32,
     /// What the sender's word held before the last look of a wait.
     word: u64,
@@ -62,22 +63,22 @@ impl<T> Rx<T> {
             let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
             let count = Consumer::position(&ring).count();
             let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
-            let side = Side::begin(held, with, || Consumer::reopen(&mut ring));
-            Self { ring, map, watch: None, side, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
+            let attachment = Attachment::begin(held, with, || Consumer::reopen(&mut ring));
+            Self { ring, map, watch: None, attachment, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
         };
         maps.into_iter().zip(rings).map(begin).collect()
     }
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
     pub(crate) fn close(&mut self, how: Option<End>) {
-        if self.stopped != Some(Cause::Closed) && self.side.is_ours() {
+        if self.stopped != Some(Cause::Closed) && self.attachment.is_ours() {
             self.stop(Cause::Closed);
-            self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
-            self.side.end(attachment::sessions(&self.map, Role::Receiver).0, how);
+            self.attachment.reported.note(&self.map.consumer().session.taken, &*self.ring);
+            self.attachment.end(attachment::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
             let _ = Reader::close(&mut *self.ring);
             let (peer, head) = self.ring.peer_session();
-            self.side.closed(peer, head);
+            self.attachment.closed(peer, head);
         }
     }
 
@@ -92,12 +93,12 @@ impl<T> Rx<T> {
     }
 
     pub(crate) fn peer(&self) -> Peer {
-        self.side.peer_state(&self.map.producer().session)
+        self.attachment.peer_state(&self.map.producer().session)
     }
 
     pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         let peer = attachment::sessions(&self.map, Role::Receiver).1;
-        self.side.wait_for_peer(peer, Deadline::after(Some(timeout)))
+        self.attachment.wait_for_peer(peer, Deadline::after(Some(timeout)))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -110,8 +111,8 @@ impl<T> Rx<T> {
 
     /// The session that the last message came from, or whose end was told last; `None` before.
     pub(crate) fn session(&self) -> Option<SessionInfo> {
-        let current = self.side.told.current();
-        let number = if self.side.told.has_taken(self.received()) { current } else { self.before };
+        let current = self.attachment.reported.current();
+        let number = if self.attachment.reported.has_taken(self.received()) { current } else { self.before };
         (number != 0).then(|| SessionInfo::of(self.sender(), number))
     }
 
@@ -129,7 +130,7 @@ impl<T> Rx<T> {
             return Found::Nothing;
         }
         let taken = &self.map.consumer().session.taken;
-        let found = self.side.told.look(&self.map.producer().session, &mut *self.ring, taken);
+        let found = self.attachment.reported.look(&self.map.producer().session, &mut *self.ring, taken);
         if found == Found::Impossible || self.ring.is_corrupt() {
             self.stop(Cause::Corrupted);
             return Found::Nothing;
@@ -182,12 +183,12 @@ impl<T> Rx<T> {
     where
         T: TryFromBytes + Immutable,
     {
-        let (at, mut fetched) = (self.ring.position(), Fetched::nothing());
+        let (at, mut fetched) = (self.ring.position(), Unchecked::nothing());
         if !self.ring.fetch(&mut fetched) {
             return nothing(self);
         }
-        fetched.answer(self, good, |this| {
-            this.spoil(at);
+        fetched.validate_or(self, good, |this| {
+            this.poison(at);
             nothing(this)
         })
     }
@@ -203,14 +204,14 @@ impl<T> Rx<T> {
     }
 
     pub(crate) fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.waiter.set_strategy(strategy);
+        self.attachment.waiter.set_strategy(strategy);
     }
 
     /// Frees the places of the `n` that were read.
     #[inline(always)]
     pub(crate) fn free(&mut self, n: u64) {
         self.ring.release();
-        if self.side.calls(self.ring.peer_session().0) {
+        if self.attachment.should_wake(self.ring.peer_session().0) {
             self.wake(n);
         }
     }
@@ -219,14 +220,14 @@ impl<T> Rx<T> {
     #[inline(never)]
     fn wake(&mut self, n: u64) {
         let (peer, head) = self.ring.peer_session();
-        if self.side.wake(peer, head, self.ring.position(), n) {
+        if self.attachment.wake(peer, head, self.ring.position(), n) {
             Reader::count_wake(&*self.ring);
         }
     }
 
     /// Reads nothing any more: what is at `at` is no message. It stays where it is, as it was not received.
     #[cold]
-    pub(crate) fn spoil(&mut self, at: Position) {
+    pub(crate) fn poison(&mut self, at: Position) {
         self.ring.rewind(at);
         self.stop(Cause::Corrupted);
     }
@@ -254,7 +255,7 @@ impl<T> Rx<T> {
         let (own, peer) = attachment::sessions(&self.map, Role::Receiver);
         let tail = &self.map.producer().block.tail;
         let ring = RefCell::new(&mut *self.ring);
-        let ready = |told: &Told| {
+        let ready = |told: &ReportedEnds| {
             let mut ring = ring.borrow_mut();
             // Before the look: a change since ends the sleep.
             let word = ring.peer_word();
@@ -265,19 +266,19 @@ impl<T> Rx<T> {
         };
         let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
         let parks = || Reader::count_parks(&**ring.borrow(), 1);
-        self.side.block(own, peer, tail, awaited, passed, sleep, ready, parks)
+        self.attachment.block(own, peer, tail, awaited, passed, sleep, ready, parks)
     }
 
     /// Tells that the session ended which this side is in, all of which was received; of one that need not be told, nothing.
     fn tell(&mut self, end: End) -> Option<Cause> {
-        let (told, count) = (&self.side.told, self.ring.position().count());
+        let (told, count) = (&self.attachment.reported, self.ring.position().count());
         let passes = told.passes(count);
         if !passes {
             self.before = told.current();
         }
         told.pass(end, count);
         told.note(&self.map.consumer().session.taken, &*self.ring);
-        (!passes).then(|| ended(end))
+        (!passes).then(|| cause_of(end))
     }
 
     /// Whether there is no more to say than that the look which was just had found no message. Without the way to the reasons: who spins comes by
@@ -312,13 +313,13 @@ impl<T> Rx<T> {
         self.ask()
     }
 
-    /// Asks the kernel where there is nothing.
+    /// LivenessChecks the kernel where there is nothing.
     fn ask(&mut self) -> Option<Cause> {
-        let Self { ring, map, side, .. } = self;
+        let Self { ring, map, attachment, .. } = self;
         let (own, peer) = attachment::sessions(map, Role::Receiver);
         // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
         let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
-        match side.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
+        match attachment.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Cause::Removed),
             Some(Waited::Impossible) => Some(self.stop(Cause::Corrupted)),
@@ -329,7 +330,7 @@ impl<T> Rx<T> {
 
 /// What there is to say of a lane where no message was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum LaneStatus {
     /// Nobody is there, and nothing is to be told.
     Idle,
     /// Its sender may send more.
@@ -342,11 +343,11 @@ pub(crate) enum Verdict {
 
 impl<T> Rx<T> {
     /// The verdict, each end told once. `ask`: whether to ask the kernel.
-    pub(crate) fn verdict(&mut self, ask: bool) -> Verdict {
+    pub(crate) fn lane_status(&mut self, ask: bool) -> LaneStatus {
         if self.finds() {
-            return Verdict::Ready;
+            return LaneStatus::Ready;
         }
-        let session = self.side.told.current();
+        let session = self.attachment.reported.current();
         let mut why = self.nothing();
         if why.is_none() && ask && self.stopped.is_none() {
             why = self.ask();
@@ -356,38 +357,38 @@ impl<T> Rx<T> {
                 // Also where a message was found to be none, and not only here.
                 let first = core::mem::take(&mut self.untold);
                 if first {
-                    Verdict::Ended(SessionInfo::of(self.sender(), session), Cause::Corrupted)
+                    LaneStatus::Ended(SessionInfo::of(self.sender(), session), Cause::Corrupted)
                 } else {
-                    Verdict::Idle
+                    LaneStatus::Idle
                 }
             }
             // Of all lanes at once.
-            Some(Cause::Removed) => Verdict::Open,
+            Some(Cause::Removed) => LaneStatus::Open,
             // This side has closed it.
-            Some(Cause::Closed) if self.is_closed() => Verdict::Idle,
-            Some(ended) => Verdict::Ended(SessionInfo::of(self.sender(), session), ended),
-            None if self.ring.seen() != 0 => Verdict::Ready,
-            None => match self.side.told.stand(self.sender()) {
-                Stand::Awaited => Verdict::Idle,
-                _ => Verdict::Open,
+            Some(Cause::Closed) if self.is_closed() => LaneStatus::Idle,
+            Some(ended) => LaneStatus::Ended(SessionInfo::of(self.sender(), session), ended),
+            None if self.ring.seen() != 0 => LaneStatus::Ready,
+            None => match self.attachment.reported.stand(self.sender()) {
+                Stand::Awaited => LaneStatus::Idle,
+                _ => LaneStatus::Open,
             },
         }
     }
 
     /// Whether the last look met the end of a session, or one that has begun: there is more to it than messages.
     #[inline(always)]
-    pub(crate) fn has_news(&self) -> bool {
-        self.ring.is_over() && self.stopped.is_none() && self.stirs()
+    pub(crate) fn has_unreported_end(&self) -> bool {
+        self.ring.is_over() && self.stopped.is_none() && self.has_over_or_impossible()
     }
 
     #[cold]
-    fn stirs(&self) -> bool {
-        matches!(self.side.told.stand(self.sender()), Stand::Over(_) | Stand::Impossible)
+    fn has_over_or_impossible(&self) -> bool {
+        matches!(self.attachment.reported.stand(self.sender()), Stand::Over(_) | Stand::Impossible)
     }
 
     /// Whether the file is gone.
     pub(crate) fn is_removed(&self) -> bool {
-        self.side.is_removed()
+        self.attachment.is_removed()
     }
 
     /// Where it would sleep, and on which position; `None` if nothing will ever come.
@@ -412,7 +413,7 @@ impl<T> Rx<T> {
 
     /// The event count of a receiver, of all its lanes.
     pub(crate) fn watch_all(&self) -> io::Result<Watch> {
-        self.side.watch(Role::Receiver, 0)
+        self.attachment.watch(Role::Receiver, 0)
     }
 
     /// Whether the lane's sender cannot reach that.
@@ -426,12 +427,12 @@ impl<T> Rx<T> {
     }
 
     /// The word that moves when a sender has set up a session, and what it holds; `None` if one has that is read, or is to be told.
-    pub(crate) fn arrival(&mut self) -> Option<(&AtomicU64, u64)> {
-        if self.is_ready() || self.has_news() {
+    pub(crate) fn attach_word(&mut self) -> Option<(&AtomicU64, u64)> {
+        if self.is_ready() || self.has_unreported_end() {
             return None;
         }
         let peer = &self.map.producer().session;
-        let epoch = match self.side.is_set_up(peer) {
+        let epoch = match self.attachment.is_set_up(peer) {
             Err(epoch) => epoch,
             Ok(()) if self.stopped.is_some() => observe(&peer.epoch, Ordering::Relaxed),
             Ok(()) => return None,
@@ -460,7 +461,7 @@ impl<T> Waits for Rx<T> {
         match &mut self.watch {
             Some(watch) => Ok(watch),
             none => {
-                let watch = none.insert(self.side.watch(Role::Receiver, 0)?);
+                let watch = none.insert(self.attachment.watch(Role::Receiver, 0)?);
                 watch.publish(&self.map.consumer().session);
                 Ok(watch)
             }

@@ -2,7 +2,7 @@
 
 use crate::ring::ends::Reader;
 use crate::shm::error::{RecvError, TryRecvError, without_deadline};
-use crate::shm::ring::batch::Taking;
+use crate::shm::ring::batch::FreeOnDrop;
 use crate::shm::ring::lanes::{Disconnected, Lanes};
 use crate::shm::ring::receiving_end::Rx;
 use crate::wait::{Deadline, WaitStrategy};
@@ -124,9 +124,9 @@ impl<T> Lanes<T> {
     }
 
     /// Begins to take from the next lane that has something, to be freed together; after that it is the next lane's turn.
-    pub(crate) fn taking_turns(&mut self) -> Option<(usize, Taking<'_, T>)> {
+    pub(crate) fn taking_turns(&mut self) -> Option<(usize, FreeOnDrop<'_, T>)> {
         let lane = self.next_untold()?;
         self.budget = 0;
-        Some((lane, Taking::new(&mut self.lanes[lane])))
+        Some((lane, FreeOnDrop::new(&mut self.lanes[lane])))
     }
 }

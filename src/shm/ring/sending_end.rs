@@ -4,14 +4,14 @@ use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Producer;
 use crate::shm::error::{Cause, SendTimeoutError, TrySendError};
-use crate::shm::peer::attachment::{Beginning, Side};
-use crate::shm::peer::reported_ends::{Stand, Told};
+use crate::shm::peer::attachment::{Attachment, Beginning};
+use crate::shm::peer::reported_ends::{ReportedEnds, Stand};
 use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::attach;
 use crate::shm::ring::attach::Ring;
-use crate::shm::ring::open::{Opened, ended};
+use crate::shm::ring::open::{Opened, cause_of};
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
 use crate::shm::wait::{Sleep, Waited};
@@ -33,11 +33,11 @@ pub(crate) struct Tx<T> {
     pub(crate) ring: CachePadded<Producer<Ring<T>>>,
     pub(crate) map: Arc<Map>,
     watch: Option<Watch>,
-    side: Side,
+    attachment: Attachment,
     closed: bool,
     /// For how many there was no room last.
     wanted: u64,
-    /// Looks that found no room, since the kernel was asked.
+    /// BoundedReader that found no room, since the kernel was asked.
     vain: u32,
 }
 
@@ -50,8 +50,8 @@ impl<T> Tx<T> {
         let mut ring = CachePadded::new(ring);
         let count = ring.position().count();
         let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, wait };
-        let side = Side::begin(held, with, || ring.reopen());
-        Self { ring, map, watch: None, side, closed: false, vain: 0, wanted: 1 }
+        let attachment = Attachment::begin(held, with, || ring.reopen());
+        Self { ring, map, watch: None, attachment, closed: false, vain: 0, wanted: 1 }
     }
 
     pub(crate) fn lane(&self) -> usize {
@@ -65,22 +65,22 @@ impl<T> Tx<T> {
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
     pub(crate) fn close(&mut self, how: Option<End>) {
-        if !self.closed && self.side.is_ours() {
+        if !self.closed && self.attachment.is_ours() {
             self.closed = true;
-            self.side.end(attachment::sessions(&self.map, Role::Sender).0, how);
+            self.attachment.end(attachment::sessions(&self.map, Role::Sender).0, how);
             self.ring.close();
             let (peer, tail) = self.ring.peer_session();
-            self.side.closed(peer, tail);
+            self.attachment.closed(peer, tail);
         }
     }
 
     pub(crate) fn peer(&self) -> Peer {
-        self.side.peer_state(attachment::sessions(&self.map, Role::Sender).1)
+        self.attachment.peer_state(attachment::sessions(&self.map, Role::Sender).1)
     }
 
     pub(crate) fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         let peer = attachment::sessions(&self.map, Role::Sender).1;
-        self.side.wait_for_peer(peer, Deadline::after(Some(timeout)))
+        self.attachment.wait_for_peer(peer, Deadline::after(Some(timeout)))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -90,7 +90,7 @@ impl<T> Tx<T> {
     /// To be called after `n` were published: wakes the receiver if it sleeps until one of them comes.
     #[inline(always)]
     pub(crate) fn announce(&mut self, n: u64) {
-        if self.side.calls(self.ring.peer_session().0) {
+        if self.attachment.should_wake(self.ring.peer_session().0) {
             self.wake(n);
         }
     }
@@ -99,7 +99,7 @@ impl<T> Tx<T> {
     #[inline(never)]
     fn wake(&mut self, n: u64) {
         let (peer, tail) = self.ring.peer_session();
-        if self.side.wake(peer, tail, self.ring.position(), n) {
+        if self.attachment.wake(peer, tail, self.ring.position(), n) {
             self.ring.count_wake();
         }
     }
@@ -169,7 +169,7 @@ impl<T> Tx<T> {
     }
 
     pub(crate) fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.waiter.set_strategy(strategy);
+        self.attachment.waiter.set_strategy(strategy);
     }
 
     /// Whether there may be room where the ring refused: no receiver's end is to be told first.
@@ -179,7 +179,7 @@ impl<T> Tx<T> {
             return false;
         }
         let peer = &self.map.consumer().session;
-        let goes_on = matches!(self.side.told.stand(peer), Stand::Awaited | Stand::Open);
+        let goes_on = matches!(self.attachment.reported.stand(peer), Stand::Awaited | Stand::Open);
         if goes_on {
             self.ring.meet(peer.last());
         }
@@ -193,7 +193,7 @@ impl<T> Tx<T> {
             Waited::TimedOut => Err(SendTimeoutError::Timeout(())),
             Waited::Over(end) => Err(SendTimeoutError::Disconnected((), self.tell(end))),
             Waited::Removed => Err(SendTimeoutError::Disconnected((), Cause::Removed)),
-            Waited::Impossible => Err(SendTimeoutError::Disconnected((), self.spoil())),
+            Waited::Impossible => Err(SendTimeoutError::Disconnected((), self.poison())),
         }
     }
 
@@ -201,7 +201,7 @@ impl<T> Tx<T> {
         let (own, peer) = attachment::sessions(&self.map, Role::Sender);
         let head = &self.map.consumer().block.head;
         let ring = RefCell::new(&mut *self.ring);
-        let ready = |told: &Told| {
+        let ready = |told: &ReportedEnds| {
             let mut ring = ring.borrow_mut();
             // Before the look: a change since ends the sleep.
             let word = ring.peer_word();
@@ -219,12 +219,12 @@ impl<T> Tx<T> {
         };
         let (awaited, passed) = (ring.borrow().awaited(n), ring.borrow().position());
         let parks = || ring.borrow().count_parks(1);
-        self.side.block(own, peer, head, awaited, passed, sleep, ready, parks)
+        self.attachment.block(own, peer, head, awaited, passed, sleep, ready, parks)
     }
 
     fn tell(&mut self, end: End) -> Cause {
-        self.side.told.pass(end, 0);
-        ended(end)
+        self.attachment.reported.pass(end, 0);
+        cause_of(end)
     }
 
     /// Why there is no room for `n`: `None` if the channel is merely full.
@@ -239,9 +239,9 @@ impl<T> Tx<T> {
             return Some(Cause::Closed);
         }
         let peer = &self.map.consumer().session;
-        match self.side.told.stand(peer) {
+        match self.attachment.reported.stand(peer) {
             Stand::Over(end) => return Some(self.tell(end)),
-            Stand::Impossible => return Some(self.spoil()),
+            Stand::Impossible => return Some(self.poison()),
             Stand::Awaited | Stand::Open => {}
         }
         self.ring.count_full();
@@ -251,26 +251,26 @@ impl<T> Tx<T> {
         }
         self.vain = 0;
         // No look for room after the answer: what is refused now was refused before.
-        match self.side.ask(peer, |_| false) {
+        match self.attachment.ask(peer, |_| false) {
             Some(Waited::Over(end)) => Some(self.tell(end)),
             Some(Waited::Removed) => Some(Cause::Removed),
-            Some(Waited::Impossible) => Some(self.spoil()),
+            Some(Waited::Impossible) => Some(self.poison()),
             Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
     }
 
     /// Finds no room any more, as the other side wrote what cannot be.
     #[cold]
-    fn spoil(&mut self) -> Cause {
+    fn poison(&mut self) -> Cause {
         self.ring.spoil();
         Cause::Corrupted
     }
 }
 
 /// Publishes what was staged when dropped, also by a panic.
-pub(crate) struct Publishing<'a, T>(pub(crate) &'a mut Tx<T>);
+pub(crate) struct PublishOnDrop<'a, T>(pub(crate) &'a mut Tx<T>);
 
-impl<T> Drop for Publishing<'_, T> {
+impl<T> Drop for PublishOnDrop<'_, T> {
     fn drop(&mut self) {
         let n = self.0.ring.publish_staged();
         if n != 0 {
@@ -284,7 +284,7 @@ impl<T> Waits for Tx<T> {
         match &mut self.watch {
             Some(watch) => Ok(watch),
             none => {
-                let watch = none.insert(self.side.watch(Role::Sender, self.map.lane())?);
+                let watch = none.insert(self.attachment.watch(Role::Sender, self.map.lane())?);
                 watch.publish(attachment::sessions(&self.map, Role::Sender).0);
                 Ok(watch)
             }

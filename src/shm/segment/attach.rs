@@ -1,13 +1,13 @@
-//! Taking a role of a segment: the lock, and the file for the mappings.
+//! FreeOnDrop a role of a segment: the lock, and the file for the mappings.
 
 use crate::ring::failpoint::point;
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
-use crate::shm::segment::file::{ASKS, MOMENT, check_size, failed, read_header};
+use crate::shm::segment::file::{RETRIES, RETRY_DELAY, check_size, failed, read_header};
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::Layout;
-use crate::shm::segment::location::Place;
-use crate::shm::segment::locks::Seats;
+use crate::shm::segment::location::Location;
+use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{create, locks};
 use core::iter;
@@ -16,7 +16,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
-fn open(place: &Place, path: &Path, ours: &Header, layout: &Layout, asked: Asked) -> Result<(File, Layout), OpenError> {
+fn open(
+    place: &Location,
+    path: &Path,
+    ours: &Header,
+    layout: &Layout,
+    asked: Requested,
+) -> Result<(File, Layout), OpenError> {
     let file = place.open(path)?;
     let header = read_header(&file, path)?;
     header.check(ours, asked)?;
@@ -35,21 +41,21 @@ fn open(place: &Place, path: &Path, ours: &Header, layout: &Layout, asked: Asked
 
 /// Of what has a choice: whether this side asked for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Requested {
     pub(crate) capacity: bool,
     pub(crate) lanes: bool,
 }
 
 /// A side of a channel, or all of them: the lock, and the descriptor to ask the kernel with.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct RoleLock {
     /// Never mapped, shared or duplicated: the lock goes with it.
     lock: File,
-    pub(crate) seats: Seats,
+    pub(crate) seats: LockRange,
     pid: u32,
 }
 
-impl Drop for Held {
+impl Drop for RoleLock {
     fn drop(&mut self) {
         // A forked child's lock is its parent's.
         if self.pid == std::process::id() {
@@ -60,11 +66,11 @@ impl Drop for Held {
     }
 }
 
-impl Held {
+impl RoleLock {
     /// Takes the first of these that nobody has, and says which lane's it is; else gives the file back.
     pub(crate) fn take_one(
         lock: File,
-        seats: impl Iterator<Item = (Seats, u32)>,
+        seats: impl Iterator<Item = (LockRange, u32)>,
         path: &Path,
     ) -> Result<Result<(Self, u32), File>, OpenError> {
         for (seats, lane) in seats {
@@ -83,7 +89,7 @@ impl Held {
 
 /// A role of a segment, taken.
 pub(crate) struct Taken {
-    pub(crate) held: Held,
+    pub(crate) held: RoleLock,
     /// Of a sender.
     pub(crate) lane: u32,
     /// Another file description of the segment's, for mapping.
@@ -93,7 +99,7 @@ pub(crate) struct Taken {
 
 /// What is known of a lane that no sender has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Free {
+pub(crate) enum LaneState {
     Good,
     /// Its positions, counts or notes cannot be: nobody can send there any more.
     Damaged,
@@ -102,7 +108,7 @@ pub(crate) enum Free {
 }
 
 /// Lanes that a sender passes by, a bit each.
-struct Passed {
+struct SkippedLanes {
     /// The segment that they are of.
     file: File,
     damaged: u128,
@@ -113,18 +119,18 @@ struct Passed {
 /// a closed one only if there is no other.
 #[allow(clippy::too_many_arguments, reason = "what to open, how, and as whom")]
 pub(crate) fn take(
-    place: &Place,
+    place: &Location,
     path: &Path,
     header: &Header,
     layout: &Layout,
-    asked: Asked,
+    asked: Requested,
     role: Role,
-    lane_is: impl Fn(&File, &Layout, u32) -> Result<Free, OpenError>,
+    lane_is: impl Fn(&File, &Layout, u32) -> Result<LaneState, OpenError>,
 ) -> Result<Taken, OpenError> {
     let header = &header.left_open(asked);
     place.prepare(path)?;
     let mut asks = 0;
-    let (mut passed, mut closed_will_do) = (None::<Passed>, false);
+    let (mut passed, mut closed_will_do) = (None::<SkippedLanes>, false);
     loop {
         let (lock, found) = match open(place, path, header, layout, asked) {
             Err(OpenError::NotFound { .. }) if place.creates => {
@@ -145,14 +151,14 @@ pub(crate) fn take(
         }
         let lanes = (0..found.lanes).filter(|lane| (damaged | closed) >> lane & 1 == 0);
         let taken = match role {
-            Role::Sender => Held::take_one(lock, lanes.map(|lane| (Seats::sender(lane), lane)), path)?,
-            Role::Receiver => Held::take_one(lock, iter::once((Seats::RECEIVER, 0)), path)?,
+            Role::Sender => RoleLock::take_one(lock, lanes.map(|lane| (LockRange::sender(lane), lane)), path)?,
+            Role::Receiver => RoleLock::take_one(lock, iter::once((LockRange::RECEIVER, 0)), path)?,
         };
         let (held, lane) = match taken {
             Ok(taken) => taken,
-            Err(_) if asks < ASKS => {
+            Err(_) if asks < RETRIES => {
                 asks += 1;
-                std::thread::sleep(MOMENT);
+                std::thread::sleep(RETRY_DELAY);
                 continue;
             }
             Err(_) if closed != 0 => {
@@ -174,13 +180,14 @@ pub(crate) fn take(
         };
         if same {
             point!();
-            let is = if role == Role::Sender && found.lanes != 1 { lane_is(&map, &found, lane)? } else { Free::Good };
-            if is == Free::Good || is == Free::Closed && closed_will_do {
+            let is =
+                if role == Role::Sender && found.lanes != 1 { lane_is(&map, &found, lane)? } else { LaneState::Good };
+            if is == LaneState::Good || is == LaneState::Closed && closed_will_do {
                 return Ok(Taken { held, lane, map, layout: found });
             }
             // Its lock goes back with `held`.
-            let lanes = passed.get_or_insert(Passed { file: map, damaged: 0, closed: 0 });
-            let which = if is == Free::Damaged { &mut lanes.damaged } else { &mut lanes.closed };
+            let lanes = passed.get_or_insert(SkippedLanes { file: map, damaged: 0, closed: 0 });
+            let which = if is == LaneState::Damaged { &mut lanes.damaged } else { &mut lanes.closed };
             *which |= 1 << lane;
         }
     }

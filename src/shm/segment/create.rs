@@ -8,7 +8,7 @@ use crate::shm::error::OpenError;
 use crate::shm::segment::file::failed;
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::Layout;
-use crate::shm::segment::locks::Seats;
+use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::{directory, locks};
 use core::hash::BuildHasher;
 use rustix::fs::{self as rfs, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
@@ -22,14 +22,14 @@ use std::path::{Path, PathBuf};
 
 /// What of the kernel and the file system is made use of. All of it, but in tests of what there is for those that lack it.
 #[derive(Clone, Copy, Debug)]
-struct Uses {
+struct FsSupport {
     /// `O_TMPFILE`.
     unnamed: bool,
     /// `RENAME_NOREPLACE`.
     no_replace: bool,
 }
 
-impl Uses {
+impl FsSupport {
     fn all() -> Self {
         #[cfg(ringmail_failpoints)]
         let unnamed = !crate::ring::failpoint::names_first();
@@ -42,10 +42,10 @@ impl Uses {
 /// Makes the segment, or finds one there that another side made meanwhile. The caller looks again in both cases, and also where a removal
 /// came in between.
 pub(crate) fn create(path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
-    create_with(Uses::all(), path, header, layout)
+    create_with(FsSupport::all(), path, header, layout)
 }
 
-fn create_with(uses: Uses, path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
+fn create_with(uses: FsSupport, path: &Path, header: &Header, layout: &Layout) -> Result<(), OpenError> {
     let (Some(parent), Some(_)) = (path.parent(), path.file_name()) else {
         return Err(OpenError::Name { name: path.to_string_lossy().into() });
     };
@@ -104,7 +104,7 @@ fn scratch(parent: &Path) -> Result<(Scratch, File), OpenError> {
             Ok(file) => {
                 let (scratch, file) = (Scratch(scratch), File::from(file));
                 // Keeps it from `remove`, which takes unfinished files away.
-                locks::take(&file, Seats::MAKER).map_err(failed("lock", &scratch.0))?;
+                locks::take(&file, LockRange::MAKER).map_err(failed("lock", &scratch.0))?;
                 let_in(&file, &scratch.0)?;
                 return Ok((scratch, file));
             }
@@ -124,7 +124,7 @@ fn let_in(file: &File, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Gives the file its name, if nothing has that.
-fn rename(uses: Uses, from: &Path, to: &Path) -> Result<(), Errno> {
+fn rename(uses: FsSupport, from: &Path, to: &Path) -> Result<(), Errno> {
     let renamed = match uses.no_replace {
         true => rfs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE),
         false => Err(Errno::INVAL),
@@ -224,11 +224,11 @@ mod tests {
         (Header::new(&layout, u64::SCHEMA), layout)
     }
 
-    const WAYS: [Uses; 4] = [
-        Uses { unnamed: true, no_replace: true },
-        Uses { unnamed: true, no_replace: false },
-        Uses { unnamed: false, no_replace: true },
-        Uses { unnamed: false, no_replace: false },
+    const WAYS: [FsSupport; 4] = [
+        FsSupport { unnamed: true, no_replace: true },
+        FsSupport { unnamed: true, no_replace: false },
+        FsSupport { unnamed: false, no_replace: true },
+        FsSupport { unnamed: false, no_replace: false },
     ];
 
     #[test]

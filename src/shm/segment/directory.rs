@@ -2,7 +2,7 @@
 
 use crate::ring::failpoint::point;
 use crate::shm::error::{Fault, OpenError};
-use crate::shm::segment::file::{ASKS, MOMENT, failed};
+use crate::shm::segment::file::{RETRIES, RETRY_DELAY, failed};
 use rustix::fs::{self as rfs, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -78,9 +78,9 @@ pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
     loop {
         match check_once(path) {
             // Its maker is about to set the mode.
-            Err(OpenError::NotOurs { why: Fault::Mode(mode), .. }) if mode & 0o077 == 0 && asks < ASKS => {
+            Err(OpenError::NotOurs { why: Fault::Mode(mode), .. }) if mode & 0o077 == 0 && asks < RETRIES => {
                 asks += 1;
-                std::thread::sleep(MOMENT);
+                std::thread::sleep(RETRY_DELAY);
             }
             other => return other,
         }
@@ -111,7 +111,7 @@ pub(crate) fn refused(what: &'static str, path: &Path, error: Errno) -> OpenErro
     }
 }
 
-/// The plain names of this user's channels, in order. Files that are no channels may be among them: [`look`](fn@crate::shm::look) says so. Channels
+/// The plain names of this user's channels, in order. Files that are no channels may be among them: [`inspect`](fn@crate::shm::inspect) says so. Channels
 /// at paths of their own are not. The directory is that of plain names: see [`shm`](super#where-segments-are).
 ///
 /// # Errors

@@ -15,8 +15,8 @@ use std::path::Path;
 
 /// A role that somebody has is asked for so many times more, so long after each other: who removes a segment has both of its roles for a
 /// moment, and so has one whoever fails to open it.
-pub(crate) const ASKS: u32 = 8;
-pub(crate) const MOMENT: Duration = Duration::from_millis(1);
+pub(crate) const RETRIES: u32 = 8;
+pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(1);
 
 pub(crate) fn failed<E: Into<io::Error>>(what: &'static str, path: &Path) -> impl FnOnce(E) -> OpenError {
     let path = path.to_path_buf();

@@ -12,7 +12,7 @@
 
 use crate::shm::error::{Mismatch, OpenError};
 use crate::shm::schema::Schema;
-use crate::shm::segment::attach::Asked;
+use crate::shm::segment::attach::Requested;
 use crate::shm::segment::layout::{Kind, Layout};
 use std::fs;
 use std::path::Path;
@@ -70,7 +70,7 @@ impl Header {
     }
 
     /// The same, of a segment whose maker has asked for this.
-    pub(crate) fn left_open(&self, asked: Asked) -> Self {
+    pub(crate) fn left_open(&self, asked: Requested) -> Self {
         let bit = |asked, bit| if asked { 0 } else { bit };
         Self { open: bit(asked.capacity, OPEN_CAPACITY) | bit(asked.lanes, OPEN_LANES), ..self.clone() }
     }
@@ -146,7 +146,7 @@ impl Header {
     }
 
     /// Refuses a segment that is not what `ours` would have made.
-    pub(crate) fn check(&self, ours: &Self, asked: Asked) -> Result<(), OpenError> {
+    pub(crate) fn check(&self, ours: &Self, asked: Requested) -> Result<(), OpenError> {
         if self.flags != 0 {
             return Err(OpenError::Flags { found: self.flags });
         }

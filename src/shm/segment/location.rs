@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Which segment a side opens, and how it maps it.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     file: Which,
     /// Of a plain name, where it is asked for.
     pub(crate) directory: Option<PathBuf>,
@@ -32,7 +32,7 @@ enum Which {
     Memory(Anonymous),
 }
 
-impl Place {
+impl Location {
     pub(crate) fn named(name: String) -> Self {
         Self { file: Which::Named(name), directory: None, creates: true, pages: Pages::default(), missed_ends: false }
     }

@@ -8,12 +8,12 @@ use std::os::fd::AsRawFd;
 
 /// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Seats {
+pub(crate) struct LockRange {
     start: libc::off_t,
     len: libc::off_t,
 }
 
-impl Seats {
+impl LockRange {
     pub(crate) const RECEIVER: Self = Self { start: 2, len: 1 };
     /// Of the process that makes the file, until the file has its name.
     pub(crate) const MAKER: Self = Self { start: 0, len: 1 };
@@ -26,11 +26,11 @@ impl Seats {
     }
 }
 
-fn lock(file: &File, command: libc::c_int, seats: Seats) -> io::Result<libc::flock> {
+fn lock(file: &File, command: libc::c_int, seats: LockRange) -> io::Result<libc::flock> {
     set(file, command, seats, libc::F_WRLCK)
 }
 
-fn set(file: &File, command: libc::c_int, seats: Seats, kind: libc::c_int) -> io::Result<libc::flock> {
+fn set(file: &File, command: libc::c_int, seats: LockRange, kind: libc::c_int) -> io::Result<libc::flock> {
     let mut lock = libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -48,7 +48,7 @@ fn set(file: &File, command: libc::c_int, seats: Seats, kind: libc::c_int) -> io
 
 /// Takes the roles if nobody has any of them. The kernel gives them back when the last descriptor of this `open` is gone, whatever
 /// becomes of the process.
-pub(crate) fn take(file: &File, seats: Seats) -> io::Result<bool> {
+pub(crate) fn take(file: &File, seats: LockRange) -> io::Result<bool> {
     match lock(file, libc::F_OFD_SETLK, seats) {
         Ok(_) => Ok(true),
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
@@ -57,11 +57,11 @@ pub(crate) fn take(file: &File, seats: Seats) -> io::Result<bool> {
 }
 
 /// Gives the roles back, also where a forked child still has this descriptor: closing it would not do then.
-pub(crate) fn give(file: &File, seats: Seats) {
+pub(crate) fn give(file: &File, seats: LockRange) {
     let _ = set(file, libc::F_OFD_SETLK, seats, libc::F_UNLCK);
 }
 
 /// Whether somebody else than the owner of this descriptor has one of the roles.
-pub(crate) fn is_taken(file: &File, seats: Seats) -> io::Result<bool> {
+pub(crate) fn is_taken(file: &File, seats: LockRange) -> io::Result<bool> {
     lock(file, libc::F_OFD_GETLK, seats).map(|lock| lock.l_type != libc::F_UNLCK as libc::c_short)
 }

@@ -51,7 +51,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Asks the kernel; what it does not do costs time later, and nothing else.
+    /// LivenessChecks the kernel; what it does not do costs time later, and nothing else.
     fn prepare(self, map: &MmapRaw, is_data: bool, writes: bool) {
         if self.huge && is_data {
             let _ = map.advise(Advice::HugePage);

@@ -4,13 +4,13 @@ use crate::ring::failpoint::point;
 use crate::shm::error::{Fault, OpenError};
 use crate::shm::inspect;
 use crate::shm::peer::Role;
-use crate::shm::segment::attach::{Held, is_same};
+use crate::shm::segment::attach::{RoleLock, is_same};
 use crate::shm::segment::file::failed;
-use crate::shm::segment::file::{ASKS, MOMENT, open_bell, open_file, read_header};
+use crate::shm::segment::file::{RETRIES, RETRY_DELAY, open_bell, open_file, read_header};
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::Kind;
 use crate::shm::segment::layout::Layout;
-use crate::shm::segment::locks::Seats;
+use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::{directory, file, header, locks};
 use crate::shm::wait::wake_fd;
 use core::fmt;
@@ -179,14 +179,14 @@ pub(crate) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     // Not by trying: who has one side would see somebody on the other. More than once: a side that was closed is held for a moment more by a
     // child that was forked meanwhile, until that calls `exec`.
     let mut asks = 0;
-    while locks::is_taken(&lock, Seats::ALL).map_err(failed("look at the locks of", path))? {
-        if asks == ASKS {
+    while locks::is_taken(&lock, LockRange::ALL).map_err(failed("look at the locks of", path))? {
+        if asks == RETRIES {
             return Ok(false);
         }
         asks += 1;
-        std::thread::sleep(MOMENT);
+        std::thread::sleep(RETRY_DELAY);
     }
-    let Ok((held, _)) = Held::take_one(lock, iter::once((Seats::ALL, 0)), path)? else { return Ok(false) };
+    let Ok((held, _)) = RoleLock::take_one(lock, iter::once((LockRange::ALL, 0)), path)? else { return Ok(false) };
     // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
     let named = match directory::open_regular(path, OFlags::RDWR) {
         Err(OpenError::NotFound { .. }) => return Ok(false),

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::SHORT_NAP;
+use super::UNREACHED_INTERVAL;
 use crate::sync::AtomicU64;
 use core::time::Duration;
 use rustix::io::Errno;
@@ -43,7 +43,7 @@ pub(crate) fn sleep_on_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u64)>
         Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
         // A kernel that does not know the call, or a filter that forbids it, with whatever error: it would not sleep, so we do, and a wake
         // may be lost.
-        Err(_) => std::thread::sleep(timeout.min(SHORT_NAP)),
+        Err(_) => std::thread::sleep(timeout.min(UNREACHED_INTERVAL)),
     }
 }
 

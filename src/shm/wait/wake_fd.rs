@@ -24,7 +24,7 @@ use crate::shm::peer::session::Session;
 use crate::shm::peer::{Role, attachment};
 use crate::shm::segment::file::open_bell;
 use crate::shm::segment::map::Map;
-use crate::shm::wait::SHORT_NAP;
+use crate::shm::wait::UNREACHED_INTERVAL;
 use crate::sync::Ordering;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -170,7 +170,7 @@ impl Watch {
 
     /// Begins the sleep: it ends after `longest` at the latest, and soon if one of the other sides is mute.
     pub(crate) fn begin(&self, longest: Duration, mut mute: impl Iterator<Item = bool>) {
-        let longest = if mute.any(|mute| mute) { longest.min(SHORT_NAP) } else { longest };
+        let longest = if mute.any(|mute| mute) { longest.min(UNREACHED_INTERVAL) } else { longest };
         let now = Instant::now();
         if self.ends.get().is_none_or(|ends| ends <= now || ends > now + longest) {
             self.ends.set(Some(now + longest));

@@ -14,7 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whichever side comes first makes the segment; it stays when both have gone, with what was not received, until somebody removes
+//! Whichever side comes first makes the segment; it stays when both have gone, with what was not received, until a process removes
 //! it or the machine is started again.
 //!
 //! | | |
@@ -29,16 +29,16 @@
 //!
 //! # Sessions
 //!
-//! A side is held by whoever has the kernel's lock for it: that is its session. The kernel takes the lock back when that process ends, however it
+//! A side is held by the process that has the kernel's lock for it: that is its session. The kernel takes the lock back when that process ends, however it
 //! ends; no timer, heartbeat or process number decides anything. A process that is stopped still has its side.
 //!
 //! Sessions of one side follow each other, and the channel outlives them. Each handle goes through those of the other side in their order:
 //!
-//! * Before anybody has come, a receive waits and takes what lies there, and a send fills the ring and then waits.
+//! * Before the first session of the other side, a receive waits and takes what lies there, and a send fills the ring and then waits.
 //! * Each session that overlaps the handle's own, or whose messages it takes, is told **once** when it is over, as [`Cause`]: a receiver is told
 //!   after its last message and before the first of the next, a sender at the next send that finds it out. Then the handle waits for the next.
 //! * A receiver is not told of what had ended before it came and left it no message. [`Builder::missed_ends`] asks for that, too: a count in the
-//!   receiver's page says how many ends receivers were told, whoever they were.
+//!   receiver's page says how many ends were told to the receivers so far.
 //! * The channel keeps the last 64 sessions of each side (of each lane): number, process, where it began, how it ended. Older ones are told
 //!   as a count, [`Cause::Forgotten`].
 //!
@@ -69,7 +69,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What of messages, where somebody dies:
+//! What happens to messages where a side dies:
 //!
 //! | who dies where | what the other side sees |
 //! |---|---|
@@ -77,7 +77,7 @@
 //! | sender, after it published | the message, at the latest 90 ms later should the receiver sleep |
 //! | receiver, inside the handler of `try_recv_with` or `drain`, or before `commit` of a `Batch` or `ReadChunk` | the next receiver gets the message again: at least once |
 //! | receiver, after `recv` | the message counts as received: at most once |
-//! | anybody stopped for an hour | the other side waits; nothing is taken away |
+//! | a side that is stopped for an hour | the other side waits; nothing is taken away |
 //!
 //! The verbs that wait ask the kernel who is there, at least every 90 ms of sleep; `peer` asks each time; `try_send` and `try_recv` after 4096
 //! looks in vain. A session that ended by itself is found without.
@@ -90,7 +90,7 @@
 //! nothing across a boot.
 //!
 //! A segment whose file is removed goes on between the sides that have it open. A side that opens the name afterwards makes another segment, and
-//! the two never meet: so whoever waits on a segment without a name is told [`Cause::Removed`], and `peer` says [`Peer::Removed`]. Close that side
+//! the two never meet. A side that waits on a segment without a name is told [`Cause::Removed`], and `peer` says [`Peer::Removed`]. Close that side
 //! and open it again. [`remove()`] and [`Builder::remove`] keep what is in use; these do not:
 //!
 //! | what removes files | what helps |

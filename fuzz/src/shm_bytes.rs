@@ -175,7 +175,7 @@ impl Subject {
             11 => self.open_sender(input),
             12 => self.open_receiver(input),
             13 => self.close(input),
-            14 => self.look(),
+            14 => self.inspect(),
             15 => self.overview(),
             16..=17 => self.interfere(input),
             _ => self.forge(input),

@@ -86,7 +86,7 @@ impl Subject {
             6 => self.send_many(input.below(24)),
             7 => self.drain(input.amount()),
             8 => self.wait(),
-            9 => self.look(),
+            9 => self.inspect(),
             10 => self.open_sender(),
             11 => self.open_receiver(),
             12 => self.interfere(input),

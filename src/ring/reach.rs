@@ -16,12 +16,12 @@ pub enum Reach {
 
 /// A ring as a receiver of sessions needs it.
 pub trait BoundedReader {
-    /// BoundedReader for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
+    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
     fn look_as_far(&mut self, reach: Reach) -> bool;
 
     /// Messages that were received.
     fn count(&self) -> u64;
 
-    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
+    /// Whether the places of all of them are free: none of them comes again, however this side ends.
     fn has_freed(&self) -> bool;
 }

@@ -31,7 +31,7 @@
 //!
 //! # Sequence numbers
 //!
-//! The first record of a channel is number 0, and each has the number after the one before, whoever sends: a sender that takes over goes on
+//! The first record of a channel is number 0, and each has the number after the one before, also across senders: a sender that takes over goes on
 //! where the last published record left off. Before each record the sender notes, in its own page, how many records there are once the
 //! position has moved, and to where. It has two such notes and writes them in turn, so the one of the published position is always whole.
 //! No number is left out or given twice, wherever a sender was killed.
@@ -61,9 +61,9 @@ use crate::wait::WaitStrategy;
 pub(crate) const WORD: usize = size_of::<u64>();
 /// Words before the body.
 const HEADER: usize = 3;
-/// Bytes of the ring where nobody asks for others.
+/// Bytes of the ring by default.
 const CAPACITY: usize = 1 << 20;
-/// What bodies mean where nobody says.
+/// What bodies mean by default.
 const SCHEMA: Schema = Schema::new("bytes");
 
 /// Opens the sides of a channel of records.
@@ -108,7 +108,7 @@ fn layout(kind: Kind, bytes: usize) -> Result<Layout, OpenError> {
     Ok(Layout::new(kind, words, WORD, WORD, WORD)?)
 }
 
-/// A record to be sent: its body, a kind for the reader to tell records apart (0 if nobody says), and the version of its meaning.
+/// A record to be sent: its body, a kind for the reader to tell records apart (0 by default), and the version of its meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record<'a> {
     body: &'a [u8],
@@ -155,7 +155,7 @@ struct Header {
 impl Header {
     fn encode(&self) -> [u64; HEADER] {
         let first = u64::from(self.len) | u64::from(self.kind) << 32;
-        // Of a word in memory the little end comes first, whatever the machine's own order is.
+        // Of a word in memory the little end comes first, on every machine.
         [first, self.version.into(), self.sequence].map(u64::to_le)
     }
 

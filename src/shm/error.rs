@@ -62,8 +62,8 @@ pub enum OpenError {
     },
     /// The segment was made before the machine was started again: what is in it may be half written.
     OtherBoot,
-    /// Somebody else has this side of the channel, and had it for some milliseconds: for a moment also somebody may who removes the channel
-    /// or fails to open it.
+    /// Another process has this side of the channel, also after some milliseconds of retries: a
+    /// removal, and an opening that fails, have it for a moment.
     Taken {
         /// Which side.
         role: Role,
@@ -108,7 +108,7 @@ pub enum OpenError {
     },
     /// `/proc` is not mounted, without which a descriptor cannot be opened again.
     NoProc,
-    /// The descriptor leads to a file that can still be cut short, under whoever has mapped it.
+    /// The descriptor leads to a file that can still be cut short, under the processes that have mapped it.
     NotSealed,
     /// No room for the segment where it is to lie.
     NoSpace {
@@ -315,7 +315,7 @@ pub enum Cause {
     },
     /// It wrote what cannot be. This handle does nothing any more, and says so each time.
     Corrupted,
-    /// The file of the channel is gone: whoever opens that name opens another one. ReportedEnds each time that there is nothing else to do; close this
+    /// The file of the channel is gone: a side that opens the name makes another channel. Told each time that there is nothing else to do; close this
     /// side, and open it again by its name.
     Removed,
 }

@@ -17,10 +17,10 @@
 //! ```
 //!
 //! A lane is the ring of [`spsc`](super::spsc), with its pages, its words and its promises; a lane's sender is that channel's. A message is
-//! invisible until its lane's position moves, so nobody ever waits for a sender that was killed or stopped in the middle of one. Senders
+//! invisible until its lane's position moves, so no side ever waits for a sender that was killed or stopped in the middle of one. Senders
 //! touch no common word, and none of them can hold up another.
 //!
-//! **Lanes.** Their number is fixed when the channel is made. [`Builder::open_sender`] takes the first that nobody has; what an earlier sender
+//! **Lanes.** Their number is fixed when the channel is made. [`Builder::open_sender`] takes the first free one; what an earlier sender
 //! left there is received first. It passes by a lane that a sender has damaged, and one that the receiver has closed unless that is the last.
 //!
 //! **Order.** First in, first out for each lane. The receiver takes up to 64 messages from a lane, then goes on to the next lane that has
@@ -28,7 +28,7 @@
 //!
 //! **Ends.** Each session of a lane's sender is told once when it is over and all of it was received, in order or not, as [`Disconnected::Sender`]
 //! with its lane, its number there, its process, how many messages were sent on the lane by then, and how it ended; the other lanes go on. When
-//! none is left, [`Disconnected::All`] says so, once. Whoever comes later is simply received. One that writes what cannot be is told
+//! none is left, [`Disconnected::All`] says so, once. A sender that opens a lane later is received. One that writes what cannot be is told
 //! likewise, and its lane is closed.
 //!
 //! **Sleep.** The receiver sleeps on the positions of all lanes at once (`futex_waitv`, Linux 5.16); on older kernels, or where a filter
@@ -282,7 +282,7 @@ impl<T: Message> Receiver<T> {
         self.lanes.lane(lane).map(|rx| rx.peer())
     }
 
-    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has. Lanes that this receiver has closed do not count.
+    /// Waits until a sender has a lane, at most for `timeout`. Returns whether one has. Lanes that this receiver has closed do not count.
     pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         self.lanes.wait_for_sender(timeout)
     }

@@ -144,7 +144,7 @@ pub trait Put<T>: Watched {
     /// Sends what is there; leaves it, and says `None`, if there is no room now.
     fn put(&mut self, kept: &mut Option<T>) -> Option<Result<(), Self::Refusal>>;
 
-    /// The refusal of one that nobody asked `poll_ready` for.
+    /// The refusal of a message that was sent without `poll_ready`.
     fn refuse(value: T) -> Self::Refusal;
 
     /// Closes in order.
@@ -307,7 +307,7 @@ impl<H: Receive, R: Readiness> FusedStream for MessageStream<H, R> {
     }
 }
 
-/// A sender between processes as a [`Sink`]; from [`MessageSink::new`]. Of records it takes whatever is bytes.
+/// A sender between processes as a [`Sink`]; from [`MessageSink::new`]. Of records it takes everything that is bytes.
 ///
 /// It keeps one message while there is no room for it, and is flushed, and ready for the next, once that is in the channel. Dropping it drops
 /// that one. A `start_send` that did not ask `poll_ready` first while one is kept is refused as `Full`.

@@ -56,7 +56,7 @@ pub struct LaneView {
 impl ChannelInfo {
     /// Messages sent, or records.
     pub fn sent(&self) -> u64 {
-        // Whatever the senders wrote there.
+        // Senders may have written any number there.
         self.lanes.iter().map(|lane| lane.records.unwrap_or(lane.stats.sent)).fold(0, u64::saturating_add)
     }
 
@@ -70,7 +70,7 @@ impl ChannelInfo {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SideView {
-    /// Whether somebody has it, by the kernel's word.
+    /// Whether a process has it, as the kernel says.
     pub state: Peer,
     /// The process that says of itself that it has it, or had; of another pid namespace it may mean nothing. 0 if there was none.
     pub pid: u32,
@@ -90,7 +90,7 @@ pub struct SessionView {
     pub ended: Option<Cause>,
 }
 
-/// BoundedReader at the channel called `name`, of whatever kind, through memory that is mapped for reading only.
+/// Looks at the channel called `name`, of any kind, through memory that is mapped for reading only.
 ///
 /// # Errors
 /// There is none, it is not a channel or is damaged, or the system refused: see [`OpenError`].
@@ -102,7 +102,7 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
     file::check_size(&file, &layout, &path)?;
     let view = |seats, words: &Session| -> Result<SideView, OpenError> {
         let mut taken = Ok(false);
-        // Requested from in there, between two looks at the words.
+        // Asked from in there, between two looks at the words.
         let (state, _) = look_after(words, || {
             taken = locks::is_taken(&file, seats);
             matches!(taken, Ok(true))

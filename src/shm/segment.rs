@@ -1,7 +1,7 @@
 //! Segments as files: how one is found, is checked, and goes.
 //!
-//! A segment is made whole and then given its name, which replaces nothing ([`create`](self::create)): whoever opens it finds a complete header, always.
-//! Whoever loses that race opens the winner's.
+//! A segment is made whole and then given its name, which replaces nothing ([`create`](self::create)): a side that opens it always finds a complete header.
+//! Of two sides that make it at the same time, the loser opens the winner's.
 
 pub(crate) mod attach;
 pub(crate) mod create;

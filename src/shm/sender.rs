@@ -34,7 +34,7 @@ impl<T: Message> Sender<T> {
     /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
     ///
     /// # Errors
-    /// `Full`, or `Cause` with the reason; the value comes back.
+    /// `Full`, or `Disconnected` with the cause; the value comes back.
     #[inline]
     pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T, Cause>> {
         match self.tx.push(value) {
@@ -46,7 +46,7 @@ impl<T: Message> Sender<T> {
     /// Sends `value`, waiting for room if need be; also for a receiver that was never there.
     ///
     /// # Errors
-    /// `Cause` with the reason; the value comes back.
+    /// `Disconnected` with the cause; the value comes back.
     #[inline]
     pub fn send(&mut self, value: T) -> Result<(), SendError<T, Cause>> {
         match self.tx.push(value) {
@@ -58,7 +58,7 @@ impl<T: Message> Sender<T> {
     /// Sends `value`, waiting for room for at most `timeout`.
     ///
     /// # Errors
-    /// No room in time, or `Cause` with the reason; the value comes back.
+    /// No room in time, or `Disconnected` with the cause; the value comes back.
     pub fn send_timeout(&mut self, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T, Cause>> {
         self.send_until(value, || Deadline::after(Some(timeout)))
     }
@@ -66,7 +66,7 @@ impl<T: Message> Sender<T> {
     /// Sends `value`, waiting for room until `deadline`.
     ///
     /// # Errors
-    /// No room in time, or `Cause` with the reason; the value comes back.
+    /// No room in time, or `Disconnected` with the cause; the value comes back.
     pub fn send_deadline(&mut self, value: T, deadline: Instant) -> Result<(), SendTimeoutError<T, Cause>> {
         self.send_until(value, || Deadline::at(deadline))
     }
@@ -75,7 +75,7 @@ impl<T: Message> Sender<T> {
     /// empty.
     ///
     /// # Errors
-    /// `Full` if there is no room at all, or `Cause` with the reason.
+    /// `Full` if there is no room at all, or `Disconnected` with the cause.
     pub fn try_send_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<(), Cause>>
     where
         T: Copy,
@@ -87,7 +87,7 @@ impl<T: Message> Sender<T> {
     /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together.
     ///
     /// # Errors
-    /// `Cause` with the reason; carries how many were sent.
+    /// `Disconnected` with the cause; carries how many were sent.
     pub fn send_slice(&mut self, values: &[T]) -> Result<(), SendError<usize, Cause>>
     where
         T: Copy,
@@ -112,7 +112,7 @@ impl<T: Message> Sender<T> {
     /// An item is taken out of the iterator only when it has a place, so none is lost. If the iterator panics, the items before are sent.
     ///
     /// # Errors
-    /// `Full` if there is no room at all, or `Cause` with the reason; nothing was taken from the iterator then.
+    /// `Full` if there is no room at all, or `Disconnected` with the cause; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<(), Cause>> {
         self.tx.try_reserve(self.most(values))?;
         Ok(self.stage_iter(values))
@@ -124,7 +124,7 @@ impl<T: Message> Sender<T> {
     /// these very messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it yielded before is sent.
     ///
     /// # Errors
-    /// `Cause` with the reason; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
+    /// `Disconnected` with the cause; carries the item that was next. The iterator, if lent by `&mut`, still has the rest.
     pub fn send_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, SendError<T, Cause>> {
         lend(values.into_iter().fuse(), |values| {
             let mut sent = 0;
@@ -145,7 +145,7 @@ impl<T: Message> Sender<T> {
     /// or should this process be killed, nothing of it was sent. Wait-free.
     ///
     /// # Errors
-    /// `Full` if there is no room at all, or `Cause` with the reason.
+    /// `Full` if there is no room at all, or `Disconnected` with the cause.
     ///
     /// ```
     /// # use ringmail::shm::spsc::Builder;
@@ -187,7 +187,7 @@ impl<T: Message> Sender<T> {
         self.tx.peer()
     }
 
-    /// Waits until somebody has the receiving side, at most for `timeout`. Whether somebody has.
+    /// Waits until a process has the receiving side, at most for `timeout`. Returns whether one has.
     pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         self.tx.wait_for_peer(timeout)
     }

@@ -19,7 +19,7 @@ use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
 
-/// Capacity where nobody asks for another.
+/// Capacity by default.
 pub(crate) const CAPACITY: usize = 1024;
 
 /// Opens the sides of a channel of messages `T`.
@@ -74,7 +74,7 @@ impl<T: Message> Receiver<T> {
     /// received once this has returned it: at most once, should this process be killed.
     ///
     /// # Errors
-    /// `Empty`, or `Cause` with the reason once nothing is left.
+    /// `Empty`, or `Disconnected` with the cause once nothing is left.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError<Cause>> {
         self.rx.take(|rx| if rx.is_quiet() { Err(TryRecvError::Empty) } else { try_recv_on(rx) })
@@ -83,7 +83,7 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
     ///
     /// # Errors
-    /// `Cause` with the reason once nothing is left.
+    /// `Disconnected` with the cause once nothing is left.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError<Cause>> {
         self.rx.take(|rx| recv_later(rx, Deadline::NEVER).map_err(without_deadline))
@@ -92,7 +92,7 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, waiting for at most `timeout`.
     ///
     /// # Errors
-    /// No message in time, or `Cause` with the reason once nothing is left.
+    /// No message in time, or `Disconnected` with the cause once nothing is left.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError<Cause>> {
         self.recv_until(|| Deadline::after(Some(timeout)))
     }
@@ -100,7 +100,7 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, waiting until `deadline`.
     ///
     /// # Errors
-    /// No message in time, or `Cause` with the reason once nothing is left.
+    /// No message in time, or `Disconnected` with the cause once nothing is left.
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError<Cause>> {
         self.recv_until(|| Deadline::at(deadline))
     }
@@ -210,7 +210,7 @@ impl<T: Message> Receiver<T> {
         self.rx.peer()
     }
 
-    /// Waits until somebody has the sending side, at most for `timeout`. Whether somebody has.
+    /// Waits until a process has the sending side, at most for `timeout`. Returns whether one has.
     pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         self.rx.wait_for_peer(timeout)
     }

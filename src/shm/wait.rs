@@ -14,7 +14,7 @@ use core::time::Duration;
 pub(crate) const LIVENESS_INTERVAL: Duration = Duration::from_millis(90);
 /// The same where a wake may be lost: no barrier is to be had.
 pub(crate) const UNREACHED_INTERVAL: Duration = Duration::from_millis(1);
-/// BoundedReader of a side that stays awake between two calls of the kernel about the other side.
+/// Checks of a side that stays awake between two calls of the kernel about the other side.
 const LOOKS_PER_CALL: u32 = 4096;
 /// The same where each look is a yield, which is a call itself; and on a machine with more to do than it has cores for it is a turn of
 /// all other threads.

@@ -2,9 +2,8 @@
 
 use crate::support::scratch::Scratch;
 use ringmail::BuildError;
-use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, Sender, TrySendError};
-use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, Schema, TryRecvError};
-use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
+use ringmail::shm::bytes::{Builder, Receiver, Record, SendError, SendTimeoutError, Sender, TrySendError};
+use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, RecvTimeoutError, Schema, TryRecvError};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 

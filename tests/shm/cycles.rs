@@ -3,7 +3,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
-use ringmail::shm::{Cause, Peer, RecvError, SendError, bytes, fan_in, spsc};
+use ringmail::shm::{Cause, Peer, bytes, fan_in, spsc};
 use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;

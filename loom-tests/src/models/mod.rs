@@ -19,6 +19,7 @@ pub mod queue;
 pub mod reattach;
 pub mod ring;
 pub mod session;
+mod session_channel;
 pub mod share;
 pub mod wait;
 

@@ -1,7 +1,7 @@
 //! A ring with two attachments one after the other: the second goes on where the first stopped.
 
 use super::park::Sleepers;
-use super::session::{Channel, Message, Rx, Seen, Tx, died, left};
+use super::session_channel::{Channel, Message, Rx, Seen, Tx, died, left};
 use crate::check::{model, outcomes, without_fences};
 use loom::sync::Arc;
 use loom::thread;

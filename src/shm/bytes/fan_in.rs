@@ -42,7 +42,7 @@ use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
 
-/// Bytes of a lane where nobody asks for others.
+/// Bytes of a lane by default.
 const CAPACITY: usize = 1 << 18;
 
 /// Opens the sides of a channel of records with many senders.
@@ -218,7 +218,7 @@ impl Receiver {
         self.lanes.lane(lane).map(|rx| rx.peer())
     }
 
-    /// Waits until somebody has a lane, at most for `timeout`. Whether somebody has. Lanes that this receiver has closed do not count.
+    /// Waits until a sender has a lane, at most for `timeout`. Returns whether one has. Lanes that this receiver has closed do not count.
     pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         self.lanes.wait_for_sender(timeout)
     }

@@ -48,7 +48,7 @@ impl Receiver {
     /// has returned it: at most once, should this process be killed. [`Receiver::batch`] is for at least once.
     ///
     /// # Errors
-    /// `Empty`, or `Cause` with the reason once nothing is left; `body` is then as it was.
+    /// `Empty`, or `Disconnected` with the cause once nothing is left; `body` is then as it was.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError<Cause>> {
         match self.take(body) {
@@ -60,7 +60,7 @@ impl Receiver {
     /// Takes the next record, waiting for one if need be; also for a sender that was never there.
     ///
     /// # Errors
-    /// `Cause` with the reason once nothing is left.
+    /// `Disconnected` with the cause once nothing is left.
     #[inline]
     pub fn recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, RecvError<Cause>> {
         match self.take(body) {
@@ -72,7 +72,7 @@ impl Receiver {
     /// Takes the next record, waiting for at most `timeout`.
     ///
     /// # Errors
-    /// No record in time, or `Cause` with the reason once nothing is left.
+    /// No record in time, or `Disconnected` with the cause once nothing is left.
     pub fn recv_timeout_into(
         &mut self,
         body: &mut Vec<u8>,
@@ -84,7 +84,7 @@ impl Receiver {
     /// Takes the next record, waiting until `deadline`.
     ///
     /// # Errors
-    /// No record in time, or `Cause` with the reason once nothing is left.
+    /// No record in time, or `Disconnected` with the cause once nothing is left.
     pub fn recv_deadline_into(
         &mut self,
         body: &mut Vec<u8>,
@@ -132,7 +132,7 @@ impl Receiver {
     /// Waits until there is a record, for at most `timeout`, and takes nothing.
     ///
     /// # Errors
-    /// No record in time, or `Cause` with the reason once nothing is left.
+    /// No record in time, or `Disconnected` with the cause once nothing is left.
     pub fn wait_for_record(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError<Cause>> {
         let deadline = Deadline::after(Some(timeout));
         while !self.rx.finds() {
@@ -185,7 +185,7 @@ impl Receiver {
         self.rx.peer()
     }
 
-    /// Waits until somebody has the sending side, at most for `timeout`. Whether somebody has.
+    /// Waits until a process has the sending side, at most for `timeout`. Returns whether one has.
     pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         self.rx.wait_for_peer(timeout)
     }
@@ -336,7 +336,7 @@ fn read(rx: &mut Rx<u64>, body: &mut Vec<u8>) -> Option<RecordInfo> {
     Some(info)
 }
 
-/// A record where it lies in the channel. Its place is freed by [`InPlace::commit`]; without that, whoever receives next gets it again.
+/// A record where it lies in the channel. Its place is freed by [`InPlace::commit`]; without that, the next receive gets it again.
 ///
 /// Only for a sender that is trusted: see [`Receiver::try_read_in_place`].
 pub struct InPlace<'a> {
@@ -379,8 +379,8 @@ impl fmt::Debug for InPlace<'_> {
     }
 }
 
-/// Records that were taken but not yet freed. Whoever drops it without [`Batch::commit`], panics, or is killed gets all of them again, or the
-/// next receiver does: at least once.
+/// Records that were taken but not yet freed. After a drop without [`Batch::commit`], a panic or a kill all of them come again, to this receiver or the
+/// next receiver: at least once.
 ///
 /// ```
 /// # use ringmail::shm::bytes::Builder;
@@ -413,7 +413,7 @@ impl<'a> Batch<'a> {
     /// As [`Receiver::try_recv_into`]; the record's place stays occupied.
     ///
     /// # Errors
-    /// `Empty`, or `Cause` with the reason once nothing is left. A session's end is told after its records were committed, never before: a batch
+    /// `Empty`, or `Disconnected` with the cause once nothing is left. A session's end is told after its records were committed, never before: a batch
     /// that has records says `Empty` there, and the next receive tells the end.
     #[inline]
     pub fn try_recv_into(&mut self, body: &mut Vec<u8>) -> Result<RecordInfo, TryRecvError<Cause>> {

@@ -45,7 +45,7 @@ impl Sender {
     /// Does not ask the kernel whether the receiver lives: [`Sender::peer`] and the verbs that wait do.
     ///
     /// # Errors
-    /// `TooLarge` if it could never fit, `Full`, or `Cause` with the reason. Nothing of it was sent.
+    /// `TooLarge` if it could never fit, `Full`, or `Disconnected` with the cause. Nothing of it was sent.
     #[inline]
     pub fn try_send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), TrySendError> {
         let record = record.into();
@@ -59,7 +59,7 @@ impl Sender {
     /// Sends a record, waiting for room if need be; also for a receiver that was never there.
     ///
     /// # Errors
-    /// `TooLarge` if it could never fit, or `Cause` with the reason. Nothing of it was sent.
+    /// `TooLarge` if it could never fit, or `Disconnected` with the cause. Nothing of it was sent.
     #[inline]
     pub fn send<'a>(&mut self, record: impl Into<Record<'a>>) -> Result<(), SendError> {
         match self.send_until(&record.into(), || Deadline::NEVER) {
@@ -149,7 +149,7 @@ impl Sender {
         self.tx.peer()
     }
 
-    /// Waits until somebody has the receiving side, at most for `timeout`. Whether somebody has.
+    /// Waits until a process has the receiving side, at most for `timeout`. Returns whether one has.
     pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         self.tx.wait_for_peer(timeout)
     }

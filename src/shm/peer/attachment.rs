@@ -98,7 +98,7 @@ impl Attachment {
         wakes
     }
 
-    /// To be called after this side has closed: wakes the other whatever it waits for.
+    /// To be called after this side has closed: wakes the other side from every wait.
     pub(crate) fn closed(&self, peer: &Session, word: &AtomicU64) {
         fence(Ordering::SeqCst);
         if peer.parked.0.should_wake(0) {
@@ -193,7 +193,7 @@ impl Attachment {
         is_set_up(peer, || self.held.peer_holds())
     }
 
-    /// Waits until somebody has the other side.
+    /// Waits until a process has the other side.
     pub(crate) fn wait_for_peer(&mut self, peer: &Session, deadline: Deadline) -> bool {
         loop {
             // Before the look: who came before the file went is found.

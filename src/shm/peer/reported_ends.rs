@@ -29,7 +29,7 @@ pub struct ReportedEnds {
 pub enum Stand {
     /// It has not begun.
     Awaited,
-    /// Nobody has said that it is over.
+    /// The words do not say that it is over.
     Open,
     /// It is over.
     Over(End),
@@ -52,9 +52,9 @@ pub enum Found {
 
 impl ReportedEnds {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
-    /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
+    /// `count` messages. `is_held` asks the kernel whether a process has the other side. `all`: none is passed in silence.
     ///
-    /// To a sender, a receiver that has closed and still has its side is one that it meets: nobody else can come as long, so the first send
+    /// To a sender, a receiver that has closed and still has its side is one that overlaps it: no other can come meanwhile, so the first send
     /// says it, instead of filling a ring that is not read.
     pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
@@ -90,10 +90,10 @@ impl ReportedEnds {
         self.seen.get() != 0
     }
 
-    /// As the function of that name; a side that was seen before has not never been there, whatever its words say now.
+    /// As the function of that name; a side that was seen before is never `Never`, also where its words say so later.
     pub fn look_after(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
         let (state, session) = look_after(peer, is_held);
-        // Not by the lock alone: somebody who fails to open it, or removes the segment, has that for a moment.
+        // Not by the lock alone: a process that fails to open the side, or removes the segment, has the lock for a moment.
         self.seen.set(self.seen.get().max(session));
         (if state == Peer::Never && self.was_ever_attached() { Peer::Died } else { state }, session)
     }
@@ -132,7 +132,7 @@ impl ReportedEnds {
         match peer.record(current) {
             Some(Record { end: Some(end), .. }) => Stand::Over(end),
             _ if last == current => Stand::Open,
-            // Whoever takes over from one that died says so before its own session begins.
+            // The next holder writes the death before its own session begins.
             Some(_) => Stand::Over(End::Died),
             None => {
                 let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
@@ -146,14 +146,14 @@ impl ReportedEnds {
     /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
     /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
     pub fn look(&self, peer: &Session, ring: &mut impl BoundedReader, taken: &AtomicU64) -> Found {
-        // A turn for each session that is passed, and each that begins meanwhile: one who scribbles there holds nobody up.
+        // A turn for each session that is passed, and each that begins meanwhile: a peer that writes nonsense there cannot make this loop endless.
         for _ in 0..4 * KEPT {
             let reach = self.reach(peer);
             if ring.look_as_far(reach) {
                 if reach != Reach::Nowhere {
                     return Found::Message;
                 }
-                // Whoever sees a message sees that its session has begun.
+                // A side that sees a message sees that its session has begun.
                 if self.reach(peer) == Reach::Nowhere {
                     return Found::Impossible;
                 }
@@ -196,7 +196,7 @@ impl ReportedEnds {
         self.entered.set(count);
     }
 
-    /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
+    /// Notes in this side's page how many ends were told: the next receiver goes on there. Not while what was received may come again,
     /// which is of a session before that: [`ReportedEnds::new`] finds by the positions what was left out here.
     pub fn note(&self, taken: &AtomicU64, ring: &impl BoundedReader) {
         let is_back = passed(self.entered.get(), ring.count()).is_none();

@@ -31,13 +31,13 @@ impl Attached {
         is_taken(self.held.file(), self.peer).unwrap_or(true)
     }
 
-    /// Whether the file has lost its name: nobody finds it any more.
+    /// Whether the file has lost its name: no side can open it any more.
     pub(crate) fn is_removed(&self) -> bool {
         self.path.is_some() && self.held.file().metadata().is_ok_and(|file| file.nlink() == 0)
     }
 }
 
-/// The sending end, for whoever holds that lane.
+/// The sending end, for the holder of that lane's lock.
 pub(crate) fn producer<T>(
     held: RoleLock,
     path: Option<Arc<Path>>,
@@ -50,7 +50,7 @@ pub(crate) fn producer<T>(
     (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
 }
 
-/// The receiving ends of the lanes from the first on, for whoever holds that role.
+/// The receiving ends of the lanes from the first on, for the holder of that role's lock.
 pub(crate) fn consumers<T>(
     held: RoleLock,
     path: Option<Arc<Path>>,

@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 /// Messages of one lane before it is the next one's turn.
 const BUDGET: u32 = 64;
-/// BoundedReader that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
+/// Checks that left the lane they began at, between two questions to the kernel: a receiver that always finds something never waits.
 const LOOKS: u32 = 4096;
-/// Lanes of a channel where nobody asks for others.
+/// Lanes of a channel by default.
 pub(crate) const LANES: usize = 16;
 
 /// A session of a lane's sender that is over, all of which was received. Each is told once, before any message of the lane's next; the other
@@ -39,7 +39,7 @@ pub struct Departed {
     /// Messages (of records: words of 8 bytes) that were ever sent on the lane up to the end of that session, all of which were received. If
     /// `why` is [`Cause::Corrupted`]: that were received.
     pub sent: Option<u64>,
-    /// How it ended. After [`Cause::Corrupted`], this receiver reads nothing more from the lane, and closes it: whoever sends there gets
+    /// How it ended. After [`Cause::Corrupted`], this receiver reads nothing more from the lane, and closes it: its sender gets
     /// [`Cause::Closed`].
     pub cause: Cause,
 }
@@ -93,12 +93,12 @@ pub(crate) struct Lanes<T> {
     /// Whose turn it is, and for how many messages more.
     at: usize,
     pub(crate) budget: u32,
-    /// BoundedReader until the kernel is to be asked.
+    /// Checks until the kernel is to be asked.
     pub(crate) looks: u32,
     pub(crate) closed: bool,
     /// Whether an end was told since it was said that all have ended.
     unsaid: bool,
-    /// What a sleep elsewhere has found and nobody was told. With it no look finds anything.
+    /// What a sleep elsewhere has found and was not told yet. While it is there, no check finds anything.
     pub(crate) due: Option<Disconnected>,
     pub(crate) waiter: WaitPolicy,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
@@ -125,7 +125,7 @@ impl<T> Lanes<T> {
         self.lanes.iter()
     }
 
-    /// Whatever `read` finds in the lane whose turn it is, or in the next that has something. Nothing also once in a while, after which
+    /// What `read` finds in the lane whose turn it is, or in the next that has something. Nothing also once in a while, after which
     /// [`Lanes::gone`] asks the kernel: see [`Lanes::is_due`].
     #[inline(always)]
     pub(crate) fn take<R>(&mut self, mut read: impl FnMut(&mut Rx<T>) -> Option<R>) -> Option<(usize, R)> {
@@ -232,7 +232,7 @@ impl<T> Lanes<T> {
                     self.unsaid = true;
                     let sent = Some(rx.received());
                     if why == Cause::Corrupted {
-                        // Else whoever sends there, now or later, would wait for room without end.
+                        // Else a sender there, now or later, would wait for room without end.
                         rx.close(None);
                     }
                     return Some(Disconnected::Sender(Departed { lane, epoch, pid, sent, cause: why }));
@@ -245,7 +245,7 @@ impl<T> Lanes<T> {
         (ask && self.lanes[0].is_removed()).then_some(Disconnected::Removed)
     }
 
-    /// To be called where nothing was found: waits until there is something, or somebody is gone.
+    /// To be called where nothing was found: waits until there is something, or a sender is gone.
     #[cold]
     #[inline(never)]
     pub(crate) fn wait(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Disconnected>> {
@@ -316,7 +316,7 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Waits until somebody has a lane, or there is something to receive or to tell. Whether that is so.
+    /// Waits until a sender has a lane, or there is something to receive or to tell. Whether that is so.
     pub(crate) fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         let deadline = Deadline::after(Some(timeout));
         loop {
@@ -343,30 +343,26 @@ impl<T> Lanes<T> {
 }
 
 impl<T> Waits for Lanes<T> {
-    fn watch(&mut self) -> io::Result<&Watch> {
-        match &mut self.watch {
-            Some(watch) => Ok(watch),
-            none => {
-                let watch = none.insert(self.lanes[0].watch_all()?);
-                self.maps.iter().for_each(|map| watch.publish(&map.consumer().session));
-                Ok(watch)
-            }
-        }
+    fn watch_slot(&mut self) -> &mut Option<Watch> {
+        &mut self.watch
     }
 
-    fn prepare(&mut self) -> io::Result<bool> {
-        self.watch()?.check()?;
+    fn open_watch(&mut self) -> io::Result<Watch> {
+        let watch = self.lanes[0].watch_all()?;
+        self.maps.iter().for_each(|map| watch.publish(&map.consumer().session));
+        Ok(watch)
+    }
+
+    fn prepare_by(&mut self, watch: &Watch) -> bool {
         if self.closed || self.due.is_some() {
-            return Ok(false);
+            return false;
         }
-        let watch = self.watch.take();
-        let found = watch.as_ref().map_or(Found::Message, |watch| self.sleep(Sleep::Elsewhere(watch)));
-        self.watch = watch;
+        let found = self.sleep(Sleep::Elsewhere(watch));
         if let Found::Gone(gone) = found {
             // The next verb tells it before it takes anything.
             (self.due, self.budget, self.looks) = (Some(gone), 0, 0);
         }
-        Ok(found == Found::Nothing)
+        found == Found::Nothing
     }
 
     fn armed(&mut self) -> Option<Armed<'_>> {

@@ -37,7 +37,7 @@ pub(crate) struct ConsumerPage {
     pub(crate) block: ConsumerBlock,
 }
 
-/// How many records there were at a position. The producer writes the two in turn, each before the position that it names: whoever
+/// How many records there were at a position. The producer writes the two in turn, each before the position that it names: a producer that
 /// takes over finds the one of the position that was published, wherever the producer before ended.
 #[repr(C)]
 pub(crate) struct Mark {
@@ -78,7 +78,7 @@ impl<T: IntoBytes> MessageBytes<T> {
 /// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
 pub(crate) struct Unchecked<T> {
     bytes: copy::Aligned<T>,
-    /// Whether the bytes are initialised and nobody has had the message.
+    /// Whether the bytes are initialised and the message was not taken.
     full: bool,
 }
 
@@ -97,7 +97,7 @@ impl<T: TryFromBytes + Immutable> Unchecked<T> {
         let first = self.bytes.0.as_ptr().cast::<u8>();
         // SAFETY: all of them were initialised: `full`.
         let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
-        // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows, whatever `T` is.
+        // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows for every `T`.
         <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
     }
 
@@ -114,7 +114,7 @@ impl<T: TryFromBytes + Immutable> Unchecked<T> {
         }
         good(context);
         self.full = false;
-        // SAFETY: a valid `T`, as was just seen, and from now on nobody else's.
+        // SAFETY: a valid `T`, as was just seen, and taken once: `full` is false from here on.
         Ok(unsafe { self.bytes.0.assume_init_read() })
     }
 }
@@ -299,11 +299,11 @@ impl<K> Consumer<Mapped<MessageBytes<u64>, K>> {
     /// The bytes of the next `n` words in place, in order, as the two runs that they form; fewer if fewer were seen.
     ///
     /// # Safety
-    /// While the answer lives, nobody writes to words that were published and not freed: so does no process that runs this crate, as
+    /// While the answer lives, no process writes to words that were published and not freed: so does no process that runs this crate, as
     /// a producer writes to free slots alone (I2).
     pub(crate) unsafe fn in_place(&self, n: u64) -> (&[u8], &[u8]) {
         let (first, second) = self.runs(n);
-        // SAFETY: mapped, and initialised as all of a file is; nobody writes it, as the caller promises.
+        // SAFETY: mapped, and initialised as all of a file is; no process writes it, as the caller promises.
         let first = unsafe { core::slice::from_raw_parts(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
         // SAFETY: as above.
         let second = unsafe { core::slice::from_raw_parts(second.0.cast::<u8>(), second.1 * size_of::<u64>()) };

@@ -59,7 +59,7 @@ pub(crate) fn open(
     Ok(Opened { maps, layout, held, path, missed_ends: place.missed_ends })
 }
 
-/// What a lane is to whoever wants to send on it.
+/// What a lane is to a sender that opens it.
 fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<LaneState, OpenError> {
     let map = Map::new(file, layout, lane, None, Pages::default()).map_err(file::failed("map", path))?;
     let unnoted = layout.kind.is_bytes() && attachment::records(&map).is_none();

@@ -1,4 +1,4 @@
-//! The receiving end of a mapped ring, whatever travels on it.
+//! The receiving end of a mapped ring, for messages and for records.
 
 use crate::ring::cursor::Position;
 use crate::ring::ends::Reader;
@@ -42,7 +42,7 @@ pub(crate) struct Rx<T> {
     untold: bool,
     /// The last session before this one that was told, or that a message came from.
     before: u64,
-    /// BoundedReader that found no message, since the kernel was asked.
+    /// Checks that found no message, since the kernel was asked.
     vain: u32,
     /// What the sender's word held before the last look of a wait.
     word: u64,
@@ -75,7 +75,7 @@ impl<T> Rx<T> {
             self.stop(Cause::Closed);
             self.attachment.reported.note(&self.map.consumer().session.taken, &*self.ring);
             self.attachment.end(attachment::sessions(&self.map, Role::Receiver).0, how);
-            // Between processes a message that nobody takes stays for the next to come.
+            // A message that is not taken stays for the next receiver.
             let _ = Reader::close(&mut *self.ring);
             let (peer, head) = self.ring.peer_session();
             self.attachment.closed(peer, head);
@@ -331,7 +331,7 @@ impl<T> Rx<T> {
 /// What there is to say of a lane where no message was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LaneStatus {
-    /// Nobody is there, and nothing is to be told.
+    /// It has no sender, and nothing is to be told.
     Idle,
     /// Its sender may send more.
     Open,
@@ -457,30 +457,26 @@ impl<T> Rx<T> {
 }
 
 impl<T> Waits for Rx<T> {
-    fn watch(&mut self) -> io::Result<&Watch> {
-        match &mut self.watch {
-            Some(watch) => Ok(watch),
-            none => {
-                let watch = none.insert(self.attachment.watch(Role::Receiver, 0)?);
-                watch.publish(&self.map.consumer().session);
-                Ok(watch)
-            }
-        }
+    fn watch_slot(&mut self) -> &mut Option<Watch> {
+        &mut self.watch
     }
 
-    fn prepare(&mut self) -> io::Result<bool> {
-        self.watch()?.check()?;
-        let watch = self.watch.take();
-        let waited = match &watch {
-            Some(watch) if self.stopped.is_none() => self.sleep_for_message(Sleep::Elsewhere(watch)),
-            _ => Waited::Ready,
-        };
-        self.watch = watch;
+    fn open_watch(&mut self) -> io::Result<Watch> {
+        let watch = self.attachment.watch(Role::Receiver, 0)?;
+        watch.publish(&self.map.consumer().session);
+        Ok(watch)
+    }
+
+    fn prepare_by(&mut self, watch: &Watch) -> bool {
+        if self.stopped.is_some() {
+            return false;
+        }
+        let waited = self.sleep_for_message(Sleep::Elsewhere(watch));
         if matches!(waited, Waited::Over(_) | Waited::Removed | Waited::Impossible) {
-            // The next look that finds nothing asks again, and tells.
+            // The next receive that finds nothing asks again, and tells.
             self.vain = VAIN;
         }
-        Ok(waited == Waited::Armed)
+        waited == Waited::Armed
     }
 
     fn armed(&mut self) -> Option<Armed<'_>> {

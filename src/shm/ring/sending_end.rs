@@ -1,4 +1,4 @@
-//! The sending end of a mapped ring, whatever travels on it.
+//! The sending end of a mapped ring, for messages and for records.
 
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
@@ -29,7 +29,7 @@ pub(crate) const VAIN: u32 = 4096;
 
 /// The sending end. Dropping it closes it.
 pub(crate) struct Tx<T> {
-    // In this order they go: the role's lock last, so that whoever takes it finds the session ended.
+    // In this order they go: the role's lock last, so that the next holder finds the session ended.
     pub(crate) ring: CachePadded<Producer<Ring<T>>>,
     pub(crate) map: Arc<Map>,
     watch: Option<Watch>,
@@ -37,7 +37,7 @@ pub(crate) struct Tx<T> {
     closed: bool,
     /// For how many there was no room last.
     wanted: u64,
-    /// BoundedReader that found no room, since the kernel was asked.
+    /// Checks that found no room, since the kernel was asked.
     vain: u32,
 }
 
@@ -280,30 +280,26 @@ impl<T> Drop for PublishOnDrop<'_, T> {
 }
 
 impl<T> Waits for Tx<T> {
-    fn watch(&mut self) -> io::Result<&Watch> {
-        match &mut self.watch {
-            Some(watch) => Ok(watch),
-            none => {
-                let watch = none.insert(self.attachment.watch(Role::Sender, self.map.lane())?);
-                watch.publish(attachment::sessions(&self.map, Role::Sender).0);
-                Ok(watch)
-            }
-        }
+    fn watch_slot(&mut self) -> &mut Option<Watch> {
+        &mut self.watch
     }
 
-    fn prepare(&mut self) -> io::Result<bool> {
-        self.watch()?.check()?;
-        let watch = self.watch.take();
-        let waited = match &watch {
-            Some(watch) if !self.closed => self.sleep_for_room(self.wanted, Sleep::Elsewhere(watch)),
-            _ => Waited::Ready,
-        };
-        self.watch = watch;
+    fn open_watch(&mut self) -> io::Result<Watch> {
+        let watch = self.attachment.watch(Role::Sender, self.map.lane())?;
+        watch.publish(attachment::sessions(&self.map, Role::Sender).0);
+        Ok(watch)
+    }
+
+    fn prepare_by(&mut self, watch: &Watch) -> bool {
+        if self.closed {
+            return false;
+        }
+        let waited = self.sleep_for_room(self.wanted, Sleep::Elsewhere(watch));
         if matches!(waited, Waited::Over(_) | Waited::Removed | Waited::Impossible) {
             // The next refusal asks again, and tells.
             self.vain = VAIN;
         }
-        Ok(waited == Waited::Armed)
+        waited == Waited::Armed
     }
 
     fn armed(&mut self) -> Option<Armed<'_>> {

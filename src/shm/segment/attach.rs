@@ -1,4 +1,4 @@
-//! FreeOnDrop a role of a segment: the lock, and the file for the mappings.
+//! Taking a role of a segment: the lock, and the file for the mappings.
 
 use crate::ring::failpoint::point;
 use crate::shm::error::OpenError;
@@ -67,7 +67,7 @@ impl Drop for RoleLock {
 }
 
 impl RoleLock {
-    /// Takes the first of these that nobody has, and says which lane's it is; else gives the file back.
+    /// Takes the first of these that is free, and says which lane's it is; else gives the file back.
     pub(crate) fn take_one(
         lock: File,
         seats: impl Iterator<Item = (LockRange, u32)>,
@@ -101,7 +101,7 @@ pub(crate) struct Taken {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LaneState {
     Good,
-    /// Its positions, counts or notes cannot be: nobody can send there any more.
+    /// Its positions, counts or notes cannot be: no sender can send there any more.
     Damaged,
     /// The receiver that is there does not read it.
     Closed,
@@ -172,7 +172,7 @@ pub(crate) fn take(
             Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
         };
         point!();
-        // Whoever removes a segment holds both roles: from now on it stays, if it is still the one of that name.
+        // A process that removes a segment holds both roles: from now on the segment stays, if it is still the one of that name.
         let (same, map) = match place.open(path) {
             Ok(map) => (is_same(&map, &held.lock, path)?, map),
             Err(OpenError::NotFound { .. }) => continue,

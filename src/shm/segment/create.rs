@@ -50,7 +50,7 @@ fn create_with(uses: FsSupport, path: &Path, header: &Header, layout: &Layout) -
         return Err(OpenError::Name { name: path.to_string_lossy().into() });
     };
     point!();
-    // Whatever is wrong here, the other way names it.
+    // An error here is not told: the second way meets the same one and tells it.
     let unnamed = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     if let Some(file) = rfs::open(parent, unnamed, Mode::RUSR | Mode::WUSR).ok().filter(|_| uses.unnamed) {
         point!();
@@ -86,7 +86,7 @@ fn create_with(uses: FsSupport, path: &Path, header: &Header, layout: &Layout) -
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
-    /// Removes it, whatever happens.
+    /// Removes it, also on the way out of an error.
     fn drop(&mut self) {
         // After a rename there is none.
         let _ = rfs::unlink(&self.0);
@@ -136,7 +136,7 @@ fn rename(uses: FsSupport, from: &Path, to: &Path) -> Result<(), Errno> {
     }
 }
 
-/// Makes room and writes the header of a file that nobody else has. `fallocates`: whether the kernel is asked to make room.
+/// Makes room and writes the header of a file that no other process has. `fallocates`: whether the kernel is asked to make room.
 pub(crate) fn fill(
     file: &File,
     header: &Header,
@@ -194,7 +194,7 @@ fn write_zeros(file: &File, len: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::segment::Kind;
+    use crate::shm::Kind;
     use crate::shm::spsc::Builder;
     use crate::shm::{Found, Message, OpenError, Removal, remove};
 
@@ -244,7 +244,7 @@ mod tests {
             let name = path.to_string_lossy();
             let mut tx = Builder::<u64>::new(&*name).capacity(8).open_sender().unwrap();
             tx.send(7).unwrap();
-            // Whoever comes too late finds it, and changes nothing.
+            // A second maker finds it, and changes nothing.
             create_with(uses, &path, &header, &layout).unwrap();
             assert_eq!(directory.files(), ["channel"], "{uses:?}");
             assert_eq!(Builder::<u64>::new(&*name).open_receiver().unwrap().recv(), Ok(7), "{uses:?}");

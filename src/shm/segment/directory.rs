@@ -88,7 +88,7 @@ pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
 }
 
 fn check_once(path: &Path) -> Result<(), OpenError> {
-    // Not through a link that somebody planted in a directory that all may write.
+    // Not through a link that another user planted in a directory that all may write.
     let found = rfs::lstat(path).map_err(|error| refused("look at", path, error))?;
     let why = match FileType::from_raw_mode(found.st_mode) {
         FileType::Symlink => Fault::Link,

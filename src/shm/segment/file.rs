@@ -13,8 +13,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// A role that somebody has is asked for so many times more, so long after each other: who removes a segment has both of its roles for a
-/// moment, and so has one whoever fails to open it.
+/// A role that is taken is asked for so many times more, so long after each other: a process that removes a segment has both roles for a
+/// moment, and one that fails to open it has one of them.
 pub(crate) const RETRIES: u32 = 8;
 pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(1);
 

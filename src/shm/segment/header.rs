@@ -1,4 +1,4 @@
-//! The first page of a segment: what it is. Written once, before anybody else can see the file; only ever compared, never
+//! The first page of a segment: what it is. Written once, before another process can see the file; only ever compared, never
 //! computed with.
 //!
 //! ```text

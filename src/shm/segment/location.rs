@@ -93,10 +93,10 @@ impl Location {
     }
 }
 
-/// A channel without a name: a descriptor of sealed memory. Whoever has one can open a side, in any process.
+/// A channel without a name: a descriptor of sealed memory. A process that has one can open a side.
 ///
 /// Made by `create_anonymous` of a builder, such as [`Builder::create_anonymous`](crate::shm::Builder::create_anonymous); opened by
-/// `from_fd`. The memory cannot be cut short, so no access to it ends in a `SIGBUS`; it is gone, with what was not received, once nobody
+/// `from_fd`. The memory cannot be cut short, so no access to it ends in a `SIGBUS`; it is gone, with what was not received, once no process
 /// has a descriptor or a side any more. A clone is the same descriptor.
 ///
 /// # To a child process
@@ -132,7 +132,7 @@ impl Location {
 #[derive(Clone, Debug)]
 pub struct Anonymous(Arc<OwnedFd>);
 
-/// What somebody who has mapped it need not fear.
+/// What cannot happen to it while it is mapped.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
 impl Anonymous {
@@ -194,7 +194,7 @@ impl AsFd for Anonymous {
 }
 
 impl From<OwnedFd> for Anonymous {
-    /// Whatever the descriptor leads to is looked at when a side is opened.
+    /// What the descriptor leads to is checked when a side is opened.
     fn from(fd: OwnedFd) -> Self {
         Self(Arc::new(fd))
     }

@@ -46,8 +46,8 @@ fn set(file: &File, command: libc::c_int, seats: LockRange, kind: libc::c_int) -
     }
 }
 
-/// Takes the roles if nobody has any of them. The kernel gives them back when the last descriptor of this `open` is gone, whatever
-/// becomes of the process.
+/// Takes the roles if none of them is held. The kernel gives them back when the last descriptor of this `open` is gone, however
+/// the process ends.
 pub(crate) fn take(file: &File, seats: LockRange) -> io::Result<bool> {
     match lock(file, libc::F_OFD_SETLK, seats) {
         Ok(_) => Ok(true),
@@ -61,7 +61,7 @@ pub(crate) fn give(file: &File, seats: LockRange) {
     let _ = set(file, libc::F_OFD_SETLK, seats, libc::F_UNLCK);
 }
 
-/// Whether somebody else than the owner of this descriptor has one of the roles.
+/// Whether another process, or another `open` of this one, has one of the roles.
 pub(crate) fn is_taken(file: &File, seats: LockRange) -> io::Result<bool> {
     lock(file, libc::F_OFD_GETLK, seats).map(|lock| lock.l_type != libc::F_UNLCK as libc::c_short)
 }

@@ -67,7 +67,7 @@ impl Pages {
 }
 
 impl Map {
-    /// `role`: whose pages may be written; nobody's for an onlooker.
+    /// `role`: whose pages may be written; none for an onlooker.
     pub(crate) fn new(file: &File, layout: &Layout, lane: u32, role: Option<Role>, pages: Pages) -> io::Result<Self> {
         let start = layout.lane_start(lane);
         #[cfg(any(fuzzing, ringmail_guard_pages))]
@@ -122,7 +122,7 @@ impl Map {
     }
 }
 
-/// For the fuzzer: a page that nobody may touch right behind each mapping, so that an access beyond it is no access to what happens to
+/// For the fuzzer: a page that no access may touch right behind each mapping, so that an access beyond it is no access to what happens to
 /// lie there.
 #[cfg(any(fuzzing, ringmail_guard_pages))]
 mod guard {

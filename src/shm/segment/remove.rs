@@ -176,7 +176,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<bool, OpenError> {
 
 /// Removes the file at `path`, which is `lock`, if no part of it is locked. Whether it did.
 pub(crate) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
-    // Not by trying: who has one side would see somebody on the other. More than once: a side that was closed is held for a moment more by a
+    // Not by taking the locks: the holder of one side would see a holder of the other. More than once: a side that was closed is held for a moment more by a
     // child that was forked meanwhile, until that calls `exec`.
     let mut asks = 0;
     while locks::is_taken(&lock, LockRange::ALL).map_err(failed("look at the locks of", path))? {
@@ -187,7 +187,7 @@ pub(crate) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
         std::thread::sleep(RETRY_DELAY);
     }
     let Ok((held, _)) = RoleLock::take_one(lock, iter::once((LockRange::ALL, 0)), path)? else { return Ok(false) };
-    // Somebody may have removed it and made another before we had all sides: that one is not ours to remove.
+    // Another process may have removed it and made another before we had all sides: that one is not ours to remove.
     let named = match directory::open_regular(path, OFlags::RDWR) {
         Err(OpenError::NotFound { .. }) => return Ok(false),
         other => other?.0,
@@ -207,7 +207,7 @@ pub(crate) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Removes the FIFOs of a segment's sides, which nobody has.
+/// Removes the FIFOs of a segment's sides, none of which is held.
 fn remove_bells(path: &Path) {
     // The header need not be one.
     let senders = (0..Layout::MAX_LANES).map(|lane| (Role::Sender, lane));

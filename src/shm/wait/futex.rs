@@ -19,7 +19,7 @@ fn low_half(word: &AtomicU64) -> &AtomicU32 {
     unsafe { &*halves.wrapping_add(cfg!(target_endian = "big") as usize) }
 }
 
-/// Sleeps until `word` is not `expected` any more and somebody wakes it, at most for `timeout`; may also return for no reason.
+/// Sleeps until `word` is not `expected` any more and a wake comes, at most for `timeout`; may also return for no reason.
 pub(crate) fn sleep_on(word: &AtomicU64, expected: u64, timeout: Duration) {
     let timeout = futex::Timespec::try_from(timeout).ok();
     // Every error (value changed, signal, timeout) means "look again", which the caller does.
@@ -41,7 +41,7 @@ pub(crate) fn sleep_on_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u64)>
     match futex::waitv(&waits[..n], futex::WaitvFlags::empty(), end.as_ref(), futex::ClockId::Monotonic) {
         // As with one word.
         Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
-        // A kernel that does not know the call, or a filter that forbids it, with whatever error: it would not sleep, so we do, and a wake
+        // A kernel that does not know the call, or a filter that forbids it, with any error: it would not sleep, so we do, and a wake
         // may be lost.
         Err(_) => std::thread::sleep(timeout.min(UNREACHED_INTERVAL)),
     }

@@ -238,14 +238,35 @@ impl fmt::Debug for Armed<'_> {
 
 /// An end of a channel that can sleep elsewhere.
 pub trait Waits {
-    /// The event count, made first if need be.
-    fn watch(&mut self) -> io::Result<&Watch>;
+    /// Where the end keeps its event count.
+    fn watch_slot(&mut self) -> &mut Option<Watch>;
 
-    /// Prepares a sleep. Whether it is needed: there is nothing to look at.
-    fn prepare(&mut self) -> io::Result<bool>;
+    /// Makes the event count, and says so in this side's pages.
+    fn open_watch(&mut self) -> io::Result<Watch>;
 
-    /// What ends that; `None` without a event.
+    /// Checks, and prepares a sleep by `watch` if there is nothing to do. Whether it is prepared.
+    fn prepare_by(&mut self, watch: &Watch) -> bool;
+
+    /// What ends the sleep; `None` without an event count.
     fn armed(&mut self) -> Option<Armed<'_>>;
+
+    /// The event count, made first if need be.
+    fn watch(&mut self) -> io::Result<&Watch> {
+        let watch = match self.watch_slot().take() {
+            Some(watch) => watch,
+            None => self.open_watch()?,
+        };
+        Ok(self.watch_slot().insert(watch))
+    }
+
+    /// Prepares a sleep. Whether it is needed: there is nothing to do.
+    fn prepare(&mut self) -> io::Result<bool> {
+        self.watch()?.check()?;
+        let Some(watch) = self.watch_slot().take() else { return Ok(false) };
+        let prepared = self.prepare_by(&watch);
+        *self.watch_slot() = Some(watch);
+        Ok(prepared)
+    }
 }
 
 /// An end of a channel of which the user has a handle.
@@ -301,7 +322,7 @@ pub trait Watched: End {
     /// is something to do, or to be told, by the next verb. Otherwise [`WakeFd`] becomes readable when there may be: for a receiver a message, for
     /// a sender room for what it was refused last.
     ///
-    /// At once, whatever the side's [`WaitStrategy`](crate::WaitStrategy). No system call as a rule; a few, if the last was 90 ms ago.
+    /// At once, with every [`WaitStrategy`](crate::WaitStrategy). No system call as a rule; a few, if the last was 90 ms ago.
     ///
     /// # Errors
     /// As [`Watched::wake_fd`], if that was not called before.

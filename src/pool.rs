@@ -55,10 +55,10 @@
 
 use crate::error::BuildError;
 use crate::lend::lend;
-use crate::ring::backing::check;
-use crate::ring::order::mutant;
-use crate::ring::stack::{HasOwner, Node, Stack, Taken};
+use crate::ring::backend::check;
 use crate::room::room;
+use crate::sync::order::mutant;
+use crate::sync::stack::{HasOwner, Node, Stack, Taken};
 use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;

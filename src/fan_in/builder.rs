@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::registry::{LaneOptions, Options, Registry};
-use super::{FanIn, Receiver, Sender, tx};
+use super::{FanIn, Receiver, Sender, membership};
 use crate::channel;
 use crate::error::BuildError;
 use crate::sync::{Arc, share};
@@ -51,7 +51,7 @@ impl Builder {
         let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.turn))?;
         #[cfg(feature = "std")]
         let side = Side::try_new(event, self.receiver_wait)?;
-        let tx = tx::first(&registry, LaneOptions::new())?;
+        let tx = membership::join(&registry, LaneOptions::new())?;
         lanes.adopt();
         let rx = Receiver {
             end: lanes,

@@ -1,15 +1,13 @@
 //! The receiver: all lanes, in turn.
 
 use super::registry::{Lane, LaneId, Registry};
-use crate::channel::RecvEnd;
-use crate::channel::rx::{Next, refuse};
+use crate::channel::RingReceiver;
+use crate::channel::lane::{Message, refuse};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::spsc::Consumer;
 use crate::room::room;
 use crate::sync::Arc;
+use crate::sync::position::Position;
 use crate::wait::EventCount;
 use crate::wait::guard::{Panics, each};
 use alloc::vec::Vec;
@@ -21,7 +19,8 @@ const FEW: usize = 8;
 const LONGEST_TURN: u64 = 1 << 62;
 
 /// The reading ends of all lanes.
-pub(crate) struct Lanes<T> {
+#[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
+pub struct Lanes<T> {
     /// Those of one priority side by side, higher ones first.
     lanes: Vec<Lane<T>>,
     classes: Vec<Class>,
@@ -191,7 +190,7 @@ impl<T> Lanes<T> {
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
     pub(super) fn slices(&self, n: u64) -> (&[T], &[T]) {
-        self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.slices(n))
+        self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.ring.slices(n))
     }
 }
 
@@ -207,13 +206,12 @@ fn add(sum: &mut Stats, lane: &Stats) {
     sum.receiver_wakes += lane.receiver_wakes;
 }
 
-impl<T> RecvEnd for Lanes<T> {
+impl<T> RingReceiver for Lanes<T> {
     type Item = T;
-    type Ring = Consumer<Heap<T>>;
 
     const MANY_RINGS: bool = true;
 
-    fn there_now(&mut self) -> usize {
+    fn available_now(&mut self) -> usize {
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
@@ -222,7 +220,7 @@ impl<T> RecvEnd for Lanes<T> {
     }
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Next<'_, Self::Ring>> {
+    fn next(&mut self) -> Option<Message<'_, T>> {
         if !self.find() {
             return None;
         }
@@ -299,8 +297,8 @@ impl<T> RecvEnd for Lanes<T> {
         panics.catch(|| self.adopt());
         self.closed = true;
         // One barrier for all lanes.
-        refuse(&mut self.lanes, |lane| &mut *lane.end.ring, own);
-        panics.catch(|| each(&mut self.lanes, |lane| lane.end.call_all()));
+        refuse(&mut self.lanes, |lane| &mut lane.end.ring, own);
+        panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_to_close()));
         panics.go_on();
     }
 
@@ -332,7 +330,7 @@ impl<T> RecvEnd for Lanes<T> {
     }
 
     #[cfg(feature = "std")]
-    fn moved(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.end.moved()).fold(self.past.received, u64::wrapping_add)
+    fn transferred(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.end.transferred()).fold(self.past.received, u64::wrapping_add)
     }
 }

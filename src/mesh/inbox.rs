@@ -1,13 +1,10 @@
 //! The lanes that a seat receives from, in turn.
 
 use super::lanes::{lane_at, no_lanes};
-use crate::channel::rx::Next;
-use crate::channel::{Free, RecvEnd};
+use crate::channel::lane::{LaneReceiver, Message};
+use crate::channel::{Free, RingReceiver};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::spsc::Consumer;
 use crate::room::room;
-use crate::spsc::end::Rx;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -28,7 +25,7 @@ pub(super) struct Inbox<T> {
 }
 
 pub(super) struct InLane<T> {
-    pub(super) end: Rx<T>,
+    pub(super) end: LaneReceiver<T>,
     from: usize,
     over: bool,
 }
@@ -40,7 +37,7 @@ impl<T> Inbox<T> {
         Ok(Self { index, lanes, current: 0, turn, open: 0, ended: VecDeque::new() })
     }
 
-    pub(super) fn add(&mut self, from: usize, end: Rx<T>) {
+    pub(super) fn add(&mut self, from: usize, end: LaneReceiver<T>) {
         self.index[from] = self.lanes.len() as u32;
         self.lanes.push(InLane { end, from, over: false });
         self.open += 1;
@@ -119,7 +116,7 @@ impl<T> Inbox<T> {
 
     /// The next message of the lane whose turn it is, and from whom, if one was seen.
     #[inline(always)]
-    pub(super) fn next_seen(&mut self) -> Option<(usize, Next<'_, Consumer<Heap<T>>>)> {
+    pub(super) fn next_seen(&mut self) -> Option<(usize, Message<'_, T>)> {
         let lane = self.lanes.get_mut(self.current)?;
         let from = lane.from;
         Some((from, lane.end.next_seen()?))
@@ -138,7 +135,7 @@ impl<T> Inbox<T> {
     }
 
     /// The next message of one lane, which does not have to have the turn.
-    pub(super) fn next_of(&mut self, at: usize) -> Option<Next<'_, Consumer<Heap<T>>>> {
+    pub(super) fn next_of(&mut self, at: usize) -> Option<Message<'_, T>> {
         let lane = &mut self.lanes[at];
         if lane.end.ring.seen() == 0 && !lane.over {
             lane.end.ring.look(self.turn);

@@ -1,11 +1,11 @@
 //! How a channel is made.
 
-use super::end::ends;
+use super::sender::ends;
 use super::{Mpsc, Receiver, Sender};
 use crate::channel;
 use crate::error::BuildError;
-use crate::ring::cursor::Position;
 use crate::ring::mpsc::pair;
+use crate::sync::position::Position;
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, Queue, Side};
 
@@ -34,7 +34,7 @@ impl Builder {
         {
             let (tx, rx) =
                 ends(producer, consumer, crate::wait::EventCount, crate::wait::EventCount, crate::wait::Queue)?;
-            Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
+            Ok((Sender { end: tx, membership: () }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
@@ -43,7 +43,7 @@ impl Builder {
             let queue = Queue::new()?;
             let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone())?;
             Ok((
-                Sender { end: tx, side: Side::try_new(senders, self.sender_wait)?.queued(queue) },
+                Sender { end: tx, membership: (), side: Side::try_new(senders, self.sender_wait)?.queued(queue) },
                 Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
             ))
         }

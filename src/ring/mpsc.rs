@@ -37,13 +37,13 @@ mod producer;
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::{Claim, Producer, Weak};
 
-use super::backing::check;
-use super::cursor::Position;
+use super::backend::check;
 use super::layout::{Counter, Stats};
-use super::order::{self, mutant};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering, share};
 use core::ptr::NonNull;
 use crossbeam_utils::CachePadded;
@@ -138,13 +138,13 @@ impl<T> Slots<T> {
     /// Whether the slot holds the value of `position`.
     #[inline(always)]
     fn is_full(&self, position: Position) -> bool {
-        self.at(position).stamp.load(order::observe_stamp()) == position.plus(1).open_word()
+        self.at(position).stamp.load(order!(observe_stamp)) == position.plus(1).open_word()
     }
 
     /// What the slot says of `position`.
     #[inline(always)]
     fn look(&self, position: Position) -> Found {
-        let stamp = self.at(position).stamp.load(order::observe_stamp());
+        let stamp = self.at(position).stamp.load(order!(observe_stamp));
         let next = position.plus(1);
         if stamp == next.open_word() {
             Found::Value
@@ -223,7 +223,7 @@ impl<T> Ring<T> {
 
     fn len(&self) -> usize {
         // `head` first: `tail`, read later, is then not behind it.
-        let head = Position::from_word(self.head.load(order::find_head()));
+        let head = Position::from_word(self.head.load(order!(find_head)));
         self.tail().since(head).min(self.capacity) as usize
     }
 
@@ -281,9 +281,9 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
         let held = &self.ring.reader.held;
         loop {
             // Before the look: who asks after this asks for another.
-            held.swap(HELD, order::take_over_head());
+            held.swap(HELD, order!(take_over_head));
             self.look();
-            let alone = held.compare_exchange(HELD, 0, order::give_up_head(), Ordering::Relaxed).is_ok();
+            let alone = held.compare_exchange(HELD, 0, order!(give_up_head), Ordering::Relaxed).is_ok();
             if alone || mutant!(HeirLooks) {
                 self.done = true;
                 return;

@@ -26,9 +26,9 @@ mod producer;
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
 
-use super::backing::Heap;
-use super::cursor::Position;
+use super::backend::Heap;
 use super::layout::{ConsumerBlock, ProducerBlock, Stats};
+use crate::sync::position::Position;
 
 /// Both ends of a ring on the heap.
 pub(crate) fn pair<T>(ring: Heap<T>) -> (Producer<Heap<T>>, Consumer<Heap<T>>) {

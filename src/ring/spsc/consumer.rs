@@ -1,21 +1,18 @@
 //! The end that reads.
 
-use super::super::OnDrop;
-#[cfg(not(ringmail_loom))]
-use super::super::backing::Heap;
-use super::super::backing::{Backing, Geometry, drop_run};
-use super::super::cursor::Position;
-use super::super::ends::{Next, Reader};
-use super::super::failpoint::point;
-use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
-use super::super::order::{self, mutant};
+use super::super::backend::{Backing, Geometry, Heap, drop_run};
+use super::super::layout::{ConsumerBlock, Counter, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
+use super::super::ready::Ready;
 #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
 use super::super::session::{Looks, Reach};
 use super::super::slot::{self, Slot};
 use super::stats;
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 use crate::sync::AtomicU64;
-use crate::sync::Ordering;
+use crate::sync::failpoint::point;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
+use crate::sync::{OnDrop, Ordering};
 use alloc::vec::Vec;
 
 /// The end that reads.
@@ -101,12 +98,6 @@ impl<B: Backing> Consumer<B> {
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
 
-    /// The next of the messages that were seen, without looking for more.
-    #[inline(always)]
-    pub(crate) fn next_seen(&mut self) -> Option<Next<'_, Self>> {
-        if self.seen() != 0 { Some(Next(self)) } else { None }
-    }
-
     /// Messages that were seen and not taken.
     #[inline(always)]
     pub(crate) fn seen(&self) -> u64 {
@@ -168,7 +159,7 @@ impl<B: Backing> Consumer<B> {
     /// without a call.
     #[inline(always)]
     fn find_message(&mut self) -> bool {
-        let word = B::observe(&self.peer().tail, order::observe_tail());
+        let word = B::observe(&self.peer().tail, order!(observe_tail));
         let tail = Position::from_word(word);
         // The session after the position: whoever sees a message sees that its session has begun.
         let is_other = || self.backing.producer_session(&self.geometry) != self.session;
@@ -285,8 +276,8 @@ impl<B: Backing> Consumer<B> {
 
     /// Gives the role up, unless the producer has published for the last time and left the rest to us: then takes that, too.
     fn give_up(&mut self) {
-        self.own().head.store(self.head.open_word(), order::publish_head());
-        let late = self.own().gone.0.fetch_or(RETIRED, order::retire()) & LATE != 0;
+        self.own().head.store(self.head.open_word(), order!(publish_head));
+        let late = self.own().gone.0.fetch_or(RETIRED, order!(retire)) & LATE != 0;
         if late && !mutant!(RetireLooks) {
             self.find_message();
         }
@@ -302,9 +293,37 @@ impl<B: Backing> Consumer<B> {
     }
 }
 
-#[cfg(not(ringmail_loom))]
 impl<T> Consumer<Heap<T>> {
+    /// The next message, if there is one now.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<Ready<'_, T>> {
+        if self.has_message() { Some(self.ready()) } else { None }
+    }
+
+    /// The next of the messages that were seen, without looking for more.
+    #[inline(always)]
+    pub(crate) fn next_seen(&mut self) -> Option<Ready<'_, T>> {
+        if self.seen() != 0 { Some(self.ready()) } else { None }
+    }
+
+    /// The next message, which was seen.
+    #[inline(always)]
+    fn ready(&mut self) -> Ready<'_, T> {
+        debug_assert!(self.seen() != 0);
+        let slot = self.slot(self.head);
+        // SAFETY: the backing is alive and keeps its block valid.
+        let own = unsafe { self.geometry.consumer.as_ref() };
+        Ready {
+            slot,
+            head: &mut self.head,
+            published: &own.head,
+            order: order!(publish_head),
+            wakes: &own.counters.0.wakes,
+        }
+    }
+
     /// The next `n` messages in place, in order, as the two runs they form; fewer if fewer were seen.
+    #[cfg(not(ringmail_loom))]
     #[inline(always)]
     pub(crate) fn slices(&self, n: u64) -> (&[T], &[T]) {
         let (first, second) = self.runs(n);
@@ -320,49 +339,55 @@ impl<T> Consumer<Heap<T>> {
 #[cfg(not(ringmail_loom))]
 type Run<T> = (*const Slot<T>, usize);
 
-// SAFETY: `has_message` is whether `head < tail`, seen with Acquire: then the slot at `head` is ours and full (I3).
-unsafe impl<B: Backing> Reader for Consumer<B> {
-    type Item = B::Item;
-
+impl<B: Backing> Consumer<B> {
+    /// Takes the next message, if there is one now; its place stays occupied until [`Consumer::release`].
     #[inline(always)]
-    unsafe fn read(&mut self) -> B::Item {
+    pub(crate) fn take(&mut self) -> Option<B::Item> {
+        if !self.has_message() {
+            return None;
+        }
         let head = self.head;
-        // SAFETY: the slot is ours and full by the caller's promise; `head` moves past it at once.
+        // SAFETY: `head < tail` was seen with Acquire, so the slot is ours and full (I3); `head` moves past it at once.
         let value = unsafe { B::get(self.slot(head)) };
         self.head = head.plus(1);
-        value
+        Some(value)
     }
 
+    /// Whether a message is there; looks again if none was known.
     #[inline(always)]
-    fn has_message(&mut self) -> bool {
+    pub(crate) fn has_message(&mut self) -> bool {
         self.head != self.tail_seen || self.find_message()
     }
 
+    /// Publishes how far this end has read: the places before are free.
     #[inline(always)]
-    fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         point!();
-        self.own().head.store(self.head.open_word(), order::publish_head());
+        self.own().head.store(self.head.open_word(), order!(publish_head));
         point!();
     }
 
+    /// The same for guards that may have taken nothing.
     #[inline(always)]
-    fn free(&mut self) {
+    pub(crate) fn free(&mut self) {
         // An end that has retired writes no more (I5).
         if !self.retired {
             self.release();
         }
     }
 
+    /// Messages ready to read in one run, up to `wanted`; looks again if fewer were known.
     #[inline(always)]
-    fn available(&mut self, wanted: u64) -> u64 {
+    pub(crate) fn available(&mut self, wanted: u64) -> u64 {
         if self.tail_seen.since(self.head) < wanted {
             self.find_message();
         }
         self.tail_seen.since(self.head).min(wanted)
     }
 
+    /// A message that [`Consumer::available`] has seen, in place.
     #[inline(always)]
-    fn front(&self, offset: u64) -> Option<&B::Item> {
+    pub(crate) fn front(&self, offset: u64) -> Option<&B::Item> {
         if B::SHARED || offset >= self.tail_seen.since(self.head) {
             return None;
         }
@@ -370,7 +395,8 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         Some(unsafe { slot::borrow(self.slot(self.head.plus(offset))) })
     }
 
-    fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
+    /// Moves the next `n` messages to the end of `target` and frees their places; fewer if fewer were seen.
+    pub(crate) fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
         let n = self.tail_seen.since(self.head).min(n) as usize;
         let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
         let len = target.len();
@@ -397,8 +423,9 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         n
     }
 
+    /// Drops the next `n` messages and frees their places; fewer if fewer were seen.
     #[inline(always)]
-    fn skip(&mut self, n: u64) {
+    pub(crate) fn skip(&mut self, n: u64) {
         let from = self.head;
         self.head = from.plus(self.tail_seen.since(from).min(n));
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
@@ -408,7 +435,10 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         drop(free);
     }
 
-    fn free_leaked(&mut self) -> bool {
+    /// Frees what a leaked guard took without freeing it. Whether there was any: then senders must be woken.
+    ///
+    /// To be called before the channel answers "empty" or waits: with places missing, a sender might wait as well.
+    pub(crate) fn free_leaked(&mut self) -> bool {
         let leaked = self.own().head.load(Ordering::Relaxed) != self.head.open_word();
         if leaked {
             self.free();
@@ -416,30 +446,36 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         leaked && !self.retired
     }
 
+    /// Whether a look that found nothing asks for nothing more: no place to free, no end to tell.
     #[inline(always)]
-    fn rests(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         !self.over && self.own().head.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether the last look found nothing, and nothing will ever come.
+    pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    fn close(&mut self) -> bool {
+    /// Accepts nothing more. What was sent before can still be read. `true`: a message may come that a look soon after does not see. Then
+    /// the event count that the sender reads must say so, and a barrier must pass, before such a look.
+    #[must_use]
+    pub(crate) fn close(&mut self) -> bool {
         // What has no drop of its own is not missed, and a producer that has closed sends nothing more.
         let tell = !B::SHARED && core::mem::needs_drop::<B::Item>() && !self.peer_closed();
         self.refuse(tell)
     }
 
-    fn untell(&mut self) -> bool {
+    /// To be asked after that barrier: whether the sender closed before it, and the event count need not tell it.
+    pub(crate) fn untell(&mut self) -> bool {
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
         core::mem::take(&mut self.told)
             && self.peer_closed()
             && self.own().gone.0.fetch_and(!TOLD, Ordering::Relaxed) & LATE == 0
     }
 
-    /// See [`super`], I5.
-    fn retire(&mut self) {
+    /// To be called once a closed end found nothing: drops what raced with the close, so that the answer cannot change. See [`super`], I5.
+    pub(crate) fn retire(&mut self) {
         if self.retired {
             return;
         }
@@ -453,11 +489,13 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         drop(last);
     }
 
-    fn peer_closed(&self) -> bool {
+    /// Whether the sender has sent its last message.
+    pub(crate) fn peer_closed(&self) -> bool {
         Position::is_closed(B::observe(&self.peer().tail, Ordering::Relaxed))
     }
 
-    fn len(&self) -> usize {
+    /// Messages in the ring; the sender may add some meanwhile, so it is at least this.
+    pub(crate) fn len(&self) -> usize {
         if self.retired {
             return 0;
         }
@@ -465,27 +503,35 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         tail.since(self.head).min(self.geometry.capacity) as usize
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.geometry.capacity as usize
     }
 
+    /// Messages received so far.
     #[cfg(feature = "std")]
-    fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.head.since(self.geometry.start)
     }
 
     #[cfg(feature = "std")]
-    fn count_parks(&self, n: u64) {
+    pub(crate) fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
         point!();
     }
 
-    fn count_wake(&self) {
+    /// Counts a sender that this end has woken.
+    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    pub(crate) fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
         point!();
     }
 
-    fn stats(&self) -> Stats {
+    /// How many senders this end has woken.
+    pub(crate) fn wakes(&self) -> &Counter {
+        &self.own().counters.0.wakes
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
         stats(self.peer(), self.own(), self.geometry.start, self.head, tail, self.geometry.capacity)
     }
@@ -506,7 +552,7 @@ impl<B: Backing> Looks for Consumer<B> {
             Reach::Nowhere => self.head,
             Reach::Until(count) => Position::new(count),
         };
-        let tail = Position::from_word(B::observe(&self.peer().tail, order::observe_tail()));
+        let tail = Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
         let (there, ahead) = (tail.since(self.head), end.since(self.head));
         // The next session begins where this one ended: not behind what was published since.
         self.corrupt = there > self.geometry.capacity || ahead > there;

@@ -1,16 +1,15 @@
 //! The end that writes.
 
-use super::super::backing::{Backing, Geometry, Heap, drop_run};
-use super::super::cursor::Position;
-use super::super::ends::Writer;
-use super::super::failpoint::point;
+use super::super::backend::{Backing, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, LATE, ProducerBlock, RETIRED, Stats, TOLD};
-use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
+use crate::sync::failpoint::point;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
 #[cfg(not(ringmail_loom))]
 use core::mem::MaybeUninit;
 
@@ -110,15 +109,6 @@ impl<B: Backing> Producer<B> {
         &self.backing
     }
 
-    /// Sends one value; returns it if there is no room or no receiver. Wait-free.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, value: B::Item) -> Result<(), B::Item> {
-        let Some(slot) = self.vacancy() else { return Err(value) };
-        // SAFETY: just found vacant.
-        self.fill(|| unsafe { B::put(slot, value) });
-        Ok(())
-    }
-
     /// The slot of the next message, which is ours and empty until that is published (I2); `None` if there is no room or no receiver.
     #[inline(always)]
     pub(crate) fn vacancy(&mut self) -> Option<*const Slot<B::Item>> {
@@ -133,7 +123,8 @@ impl<B: Backing> Producer<B> {
         Some(self.slot(self.tail))
     }
 
-    /// Publishes the message that `write` puts into the vacancy.
+    /// Publishes the message that `write` puts into the vacancy. For memory that another process maps, or a model of it.
+    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     #[inline(always)]
     pub(crate) fn fill(&mut self, write: impl FnOnce()) {
         #[cfg(ringmail_planted_early_publish)]
@@ -151,7 +142,7 @@ impl<B: Backing> Producer<B> {
         debug_assert!(!self.settled, "nothing is published once the other side was found gone");
         self.tail = self.tail.plus(n);
         point!();
-        self.own().tail.store(self.tail.open_word(), order::publish_tail());
+        self.own().tail.store(self.tail.open_word(), order!(publish_tail));
         point!();
     }
 
@@ -162,7 +153,7 @@ impl<B: Backing> Producer<B> {
         if self.closed {
             return false;
         }
-        let word = B::observe(&self.peer().head, order::observe_head());
+        let word = B::observe(&self.peer().head, order!(observe_head));
         let head = Position::from_word(word);
         // No consumer closes its word.
         let nonsense = self.tail.since(head) > self.geometry.capacity || Position::is_closed(word);
@@ -353,7 +344,7 @@ impl<B: Backing> Producer<B> {
     #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub(crate) fn reopen(&mut self) {
         point!();
-        self.own().tail.store(self.tail.open_word(), order::publish_tail());
+        self.own().tail.store(self.tail.open_word(), order!(publish_tail));
         point!();
     }
 
@@ -406,16 +397,16 @@ impl<B: Backing> Producer<B> {
             self.closed = true;
             self.full_at = self.tail;
             point!();
-            self.own().tail.store(self.tail.closed_word(), order::close_tail());
+            self.own().tail.store(self.tail.closed_word(), order!(close_tail));
             point!();
         }
     }
 
     /// Says that nothing more comes. If the consumer has retired, drops what it left; else the consumer does.
     #[cold]
-    fn inherit(&mut self, noted: impl FnOnce()) {
+    fn take_over(&mut self, noted: impl FnOnce()) {
         self.settled = true;
-        let gone = self.peer().gone.0.fetch_or(LATE, order::come_late());
+        let gone = self.peer().gone.0.fetch_or(LATE, order!(come_late));
         if gone & TOLD != 0 {
             noted();
         }
@@ -434,6 +425,16 @@ impl<B: Backing> Producer<B> {
 }
 
 impl<T> Producer<Heap<T>> {
+    /// Sends one value; returns it if there is no room or no receiver. Wait-free.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
+        let Some(slot) = self.vacancy() else { return Err(value) };
+        // SAFETY: just found vacant.
+        unsafe { slot::write(slot, value) };
+        self.publish(1);
+        Ok(())
+    }
+
     /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
     #[cfg(not(ringmail_loom))]
     pub(crate) fn vacant(&mut self) -> Vacant<'_, T> {
@@ -465,54 +466,55 @@ impl<B: Backing> Producer<B> {
     }
 }
 
-impl<B: Backing> Writer for Producer<B> {
-    fn is_closed(&self) -> bool {
+impl<B: Backing> Producer<B> {
+    /// Whether a send can never succeed again.
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed || self.peer_gone()
     }
 
-    #[cfg(feature = "std")]
-    fn has_room(&mut self) -> bool {
-        self.room(1) != 0
-    }
-
+    /// To be called once nothing can be sent any more: if the consumer has left, drops what was published behind its last look.
+    /// `noted` is called if the event count told this end that the consumer has left, and need not say so any more.
     #[inline(always)]
-    fn settle(&mut self, noted: impl FnOnce()) {
+    pub(crate) fn drop_orphans(&mut self, noted: impl FnOnce()) {
         if !B::SHARED && self.peer_gone() && !self.settled {
-            self.inherit(noted);
+            self.take_over(noted);
         }
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.geometry.capacity as usize
     }
 
-    fn len(&self) -> usize {
+    /// Messages in the ring; the consumer may take some meanwhile, so it is at most this.
+    pub(crate) fn len(&self) -> usize {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
         self.tail.since(head).min(self.geometry.capacity) as usize
     }
 
+    /// Messages sent so far.
     #[cfg(feature = "std")]
-    fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.tail.since(self.geometry.start)
     }
 
-    fn count_full(&mut self) {
+    /// Counts a refusal.
+    pub(crate) fn count_full(&mut self) {
         self.own().counters.0.full.add(1);
         point!();
     }
 
     #[cfg(feature = "std")]
-    fn count_parks(&self, n: u64) {
+    pub(crate) fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
         point!();
     }
 
-    fn count_wake(&self) {
+    pub(crate) fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
         point!();
     }
 
-    fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
         stats(self.own(), self.peer(), self.geometry.start, head, self.tail, self.geometry.capacity)
     }

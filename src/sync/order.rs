@@ -51,16 +51,31 @@
 //! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
 //! one that is about to sleep.
 //!
-//! In a normal build each name is a constant. Under loom each asks whether the running model weakened its [`Site`],
+//! In a normal build each name is a constant; [`order!`] gives it. Under loom each asks whether the running model weakened its [`Site`],
 //! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
 
 use crate::sync::Ordering;
 
-/// A place of the protocol that a mutant can break.
+/// The sites, in one list: the enum and [`Site::ALL`] are made of it.
 #[cfg(ringmail_loom)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Site {
+macro_rules! sites {
+    ($($(#[$doc:meta])* $site:ident,)*) => {
+        /// A place of the protocol that a mutant can break.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Site {
+            $($(#[$doc])* $site,)*
+        }
+
+        impl Site {
+            /// Every site, so that a test can insist that each is either killed or excused.
+            pub const ALL: [Site; [$(Site::$site),*].len()] = [$(Site::$site),*];
+        }
+    };
+}
+
+#[cfg(ringmail_loom)]
+sites! {
     PublishTail,
     CloseTail,
     ObserveTail,
@@ -225,113 +240,6 @@ pub enum Site {
 }
 
 #[cfg(ringmail_loom)]
-impl Site {
-    /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 100] = [
-        Site::PublishTail,
-        Site::CloseTail,
-        Site::ObserveTail,
-        Site::PublishHead,
-        Site::ObserveHead,
-        Site::Retire,
-        Site::ComeLate,
-        Site::PublishStamp,
-        Site::ObserveStamp,
-        Site::FreeHead,
-        Site::FindHead,
-        Site::ClaimTail,
-        Site::ObserveClaim,
-        Site::LeaveSenders,
-        Site::EndTail,
-        Site::ObserveEnd,
-        Site::GiveUpHead,
-        Site::TakeOverHead,
-        Site::AskHeir,
-        Site::PutOnPile,
-        Site::TakePile,
-        Site::GiveUpShare,
-        Site::TakeLastShare,
-        Site::SoleShare,
-        Site::LeaveLanes,
-        Site::ObserveLanesEnd,
-        Site::BeginSession,
-        Site::SeeSession,
-        Site::WriteEntry,
-        Site::ReadEntry,
-        Site::NameBell,
-        Site::FindBell,
-        Site::Announce,
-        Site::Answer,
-        Site::SeeWaiting,
-        Site::WakerCell,
-        Site::LeaveWaker,
-        Site::HoldWaker,
-        Site::TakeWaker,
-        Site::HearTaker,
-        Site::WakeRefused,
-        Site::PanicLeaves,
-        Site::LightBarrier,
-        Site::HeavyBarrier,
-        Site::RingFence,
-        Site::RingReload,
-        Site::SleepFence,
-        Site::LookAgain,
-        Site::SwapState,
-        Site::RenewOwn,
-        Site::WakeReplaced,
-        Site::WakeSelf,
-        Site::HandOver,
-        Site::SenderCloseRings,
-        Site::ReceiverCloseRings,
-        Site::JoinFence,
-        Site::PassCallOn,
-        Site::OpenFence,
-        Site::InheritStore,
-        Site::NoteAwaited,
-        Site::RenewSame,
-        Site::TombstoneRings,
-        Site::StaleTail,
-        Site::WaitAnew,
-        Site::OneHeir,
-        Site::LeaveWakes,
-        Site::CallUp,
-        Site::LookAfterJoin,
-        Site::CallUpIdle,
-        Site::CallOne,
-        Site::LeftLooks,
-        Site::EmptyCallsUp,
-        Site::BellCallsUp,
-        Site::CloseCallsAll,
-        Site::LastLaneRings,
-        Site::NapLight,
-        Site::NapHeavy,
-        Site::NapAwaited,
-        Site::NapFence,
-        Site::NapFenced,
-        Site::BeginFence,
-        Site::AskFence,
-        Site::SessionFirst,
-        Site::OverLooks,
-        Site::LookAtLast,
-        Site::ArmLooks,
-        Site::WatchLooks,
-        Site::CauseFirst,
-        Site::GivenUpLooks,
-        Site::HandBack,
-        Site::LeaveRefuses,
-        Site::RoomForAnswers,
-        Site::EndFailsCalls,
-        Site::EndEndsWait,
-        Site::CloseHome,
-        Site::LeaveTells,
-        Site::LeaveBarrier,
-        Site::LateLooks,
-        Site::RetireLooks,
-        Site::HeirLooks,
-    ];
-}
-
-#[cfg(ringmail_loom)]
 std::thread_local! {
     // Loom runs every modelled thread on the thread that called `loom::model`, so all of them see this switch.
     // One bit a site.
@@ -363,7 +271,7 @@ pub(crate) fn weakened(site: Site) -> bool {
 macro_rules! mutant {
     ($site:ident) => {{
         #[cfg(ringmail_loom)]
-        let broken = $crate::ring::order::weakened($crate::ring::order::Site::$site);
+        let broken = $crate::sync::order::weakened($crate::sync::order::Site::$site);
         #[cfg(not(ringmail_loom))]
         let broken = false;
         broken
@@ -371,15 +279,25 @@ macro_rules! mutant {
 }
 pub(crate) use mutant;
 
+/// The ordering of a site: a constant, or in a model what the running mutant has left of it.
+macro_rules! order {
+    ($name:ident) => {{
+        #[cfg(ringmail_loom)]
+        let order = $crate::sync::order::$name();
+        #[cfg(not(ringmail_loom))]
+        let order = $crate::sync::order::$name;
+        order
+    }};
+}
+pub(crate) use order;
+
 macro_rules! orders {
     ($($(#[$cfg:meta])* $name:ident = $order:ident, $site:ident;)*) => {
         $(
             $(#[$cfg])*
             #[cfg(not(ringmail_loom))]
-            #[inline(always)]
-            pub(crate) const fn $name() -> Ordering {
-                Ordering::$order
-            }
+            #[allow(non_upper_case_globals, reason = "a function in the models")]
+            pub(crate) const $name: Ordering = Ordering::$order;
 
             $(#[$cfg])*
             #[cfg(ringmail_loom)]

@@ -3,11 +3,10 @@
 
 #![allow(missing_debug_implementations)]
 
-use super::backing::{Backing, Geometry, Heap};
-use super::cursor::Position;
-use super::ends::Reader;
+use super::backend::{Backing, Geometry, Heap};
 use super::session::{self, Looks, Reach, Session};
 use super::spsc::{Consumer, Producer};
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
 
@@ -119,7 +118,10 @@ impl<T: Copy> Writing<T> {
 
     /// Whether there was room and a reader that has not closed.
     pub fn push(&mut self, value: T) -> bool {
-        self.0.push(value).is_ok()
+        let Some(slot) = self.0.vacancy() else { return false };
+        // SAFETY: just found vacant.
+        self.0.fill(|| unsafe { Mapping::put(slot, value) });
+        true
     }
 
     /// Whether another reader has begun than the one this end knows.

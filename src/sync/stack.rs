@@ -6,7 +6,10 @@
 //! A node belongs to one side at a time: to whoever holds its `Box`, from the exchange that puts it on the pile to the pile, from the swap
 //! that takes it off to the [`Taken`]. Closing is a swap too: what is put after it comes back.
 
-use super::{OnDrop, order};
+#![allow(unsafe_code)]
+
+use super::OnDrop;
+use super::order::order;
 use crate::error::BuildError;
 use crate::sync::{AtomicPtr, Ordering};
 use alloc::alloc::{Layout, alloc};
@@ -60,12 +63,12 @@ impl<V> Stack<V> {
 
     /// Takes everything, the last one put first.
     pub(crate) fn take_all(&self) -> Taken<V> {
-        Taken::from_top(self.top.swap(ptr::null_mut(), order::take_pile()))
+        Taken::from_top(self.top.swap(ptr::null_mut(), order!(take_pile)))
     }
 
     /// Takes everything, and from now on gives back what is put.
     pub(crate) fn close(&self) -> Taken<V> {
-        Taken::from_top(self.top.swap(closed(), order::take_pile()))
+        Taken::from_top(self.top.swap(closed(), order!(take_pile)))
     }
 }
 
@@ -91,7 +94,7 @@ unsafe fn put<V>(pile: *const Stack<V>, node: Box<Node<V>>) -> Option<Box<Node<V
         }
         // SAFETY: the node is ours until the exchange succeeds.
         unsafe { (*node).below = below };
-        match top.compare_exchange_weak(below, node, order::put_on_pile(), Ordering::Relaxed) {
+        match top.compare_exchange_weak(below, node, order!(put_on_pile), Ordering::Relaxed) {
             Ok(_) => return None,
             Err(now) => below = now,
         }

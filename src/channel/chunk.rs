@@ -1,8 +1,7 @@
 //! Many messages at once, written and read where they lie.
 
 use super::lane::LaneSender;
-use super::receiver::Free;
-use super::{Flavor, RingReceiver, SingleSender};
+use super::{Flavor, Free, RingReceiver, SingleSender};
 use core::fmt;
 use core::iter::FusedIterator;
 #[cfg(not(ringmail_loom))]

@@ -6,11 +6,13 @@
 
 mod builder;
 mod chunk;
+mod free;
 #[cfg(feature = "std")]
 mod future;
 #[cfg(feature = "std")]
 mod iter;
 pub(crate) mod lane;
+pub(crate) mod message;
 mod receiver;
 mod sender;
 #[cfg(feature = "futures")]
@@ -30,8 +32,7 @@ pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
 pub use sender::Sender;
 
-#[cfg(feature = "std")]
-pub(crate) use receiver::Free;
+pub(crate) use free::Free;
 pub(crate) use traits::{RingReceiver, RingSender, Sealed};
 
 use core::fmt;

@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use super::{Flavor, ReadChunk, RingReceiver, handle};
+use super::{Flavor, Free, ReadChunk, RingReceiver, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
@@ -190,16 +190,6 @@ impl<T, S: Flavor> Receiver<T, S> {
     fn tell_nothing(&mut self) -> TryRecvError {
         self.end.found_nothing(self.closed);
         if self.end.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
-    }
-}
-
-/// Frees the places of what was taken when dropped, also by a panic.
-pub(crate) struct Free<'a, E: RingReceiver>(pub(crate) &'a mut E);
-
-impl<E: RingReceiver> Drop for Free<'_, E> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.0.free();
     }
 }
 

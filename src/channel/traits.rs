@@ -1,6 +1,6 @@
 //! What the verbs need of a ring's two ends, each with the event count of the other side. One implementation for each way to join rings.
 
-use super::lane::Message;
+use super::message::Message;
 use crate::ring::layout::Stats;
 use crate::wait::EventCount;
 use alloc::vec::Vec;

@@ -2,7 +2,8 @@
 
 use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RingReceiver;
-use crate::channel::lane::{Message, refuse};
+use crate::channel::lane::refuse;
+use crate::channel::message::Message;
 use crate::error::BuildError;
 use crate::ring::layout::Stats;
 use crate::room::room;

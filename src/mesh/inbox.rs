@@ -1,7 +1,8 @@
 //! The lanes that a seat receives from, in turn.
 
 use super::lanes::{lane_at, no_lanes};
-use crate::channel::lane::{LaneReceiver, Message};
+use crate::channel::lane::LaneReceiver;
+use crate::channel::message::Message;
 use crate::channel::{Free, RingReceiver};
 use crate::error::BuildError;
 use crate::room::room;

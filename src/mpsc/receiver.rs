@@ -1,7 +1,7 @@
 //! The receiving end of a many-to-one ring, with the event count and the queue of its senders.
 
 use crate::channel::RingReceiver;
-use crate::channel::lane::{Message, wake_sender};
+use crate::channel::message::{Message, wake_sender};
 use crate::error::BuildError;
 use crate::ring::layout::Stats;
 use crate::ring::mpsc::Consumer;

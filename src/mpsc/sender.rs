@@ -1,10 +1,8 @@
 //! The sending end of a many-to-one ring, with the event count of the receiver.
 
-use super::receiver::MpscReceiver;
 use crate::channel::RingSender;
-use crate::error::BuildError;
 use crate::ring::layout::Stats;
-use crate::ring::mpsc::{Claim, Consumer, Producer, Weak};
+use crate::ring::mpsc::{Claim, Producer, Weak};
 use crate::sync::order::mutant;
 use crate::sync::position::Position;
 #[cfg(feature = "std")]
@@ -31,20 +29,8 @@ pub struct MpscSender<T> {
     gathered: Vec<T>,
 }
 
-/// Both ends, each with the event count of the other side.
-pub(super) fn ends<T>(
-    producer: Producer<T>,
-    consumer: Consumer<T>,
-    senders: EventCount,
-    receiver: EventCount,
-    queue: Queue,
-) -> Result<(MpscSender<T>, MpscReceiver<T>), BuildError> {
-    let rx = MpscReceiver::new(consumer, senders, &receiver, queue.clone())?;
-    Ok((MpscSender::new(producer, receiver, queue), rx))
-}
-
 impl<T> MpscSender<T> {
-    fn new(producer: Producer<T>, receiver: EventCount, queue: Queue) -> Self {
+    pub(super) fn new(producer: Producer<T>, receiver: EventCount, queue: Queue) -> Self {
         queue.widen(producer.alive());
         Self {
             ring: producer,

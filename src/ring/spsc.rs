@@ -20,8 +20,11 @@
 //! has closed, or if the messages have no drop of their own. Without `std` there is no event count: what is left is dropped by the producer's next
 //! operation, or with the memory.
 
+#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+mod between_processes;
 mod consumer;
 mod producer;
+mod staging;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;

@@ -3,12 +3,8 @@
 use super::super::backend::{Backing, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, Counter, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::ready::Ready;
-#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
-use super::super::session::{Looks, Reach};
 use super::super::slot::{self, Slot};
 use super::stats;
-#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-use crate::sync::AtomicU64;
 use crate::sync::failpoint::point;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
@@ -18,24 +14,24 @@ use alloc::vec::Vec;
 /// The end that reads.
 pub(crate) struct Consumer<B: Backing> {
     /// Next position to read; at or ahead of the published `head`.
-    head: Position,
+    pub(super) head: Position,
     /// The last `tail` seen.
-    tail_seen: Position,
+    pub(super) tail_seen: Position,
     /// Whether nothing will ever come: the last look said so, or this end has retired.
-    over: bool,
+    pub(super) over: bool,
     /// Whether `gone` was set: the producer writes that word too from then on.
-    refused: bool,
+    pub(super) refused: bool,
     /// Whether it was set with TOLD, and that was not taken back.
-    told: bool,
+    pub(super) told: bool,
     /// Whether the role was given up: nothing may be touched any more.
-    retired: bool,
+    pub(super) retired: bool,
     /// Whether the other side's position was impossible.
-    corrupt: bool,
+    pub(super) corrupt: bool,
     /// The other side's session that this end is in: a look finds no message of another.
-    session: u64,
-    geometry: Geometry<B::Item>,
+    pub(super) session: u64,
+    pub(super) geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    backing: B,
+    pub(super) backing: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it reads may come from another.
@@ -67,29 +63,15 @@ impl<B: Backing> Consumer<B> {
     }
 
     #[inline(always)]
-    fn own(&self) -> &ConsumerBlock {
+    pub(super) fn own(&self) -> &ConsumerBlock {
         // SAFETY: the backing is alive and keeps its block valid.
         unsafe { self.geometry.consumer.as_ref() }
     }
 
     #[inline(always)]
-    fn peer(&self) -> &ProducerBlock {
+    pub(super) fn peer(&self) -> &ProducerBlock {
         // SAFETY: the backing is alive and keeps its block valid.
         unsafe { self.geometry.producer.as_ref() }
-    }
-
-    /// Where the other side's block lies: what else is in its page is no business of the ring's.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    #[inline(always)]
-    pub(crate) fn peer_block(&self) -> *const ProducerBlock {
-        self.geometry.producer.as_ptr()
-    }
-
-    /// The word that this end publishes.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    #[inline(always)]
-    pub(crate) fn position_word(&self) -> &AtomicU64 {
-        &self.own().head
     }
 
     #[inline(always)]
@@ -158,7 +140,7 @@ impl<B: Backing> Consumer<B> {
     /// Looks how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
     /// without a call.
     #[inline(always)]
-    fn find_message(&mut self) -> bool {
+    pub(super) fn find_message(&mut self) -> bool {
         let word = B::observe(&self.peer().tail, order!(observe_tail));
         let tail = Position::from_word(word);
         // The session after the position: whoever sees a message sees that its session has begun.
@@ -184,68 +166,6 @@ impl<B: Backing> Consumer<B> {
         self.corrupt |= tail.since(self.head) > self.geometry.capacity;
         self.over = true;
         false
-    }
-
-    /// Receives again, where one that left before has closed.
-    #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
-    pub(crate) fn reopen(&mut self) {
-        point!();
-        self.own().gone.0.store(0, Ordering::Relaxed);
-        point!();
-    }
-
-    /// What the producer's word holds: to be read before a look that finds nothing, and slept on after it.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn peer_word(&self) -> u64 {
-        B::observe(&self.peer().tail, Ordering::Relaxed)
-    }
-
-    /// Where the producer stands while there is no message.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn awaited(&self) -> Position {
-        self.head
-    }
-
-    /// Receives nothing more; what is in the ring stays there.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn halt(&mut self) {
-        (self.tail_seen, self.retired, self.over) = (self.head, true, true);
-    }
-
-    /// The next message, as [`Consumer::rewind`] takes it.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn position(&self) -> Position {
-        self.head
-    }
-
-    /// Takes a message without a look at it.
-    ///
-    /// # Safety
-    /// One was seen and not taken: otherwise the positions say that the ring is full of what was never written.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    #[inline(always)]
-    pub(crate) unsafe fn advance(&mut self) {
-        debug_assert!(self.seen() != 0);
-        self.head = self.head.plus(1);
-    }
-
-    /// Takes the next `n` messages without a look at them; fewer if fewer were seen.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn pass(&mut self, n: u64) {
-        self.head = self.head.plus(n.min(self.seen()));
-    }
-
-    /// Takes back what was taken since and not released. Forgets what was seen: from there on it may be more than a ring holds, should the
-    /// other side have written nonsense meanwhile, so it is looked at and checked again.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn rewind(&mut self, to: Position) {
-        (self.head, self.tail_seen) = (to, to);
-    }
-
-    /// Whether the producer's position was impossible.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn is_corrupt(&self) -> bool {
-        self.corrupt
     }
 
     /// The slots of the next `n` messages, in order, as the two runs they form; fewer if fewer were seen.
@@ -519,13 +439,6 @@ impl<B: Backing> Consumer<B> {
         point!();
     }
 
-    /// Counts a sender that this end has woken.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
-    pub(crate) fn count_wake(&self) {
-        self.own().counters.0.wakes.add(1);
-        point!();
-    }
-
     /// How many senders this end has woken.
     pub(crate) fn wakes(&self) -> &Counter {
         &self.own().counters.0.wakes
@@ -534,38 +447,6 @@ impl<B: Backing> Consumer<B> {
     pub(crate) fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
         stats(self.peer(), self.own(), self.geometry.start, self.head, tail, self.geometry.capacity)
-    }
-}
-
-#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
-impl<B: Backing> Looks for Consumer<B> {
-    fn look_as_far(&mut self, reach: Reach) -> bool {
-        if self.retired || self.corrupt {
-            return false;
-        }
-        self.over = false;
-        let end = match reach {
-            Reach::All(session) => {
-                self.session = session;
-                return self.has_message();
-            }
-            Reach::Nowhere => self.head,
-            Reach::Until(count) => Position::new(count),
-        };
-        let tail = Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
-        let (there, ahead) = (tail.since(self.head), end.since(self.head));
-        // The next session begins where this one ended: not behind what was published since.
-        self.corrupt = there > self.geometry.capacity || ahead > there;
-        (self.tail_seen, self.over) = (if self.corrupt { self.head } else { end }, true);
-        self.seen() != 0 || (reach == Reach::Nowhere && there != 0)
-    }
-
-    fn count(&self) -> u64 {
-        self.head.count()
-    }
-
-    fn has_freed(&self) -> bool {
-        self.own().head.load(Ordering::Relaxed) == self.head.open_word()
     }
 }
 

@@ -155,7 +155,7 @@ pub use wait::{FenceMode, WaitStrategy, init};
 #[doc(hidden)]
 pub mod model {
     pub use crate::ring::session::{End, Found, Looks, Peer, Reach, Session, Stand, Told, is_set_up, look_after};
-    pub use crate::ring::shared_model::{Ends, Reading, Writing};
+    pub use crate::ring::shared_model::{SharedReceiver, SharedRing, SharedSender};
     pub use crate::sync::arc::Arc;
     pub use crate::sync::order::{Site, with_mutant};
     pub use crate::sync::{Put, WakerCell};

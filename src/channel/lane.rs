@@ -196,7 +196,7 @@ pub(crate) fn refuse<L, T>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mut Consum
     let told = lanes.iter_mut().map(|lane| u32::from(ring(lane).close())).sum();
     if told != 0 {
         own.leave(told);
-        lanes.iter_mut().filter_map(|lane| ring(lane).untell().then_some(())).for_each(|()| own.forget());
+        lanes.iter_mut().filter_map(|lane| ring(lane).take_back_told().then_some(())).for_each(|()| own.forget());
     }
 }
 

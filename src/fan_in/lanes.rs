@@ -91,11 +91,11 @@ impl<T> Lanes<T> {
             for _ in class.from..class.to {
                 class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };
                 let lane = &mut self.lanes[class.last];
-                if !lane.end.ring.stirs() {
+                if !lane.end.ring.may_have_news() {
                     continue;
                 }
                 // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
-                if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
+                if lane.end.ring.refresh_tail_limited(self.budget * u64::from(lane.options.weight)) {
                     (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
                     return true;
                 }
@@ -255,7 +255,7 @@ impl<T> RingReceiver for Lanes<T> {
         let lane = &mut self.lanes[self.current];
         if lane.end.ring.seen() < wanted {
             let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
-            lane.end.ring.look_until(self.from.plus(most));
+            lane.end.ring.refresh_tail_until(self.from.plus(most));
         }
         lane.end.ring.seen().min(wanted)
     }

@@ -8,7 +8,7 @@ use crate::ring::backend::Heap;
 use crate::sync::Mutex;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
-use crate::sync::stack::{Node, Stack, Taken};
+use crate::sync::stack::{Node, Stack, Drained};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::EventCount;
 #[cfg(feature = "std")]
@@ -110,8 +110,8 @@ struct Spare<T> {
 /// What openers have collected.
 #[cfg(feature = "std")]
 struct Collected<T> {
-    spare: Taken<Spare<T>>,
-    bare: Taken<Spare<T>>,
+    spare: Drained<Spare<T>>,
+    bare: Drained<Spare<T>>,
 }
 
 /// What the handles of a channel share. Touched only when a lane opens or closes, but for one look of the receiver at the end of
@@ -155,7 +155,7 @@ impl<T> Registry<T> {
             spare: Stack::new(),
             bare: Stack::new(),
             #[cfg(feature = "std")]
-            collected: Mutex::new(Collected { spare: Taken::nothing(), bare: Taken::nothing() }),
+            collected: Mutex::new(Collected { spare: Drained::empty(), bare: Drained::empty() }),
             kept: AtomicU64::new(0),
             alive: AtomicU64::new(0),
             gone: AtomicU64::new(0),
@@ -214,7 +214,7 @@ impl<T> Registry<T> {
 
     #[cfg(feature = "std")]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        fn next<V>(taken: &mut Taken<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
+        fn next<V>(taken: &mut Drained<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
             taken.next_node().or_else(|| {
                 if !pile.is_empty() {
                     *taken = pile.take_all();
@@ -273,13 +273,13 @@ impl<T> Registry<T> {
                 Err(TryLockError::Poisoned(e)) => e.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Taken::nothing()), Taken::nothing());
+            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Drained::empty()), Drained::empty());
             kept = self.keep(self.spare.take_all(), kept);
             collected.spare = kept;
         }
         #[cfg(not(feature = "std"))]
         {
-            let mut kept = self.keep(self.spare.take_all(), Taken::nothing());
+            let mut kept = self.keep(self.spare.take_all(), Drained::empty());
             while let Some(spare) = kept.next_node() {
                 self.spare.put(spare);
             }
@@ -287,7 +287,7 @@ impl<T> Registry<T> {
     }
 
     /// Adds those of `spares` to `kept` that are worth keeping, and frees the memory of the others.
-    fn keep(&self, mut spares: Taken<Spare<T>>, mut kept: Taken<Spare<T>>) -> Taken<Spare<T>> {
+    fn keep(&self, mut spares: Drained<Spare<T>>, mut kept: Drained<Spare<T>>) -> Drained<Spare<T>> {
         while let Some(mut spare) = spares.next_node() {
             if self.kept.load(Ordering::Relaxed) <= self.worth_keeping() {
                 kept.put_node(spare);

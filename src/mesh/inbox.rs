@@ -73,12 +73,12 @@ impl<T> Inbox<T> {
         for _ in 0..self.lanes.len() {
             self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
             let lane = &mut self.lanes[self.current];
-            if lane.over || !lane.end.ring.stirs() {
+            if lane.over || !lane.end.ring.may_have_news() {
                 continue;
             }
             // A turn is what the lane sees of its messages.
-            if lane.end.ring.look(self.turn) {
-                lane.end.ring.fetch_seen();
+            if lane.end.ring.refresh_tail_limited(self.turn) {
+                lane.end.ring.prefetch();
                 return true;
             }
             if lane.end.is_over() {
@@ -139,7 +139,7 @@ impl<T> Inbox<T> {
     pub(super) fn next_of(&mut self, at: usize) -> Option<Message<'_, T>> {
         let lane = &mut self.lanes[at];
         if lane.end.ring.seen() == 0 && !lane.over {
-            lane.end.ring.look(self.turn);
+            lane.end.ring.refresh_tail_limited(self.turn);
         }
         lane.end.next_seen()
     }

@@ -143,7 +143,7 @@ impl<T> Slots<T> {
 
     /// What the slot says of `position`.
     #[inline(always)]
-    fn look(&self, position: Position) -> Found {
+    fn state_of(&self, position: Position) -> Found {
         let stamp = self.at(position).stamp.load(order!(observe_stamp));
         let next = position.plus(1);
         if stamp == next.open_word() {
@@ -255,8 +255,8 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-/// The role of the reader, in the hands of an end that only drops what was published (M5). Given up by [`Heir::serve`], also by a panic.
-struct Heir<'a, T, N: FnMut()> {
+/// The role of the reader, in the hands of an end that only drops what was published (M5). Given up by [`DropOwner::serve`], also by a panic.
+struct DropOwner<'a, T, N: FnMut()> {
     ring: &'a Ring<T>,
     slots: &'a Slots<T>,
     /// Called if the event count tells senders that the consumer left, once nothing can be left behind any more.
@@ -264,7 +264,7 @@ struct Heir<'a, T, N: FnMut()> {
     done: bool,
 }
 
-impl<'a, T, N: FnMut()> Heir<'a, T, N> {
+impl<'a, T, N: FnMut()> DropOwner<'a, T, N> {
     /// # Safety
     /// The caller has the role.
     unsafe fn new(ring: &'a Ring<T>, slots: &'a Slots<T>, noted: N) -> Self {
@@ -284,7 +284,7 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
             held.swap(HELD, order!(take_over_head));
             self.look();
             let alone = held.compare_exchange(HELD, 0, order!(give_up_head), Ordering::Relaxed).is_ok();
-            if alone || mutant!(HeirLooks) {
+            if alone || mutant!(DropOwnerLooks) {
                 self.done = true;
                 return;
             }
@@ -313,7 +313,7 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
     }
 }
 
-impl<T, N: FnMut()> Drop for Heir<'_, T, N> {
+impl<T, N: FnMut()> Drop for DropOwner<'_, T, N> {
     fn drop(&mut self) {
         if !self.done {
             self.run();
@@ -339,7 +339,7 @@ impl<T> Rest<'_, T> {
 
     fn each(&mut self) {
         while *self.at != self.to {
-            let (here, found) = (*self.at, self.slots.look(*self.at));
+            let (here, found) = (*self.at, self.slots.state_of(*self.at));
             if found == Found::Nothing && !self.over_holes {
                 return;
             }

@@ -19,10 +19,10 @@
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
 //! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
-//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_heir`] | |
-//! | [`ask_heir`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
-//! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
-//! | [`take_pile`] | Acquire | [`put_on_pile`] | |
+//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_drop_owner`] | |
+//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
+//! | [`push_stack`] | Release | [`take_stack`] | what was put on a pile |
+//! | [`take_stack`] | Acquire | [`push_stack`] | |
 //! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
 //! | [`take_last_share`] | Acquire | [`give_up_share`] | |
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
@@ -94,9 +94,9 @@ sites! {
     ObserveEnd,
     GiveUpHead,
     TakeOverHead,
-    AskHeir,
-    PutOnPile,
-    TakePile,
+    AskDropOwner,
+    PushStack,
+    TakeStack,
     GiveUpShare,
     TakeLastShare,
     SoleShare,
@@ -154,7 +154,7 @@ sites! {
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
     /// An inherited ring is marked empty before its values drop.
-    InheritStore,
+    TakeOverStore,
     /// A receiver notes which message it waits for before it announces itself.
     NoteAwaited,
     /// An announcement is renewed only for the same wait.
@@ -166,7 +166,7 @@ sites! {
     /// A receiver that passed a tombstone while it waited notes and announces anew.
     WaitAnew,
     /// One sender at a time drops what a receiver left behind.
-    OneHeir,
+    OneDropOwner,
     /// Who leaves the front of the queue wakes the next.
     LeaveWakes,
     /// A receiver that is about to sleep calls up a sender behind the first.
@@ -226,7 +226,7 @@ sites! {
     /// An endpoint that waits for an answer looks for lanes that are over, too.
     EndEndsWait,
     /// A pool that ends closes its pile.
-    CloseHome,
+    ClosePool,
     /// A receiver that leaves has its event count say so.
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
@@ -236,7 +236,7 @@ sites! {
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,
     /// Whoever reads a ring without a receiver looks again if a sender was late.
-    HeirLooks,
+    DropOwnerLooks,
 }
 
 #[cfg(ringmail_loom)]
@@ -334,9 +334,9 @@ orders! {
     observe_end = Acquire, ObserveEnd;
     give_up_head = Release, GiveUpHead;
     take_over_head = Acquire, TakeOverHead;
-    ask_heir = AcqRel, AskHeir;
-    put_on_pile = Release, PutOnPile;
-    take_pile = Acquire, TakePile;
+    ask_drop_owner = AcqRel, AskDropOwner;
+    push_stack = Release, PushStack;
+    take_stack = Acquire, TakeStack;
     give_up_share = Release, GiveUpShare;
     take_last_share = Acquire, TakeLastShare;
     sole_share = Acquire, SoleShare;

@@ -1,6 +1,6 @@
 //! The end that reads.
 
-use super::{Found, Heir, Rest, Ring, Slots};
+use super::{Found, DropOwner, Rest, Ring, Slots};
 use crate::ring::layout::{Counter, Stats};
 use crate::ring::ready::Ready;
 use crate::ring::slot;
@@ -38,25 +38,25 @@ impl<T> Consumer<T> {
     }
 
     #[inline(always)]
-    fn find_message(&mut self) -> bool {
+    fn refresh_seen(&mut self) -> bool {
         if self.slots.is_full(self.head) {
             self.seen = self.head.plus(1);
             return true;
         }
         // The rest only if there is more to it than "nothing yet".
         let quiet = !self.closed && self.ring.ended.load(order!(observe_end)) == 0;
-        !(quiet && self.slots.look(self.head) == Found::Nothing) && self.find_later()
+        !(quiet && self.slots.state_of(self.head) == Found::Nothing) && self.find_behind()
     }
 
     /// A tombstone, or the end: perhaps a message behind it, perhaps nothing ever.
     #[cold]
     #[inline(never)]
-    fn find_later(&mut self) -> bool {
+    fn find_behind(&mut self) -> bool {
         loop {
             // Before the slot: what was claimed before the end is then not missed.
             let ended = self.closed || self.ring.ended.load(order!(observe_end)) != 0;
             let tail = self.ring.tail();
-            match self.slots.look(self.head) {
+            match self.slots.state_of(self.head) {
                 Found::Value => {
                     self.seen = self.head.plus(1);
                     return true;
@@ -106,7 +106,7 @@ impl<T> Consumer<T> {
     /// Whether a message is there; looks again if none was known.
     #[inline(always)]
     pub(crate) fn has_message(&mut self) -> bool {
-        self.head != self.seen || self.find_message()
+        self.head != self.seen || self.refresh_seen()
     }
 
     /// Publishes how far this end has read: the places before are free.
@@ -212,7 +212,7 @@ impl<T> Consumer<T> {
         self.ring.head.store(self.head.open_word(), Ordering::Relaxed);
         let mut at = self.head;
         while at != to && core::mem::needs_drop::<T>() {
-            if self.slots.look(at) == Found::Nothing {
+            if self.slots.state_of(at) == Found::Nothing {
                 // An open claim: what is published there comes behind our last look, or is told of that.
                 self.ring.reader.told.store(1, Ordering::Relaxed);
                 tell(true);
@@ -221,7 +221,7 @@ impl<T> Consumer<T> {
             at = at.plus(1);
         }
         // SAFETY: we are the consumer, and have not given up our role before (M5).
-        unsafe { Heir::new(&self.ring, &self.slots, || tell(false)) }.serve();
+        unsafe { DropOwner::new(&self.ring, &self.slots, || tell(false)) }.serve();
     }
 
     /// Whether the senders have sent their last message.

@@ -1,6 +1,6 @@
 //! One of the ends that write.
 
-use super::{ASKED, HELD, Heir, Ring, Slots, Stamped};
+use super::{ASKED, HELD, DropOwner, Ring, Slots, Stamped};
 use crate::ring::layout::Stats;
 use crate::ring::slot;
 use crate::sync::order::{mutant, order};
@@ -229,10 +229,10 @@ impl<T> Producer<T> {
     pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
         // The event count may be of several channels.
         if Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
-            && (self.ring.reader.held.swap(HELD | ASKED, order!(ask_heir)) & HELD == 0 || mutant!(OneHeir))
+            && (self.ring.reader.held.swap(HELD | ASKED, order!(ask_drop_owner)) & HELD == 0 || mutant!(OneDropOwner))
         {
             // SAFETY: nobody held the role, and now we do (M5).
-            unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
+            unsafe { DropOwner::new(&self.ring, &self.slots, noted) }.serve();
         }
     }
 
@@ -241,9 +241,9 @@ impl<T> Producer<T> {
     pub(crate) fn drop_orphans(&mut self, noted: impl FnMut()) {
         let held = &self.ring.reader.held;
         let taken = held.compare_exchange(0, HELD, order!(take_over_head), Ordering::Relaxed);
-        if taken.is_ok() || mutant!(OneHeir) {
+        if taken.is_ok() || mutant!(OneDropOwner) {
             // SAFETY: nobody held the role, and now we do (M5).
-            unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
+            unsafe { DropOwner::new(&self.ring, &self.slots, noted) }.serve();
         }
     }
 

@@ -89,14 +89,14 @@ impl<B: Backing> Consumer<B> {
     /// Whether a look might find something: a message that was not seen, or the end. Orders nothing. For whoever looks at many rings,
     /// most of which are empty.
     #[inline(always)]
-    pub(crate) fn stirs(&self) -> bool {
+    pub(crate) fn may_have_news(&self) -> bool {
         self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
     /// Looks how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
     #[inline(always)]
-    pub(crate) fn look(&mut self, limit: u64) -> bool {
-        let found = self.find_message();
+    pub(crate) fn refresh_tail_limited(&mut self, limit: u64) -> bool {
+        let found = self.refresh_tail();
         if found && self.seen() > limit {
             self.tail_seen = self.head.plus(limit);
         }
@@ -105,8 +105,8 @@ impl<B: Backing> Consumer<B> {
 
     /// Looks again, and sees no message from `limit` on, which is at or ahead of what was seen.
     #[inline(always)]
-    pub(crate) fn look_until(&mut self, limit: Position) {
-        if self.find_message() && self.seen() > limit.since(self.head) {
+    pub(crate) fn refresh_tail_until(&mut self, limit: Position) {
+        if self.refresh_tail() && self.seen() > limit.since(self.head) {
             self.tail_seen = limit;
         }
     }
@@ -122,7 +122,7 @@ impl<B: Backing> Consumer<B> {
     /// that share a core, and on `fan_in`, it makes no difference.)
     #[cfg(feature = "std")]
     #[inline(always)]
-    pub(crate) fn fetch_seen(&self) {
+    pub(crate) fn prefetch(&self) {
         let line = const {
             match size_of::<B::Item>() as u64 {
                 0 => u64::MAX,
@@ -140,13 +140,13 @@ impl<B: Backing> Consumer<B> {
     /// Looks how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
     /// without a call.
     #[inline(always)]
-    pub(super) fn find_message(&mut self) -> bool {
+    pub(super) fn refresh_tail(&mut self) -> bool {
         let word = B::observe(&self.peer().tail, order!(observe_tail));
         let tail = Position::from_word(word);
         // The session after the position: whoever sees a message sees that its session has begun.
         let is_other = || self.backing.producer_session(&self.geometry) != self.session;
         if B::SHARED && (tail.since(self.head) > self.geometry.capacity || is_other()) {
-            return self.find_with_care(tail);
+            return self.refuse_tail(tail);
         }
         // An end that has retired reads no more, whatever has come since; it is over anyway.
         if tail != self.head && !self.retired {
@@ -162,7 +162,7 @@ impl<B: Backing> Consumer<B> {
     /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look_as_far`] says how far.
     #[cold]
     #[inline(never)]
-    fn find_with_care(&mut self, tail: Position) -> bool {
+    fn refuse_tail(&mut self, tail: Position) -> bool {
         self.corrupt |= tail.since(self.head) > self.geometry.capacity;
         self.over = true;
         false
@@ -199,7 +199,7 @@ impl<B: Backing> Consumer<B> {
         self.own().head.store(self.head.open_word(), order!(publish_head));
         let late = self.own().gone.0.fetch_or(RETIRED, order!(retire)) & LATE != 0;
         if late && !mutant!(RetireLooks) {
-            self.find_message();
+            self.refresh_tail();
         }
         let from = self.head;
         self.head = self.tail_seen;
@@ -276,7 +276,7 @@ impl<B: Backing> Consumer<B> {
     /// Whether a message is there; looks again if none was known.
     #[inline(always)]
     pub(crate) fn has_message(&mut self) -> bool {
-        self.head != self.tail_seen || self.find_message()
+        self.head != self.tail_seen || self.refresh_tail()
     }
 
     /// Publishes how far this end has read: the places before are free.
@@ -300,7 +300,7 @@ impl<B: Backing> Consumer<B> {
     #[inline(always)]
     pub(crate) fn available(&mut self, wanted: u64) -> u64 {
         if self.tail_seen.since(self.head) < wanted {
-            self.find_message();
+            self.refresh_tail();
         }
         self.tail_seen.since(self.head).min(wanted)
     }
@@ -387,7 +387,7 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// To be asked after that barrier: whether the sender closed before it, and the event count need not tell it.
-    pub(crate) fn untell(&mut self) -> bool {
+    pub(crate) fn take_back_told(&mut self) -> bool {
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
         core::mem::take(&mut self.told)
             && self.peer_closed()
@@ -399,7 +399,7 @@ impl<B: Backing> Consumer<B> {
         if self.retired {
             return;
         }
-        self.find_message();
+        self.refresh_tail();
         let from = self.head;
         self.head = self.tail_seen;
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);

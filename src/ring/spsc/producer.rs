@@ -174,7 +174,7 @@ impl<B: Backing> Producer<B> {
         let head = Position::from_word(self.peer().head.load(Ordering::Relaxed));
         // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
         // now (I5), and the memory's owners are ordered by their reference count.
-        if !mutant!(InheritStore) {
+        if !mutant!(TakeOverStore) {
             self.peer().head.store(self.tail.open_word(), Ordering::Relaxed);
         }
         // SAFETY: the consumer retired before we were late, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.

@@ -85,15 +85,15 @@ impl<S: Flavor> Builder<S> {
         self
     }
 
-    /// The event count that rings when there are messages, instead of one of the receiver's own.
+    /// The event count to notify when there are messages, instead of one of the receiver's own.
     ///
     /// ```
     /// use ringmail::{spsc, wait::EventCount};
-    /// let event count = EventCount::new();
+    /// let event = EventCount::new();
     /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_event(event.clone()).build()?;
     /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
     /// orders.send("buy")?;
-    /// // A close rings too: whoever asks only for messages would sleep through it.
+    /// // A close notifies, too: a thread that asks only for messages would sleep through it.
     /// assert!(event.wait(None, || !rx1.is_empty() || rx1.is_closed() || !rx2.is_empty() || rx2.is_closed()));
     /// assert_eq!(rx1.try_recv()?, "buy");
     /// assert!(rx2.try_recv().is_err());

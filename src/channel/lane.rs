@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 /// The sending end of a lane.
 ///
-/// Aligned: its private copies must not share a line with another handle's, wherever the two are kept. [`layout`](crate::ring::layout) says why
+/// Aligned: its private copies must not share a line with another handle's. [`layout`](crate::ring::layout) says why
 /// 128 bytes.
 #[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
 #[repr(align(128))]

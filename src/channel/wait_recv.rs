@@ -123,7 +123,7 @@ impl<T, S: Flavor> Receiver<T, S> {
         loop {
             self.end.found_nothing(self.closed);
             if self.end.is_over() {
-                // It waits for nobody any more.
+                // Nothing is waited for any more.
                 self.side.stand_down();
                 return Poll::Ready(Err(RecvError));
             }

@@ -174,8 +174,8 @@ fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: Look) 
 impl<T, S: SingleSender> Sender<T, S> {
     /// Sends everything that `values` yields, waiting for room as often as need be. Returns how many.
     ///
-    /// Each run that fits is published together, when the room or the iterator ends: an iterator that itself waits for the receiver
-    /// to answer these very messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it
+    /// Each run that fits is published together, when the room or the iterator ends. So an iterator that waits for the receiver to answer these
+    /// messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it
     /// yielded before is sent.
     ///
     /// # Errors
@@ -193,10 +193,10 @@ impl<T, S: SingleSender> Sender<T, S> {
         })
     }
 
-    /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.
+    /// Ready when the next [`Sender::start_send`] will find room. The room stays, as this handle alone sends.
     ///
     /// A pending answer arranges for one wake of the context's task; another verb that waits on this handle meanwhile takes that
-    /// over. Wait-free, except that waiters take turns on a event count that the builder was given.
+    /// over. Wait-free, except that waiters take turns on an event count that the builder was given.
     ///
     /// # Errors
     /// The channel is closed.
@@ -208,7 +208,7 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
     ///
     /// # Errors
-    /// `Full` if nobody asked first, `Disconnected` if the channel is closed; the value comes back.
+    /// `Full` if [`Sender::poll_ready`] did not say so first, `Disconnected` if the channel is closed; the value comes back.
     #[inline]
     pub fn start_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         self.try_send(value)

@@ -29,7 +29,7 @@ pub struct Lanes<T> {
     current: usize,
     /// Where that turn began.
     from: Position,
-    /// The lane of the last turn, whatever has become of it.
+    /// The lane of the last turn; it may be gone.
     last: Option<LaneId>,
     budget: u64,
     /// Whether a look found a lane over: it is given back at the next turn.
@@ -113,7 +113,7 @@ impl<T> Lanes<T> {
     /// Takes the lanes in that were opened meanwhile. Each comes after all others of its priority, whose turns stay as they are.
     #[cold]
     pub(super) fn adopt(&mut self) {
-        // The last one opened comes first off the pile.
+        // Off the stack the last one opened comes first.
         let mut panics = Panics::new();
         for mut lane in self.registry.opened.take_all().reversed() {
             if self.closed {

@@ -8,7 +8,7 @@ use crate::ring::backend::Heap;
 use crate::sync::Mutex;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
-use crate::sync::stack::{Node, Stack, Drained};
+use crate::sync::stack::{Drained, Node, Stack};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::EventCount;
 #[cfg(feature = "std")]
@@ -114,8 +114,7 @@ struct Collected<T> {
     bare: Drained<Spare<T>>,
 }
 
-/// What the handles of a channel share. Touched only when a lane opens or closes, but for one look of the receiver at the end of
-/// each turn.
+/// What the handles of a channel share. Touched when a lane opens or closes, and once by the receiver at the end of each turn.
 pub(crate) struct Registry<T> {
     /// Opened, and not yet seen by the receiver.
     pub(super) opened: Stack<Lane<T>>,
@@ -123,7 +122,7 @@ pub(crate) struct Registry<T> {
     spare: Stack<Spare<T>>,
     /// The same without: numbers.
     bare: Stack<Spare<T>>,
-    /// Those that openers have collected from there, one opener at a time: another would find none meanwhile, and make a lane too many.
+    /// Those that openers have collected from there, one opener at a time: a second opener would find none meanwhile, and make a lane too many.
     #[cfg(feature = "std")]
     collected: Mutex<Collected<T>>,
     /// Spares with memory. A hint.
@@ -190,7 +189,7 @@ impl<T> Registry<T> {
         // Before the lane can be seen: a receiver that finds no sender and no lane believes that all is over.
         self.alive.fetch_add(1, Ordering::Relaxed);
         self.opened.put(place.fill(Lane { end: rx, id, options, spare }));
-        // A receiver that leaves says so, fences, then closes the lanes it finds. Either it finds this one or we see it gone.
+        // A receiver that leaves says so, fences, then closes the lanes that it finds. Either it finds this one, or we see that it has gone.
         if !mutant!(OpenFence) {
             fence(Ordering::SeqCst);
         }
@@ -214,10 +213,10 @@ impl<T> Registry<T> {
 
     #[cfg(feature = "std")]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        fn next<V>(taken: &mut Drained<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
+        fn next<V>(taken: &mut Drained<V>, stack: &Stack<V>) -> Option<Box<Node<V>>> {
             taken.next_node().or_else(|| {
-                if !pile.is_empty() {
-                    *taken = pile.take_all();
+                if !stack.is_empty() {
+                    *taken = stack.take_all();
                 }
                 taken.next_node()
             })
@@ -229,11 +228,11 @@ impl<T> Registry<T> {
     /// Without a lock to wait for: two openers at once may make a lane more than there need be.
     #[cfg(not(feature = "std"))]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        [&self.spare, &self.bare].into_iter().find_map(|pile| {
-            let mut taken = pile.take_all();
+        [&self.spare, &self.bare].into_iter().find_map(|stack| {
+            let mut taken = stack.take_all();
             let first = taken.next_node();
             while let Some(other) = taken.next_node() {
-                pile.put(other);
+                stack.put(other);
             }
             first
         })

@@ -123,7 +123,8 @@ impl<T> core::fmt::Debug for Held<'_, T> {
 
 #[cfg(feature = "std")]
 impl<T> MpscSender<T> {
-    /// Gathers items for [`MpscSender::push_gathered`]. Should the iterator panic, sends what there is room for and drops the rest.
+    /// A guard that gathers items for [`MpscSender::push_gathered`]. If the iterator panics, it sends those for which there is room and drops the
+    /// others.
     pub(super) fn gather(&mut self) -> Gather<'_, T> {
         self.gathered.reserve_exact(GATHERED);
         Gather(self, false)
@@ -145,10 +146,10 @@ impl<T> MpscSender<T> {
         self.gathered.clear();
     }
 
-    /// Drops them but for the first. Should the drop of one panic, all are dropped.
+    /// Takes the first and drops the others. If the drop of one panics, all are dropped.
     pub(super) fn take_gathered(&mut self) -> Option<T> {
         let mut gathered = self.gathered.drain(..);
-        // In a local while the others are dropped: what stands in the place of the answer when one of them panics is leaked.
+        // In a local while the others are dropped: if one of them panics, an answer already in its place would leak.
         let first = gathered.next();
         drop(gathered);
         first
@@ -193,8 +194,8 @@ impl<T> RingSender for MpscSender<T> {
         }
     }
 
-    /// Each attempt that overtakes is counted. Behind a future that may not come, whoever finds the ring empty goes: its receiver may be about
-    /// to sleep.
+    /// Each attempt that overtakes is counted. Behind a future, which may never be polled, a sender that finds the ring empty may go: the receiver may
+    /// be about to sleep.
     #[cfg(feature = "std")]
     #[inline(always)]
     fn may_overtake(&mut self) -> bool {
@@ -264,7 +265,7 @@ impl<T> RingSender for MpscSender<T> {
     }
 }
 
-/// A writing end that does not count as one.
+/// A reference to the sending end's parts that does not count as a sender.
 pub(super) struct WeakMpscSender<T> {
     ring: Weak<T>,
     receiver: EventCount,

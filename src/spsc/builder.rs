@@ -11,7 +11,7 @@ use crate::wait::{EventCount, Side};
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
 /// All memory is allocated here: `capacity` rounded up to a power of two, times the size of `T`, and about a
-/// kilobyte. Nothing touches the slots before the first message does, so on a NUMA machine they lie where the sender first runs.
+/// kilobyte. The first message touches the slots first, so on a NUMA machine they lie where the sender runs then.
 ///
 /// # Errors
 /// Capacity 0 or above the limit, or no memory.
@@ -49,7 +49,7 @@ impl Builder {
 
 #[cfg(feature = "std")]
 impl Builder {
-    /// The event count that rings when there is room, instead of one of the sender's own.
+    /// The event count to notify when there is room, instead of one of the sender's own.
     pub fn sender_event(mut self, event: EventCount) -> Self {
         self.sender_event = Some(event);
         self

@@ -20,7 +20,7 @@
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
 //! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
 //! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_drop_owner`] | |
-//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
+//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that the reader may have passed |
 //! | [`push_stack`] | Release | [`take_stack`] | what was put on a pile |
 //! | [`take_stack`] | Acquire | [`push_stack`] | |
 //! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
@@ -28,11 +28,11 @@
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
-//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: who asks the kernel then is not told "nobody" of an earlier time |
+//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time |
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
-//! | [`name_bell`] | Release | [`find_bell`] | which event count a side sleeps by, for whoever sees that it sleeps by one |
+//! | [`name_bell`] | Release | [`find_bell`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
 //! | [`find_bell`] | Acquire | [`name_bell`] | |
 //! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
 //! | [`answer`] | Acquire | [`announce`] | |
@@ -42,7 +42,7 @@
 //! | [`take_waker`] | AcqRel | [`leave_waker`], [`hear_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
 //! | [`hear_taker`] | Acquire | [`take_waker`] | |
 //!
-//! Relaxed on purpose: the look at the `gone` word (it carries no data; whoever acts on it goes on with `come_late`), the count of leavers in
+//! Relaxed on purpose: the look at the `gone` word (it carries no data; a side that acts on it goes on with `come_late`), the count of leavers in
 //! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
 //! the look at a event count after a publish (the barrier before it is its order), a side's reads of its own words, and
 //! every statistic.
@@ -139,7 +139,7 @@ sites! {
     RenewOwn,
     /// A second waiter of a event count wakes the one that it replaces.
     WakeReplaced,
-    /// A waiter that replaces its own waker does not wake itself, whatever `will_wake` says.
+    /// A waiter that replaces its own waker does not wake itself, also where `will_wake` says no.
     WakeSelf,
     /// A waiter that leaves a event count wakes the one whose announcement it takes back.
     HandOver,
@@ -149,11 +149,11 @@ sites! {
     ReceiverCloseRings,
     /// The fence between joining the queue and looking again.
     JoinFence,
-    /// Who was called up and leaves has another called in its stead.
+    /// A waiter that was woken and leaves wakes another in its place.
     PassCallOn,
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
-    /// An inherited ring is marked empty before its values drop.
+    /// A ring that a sender takes over is marked empty before its values drop.
     TakeOverStore,
     /// A receiver notes which message it waits for before it announces itself.
     NoteAwaited,
@@ -167,7 +167,7 @@ sites! {
     WaitAnew,
     /// One sender at a time drops what a receiver left behind.
     OneDropOwner,
-    /// Who leaves the front of the queue wakes the next.
+    /// A waiter that leaves the front of the queue wakes the next.
     LeaveWakes,
     /// A receiver that is about to sleep calls up a sender behind the first.
     CallUp,
@@ -205,7 +205,7 @@ sites! {
     SessionFirst,
     /// Between processes: the ring is looked at once more after a session was found to be over.
     OverLooks,
-    /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
+    /// Between processes: the ring is looked at once more after the kernel said that the other side is not held.
     LookAtLast,
     /// An endpoint of a mesh looks at its lanes after it armed its event.
     ArmLooks,
@@ -225,7 +225,7 @@ sites! {
     EndFailsCalls,
     /// An endpoint that waits for an answer looks for lanes that are over, too.
     EndEndsWait,
-    /// A pool that ends closes its pile.
+    /// A pool that ends closes its stack.
     ClosePool,
     /// A receiver that leaves has its event count say so.
     LeaveTells,
@@ -235,7 +235,7 @@ sites! {
     LateLooks,
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,
-    /// Whoever reads a ring without a receiver looks again if a sender was late.
+    /// A sender that drops the rest of a ring without a receiver looks again if another was late.
     DropOwnerLooks,
 }
 
@@ -246,7 +246,7 @@ std::thread_local! {
     static WEAKENED: core::cell::Cell<u128> = const { core::cell::Cell::new(0) };
 }
 
-/// Runs `model` with `site` broken, and whatever an outer call broke.
+/// Runs `model` with `site` broken, and the sites that an outer call broke.
 #[cfg(ringmail_loom)]
 pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
     struct Restore(u128);

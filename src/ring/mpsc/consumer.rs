@@ -1,6 +1,6 @@
 //! The end that reads.
 
-use super::{Found, DropOwner, Rest, Ring, Slots};
+use super::{DropOwner, Found, Rest, Ring, Slots};
 use crate::ring::layout::{Counter, Stats};
 use crate::ring::ready::Ready;
 use crate::ring::slot;
@@ -43,12 +43,12 @@ impl<T> Consumer<T> {
             self.seen = self.head.plus(1);
             return true;
         }
-        // The rest only if there is more to it than "nothing yet".
+        // The slow path only if there is more to it than "nothing yet".
         let quiet = !self.closed && self.ring.ended.load(order!(observe_end)) == 0;
         !(quiet && self.slots.state_of(self.head) == Found::Nothing) && self.find_behind()
     }
 
-    /// A tombstone, or the end: perhaps a message behind it, perhaps nothing ever.
+    /// Looks behind tombstones, and for the end.
     #[cold]
     #[inline(never)]
     fn find_behind(&mut self) -> bool {
@@ -213,7 +213,7 @@ impl<T> Consumer<T> {
         let mut at = self.head;
         while at != to && core::mem::needs_drop::<T>() {
             if self.slots.state_of(at) == Found::Nothing {
-                // An open claim: what is published there comes behind our last look, or is told of that.
+                // An open claim: our last look may miss what is published there, so its producer must be told.
                 self.ring.reader.told.store(1, Ordering::Relaxed);
                 tell(true);
                 break;
@@ -260,7 +260,7 @@ impl<T> Consumer<T> {
 }
 
 impl<T> Drop for Consumer<T> {
-    /// Drops what was published, up to the first open claim; the rest falls to the senders, or to the last owner.
+    /// Drops what was published, up to the first open claim. Senders drop the rest, or the last owner of the memory.
     fn drop(&mut self) {
         self.leave(|_| ());
     }

@@ -86,14 +86,14 @@ impl<B: Backing> Consumer<B> {
         self.tail_seen.since(self.head)
     }
 
-    /// Whether a look might find something: a message that was not seen, or the end. Orders nothing. For whoever looks at many rings,
-    /// most of which are empty.
+    /// Whether [`Consumer::refresh_tail_limited`] might find something: a message that was not seen, or the end. Orders nothing. For a receiver of
+    /// many rings, most of which are empty.
     #[inline(always)]
     pub(crate) fn may_have_news(&self) -> bool {
         self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
-    /// Looks how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
+    /// Loads the producer's position, and sees at most `limit` messages. Whether there is one.
     #[inline(always)]
     pub(crate) fn refresh_tail_limited(&mut self, limit: u64) -> bool {
         let found = self.refresh_tail();
@@ -103,7 +103,7 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
-    /// Looks again, and sees no message from `limit` on, which is at or ahead of what was seen.
+    /// Loads the producer's position again, and sees no message from `limit` on. `limit` is at or ahead of what was seen.
     #[inline(always)]
     pub(crate) fn refresh_tail_until(&mut self, limit: Position) {
         if self.refresh_tail() && self.seen() > limit.since(self.head) {
@@ -117,8 +117,8 @@ impl<B: Backing> Consumer<B> {
         self.head
     }
 
-    /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they
-    /// would be waited for. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
+    /// Prefetches the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and the reader would wait for one
+    /// after the other. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
     /// that share a core, and on `fan_in`, it makes no difference.)
     #[cfg(feature = "std")]
     #[inline(always)]
@@ -137,18 +137,18 @@ impl<B: Backing> Consumer<B> {
         }
     }
 
-    /// Looks how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
-    /// without a call.
+    /// Loads the producer's position. Whether there is a message. Inline and short: the more often a receiver looks, the sooner it sees a message,
+    /// and it takes it without a call.
     #[inline(always)]
     pub(super) fn refresh_tail(&mut self) -> bool {
         let word = B::observe(&self.peer().tail, order!(observe_tail));
         let tail = Position::from_word(word);
-        // The session after the position: whoever sees a message sees that its session has begun.
+        // The session after the position: a consumer that sees a message also sees that the message's session has begun.
         let is_other = || self.backing.producer_session(&self.geometry) != self.session;
         if B::SHARED && (tail.since(self.head) > self.geometry.capacity || is_other()) {
             return self.refuse_tail(tail);
         }
-        // An end that has retired reads no more, whatever has come since; it is over anyway.
+        // An end that has retired reads no more, also if a message has come since.
         if tail != self.head && !self.retired {
             self.tail_seen = tail;
             return true;
@@ -182,7 +182,7 @@ impl<B: Backing> Consumer<B> {
         &self.backing
     }
 
-    /// The producer's next send is refused. `tell`: and its event count will say so. Whether this is the first time, and it is to be told.
+    /// Has the producer's next send refused. `tell`: the event count will say so. Whether this is the first time, and the producer is to be told.
     fn refuse(&mut self, tell: bool) -> bool {
         if core::mem::replace(&mut self.refused, true) && !B::SHARED {
             return false;
@@ -194,7 +194,7 @@ impl<B: Backing> Consumer<B> {
         tell
     }
 
-    /// Gives the role up, unless the producer has published for the last time and left the rest to us: then takes that, too.
+    /// Gives the role up. If the producer has published its last message before that, takes what is left first.
     fn give_up(&mut self) {
         self.own().head.store(self.head.open_word(), order!(publish_head));
         let late = self.own().gone.0.fetch_or(RETIRED, order!(retire)) & LATE != 0;
@@ -205,7 +205,7 @@ impl<B: Backing> Consumer<B> {
         self.head = self.tail_seen;
         (self.retired, self.over) = (true, true);
         if late {
-            // Before any value's own code runs: nobody but us reads it, and the memory's last owner after us.
+            // Before any value's own code runs. Only this end reads the word, and the memory's last owner after it.
             self.own().head.store(self.head.open_word(), Ordering::Relaxed);
             // SAFETY: the producer left the values in [from, head) to us (I3, I5), and `head` has passed them.
             unsafe { drop_run(self.geometry.slots, self.geometry.mask, from, self.head) };

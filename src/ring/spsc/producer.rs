@@ -20,7 +20,7 @@ pub(crate) struct Producer<B: Backing> {
     /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
     pub(super) reserved: u64,
     pub(super) closed: bool,
-    /// Whether this end has said that it was [`LATE`]: it publishes nothing after that.
+    /// Whether this end has set [`LATE`]: it publishes nothing after that.
     pub(super) settled: bool,
     /// Whether the other side's position was impossible.
     pub(super) corrupt: bool,
@@ -106,7 +106,7 @@ impl<B: Backing> Producer<B> {
         point!();
     }
 
-    /// Looks how far the consumer has come. Whether there is room now.
+    /// Loads the consumer's position. Whether there is room now.
     #[cold]
     #[inline(never)]
     pub(super) fn find_room(&mut self) -> bool {
@@ -160,7 +160,7 @@ impl<B: Backing> Producer<B> {
         }
     }
 
-    /// Says that nothing more comes. If the consumer has retired, drops what it left; else the consumer does.
+    /// Sets LATE: this end publishes nothing more. If the consumer has retired, drops what is left; else the consumer does.
     #[cold]
     fn take_over(&mut self, noted: impl FnOnce()) {
         self.settled = true;
@@ -172,7 +172,7 @@ impl<B: Backing> Producer<B> {
             return;
         }
         let head = Position::from_word(self.peer().head.load(Ordering::Relaxed));
-        // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
+        // Before any value's own code runs, so that the last owner of the memory does not drop a value again. The word is ours
         // now (I5), and the memory's owners are ordered by their reference count.
         if !mutant!(TakeOverStore) {
             self.peer().head.store(self.tail.open_word(), Ordering::Relaxed);
@@ -249,7 +249,7 @@ impl<B: Backing> Producer<B> {
 }
 
 impl<B: Backing> Drop for Producer<B> {
-    /// What a consumer that has retired left is dropped with the memory, unless this end settled before.
+    /// What a consumer that has retired left is dropped with the memory, unless [`Producer::drop_orphans`] was called before.
     fn drop(&mut self) {
         if self.backing.is_here() {
             self.close();

@@ -121,7 +121,7 @@ impl<B: Backing> Producer<B> {
     pub(crate) fn discard_staged(&mut self) {
         self.reserved = 0;
         let n = core::mem::take(&mut self.staged);
-        // SAFETY: these values were written by us and never published, so nobody else knows of them.
+        // SAFETY: we wrote these values and never published them, so the other side does not know of them.
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, self.tail, self.tail.plus(n)) };
     }
 

@@ -62,7 +62,7 @@ use crate::error::SendError;
 #[cfg(feature = "std")]
 use crate::lend::lend;
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side, WaitStrategy};
+use crate::wait::{EventCount, WaitStrategy, Waiter};
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -95,7 +95,7 @@ impl<T> Clone for Sender<T> {
             end: self.end.another(),
             membership: (),
             #[cfg(feature = "std")]
-            side: self.side.another(),
+            side: self.side.new_like(),
         }
     }
 }
@@ -106,7 +106,7 @@ impl<T> Sender<T> {
         WeakSender {
             end: self.end.downgrade(),
             #[cfg(feature = "std")]
-            waits: self.side.bell_and_strategy(),
+            waits: self.side.event_and_strategy(),
         }
     }
 
@@ -191,7 +191,7 @@ impl<T> WeakSender<T> {
             end: self.end.upgrade()?,
             membership: (),
             #[cfg(feature = "std")]
-            side: Side::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
+            side: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{Flavor, Free, ReadChunk, RingReceiver, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
-use crate::wait::Side;
+use crate::wait::Waiter;
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -17,7 +17,7 @@ pub struct Receiver<T, S: Flavor> {
     pub(crate) end: S::Receiver<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
-    pub(crate) side: Side,
+    pub(crate) side: Waiter,
 }
 
 impl<T, S: Flavor> Receiver<T, S> {

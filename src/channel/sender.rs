@@ -4,8 +4,8 @@ use super::{Flavor, RingSender, SingleSender, WriteChunk, handle};
 use crate::error::TrySendError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
-use crate::wait::Side;
-use crate::wait::guard::Panics;
+use crate::wait::Waiter;
+use crate::wait::panics::Panics;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -14,7 +14,7 @@ pub struct Sender<T, S: Flavor> {
     pub(crate) end: S::Sender<T>,
     pub(crate) membership: S::Membership<T>,
     #[cfg(feature = "std")]
-    pub(crate) side: Side,
+    pub(crate) side: Waiter,
 }
 
 impl<T, S: Flavor> Sender<T, S> {
@@ -71,7 +71,7 @@ impl<T, S: Flavor> Sender<T, S> {
         panics.catch(|| self.side.leave_queue());
         panics.catch(|| self.end.close());
         panics.catch(|| S::leave(&mut self.membership));
-        panics.go_on();
+        panics.resume();
     }
 
     /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.

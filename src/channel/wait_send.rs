@@ -3,7 +3,7 @@
 use super::{Flavor, RingSender, SendFuture, Sender, SingleSender};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::lend::lend;
-use crate::wait::{Deadline, Look, WaitStrategy};
+use crate::wait::{CheckPhase, Deadline, WaitStrategy};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::time::Instant;
@@ -118,7 +118,7 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Blocks until `push` has sent something, or nothing can be sent any more.
     pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Sender<T>) -> bool) {
         let (passed, end) = (self.end.transferred(), &mut self.end);
-        let attempt = |look: Look| (look.is_turn() || end.may_overtake()) && push(end) || end.is_closed();
+        let attempt = |look: CheckPhase| (look.is_at_front() || end.may_overtake()) && push(end) || end.is_closed();
         self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
         self.end.after_wait();
         self.count_parks();
@@ -143,13 +143,13 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Takes back what a poll that was pending announced.
     #[cfg(feature = "futures")]
     pub(crate) fn stop_waiting(&mut self) {
-        self.side.stand_down();
+        self.side.cancel_wait();
     }
 
     /// To be called by each poll that may be ready. Pending, with the task woken, after many in a row.
     #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.side.has_had_its_turn() { self.side.give_way(cx) } else { Poll::Ready(()) }
+        if self.side.out_of_budget() { self.side.yield_to_executor(cx) } else { Poll::Ready(()) }
     }
 
     fn count_parks(&mut self) {
@@ -163,8 +163,8 @@ impl<T, S: Flavor> Sender<T, S> {
 /// Sends the value in `value`, if there is one; whether nothing is left to wait for: it was sent, or it never can be.
 ///
 /// A look that finds no room does not touch the value, which may be large.
-fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> bool {
-    if (look.is_turn() || end.may_overtake()) && end.has_room() {
+fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: CheckPhase) -> bool {
+    if (look.is_at_front() || end.may_overtake()) && end.has_room() {
         let Some(message) = value.take() else { return true };
         *value = end.push(message).err();
     }
@@ -293,12 +293,12 @@ mod tests {
     #[test]
     fn a_look_that_finds_no_room_does_not_touch_the_message() {
         let (mut end, mut value) = (Full { looks: 0, room_at: 100, pushes: 0 }, Some([7; 128]));
-        let looks = [Look::Passing, Look::Yielded, Look::Turn, Look::Last];
+        let looks = [CheckPhase::Polling, CheckPhase::Yielded, CheckPhase::AtFront, CheckPhase::BeforeSleep];
         for look in looks.into_iter().cycle().take(99) {
             assert!(!attempt(&mut end, &mut value, look));
             assert_eq!((end.pushes, value), (0, Some([7; 128])));
         }
-        assert!(attempt(&mut end, &mut value, Look::Passing));
+        assert!(attempt(&mut end, &mut value, CheckPhase::Polling));
         assert_eq!((end.pushes, value), (1, None));
     }
 }

@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::room::slice;
 use crate::sync::order::mutant;
 use crate::wait::EventCount;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -68,7 +68,7 @@ impl<T> Lanes<T> {
         let mut panics = Panics::new();
         panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.wake_to_close()));
         panics.catch(|| self.out.close());
-        panics.go_on();
+        panics.resume();
     }
 
     /// A peer's seat was given up: nothing comes from there, and nothing goes.
@@ -80,7 +80,7 @@ impl<T> Lanes<T> {
         if let Some(at) = self.inbox.at(peer) {
             self.inbox.end(at);
         }
-        panics.go_on();
+        panics.resume();
     }
 }
 

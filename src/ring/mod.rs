@@ -41,13 +41,13 @@
 
 pub(crate) mod backend;
 pub(crate) mod layout;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+#[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub(crate) mod mapped;
 pub(crate) mod mpsc;
 pub(crate) mod ready;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 mod region;
-#[cfg(any(all(feature = "shm", target_os = "linux"), all(feature = "std", ringmail_loom)))]
+#[cfg(feature = "std")]
 pub(crate) mod session;
 #[cfg(all(feature = "std", ringmail_loom))]
 pub(crate) mod shared_model;

@@ -21,7 +21,7 @@
 //! messages have no drop of their own, the consumer tells nothing and passes no barrier. Without `std` there is no event count: the producer's next
 //! operation drops what is left, or the last owner of the memory does.
 
-#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+#[cfg(feature = "std")]
 mod between_processes;
 mod consumer;
 mod producer;

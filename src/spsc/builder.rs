@@ -6,7 +6,7 @@ use crate::error::BuildError;
 use crate::ring::backend::Heap;
 use crate::sync::position::Position;
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side};
+use crate::wait::{EventCount, Waiter};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
@@ -40,8 +40,8 @@ impl Builder {
             let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
             let (tx, rx) = lane(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, membership: (), side: Side::try_new(sender, self.sender_wait)? },
-                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), side: Waiter::try_new(sender, self.sender_wait)? },
+                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

@@ -32,15 +32,15 @@
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
-//! | [`name_bell`] | Release | [`find_bell`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
-//! | [`find_bell`] | Acquire | [`name_bell`] | |
-//! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
-//! | [`answer`] | Acquire | [`announce`] | |
-//! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
-//! | [`leave_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
-//! | [`hold_waker`] | Acquire | [`leave_waker`] | |
-//! | [`take_waker`] | AcqRel | [`leave_waker`], [`hear_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
-//! | [`hear_taker`] | Acquire | [`take_waker`] | |
+//! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
+//! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
+//! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
+//! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
+//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the sleeper noted that it waits for |
+//! | [`release_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
+//! | [`hold_waker`] | Acquire | [`release_waker`] | |
+//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
+//! | [`observe_taker`] | Acquire | [`take_waker`] | |
 //!
 //! Relaxed on purpose: the look at the `gone` word (it carries no data; a side that acts on it goes on with `come_late`), the count of leavers in
 //! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
@@ -106,17 +106,17 @@ sites! {
     SeeSession,
     WriteEntry,
     ReadEntry,
-    NameBell,
-    FindBell,
-    Announce,
-    Answer,
+    NameDescriptor,
+    FindDescriptor,
+    PrepareWait,
+    ClearWaiting,
     SeeWaiting,
     /// What the waker cell orders by itself, all of it.
     WakerCell,
-    LeaveWaker,
+    ReleaseWaker,
     HoldWaker,
     TakeWaker,
-    HearTaker,
+    ObserveTaker,
     /// A waker that meets a ringer in the cell is woken.
     WakeRefused,
     /// A wait that a panic ends is taken back.
@@ -126,9 +126,9 @@ sites! {
     /// The sleeper's barrier between announcing and looking again, event count not FENCED.
     HeavyBarrier,
     /// The ringer's fence of a FENCED event.
-    RingFence,
+    NotifyFence,
     /// The ringer's second look at the state, behind that fence.
-    RingReload,
+    NotifyReload,
     /// The sleeper's fence of a FENCED event.
     SleepFence,
     /// The sleeper's second look at the ring.
@@ -144,13 +144,13 @@ sites! {
     /// A waiter that leaves a event count wakes the one whose announcement it takes back.
     HandOver,
     /// A sender that closes rings.
-    SenderCloseRings,
+    SenderCloseNotifies,
     /// A receiver that closes rings.
-    ReceiverCloseRings,
+    ReceiverCloseNotifies,
     /// The fence between joining the queue and looking again.
     JoinFence,
     /// A waiter that was woken and leaves wakes another in its place.
-    PassCallOn,
+    PassWakeOn,
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
     /// A ring that a sender takes over is marked empty before its values drop.
@@ -160,7 +160,7 @@ sites! {
     /// An announcement is renewed only for the same wait.
     RenewSame,
     /// Claims that are given up ring.
-    TombstoneRings,
+    TombstoneNotifies,
     /// A sender whose `tail` is behind its fresh `head` reads `tail` again.
     StaleTail,
     /// A receiver that passed a tombstone while it waited notes and announces anew.
@@ -170,33 +170,33 @@ sites! {
     /// A waiter that leaves the front of the queue wakes the next.
     LeaveWakes,
     /// A receiver that is about to sleep calls up a sender behind the first.
-    CallUp,
+    WakeBehind,
     /// A sender behind the first looks again once it stands in the queue.
     LookAfterJoin,
     /// A receiver that polls without sleeping calls one up too, now and then.
-    CallUpIdle,
+    WakeBehindIdle,
     /// Where none but futures wait behind the first, all of them are called up.
-    CallOne,
+    WakeAllFutures,
     /// A sender that leaves a future in front of an empty ring calls up.
-    LeftLooks,
+    LeaveWakesBehind,
     /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
-    EmptyCallsUp,
+    EmptyWakesBehind,
     /// One that is about to sleep on a event count of the user's calls up.
-    BellCallsUp,
+    EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
-    CloseCallsAll,
+    CloseWakesAll,
     /// The last sender of a `fan_in` channel rings once no sender is left.
-    LastLaneRings,
+    LastLaneNotifies,
     /// Between processes: the barrier between a publication and the look for a sleeper.
-    NapLight,
+    ParkLight,
     /// Between processes: the barrier between an announcement and the look before the sleep.
-    NapHeavy,
+    ParkHeavy,
     /// Between processes: a sleeper says which position it waits for.
-    NapAwaited,
+    ParkAwaited,
     /// A sleeper that is FENCED fences between its announcement and its look.
-    NapFence,
+    ParkFence,
     /// A sleeper that sleeps often says so in its word.
-    NapFenced,
+    ParkFenced,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
     /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
@@ -342,30 +342,24 @@ orders! {
     sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     begin_session = Release, BeginSession;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     see_session = Acquire, SeeSession;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     write_entry = Release, WriteEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     read_entry = Acquire, ReadEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    name_bell = Release, NameBell;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    find_bell = Acquire, FindBell;
+    name_descriptor = Release, NameDescriptor;
+    find_descriptor = Acquire, FindDescriptor;
     #[cfg(feature = "std")]
-    announce = Release, Announce;
+    prepare_wait = Release, PrepareWait;
     #[cfg(feature = "std")]
-    answer = Acquire, Answer;
+    clear_waiting = Acquire, ClearWaiting;
     #[cfg(feature = "std")]
     see_waiting = Acquire, SeeWaiting;
     #[cfg(feature = "std")]
-    leave_waker = Release, LeaveWaker;
+    release_waker = Release, ReleaseWaker;
     #[cfg(feature = "std")]
     hold_waker = Acquire, HoldWaker;
     #[cfg(feature = "std")]
     take_waker = AcqRel, TakeWaker;
     #[cfg(feature = "std")]
-    hear_taker = Acquire, HearTaker;
+    observe_taker = Acquire, ObserveTaker;
 }

@@ -1,9 +1,6 @@
 //! What the two ends need in memory that another process maps too: sessions of the other side, words to sleep on, and a peer that may write
 //! nonsense.
 
-// The models need some of it.
-#![cfg_attr(ringmail_loom, allow(dead_code))]
-
 use super::super::backend::Backing;
 use super::super::layout::{ConsumerBlock, ProducerBlock};
 use super::super::session::{Looks, Reach};

@@ -190,7 +190,7 @@ impl<T> Receiver<T> {
     }
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Receiver, Sender};
     use core::panic::{RefUnwindSafe, UnwindSafe};

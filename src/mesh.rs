@@ -147,7 +147,7 @@ pub use recv::RecvFuture;
 pub use seat::Seat;
 pub use sleep::{Armed, Ready};
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Endpoint, Seat};
     use core::panic::{RefUnwindSafe, UnwindSafe};

@@ -216,7 +216,7 @@ impl<T> fmt::Debug for WeakSender<T> {
     }
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Receiver, Sender, WeakSender};
     use core::panic::{RefUnwindSafe, UnwindSafe};

@@ -235,7 +235,7 @@ impl<T> AsMut<T> for Pooled<T> {
     }
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Pool, Pooled};
     use core::panic::{RefUnwindSafe, UnwindSafe};

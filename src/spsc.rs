@@ -75,7 +75,7 @@ impl SingleSender for Spsc {
     }
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 mod assertions {
     use super::{Builder, Receiver, Sender};
     use core::panic::{RefUnwindSafe, UnwindSafe};

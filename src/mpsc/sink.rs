@@ -94,5 +94,5 @@ impl<T> fmt::Debug for SenderSink<T> {
     }
 }
 
-#[cfg(not(ringmail_loom))]
+#[cfg(test)]
 static_assertions::assert_impl_all!(SenderSink<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);

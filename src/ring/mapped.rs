@@ -45,15 +45,14 @@ pub(crate) struct Mark {
 
 mod offsets {
     use super::*;
-    use static_assertions::const_assert_eq;
 
-    const_assert_eq!(size_of::<Session>(), 2304);
-    const_assert_eq!(offset_of!(Session, parked), 128);
-    const_assert_eq!(offset_of!(ProducerPage, session), 256);
-    const_assert_eq!(offset_of!(ProducerPage, marks), 2560);
-    const_assert_eq!(size_of::<ProducerPage>(), 2688);
-    const_assert_eq!(offset_of!(ConsumerPage, block), 2304);
-    const_assert_eq!(size_of::<ConsumerPage>(), 2688);
+    const _: () = assert!(size_of::<Session>() == 2304);
+    const _: () = assert!(offset_of!(Session, parked) == 128);
+    const _: () = assert!(offset_of!(ProducerPage, session) == 256);
+    const _: () = assert!(offset_of!(ProducerPage, marks) == 2560);
+    const _: () = assert!(size_of::<ProducerPage>() == 2688);
+    const _: () = assert!(offset_of!(ConsumerPage, block) == 2304);
+    const _: () = assert!(size_of::<ConsumerPage>() == 2688);
 }
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.

@@ -95,7 +95,7 @@ impl<T> Pool<T> {
     /// A pool of `buffers` values that `init` makes, one after the other. All memory is allocated here.
     ///
     /// # Errors
-    /// No buffers, more than 2^30, or no memory for them. Those that were made by then are dropped.
+    /// No buffers, more than 2^30, or no memory for them. The values made before the error are dropped.
     pub fn new(buffers: usize, init: impl FnMut() -> T) -> Result<Self, BuildError> {
         check(buffers)?;
         // All of it is asked for at once before any is touched: without that memory the answer is an error, and the kernel does not end the process.

@@ -201,7 +201,7 @@ impl<T> Registry<T> {
         Ok((tx, id))
     }
 
-    /// A number, and memory if some is at hand.
+    /// A number, with memory if some is kept.
     fn spare(&self) -> Result<Box<Node<Spare<T>>>, BuildError> {
         if let Some(spare) = self.collect() {
             return Ok(spare);
@@ -244,7 +244,7 @@ impl<T> Registry<T> {
         spare.value.id.generation = spare.value.id.generation.wrapping_add(1);
         let memory = end.ring.backing().share();
         drop(end);
-        // Unless its sender is still on its way out: then the memory goes with it.
+        // Unless its sender still holds the memory: then that frees it.
         spare.value.memory = memory.renew().filter(|_| self.kept.load(Ordering::Relaxed) < self.worth_keeping());
         if spare.value.memory.is_none() {
             self.bare.put(spare);

@@ -28,7 +28,7 @@ pub struct MpscReceiver<T> {
     /// Looks of waits that found nothing, and empty answers.
     #[cfg(feature = "std")]
     idle: u32,
-    /// Has the waiting senders called up before a sleep on an event count of the user's.
+    /// Has the waiting senders woken before a sleep on an event count of the user's.
     #[cfg(feature = "std")]
     _registration: Option<QueueRegistration>,
 }

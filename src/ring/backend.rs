@@ -216,7 +216,7 @@ pub(super) unsafe fn drop_run<T>(slots: NonNull<Slot<T>>, mask: u64, head: Posit
         fn run(&mut self) {
             while self.2 != self.3 {
                 let index = self.2.slot(self.1) as usize;
-                // Before the value's own `drop` runs: should it panic, it must not be dropped twice.
+                // Before the value's own `drop` runs: if that panics, the value must not be dropped twice.
                 self.2 = self.2.plus(1);
                 // SAFETY: `index` is at most `mask`, inside the storage.
                 let slot = unsafe { self.0.add(index) };

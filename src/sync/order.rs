@@ -18,10 +18,10 @@
 //! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
-//! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
+//! | [`give_up_head`] | Release | [`take_over_head`] | the role of an `mpsc` ring's reader |
 //! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_drop_owner`] | |
 //! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that the reader may have passed |
-//! | [`push_stack`] | Release | [`take_stack`] | what was put on a pile |
+//! | [`push_stack`] | Release | [`take_stack`] | what was pushed on a stack |
 //! | [`take_stack`] | Acquire | [`push_stack`] | |
 //! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
 //! | [`take_last_share`] | Acquire | [`give_up_share`] | |
@@ -39,20 +39,23 @@
 //! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the sleeper noted that it waits for |
 //! | [`release_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
 //! | [`hold_waker`] | Acquire | [`release_waker`] | |
-//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
+//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a notifier did before, for a waiter that it meets in the cell |
 //! | [`observe_taker`] | Acquire | [`take_waker`] | |
 //!
-//! Relaxed on purpose: the look at the `gone` word (it carries no data; a side that acts on it goes on with `come_late`), the count of leavers in
-//! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
-//! the look at a event count after a publish (the barrier before it is its order), a side's reads of its own words, and
-//! every statistic.
+//! Relaxed on purpose:
 //!
-//! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a event count is FENCED, the
-//! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
-//! one that is about to sleep.
+//! * the load of the `gone` word: it carries no data, and a side that acts on it goes on with `come_late`;
+//! * the count of departures in an event count: either the barrier of the receiver that leaves comes first, and then `gone` is seen too, or the
+//!   receiver's last look sees the message;
+//! * the load of an event count after a publication: the barrier before it orders it;
+//! * a side's loads of its own words, and every statistic.
+//!
+//! Fences, in `wait::asymmetric_fence`: the notifier's light barrier pairs with the waiter's heavy one. Where an event count is FENCED, the
+//! notifier's fence pairs with the waiter's fence. Between processes, in `session`: the fence of a session that begins pairs with the first fence of
+//! a side that is about to sleep.
 //!
 //! In a normal build each name is a constant; [`order!`] gives it. Under loom each asks whether the running model weakened its [`Site`],
-//! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
+//! so one build runs every mutant. If no model kills a mutant, the proof has a hole.
 
 use crate::sync::Ordering;
 
@@ -117,35 +120,35 @@ sites! {
     HoldWaker,
     TakeWaker,
     ObserveTaker,
-    /// A waker that meets a ringer in the cell is woken.
+    /// A waker that meets a notifier in the cell is woken.
     WakeRefused,
     /// A wait that a panic ends is taken back.
     PanicLeaves,
-    /// The ringer's barrier between publishing and looking at the event.
+    /// The notifier's barrier between the publication and the load of the event count.
     LightBarrier,
-    /// The sleeper's barrier between announcing and looking again, event count not FENCED.
+    /// The waiter's barrier between the announcement and its second look, event count not FENCED.
     HeavyBarrier,
-    /// The ringer's fence of a FENCED event.
+    /// The notifier's fence of a FENCED event count.
     NotifyFence,
-    /// The ringer's second look at the state, behind that fence.
+    /// The notifier's second load of the state, behind that fence.
     NotifyReload,
-    /// The sleeper's fence of a FENCED event.
+    /// The waiter's fence of a FENCED event count.
     SleepFence,
-    /// The sleeper's second look at the ring.
+    /// The waiter's second look at the ring.
     LookAgain,
-    /// A ringer that clears the whole state, FENCED too, instead of WAITING alone.
+    /// A notifier clears WAITING alone, not the whole state with FENCED.
     SwapState,
     /// An announcement is renewed only where no other can stand in its place.
     RenewOwn,
-    /// A second waiter of a event count wakes the one that it replaces.
+    /// A second waiter of an event count wakes the one that it replaces.
     WakeReplaced,
     /// A waiter that replaces its own waker does not wake itself, also where `will_wake` says no.
     WakeSelf,
-    /// A waiter that leaves a event count wakes the one whose announcement it takes back.
+    /// A waiter that leaves an event count wakes the one whose announcement it takes back.
     HandOver,
-    /// A sender that closes rings.
+    /// A sender that closes notifies.
     SenderCloseNotifies,
-    /// A receiver that closes rings.
+    /// A receiver that closes notifies.
     ReceiverCloseNotifies,
     /// The fence between joining the queue and looking again.
     JoinFence,
@@ -159,7 +162,7 @@ sites! {
     NoteAwaited,
     /// An announcement is renewed only for the same wait.
     RenewSame,
-    /// Claims that are given up ring.
+    /// Claims that are given up notify.
     TombstoneNotifies,
     /// A sender whose `tail` is behind its fresh `head` reads `tail` again.
     StaleTail,
@@ -169,23 +172,23 @@ sites! {
     OneDropOwner,
     /// A waiter that leaves the front of the queue wakes the next.
     LeaveWakes,
-    /// A receiver that is about to sleep calls up a sender behind the first.
+    /// A receiver that is about to sleep wakes a sender behind the first.
     WakeBehind,
     /// A sender behind the first looks again once it stands in the queue.
     LookAfterJoin,
-    /// A receiver that polls without sleeping calls one up too, now and then.
+    /// A receiver that polls without sleeping wakes one too, after some empty answers.
     WakeBehindIdle,
-    /// Where none but futures wait behind the first, all of them are called up.
+    /// Where only futures wait behind the first, all of them are woken.
     WakeAllFutures,
-    /// A sender that leaves a future in front of an empty ring calls up.
+    /// A sender that leaves a future in front of an empty ring wakes one behind it.
     LeaveWakesBehind,
-    /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
+    /// A receiver that asks whether the ring is empty wakes one if it is: it may poll by that alone.
     EmptyWakesBehind,
-    /// One that is about to sleep on a event count of the user's calls up.
+    /// A thread that is about to sleep on an event count of the user's wakes one.
     EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
     CloseWakesAll,
-    /// The last sender of a `fan_in` channel rings once no sender is left.
+    /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
     /// Between processes: the barrier between a publication and the look for a sleeper.
     ParkLight,
@@ -207,7 +210,7 @@ sites! {
     OverLooks,
     /// Between processes: the ring is looked at once more after the kernel said that the other side is not held.
     LookAtLast,
-    /// An endpoint of a mesh looks at its lanes after it armed its event.
+    /// An endpoint of a mesh looks at its lanes after it armed its event count.
     ArmLooks,
     /// An endpoint that polls looks at its lanes after it had its event count watch.
     WatchLooks,
@@ -231,7 +234,7 @@ sites! {
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
     LeaveBarrier,
-    /// A sender whose event count says that a receiver has left looks whether it is its own.
+    /// A sender whose event count says that a receiver has left checks whether that is its own receiver.
     LateLooks,
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,

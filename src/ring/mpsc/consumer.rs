@@ -195,7 +195,7 @@ impl<T> Consumer<T> {
         self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    /// Accepts nothing more: ends the claims. What is claimed still comes; this end waits for it, or sees to it when it leaves.
+    /// Accepts nothing more: ends the claims. What is claimed still comes; this end waits for it, or drops it when it leaves.
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.ring.close_tail();

@@ -18,7 +18,8 @@
 //! ```
 //! # #[cfg(target_os = "linux")] {
 //! use ringmail::mesh::{Builder, Endpoint, Ready};
-//! use ringmail::wait::{EventFd, Waker};
+//! use ringmail::wait::EventFd;
+//! use std::task::Waker;
 //! use std::thread;
 //!
 //! fn shard(me: &mut Endpoint<u64>) -> std::io::Result<u64> {
@@ -69,8 +70,8 @@
 //! | this thread sleeps on | verb |
 //! |---|---|
 //! | nothing of yours | [`park`](Endpoint::park), [`park_timeout`](Endpoint::park_timeout), [`recv`](Endpoint::recv), [`recv_timeout`](Endpoint::recv_timeout) |
-//! | a descriptor | [`arm`](Endpoint::arm) with [`Waker::new`](crate::wait::Waker::new) of an [`EventFd`](crate::wait::EventFd) |
-//! | a primitive of your own | [`arm`](Endpoint::arm) with a hook of any [`Notify`](crate::wait::Notify): a closure, a `mio::Waker` in one, … |
+//! | a descriptor | [`arm`](Endpoint::arm) with the `Waker` of an [`EventFd`](crate::wait::EventFd) |
+//! | a primitive of your own | [`arm`](Endpoint::arm) with a [`waker_fn`](crate::wait::waker_fn) of a closure, which may hold a `mio::Waker`, … |
 //! | an executor | [`recv_async`](Endpoint::recv_async), [`poll_recv`](Endpoint::poll_recv): any runtime |
 //! | nothing: it polls for ever | [`poll`](Endpoint::poll), [`try_recv`](Endpoint::try_recv); [`FenceMode::Never`](crate::FenceMode::Never) |
 //!
@@ -109,7 +110,7 @@
 //! * A poll in vain looks at every lane, about 2.5 ns each; after 256 of them in vain, with more than two open lanes, at the endpoint's
 //!   event count alone, some 3.5 ns whatever the number of peers: a line that nobody writes while nothing comes. The poll that begins this takes
 //!   one barrier ([`FenceMode`](crate::FenceMode)), which may be microseconds, and whoever sends next takes the note off the event count, some tens
-//!   of ns. (`cargo test --release --test mesh_idle -- --nocapture` prints the figures of a machine.)
+//!   of ns. (`cargo test --release --test timing idle_mesh -- --nocapture` prints the figures of a machine.)
 //! * A pair of shards takes about 2 KiB. The memory for messages is reserved when the mesh is built, in one piece a receiver, and stays
 //!   untouched until messages come: an idle pair has none. [`Builder::prefault`] has the receiving core make it present at the join.
 //! * Pairs that the [roles](Builder::roles) leave out are not made.

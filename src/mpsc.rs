@@ -60,7 +60,7 @@ use crate::error::SendError;
 use crate::lend::lend;
 #[cfg(feature = "std")]
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side, WaitStrategy};
+use crate::wait::{EventCount, WaitStrategy, Waiter};
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -89,7 +89,7 @@ impl<T> Clone for Sender<T> {
         Self {
             end: self.end.another(),
             #[cfg(feature = "std")]
-            side: self.side.another(),
+            side: self.side.new_like(),
         }
     }
 }
@@ -100,7 +100,7 @@ impl<T> Sender<T> {
         WeakSender {
             end: self.end.downgrade(),
             #[cfg(feature = "std")]
-            waits: self.side.bell_and_strategy(),
+            waits: self.side.event_and_strategy(),
         }
     }
 
@@ -184,7 +184,7 @@ impl<T> WeakSender<T> {
         Some(Sender {
             end: self.end.upgrade()?,
             #[cfg(feature = "std")]
-            side: Side::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
+            side: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })
     }
 }

@@ -75,85 +75,15 @@ pub(crate) fn compiler_fence() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
+#[cfg(feature = "std")]
+mod futex;
 #[cfg(all(feature = "std", ringmail_tsan))]
 mod tsan;
 #[cfg(feature = "std")]
-mod waker;
-#[cfg(all(feature = "std", not(ringmail_loom)))]
-pub(crate) use waker::WakerCell;
-#[cfg(all(feature = "std", ringmail_loom))]
-pub use waker::{Put, WakerCell};
-
-/// A word that a thread can sleep on until somebody wakes it.
-///
-/// On Linux the kernel's futex. Elsewhere, and under loom, a mutex and a condition variable with the same meaning.
+mod waker_cell;
 #[cfg(feature = "std")]
 pub(crate) use futex::Futex;
-
-#[cfg(all(feature = "std", target_os = "linux", not(ringmail_loom)))]
-mod futex {
-    use super::AtomicU32;
-    use core::time::Duration;
-    use rustix::thread::futex::{Flags, Timespec, wait, wake};
-
-    #[derive(Debug)]
-    pub(crate) struct Futex(pub(crate) AtomicU32);
-
-    impl Futex {
-        pub(crate) fn new(value: u32) -> Self {
-            Self(AtomicU32::new(value))
-        }
-
-        /// Sleeps while the word holds `expected`, until woken, or for `timeout`; may also return for no reason.
-        pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>) {
-            // A timeout beyond the kernel's range is for ever.
-            let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
-            // Every error (value changed, signal, timeout) means "look again", which all callers do.
-            let _ = wait(&self.0, Flags::PRIVATE, expected, timeout.as_ref());
-        }
-
-        pub(crate) fn wake_one(&self) {
-            let _ = wake(&self.0, Flags::PRIVATE, 1);
-        }
-    }
-}
-
-#[cfg(all(feature = "std", any(not(target_os = "linux"), ringmail_loom)))]
-mod futex {
-    use super::{AtomicU32, Ordering};
-    use core::time::Duration;
-    #[cfg(ringmail_loom)]
-    use loom::sync::{Condvar, Mutex};
-    #[cfg(not(ringmail_loom))]
-    use std::sync::{Condvar, Mutex};
-
-    #[derive(Debug)]
-    pub(crate) struct Futex(pub(crate) AtomicU32, Mutex<()>, Condvar);
-
-    impl Futex {
-        pub(crate) fn new(value: u32) -> Self {
-            Self(AtomicU32::new(value), Mutex::new(()), Condvar::new())
-        }
-
-        pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>) {
-            let guard = self.1.lock().unwrap_or_else(|e| e.into_inner());
-            // Under the lock, so that a wake between this look and the sleep is not lost.
-            if self.0.load(Ordering::Relaxed) != expected {
-                return;
-            }
-            match timeout {
-                // Loom has no clock: a sleep that may time out is one that may end at once.
-                #[cfg(ringmail_loom)]
-                Some(_) => drop(guard),
-                None => drop(self.2.wait(guard)),
-                #[cfg(not(ringmail_loom))]
-                Some(t) => drop(self.2.wait_timeout(guard, t)),
-            }
-        }
-
-        pub(crate) fn wake_one(&self) {
-            drop(self.1.lock().unwrap_or_else(|e| e.into_inner()));
-            self.2.notify_one();
-        }
-    }
-}
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+pub(crate) use waker_cell::WakerCell;
+#[cfg(all(feature = "std", ringmail_loom))]
+pub use waker_cell::{Put, WakerCell};

@@ -89,7 +89,7 @@ impl<S: Flavor> Builder<S> {
     ///
     /// ```
     /// use ringmail::{spsc, wait::EventCount};
-    /// let event count = EventCount::new();
+    /// let event = EventCount::new();
     /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_event(event.clone()).build()?;
     /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
     /// orders.send("buy")?;

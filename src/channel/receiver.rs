@@ -4,7 +4,7 @@ use super::{Flavor, ReadChunk, RecvEnd, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
-use crate::wait::Side;
+use crate::wait::Waiter;
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -16,7 +16,7 @@ pub struct Receiver<T, S: Flavor> {
     pub(crate) end: S::Rx<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
-    pub(crate) side: Side,
+    pub(crate) side: Waiter,
 }
 
 impl<T, S: Flavor> Receiver<T, S> {

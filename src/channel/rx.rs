@@ -5,7 +5,7 @@ use crate::ring::ends::{self, Reader};
 use crate::ring::layout::Stats;
 use crate::ring::order::mutant;
 use crate::wait::EventCount;
-use crate::wait::guard::Panics;
+use crate::wait::panics::Panics;
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
 
@@ -34,7 +34,7 @@ pub(crate) trait Senders {
     fn found_empty(&self) {}
 
     /// Wakes those that the event count does not: nothing more is accepted.
-    fn call_all(&self) {}
+    fn wake_all(&self) {}
 }
 
 impl Senders for EventCount {
@@ -55,12 +55,12 @@ impl<R: Reader, S: Senders> Rx<R, S> {
     }
 
     /// Wakes all senders: nothing more is accepted.
-    pub(crate) fn call_all(&self) {
-        if !mutant!(ReceiverCloseRings) {
+    pub(crate) fn wake_all(&self) {
+        if !mutant!(ReceiverCloseNotifies) {
             let mut panics = Panics::new();
             panics.catch(|| self.freed());
-            panics.catch(|| self.senders.call_all());
-            panics.go_on();
+            panics.catch(|| self.senders.wake_all());
+            panics.resume();
         }
     }
 }
@@ -70,8 +70,11 @@ impl<R: Reader, S: Senders> Rx<R, S> {
 pub(crate) fn refuse<L, R: Reader>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mut R, own: &EventCount) {
     let told = lanes.iter_mut().map(|lane| u32::from(ring(lane).close())).sum();
     if told != 0 {
-        own.leave(told);
-        lanes.iter_mut().filter_map(|lane| ring(lane).untell().then_some(())).for_each(|()| own.forget());
+        own.announce_departure(told);
+        lanes
+            .iter_mut()
+            .filter_map(|lane| ring(lane).untell().then_some(()))
+            .for_each(|()| own.acknowledge_departure());
     }
 }
 
@@ -226,11 +229,11 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
 
     fn close(&mut self, own: &EventCount) {
         refuse(core::slice::from_mut(self), |rx| &mut *rx.ring, own);
-        self.call_all();
+        self.wake_all();
     }
 
     fn leave(&mut self, own: &EventCount) {
-        self.ring.leave(|left| if left { own.leave(1) } else { own.forget() });
+        self.ring.leave(|left| if left { own.announce_departure(1) } else { own.acknowledge_departure() });
     }
 
     fn peer_closed(&self) -> bool {
@@ -245,7 +248,7 @@ impl<R: Reader, S: Senders> RecvEnd for Rx<R, S> {
         let empty = self.ring.len() == 0;
         // A receiver may poll by this alone.
         #[cfg(feature = "std")]
-        if empty && !mutant!(EmptyCallsUp) {
+        if empty && !mutant!(EmptyWakesBehind) {
             self.senders.found_empty();
         }
         empty

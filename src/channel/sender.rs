@@ -5,8 +5,8 @@ use crate::error::TrySendError;
 use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
-use crate::wait::Side;
-use crate::wait::guard::Panics;
+use crate::wait::Waiter;
+use crate::wait::panics::Panics;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -14,7 +14,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 pub struct Sender<T, S: Flavor> {
     pub(crate) end: S::Tx<T>,
     #[cfg(feature = "std")]
-    pub(crate) side: Side,
+    pub(crate) side: Waiter,
 }
 
 impl<T, S: Flavor> Sender<T, S> {
@@ -70,7 +70,7 @@ impl<T, S: Flavor> Sender<T, S> {
         #[cfg(feature = "std")]
         panics.catch(|| self.side.leave_queue());
         panics.catch(|| self.end.close());
-        panics.go_on();
+        panics.resume();
     }
 
     /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.

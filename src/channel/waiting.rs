@@ -4,7 +4,7 @@ use super::{Flavor, Receiver, RecvEnd, SendEnd, Sender, SingleSender};
 use crate::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::lend::lend;
 use crate::ring::ends::Writer;
-use crate::wait::{Deadline, Look, TimedOut, WaitStrategy};
+use crate::wait::{CheckPhase, Deadline, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
@@ -122,7 +122,7 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Blocks until `push` has sent something, or nothing can be sent any more.
     pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Tx<T>) -> bool) {
         let (passed, end) = (self.end.ring().sent(), &mut self.end);
-        let attempt = |look: Look| (look.is_turn() || end.may_go()) && push(end) || end.ring().is_closed();
+        let attempt = |look: CheckPhase| (look.is_at_front() || end.may_go()) && push(end) || end.ring().is_closed();
         self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
         self.end.waited();
         self.count_parks();
@@ -147,13 +147,13 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Takes back what a poll that was pending announced.
     #[cfg(feature = "futures")]
     pub(crate) fn stop_waiting(&mut self) {
-        self.side.stand_down();
+        self.side.cancel_wait();
     }
 
     /// To be called by each poll that may be ready. Pending, with the task woken, after many in a row.
     #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.side.has_had_its_turn() { self.side.give_way(cx) } else { Poll::Ready(()) }
+        if self.side.out_of_budget() { self.side.yield_to_executor(cx) } else { Poll::Ready(()) }
     }
 
     fn count_parks(&mut self) {
@@ -167,8 +167,8 @@ impl<T, S: Flavor> Sender<T, S> {
 /// Sends the value in `value`, if there is one; whether nothing is left to wait for: it was sent, or it never can be.
 ///
 /// A look that finds no room does not touch the value, which may be large.
-fn attempt<E: SendEnd>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> bool {
-    if (look.is_turn() || end.may_go()) && end.ring_mut().has_room() {
+fn attempt<E: SendEnd>(end: &mut E, value: &mut Option<E::Item>, look: CheckPhase) -> bool {
+    if (look.is_at_front() || end.may_go()) && end.ring_mut().has_room() {
         let Some(message) = value.take() else { return true };
         *value = end.push(message).err();
     }
@@ -308,8 +308,8 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let Some(next) = self.end.next() else { return self.poll_later(cx) };
-        if self.side.has_had_its_turn() {
-            return self.side.give_way(cx);
+        if self.side.out_of_budget() {
+            return self.side.yield_to_executor(cx);
         }
         Poll::Ready(next.take())
     }
@@ -345,14 +345,14 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         // It may find one while it spins, poll after poll.
-        if self.side.has_had_its_turn() {
-            return self.side.give_way(cx);
+        if self.side.out_of_budget() {
+            return self.side.yield_to_executor(cx);
         }
         loop {
             self.end.found_nothing(self.closed);
             if self.end.is_over() {
                 // It waits for nobody any more.
-                self.side.stand_down();
+                self.side.cancel_wait();
                 return Poll::Ready(Err(RecvError));
             }
             self.end.before_wait();
@@ -393,13 +393,13 @@ impl<T, S: Flavor> Receiver<T, S> {
 }
 
 /// Whether a receiver has nothing to wait for any more, or must begin its wait anew.
-fn awaited<E: RecvEnd>(end: &mut E, look: Look) -> bool {
+fn awaited<E: RecvEnd>(end: &mut E, look: CheckPhase) -> bool {
     let ready = end.has_message() || end.is_over() || end.waits_anew();
     match look {
         _ if ready => {}
-        Look::Last => end.before_sleep(),
+        CheckPhase::BeforeSleep => end.before_sleep(),
         // One that spins may never get further than this.
-        Look::Passing | Look::Yielded | Look::Turn => end.found_nothing_yet(),
+        CheckPhase::Polling | CheckPhase::Yielded | CheckPhase::AtFront => end.found_nothing_yet(),
     }
     ready
 }
@@ -426,8 +426,8 @@ impl<T, S: Flavor> Future for SendFuture<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !this.waits {
-            if this.tx.side.has_had_its_turn() {
-                return this.tx.side.give_way(cx);
+            if this.tx.side.out_of_budget() {
+                return this.tx.side.yield_to_executor(cx);
             }
             let value = this.value.take().expect("a send was polled after it was ready");
             match this.tx.push_in_turn(value) {
@@ -446,7 +446,7 @@ impl<T, S: Flavor> Drop for SendFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {
-            self.tx.side.stand_down();
+            self.tx.side.cancel_wait();
         }
     }
 }
@@ -497,7 +497,7 @@ impl<T, S: Flavor> Drop for RecvFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if let Some(rx) = self.rx.as_mut().filter(|_| self.waits) {
-            rx.side.stand_down();
+            rx.side.cancel_wait();
         }
     }
 }
@@ -578,12 +578,12 @@ mod tests {
     #[test]
     fn a_look_that_finds_no_room_does_not_touch_the_message() {
         let (mut end, mut value) = (Full { looks: 0, room_at: 100, pushes: 0 }, Some([7; 128]));
-        let looks = [Look::Passing, Look::Yielded, Look::Turn, Look::Last];
+        let looks = [CheckPhase::Polling, CheckPhase::Yielded, CheckPhase::AtFront, CheckPhase::BeforeSleep];
         for look in looks.into_iter().cycle().take(99) {
             assert!(!attempt(&mut end, &mut value, look));
             assert_eq!((end.pushes, value), (0, Some([7; 128])));
         }
-        assert!(attempt(&mut end, &mut value, Look::Passing));
+        assert!(attempt(&mut end, &mut value, CheckPhase::Polling));
         assert_eq!((end.pushes, value), (1, None));
     }
 }

@@ -7,7 +7,7 @@ use crate::channel;
 use crate::error::BuildError;
 use crate::sync::{Arc, share};
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side};
+use crate::wait::{EventCount, Waiter};
 
 /// A channel whose lanes hold exactly `capacity` messages each, 1 to 2^30, and its first sender.
 ///
@@ -50,7 +50,7 @@ impl Builder {
         let registry = share(Registry::new(event.clone(), options))?;
         let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.turn))?;
         #[cfg(feature = "std")]
-        let side = Side::try_new(event, self.receiver_wait)?;
+        let side = Waiter::try_new(event, self.receiver_wait)?;
         let tx = tx::first(&registry, LaneOptions::new())?;
         lanes.adopt();
         let rx = Receiver {

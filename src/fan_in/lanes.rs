@@ -11,7 +11,7 @@ use crate::ring::spsc::Consumer;
 use crate::room::room;
 use crate::sync::Arc;
 use crate::wait::EventCount;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 use alloc::vec::Vec;
 
 /// Lanes whose places in the table are not worth giving back.
@@ -137,7 +137,7 @@ impl<T> Lanes<T> {
                 self.current += 1;
             }
         }
-        panics.go_on();
+        panics.resume();
     }
 
     /// Gives back the lanes that are over.
@@ -165,7 +165,7 @@ impl<T> Lanes<T> {
         }
         self.registry.trim();
         self.narrow();
-        panics.go_on();
+        panics.resume();
     }
 
     /// Frees the table's memory that was for more lanes: it keeps twice what it needs, once that is less than a quarter of what it has.
@@ -285,7 +285,7 @@ impl<T> RecvEnd for Lanes<T> {
                 self.over = true;
             }
             panics.catch(|| each(&mut self.lanes, |lane| lane.end.found_nothing(closed)));
-            panics.go_on();
+            panics.resume();
         }
     }
 
@@ -300,8 +300,8 @@ impl<T> RecvEnd for Lanes<T> {
         self.closed = true;
         // One barrier for all lanes.
         refuse(&mut self.lanes, |lane| &mut *lane.end.ring, own);
-        panics.catch(|| each(&mut self.lanes, |lane| lane.end.call_all()));
-        panics.go_on();
+        panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_all()));
+        panics.resume();
     }
 
     fn peer_closed(&self) -> bool {

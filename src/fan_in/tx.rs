@@ -11,8 +11,8 @@ use crate::spsc::end;
 use crate::sync::Arc;
 use crate::wait::EventCount;
 #[cfg(feature = "std")]
-use crate::wait::Side;
-use crate::wait::guard::Panics;
+use crate::wait::Waiter;
+use crate::wait::panics::Panics;
 
 /// The writing end of a lane.
 pub(crate) struct Tx<T> {
@@ -36,7 +36,7 @@ pub(super) fn first<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Res
     let event = EventCount::own(registry.options.fence_mode)?;
     // First what may fail: a lane that was opened counts.
     #[cfg(feature = "std")]
-    let side = Side::try_new(event.clone(), registry.options.sender_wait)?;
+    let side = Waiter::try_new(event.clone(), registry.options.sender_wait)?;
     #[cfg(not(feature = "std"))]
     let event = EventCount;
     let (lane, id) = registry.open(options, event)?;
@@ -80,10 +80,10 @@ impl<T> SendEnd for Tx<T> {
     fn close(&mut self) {
         let mut panics = Panics::new();
         panics.catch(|| self.lane.close());
-        if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {
+        if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneNotifies) {
             // The close of the lane rang too early: only now is there no sender.
             panics.catch(|| _ = self.registry.receiver.notify());
         }
-        panics.go_on();
+        panics.resume();
     }
 }

@@ -7,8 +7,8 @@ use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::order::mutant;
 use crate::sync::Arc;
-use crate::wait::guard::{Panics, wake};
-use crate::wait::{Deadline, Side, TimedOut, WaitStrategy};
+use crate::wait::panics::{Panics, wake};
+use crate::wait::{Deadline, TimedOut, WaitStrategy, Waiter};
 use alloc::sync::Arc as Text;
 use core::fmt;
 use core::marker::PhantomData;
@@ -23,7 +23,7 @@ pub struct Endpoint<T> {
     pub(super) id: usize,
     pub(super) hub: Arc<Hub>,
     pub(super) lanes: Lanes<T>,
-    pub(super) side: Side,
+    pub(super) side: Waiter,
     /// Seats that were given up, as far as this endpoint has looked.
     pub(super) noticed: u64,
     /// Polls in vain since the last message, or since the event count was last asked to watch.
@@ -50,7 +50,7 @@ pub struct PeerStats {
 }
 
 impl<T> Endpoint<T> {
-    pub(super) fn new(id: usize, hub: Arc<Hub>, lanes: Lanes<T>, side: Side, watch_after: u32) -> Self {
+    pub(super) fn new(id: usize, hub: Arc<Hub>, lanes: Lanes<T>, side: Waiter, watch_after: u32) -> Self {
         Self {
             id,
             // What was given up before is found by `notice`.
@@ -177,7 +177,7 @@ impl<T> Endpoint<T> {
             }
             self.noticed = given_up;
         }
-        panics.go_on();
+        panics.resume();
     }
 
     /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined, and all that it sent has been

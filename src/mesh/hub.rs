@@ -6,7 +6,7 @@ use crate::error::BuildError;
 use crate::ring::order::mutant;
 use crate::room::slice;
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::wait::guard::each;
+use crate::wait::panics::each;
 use crate::wait::{Deadline, EventCount};
 use alloc::boxed::Box;
 use alloc::sync::Arc as Text;

@@ -9,7 +9,7 @@ use crate::ring::ends::{Reader, Writer};
 use crate::ring::order::mutant;
 use crate::room::slice;
 use crate::wait::EventCount;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -67,9 +67,9 @@ impl<T> Lanes<T> {
         // One barrier for all lanes.
         refuse(&mut self.inbox.lanes, |lane| &mut *lane.end.ring, own);
         let mut panics = Panics::new();
-        panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.call_all()));
+        panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.wake_all()));
         panics.catch(|| self.out.close());
-        panics.go_on();
+        panics.resume();
     }
 
     /// A peer's seat was given up: nothing comes from there, and nothing goes.
@@ -81,7 +81,7 @@ impl<T> Lanes<T> {
         if let Some(at) = self.inbox.at(peer) {
             self.inbox.end(at);
         }
-        panics.go_on();
+        panics.resume();
     }
 }
 

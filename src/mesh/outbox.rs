@@ -6,7 +6,7 @@ use crate::error::BuildError;
 use crate::ring::ends::Writer;
 use crate::room::room;
 use crate::spsc::end::Tx;
-use crate::wait::guard::each;
+use crate::wait::panics::each;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

@@ -10,7 +10,7 @@ use crate::ring::order::mutant;
 use core::task::Waker;
 
 /// Polls in vain before the event count watches. The barrier that it takes costs some microseconds, and other cores an interrupt: so
-/// many polls of many lanes cost about as much (`tests/mesh_idle.rs` prints the costs).
+/// many polls of many lanes cost about as much (`tests/timing/idle_mesh.rs` prints the costs).
 pub(super) const WATCH_AFTER: u32 = 256;
 
 /// So few lanes are looked at as fast as the event. A model has no room for more.

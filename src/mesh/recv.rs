@@ -115,8 +115,8 @@ impl<T> Endpoint<T> {
     /// # Errors
     /// As [`Endpoint::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError>> {
-        if self.side.has_had_its_turn() {
-            return self.side.give_way(cx);
+        if self.side.out_of_budget() {
+            return self.side.yield_to_executor(cx);
         }
         loop {
             match self.try_recv() {
@@ -151,7 +151,7 @@ impl<T> Endpoint<T> {
     #[inline]
     fn stand_down(&mut self) {
         if let Some(task) = self.task.take() {
-            self.side.stand_down();
+            self.side.cancel_wait();
             drop(task);
         }
     }

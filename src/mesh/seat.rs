@@ -6,8 +6,8 @@ use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
 use crate::lend::lend;
 use crate::sync::Arc;
-use crate::wait::guard::Panics;
-use crate::wait::{EventCount, Side, WaitStrategy};
+use crate::wait::panics::Panics;
+use crate::wait::{EventCount, WaitStrategy, Waiter};
 use alloc::sync::Arc as Text;
 use core::any::Any;
 use core::fmt;
@@ -60,7 +60,7 @@ impl<T> Seat<T> {
         if self.prefault {
             lanes.inbox.prefault();
         }
-        let side = Side::new(self.event.clone(), self.wait);
+        let side = Waiter::new(self.event.clone(), self.wait);
         Ok(Endpoint::new(self.id, Arc::clone(&self.hub), lanes, side, self.watch_after))
     }
 
@@ -88,7 +88,7 @@ pub(super) fn run_with<E, R>(
             // The hooks of peers may panic, too: the shard's own panic goes on.
             let mut panics = Panics::new();
             panics.catch(|| drop(endpoint));
-            panics.forget();
+            panics.ignore();
             resume_unwind(payload)
         }
     }

@@ -4,7 +4,7 @@ use super::Endpoint;
 use crate::lend::lend;
 use crate::ring::order::mutant;
 use crate::wait::Deadline;
-use crate::wait::guard::Panics;
+use crate::wait::panics::Panics;
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -83,7 +83,8 @@ impl<T> Endpoint<T> {
     /// ```
     /// # #[cfg(target_os = "linux")] {
     /// use ringmail::mesh::{Builder, Ready};
-    /// use ringmail::wait::{EventFd, Waker};
+    /// use ringmail::wait::EventFd;
+    /// use std::task::Waker;
     ///
     /// let mut seats = Builder::new().shards(2).build::<&str>()?.into_iter();
     /// let (mut me, other) = (seats.next().unwrap().join()?, seats.next().unwrap());
@@ -168,7 +169,7 @@ impl<T> Drop for Armed<'_, T> {
         let mut panics = Panics::new();
         panics.catch(|| self.endpoint.side.disarm(self.waker));
         panics.catch(|| self.endpoint.hand_back());
-        panics.go_on();
+        panics.resume();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::BuildError;
 use crate::ring::cursor::Position;
 use crate::ring::mpsc::pair;
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Queue, Side};
+use crate::wait::{EventCount, SenderQueue, Waiter};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
@@ -33,18 +33,18 @@ impl Builder {
         #[cfg(not(feature = "std"))]
         {
             let (tx, rx) =
-                ends(producer, consumer, crate::wait::EventCount, crate::wait::EventCount, crate::wait::Queue)?;
+                ends(producer, consumer, crate::wait::EventCount, crate::wait::EventCount, crate::wait::SenderQueue)?;
             Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
             let senders = EventCount::own(self.fence_mode)?;
             let receiver = self.receiver_event.map_or_else(|| EventCount::own(self.fence_mode), Ok)?;
-            let queue = Queue::new()?;
+            let queue = SenderQueue::new()?;
             let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone())?;
             Ok((
-                Sender { end: tx, side: Side::try_new(senders, self.sender_wait)?.queued(queue) },
-                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, side: Waiter::try_new(senders, self.sender_wait)?.queued(queue) },
+                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

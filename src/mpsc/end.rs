@@ -6,9 +6,9 @@ use crate::ring::cursor::Position;
 use crate::ring::ends::Writer;
 use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
 use crate::ring::order::mutant;
-use crate::wait::{EventCount, Queue};
+use crate::wait::{EventCount, SenderQueue};
 #[cfg(feature = "std")]
-use crate::wait::{Patience, Served};
+use crate::wait::{OvertakeBudget, QueueRegistration};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
@@ -26,9 +26,9 @@ pub(crate) struct Tx<T> {
     /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
     ring: CachePadded<Producer<T>>,
     receiver: EventCount,
-    queue: Queue,
+    queue: SenderQueue,
     #[cfg(feature = "std")]
-    patience: Patience,
+    budget: OvertakeBudget,
     /// What an iterator yielded and was not sent yet.
     #[cfg(feature = "std")]
     gathered: Vec<T>,
@@ -40,12 +40,12 @@ pub(crate) type Rx<T> = rx::Rx<Consumer<T>, Senders>;
 /// The event count of the senders, and those of them that wait.
 pub(crate) struct Senders {
     event: EventCount,
-    queue: Queue,
+    queue: SenderQueue,
     #[cfg(feature = "std")]
     idle: u32,
     /// Has those called up who wait, before a sleep on a event count of the user's.
     #[cfg(feature = "std")]
-    _served: Option<Served>,
+    _registration: Option<QueueRegistration>,
 }
 
 impl rx::Senders for Senders {
@@ -57,29 +57,29 @@ impl rx::Senders for Senders {
     #[cfg(feature = "std")]
     fn found_nothing_yet(&mut self) {
         self.idle = self.idle.wrapping_add(1);
-        if self.idle % IDLE_LOOKS == 0 && !mutant!(CallUpIdle) {
-            self.queue.try_call_up();
+        if self.idle % IDLE_LOOKS == 0 && !mutant!(WakeBehindIdle) {
+            self.queue.try_wake_behind();
         }
     }
 
     #[cfg(feature = "std")]
     fn before_sleep(&self) {
-        if !mutant!(CallUp) {
-            self.queue.call_up();
+        if !mutant!(WakeBehind) {
+            self.queue.wake_behind();
         }
     }
 
     #[cfg(feature = "std")]
     #[inline(always)]
     fn found_empty(&self) {
-        if Queue::is_future(self.queue.first()) {
-            self.queue.try_call_up();
+        if SenderQueue::is_future(self.queue.first()) {
+            self.queue.try_wake_behind();
         }
     }
 
-    fn call_all(&self) {
-        if !mutant!(CloseCallsAll) {
-            self.queue.call_all();
+    fn wake_all(&self) {
+        if !mutant!(CloseWakesAll) {
+            self.queue.wake_all();
         }
     }
 }
@@ -90,7 +90,7 @@ pub(super) fn ends<T>(
     consumer: Consumer<T>,
     senders: EventCount,
     receiver: EventCount,
-    queue: Queue,
+    queue: SenderQueue,
 ) -> Result<(Tx<T>, Rx<T>), BuildError> {
     let senders = Senders {
         event: senders,
@@ -98,20 +98,20 @@ pub(super) fn ends<T>(
         #[cfg(feature = "std")]
         idle: 0,
         #[cfg(feature = "std")]
-        _served: receiver.serve(&queue)?,
+        _registration: receiver.register_queue(&queue)?,
     };
     Ok((Tx::new(producer, receiver, queue), Rx::new(consumer, senders)))
 }
 
 impl<T> Tx<T> {
-    fn new(producer: Producer<T>, receiver: EventCount, queue: Queue) -> Self {
-        queue.widen(producer.alive());
+    fn new(producer: Producer<T>, receiver: EventCount, queue: SenderQueue) -> Self {
+        queue.reserve_slot(producer.alive());
         Self {
             ring: CachePadded::new(producer),
             receiver,
             queue,
             #[cfg(feature = "std")]
-            patience: Patience::default(),
+            budget: OvertakeBudget::default(),
             #[cfg(feature = "std")]
             gathered: Vec::new(),
         }
@@ -144,8 +144,8 @@ impl<T> Tx<T> {
         if answer.woke {
             self.ring.count_wake();
         }
-        if answer.left {
-            self.ring.come_late(|| self.receiver.forget());
+        if answer.departed {
+            self.ring.come_late(|| self.receiver.acknowledge_departure());
         }
     }
 
@@ -174,8 +174,8 @@ impl<T> Held<'_, T> {
     }
 
     fn ring_receiver(&mut self) {
-        if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).left {
-            self.claim.come_late(|| self.receiver.forget());
+        if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).departed {
+            self.claim.come_late(|| self.receiver.acknowledge_departure());
         }
     }
 }
@@ -183,7 +183,7 @@ impl<T> Held<'_, T> {
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         self.claim.give_up();
-        if !mutant!(TombstoneRings) {
+        if !mutant!(TombstoneNotifies) {
             self.ring_receiver();
         }
     }
@@ -284,12 +284,12 @@ impl<T> SendEnd for Tx<T> {
     #[inline(always)]
     fn may_go(&mut self) -> bool {
         let first = self.queue.first();
-        first == 0 || self.patience.spend(first) || Queue::is_future(first) && self.ring.looks_empty()
+        first == 0 || self.budget.spend(first) || SenderQueue::is_future(first) && self.ring.looks_empty()
     }
 
     #[cfg(feature = "std")]
     fn waited(&self) {
-        self.queue.left(|| self.ring.looks_empty());
+        self.queue.wake_behind_if(|| self.ring.looks_empty());
     }
 
     fn push_slice(&mut self, values: &[T]) -> usize
@@ -302,15 +302,15 @@ impl<T> SendEnd for Tx<T> {
     }
 
     fn settle(&mut self) {
-        self.ring.settle(|| self.receiver.forget());
+        self.ring.settle(|| self.receiver.acknowledge_departure());
     }
 
     fn close(&mut self) {
-        let Some(left) = self.ring.close(|| self.receiver.forget()) else { return };
-        if left == 0 && !mutant!(SenderCloseRings) {
+        let Some(left) = self.ring.close(|| self.receiver.acknowledge_departure()) else { return };
+        if left == 0 && !mutant!(SenderCloseNotifies) {
             self.receiver.notify();
         }
-        self.queue.narrow(left, || self.ring.alive());
+        self.queue.shrink(left, || self.ring.alive());
     }
 }
 
@@ -318,7 +318,7 @@ impl<T> SendEnd for Tx<T> {
 pub(super) struct WeakTx<T> {
     ring: ring::Weak<T>,
     receiver: EventCount,
-    pub(super) queue: Queue,
+    pub(super) queue: SenderQueue,
 }
 
 impl<T> Clone for WeakTx<T> {

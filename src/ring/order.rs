@@ -32,15 +32,15 @@
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
-//! | [`name_bell`] | Release | [`find_bell`] | which event count a side sleeps by, for whoever sees that it sleeps by one |
-//! | [`find_bell`] | Acquire | [`name_bell`] | |
-//! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
-//! | [`answer`] | Acquire | [`announce`] | |
-//! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
-//! | [`leave_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
-//! | [`hold_waker`] | Acquire | [`leave_waker`] | |
-//! | [`take_waker`] | AcqRel | [`leave_waker`], [`hear_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
-//! | [`hear_taker`] | Acquire | [`take_waker`] | |
+//! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for whoever sees that it sleeps by one |
+//! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
+//! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
+//! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
+//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the sleeper noted that it waits for |
+//! | [`release_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
+//! | [`hold_waker`] | Acquire | [`release_waker`] | |
+//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
+//! | [`observe_taker`] | Acquire | [`take_waker`] | |
 //!
 //! Relaxed on purpose: the look at the `gone` word (it carries no data; whoever acts on it goes on with `come_late`), the count of leavers in
 //! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
@@ -91,17 +91,17 @@ pub enum Site {
     SeeSession,
     WriteEntry,
     ReadEntry,
-    NameBell,
-    FindBell,
-    Announce,
-    Answer,
+    NameDescriptor,
+    FindDescriptor,
+    PrepareWait,
+    ClearWaiting,
     SeeWaiting,
     /// What the waker cell orders by itself, all of it.
     WakerCell,
-    LeaveWaker,
+    ReleaseWaker,
     HoldWaker,
     TakeWaker,
-    HearTaker,
+    ObserveTaker,
     /// A waker that meets a ringer in the cell is woken.
     WakeRefused,
     /// A wait that a panic ends is taken back.
@@ -111,9 +111,9 @@ pub enum Site {
     /// The sleeper's barrier between announcing and looking again, event count not FENCED.
     HeavyBarrier,
     /// The ringer's fence of a FENCED event.
-    RingFence,
+    NotifyFence,
     /// The ringer's second look at the state, behind that fence.
-    RingReload,
+    NotifyReload,
     /// The sleeper's fence of a FENCED event.
     SleepFence,
     /// The sleeper's second look at the ring.
@@ -129,13 +129,13 @@ pub enum Site {
     /// A waiter that leaves a event count wakes the one whose announcement it takes back.
     HandOver,
     /// A sender that closes rings.
-    SenderCloseRings,
+    SenderCloseNotifies,
     /// A receiver that closes rings.
-    ReceiverCloseRings,
+    ReceiverCloseNotifies,
     /// The fence between joining the queue and looking again.
     JoinFence,
     /// Who was called up and leaves has another called in its stead.
-    PassCallOn,
+    PassWakeOn,
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
     /// An inherited ring is marked empty before its values drop.
@@ -145,7 +145,7 @@ pub enum Site {
     /// An announcement is renewed only for the same wait.
     RenewSame,
     /// Claims that are given up ring.
-    TombstoneRings,
+    TombstoneNotifies,
     /// A sender whose `tail` is behind its fresh `head` reads `tail` again.
     StaleTail,
     /// A receiver that passed a tombstone while it waited notes and announces anew.
@@ -155,33 +155,33 @@ pub enum Site {
     /// Who leaves the front of the queue wakes the next.
     LeaveWakes,
     /// A receiver that is about to sleep calls up a sender behind the first.
-    CallUp,
+    WakeBehind,
     /// A sender behind the first looks again once it stands in the queue.
     LookAfterJoin,
     /// A receiver that polls without sleeping calls one up too, now and then.
-    CallUpIdle,
+    WakeBehindIdle,
     /// Where none but futures wait behind the first, all of them are called up.
-    CallOne,
+    WakeAllFutures,
     /// A sender that leaves a future in front of an empty ring calls up.
-    LeftLooks,
+    LeaveWakesBehind,
     /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
-    EmptyCallsUp,
+    EmptyWakesBehind,
     /// One that is about to sleep on a event count of the user's calls up.
-    BellCallsUp,
+    EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
-    CloseCallsAll,
+    CloseWakesAll,
     /// The last sender of a `fan_in` channel rings once no sender is left.
-    LastLaneRings,
+    LastLaneNotifies,
     /// Between processes: the barrier between a publication and the look for a sleeper.
-    NapLight,
+    ParkLight,
     /// Between processes: the barrier between an announcement and the look before the sleep.
-    NapHeavy,
+    ParkHeavy,
     /// Between processes: a sleeper says which position it waits for.
-    NapAwaited,
+    ParkAwaited,
     /// A sleeper that is FENCED fences between its announcement and its look.
-    NapFence,
+    ParkFence,
     /// A sleeper that sleeps often says so in its word.
-    NapFenced,
+    ParkFenced,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
     /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
@@ -258,22 +258,22 @@ impl Site {
         Site::SeeSession,
         Site::WriteEntry,
         Site::ReadEntry,
-        Site::NameBell,
-        Site::FindBell,
-        Site::Announce,
-        Site::Answer,
+        Site::NameDescriptor,
+        Site::FindDescriptor,
+        Site::PrepareWait,
+        Site::ClearWaiting,
         Site::SeeWaiting,
         Site::WakerCell,
-        Site::LeaveWaker,
+        Site::ReleaseWaker,
         Site::HoldWaker,
         Site::TakeWaker,
-        Site::HearTaker,
+        Site::ObserveTaker,
         Site::WakeRefused,
         Site::PanicLeaves,
         Site::LightBarrier,
         Site::HeavyBarrier,
-        Site::RingFence,
-        Site::RingReload,
+        Site::NotifyFence,
+        Site::NotifyReload,
         Site::SleepFence,
         Site::LookAgain,
         Site::SwapState,
@@ -281,33 +281,33 @@ impl Site {
         Site::WakeReplaced,
         Site::WakeSelf,
         Site::HandOver,
-        Site::SenderCloseRings,
-        Site::ReceiverCloseRings,
+        Site::SenderCloseNotifies,
+        Site::ReceiverCloseNotifies,
         Site::JoinFence,
-        Site::PassCallOn,
+        Site::PassWakeOn,
         Site::OpenFence,
         Site::InheritStore,
         Site::NoteAwaited,
         Site::RenewSame,
-        Site::TombstoneRings,
+        Site::TombstoneNotifies,
         Site::StaleTail,
         Site::WaitAnew,
         Site::OneHeir,
         Site::LeaveWakes,
-        Site::CallUp,
+        Site::WakeBehind,
         Site::LookAfterJoin,
-        Site::CallUpIdle,
-        Site::CallOne,
-        Site::LeftLooks,
-        Site::EmptyCallsUp,
-        Site::BellCallsUp,
-        Site::CloseCallsAll,
-        Site::LastLaneRings,
-        Site::NapLight,
-        Site::NapHeavy,
-        Site::NapAwaited,
-        Site::NapFence,
-        Site::NapFenced,
+        Site::WakeBehindIdle,
+        Site::WakeAllFutures,
+        Site::LeaveWakesBehind,
+        Site::EmptyWakesBehind,
+        Site::EventWakesBehind,
+        Site::CloseWakesAll,
+        Site::LastLaneNotifies,
+        Site::ParkLight,
+        Site::ParkHeavy,
+        Site::ParkAwaited,
+        Site::ParkFence,
+        Site::ParkFenced,
         Site::BeginFence,
         Site::AskFence,
         Site::SessionFirst,
@@ -428,20 +428,20 @@ orders! {
     see_session = Acquire, SeeSession;
     write_entry = Release, WriteEntry;
     read_entry = Acquire, ReadEntry;
-    name_bell = Release, NameBell;
-    find_bell = Acquire, FindBell;
+    name_descriptor = Release, NameDescriptor;
+    find_descriptor = Acquire, FindDescriptor;
     #[cfg(feature = "std")]
-    announce = Release, Announce;
+    prepare_wait = Release, PrepareWait;
     #[cfg(feature = "std")]
-    answer = Acquire, Answer;
+    clear_waiting = Acquire, ClearWaiting;
     #[cfg(feature = "std")]
     see_waiting = Acquire, SeeWaiting;
     #[cfg(feature = "std")]
-    leave_waker = Release, LeaveWaker;
+    release_waker = Release, ReleaseWaker;
     #[cfg(feature = "std")]
     hold_waker = Acquire, HoldWaker;
     #[cfg(feature = "std")]
     take_waker = AcqRel, TakeWaker;
     #[cfg(feature = "std")]
-    hear_taker = Acquire, HearTaker;
+    observe_taker = Acquire, ObserveTaker;
 }

@@ -34,7 +34,7 @@ use super::failpoint::point;
 use super::layout::Line;
 use super::order::{self, mutant};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::wait::Parked;
+use crate::wait::ParkWord;
 
 /// Sessions that the table keeps.
 #[cfg(not(ringmail_loom))]
@@ -62,7 +62,7 @@ pub struct Session {
     /// 1 if the holder could not reach the other side's event count: that one had better look by itself.
     pub(crate) mute: AtomicU64,
     /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
-    pub(crate) parked: Line<Parked>,
+    pub(crate) parked: Line<ParkWord>,
     /// The last sessions.
     table: [Entry; KEPT as usize],
 }
@@ -187,12 +187,12 @@ impl Session {
         let (begun, epoch, unfenced, core, taken) = (zero(), zero(), zero(), zero(), zero());
         let (event, mute) = (zero(), zero());
         let table = core::array::from_fn(|_| Entry::new());
-        Self { begun, epoch, unfenced, core, taken, event, mute, parked: Line(Parked::new()), table }
+        Self { begun, epoch, unfenced, core, taken, event, mute, parked: Line(ParkWord::new()), table }
     }
 
     /// Where its holder sleeps.
     #[cfg(ringmail_loom)]
-    pub fn parked(&self) -> &Parked {
+    pub fn parked(&self) -> &ParkWord {
         &self.parked.0
     }
 
@@ -214,17 +214,17 @@ impl Session {
     }
 
     /// Says by which number the holder's event count is known, before it sleeps by that.
-    pub fn name_bell(&self, number: u64) {
+    pub fn name_descriptor(&self, number: u64) {
         self.event.store(number, Ordering::Relaxed);
-        order_by_fence(order::name_bell());
+        order_by_fence(order::name_descriptor());
     }
 
     /// The event count to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
     pub fn event(&self) -> Option<u64> {
-        let is_by_bell = self.parked.0.is_by_bell();
+        let is_by_descriptor = self.parked.0.is_by_descriptor();
         // Which event count that is, is seen by whoever sees that there is one.
-        order_by_fence(order::find_bell());
-        is_by_bell.then(|| self.event.load(Ordering::Relaxed))
+        order_by_fence(order::find_descriptor());
+        is_by_descriptor.then(|| self.event.load(Ordering::Relaxed))
     }
 
     fn entry(&self, session: u64) -> &Entry {

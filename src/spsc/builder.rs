@@ -7,7 +7,7 @@ use crate::error::BuildError;
 use crate::ring::backing::Heap;
 use crate::ring::cursor::Position;
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side};
+use crate::wait::{EventCount, Waiter};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
@@ -41,8 +41,8 @@ impl Builder {
             let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
             let (tx, rx) = ends(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, side: Side::try_new(sender, self.sender_wait)? },
-                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, side: Waiter::try_new(sender, self.sender_wait)? },
+                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

@@ -7,7 +7,7 @@ use crate::ring::ends::Writer;
 use crate::ring::order::mutant;
 use crate::ring::spsc::{self as ring, Consumer, Producer};
 use crate::wait::EventCount;
-use crate::wait::guard::Panics;
+use crate::wait::panics::Panics;
 use crossbeam_utils::CachePadded;
 
 /// The writing end of a ring, and the event count of whoever reads it.
@@ -42,7 +42,7 @@ impl<T> Tx<T> {
         if answer.woke {
             self.ring.count_wake();
         }
-        if answer.left {
+        if answer.departed {
             self.settle();
         }
     }
@@ -121,18 +121,18 @@ impl<T> SendEnd for Tx<T> {
 
     #[inline(always)]
     fn settle(&mut self) {
-        self.ring.settle(|| self.receiver.forget());
+        self.ring.settle(|| self.receiver.acknowledge_departure());
     }
 
     fn close(&mut self) {
         let mut panics = Panics::new();
         self.ring.close();
-        if !mutant!(SenderCloseRings) {
+        if !mutant!(SenderCloseNotifies) {
             panics.catch(|| self.ring_receiver());
         }
         // Last: a value's own code may panic.
         panics.catch(|| self.settle());
-        panics.go_on();
+        panics.resume();
     }
 }
 

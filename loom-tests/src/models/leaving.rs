@@ -203,7 +203,7 @@ pub fn a_bell_forgets_who_left() {
         drop(rx);
         sender.join().unwrap();
         drops.assert_each_once(1);
-        assert_eq!(event.left(), 0);
+        assert_eq!(event.departures(), 0);
     });
 }
 
@@ -220,7 +220,7 @@ pub fn a_bell_forgets_who_left_with_a_claim_open() {
         drop(rx);
         let tx = sender.join().unwrap();
         drops.assert_each_once(1);
-        assert_eq!(event.left(), 0);
+        assert_eq!(event.departures(), 0);
         drop(tx);
     });
 }

@@ -6,7 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use ringmail::model::{Parked, Session, Sleeper, full};
+use ringmail::model::{ParkWord, Session, Sleeper, full};
 use std::cell::Cell;
 
 /// The kernel's queue of those that sleep on a word.
@@ -33,7 +33,7 @@ impl Sleepers {
 
 /// One direction of a channel for as many messages as there are cells, and those that sleep on `tail`.
 struct Line {
-    parked: Parked,
+    parked: ParkWord,
     tail: AtomicU64,
     cells: Vec<UnsafeCell<u64>>,
     sleepers: Arc<Sleepers>,
@@ -46,16 +46,16 @@ impl Line {
 
     fn with(messages: u64, sleepers: Arc<Sleepers>) -> Arc<Self> {
         let cells = (0..messages).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(Self { parked: Parked::new(), tail: AtomicU64::new(0), cells, sleepers })
+        Arc::new(Self { parked: ParkWord::new(), tail: AtomicU64::new(0), cells, sleepers })
     }
 
-    /// Sends all messages; `fenced` as for [`Parked::calls`].
+    /// Sends all messages; `fenced` as for [`ParkWord::calls`].
     fn send_all(&self, fenced: u64) {
         for (cell, next) in self.cells.iter().zip(1..) {
             // SAFETY: not published yet; loom reports it if somebody reads it already.
             cell.with_mut(|cell| unsafe { *cell = next });
             self.tail.store(next, Ordering::Release);
-            if self.parked.calls(fenced) && self.parked.answer(next - 1, 1) {
+            if self.parked.should_wake(fenced) && self.parked.is_awaited(next - 1, 1) {
                 self.sleepers.wake();
             }
         }
@@ -180,7 +180,7 @@ pub fn a_message_rings_the_bell() {
             theirs.cells[0].with_mut(|cell| unsafe { *cell = 1 });
             theirs.tail.store(1, Ordering::Release);
             let parked = of.parked();
-            if parked.calls(0) && parked.answer(0, 1) {
+            if parked.should_wake(0) && parked.is_awaited(0, 1) {
                 // Or it has risen since, and looks.
                 if let Some(number) = of.event() {
                     assert_eq!(number, BELL, "it was named before the sleep was announced");
@@ -192,7 +192,7 @@ pub fn a_message_rings_the_bell() {
         let mut sleeper = Sleeper::new(false);
         // It slept without the event count before: the sender may have seen that.
         sleeper.settle(&[(words.parked(), 0)]);
-        words.name_bell(BELL);
+        words.name_descriptor(BELL);
         let barrier = || {
             full();
             true

@@ -187,7 +187,7 @@ fn begins_beside<const N: usize>(mut sleeper: Sleeper, messages: [u32; N]) {
         for (at, message) in messages.into_iter().enumerate() {
             tx = tx.send([message]);
             let parked = theirs.ring.of_receiver().parked();
-            if parked.calls(0) && parked.answer(at as u64, 1) {
+            if parked.should_wake(0) && parked.is_awaited(at as u64, 1) {
                 queue.wake();
             }
         }

@@ -6,7 +6,7 @@ use super::{Envelope, Reply, Token};
 use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, SendError, TrySendError};
 use crate::ring::order::mutant;
 use crate::wait::WaitStrategy;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
@@ -216,7 +216,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 panics.catch(|| failed |= self.shared.fail(peer, || CallError::Gone(self.mesh.hub.gone(peer))));
             }
         }
-        panics.go_on();
+        panics.resume();
         failed
     }
 
@@ -303,7 +303,7 @@ impl<Req, Rep> Drop for Endpoint<Req, Rep> {
             let gone = || CallError::Gone(Disconnected { peer, cause: Cause::Closed });
             panics.catch(|| _ = self.shared.fail(peer, gone));
         }
-        panics.go_on();
+        panics.resume();
     }
 }
 

@@ -1,9 +1,9 @@
 //! A `fan_in` channel beside its model: a queue for each lane, and whose turn it is.
 
-use super::alarm::Alarm;
 use super::input::Input;
 use super::options::Options;
-use super::payload::{Book, Payload};
+use super::payload::{DropLedger, Payload};
+use super::wake_counter::WakeCounter;
 use ringmail::fan_in::{FanIn, LaneId, LaneOptions, Receiver, Sender};
 use ringmail::{TryRecvError, TrySendError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,7 +28,7 @@ pub struct Lane<T: Payload> {
     pub sent: u64,
     pub full: u64,
     pub closed: bool,
-    pub alarm: Alarm,
+    pub wakes: WakeCounter,
     /// The lanes that had a turn while this one had a message.
     waited_for: BTreeSet<usize>,
     /// Whether the receiver has seen it.
@@ -48,7 +48,7 @@ impl<T: Payload> Lane<T> {
 }
 
 /// All ends, each until it is dropped, and what they should answer.
-pub struct World<T: Payload> {
+pub struct Model<T: Payload> {
     pub lanes: Vec<Lane<T>>,
     /// Which lane each message was sent to.
     pub owners: BTreeMap<u64, usize>,
@@ -56,9 +56,9 @@ pub struct World<T: Payload> {
     pub rx_closed: bool,
     /// Whether the receiver was told that nothing more comes.
     pub told: bool,
-    pub rx_alarm: Alarm,
+    pub rx_wakes: WakeCounter,
     pub received: u64,
-    pub book: Book,
+    pub ledger: DropLedger,
     pub capacity: usize,
     budget: u64,
     /// Whose turn it is, and how many more messages it brings.
@@ -77,7 +77,7 @@ pub struct Wrong {
     pub budget: u64,
 }
 
-impl<T: Payload> World<T> {
+impl<T: Payload> Model<T> {
     /// The channel that the first bytes describe.
     pub fn new(input: &mut Input<'_>, wrong: Wrong) -> Self {
         let Options { capacity, sleeps, builder, .. } = Options::<FanIn>::new(input);
@@ -87,15 +87,15 @@ impl<T: Payload> World<T> {
         };
         let (tx, rx) = builder.budget(budget).build().unwrap();
         assert_eq!(tx.capacity(), capacity);
-        let mut world = Self {
+        let mut model = Self {
             lanes: Vec::new(),
             owners: BTreeMap::new(),
             rx: Some(rx),
             rx_closed: false,
             told: false,
-            rx_alarm: Alarm::default(),
+            rx_wakes: WakeCounter::default(),
             received: 0,
-            book: Book::open(),
+            ledger: DropLedger::open(),
             capacity: capacity + wrong.capacity,
             budget: u64::from(budget.max(1)) + wrong.budget,
             turn: None,
@@ -104,10 +104,10 @@ impl<T: Payload> World<T> {
             leaked: BTreeSet::new(),
             sleeps,
         };
-        world.opened(tx, 1, 0);
+        model.opened(tx, 1, 0);
         // The first one is there from the beginning.
-        world.sees();
-        world
+        model.sees();
+        model
     }
 
     // ---- lanes
@@ -150,7 +150,7 @@ impl<T: Payload> World<T> {
             sent: 0,
             full: 0,
             closed: false,
-            alarm: Alarm::default(),
+            wakes: WakeCounter::default(),
             waited_for: BTreeSet::new(),
             seen: false,
         });
@@ -188,7 +188,7 @@ impl<T: Payload> World<T> {
             // Numbers of values that were not sent come again.
             self.owners.extend((first..).take(n).map(|id| (id, at)));
         }
-        self.rx_alarm.heard(n > 0 && self.rx.is_some());
+        self.rx_wakes.check(n > 0 && self.rx.is_some());
     }
 
     // ---- turns
@@ -234,7 +234,7 @@ impl<T: Payload> World<T> {
         self.sees();
     }
 
-    /// The receiver sees the lanes that were opened meanwhile. Nobody's turn moves.
+    /// The receiver sees the lanes that were opened meanwhile. No turn moves.
     pub fn sees(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.seen = true);
     }
@@ -258,7 +258,7 @@ impl<T: Payload> World<T> {
     pub fn given_back(&mut self, at: usize) {
         let lane = &mut self.lanes[at];
         let lag = std::mem::take(&mut lane.lag);
-        lane.alarm.heard(lag > 0 && lane.tx.is_some());
+        lane.wakes.check(lag > 0 && lane.tx.is_some());
     }
 
     /// After any other verb of the receiver: what a leaked iterator kept may have been given back, and then the sender knows.
@@ -271,7 +271,7 @@ impl<T: Payload> World<T> {
             let now = tx.len() - lane.len();
             assert!(now == 0 || now == lane.lag);
             let before = std::mem::replace(&mut lane.lag, now);
-            lane.alarm.heard(now < before);
+            lane.wakes.check(now < before);
         }
     }
 
@@ -279,7 +279,7 @@ impl<T: Payload> World<T> {
         self.lanes.iter().filter(|lane| !lane.closed).count()
     }
 
-    /// Whether nobody will send any more.
+    /// Whether no sender will send any more.
     fn is_over(&self) -> bool {
         self.rx_closed || self.senders() == 0
     }
@@ -306,8 +306,8 @@ impl<T: Payload> World<T> {
             None => return,
         }
         (self.lanes[at].closed, self.lanes[at].settled) = (true, true);
-        // The close of a lane rings; only that of the last one must.
-        self.rx_alarm.heard(self.senders() == 0 && self.rx.is_some());
+        // The close of a lane may notify; the close of the last one must.
+        self.rx_wakes.check(self.senders() == 0 && self.rx.is_some());
     }
 
     pub fn close_rx(&mut self, drop_it: bool) {
@@ -323,11 +323,11 @@ impl<T: Payload> World<T> {
                 lane.queue.clear();
                 lane.lag = 0;
             }
-            lane.alarm.heard(lane.tx.is_some());
+            lane.wakes.check(lane.tx.is_some());
         }
     }
 
-    /// Everything that can be asked without changing anything.
+    /// Checks all questions that change nothing.
     pub fn look(&self) {
         for lane in &self.lanes {
             let Some(tx) = &lane.tx else { continue };
@@ -363,11 +363,11 @@ impl<T: Payload> World<T> {
         if std::mem::needs_drop::<T>() {
             let queued = self.lanes.iter().flat_map(|lane| &lane.queue);
             let expected: BTreeSet<u64> = queued.chain(&self.leaked).copied().collect();
-            assert_eq!(self.book.alive(), expected, "each is dropped once, and when it should be");
+            assert_eq!(self.ledger.alive(), expected, "each is dropped once, and when it should be");
         }
     }
 
-    /// The end: all go, the receiver before or after the senders, and nothing is left but what was leaked.
+    /// The end: all handles are dropped, the receiver's before or after the senders'. Only what was leaked is left.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
         if receiver_first {
@@ -380,6 +380,6 @@ impl<T: Payload> World<T> {
         self.look();
         self.close_rx(true);
         self.look();
-        assert_eq!(self.book.alive(), self.leaked, "all are dropped but what went with a leaked guard");
+        assert_eq!(self.ledger.alive(), self.leaked, "all are dropped but what went with a leaked guard");
     }
 }

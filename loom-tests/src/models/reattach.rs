@@ -1,8 +1,8 @@
-//! A ring with two attachments one after the other: whoever takes a side goes on where the last one was.
+//! A ring with two attachments one after the other: the second goes on where the first stopped.
 
-use super::nap::Sleepers;
+use super::park::Sleepers;
 use super::session::{Channel, Message, Rx, Seen, Tx, died, left};
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use loom::sync::Arc;
 use loom::thread;
 use ringmail::model::{Sleeper, is_set_up};
@@ -16,7 +16,7 @@ fn messages(seen: &[Seen]) -> Vec<u32> {
 /// A sender is killed with the ring full; the next one writes to a place that the receiver freed, if it finds one.
 pub fn a_sender_goes_on_where_one_died() {
     let allowed = [vec![0], vec![0, 1]];
-    outcomes("restart::a_sender_goes_on_where_one_died", Some(2), allowed, || {
+    outcomes("reattach::a_sender_goes_on_where_one_died", Some(2), allowed, || {
         let channel = Channel::new(1);
         let first = Tx::open(&channel);
         let mut rx = Rx::open(&channel, false);
@@ -70,18 +70,18 @@ fn a_receiver_is_killed(name: &str, frees: bool, allowed: [Vec<u32>; 2]) {
 
 /// See there.
 pub fn a_message_that_was_not_freed_comes_again() {
-    a_receiver_is_killed("restart::a_message_that_was_not_freed_comes_again", false, [vec![0], vec![0, 1]]);
+    a_receiver_is_killed("reattach::a_message_that_was_not_freed_comes_again", false, [vec![0], vec![0, 1]]);
 }
 
 /// See there.
 pub fn a_message_that_was_freed_does_not_come_again() {
-    a_receiver_is_killed("restart::a_message_that_was_freed_does_not_come_again", true, [vec![], vec![1]]);
+    a_receiver_is_killed("reattach::a_message_that_was_freed_does_not_come_again", true, [vec![], vec![1]]);
 }
 
 /// A receiver closes and another comes: a send in between is refused, and what was sent is received by one of the two.
 pub fn a_receiver_goes_on_where_one_left() {
     let allowed = [vec![0], vec![0, 1]];
-    outcomes("restart::a_receiver_goes_on_where_one_left", Some(2), allowed, || {
+    outcomes("reattach::a_receiver_goes_on_where_one_left", Some(2), allowed, || {
         let channel = Channel::new(2);
         let mut tx = Tx::open(&channel).send([0]);
         let mut first = Rx::open(&channel, false);
@@ -102,14 +102,14 @@ pub fn a_receiver_goes_on_where_one_left() {
         seen.extend(next.close());
         let messages = messages(&seen);
         assert_eq!(messages.len(), 1 + usize::from(sent));
-        assert!(!seen.contains(&died(1)), "nobody died: {seen:?}");
+        assert!(!seen.contains(&died(1)), "neither side died: {seen:?}");
         messages
     });
 }
 
 /// Both sides are killed and taken again: each message is received once.
 pub fn both_go_on() {
-    model("restart::both_go_on", Some(1), || {
+    model("reattach::both_go_on", Some(1), || {
         let channel = Channel::new(2);
         let tx = Tx::open(&channel);
         let mut first = Rx::open(&channel, false);
@@ -138,7 +138,7 @@ pub fn both_go_on() {
 pub fn one_that_waits_for_a_receiver_finds_it_open() {
     // Whether there was one by then, and whether a message went out: also where there is one a moment later.
     let allowed = [(false, true), (true, true)];
-    outcomes("restart::one_that_waits_for_a_receiver_finds_it_open", None, allowed, || {
+    outcomes("reattach::one_that_waits_for_a_receiver_finds_it_open", None, allowed, || {
         let channel = Channel::new(1);
         Rx::open(&channel, false).close();
         let mut tx = Tx::open(&channel);
@@ -163,15 +163,15 @@ pub fn one_that_waits_for_a_receiver_finds_it_open() {
 /// A sender that fences is killed while the receiver is about to sleep, and the next one fences no more: it sees the receiver sleep, or
 /// the receiver sees that a fence alone will not do. (Then `membarrier` does, by its manual: here such a sleep ends by itself.)
 pub fn a_sender_that_begins_sees_the_sleeper() {
-    bare(|| {
-        model("restart::a_sender_that_begins_sees_the_sleeper", None, || begins_beside(Sleeper::new(false), [0]));
+    without_fences(|| {
+        model("reattach::a_sender_that_begins_sees_the_sleeper", None, || begins_beside(Sleeper::new(false), [0]));
     });
 }
 
 /// The same with a receiver that sleeps often: it has said so to the one that was killed, and passes no barrier for its second sleep.
 pub fn a_sender_that_begins_sees_that_the_sleeper_sleeps_often() {
-    bare(|| {
-        model("restart::a_sender_that_begins_sees_that_the_sleeper_sleeps_often", Some(2), || {
+    without_fences(|| {
+        model("reattach::a_sender_that_begins_sees_that_the_sleeper_sleeps_often", Some(2), || {
             begins_beside(Sleeper::new(true), [0, 1]);
         });
     });

@@ -1,9 +1,9 @@
-//! The page that both processes of a slice map: the gate, the floor's lines, and a note for each link.
+//! The page that both processes of a slice map: the gate, the floor's lines, and one note per link.
 //!
 //! ```text
 //!   floor    probes, before and after the work
 //!   bare     the lines of `bare-lines`, which is the floor as a contender
-//!   sleeps   the futex beside a channel, and the one that is a contender
+//!   wake     the futex beside a channel, and the one that is a contender
 //!   gate     arrivals of both sides
 //!   notes    what one side must tell the other before a link stands
 //! ```
@@ -21,27 +21,27 @@ use memmap2::MmapRaw;
 use ringmail_benches::floor::Floor;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
-use crate::sleeps::Sleeps;
+use crate::wake_latency::WakeWords;
 
-/// Looks before a waiting side gives its core up: the other may not be running yet.
+/// Checks before a waiting side yields its core: the other may not be running yet.
 const LOOKS: u32 = 10_000;
 /// Longest note, in bytes.
 const NOTE: usize = 1024;
 
-/// What lies in the page. All zero is its beginning.
+/// What lies in the page. All words are zero at first.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct SharedPage {
     /// The lines of the probes.
     pub floor: Floor,
-    /// The lines of the contender that has nothing else.
+    /// The lines of the contender `bare-lines`.
     pub bare: Floor,
     /// Of the suites in which the receiver sleeps.
-    pub sleeps: Sleeps,
+    pub wake: WakeWords,
     arrivals: CachePadded<AtomicUsize>,
     notes: [Note; 2],
 }
 
-impl Page {
+impl SharedPage {
     /// Waits for the other side.
     pub fn pass(&self) {
         let both = (self.arrivals.fetch_add(1, Ordering::AcqRel) / 2 + 1) * 2;
@@ -52,7 +52,7 @@ impl Page {
     ///
     /// # Panics
     /// It is too long.
-    pub fn tell(&self, link: usize, text: &str) {
+    pub fn publish_note(&self, link: usize, text: &str) {
         let note = &self.notes[link];
         assert!(text.len() <= NOTE, "a note of {} bytes", text.len());
         for (there, byte) in note.bytes.iter().zip(text.bytes()) {
@@ -62,7 +62,7 @@ impl Page {
     }
 
     /// What the other side tells about link `link`; waits for it.
-    pub fn told(&self, link: usize) -> String {
+    pub fn wait_for_note(&self, link: usize) -> String {
         let note = &self.notes[link];
         wait(|| note.len.load(Ordering::Acquire) != 0);
         let bytes = note.bytes.iter().take(note.len.load(Ordering::Acquire));
@@ -94,14 +94,14 @@ fn wait(mut until: impl FnMut() -> bool) {
 #[derive(Debug)]
 pub struct Mapped(MmapRaw);
 
-/// A new page, to be inherited by both sides: memory without a name, gone with the last who has it.
+/// A new page that both sides inherit: memory without a name, freed when the last process closes it.
 ///
 /// # Errors
 /// The system refused.
 pub fn create() -> io::Result<OwnedFd> {
     // Not closed by `exec`.
     let file = memfd_create("ringmail-ipc-bench", MemfdFlags::empty())?;
-    ftruncate(&file, size_of::<Page>() as u64)?;
+    ftruncate(&file, size_of::<SharedPage>() as u64)?;
     Ok(file)
 }
 
@@ -112,7 +112,7 @@ impl Mapped {
     /// The system refused, or it is none.
     pub fn new(file: OwnedFd) -> io::Result<Self> {
         let map = MmapRaw::map_raw(&File::from(file))?;
-        if map.len() < size_of::<Page>() {
+        if map.len() < size_of::<SharedPage>() {
             return Err(io::Error::other(format!("a page of {} bytes", map.len())));
         }
         Ok(Self(map))
@@ -120,10 +120,10 @@ impl Mapped {
 }
 
 impl Deref for Mapped {
-    type Target = Page;
-    fn deref(&self) -> &Page {
+    type Target = SharedPage;
+    fn deref(&self) -> &SharedPage {
         // SAFETY: the mapping is as long as a page, aligned to more than it asks, and lives as long as `self`; every part of a page is an
         // atomic, so any bytes are one, and both processes run this same program, which lays it out the same.
-        unsafe { &*self.0.as_ptr().cast::<Page>() }
+        unsafe { &*self.0.as_ptr().cast::<SharedPage>() }
     }
 }

@@ -1,15 +1,16 @@
-//! Visits of a pair, added up; and their memory, kept.
+//! Sums the visits of a pair, and keeps their memory.
 
 use std::any::Any;
 
-use super::pair::{Trips, Visit};
+use super::pair::Visit;
+use super::plan::Trips;
 use super::stats;
 use crate::report::{Flag, Pair, Processes, Ratio};
 
 /// Memory of earlier visits that is kept, so that later ones cannot run on it.
 const HELD_BYTES: usize = 256 << 20;
 
-/// A ratio under this is no rounding error.
+/// A ratio under this is more than a rounding error.
 const BELOW: f64 = 0.97;
 
 /// Memory of earlier visits: what is held cannot be handed out again.
@@ -34,14 +35,14 @@ impl Held {
 }
 
 /// Everything measured about one pair so far.
-pub(super) struct Gathered {
+pub(super) struct Aggregate {
     pub(super) cores: [usize; 2],
     visits: Vec<Visit>,
     count: u32,
     pub(super) failure: Option<String>,
 }
 
-impl Gathered {
+impl Aggregate {
     pub(super) fn new(cores: [usize; 2]) -> Self {
         Self { cores, visits: vec![], count: 0, failure: None }
     }
@@ -126,15 +127,15 @@ mod tests {
         Visit { trips, floor, channel, slices_ns, processes, processes_ns, migrated: false, preemptions: Some(2), held }
     }
 
-    fn gathered(visits: Vec<Visit>) -> Pair {
-        let (mut pair, mut held) = (Gathered::new([0, 1]), Held::default());
+    fn aggregated(visits: Vec<Visit>) -> Pair {
+        let (mut pair, mut held) = (Aggregate::new([0, 1]), Held::default());
         visits.into_iter().for_each(|visit| pair.add(visit, &mut held, 512));
         pair.finish(10.0).unwrap()
     }
 
     #[test]
     fn visits_add_up() {
-        let pair = gathered(vec![visit(100, 120, 600), visit(200, 240, 600)]);
+        let pair = aggregated(vec![visit(100, 120, 600), visit(200, 240, 600)]);
         assert_eq!((pair.visits, pair.channel.samples, pair.preemptions), (2, 1200, Some(4)));
         assert_eq!((pair.channel.min_ns, pair.channel.max_ns, pair.slices_ns.len()), (120.0, 240.0, 20));
         assert_eq!(pair.ratio.unwrap().median, 1.2);
@@ -143,12 +144,12 @@ mod tests {
 
     #[test]
     fn doubts_are_flagged() {
-        assert_eq!(gathered(vec![visit(100, 120, 999)]).flags, [Flag::FewSamples]);
-        assert_eq!(gathered(vec![visit(100, 90, 2000)]).flags, [Flag::BelowFloor]);
-        assert_eq!(gathered(vec![visit(70, 84, 2000)]).flags, [Flag::CoarseClock]);
+        assert_eq!(aggregated(vec![visit(100, 120, 999)]).flags, [Flag::FewSamples]);
+        assert_eq!(aggregated(vec![visit(100, 90, 2000)]).flags, [Flag::BelowFloor]);
+        assert_eq!(aggregated(vec![visit(70, 84, 2000)]).flags, [Flag::CoarseClock]);
         let moved = Visit { migrated: true, slices_ns: vec![[100.0, 120.0, 300.0]; 10], ..visit(100, 120, 2000) };
-        assert_eq!(gathered(vec![moved]).flags, [Flag::UnsteadyFloor, Flag::Migrated, Flag::BelowFloor]);
-        assert!(Gathered::new([0, 1]).finish(10.0).is_none());
+        assert_eq!(aggregated(vec![moved]).flags, [Flag::UnsteadyFloor, Flag::Migrated, Flag::BelowFloor]);
+        assert!(Aggregate::new([0, 1]).finish(10.0).is_none());
     }
 
     #[test]
@@ -158,14 +159,14 @@ mod tests {
             processes.record_n(ns, 600).unwrap();
             Visit { processes, processes_ns: vec![ns as f64; 10], ..visit(100, 120, 600) }
         };
-        let pair = gathered(vec![beside(150), beside(150)]);
+        let pair = aggregated(vec![beside(150), beside(150)]);
         let processes = pair.processes.unwrap();
         assert_eq!((processes.figures.samples, processes.slices_ns.len()), (1200, 20));
         assert_eq!((processes.figures.p50_ns, pair.channel.p50_ns), (150.0, 120.0));
         assert_eq!((processes.ratio.unwrap().median, processes.ratio_to_channel.unwrap().median), (1.5, 1.25));
         assert_eq!(pair.flags, []);
-        assert_eq!(gathered(vec![beside(90), beside(90)]).flags, [Flag::BelowFloor]);
-        assert!(gathered(vec![visit(100, 120, 600)]).processes.is_none());
+        assert_eq!(aggregated(vec![beside(90), beside(90)]).flags, [Flag::BelowFloor]);
+        assert!(aggregated(vec![visit(100, 120, 600)]).processes.is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A task that somebody should wake.
+//! Counts the wakes of a task.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// Counts the wakes of one side's task.
 #[derive(Default)]
-pub struct Alarm {
+pub struct WakeCounter {
     wakes: Arc<Wakes>,
     seen: usize,
     armed: bool,
@@ -21,7 +21,7 @@ impl Wake for Wakes {
     }
 }
 
-impl Alarm {
+impl WakeCounter {
     pub fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.wakes))
     }
@@ -31,18 +31,22 @@ impl Alarm {
         let waker = self.waker();
         let mut cx = Context::from_waker(&waker);
         let answer = poll(&mut cx);
-        if answer.is_pending() && self.rung() != 0 { poll(&mut cx) } else { answer }
+        if answer.is_pending() && self.new_wakes() != 0 { poll(&mut cx) } else { answer }
     }
 
-    /// How often it was woken since the last time.
-    pub fn rung(&mut self) -> usize {
+    /// How often it was woken since the last call.
+    pub fn new_wakes(&mut self) -> usize {
         let now = self.wakes.0.load(Ordering::Relaxed);
         now - std::mem::replace(&mut self.seen, now)
     }
 
     /// After a pending poll.
     pub fn arm(&mut self, sleeps: bool) {
-        assert_eq!(self.rung(), usize::from(!sleeps), "a task that nobody will wake wakes itself, and only such a one");
+        assert_eq!(
+            self.new_wakes(),
+            usize::from(!sleeps),
+            "a task that no side will wake wakes itself, and only such a task"
+        );
         self.armed = sleeps;
     }
 
@@ -51,11 +55,11 @@ impl Alarm {
         self.armed = false;
     }
 
-    /// After something happened on the other side; `must`: something that this side waits for.
-    pub fn heard(&mut self, must: bool) {
-        let rung = self.rung();
-        assert!(rung <= usize::from(self.armed), "woken without having asked, or twice");
-        assert!(!must || rung == usize::from(self.armed), "a wake-up was lost");
-        self.armed &= rung == 0;
+    /// Checks the wakes after an operation of the other side. `must`: this side waits for that operation.
+    pub fn check(&mut self, must: bool) {
+        let wakes = self.new_wakes();
+        assert!(wakes <= usize::from(self.armed), "woken without having asked, or twice");
+        assert!(!must || wakes == usize::from(self.armed), "a wake-up was lost");
+        self.armed &= wakes == 0;
     }
 }

@@ -1,4 +1,4 @@
-//! The side of the channel that the parent plays.
+//! The side of the channel that the driver plays.
 
 use crate::ends::News;
 use crate::scenario::Kind;
@@ -9,19 +9,19 @@ use std::time::Duration;
 
 /// A side, and the number of the next message that it sends or receives.
 #[derive(Debug)]
-pub(crate) struct Other {
+pub(crate) struct Counterpart {
     end: End,
     pub(crate) next: u64,
     /// Of a fan-in's receiver: the next number on the lane beside.
     pub(crate) next_beside: u64,
     beside: Option<Beside>,
-    /// Which ends of the swept side's sessions were told.
+    /// Which ends of the swept side's sessions were reported.
     pub(crate) news: Vec<News>,
     /// Of a fan-in's receiver: how often the lane beside ended, and all had.
     pub(crate) others_ended: [u64; 2],
 }
 
-/// A sender that has the lane beside and goes on, whatever happens to the one that is swept.
+/// A sender that has the lane beside. It goes on while the swept side is killed.
 #[derive(Debug)]
 struct Beside {
     tx: Tx,
@@ -34,7 +34,7 @@ enum End {
     Receives(Rx),
 }
 
-impl Other {
+impl Counterpart {
     pub(crate) fn open(
         kind: Kind,
         channel: &str,
@@ -49,7 +49,7 @@ impl Other {
         Ok(Self { end, next, next_beside: 1, beside: None, news: Vec::new(), others_ended: [0; 2] })
     }
 
-    /// The same with a sender beside, where there is a lane for it.
+    /// The same with a sender on the lane beside, where there is one.
     pub(crate) fn accompanied(kind: Kind, channel: &str, role: Role, wait: WaitStrategy) -> Result<Self, OpenError> {
         // The first lane that is free is the first one.
         let beside = match kind {
@@ -91,10 +91,10 @@ impl Other {
         Ok(step)
     }
 
-    /// Receives until it is one of the lane that is swept, or nothing.
+    /// Receives until a message or an end of the swept lane comes, or nothing.
     fn receive(&mut self, timeout: Duration) -> Result<Step, String> {
         let End::Receives(rx) = &mut self.end else { return Err("does not receive".into()) };
-        // News first: the lane beside must not stand still before this side waits.
+        // First without waiting: the lane beside must have no message left before this side waits.
         let mut wait = if rx.has_lanes() { Wait::No } else { Wait::AtMost(timeout) };
         loop {
             return match rx.recv(wait)? {

@@ -1,29 +1,32 @@
 //! What must hold once the child has ended.
 
-use crate::message::{Told, of_lane};
-use crate::other::Other;
-use crate::parent::{Name, STEP, Story, text};
+use crate::counterpart::Counterpart;
+use crate::directory::Name;
+use crate::limits::STEP;
+use crate::message::{Event, of_lane};
 use crate::scenario::{self, Scenario};
 use crate::sides::{self, BESIDE, CAPACITY, SWEPT, Step};
+use crate::trace::Trace;
 use ringmail::WaitStrategy;
 use ringmail::shm::{Cause, Role};
 use std::time::Duration;
 
-/// The next holder of a dead receiver's role gets what it should, on each lane.
-pub(crate) fn resumed(again: &mut Other, story: &Story, other: &Other) -> Result<(), String> {
+/// The receiver that follows a dead one gets what it should, on each lane.
+pub(crate) fn check_resumed(again: &mut Counterpart, trace: &Trace, counterpart: &Counterpart) -> Result<(), String> {
     let mut found = [const { Vec::new() }; 2];
     while let Some((lane, number)) = again.receive_any()? {
         found[lane].push(number);
     }
-    (again.next, again.next_beside) = (other.next, 1 + other.sent_beside().unwrap_or(0));
-    let operation = story.told.iter().rposition(|told| matches!(told.0, Told::Receiving | Told::Handling));
+    (again.next, again.next_beside) = (counterpart.next, 1 + counterpart.sent_beside().unwrap_or(0));
+    let operation = trace.events.iter().rposition(|event| matches!(event.0, Event::Receiving | Event::Handling));
     for (lane, next) in [(SWEPT, again.next), (BESIDE, again.next_beside)] {
-        let here = |told: &&(Told, u64)| matches!(told.0, Told::Received | Told::Handled) && of_lane(told.1).0 == lane;
-        let last = story.told.iter().rev().find(here).map_or(0, |told| of_lane(told.1).1);
-        // What was certainly given up: received, or handled by a handler that returned and was told of.
-        let (from, to) = match operation.map(|at| (story.told[at].0, &story.told[at..])) {
-            Some((Told::Receiving, [_])) => (last + 1, last + 2),
-            Some((Told::Handling, since)) if !since.iter().any(|told| told.0 == Told::Freed) => {
+        let here =
+            |event: &&(Event, u64)| matches!(event.0, Event::Received | Event::Handled) && of_lane(event.1).0 == lane;
+        let last = trace.events.iter().rev().find(here).map_or(0, |event| of_lane(event.1).1);
+        // What was certainly freed: received, or handled by a handler whose return was reported.
+        let (from, to) = match operation.map(|at| (trace.events[at].0, &trace.events[at..])) {
+            Some((Event::Receiving, [_])) => (last + 1, last + 2),
+            Some((Event::Handling, since)) if !since.iter().any(|event| event.0 == Event::Freed) => {
                 (last + 1 - since.iter().filter(here).count() as u64, last + 1)
             }
             _ => (last + 1, last + 1),
@@ -31,7 +34,10 @@ pub(crate) fn resumed(again: &mut Other, story: &Story, other: &Other) -> Result
         // None is left: all of them were received.
         let first = found[lane].first().copied().unwrap_or(next);
         if first < from || first > to {
-            return Err(format!("lane {lane}: resumed at {first}, not {from} to {to}, after {:?}", story.told.last()));
+            return Err(format!(
+                "lane {lane}: resumed at {first}, not {from} to {to}, after {:?}",
+                trace.events.last()
+            ));
         }
         if !found[lane].iter().copied().eq(first..next) {
             return Err(format!("lane {lane}: {:?} came of {first} to {}", found[lane], next - 1));
@@ -40,8 +46,8 @@ pub(crate) fn resumed(again: &mut Other, story: &Story, other: &Other) -> Result
     Ok(())
 }
 
-/// Both sides are the parent's now: more messages pass, and then the channel ends in order.
-pub(crate) fn after(mut sends: Other, receives: &mut Other) -> Result<(), String> {
+/// Both sides are the driver's now: more messages pass, and then the channel ends in order.
+pub(crate) fn check_channel(mut sends: Counterpart, receives: &mut Counterpart) -> Result<(), String> {
     for _ in 0..2 {
         for _ in 0..CAPACITY {
             match sends.step(STEP)? {
@@ -56,7 +62,7 @@ pub(crate) fn after(mut sends: Other, receives: &mut Other) -> Result<(), String
             }
         }
     }
-    // Each end is news once, and then there is merely nothing.
+    // Each end is reported once; then there is nothing.
     let quiet = [receives.step(Duration::ZERO)?, receives.step(Duration::ZERO)?];
     if quiet != [Step::Nothing; 2] {
         return Err(format!("after the death: {quiet:?}"));
@@ -66,7 +72,7 @@ pub(crate) fn after(mut sends: Other, receives: &mut Other) -> Result<(), String
     }
     let others = u64::from(sends.sent_beside().is_some());
     drop(sends);
-    // A lane beside that ends too may be told first.
+    // The end of the lane beside may be reported first.
     let said = [receives.step(STEP)?, receives.step(Duration::ZERO)?];
     match said {
         [Step::Ended(Cause::Closed), Step::Nothing] if receives.others_ended == [others; 2] => Ok(()),
@@ -74,41 +80,43 @@ pub(crate) fn after(mut sends: Other, receives: &mut Other) -> Result<(), String
     }
 }
 
-/// The child made the segment, or was killed before; whoever comes next finds or makes one that works.
-/// With its file a message may have gone.
-pub(crate) fn after_alone(
+/// The child made the segment, or was killed before it did. The next process that opens the channel finds one that works, or
+/// makes one. If the file was removed, the message went with it.
+pub(crate) fn check_created(
     scenario: &Scenario,
     name: &Name,
-    story: &Story,
+    trace: &Trace,
     killed: bool,
     removed: bool,
 ) -> Result<(), String> {
     let left = name.files();
     let scratch = left.iter().filter(|file| file.starts_with('.') && file.ends_with(".new")).count();
-    let may_leave = killed && story.told.is_empty() && scenario.script.ends_with(scenario::NAMED_FIRST);
+    let may_leave = killed && trace.events.is_empty() && scenario.script.ends_with(scenario::NAMED_FIRST);
     if left.len() - scratch > 1 || scratch > usize::from(may_leave) {
         return Err(format!("left behind: {left:?}"));
     }
     let channel = &*name.channel;
-    let mut receives = Other::open(scenario.kind, channel, Role::Receiver, WaitStrategy::Park, 1).map_err(text)?;
+    let mut receives = Counterpart::open(scenario.kind, channel, Role::Receiver, WaitStrategy::Park, 1)
+        .map_err(|error| error.to_string())?;
     while let Some((_, number)) = receives.receive_any()? {
-        if number > story.last_of(Told::Sending).unwrap_or(0) {
-            return Err(format!("received {number}, which nobody sent"));
+        if number > trace.last_of(Event::Sending).unwrap_or(0) {
+            return Err(format!("received {number}, which was not sent"));
         }
         receives.next = number + 1;
     }
-    let removing = removed || story.last_of(Told::Removing).is_some();
-    if !removing && receives.next <= story.last_of(Told::Sent).unwrap_or(0) {
+    let removing = removed || trace.last_of(Event::Removing).is_some();
+    if !removing && receives.next <= trace.last_of(Event::Sent).unwrap_or(0) {
         return Err("the message is lost".into());
     }
-    let sends = Other::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, receives.next).map_err(text)?;
-    after(sends, &mut receives)?;
+    let sends = Counterpart::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, receives.next)
+        .map_err(|error| error.to_string())?;
+    check_channel(sends, &mut receives)?;
     drop(receives);
-    gone(name, scratch)
+    check_removed(name, scratch)
 }
 
-/// Nobody has a side: the channel goes, and nothing stays but a dead creator's file.
-pub(crate) fn gone(name: &Name, scratch: usize) -> Result<(), String> {
+/// No process has a side: the channel can be removed. Nothing stays but a dead creator's file.
+pub(crate) fn check_removed(name: &Name, scratch: usize) -> Result<(), String> {
     match sides::remove(&name.channel) {
         Ok(true) => {}
         other => return Err(format!("not removed: {other:?}")),

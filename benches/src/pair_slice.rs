@@ -58,23 +58,23 @@ pub struct Outcome {
     /// The floor just before and just after, in nanoseconds; zero where both threads share a core.
     pub floor: [f64; 2],
     /// How long the threads together were ready to run while another program had their core, probes included.
-    pub robbed: Duration,
+    pub stolen: Duration,
     /// How often a thread gave its core up by itself: parked, slept or waited.
     pub parked: u64,
-    /// A latency that the workload timed itself, in nanoseconds; zero if `elapsed` says it all.
+    /// A latency that the workload timed itself, in nanoseconds; zero if `elapsed` is the figure.
     pub latency: f64,
 }
 
 /// Pins the calling thread.
 ///
 /// # Panics
-/// If the system refuses: a figure from an unpinned thread would be worse than none.
+/// If the system refuses: a figure from an unpinned thread would mislead.
 pub fn pin(core: usize) {
     assert!(core_affinity::set_for_current(CoreId { id: core }), "core {core} refused the thread");
 }
 
 /// Makes a panic of any thread end the process with its message: the other thread of a slice would spin for ever, waiting
-/// for a message that nobody is left to send.
+/// for a message that no thread is left to send.
 pub fn end_on_panic() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -91,11 +91,11 @@ pub struct Counts {
     /// Switches of a thread that could have run on: preempted, or it yielded.
     pub preempted: u64,
     /// Time spent ready to run, without a core.
-    pub robbed: Duration,
+    pub stolen: Duration,
 }
 
 impl Counts {
-    /// Of the calling thread. The number of involuntary switches would not do for `robbed`: the kernel counts a thread
+    /// Of the calling thread. The number of involuntary switches would not do for `stolen`: the kernel counts a thread
     /// that yields among them.
     pub fn now() -> Self {
         let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
@@ -108,7 +108,7 @@ impl Counts {
         Self {
             parked: switches("voluntary_ctxt_switches:"),
             preempted: switches("nonvoluntary_ctxt_switches:"),
-            robbed: Duration::from_nanos(waited.and_then(|n| n.parse().ok()).unwrap_or(0)),
+            stolen: Duration::from_nanos(waited.and_then(|n| n.parse().ok()).unwrap_or(0)),
         }
     }
 
@@ -117,7 +117,7 @@ impl Counts {
         Self {
             parked: self.parked - earlier.parked,
             preempted: self.preempted - earlier.preempted,
-            robbed: self.robbed.saturating_sub(earlier.robbed),
+            stolen: self.stolen.saturating_sub(earlier.stolen),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Counts {
 pub(crate) struct Gate {
     arrivals: CachePadded<AtomicU32>,
     threads: u32,
-    /// Looks before a waiting thread gives its core up: another may be on the same core, or not running at all.
+    /// Checks before a waiting thread yields its core: another thread may need the same core, or not be running yet.
     looks: u32,
 }
 
@@ -154,11 +154,11 @@ impl Gate {
 
 /// Runs `a` and `b` against each other: first each with `warm`, then each with `n`, timed.
 ///
-/// Each must own its end of the queue: several peers keep what they remember of the other side in the end itself, and two
-/// ends side by side in one frame would share a cache line that both threads write.
+/// Each must own its end of the queue: several peers cache the other side's position in the end itself, and two ends side by
+/// side in one frame would share a cache line that both threads write.
 ///
 /// The calling thread becomes A and stays pinned.
-pub fn duel<A, B>(env: &Env, warm: u64, n: u64, mut a: A, b: B) -> Outcome
+pub fn pair_slice<A, B>(env: &Env, warm: u64, n: u64, mut a: A, b: B) -> Outcome
 where
     A: FnMut(u64),
     B: FnMut(u64) + Send,
@@ -170,7 +170,7 @@ where
         let (gate, floor) = (&gate, &floor);
         let other = scope.spawn(move || {
             pin(env.b);
-            // Out of the box that carried it here, onto this thread's stack.
+            // Moved out of the box onto this thread's stack.
             let mut b = b;
             let mut probe = Probe::new(floor);
             b(warm);
@@ -208,7 +208,7 @@ where
         let (other_end, others) = other.join().expect("the receiving thread panicked");
         outcome.elapsed = end.max(other_end).saturating_duration_since(start);
         outcome.parked = mine.parked + others.parked;
-        outcome.robbed = mine.robbed + others.robbed;
+        outcome.stolen = mine.stolen + others.stolen;
         outcome
     })
 }

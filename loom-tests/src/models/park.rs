@@ -1,7 +1,7 @@
-//! Sleeps between processes: the sleeper's counter, a position to sleep on, and no word that both write. Naps have no end here: a lost
-//! wake is a deadlock, which loom reports.
+//! Sleeps between processes: the sleeper's counter, a position to sleep on, and no word that both write. A sleep has no time limit here:
+//! a lost wake is a deadlock, which loom reports.
 
-use crate::check::{bare, model};
+use crate::check::{model, without_fences};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
@@ -52,7 +52,7 @@ impl Line {
     /// Sends all messages; `fenced` as for [`ParkWord::calls`].
     fn send_all(&self, fenced: u64) {
         for (cell, next) in self.cells.iter().zip(1..) {
-            // SAFETY: not published yet; loom reports it if somebody reads it already.
+            // SAFETY: not published yet; loom reports it if another thread reads it already.
             cell.with_mut(|cell| unsafe { *cell = next });
             self.tail.store(next, Ordering::Release);
             if self.parked.should_wake(fenced) && self.parked.is_awaited(next - 1, 1) {
@@ -91,24 +91,24 @@ fn exchange_on(line: &Arc<Line>, fenced: u64, sleeper: Sleeper, barrier: impl Fn
 
 /// A receiver sleeps, or is about to, and a message comes.
 pub fn a_message_wakes_the_receiver() {
-    model("nap::a_message_wakes_the_receiver", None, || exchange(1, 0, Sleeper::new(false), full));
+    model("park::a_message_wakes_the_receiver", None, || exchange(1, 0, Sleeper::new(false), full));
 }
 
 /// Two messages: the look that belongs to the first must not answer the sleep for the second.
 pub fn each_sleep_is_answered() {
-    model("nap::each_sleep_is_answered", Some(3), || exchange(2, 0, Sleeper::new(false), full));
+    model("park::each_sleep_is_answered", Some(3), || exchange(2, 0, Sleeper::new(false), full));
 }
 
 /// The same where the sender fences: nothing else is needed.
 pub fn a_message_wakes_the_receiver_fenced() {
-    bare(|| {
-        model("nap::a_message_wakes_the_receiver_fenced", None, || exchange(1, 1, Sleeper::new(false), full));
+    without_fences(|| {
+        model("park::a_message_wakes_the_receiver_fenced", None, || exchange(1, 1, Sleeper::new(false), full));
     });
 }
 
 /// The first of two sleeps passes the barrier, the second only fences.
 pub fn a_side_that_sleeps_often_is_settled_by_one_barrier() {
-    model("nap::a_side_that_sleeps_often_is_settled_by_one_barrier", Some(3), || {
+    model("park::a_side_that_sleeps_often_is_settled_by_one_barrier", Some(3), || {
         let (passed, messages) = (Cell::new(0), 2);
         exchange(messages, 0, Sleeper::new(true), || {
             passed.set(passed.get() + 1);
@@ -118,11 +118,11 @@ pub fn a_side_that_sleeps_often_is_settled_by_one_barrier() {
     });
 }
 
-/// The sender does nothing of its own accord between publishing and looking, and the receiver passes no barrier: the bit in its word is what
-/// makes the sender fence.
+/// Between publishing and the check for a sleeper the sender passes no fence of its own, and the receiver passes no barrier. The bit in the
+/// receiver's word makes the sender fence.
 pub fn a_settled_side_needs_no_barrier() {
-    bare(|| {
-        model("nap::a_settled_side_needs_no_barrier", None, || {
+    without_fences(|| {
+        model("park::a_settled_side_needs_no_barrier", None, || {
             let (line, mut sleeper) = (Line::new(1), Sleeper::new(true));
             sleeper.settle(&[(&line.parked, 0)]);
             exchange_on(&line, 0, sleeper, || unreachable!("it is settled"));
@@ -130,9 +130,9 @@ pub fn a_settled_side_needs_no_barrier() {
     });
 }
 
-/// A side that slept often and does no more: it takes the bit back, and its next sleep passes a barrier again.
+/// A side that slept often and no longer does clears the bit. Its next sleep passes a barrier again.
 pub fn the_step_back_from_settled() {
-    model("nap::the_step_back_from_settled", Some(3), || {
+    model("park::the_step_back_from_settled", Some(3), || {
         let (line, mut sleeper) = (Line::new(1), Sleeper::new(true));
         sleeper.settle(&[(&line.parked, 0)]);
         sleeper.sleep_seldom(&[(&line.parked, 0)]);
@@ -164,45 +164,46 @@ fn two_lanes() {
 }
 
 pub fn any_lane_wakes_the_receiver() {
-    model("nap::any_lane_wakes_the_receiver", Some(3), two_lanes);
+    model("park::any_lane_wakes_the_receiver", Some(3), two_lanes);
 }
 
-/// A receiver sleeps by its event count, in a reactor: whoever publishes finds the event count and rings it, or the look after the announcement sees the message.
-pub fn a_message_rings_the_bell() {
-    model("nap::a_message_rings_the_bell", None, || {
-        const BELL: u64 = 7;
+/// A receiver sleeps by its event count, in a reactor: the publisher finds the event count and notifies it, or the check after the
+/// announcement sees the message.
+pub fn a_message_notifies_the_event_count() {
+    model("park::a_message_notifies_the_event_count", None, || {
+        const EVENT: u64 = 7;
         let (line, words) = (Line::new(1), Arc::new(Session::new()));
-        // A descriptor that stays readable once it was rung.
+        // A descriptor that stays readable once it was notified.
         let event = Arc::new((Mutex::new(false), Condvar::new()));
-        let (theirs, of, rings) = (line.clone(), words.clone(), event.clone());
+        let (theirs, of, notified) = (line.clone(), words.clone(), event.clone());
         let sender = thread::spawn(move || {
-            // SAFETY: not published yet; loom reports it if somebody reads it already.
+            // SAFETY: not published yet; loom reports it if another thread reads it already.
             theirs.cells[0].with_mut(|cell| unsafe { *cell = 1 });
             theirs.tail.store(1, Ordering::Release);
             let parked = of.parked();
             if parked.should_wake(0) && parked.is_awaited(0, 1) {
-                // Or it has risen since, and looks.
+                // Without a number the receiver has woken since, and checks by itself.
                 if let Some(number) = of.event() {
-                    assert_eq!(number, BELL, "it was named before the sleep was announced");
-                    *rings.0.lock().unwrap() = true;
-                    rings.1.notify_all();
+                    assert_eq!(number, EVENT, "it was named before the sleep was announced");
+                    *notified.0.lock().unwrap() = true;
+                    notified.1.notify_all();
                 }
             }
         });
         let mut sleeper = Sleeper::new(false);
         // It slept without the event count before: the sender may have seen that.
         sleeper.settle(&[(words.parked(), 0)]);
-        words.name_descriptor(BELL);
+        words.name_descriptor(EVENT);
         let barrier = || {
             full();
             true
         };
         if sleeper.arm(&[(words.parked(), 0)], barrier, || line.tail.load(Ordering::Acquire) == 1) {
-            let mut rung = event.0.lock().unwrap();
-            while !*rung {
-                rung = event.1.wait(rung).unwrap();
+            let mut notified = event.0.lock().unwrap();
+            while !*notified {
+                notified = event.1.wait(notified).unwrap();
             }
-            drop(rung);
+            drop(notified);
             assert_eq!(line.tail.load(Ordering::Acquire), 1);
         }
         // SAFETY: published; loom reports it if not.

@@ -1,15 +1,14 @@
 //! An `mpsc` channel beside its model: a row of places, some of them claimed and not yet published, and senders in line.
 
-use super::alarm::Alarm;
 use super::input::Input;
+use super::mpsc_seat::{Guard, Patience, SEATS, Seat};
 use super::options::Options;
-use super::payload::{Book, Payload};
+use super::payload::{DropLedger, Payload};
+use super::wake_counter::WakeCounter;
 use ringmail::mpsc::{Mpsc, Receiver, Sender, WeakSender};
-use ringmail::{SendFuture, TryRecvError, TrySendError, WaitStrategy};
+use ringmail::{TryRecvError, TrySendError};
 use std::collections::{BTreeSet, VecDeque};
-use std::ptr::NonNull;
 
-pub const SEATS: usize = 4;
 /// How often a sender may overtake the first in line: `ringmail::mpsc`, "Turns".
 const PATIENCE: u32 = 256;
 
@@ -23,77 +22,6 @@ pub enum Place {
     Tombstone,
 }
 
-/// What a sender is in the middle of. It borrows the sender, which therefore does nothing else.
-pub enum Guard<T: Payload> {
-    None,
-    /// Claimed places from `at` on. The guard's type has no name here: it is asked with a value to publish, or with none,
-    /// and says how many places are left.
-    Held {
-        at: u64,
-        left: usize,
-        held: Box<dyn FnMut(Option<T>) -> usize>,
-    },
-    /// A send that was polled and is pending.
-    Sending {
-        id: u64,
-        future: SendFuture<'static, T, Mpsc>,
-    },
-}
-
-/// A sender. It stays where it is for as long as it lives, so that a guard can borrow it.
-pub struct Seat<T: Payload> {
-    pub guard: Guard<T>,
-    tx: NonNull<Sender<T>>,
-    pub closed: bool,
-    pub strategy: WaitStrategy,
-    pub alarm: Alarm,
-    full: u64,
-    /// Whether a future was leaked here: then nobody took back its announcement.
-    pub leaky: bool,
-    patience: Patience,
-}
-
-/// How often at most this sender has tried to overtake the first in line.
-#[derive(Default)]
-struct Patience {
-    ticket: u64,
-    most: u32,
-}
-
-impl<T: Payload> Seat<T> {
-    pub fn new(tx: Sender<T>, strategy: WaitStrategy) -> Self {
-        Self {
-            guard: Guard::None,
-            tx: NonNull::from(Box::leak(Box::new(tx))),
-            closed: false,
-            strategy,
-            alarm: Alarm::default(),
-            full: 0,
-            leaky: false,
-            patience: Patience::default(),
-        }
-    }
-
-    /// The sender, unless a guard has borrowed it. For as long as need be: a guard does not outlive the seat.
-    pub fn sender(&mut self) -> Option<&'static mut Sender<T>> {
-        // SAFETY: it lives until the seat drops it, and only a guard, of which there is none, keeps the borrow.
-        matches!(self.guard, Guard::None).then(|| unsafe { self.tx.as_mut() })
-    }
-
-    fn peek(&self) -> Option<&Sender<T>> {
-        // SAFETY: as above.
-        matches!(self.guard, Guard::None).then(|| unsafe { self.tx.as_ref() })
-    }
-}
-
-impl<T: Payload> Drop for Seat<T> {
-    fn drop(&mut self) {
-        self.guard = Guard::None;
-        // SAFETY: made of a `Box` in `new`; the guard that borrowed it is gone.
-        drop(unsafe { Box::from_raw(self.tx.as_ptr()) });
-    }
-}
-
 /// A sender's place in the line of those that wait for room.
 pub struct Waiter {
     pub seat: usize,
@@ -103,11 +31,11 @@ pub struct Waiter {
 }
 
 /// All ends, each until it is dropped, and what they should answer.
-pub struct World<T: Payload> {
+pub struct Model<T: Payload> {
     pub seats: [Option<Seat<T>>; SEATS],
     pub weak: Option<WeakSender<T>>,
     pub rx: Option<Receiver<T>>,
-    pub book: Book,
+    pub ledger: DropLedger,
     pub capacity: usize,
     /// The claimed places from the receiver's position on.
     pub places: VecDeque<Place>,
@@ -115,8 +43,7 @@ pub struct World<T: Payload> {
     pub head: u64,
     /// Places before it that the senders do not know to be free.
     pub lag: usize,
-    /// Places were freed and no sender was told: only a chunk that takes nothing does that, and then there is a message still to
-    /// be taken.
+    /// Places were freed and no sender was told. Only a chunk that takes nothing does that, and then a message is still to be taken.
     pub owed: bool,
     tombstones: u64,
     pub full: u64,
@@ -126,14 +53,14 @@ pub struct World<T: Payload> {
     pub line: VecDeque<Waiter>,
     tickets: u64,
     first_before: u64,
-    /// Whether the others have to be called up, because one that was has left.
+    /// Whether the others must be woken, because one that was woken has left.
     stand_ins: bool,
     pub leaked: BTreeSet<u64>,
     pub sleeps: bool,
-    pub rx_alarm: Alarm,
+    pub rx_wakes: WakeCounter,
 }
 
-impl<T: Payload> World<T> {
+impl<T: Payload> Model<T> {
     /// The channel that the first bytes describe. The model believes its capacity to be `off` more.
     pub fn new(input: &mut Input<'_>, off: usize) -> Self {
         let Options { capacity, sleeps, wait, builder } = Options::<Mpsc>::new(input);
@@ -143,7 +70,7 @@ impl<T: Payload> World<T> {
             seats: [Some(Seat::new(tx, wait)), None, None, None],
             weak: None,
             rx: Some(rx),
-            book: Book::open(),
+            ledger: DropLedger::open(),
             capacity: capacity + off,
             places: VecDeque::new(),
             head: 0,
@@ -159,7 +86,7 @@ impl<T: Payload> World<T> {
             stand_ins: false,
             leaked: BTreeSet::new(),
             sleeps,
-            rx_alarm: Alarm::default(),
+            rx_wakes: WakeCounter::default(),
         }
     }
 
@@ -182,7 +109,7 @@ impl<T: Payload> World<T> {
         self.seats.iter().flatten().filter(|seat| !seat.closed).count()
     }
 
-    /// Whether nothing more can be claimed by anybody.
+    /// Whether no sender can claim anything more.
     pub fn sealed(&self) -> bool {
         self.rx_closed || self.ended
     }
@@ -228,8 +155,8 @@ impl<T: Payload> World<T> {
         let index = (at - self.head) as usize;
         assert!(self.places[index] == Place::Open);
         self.places[index] = place;
-        // The receiver sleeps for its next place. A guard of `hold` rings for the others too: a wake more than need be.
-        self.rx_alarm.heard(index == 0 && self.rx.is_some());
+        // The receiver sleeps for its next place. A guard of `hold` notifies for other places too: one wake more than needed.
+        self.rx_wakes.check(index == 0 && self.rx.is_some());
         self.comes_late();
     }
 
@@ -240,7 +167,7 @@ impl<T: Payload> World<T> {
             .range_mut((at - self.head) as usize..)
             .zip(first..)
             .for_each(|(place, id)| *place = Place::Value(id));
-        self.rx_alarm.heard(n > 0 && at == self.head && self.rx.is_some());
+        self.rx_wakes.check(n > 0 && at == self.head && self.rx.is_some());
     }
 
     // ---- the line
@@ -281,12 +208,12 @@ impl<T: Payload> World<T> {
 
     /// A sender waits, and was polled just now.
     pub fn waits(&mut self, at: usize) {
-        let rung = self.seat(at).alarm.rung();
+        let woken = self.seat(at).wakes.new_wakes();
         if !self.sleeps {
-            assert_eq!(rung, 1, "a task that nobody will wake wakes itself");
+            assert_eq!(woken, 1, "a task that no side will wake wakes itself");
             return;
         }
-        assert!(rung == 0, "a task that somebody will wake does not wake itself");
+        assert!(woken == 0, "a task that the other side will wake does not wake itself");
         match self.in_line(at) {
             Some(place) => self.line[place].woken = false,
             None => {
@@ -307,42 +234,42 @@ impl<T: Payload> World<T> {
         }
     }
 
-    /// Notes who was woken, and demands that those were who had to be.
+    /// Notes which senders were woken, and checks that those that had to be were.
     fn hear(&mut self) {
         for (at, seat) in self.seats.iter_mut().enumerate() {
             let Some(seat) = seat else { continue };
-            let rung = seat.alarm.rung();
+            let woken = seat.wakes.new_wakes();
             let Some(waiter) = self.line.iter_mut().find(|waiter| waiter.seat == at) else {
-                // A leaked future's announcement stands until somebody else's takes its place.
-                assert!(rung == 0 || seat.leaky, "woken without having asked");
+                // A leaked future's announcement stands until another one takes its place.
+                assert!(woken == 0 || seat.leaky, "woken without having asked");
                 continue;
             };
-            // By the event count, and by the queue: whoever waits may be told of the same thing by both.
-            assert!(rung <= 2, "woken {rung} times by one operation");
-            waiter.woken |= rung > 0;
+            // The event count and the queue may both tell a waiter of the same thing.
+            assert!(woken <= 2, "woken {woken} times by one operation");
+            waiter.woken |= woken > 0;
         }
         let stand_ins = std::mem::take(&mut self.stand_ins);
-        assert!(!stand_ins || self.all_called(), "who was called up and leaves has the others called in its stead");
+        assert!(!stand_ins || self.all_woken(), "a woken sender that leaves has the others woken in its stead");
         let (first, before) = (self.first(), self.first_before);
         self.first_before = first;
         let room = self.room();
         let Some(front) = self.line.front() else { return };
-        assert!(before == 0 || first == before || front.woken, "who leaves the front wakes the next");
+        assert!(before == 0 || first == before || front.woken, "a sender that leaves the front wakes the next");
         assert!(
             room == 0 || self.owed || self.sealed() || front.woken,
             "there is room, and the first in line was not woken"
         );
-        assert!(!self.sealed() || self.line.iter().all(|waiter| waiter.woken), "closed, and not everybody was woken");
+        assert!(!self.sealed() || self.line.iter().all(|waiter| waiter.woken), "closed, and a waiter was not woken");
     }
 
-    /// The receiver is about to sleep: whoever may be woken in vain at the front, those behind have been called up.
+    /// The receiver is about to sleep: the front may be woken in vain, so those behind it have been woken too.
     pub fn receiver_sleeps(&mut self) {
         self.hear();
-        assert!(self.all_called(), "a receiver that sleeps calls up those behind the first");
+        assert!(self.all_woken(), "a receiver that sleeps wakes those behind the first");
     }
 
-    /// All here are futures, of which none surely comes.
-    fn all_called(&self) -> bool {
+    /// Whether all but the first were woken. All are futures here, and none surely comes.
+    fn all_woken(&self) -> bool {
         self.line.iter().skip(1).all(|waiter| waiter.woken)
     }
 
@@ -371,7 +298,7 @@ impl<T: Payload> World<T> {
         self.lag += 1;
     }
 
-    /// Whatever was taken, its place is free again and the senders know.
+    /// The places of all that was taken are free again, and the senders know.
     pub fn given_back(&mut self) {
         (self.lag, self.owed) = (0, false);
     }
@@ -383,8 +310,8 @@ impl<T: Payload> World<T> {
         if self.sealed() && self.places.is_empty() { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }
 
-    /// Something was published. Of messages that are dropped none stays in the ring once the receiver has gone: what publishes it also drops it,
-    /// if no claim before it is open, with all that is behind it up to the next open claim. Others stay until a sender is refused or leaves.
+    /// A message was published. Once the receiver has gone, no message that has a drop stays in the ring: the publisher drops it, if no claim
+    /// before it is open, with all that is behind it up to the next open claim. Other messages stay until a sender is refused or leaves.
     fn comes_late(&mut self) {
         if std::mem::needs_drop::<T>() {
             self.inherit();
@@ -408,8 +335,8 @@ impl<T: Payload> World<T> {
             Guard::Held { at, left, held } => {
                 drop(held);
                 (at..at + left as u64).for_each(|at| self.publish(at, Place::Tombstone));
-                // It rings even if nothing was left.
-                self.rx_alarm.heard(false);
+                // It notifies even if nothing was left.
+                self.rx_wakes.check(false);
             }
             Guard::Sending { future, .. } => {
                 drop(future);
@@ -431,7 +358,7 @@ impl<T: Payload> World<T> {
         if was_open {
             self.inherit();
             self.ended = self.alive() == 0;
-            self.rx_alarm.heard(self.ended && self.rx.is_some());
+            self.rx_wakes.check(self.ended && self.rx.is_some());
         }
     }
 
@@ -448,7 +375,7 @@ impl<T: Payload> World<T> {
         self.rx_closed = true;
     }
 
-    /// Everything that can be asked without changing anything, and who was woken.
+    /// Checks all questions that change nothing, and which senders were woken.
     pub fn look(&mut self) {
         self.hear();
         let (len, lag) = (self.places.len(), self.lag);
@@ -471,7 +398,7 @@ impl<T: Payload> World<T> {
         }
         if let Some(rx) = &self.rx {
             assert_eq!((rx.len(), rx.is_full()), (len, len == self.capacity));
-            // Of an empty ring this question calls up those that wait.
+            // On an empty ring this question wakes the waiting senders.
             assert!(len == 0 && !self.line.is_empty() || rx.is_empty() == (len == 0));
             assert_eq!(rx.is_closed(), self.sealed());
             stats(rx.stats());
@@ -479,7 +406,7 @@ impl<T: Payload> World<T> {
         self.count();
     }
 
-    /// The values that have not been dropped are those that somebody still has.
+    /// The values that have not been dropped are those in the ring, in pending sends, and those that were leaked.
     fn count(&self) {
         if std::mem::needs_drop::<T>() {
             let placed =
@@ -489,11 +416,11 @@ impl<T: Payload> World<T> {
                 _ => None,
             });
             let expected: BTreeSet<u64> = placed.chain(sending).chain(self.leaked.iter().copied()).collect();
-            assert_eq!(self.book.alive(), expected, "each is dropped once, and when it should be");
+            assert_eq!(self.ledger.alive(), expected, "each is dropped once, and when it should be");
         }
     }
 
-    /// The end: all go, the receiver before or after the senders, and nothing is left but what was leaked.
+    /// The end: all handles are dropped, the receiver's before or after the senders'. Only what was leaked is left.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
         if receiver_first {

@@ -7,8 +7,8 @@
 //!            B  asleep; its processor time over all of that
 //! ```
 //!
-//! A wake is mostly the kernel's and the host's time: so a bare shared futex takes turns with the channel, message for message, between the
-//! same two processes, and only the ratio says something.
+//! Most of a wake is time of the kernel and the host. So a bare shared futex takes turns with the channel, message for message, between the
+//! same two processes, and only the ratio is meaningful.
 
 use std::cell::Cell;
 use std::hint::spin_loop;
@@ -20,9 +20,9 @@ use crossbeam_utils::CachePadded;
 use rustix::thread::futex::{Flags, wait, wake};
 
 use crate::catalog::Kind;
-use crate::half::{Half, Seat, now};
+use crate::endpoint::{Endpoint, EndpointReport, now};
 
-/// How long the sender leaves the receiver alone before each message: many times longer than anybody spins before it sleeps. The share
+/// How long the sender leaves the receiver alone before each message: many times longer than any contender spins before it sleeps. The share
 /// that really slept is in the table.
 const PAUSE: Duration = Duration::from_micros(400);
 
@@ -53,10 +53,10 @@ impl Futex {
 
 /// What both sides of these suites share beside the links. All zero is its beginning.
 #[derive(Debug, Default)]
-pub struct Sleeps {
+pub struct WakeWords {
     /// Takes turns with the channel.
     pub beside: Futex,
-    /// The channel of the contender that has nothing else.
+    /// The channel of the contender `bare-futex`.
     pub bare: Futex,
     /// Messages that have been received.
     turn: CachePadded<AtomicU64>,
@@ -69,47 +69,47 @@ impl Futex {
     }
 }
 
-/// Whether message `i` goes over the futex: of each two one, and which of them is first changes.
+/// Whether message `i` goes over the futex: one of every two does, alternately the first and the second.
 fn over_futex(i: u64) -> bool {
     (i ^ i >> 1) & 1 == 0
 }
 
-/// A's half.
-pub fn rouse(kind: Kind, seat: Seat<'_>, mut send: impl FnMut(u64)) -> Half {
-    let sleeps = &seat.page.sleeps;
+/// A's part of the slice.
+pub fn send_to_sleeper(kind: Kind, endpoint: Endpoint<'_>, mut send: impl FnMut(u64)) -> EndpointReport {
+    let words = &endpoint.page.wake;
     if kind == Kind::Parked {
-        return seat.run(|millis| {
+        return endpoint.run(|millis| {
             sleep(Duration::from_millis(millis));
             send(now());
         });
     }
     let mut turn = 0;
-    seat.run(|n| {
+    endpoint.run(|n| {
         for i in 0..2 * n {
             let start = Instant::now();
             while start.elapsed() < PAUSE {
                 spin_loop();
             }
             if over_futex(i) {
-                sleeps.beside.send(now())
+                words.beside.send(now())
             } else {
                 send(now())
             }
             turn += 1;
             // The pause must begin with a receiver that is on its way to sleep.
-            while sleeps.turn.load(Ordering::Acquire) != turn {
+            while words.turn.load(Ordering::Acquire) != turn {
                 spin_loop();
             }
         }
     })
 }
 
-/// B's half.
+/// B's part of the slice.
 ///
 /// # Panics
 /// What came is no message of this slice.
-pub fn rest(kind: Kind, seat: Seat<'_>, who: &str, mut recv: impl FnMut() -> u64) -> Half {
-    let sleeps = &seat.page.sleeps;
+pub fn receive_asleep(kind: Kind, endpoint: Endpoint<'_>, who: &str, mut recv: impl FnMut() -> u64) -> EndpointReport {
+    let words = &endpoint.page.wake;
     let mut last = 0;
     let mut latency = |sent: u64| {
         let now = now();
@@ -118,22 +118,22 @@ pub fn rest(kind: Kind, seat: Seat<'_>, who: &str, mut recv: impl FnMut() -> u64
         now - sent
     };
     if kind == Kind::Parked {
-        return seat.run(|_| {
+        return endpoint.run(|_| {
             latency(recv());
         });
     }
     let (mut turn, typical) = (0, Cell::new([0.0; 2]));
-    let half = seat.run(|n| {
+    let report = endpoint.run(|n| {
         let mut latencies = [Vec::with_capacity(n as usize), Vec::with_capacity(n as usize)];
         for i in 0..2 * n {
-            let (which, sent) = if over_futex(i) { (1, sleeps.beside.recv()) } else { (0, recv()) };
+            let (which, sent) = if over_futex(i) { (1, words.beside.recv()) } else { (0, recv()) };
             latencies[which].push(latency(sent));
             turn += 1;
-            sleeps.turn.store(turn, Ordering::Release);
+            words.turn.store(turn, Ordering::Release);
         }
         typical.set(latencies.map(median));
     });
-    Half { latency: typical.get(), ..half }
+    EndpointReport { latency: typical.get(), ..report }
 }
 
 fn median(mut latencies: Vec<u64>) -> f64 {

@@ -1,19 +1,28 @@
-//! `ringmail ls` and `clean`: what there is, and what is not needed any more.
+//! `ringmail ls`: the channels of this user.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use ringmail::shm::{self, Found, Kind, OpenError, Overview, Peer, Removal};
+use clap::Args;
+use ringmail::shm::{self, Kind, OpenError, Overview, Peer};
 
-use super::{Clean, Ls, json, refused, show, warn};
-use crate::Failure;
+use super::exit::{show, warn};
+use super::json;
+use crate::failure::Failure;
 use crate::output::terminal_width;
 
-fn names() -> Result<Vec<String>, Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// As JSON: an array
+    #[arg(long)]
+    json: bool,
+}
+
+/// The names of all channels in the directory.
+pub(super) fn names() -> Result<Vec<String>, Failure> {
     shm::list().map_err(|error| Failure::failed(format!("cannot list the channels: {error}")))
 }
 
-pub(super) fn ls(args: &Ls) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &Ls) -> Result<ExitCode, Failure> {
     let (mut rows, mut objects) = (Vec::new(), Vec::new());
     let mut code = ExitCode::SUCCESS;
     for name in names()? {
@@ -75,52 +84,4 @@ fn narrow(rows: &[[String; 7]]) -> String {
         )
     };
     rows.iter().map(lines).collect()
-}
-
-pub(super) fn clean(args: &Clean) -> Result<ExitCode, Failure> {
-    if let Some(name) = &args.name {
-        let removal = if args.force { shm::remove_any(name) } else { shm::remove(name) };
-        let why = |error| match error {
-            OpenError::NotASegment { path } => Failure::failed(format!("kept {name}: {}", stays(&path, "--force"))),
-            error => refused(error),
-        };
-        return match removal.map_err(why)? {
-            Removal::Removed(found) => show(&removed(name, found)).map(|_| ExitCode::SUCCESS),
-            _ => Err(Failure::failed(format!("{name} is in use: end its sender and its receiver first"))),
-        };
-    }
-    let left = shm::unfinished().map_err(|error| Failure::failed(format!("cannot list what is left: {error}")))?;
-    let mut code = ExitCode::SUCCESS;
-    for name in names()?.into_iter().chain(left) {
-        // The directory may be one that has other files.
-        match if args.force { shm::remove_any(&name) } else { shm::remove_channel(&name) } {
-            Ok(Removal::Removed(found)) => {
-                show(&removed(&name, found))?;
-            }
-            Ok(_) => warn(format_args!("kept {name}: it is in use")),
-            Err(OpenError::NotFound { .. }) => {}
-            Err(OpenError::NotASegment { path }) => {
-                let by = format!("`ringmail clean {name}`, or by --force");
-                warn(format_args!("kept {name}: {}", stays(&path, &by)));
-                code = ExitCode::FAILURE;
-            }
-            Err(error) => {
-                warn(format_args!("kept {name}: {error}"));
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
-}
-
-/// Why something stays that is no channel; `by` removes files.
-fn stays(path: &Path, by: &str) -> String {
-    match path.symlink_metadata().is_ok_and(|found| found.is_file()) {
-        true => format!("it is no channel (remove it by {by})"),
-        false => "it is no file, and only those are removed: remove it by `rm`".into(),
-    }
-}
-
-fn removed(name: &str, found: Found) -> String {
-    format!("removed {name}: {found}\n")
 }

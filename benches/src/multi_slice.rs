@@ -1,4 +1,5 @@
-//! One slice of several senders, or of several equals: the same as a [`duel`](crate::duel::duel), with more threads than cores.
+//! One slice of several senders and a receiver, or of several equal threads: as [`pair_slice`](crate::pair_slice::pair_slice), with more
+//! threads than cores.
 //!
 //! ```text
 //!   A  sender 0, 2, …      warm-up │ 0 probes, the rest sleep │ gate │ work ······ │ 0 probes, the rest sleep
@@ -10,23 +11,23 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
-use crate::duel::{Counts, Env, Gate, Outcome, pin};
 use crate::floor::{Floor, Probe};
+use crate::pair_slice::{Counts, Env, Gate, Outcome, pin};
 use crate::peers::share;
 
-/// What a thread does after an attempt that found no room, or nothing: a few looks more, then it gives the core away.
+/// What a thread does after an attempt that found no room or no message: it tries a few times more, then it yields its core.
 ///
-/// With more threads than cores, whoever the spinning thread waits for may be waiting for its core; spinning alone would
+/// With more threads than cores, the thread that the spinning one waits for may itself wait for a core. Spinning alone would
 /// measure how long the scheduler leaves a thread running. Every peer and both sides get the same, with one sender too, so
 /// that rows compare.
 #[derive(Debug, Default)]
 pub struct Patience(u32);
 
 impl Patience {
-    /// Looks before the core is given away.
+    /// Attempts before the core is yielded.
     pub const LOOKS: u32 = 16;
 
-    /// To be called after each attempt in vain; a new one for each message.
+    /// Call it after each failed attempt. Each message needs a new value.
     #[inline]
     pub fn wait(&mut self) {
         if self.0 < Self::LOOKS {
@@ -39,26 +40,26 @@ impl Patience {
 }
 
 /// Where the threads of a slice wait for each other.
-struct Meeting {
+struct Rendezvous {
     gate: Gate,
-    /// The two that probe. A sender that is done sleeps here, not at the gate: its core is the others'.
+    /// The two threads that probe. A sender that is done sleeps here and not at the gate, so that the others have its core.
     probers: Barrier,
     all: Barrier,
 }
 
-impl Meeting {
+impl Rendezvous {
     fn new(threads: usize) -> Self {
         let gate = Gate::new(threads as u32, Patience::LOOKS);
         Self { gate, probers: Barrier::new(2), all: Barrier::new(threads) }
     }
 
-    /// A stop of those that do not probe: asleep, so that the two that do have the cores for themselves.
-    fn stand_aside(&self) {
+    /// The stop of a thread that does not probe. It sleeps, so that the two that probe have the cores alone.
+    fn idle(&self) {
         self.gate.arrive();
         self.all.wait();
     }
 
-    /// The same stop, of a thread that probes once all others stand aside.
+    /// The same stop of a thread that probes, once all others are idle.
     fn probe<T>(&self, probe: impl FnOnce() -> T) -> T {
         self.probers.wait();
         self.gate.pass();
@@ -68,7 +69,7 @@ impl Meeting {
     }
 }
 
-/// What a thread has to say of its part.
+/// What a thread measured in its part.
 struct Part {
     start: Instant,
     end: Instant,
@@ -76,10 +77,10 @@ struct Part {
 }
 
 /// One thread's slice: `stop` is what it does before and after its timed work.
-fn part(meeting: &Meeting, mut stop: impl FnMut(), work: impl FnOnce()) -> Part {
+fn part(rendezvous: &Rendezvous, mut stop: impl FnMut(), work: impl FnOnce()) -> Part {
     stop();
     let before = Counts::now();
-    meeting.gate.pass();
+    rendezvous.gate.pass();
     let start = Instant::now();
     work();
     let end = Instant::now();
@@ -94,90 +95,90 @@ fn part(meeting: &Meeting, mut stop: impl FnMut(), work: impl FnOnce()) -> Part 
 /// receiver's last message. Each closure must own its end of the queue. The calling thread becomes the first sender and
 /// stays pinned.
 ///
-/// With several senders [`Outcome::robbed`] is zero: what a thread waits for its core is then the other threads' doing, and
-/// the kernel does not tell it from what other programs took.
+/// With several senders [`Outcome::stolen`] is zero: a thread then also waits for its core because of the other threads, and
+/// the kernel does not count that apart from other programs.
 ///
 /// # Panics
 /// If there is no sender.
-pub fn crowd<S, R>(env: &Env, warm: u64, n: u64, senders: Vec<S>, mut receiver: R) -> Outcome
+pub fn multi_slice<S, R>(env: &Env, warm: u64, n: u64, senders: Vec<S>, mut receiver: R) -> Outcome
 where
     S: FnMut(u64) + Send,
     R: FnMut(u64) + Send,
 {
     let count = senders.len();
-    let (meeting, floor) = (Meeting::new(count + 1), Floor::default());
+    let (rendezvous, floor) = (Rendezvous::new(count + 1), Floor::default());
     let probing = env.a != env.b;
     let mut senders = senders.into_iter().enumerate();
-    let (_, mut first) = senders.next().expect("a crowd has a sender");
+    let (_, mut first) = senders.next().expect("there is a sender");
     pin(env.a);
     thread::scope(|scope| {
-        let (meeting, floor) = (&meeting, &floor);
+        let (rendezvous, floor) = (&rendezvous, &floor);
         let receiving = scope.spawn(move || {
             pin(env.b);
-            // Out of the box that carried it here, onto this thread's stack.
+            // Moved out of the box onto this thread's stack.
             let mut receive = move |n| receiver(n);
             let mut probe = Probe::new(floor);
             receive(warm);
             let stop = || {
-                meeting.probe(|| {
+                rendezvous.probe(|| {
                     if probing {
                         probe.answer()
                     }
                 })
             };
-            part(meeting, stop, || receive(n))
+            part(rendezvous, stop, || receive(n))
         });
         let others: Vec<_> = senders
             .map(|(sender, mut send)| {
                 scope.spawn(move || {
                     pin(if sender % 2 == 0 { env.a } else { env.b });
                     send(share(warm, count, sender));
-                    part(meeting, || meeting.stand_aside(), || send(share(n, count, sender)))
+                    part(rendezvous, || rendezvous.idle(), || send(share(n, count, sender)))
                 })
             })
             .collect();
         let (mut probe, mut found) = (Probe::new(floor), Vec::with_capacity(2));
         first(share(warm, count, 0));
-        let stop = || found.push(meeting.probe(|| if probing { probe.measure() } else { 0.0 }));
-        let mine = part(meeting, stop, || first(share(n, count, 0)));
+        let stop = || found.push(rendezvous.probe(|| if probing { probe.measure() } else { 0.0 }));
+        let mine = part(rendezvous, stop, || first(share(n, count, 0)));
         let received = receiving.join().expect("the receiving thread panicked");
         let others: Vec<Part> = others.into_iter().map(|t| t.join().expect("a sending thread panicked")).collect();
         let parts = || others.iter().chain([&mine, &received]);
         let start = parts().map(|part| part.start).min().unwrap_or(mine.start);
-        let robbed = if count == 1 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
+        let stolen = if count == 1 { parts().map(|part| part.counts.stolen).sum() } else { Duration::ZERO };
         Outcome {
             elapsed: received.end.saturating_duration_since(start),
             floor: [found[0], found[1]],
-            robbed,
+            stolen,
             parked: parts().map(|part| part.counts.parked).sum(),
             latency: 0.0,
         }
     })
 }
 
-/// Runs equals against each other: first with `warm`, then with `n`, timed. Each is called with all of it, and knows its share.
+/// Runs equal members against each other: first with `warm`, then with `n`, timed. Each is called with the whole number and knows its share.
 ///
-/// Each is made on its thread by what is handed over here, and stays there; half of them are on core A, half on B. Timed is from the
-/// first thread through the gate to the last to end. The calling thread becomes the first of them and stays pinned.
+/// Each member is built on its own thread and stays there; half of them are on core A, half on B. The time runs from the first thread
+/// through the gate to the last to end. The calling thread becomes the first member and stays pinned.
 ///
-/// [`Outcome::robbed`] is as of a [`crowd`]: zero with more threads than cores.
+/// [`Outcome::stolen`] is as in [`multi_slice`]: zero with more threads than cores.
 ///
 /// # Panics
 /// If there are fewer than two.
-pub fn team<M, W>(env: &Env, warm: u64, n: u64, members: Vec<M>) -> Outcome
+pub fn symmetric_slice<M, W>(env: &Env, warm: u64, n: u64, members: Vec<M>) -> Outcome
 where
     M: FnOnce() -> W + Send,
     W: FnMut(u64),
 {
     let count = members.len();
-    assert!(count >= 2, "a team of {count}");
-    let (meeting, floor) = (Meeting::new(count), Floor::default());
+    assert!(count >= 2, "{count} members; two are needed");
+    let (rendezvous, floor) = (Rendezvous::new(count), Floor::default());
     let probing = env.a != env.b;
     let mut members = members.into_iter().enumerate();
     let (_, first) = members.next().expect("there are two at least");
     pin(env.a);
     thread::scope(|scope| {
-        let (meeting, floor) = (&meeting, &floor);
+        let (rendezvous, floor) = (&rendezvous, &floor);
         let others: Vec<_> = members
             .map(|(at, member)| {
                 scope.spawn(move || {
@@ -185,30 +186,31 @@ where
                     let (mut work, mut probe) = (member(), Probe::new(floor));
                     work(warm);
                     let stop = || match at {
-                        1 => meeting.probe(|| {
+                        1 => rendezvous.probe(|| {
                             if probing {
                                 probe.answer()
                             }
                         }),
-                        _ => meeting.stand_aside(),
+                        _ => rendezvous.idle(),
                     };
-                    part(meeting, stop, || work(n))
+                    part(rendezvous, stop, || work(n))
                 })
             })
             .collect();
         let (mut work, mut probe, mut found) = (first(), Probe::new(floor), Vec::with_capacity(2));
         work(warm);
-        let stop = || found.push(meeting.probe(|| if probing { probe.measure() } else { 0.0 }));
-        let mine = part(meeting, stop, || work(n));
-        let others: Vec<Part> = others.into_iter().map(|t| t.join().expect("a thread of the team panicked")).collect();
+        let stop = || found.push(rendezvous.probe(|| if probing { probe.measure() } else { 0.0 }));
+        let mine = part(rendezvous, stop, || work(n));
+        let others: Vec<Part> =
+            others.into_iter().map(|t| t.join().expect("a thread of the symmetric_slice panicked")).collect();
         let parts = || others.iter().chain([&mine]);
         let start = parts().map(|part| part.start).min().unwrap_or(mine.start);
         let end = parts().map(|part| part.end).max().unwrap_or(mine.end);
-        let robbed = if count == 2 { parts().map(|part| part.counts.robbed).sum() } else { Duration::ZERO };
+        let stolen = if count == 2 { parts().map(|part| part.counts.stolen).sum() } else { Duration::ZERO };
         Outcome {
             elapsed: end.saturating_duration_since(start),
             floor: [found[0], found[1]],
-            robbed,
+            stolen,
             parked: parts().map(|part| part.counts.parked).sum(),
             latency: 0.0,
         }

@@ -1,18 +1,20 @@
-//! The process that looks.
+//! The process that starts the children, plays the other side and checks the outcome.
 
-use crate::after::{after, after_alone, gone, resumed};
+use crate::counterpart::Counterpart;
+use crate::directory::Name;
 use crate::ends::Sessions;
-use crate::message::Told;
-use crate::other::Other;
-use crate::removal::{self, after_removal, remove_under};
+use crate::limits::{STALL, STEP, wait_until};
+use crate::message::Event;
+use crate::postconditions::{check_channel, check_created, check_removed, check_resumed};
+use crate::removal::{self, check_after_removal, remove_under};
 use crate::run::{Fate, Run};
 use crate::scenario::{self, OtherRole, Scenario};
 use crate::sides::{CAPACITY, Step};
+use crate::sum::Sum;
+use crate::trace::Trace;
 use ringmail::WaitStrategy;
 use ringmail::shm::{Cause, OpenError, Peer, Role};
 use rustix::process::Signal;
-use std::fs;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,14 +24,10 @@ const AT_A_TIME: usize = 8;
 /// A death is reported within this, by contract, and what a busy machine may add.
 const NOTICE: Duration = Duration::from_millis(100);
 const SLACK: Duration = Duration::from_millis(400);
-/// One step of the parent's; longer than a death may go unnoticed.
-pub(crate) const STEP: Duration = Duration::from_millis(200);
-/// Without progress for so long something hangs.
-pub(crate) const STALL: Duration = Duration::from_secs(5);
 /// How long a stopped child stays so, and how many are.
 const STOPPED: Duration = Duration::from_millis(300);
 const STOPS: u64 = 8;
-/// Enough to be sure.
+/// After so many violations the sweep of a scenario ends.
 const MOST_VIOLATIONS: u64 = 10;
 
 /// Runs every scenario in a process of its own and adds up what they say.
@@ -72,37 +70,18 @@ pub(crate) fn all() -> ExitCode {
     if ok && violations == 0 && points > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What the sweeps of scenarios add up to: points, runs, violations, the slowest notice in ms, removals, points without one, how often
-/// the child was told of it or was in another file, sessions.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Sum(pub(crate) [u64; 9]);
-
-impl Sum {
-    /// To whoever adds them up.
-    pub(crate) fn print(self) {
-        println!("sum {}", self.0.map(|number| number.to_string()).join(" "));
-    }
-
-    fn add(&mut self, line: &str) {
-        for (at, (sum, number)) in self.0.iter_mut().zip(line.split(' ')).enumerate() {
-            let number = number.parse().unwrap_or(0);
-            *sum = if at == 3 { number.max(*sum) } else { number + *sum };
-        }
-    }
-}
-
 fn fail(what: &str) -> ExitCode {
     eprintln!("{what}");
     ExitCode::FAILURE
 }
 
-/// Kills the child of `scenario` at every point, stops it at some, and removes its channel at as many as are not too many.
+/// Kills the child of `scenario` at every point, stops it at some, and removes its channel at up to `removal::MOST` points.
 pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
     let start = Instant::now();
     let (mut kills, mut violations) = (0u64, 0u64);
     let (mut removals, mut told, mut apart) = (0u64, 0u64, 0u64);
     let mut notice = Duration::ZERO;
-    // Whether it was killed; `None`: that is enough.
+    // Whether it was killed; `None`: there were too many violations.
     let mut judge = |fate: Fate| match one(scenario, fate) {
         Ok(done) => {
             notice = notice.max(done.notice);
@@ -137,63 +116,17 @@ pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A channel in a directory of its own.
-pub(crate) struct Name {
-    directory: PathBuf,
-    pub(crate) channel: String,
-}
-
-impl Name {
-    pub(crate) fn new(scenario: &Scenario) -> Result<Self, String> {
-        let directory = PathBuf::from(format!("/dev/shm/killsweep-{}-{}", scenario.name, std::process::id()));
-        fs::create_dir_all(&directory).map_err(|error| format!("no directory: {error}"))?;
-        Ok(Self { channel: directory.join("channel").to_string_lossy().into_owned(), directory })
-    }
-
-    /// What is there.
-    pub(crate) fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-    }
-}
-
-impl Drop for Name {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// What a child said, in short.
-pub(crate) struct Story {
-    pub(crate) told: Vec<(Told, u64)>,
-}
-
-impl Story {
-    pub(crate) fn last(&self) -> Option<Told> {
-        self.told.last().map(|told| told.0)
-    }
-
-    pub(crate) fn last_of(&self, what: Told) -> Option<u64> {
-        self.told.iter().rev().find(|told| told.0 == what).map(|told| told.1)
-    }
-
-    /// Whether it certainly had its side open.
-    fn inside(&self) -> bool {
-        !matches!(self.last(), None | Some(Told::Closing | Told::Closed | Told::Finished))
-    }
-}
-
 /// What happened in one run.
 #[derive(Clone, Copy, Default, Debug)]
 struct Done {
     killed: bool,
-    /// How long an end went untold.
+    /// The longest time until an end was reported.
     notice: Duration,
     removed: bool,
-    /// And the child was told so, or was in another file.
+    /// The removal was reported to the child, or the child had opened another file.
     told: bool,
     apart: bool,
-    /// After how many of the child's sessions the parent had the side for a moment.
+    /// After how many of the child's sessions the driver had the side for a moment.
     took: Option<usize>,
 }
 
@@ -218,86 +151,88 @@ fn one(scenario: &Scenario, fate: Fate) -> Result<Done, String> {
         }
         let killed = run.killed()?;
         let was_used = held.take().is_some();
-        let story = Story { told: run.told() };
+        let trace = Trace { events: run.events() };
         if scenario.script == "remove" && !killed && !was_used && !name.files().is_empty() {
             return Err("not removed".into());
         }
-        after_alone(scenario, &name, &story, killed, removed)?;
+        check_created(scenario, &name, &trace, killed, removed)?;
         return Ok(Done { killed, removed, ..Done::default() });
     }
-    let mut other =
-        Other::accompanied(scenario.kind, channel, scenario.role.other_role(), scenario.parent_waits).map_err(text)?;
+    let mut counterpart =
+        Counterpart::accompanied(scenario.kind, channel, scenario.role.other_role(), scenario.driver_waits)
+            .map_err(|error| error.to_string())?;
     let mut first = 1;
     if scenario.succeeds {
         let script = if scenario.role == Role::Sender { "full" } else { "empty" };
         let mut before = Run::start(scenario, script, channel, 1, Fate::Live)?;
-        wait_until("the first child sleeps", || other.peer_parks() != 0)?;
+        wait_until("the first child sleeps", || counterpart.peer_parks() != 0)?;
         sleep(Duration::from_millis(1));
         before.signal(Signal::KILL);
         before.killed()?;
-        if other.peer() != Peer::Died {
-            return Err(format!("the first child is dead, and its side is {:?}", other.peer()));
+        if counterpart.peer() != Peer::Died {
+            return Err(format!("the first child is dead, and its side is {:?}", counterpart.peer()));
         }
         if scenario.role == Role::Sender {
             first = 1 + CAPACITY as u64;
         }
     }
-    // Every other time this side is told of that death before somebody succeeds; then it must not be told again.
+    // Every second time this side is told of that death before the next process opens the side. It must not be told again.
     let asked = scenario.succeeds && matches!(fate, Fate::Kill(at) if at % 2 == 0);
     if asked {
-        wait_until("the first child's death is told", || other.step(STEP) == Ok(Step::Ended(Cause::PeerDied)))?;
+        wait_until("the first child's death is told", || counterpart.step(STEP) == Ok(Step::Ended(Cause::PeerDied)))?;
     }
     let mut run = Run::start(scenario, scenario.script, channel, first, fate)?;
     if scenario.succeeds {
         // Where this side asks for the first time after that, the first one's death must not be hidden by the second.
-        wait_until("the second child opens", || !run.told().is_empty() || run.end().is_some() || run.is_stopped())?;
+        wait_until("the second child opens", || !run.events().is_empty() || run.end().is_some() || run.is_stopped())?;
     }
     let before = scenario.succeeds.then_some(first - 1);
-    let mut done = play(scenario, &mut other, &run, fate, &name, before)?;
+    let mut done = play(scenario, &mut counterpart, &run, fate, &name, before)?;
     let killed = run.killed()?;
     done.killed = killed;
-    let story = Story { told: run.told() };
-    let sessions = Sessions::of(&story.told, killed, before, done.took);
-    sessions.check(scenario, &other.news, other.next - 1, |n| other.units(n))?;
+    let trace = Trace { events: run.events() };
+    let sessions = Sessions::of(&trace.events, killed, before, done.took);
+    sessions.check(scenario, &counterpart.news, counterpart.next - 1, |n| counterpart.units(n))?;
     if scenario.role == Role::Sender {
-        let got = other.next - 1;
-        let sent = story.last_of(Told::Sent).unwrap_or(first - 1);
-        let begun = story.last_of(Told::Sending).unwrap_or(first - 1);
+        let got = counterpart.next - 1;
+        let sent = trace.last_of(Event::Sent).unwrap_or(first - 1);
+        let begun = trace.last_of(Event::Sending).unwrap_or(first - 1);
         if got < sent || got > begun {
             return Err(format!("received up to {got} of {sent} sent, {begun} begun"));
         }
     }
-    (done.told, done.apart) = (story.last_of(Told::Removed).is_some(), story.last_of(Told::Apart).is_some());
+    (done.told, done.apart) = (trace.last_of(Event::Removed).is_some(), trace.last_of(Event::Apart).is_some());
     if done.removed {
-        after_removal(other, scenario, &name)?;
+        check_after_removal(counterpart, scenario, &name)?;
         return Ok(done);
     }
     match scenario.role {
         Role::Sender => {
-            let again =
-                Other::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, other.next).map_err(text)?;
-            let news = other.news.len();
-            after(again, &mut other)?;
-            match other.news[news..] {
-                [last] if last.at == other.next - 1 && last.number == Some(news as u64 + 1) => {}
-                _ => return Err(format!("the last session's end was told as {:?}", &other.news[news..])),
+            let again = Counterpart::open(scenario.kind, channel, Role::Sender, WaitStrategy::Park, counterpart.next)
+                .map_err(|error| error.to_string())?;
+            let news = counterpart.news.len();
+            check_channel(again, &mut counterpart)?;
+            match counterpart.news[news..] {
+                [last] if last.at == counterpart.next - 1 && last.number == Some(news as u64 + 1) => {}
+                _ => return Err(format!("the last session's end was told as {:?}", &counterpart.news[news..])),
             }
-            other.end_beside()?;
+            counterpart.end_beside()?;
         }
         Role::Receiver => {
-            let mut again = Other::open(scenario.kind, channel, Role::Receiver, WaitStrategy::Park, 0).map_err(text)?;
-            resumed(&mut again, &story, &other)?;
-            after(other, &mut again)?;
+            let mut again = Counterpart::open(scenario.kind, channel, Role::Receiver, WaitStrategy::Park, 0)
+                .map_err(|error| error.to_string())?;
+            check_resumed(&mut again, &trace, &counterpart)?;
+            check_channel(counterpart, &mut again)?;
         }
     }
-    gone(&name, 0)?;
+    check_removed(&name, 0)?;
     Ok(done)
 }
 
-/// Plays the other side until the child has ended and this side was told of that, or says that there is nothing.
+/// Plays the other side until the child has ended and that was reported, or until there is nothing more to report.
 fn play(
     scenario: &Scenario,
-    other: &mut Other,
+    counterpart: &mut Counterpart,
     run: &Run,
     fate: Fate,
     name: &Name,
@@ -310,10 +245,10 @@ fn play(
         if may_stop && run.is_stopped() {
             may_stop = false;
             if let Fate::Remove(_) = fate {
-                remove_under(Some(other), run, scenario, name)?;
+                remove_under(Some(counterpart), run, scenario, name)?;
                 done.removed = true;
             } else {
-                done.took = stopped(other, run, scenario, &name.channel)?;
+                done.took = stopped(counterpart, run, scenario, &name.channel)?;
                 run.signal(Signal::CONT);
             }
             progress = Instant::now();
@@ -322,7 +257,7 @@ fn play(
             sleep(Duration::from_millis(4));
         }
         let dead = run.end();
-        let step = other.step(if may_stop { STEP / 20 } else { STEP })?;
+        let step = counterpart.step(if may_stop { STEP / 20 } else { STEP })?;
         match (step, dead) {
             (Step::Ended(Cause::Removed), _) if !done.removed => {
                 return Err("its file is there, and called gone".into());
@@ -335,7 +270,11 @@ fn play(
             }
             (Step::Nothing, _) if done.removed => return Err("a wait on a file that is gone found nothing".into()),
             (Step::Nothing | Step::Ended(Cause::Removed), None) if progress.elapsed() > STALL => {
-                return Err(format!("no progress; the child said {:?}, told {:?}", run.told().last(), other.news));
+                return Err(format!(
+                    "no progress; the child said {:?}, told {:?}",
+                    run.events().last(),
+                    counterpart.news
+                ));
             }
             (Step::Nothing, None) => continue,
             // It was asked for since.
@@ -350,63 +289,53 @@ fn play(
             }
         }
         if let (Step::Ended(_), Some((_, status))) = (step, run.end()) {
-            let sessions = Sessions::of(&run.told(), !status.success(), before, done.took);
-            if !done.removed && sessions.is_all(&other.news) {
+            let sessions = Sessions::of(&run.events(), !status.success(), before, done.took);
+            if !done.removed && sessions.is_all(&counterpart.news) {
                 return Ok(done);
             }
         }
     }
 }
 
-/// The child is stopped: for as long as it is, nothing is taken from it. If it has no side, the parent takes that for a moment: after how many
-/// of its sessions.
-fn stopped(other: &mut Other, run: &Run, scenario: &Scenario, channel: &str) -> Result<Option<usize>, String> {
+/// While the child is stopped, its side must not be taken from it. If it has none, the driver opens the side for a moment. Returns after how
+/// many of the child's sessions that was.
+fn stopped(
+    counterpart: &mut Counterpart,
+    run: &Run,
+    scenario: &Scenario,
+    channel: &str,
+) -> Result<Option<usize>, String> {
     // All that it wrote has been read by then.
     sleep(STOPPED / 6);
-    let story = Story { told: run.told() };
-    let (peer, until) = (other.peer(), Instant::now() + STOPPED);
-    if story.inside() && peer != Peer::Here {
+    let trace = Trace { events: run.events() };
+    let (peer, until) = (counterpart.peer(), Instant::now() + STOPPED);
+    if trace.inside() && peer != Peer::Here {
         return Err(format!("stopped, and its side is {peer:?}"));
     }
     // What was told of it is judged when all is known.
     while Instant::now() < until {
-        if let Step::Ended(_) = other.step(STOPPED / 6)? {
+        if let Step::Ended(_) = counterpart.step(STOPPED / 6)? {
             sleep(Duration::from_millis(5));
         }
     }
-    if other.peer() != peer {
-        return Err(format!("stopped, and its side went from {peer:?} to {:?}", other.peer()));
+    if counterpart.peer() != peer {
+        return Err(format!("stopped, and its side went from {peer:?} to {:?}", counterpart.peer()));
     }
-    match Other::open(scenario.kind, channel, scenario.role, WaitStrategy::Park, 0) {
+    match Counterpart::open(scenario.kind, channel, scenario.role, WaitStrategy::Park, 0) {
         Err(OpenError::Taken { .. } | OpenError::NoFreeLane { .. }) => Ok(None),
         Err(error) => Err(format!("its side while it is stopped: {error}")),
-        Ok(_) if story.inside() || peer == Peer::Here => Err("its side was taken while it is stopped".into()),
+        Ok(_) if trace.inside() || peer == Peer::Here => Err("its side was taken while it is stopped".into()),
         // It had none: and has one session more before its own.
-        Ok(_) => Ok(Some(story.told.iter().filter(|told| told.0 == Told::Opened).count())),
+        Ok(_) => Ok(Some(trace.events.iter().filter(|event| event.0 == Event::Opened).count())),
     }
 }
 
-/// A channel whose maker is stopped can be opened: the other side of it, until the maker has ended. Who removes it holds both.
-fn meanwhile(scenario: &Scenario, channel: &str) -> Result<Option<Other>, String> {
+/// While the creator of a channel is stopped, the other side can be opened. A process that removes the channel holds both sides.
+fn meanwhile(scenario: &Scenario, channel: &str) -> Result<Option<Counterpart>, String> {
     sleep(STOPPED);
-    match Other::open(scenario.kind, channel, scenario.role.other_role(), WaitStrategy::Park, 1) {
-        Ok(other) => Ok(Some(other)),
+    match Counterpart::open(scenario.kind, channel, scenario.role.other_role(), WaitStrategy::Park, 1) {
+        Ok(counterpart) => Ok(Some(counterpart)),
         Err(OpenError::Taken { .. }) if scenario.script == "remove" => Ok(None),
         Err(error) => Err(format!("while its maker is stopped: {error}")),
     }
-}
-
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
-    let late = Instant::now() + STALL;
-    while !holds() {
-        if Instant::now() > late {
-            return Err(format!("not within {} s: {what}", STALL.as_secs()));
-        }
-        sleep(Duration::from_millis(1));
-    }
-    Ok(())
-}
-
-pub(crate) fn text(error: OpenError) -> String {
-    error.to_string()
 }

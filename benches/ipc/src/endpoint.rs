@@ -6,14 +6,14 @@
 //!                                    ├── elapsed ──┤
 //! ```
 
-use ringmail_benches::duel::Counts;
 use ringmail_benches::floor::Probe;
+use ringmail_benches::pair_slice::Counts;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::page::Page;
+use crate::shared_page::SharedPage;
 
-/// Which end of the links a side has.
+/// Which end of the links an endpoint has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Side {
     /// Sends; on a round trip it sends first.
@@ -22,17 +22,17 @@ pub enum Side {
     B,
 }
 
-/// What a side says after its slice.
+/// What an endpoint reports after its slice.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Half {
-    /// Who says it.
+pub struct EndpointReport {
+    /// Which side reports.
     pub side: Side,
     /// When its work began and ended, by the clock that all processes share, in nanoseconds.
     pub span: [u64; 2],
     /// A's probes, before and after.
     pub floor: [f64; 2],
     /// Time that it was ready to run while another program had its core, in nanoseconds.
-    pub robbed: u64,
+    pub stolen: u64,
     /// How often it gave its core up by itself.
     pub parked: u64,
     /// Processor time of its work, in nanoseconds.
@@ -41,11 +41,11 @@ pub struct Half {
     pub latency: [f64; 2],
 }
 
-/// What a side must know besides its work.
+/// One side of a slice, before its work.
 #[derive(Clone, Copy, Debug)]
-pub struct Seat<'a> {
+pub struct Endpoint<'a> {
     /// The page that both sides map.
-    pub page: &'a Page,
+    pub page: &'a SharedPage,
     /// Which side.
     pub side: Side,
     /// Messages or round trips before the clock starts.
@@ -64,9 +64,9 @@ fn nanos(clock: ClockId) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-impl Seat<'_> {
+impl Endpoint<'_> {
     /// Does `work`; everything that it needs is open already.
-    pub fn run(&self, mut work: impl FnMut(u64)) -> Half {
+    pub fn run(&self, mut work: impl FnMut(u64)) -> EndpointReport {
         let mut probe = Probe::new(&self.page.floor);
         let mut look = || match self.side {
             Side::A => probe.measure(),
@@ -88,11 +88,11 @@ impl Seat<'_> {
         self.page.pass();
         let last = look();
         let counts = Counts::now().since(before);
-        Half {
+        EndpointReport {
             side: self.side,
             span: [start, end],
             floor: [first, last],
-            robbed: counts.robbed.as_nanos() as u64,
+            stolen: counts.stolen.as_nanos() as u64,
             parked: counts.parked,
             worked,
             latency: [0.0; 2],

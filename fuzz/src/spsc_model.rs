@@ -1,18 +1,18 @@
 //! A channel beside its model: a queue, and what each side may know of it.
 
-use super::alarm::Alarm;
 use super::input::Input;
 use super::options::Options;
-use super::payload::{Book, Payload};
+use super::payload::{DropLedger, Payload};
+use super::wake_counter::WakeCounter;
 use ringmail::spsc::{Receiver, Sender, Spsc};
 use ringmail::{TryRecvError, TrySendError};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Both ends, each until it is dropped, and what they should answer.
-pub struct World<T: Payload> {
+pub struct Model<T: Payload> {
     pub tx: Option<Sender<T>>,
     pub rx: Option<Receiver<T>>,
-    pub book: Book,
+    pub ledger: DropLedger,
     pub capacity: usize,
     pub queue: VecDeque<u64>,
     /// Messages taken by a leaked iterator whose places the sender does not know to be free.
@@ -32,12 +32,12 @@ pub struct World<T: Payload> {
     pub leaked: BTreeSet<u64>,
     /// Whether a pending poll is an announcement; if not, it wakes its own task at once.
     pub sleeps: bool,
-    pub tx_alarm: Alarm,
-    pub rx_alarm: Alarm,
+    pub tx_wakes: WakeCounter,
+    pub rx_wakes: WakeCounter,
 }
 
-impl<T: Payload> World<T> {
-    /// The channel that the first bytes describe. The model believes its capacity to be `off` more.
+impl<T: Payload> Model<T> {
+    /// The channel that the first bytes describe. The model's capacity is too large by `off`.
     pub fn new(input: &mut Input<'_>, off: usize) -> Self {
         let Options { capacity, sleeps, builder, .. } = Options::<Spsc>::new(input);
         let (tx, rx) = builder.build().unwrap();
@@ -45,7 +45,7 @@ impl<T: Payload> World<T> {
         Self {
             tx: Some(tx),
             rx: Some(rx),
-            book: Book::open(),
+            ledger: DropLedger::open(),
             capacity: capacity + off,
             queue: VecDeque::new(),
             lag: 0,
@@ -59,8 +59,8 @@ impl<T: Payload> World<T> {
             rx_closed: false,
             leaked: BTreeSet::new(),
             sleeps,
-            tx_alarm: Alarm::default(),
-            rx_alarm: Alarm::default(),
+            tx_wakes: WakeCounter::default(),
+            rx_wakes: WakeCounter::default(),
         }
     }
 
@@ -100,7 +100,7 @@ impl<T: Payload> World<T> {
             self.queue.extend((first..).take(n));
         }
         self.sent += n as u64;
-        self.rx_alarm.heard(n > 0 && self.rx.is_some());
+        self.rx_wakes.check(n > 0 && self.rx.is_some());
     }
 
     /// The next message was taken and must be this one.
@@ -110,10 +110,10 @@ impl<T: Payload> World<T> {
         self.lag += 1;
     }
 
-    /// Whatever was taken, its place is free again and the sender knows.
+    /// The places of all that was taken are free again, and the sender knows.
     pub fn given_back(&mut self) {
         let lag = std::mem::take(&mut self.lag);
-        self.tx_alarm.heard(lag > 0 && self.tx.is_some());
+        self.tx_wakes.check(lag > 0 && self.tx.is_some());
     }
 
     /// After a verb that may or may not have given back what a leaked iterator kept.
@@ -123,10 +123,10 @@ impl<T: Payload> World<T> {
             assert!(seen == 0 || seen == self.lag);
             self.lag = seen;
         }
-        self.tx_alarm.heard(false);
+        self.tx_wakes.check(false);
     }
 
-    /// Everything that can be asked without changing anything.
+    /// Checks all questions that change nothing.
     pub fn look(&self) {
         if let Some(tx) = &self.tx {
             let len = self.queue.len() + self.lag + if self.settled { 0 } else { self.late };
@@ -150,7 +150,7 @@ impl<T: Payload> World<T> {
     fn count(&self) {
         if std::mem::needs_drop::<T>() {
             let expected: BTreeSet<u64> = self.queue.iter().chain(&self.leaked).copied().collect();
-            assert_eq!(self.book.alive(), expected, "each is dropped once, and when it should be");
+            assert_eq!(self.ledger.alive(), expected, "each is dropped once, and when it should be");
         }
     }
 
@@ -161,7 +161,7 @@ impl<T: Payload> World<T> {
             None => return,
         }
         (self.tx_closed, self.settled) = (true, true);
-        self.rx_alarm.heard(self.rx.is_some());
+        self.rx_wakes.check(self.rx.is_some());
     }
 
     pub fn close_rx(&mut self, drop_it: bool) {
@@ -175,7 +175,7 @@ impl<T: Payload> World<T> {
             None => return,
         }
         self.rx_closed = true;
-        self.tx_alarm.heard(self.tx.is_some());
+        self.tx_wakes.check(self.tx.is_some());
     }
 
     /// While the sender is in the middle of something: the receiver goes (0), or closes (1), or is told besides that nothing more comes (2).
@@ -187,7 +187,7 @@ impl<T: Payload> World<T> {
         }
     }
 
-    /// The end: both sides go, in either order, and nothing is left but what was leaked.
+    /// The end: both handles are dropped, in either order. Only what was leaked is left.
     pub fn finish(mut self, receiver_first: bool) {
         self.look();
         if receiver_first {
@@ -198,6 +198,6 @@ impl<T: Payload> World<T> {
         self.look();
         self.close_rx(true);
         self.look();
-        assert_eq!(self.book.alive(), self.leaked, "all are dropped but what went with a leaked guard");
+        assert_eq!(self.ledger.alive(), self.leaked, "all are dropped but what went with a leaked guard");
     }
 }

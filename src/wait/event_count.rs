@@ -411,7 +411,7 @@ fn let_taker_finish() {
 /// Longer than any store stays in a store buffer.
 fn drain_store_buffers() {
     #[cfg(not(ringmail_loom))]
-    std::thread::sleep(Duration::from_micros(50));
+    std::thread::sleep(core::time::Duration::from_micros(50));
 }
 
 #[cfg(test)]

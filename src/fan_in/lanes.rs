@@ -325,12 +325,10 @@ impl<T> RingReceiver for Lanes<T> {
         sum
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.past.receiver_parks += n;
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.end.transferred()).fold(self.past.received, u64::wrapping_add)
     }

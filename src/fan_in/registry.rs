@@ -242,7 +242,7 @@ impl<T> Registry<T> {
     pub(super) fn give_back(&self, lane: Lane<T>) {
         let Lane { end, mut spare, .. } = lane;
         spare.value.id.generation = spare.value.id.generation.wrapping_add(1);
-        let memory = end.ring.backing().share();
+        let memory = end.ring.backend().share();
         drop(end);
         // Unless its sender still holds the memory: then that frees it.
         spare.value.memory = memory.renew().filter(|_| self.kept.load(Ordering::Relaxed) < self.worth_keeping());

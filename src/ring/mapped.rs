@@ -2,11 +2,11 @@
 //!
 //! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
-//! read ([`Backing::SHARED`]), and messages are copied out before they are looked at.
+//! read ([`Backend::SHARED`]), and messages are copied out before they are looked at.
 
 mod copy;
 
-use super::backend::{Backing, Geometry};
+use super::backend::{Backend, Geometry};
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
@@ -154,7 +154,7 @@ impl<T, K> Mapped<Raw<T>, K> {
 }
 
 // SAFETY: as promised to `new`; `keep` is held, and the blocks are atomics, for which any content is valid.
-unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
+unsafe impl<T, K> Backend for Mapped<Raw<T>, K> {
     type Item = Raw<T>;
 
     const SHARED: bool = true;

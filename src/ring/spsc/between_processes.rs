@@ -1,7 +1,7 @@
 //! What the two ends need in memory that another process maps too: sessions of the other side, words to sleep on, and a peer that may write
 //! nonsense.
 
-use super::super::backend::Backing;
+use super::super::backend::Backend;
 use super::super::layout::{ConsumerBlock, ProducerBlock};
 use super::super::session::{Looks, Reach};
 use super::super::slot::Slot;
@@ -11,7 +11,7 @@ use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 
-impl<B: Backing> Producer<B> {
+impl<B: Backend> Producer<B> {
     /// Where the other side's block lies: what else is in its page is no business of the ring's.
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ConsumerBlock {
@@ -93,7 +93,7 @@ impl<B: Backing> Producer<B> {
 
     /// Whether another receiver has begun than the one this end knows: there may be room that it does not find.
     pub(crate) fn is_behind(&self) -> bool {
-        self.backing.consumer_session(&self.geometry) != self.session
+        self.backend.consumer_session(&self.geometry) != self.session
     }
 
     /// Whether the answer "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or is another than this end knows.
@@ -117,7 +117,7 @@ impl<B: Backing> Producer<B> {
     }
 }
 
-impl<B: Backing> Consumer<B> {
+impl<B: Backend> Consumer<B> {
     /// Where the other side's block lies: what else is in its page is no business of the ring's.
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ProducerBlock {
@@ -190,7 +190,7 @@ impl<B: Backing> Consumer<B> {
     }
 }
 
-impl<B: Backing> Looks for Consumer<B> {
+impl<B: Backend> Looks for Consumer<B> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         if self.retired || self.corrupt {
             return false;

@@ -13,7 +13,7 @@ use crate::wait::panics::Panics;
 use crate::wait::{EventCount, SenderQueue};
 use alloc::vec::Vec;
 
-/// Empty answers after which a receiver that only polls looks whether a sender waits behind one that does not come.
+/// Empty answers after which a receiver that only polls wakes a sender that waits behind a future which may never be polled.
 #[cfg(feature = "std")]
 const IDLE_LOOKS: u32 = 64;
 

@@ -27,8 +27,8 @@ pub(crate) struct ProducerPage {
     pub(crate) marks: Line<[Mark; 2]>,
 }
 
-/// The consumer's page. Not in the producer's order: with both positions at the same place of their pages, a side's look at the other's would
-/// wait for its own last store, as processors tell the two apart by the lower twelve bits of their addresses at first.
+/// The consumer's page. Its order is not the producer's: processors first compare the lower twelve bits of addresses, so with both positions at the
+/// same place of their pages, a side's load of the other's position would wait for its own last store.
 #[repr(C)]
 pub(crate) struct ConsumerPage {
     pub(crate) session: Session,
@@ -73,7 +73,7 @@ impl<T: IntoBytes> Raw<T> {
     }
 }
 
-/// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
+/// Where a message is copied to before it is known to be valid. It stays there: each move would copy a large message again.
 pub(crate) struct Fetched<T> {
     bytes: copy::Aligned<T>,
     /// Whether the bytes are initialised and the message was not handed out.

@@ -22,11 +22,11 @@ pub(crate) struct Consumer<B: Backend> {
     pub(super) refused: bool,
     /// Whether it was set with TOLD, and that was not taken back.
     pub(super) told: bool,
-    /// Whether the role was given up: nothing may be touched any more.
+    /// Whether this end gave its role up: then it touches nothing any more.
     pub(super) retired: bool,
     /// Whether the other side's position was impossible.
     pub(super) corrupt: bool,
-    /// The other side's session that this end is in: a look finds no message of another.
+    /// The other side's session that this end is in: it sees no message of another.
     pub(super) session: u64,
     pub(super) geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
@@ -157,7 +157,7 @@ impl<B: Backend> Consumer<B> {
         false
     }
 
-    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look_as_far`] says how far.
+    /// The same if the other side wrote nonsense, or began another session: there is no message before [`Looks::look_as_far`] was called.
     #[cold]
     #[inline(never)]
     fn refuse_tail(&mut self, tail: Position) -> bool {
@@ -364,7 +364,7 @@ impl<B: Backend> Consumer<B> {
         leaked && !self.retired
     }
 
-    /// Whether a look that found nothing asks for nothing more: no place to free, no end to tell.
+    /// Whether there is nothing to do after a look that found nothing: no place to free, and no end to report.
     #[inline(always)]
     pub(crate) fn is_idle(&self) -> bool {
         !self.over && self.own().head.load(Ordering::Relaxed) == self.head.open_word()
@@ -379,12 +379,12 @@ impl<B: Backend> Consumer<B> {
     /// the event count that the sender reads must say so, and a barrier must pass, before such a look.
     #[must_use]
     pub(crate) fn close(&mut self) -> bool {
-        // What has no drop of its own is not missed, and a producer that has closed sends nothing more.
+        // A message without a drop of its own need not be dropped, and a producer that has closed sends nothing more.
         let tell = !B::SHARED && core::mem::needs_drop::<B::Item>() && !self.peer_closed();
         self.refuse(tell)
     }
 
-    /// To be asked after that barrier: whether the sender closed before it, and the event count need not tell it.
+    /// To be called after that barrier: whether the sender closed before it, so that the event count need not tell it.
     pub(crate) fn take_back_told(&mut self) -> bool {
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
         core::mem::take(&mut self.told)

@@ -95,7 +95,7 @@ impl<T> Clone for Sender<T> {
             end: self.end.another(),
             membership: (),
             #[cfg(feature = "std")]
-            side: self.side.new_like(),
+            waiter: self.waiter.new_like(),
         }
     }
 }
@@ -106,7 +106,7 @@ impl<T> Sender<T> {
         WeakSender {
             end: self.end.downgrade(),
             #[cfg(feature = "std")]
-            waits: self.side.event_and_strategy(),
+            waits: self.waiter.event_and_strategy(),
         }
     }
 
@@ -191,7 +191,7 @@ impl<T> WeakSender<T> {
             end: self.end.upgrade()?,
             membership: (),
             #[cfg(feature = "std")]
-            side: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
+            waiter: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })
     }
 }

@@ -22,7 +22,7 @@ use core::marker::PhantomData;
 pub struct Builder<S> {
     pub(crate) capacity: usize,
     pub(crate) start: u64,
-    /// Messages in a turn, where lanes take turns.
+    /// Most messages of a turn, where lanes take turns.
     pub(crate) budget: u32,
     flavor: PhantomData<fn() -> S>,
     #[cfg(feature = "std")]
@@ -104,7 +104,7 @@ impl<S: Flavor> Builder<S> {
         self
     }
 
-    /// How the event counts that the channel makes for itself keep publishing and sleeping in order.
+    /// Which side pays for the order of publishing and sleeping, for the event counts that the channel makes itself.
     pub fn fence_mode(mut self, mode: FenceMode) -> Self {
         self.fence_mode = mode;
         self

@@ -114,7 +114,6 @@ impl<T> RingSender for LaneSender<T> {
         sending.0.ring.stage_slice(values) as usize
     }
 
-    #[cfg(feature = "std")]
     fn has_room(&mut self) -> bool {
         self.ring.room(1) != 0
     }
@@ -147,7 +146,6 @@ impl<T> RingSender for LaneSender<T> {
         self.ring.capacity()
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.sent()
     }
@@ -160,7 +158,6 @@ impl<T> RingSender for LaneSender<T> {
         self.ring.count_full();
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&self, n: u64) {
         self.ring.count_parks(n);
     }
@@ -290,12 +287,10 @@ impl<T> RingReceiver for LaneReceiver<T> {
         self.ring.stats()
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.ring.count_parks(n);
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.received()
     }

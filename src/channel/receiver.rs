@@ -17,7 +17,7 @@ pub struct Receiver<T, S: Flavor> {
     pub(crate) end: S::Receiver<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
-    pub(crate) side: Waiter,
+    pub(crate) waiter: Waiter,
 }
 
 impl<T, S: Flavor> Receiver<T, S> {
@@ -131,7 +131,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     pub fn close(&mut self) {
         self.closed = true;
         #[cfg(feature = "std")]
-        self.end.close(self.side.event());
+        self.end.close(self.waiter.event());
         #[cfg(not(feature = "std"))]
         self.end.close(&crate::wait::EventCount);
     }
@@ -205,7 +205,7 @@ impl<T, S: Flavor> Drop for Receiver<T, S> {
         // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
         self.close();
         #[cfg(feature = "std")]
-        self.end.leave(self.side.event());
+        self.end.leave(self.waiter.event());
         #[cfg(not(feature = "std"))]
         self.end.leave(&crate::wait::EventCount);
     }

@@ -14,7 +14,7 @@ pub struct Sender<T, S: Flavor> {
     pub(crate) end: S::Sender<T>,
     pub(crate) membership: S::Membership<T>,
     #[cfg(feature = "std")]
-    pub(crate) side: Waiter,
+    pub(crate) waiter: Waiter,
 }
 
 impl<T, S: Flavor> Sender<T, S> {
@@ -68,7 +68,7 @@ impl<T, S: Flavor> Sender<T, S> {
         let mut panics = Panics::new();
         // A future that was leaked may still stand in the queue.
         #[cfg(feature = "std")]
-        panics.catch(|| self.side.leave_queue());
+        panics.catch(|| self.waiter.leave_queue());
         panics.catch(|| self.end.close());
         panics.catch(|| S::leave(&mut self.membership));
         panics.resume();

@@ -80,15 +80,15 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let Some(next) = self.end.next() else { return self.poll_later(cx) };
-        if self.side.out_of_budget() {
-            return self.side.yield_to_executor(cx);
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
         }
         Poll::Ready(next.take_as(Ok))
     }
 
     /// Changes how this side waits.
     pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
+        self.waiter.set_strategy(strategy);
     }
 
     #[inline]
@@ -117,19 +117,19 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         // It may find one while it spins, poll after poll.
-        if self.side.out_of_budget() {
-            return self.side.yield_to_executor(cx);
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
         }
         loop {
             self.end.found_nothing(self.closed);
             if self.end.is_over() {
                 // Nothing is waited for any more.
-                self.side.cancel_wait();
+                self.waiter.cancel_wait();
                 return Poll::Ready(Err(RecvError));
             }
             self.end.before_wait();
-            let (passed, end) = (self.end.transferred(), &mut self.end);
-            let poll = self.side.poll(cx, passed, |look| awaited(end, look));
+            let (transferred, end) = (self.end.transferred(), &mut self.end);
+            let poll = self.waiter.poll(cx, transferred, |look| awaited(end, look));
             self.count_parks();
             ready!(poll);
             match self.try_recv() {
@@ -146,8 +146,8 @@ impl<T, S: Flavor> Receiver<T, S> {
                 return Ok(());
             }
             self.end.before_wait();
-            let (passed, end) = (self.end.transferred(), &mut self.end);
-            let waited = self.side.block(deadline, passed, |look| awaited(end, look));
+            let (transferred, end) = (self.end.transferred(), &mut self.end);
+            let waited = self.waiter.block(deadline, transferred, |look| awaited(end, look));
             self.count_parks();
             if waited.is_err() || self.end.has_message() || self.end.is_over() {
                 return waited;
@@ -157,7 +157,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     }
 
     fn count_parks(&mut self) {
-        let sleeps = self.side.take_sleeps();
+        let sleeps = self.waiter.take_sleeps();
         if sleeps != 0 {
             self.end.count_parks(sleeps);
         }

@@ -77,7 +77,7 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Changes how this side waits.
     pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
+        self.waiter.set_strategy(strategy);
     }
 
     #[inline]
@@ -101,8 +101,8 @@ impl<T, S: Flavor> Sender<T, S> {
         if self.refusal().is_disconnected() {
             return Err(SendTimeoutError::Disconnected(value));
         }
-        let (passed, end, mut value) = (self.end.transferred(), &mut self.end, Some(value));
-        let waited = self.side.block(deadline, passed, |look| attempt(end, &mut value, look));
+        let (transferred, end, mut value) = (self.end.transferred(), &mut self.end, Some(value));
+        let waited = self.waiter.block(deadline, transferred, |look| attempt(end, &mut value, look));
         self.end.after_wait();
         self.count_parks();
         match value {
@@ -117,9 +117,9 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Blocks until `push` has sent something, or nothing can be sent any more.
     pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Sender<T>) -> bool) {
-        let (passed, end) = (self.end.transferred(), &mut self.end);
+        let (transferred, end) = (self.end.transferred(), &mut self.end);
         let attempt = |look: CheckPhase| (look.is_at_front() || end.may_overtake()) && push(end) || end.is_closed();
-        self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
+        self.waiter.block(Deadline::NEVER, transferred, attempt).unwrap_or_default();
         self.end.after_wait();
         self.count_parks();
     }
@@ -128,8 +128,8 @@ impl<T, S: Flavor> Sender<T, S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, value: &mut Option<T>) -> Poll<()> {
-        let (passed, end) = (self.end.transferred(), &mut self.end);
-        let poll = self.side.poll(cx, passed, |look| attempt(end, value, look));
+        let (transferred, end) = (self.end.transferred(), &mut self.end);
+        let poll = self.waiter.poll(cx, transferred, |look| attempt(end, value, look));
         self.count_parks();
         if poll.is_ready() {
             self.end.after_wait();
@@ -143,17 +143,17 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Takes back what a poll that was pending announced.
     #[cfg(feature = "futures")]
     pub(crate) fn stop_waiting(&mut self) {
-        self.side.cancel_wait();
+        self.waiter.cancel_wait();
     }
 
     /// To be called by each poll that may be ready. Pending, with the task woken, after many in a row.
     #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.side.out_of_budget() { self.side.yield_to_executor(cx) } else { Poll::Ready(()) }
+        if self.waiter.out_of_budget() { self.waiter.yield_to_executor(cx) } else { Poll::Ready(()) }
     }
 
     fn count_parks(&mut self) {
-        let sleeps = self.side.take_sleeps();
+        let sleeps = self.waiter.take_sleeps();
         if sleeps != 0 {
             self.end.count_parks(sleeps);
         }
@@ -220,8 +220,8 @@ impl<T, S: SingleSender> Sender<T, S> {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
         // It may find some while it spins, poll after poll.
         ready!(self.poll_turn(cx));
-        let (passed, ring) = (self.end.transferred(), &mut S::lane(&mut self.end).ring);
-        let poll = self.side.poll(cx, passed, |_| ring.room(1) != 0 || ring.is_closed());
+        let (transferred, ring) = (self.end.transferred(), &mut S::lane(&mut self.end).ring);
+        let poll = self.waiter.poll(cx, transferred, |_| ring.room(1) != 0 || ring.is_closed());
         self.count_parks();
         ready!(poll);
         if self.end.is_closed() {

@@ -50,14 +50,14 @@ impl Builder {
         let registry = share(Registry::new(event.clone(), options))?;
         let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.budget))?;
         #[cfg(feature = "std")]
-        let side = Waiter::try_new(event, self.receiver_wait)?;
+        let waiter = Waiter::try_new(event, self.receiver_wait)?;
         let tx = membership::join(&registry, LaneOptions::new())?;
         lanes.adopt();
         let rx = Receiver {
             end: lanes,
             closed: false,
             #[cfg(feature = "std")]
-            side,
+            waiter,
         };
         Ok((tx, rx))
     }

@@ -25,7 +25,7 @@ pub struct Lanes<T> {
     /// Those of one priority side by side, higher ones first.
     lanes: Vec<Lane<T>>,
     classes: Vec<Class>,
-    /// Whose turn it is: as long as it has messages that it has seen.
+    /// The lane whose turn it is. Its turn lasts while it has messages that were seen.
     current: usize,
     /// Where that turn began.
     from: Position,
@@ -94,7 +94,7 @@ impl<T> Lanes<T> {
                 if !lane.end.ring.may_have_news() {
                     continue;
                 }
-                // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
+                // A turn is the messages that this look sees, and those that a verb that wants many sees later.
                 if lane.end.ring.refresh_tail_limited(self.budget * u64::from(lane.options.weight)) {
                     (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
                     return true;
@@ -152,7 +152,7 @@ impl<T> Lanes<T> {
             }
             let lane = self.lanes.remove(at);
             for class in &mut self.classes {
-                // Those before it keep their numbers; a turn that was its own passes to the one before.
+                // Lanes before it keep their indices. If it had the last turn, the lane before it counts as the last.
                 class.from -= usize::from(class.from > at);
                 class.to -= usize::from(class.to > at);
                 class.last -= usize::from(class.last >= at && class.last > class.from);
@@ -216,7 +216,7 @@ impl<T> RingReceiver for Lanes<T> {
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
-        // One that is not there has to be looked for: that is how the end is found.
+        // At least one look, also if no message is there: a look finds the end.
         self.len().max(1)
     }
 
@@ -325,12 +325,10 @@ impl<T> RingReceiver for Lanes<T> {
         sum
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.past.receiver_parks += n;
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.end.transferred()).fold(self.past.received, u64::wrapping_add)
     }

@@ -39,7 +39,7 @@ pub(super) fn join<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Resu
     let event = EventCount::own(registry.options.fence_mode)?;
     // First what may fail: a lane that was opened counts.
     #[cfg(feature = "std")]
-    let side = Waiter::try_new(event.clone(), registry.options.sender_wait)?;
+    let waiter = Waiter::try_new(event.clone(), registry.options.sender_wait)?;
     #[cfg(not(feature = "std"))]
     let event = EventCount;
     let (lane, id) = registry.open(options, event)?;
@@ -47,6 +47,6 @@ pub(super) fn join<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Resu
         end: lane,
         membership: Membership { id, registry: Arc::clone(registry), open: true },
         #[cfg(feature = "std")]
-        side,
+        waiter,
     })
 }

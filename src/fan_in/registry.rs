@@ -96,7 +96,7 @@ pub(super) struct Lane<T> {
     pub(super) end: LaneReceiver<T>,
     pub(super) id: LaneId,
     pub(super) options: LaneOptions,
-    /// In what it is given back: made with it, so that the receiver allocates nothing for that.
+    /// The node in which it is given back: made with the lane, so that the receiver allocates nothing for that.
     spare: Box<Node<Spare<T>>>,
 }
 
@@ -242,7 +242,7 @@ impl<T> Registry<T> {
     pub(super) fn give_back(&self, lane: Lane<T>) {
         let Lane { end, mut spare, .. } = lane;
         spare.value.id.generation = spare.value.id.generation.wrapping_add(1);
-        let memory = end.ring.backing().share();
+        let memory = end.ring.backend().share();
         drop(end);
         // Unless its sender still holds the memory: then that frees it.
         spare.value.memory = memory.renew().filter(|_| self.kept.load(Ordering::Relaxed) < self.worth_keeping());
@@ -254,7 +254,7 @@ impl<T> Registry<T> {
         self.kept.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Of how many lanes the memory is kept for others to come: as many as there are senders, and one.
+    /// For how many lanes memory is kept: as many as there are senders, at least one.
     fn worth_keeping(&self) -> u64 {
         self.alive.load(Ordering::Relaxed).max(1)
     }
@@ -266,7 +266,7 @@ impl<T> Registry<T> {
         }
         #[cfg(feature = "std")]
         {
-            // The receiver waits for no opener; what it leaves is for the next time.
+            // The receiver does not wait for an opener: if the lock is taken, it frees nothing this time.
             let mut collected = match self.collected.try_lock() {
                 Ok(collected) => collected,
                 Err(TryLockError::Poisoned(e)) => e.into_inner(),

@@ -46,8 +46,8 @@ impl Builder {
             let rx = MpscReceiver::new(consumer, senders.clone(), &receiver, queue.clone())?;
             let tx = MpscSender::new(producer, receiver.clone(), queue.clone());
             Ok((
-                Sender { end: tx, membership: (), side: Waiter::try_new(senders, self.sender_wait)?.queued(queue) },
-                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), waiter: Waiter::try_new(senders, self.sender_wait)?.queued(queue) },
+                Receiver { end: rx, closed: false, waiter: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

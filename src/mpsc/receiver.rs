@@ -13,7 +13,7 @@ use crate::wait::panics::Panics;
 use crate::wait::{EventCount, SenderQueue};
 use alloc::vec::Vec;
 
-/// Empty answers after which a receiver that only polls looks whether a sender waits behind one that does not come.
+/// Empty answers after which a receiver that only polls wakes a sender that waits behind a future which may never be polled.
 #[cfg(feature = "std")]
 const IDLE_LOOKS: u32 = 64;
 
@@ -131,14 +131,12 @@ impl<T> RingReceiver for MpscReceiver<T> {
         self.found_nothing_yet();
     }
 
-    #[cfg(feature = "std")]
     fn before_wait(&mut self) {
         if !mutant!(NoteAwaited) {
             self.ring.note_awaited();
         }
     }
 
-    #[cfg(feature = "std")]
     fn must_rearm(&self) -> bool {
         !self.ring.is_noted() && !mutant!(WaitAnew)
     }
@@ -206,12 +204,10 @@ impl<T> RingReceiver for MpscReceiver<T> {
         self.ring.stats()
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.ring.count_parks(n);
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.received()
     }

@@ -229,7 +229,6 @@ impl<T> RingSender for MpscSender<T> {
         self.queue.shrink(left, || self.ring.alive());
     }
 
-    #[cfg(feature = "std")]
     fn has_room(&mut self) -> bool {
         self.ring.has_room()
     }
@@ -246,7 +245,6 @@ impl<T> RingSender for MpscSender<T> {
         self.ring.capacity()
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.sent()
     }
@@ -259,7 +257,6 @@ impl<T> RingSender for MpscSender<T> {
         self.ring.count_full();
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&self, n: u64) {
         self.ring.count_parks(n);
     }

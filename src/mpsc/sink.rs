@@ -47,7 +47,7 @@ impl<T> SenderSink<T> {
     }
 }
 
-// As a sender; what it keeps it never looks into.
+// As a sender; it never reads the message that it keeps.
 impl<T> UnwindSafe for SenderSink<T> {}
 impl<T> RefUnwindSafe for SenderSink<T> {}
 

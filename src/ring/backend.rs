@@ -32,9 +32,9 @@ pub(crate) struct Geometry<T> {
 /// Memory that holds a ring: two blocks and a power of two of slots.
 ///
 /// # Safety
-/// As long as the backing lives, every pointer of [`Backing::geometry`] stays valid and means the same memory, the
-/// blocks are initialised, and the answer never changes. A backing may be used and dropped on any thread.
-pub(crate) unsafe trait Backing {
+/// As long as the backend lives, every pointer of [`Backend::geometry`] stays valid and means the same memory, the
+/// blocks are initialised, and the answer never changes. A backend may be used and dropped on any thread.
+pub(crate) unsafe trait Backend {
     type Item;
 
     /// Whether another process may write any of it, at any time. Then positions are checked, values are copied and never lent, what is left stays
@@ -55,7 +55,7 @@ pub(crate) unsafe trait Backing {
         0
     }
 
-    /// As [`Backing::producer_session`].
+    /// As [`Backend::producer_session`].
     #[inline(always)]
     fn consumer_session(&self, _: &Geometry<Self::Item>) -> u64 {
         0
@@ -172,7 +172,7 @@ pub(crate) fn check(capacity: usize) -> Result<(), BuildError> {
 
 // SAFETY: the pointers lead into the `Arc`'s block and into `Storage`, both of which stay where they are until the last
 // `Heap` drops; the blocks are initialised in `new`.
-unsafe impl<T> Backing for Heap<T> {
+unsafe impl<T> Backend for Heap<T> {
     type Item = T;
 
     fn geometry(&self) -> Geometry<T> {

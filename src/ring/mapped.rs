@@ -2,11 +2,11 @@
 //!
 //! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
-//! read ([`Backing::SHARED`]), and messages are copied out before they are looked at.
+//! read ([`Backend::SHARED`]), and messages are copied out before they are looked at.
 
 mod copy;
 
-use super::backend::{Backing, Geometry};
+use super::backend::{Backend, Geometry};
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
@@ -27,8 +27,8 @@ pub(crate) struct ProducerPage {
     pub(crate) marks: Line<[Mark; 2]>,
 }
 
-/// The consumer's page. Not in the producer's order: with both positions at the same place of their pages, a side's look at the other's would
-/// wait for its own last store, as processors tell the two apart by the lower twelve bits of their addresses at first.
+/// The consumer's page. Its order is not the producer's: processors first compare the lower twelve bits of addresses, so with both positions at the
+/// same place of their pages, a side's load of the other's position would wait for its own last store.
 #[repr(C)]
 pub(crate) struct ConsumerPage {
     pub(crate) session: Session,
@@ -73,7 +73,7 @@ impl<T: IntoBytes> Raw<T> {
     }
 }
 
-/// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
+/// Where a message is copied to before it is known to be valid. It stays there: each move would copy a large message again.
 pub(crate) struct Fetched<T> {
     bytes: copy::Aligned<T>,
     /// Whether the bytes are initialised and the message was not handed out.
@@ -154,7 +154,7 @@ impl<T, K> Mapped<Raw<T>, K> {
 }
 
 // SAFETY: as promised to `new`; `keep` is held, and the blocks are atomics, for which any content is valid.
-unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
+unsafe impl<T, K> Backend for Mapped<Raw<T>, K> {
     type Item = Raw<T>;
 
     const SHARED: bool = true;

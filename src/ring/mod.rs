@@ -44,13 +44,12 @@ pub(crate) mod layout;
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub(crate) mod mapped;
 pub(crate) mod mpsc;
-pub(crate) mod ready;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 mod region;
 #[cfg(feature = "std")]
 pub(crate) mod session;
 #[cfg(all(feature = "std", ringmail_loom))]
 pub(crate) mod shared_model;
-mod slot;
+pub(crate) mod slot;
 pub(crate) mod spsc;
 mod storage;

@@ -1,6 +1,8 @@
 //! One cell of a ring, and runs of cells. The only places where a value enters or leaves shared memory.
 
-use crate::sync::UnsafeCell;
+use super::layout::Counter;
+use crate::sync::position::Position;
+use crate::sync::{AtomicU64, Ordering, UnsafeCell};
 use core::mem::MaybeUninit;
 
 /// Room for one value. Whether it holds one is known from the positions alone (invariants I2 and I3 of [`super`]).
@@ -71,7 +73,6 @@ pub(crate) fn prefetch_for_write<C>(cell: *const C) {
 }
 
 /// Prefetches the first cache line of `cell`, to be read soon. A hint: `cell` may be any address.
-#[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn prefetch_for_read<C>(cell: *const C) {
     // The intrinsic is safe in some versions of the compiler, and not in others.
@@ -198,5 +199,32 @@ pub(crate) unsafe fn read_run<T>(slot: *const Slot<T>, target: *mut T, n: usize)
         let value = unsafe { read(slot) };
         // SAFETY: valid for a write.
         unsafe { target.write(value) };
+    }
+}
+
+/// Proof that a consumer has seen a message: only the ring makes one. It borrows the consumer, so the message is still there.
+pub(crate) struct Ready<'a, T> {
+    /// The slot at `head`, which is the consumer's and full (I3, M2).
+    pub(super) slot: *const Slot<T>,
+    pub(super) head: &'a mut Position,
+    /// Where `head` is published, and the ordering of that store.
+    pub(super) published: &'a AtomicU64,
+    pub(super) order: Ordering,
+    /// Counts the senders that the consumer has woken.
+    pub(crate) wakes: &'a Counter,
+}
+
+impl<T> Ready<'_, T> {
+    /// Takes the message, frees its place and returns what `wrap` makes of the message.
+    ///
+    /// `wrap` makes what the caller returns, so that the message is copied once, to where the caller wants it. Wrapped later, a large message
+    /// would be copied twice (`verify/assembly/check` looks).
+    #[inline(always)]
+    pub(crate) fn take<A>(self, wrap: impl FnOnce(T) -> A) -> A {
+        // SAFETY: ours and full, see the type; `head` moves past it at once.
+        let message = wrap(unsafe { read(self.slot) });
+        *self.head = self.head.plus(1);
+        self.published.store(self.head.open_word(), self.order);
+        message
     }
 }

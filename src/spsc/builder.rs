@@ -40,8 +40,8 @@ impl Builder {
             let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
             let (tx, rx) = lane(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, membership: (), side: Waiter::try_new(sender, self.sender_wait)? },
-                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), waiter: Waiter::try_new(sender, self.sender_wait)? },
+                Receiver { end: rx, closed: false, waiter: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

@@ -2,8 +2,7 @@
 
 use super::{DropOwner, Found, Rest, Ring, Slots};
 use crate::ring::layout::{Counter, Stats};
-use crate::ring::ready::Ready;
-use crate::ring::slot;
+use crate::ring::slot::{self, Ready};
 use crate::sync::OnDrop;
 use crate::sync::order::order;
 use crate::sync::position::Position;
@@ -184,13 +183,11 @@ impl<T> Consumer<T> {
     }
 
     /// Notes which message this end is about to wait for: only its sender wakes it.
-    #[cfg(feature = "std")]
     pub(crate) fn note_awaited(&self) {
         self.ring.consumer.awaited.store(self.head.open_word(), Ordering::Relaxed);
     }
 
     /// Whether the message noted last is still the next.
-    #[cfg(feature = "std")]
     pub(crate) fn is_noted(&self) -> bool {
         self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
@@ -239,12 +236,10 @@ impl<T> Consumer<T> {
     }
 
     /// Places read so far.
-    #[cfg(feature = "std")]
     pub(crate) fn received(&self) -> u64 {
         self.head.since(self.ring.start)
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_parks(&self, n: u64) {
         self.ring.consumer.parks.add(n);
     }

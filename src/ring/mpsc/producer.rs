@@ -6,7 +6,6 @@ use crate::ring::slot;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 use crate::sync::{Arc, Ordering};
-#[cfg(feature = "std")]
 use alloc::vec::Vec;
 
 /// Refusals of one end that are added to the common count together.
@@ -122,7 +121,6 @@ impl<T> Producer<T> {
 
     /// Moves as many of `values`, from the first on, as there is room for, with one claim. Returns where they begin and how
     /// many.
-    #[cfg(feature = "std")]
     pub(crate) fn push_all(&mut self, values: &mut Vec<T>) -> Option<(Position, u64)> {
         if values.is_empty() {
             return None;
@@ -204,7 +202,6 @@ impl<T> Producer<T> {
     }
 
     /// Whether there was no message a moment ago.
-    #[cfg(feature = "std")]
     pub(crate) fn looks_empty(&self) -> bool {
         self.ring.len() == 0
     }
@@ -266,7 +263,6 @@ impl<T> Producer<T> {
     }
 
     /// Whether there was room for a message a moment ago; looks again if none was known. Another producer may take it.
-    #[cfg(feature = "std")]
     pub(crate) fn has_room(&mut self) -> bool {
         let word = self.ring.tail.load(Ordering::Relaxed);
         Position::from_word(word).since(self.head_seen) < self.capacity || self.find_room(word).is_some()
@@ -282,7 +278,6 @@ impl<T> Producer<T> {
     }
 
     /// Places that all producers have claimed so far.
-    #[cfg(feature = "std")]
     pub(crate) fn sent(&self) -> u64 {
         self.ring.tail().since(self.ring.start)
     }
@@ -296,7 +291,6 @@ impl<T> Producer<T> {
         }
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_parks(&self, n: u64) {
         self.ring.producers.parks.add_shared(n);
     }

@@ -7,16 +7,16 @@ use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 
-/// Where one side is among the other's sessions. Each is told once when it is over, in their order; then this side is in the next.
+/// Where one side is among the other's sessions. When a session is over, its end is reported once; then this side is in the next session.
 #[derive(Debug)]
 pub struct Told {
     /// The session that this side is in, or waits for.
     current: Cell<u64>,
     /// Of a receiver: messages that had been received when it came to that one.
     entered: Cell<u64>,
-    /// Sessions up to this were over when this side was opened: passed in silence, if nothing of them was taken.
+    /// Sessions up to this one were over when this side was opened: their ends are not reported if none of their messages was taken.
     old: u64,
-    /// The last session that was seen to have begun: the words cannot take that back.
+    /// The last session that was seen to have begun. Words that say less later are nonsense.
     seen: Cell<u64>,
 }
 
@@ -44,22 +44,22 @@ pub enum Stand {
     Impossible,
 }
 
-/// What a receiver found where its ring said that there is more to it than messages.
+/// What a receiver found when its ring had no message, and the sender had closed or a later session had begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Found {
     /// A message of the session that it is in.
     Message,
     /// None, and none is missing.
     Nothing,
-    /// None, and none comes any more: the session is over, and so it ended.
+    /// None, and none comes any more: the session is over, and ended like this.
     Over(End),
-    /// What no sender does.
+    /// Nonsense: no sender writes that.
     Impossible,
 }
 
-/// A ring as a receiver of sessions needs it.
+/// What [`Told`] needs of a receiver's ring.
 pub trait Looks {
-    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
+    /// Looks for a message, no further than `reach`. Whether there is one. With [`Reach::Nowhere`]: whether a message lies there all the same.
     fn look_as_far(&mut self, reach: Reach) -> bool;
 
     /// Messages that were received.
@@ -81,7 +81,7 @@ impl Told {
         let is_open = last != 0 && may_be_open() && is_held();
         let over = if is_open { last - 1 } else { last };
         let taken = match taken {
-            // No message is received from behind an end that was not told.
+            // No message is received from a session before the ends of those before it were reported.
             Some(taken) => behind(peer, taken.saturating_add(2), last, count).map_or(taken, |session| session - 1),
             None => over,
         };
@@ -125,8 +125,7 @@ impl Told {
             if last <= current {
                 return if last == current { Reach::All(current) } else { Reach::Nowhere };
             }
-            // What a session sent ends where the next one begins; of those that the table has forgotten, where the first begins that it
-            // knows.
+            // The messages of a session end where the next session begins; those of forgotten sessions, where the first known one begins.
             if let Some((_, next)) = first_kept(peer, current + 1, last) {
                 return Reach::Until(next.start);
             }
@@ -203,7 +202,7 @@ impl Told {
         Found::Nothing
     }
 
-    /// Whether this session is passed in silence: it was over when this side was opened, which has none of its messages.
+    /// Whether the end of this session is not reported: it was over when this side was opened, and this side has none of its messages.
     pub fn passes(&self, count: u64) -> bool {
         self.current.get() <= self.old && !self.has_taken(count)
     }
@@ -236,14 +235,14 @@ impl Told {
         }
         point!();
         let session = self.current.get();
-        // After the answer: had it left, or had another come, it would be seen now.
+        // After the answer: if it has left, or another has come, the words say so now.
         let end = match self.stand(peer) {
             Stand::Open => End::Died,
             Stand::Over(end) => end,
             // The next look finds it.
             Stand::Awaited | Stand::Impossible => return Found::Nothing,
         };
-        // Or the look told of it, as of one that was over before this side came.
+        // Or that look has reported it, as a session that was over before this side was opened.
         if (!mutant!(LookAtLast) && is_ready()) || self.current.get() != session {
             return Found::Message;
         }

@@ -135,12 +135,12 @@ mod seat;
 mod send;
 mod sleep;
 
+pub use crate::error::with_cause::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
 pub use builder::{Builder, Role};
 pub use endpoint::{Endpoint, PeerStats};
-pub use error::{
-    BuildError, Cause, Disconnected, DrainError, JoinError, RecvError, RecvTimeoutError, SendError, SendTimeoutError,
-    TryRecvError, TrySendError,
-};
+pub use error::{BuildError, Cause, Disconnected, DrainError, JoinError, Peers};
 pub use poll::Progress;
 pub use recv::RecvFuture;
 pub use seat::Seat;

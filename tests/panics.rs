@@ -6,7 +6,7 @@
 mod support;
 mod tasks;
 
-use ringmail::mesh::{self, Cause, Disconnected, Ready, call};
+use ringmail::mesh::{self, Cause, Disconnected, Peers, Ready, call};
 use ringmail::wait::{EventCount, waker_fn};
 use ringmail::{Flavor, Receiver, Sender, TryRecvError, WaitStrategy, fan_in, mpsc, spsc};
 use std::cell::RefCell;
@@ -660,7 +660,7 @@ fn a_shards_own_panic_goes_on_whatever_the_hooks_of_its_peers_do() {
         assert_eq!(payload.downcast_ref(), Some(&"out of luck"));
         drop(armed);
         let why = Cause::Panicked(Some("out of luck".into()));
-        assert_eq!(peer.recv(), Err(mesh::RecvError::Lost(Disconnected { peer: 0, cause: why })));
+        assert_eq!(peer.recv(), Err(mesh::RecvError(Peers::One(Disconnected { peer: 0, cause: why }))));
     });
 }
 
@@ -688,7 +688,7 @@ fn seats_that_are_given_up_are_told_to_all_whatever_one_hook_does() {
         assert_eq!(rung.load(Ordering::SeqCst), 3);
         drop(armed);
         let gone = Disconnected { peer: 4, cause: Cause::NeverJoined };
-        assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Lost));
+        assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Disconnected));
         assert_eq!(me.next_disconnected(), Some(gone));
         drop(late);
     });
@@ -719,11 +719,11 @@ fn all_replies_fail_whatever_one_waker_does() {
             drop(other);
             panics(|| me.poll(9, |_, _, _, _| {}));
             assert_eq!(me.in_flight(1), 0);
-            assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Over));
+            assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::AllDisconnected));
         }
         assert_eq!((wakes.count(), nasty.woken.load(Ordering::SeqCst)), (2, 2));
         for reply in &mut replies {
-            assert!(matches!(poll(reply, &good), Poll::Ready(Err(call::CallError::Gone(_)))));
+            assert!(matches!(poll(reply, &good), Poll::Ready(Err(call::CallError::Disconnected(_)))));
         }
     }
 }
@@ -739,7 +739,7 @@ fn an_endpoint_of_calls_that_a_replys_waker_ends_has_closed() {
     assert!(poll(&mut reply, &bad).is_pending());
     panics(|| drop(me));
     let gone = Disconnected { peer: 0, cause: Cause::Closed };
-    assert_eq!(other.wait(to_me, |_, _, _, _| {}), Err(call::CallError::Gone(gone)));
+    assert_eq!(other.wait(to_me, |_, _, _, _| {}), Err(call::CallError::Disconnected(gone)));
 }
 
 #[test]

@@ -183,21 +183,21 @@ impl<T> Endpoint<T> {
     /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined, and all that it sent has been
     /// received. Those that closed in order are passed over.
     pub fn next_disconnected(&mut self) -> Option<Disconnected> {
-        let lost = self.first_lost();
+        let lost = self.first_disconnected();
         self.lanes.inbox.forget_ended();
         lost
     }
 
     /// Whether there is one.
     #[cold]
-    pub(super) fn has_lost(&mut self) -> bool {
-        self.first_lost().is_some()
+    pub(super) fn has_disconnected(&mut self) -> bool {
+        self.first_disconnected().is_some()
     }
 
     /// The first one, which stays to be told. Forgets those before it, which closed in order.
-    fn first_lost(&mut self) -> Option<Disconnected> {
+    fn first_disconnected(&mut self) -> Option<Disconnected> {
         while let Some(peer) = self.lanes.inbox.first_ended() {
-            let gone = self.hub.gone(peer);
+            let gone = self.hub.disconnected(peer);
             if gone.cause != Cause::Closed {
                 return Some(gone);
             }

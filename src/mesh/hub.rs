@@ -81,7 +81,7 @@ impl Hub {
     }
 
     /// What became of a peer whose lane is closed.
-    pub(super) fn gone(&self, peer: usize) -> Disconnected {
+    pub(super) fn disconnected(&self, peer: usize) -> Disconnected {
         let cause = match &*self.places[peer].standing.lock().unwrap_or_else(PoisonError::into_inner) {
             Standing::Panicked(message) => Cause::Panicked(message.clone()),
             Standing::NeverJoined => Cause::NeverJoined,

@@ -25,7 +25,7 @@ pub struct Progress {
     /// Whether the budget ended before the messages did.
     pub more: bool,
     /// Whether a peer was lost: [`Endpoint::next_disconnected`] says which.
-    pub lost: bool,
+    pub disconnected: bool,
     /// Peers that may still send something. With none left, and no [`more`](Progress::more), nothing will ever come.
     pub open: usize,
 }
@@ -48,7 +48,7 @@ impl<T> Endpoint<T> {
         Progress {
             received: budget - left as usize,
             more: left == 0 && self.find(),
-            lost: self.lanes.inbox.has_ended() && self.has_lost(),
+            disconnected: self.lanes.inbox.has_ended() && self.has_disconnected(),
             open: self.lanes.inbox.open(),
         }
     }

@@ -1,7 +1,7 @@
 //! The verbs that receive.
 
 use super::Endpoint;
-use super::error::{Cause, Disconnected, DrainError, RecvError, RecvTimeoutError, TryRecvError};
+use super::{Cause, Disconnected, DrainError, Peers, RecvError, RecvTimeoutError, TryRecvError};
 use crate::wait::Deadline;
 use alloc::vec::Vec;
 use core::future::Future;
@@ -18,9 +18,9 @@ impl<T> Endpoint<T> {
     /// In the order of each peer; peers take turns as in [`Endpoint::poll`]. Wait-free.
     ///
     /// # Errors
-    /// No message now, a peer is lost, or all have closed.
+    /// No message now, a peer is disconnected, or all have closed.
     #[inline]
-    pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError> {
+    pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError<Peers>> {
         if self.find() {
             if let Some((from, next)) = self.lanes.inbox.next_seen() {
                 return Ok(next.take_as(|value| (from, value)));
@@ -32,46 +32,45 @@ impl<T> Endpoint<T> {
     /// Takes the next message, waiting for one if need be.
     ///
     /// # Errors
-    /// A peer is lost, told once a peer; or all have closed, and all is received.
+    /// A peer is disconnected, told once a peer; or all have closed, and all is received.
     #[inline]
-    pub fn recv(&mut self) -> Result<(usize, T), RecvError> {
-        self.recv_until(|| Deadline::NEVER).map_err(|error| match error {
-            RecvTimeoutError::Lost(gone) => RecvError::Lost(gone),
-            // There is no deadline to pass.
-            RecvTimeoutError::Closed | RecvTimeoutError::Timeout => RecvError::Closed,
-        })
+    pub fn recv(&mut self) -> Result<(usize, T), RecvError<Peers>> {
+        match self.try_recv() {
+            Ok(message) => Ok(message),
+            Err(error) => self.recv_later(error, Deadline::NEVER).map_err(|error| match error {
+                RecvTimeoutError::Disconnected(peers) => RecvError(peers),
+                RecvTimeoutError::Timeout => unreachable!("there is no deadline"),
+            }),
+        }
     }
 
     /// Takes the next message, waiting for at most `timeout`. One too long for the clock is for ever.
     ///
     /// # Errors
     /// No message in time; else as [`Endpoint::recv`].
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError> {
-        self.recv_until(|| Deadline::after(Some(timeout)))
-    }
-
-    #[inline]
-    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(usize, T), RecvTimeoutError> {
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError<Peers>> {
         match self.try_recv() {
             Ok(message) => Ok(message),
-            Err(why) => self.recv_later(why, deadline()),
+            Err(error) => self.recv_later(error, Deadline::after(Some(timeout))),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn recv_later(&mut self, mut why: TryRecvError, deadline: Deadline) -> Result<(usize, T), RecvTimeoutError> {
+    fn recv_later(
+        &mut self,
+        mut error: TryRecvError<Peers>,
+        deadline: Deadline,
+    ) -> Result<(usize, T), RecvTimeoutError<Peers>> {
         loop {
-            match why {
-                TryRecvError::Empty => {}
-                TryRecvError::Lost(gone) => return Err(RecvTimeoutError::Lost(gone)),
-                TryRecvError::Closed => return Err(RecvTimeoutError::Closed),
+            if let TryRecvError::Disconnected(peers) = error {
+                return Err(RecvTimeoutError::Disconnected(peers));
             }
             let waited = self.wait(deadline, |lanes| lanes.inbox.has_news());
-            why = match self.try_recv() {
+            error = match self.try_recv() {
                 Ok(message) => return Ok(message),
                 Err(TryRecvError::Empty) if waited.is_err() => return Err(RecvTimeoutError::Timeout),
-                Err(why) => why,
+                Err(error) => error,
             };
         }
     }
@@ -81,14 +80,16 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// All that the peer sent is received, and it is gone: says why, each time.
-    pub fn recv_from(&mut self, peer: usize) -> Result<T, Disconnected> {
-        let Some(at) = self.lanes.inbox.at(peer) else { return Err(Disconnected { peer, cause: Cause::NoLane }) };
+    pub fn recv_from(&mut self, peer: usize) -> Result<T, RecvError<Disconnected>> {
+        let Some(at) = self.lanes.inbox.at(peer) else {
+            return Err(RecvError(Disconnected { peer, cause: Cause::NoLane }));
+        };
         loop {
             if let Some(next) = self.lanes.inbox.next_of(at) {
                 return next.take();
             }
             if self.lanes.inbox.is_over(at) {
-                return Err(self.hub.gone(peer));
+                return Err(RecvError(self.hub.disconnected(peer)));
             }
             // For ever: a message comes, or the end.
             let _ = self.wait(Deadline::NEVER, |lanes| lanes.inbox.has_news_of(at));
@@ -114,15 +115,14 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// As [`Endpoint::recv`].
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError>> {
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError<Peers>>> {
         if self.side.has_had_its_turn() {
             return self.side.give_way(cx);
         }
         loop {
             match self.try_recv() {
                 Ok(message) => return self.done(Ok(message)),
-                Err(TryRecvError::Lost(gone)) => return self.done(Err(RecvError::Lost(gone))),
-                Err(TryRecvError::Closed) => return self.done(Err(RecvError::Closed)),
+                Err(TryRecvError::Disconnected(peers)) => return self.done(Err(RecvError(peers))),
                 Err(TryRecvError::Empty) => {}
             }
             self.unwatch();
@@ -159,10 +159,10 @@ impl<T> Endpoint<T> {
     /// Why there is no message.
     #[cold]
     #[inline(never)]
-    fn nothing(&mut self) -> TryRecvError {
+    fn nothing(&mut self) -> TryRecvError<Peers> {
         match self.next_disconnected() {
-            Some(gone) => TryRecvError::Lost(gone),
-            None if self.lanes.inbox.open() == 0 => TryRecvError::Closed,
+            Some(gone) => TryRecvError::Disconnected(Peers::One(gone)),
+            None if self.lanes.inbox.open() == 0 => TryRecvError::Disconnected(Peers::All),
             None => TryRecvError::Empty,
         }
     }
@@ -172,11 +172,11 @@ impl<T> Endpoint<T> {
     /// # Errors
     /// A peer panicked or never joined, or the time ran out before all had closed.
     pub fn drain(&mut self, within: Duration, mut f: impl FnMut(usize, T)) -> Result<usize, DrainError> {
-        let (deadline, mut received, mut lost) = (Deadline::after(Some(within)), 0, Vec::new());
+        let (deadline, mut received, mut disconnected) = (Deadline::after(Some(within)), 0, Vec::new());
         loop {
             let progress = self.poll(BETWEEN, &mut f);
             received += progress.received;
-            lost.extend(core::iter::from_fn(|| self.next_disconnected()));
+            disconnected.extend(core::iter::from_fn(|| self.next_disconnected()));
             if progress.received != 0 && !deadline.passed() {
                 continue;
             }
@@ -187,9 +187,13 @@ impl<T> Endpoint<T> {
                 break;
             }
         }
-        lost.extend(core::iter::from_fn(|| self.next_disconnected()));
+        disconnected.extend(core::iter::from_fn(|| self.next_disconnected()));
         let open: Vec<usize> = self.open_peers().collect();
-        if lost.is_empty() && open.is_empty() { Ok(received) } else { Err(DrainError { received, lost, open }) }
+        if disconnected.is_empty() && open.is_empty() {
+            Ok(received)
+        } else {
+            Err(DrainError { received, disconnected, open })
+        }
     }
 
     /// Leaves in order: closes, hands what still comes to `f` until every peer has closed too, for at most `within`, and is gone.
@@ -215,7 +219,7 @@ pub struct RecvFuture<'a, T> {
 }
 
 impl<T> Future for RecvFuture<'_, T> {
-    type Output = Result<(usize, T), RecvError>;
+    type Output = Result<(usize, T), RecvError<Peers>>;
 
     /// # Panics
     /// If polled again after it was ready, like every future made by `async`.

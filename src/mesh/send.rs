@@ -1,14 +1,14 @@
 //! The verbs that send.
 
 use super::Endpoint;
-use super::error::{Cause, Disconnected, SendError, SendTimeoutError, TrySendError};
+use super::{Cause, Disconnected, SendError, SendTimeoutError, TrySendError};
 use crate::channel::SendEnd;
 use crate::lend::lend;
 use crate::ring::ends::Writer;
 use crate::wait::Deadline;
 use core::time::Duration;
 
-/// Messages that [`Endpoint::send_or_poll`] takes before it tries again to send.
+/// Messages that [`Endpoint::send_or_poll_to`] takes before it tries again to send.
 const BETWEEN: usize = 64;
 
 impl<T> Endpoint<T> {
@@ -19,7 +19,7 @@ impl<T> Endpoint<T> {
     /// # Errors
     /// No room, or the peer takes nothing any more; the value comes back.
     #[inline]
-    pub fn try_send_to(&mut self, peer: usize, value: T) -> Result<(), TrySendError<T>> {
+    pub fn try_send_to(&mut self, peer: usize, value: T) -> Result<(), TrySendError<T, Disconnected>> {
         let Some(lane) = self.lanes.out.to(peer) else { return Err(no_lane(peer, value).into()) };
         match lane.end.push(value) {
             Ok(()) => Ok(()),
@@ -30,20 +30,18 @@ impl<T> Endpoint<T> {
     /// Sends `value` to `peer`, waiting for room if need be.
     ///
     /// **It may wait for ever**: two endpoints that wait for room with each other, or any ring of them, receive nothing meanwhile and
-    /// so make none. Use it towards a peer that never waits to send, or only receives; among equals use [`Endpoint::send_or_poll`].
+    /// so make none. Use it towards a peer that never waits to send, or only receives; among equals use [`Endpoint::send_or_poll_to`].
     ///
     /// # Errors
     /// The peer takes nothing any more; the value comes back.
     #[inline]
-    pub fn send_to(&mut self, peer: usize, value: T) -> Result<(), SendError<T>> {
+    pub fn send_to(&mut self, peer: usize, value: T) -> Result<(), SendError<T, Disconnected>> {
         match self.push(peer, value) {
             Ok(()) => Ok(()),
-            Err(value) => match self.send_later(peer, value, Deadline::NEVER) {
-                Ok(()) => Ok(()),
-                Err(SendTimeoutError::Gone(error)) => Err(error),
-                // There is no deadline to pass.
-                Err(SendTimeoutError::Timeout(value)) => Err(self.gone(peer, value)),
-            },
+            Err(value) => self.send_later(peer, value, Deadline::NEVER).map_err(|error| match error {
+                SendTimeoutError::Disconnected(value, gone) => SendError(value, gone),
+                SendTimeoutError::Timeout(_) => unreachable!("there is no deadline"),
+            }),
         }
     }
 
@@ -51,7 +49,12 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// No room in time, or the peer takes nothing any more; the value comes back.
-    pub fn send_timeout_to(&mut self, peer: usize, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+    pub fn send_timeout_to(
+        &mut self,
+        peer: usize,
+        value: T,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<T, Disconnected>> {
         match self.push(peer, value) {
             Ok(()) => Ok(()),
             Err(value) => self.send_later(peer, value, Deadline::after(Some(timeout))),
@@ -67,12 +70,22 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     /// The peer takes nothing any more; the value comes back.
-    pub fn send_or_poll(&mut self, peer: usize, value: T, f: impl FnMut(usize, T)) -> Result<(), SendError<T>> {
+    pub fn send_or_poll_to(
+        &mut self,
+        peer: usize,
+        value: T,
+        f: impl FnMut(usize, T),
+    ) -> Result<(), SendError<T, Disconnected>> {
         lend(f, |f| self.send_polling(peer, value, f))
     }
 
     #[inline(always)]
-    fn send_polling(&mut self, peer: usize, value: T, f: &mut impl FnMut(usize, T)) -> Result<(), SendError<T>> {
+    fn send_polling(
+        &mut self,
+        peer: usize,
+        value: T,
+        f: &mut impl FnMut(usize, T),
+    ) -> Result<(), SendError<T, Disconnected>> {
         let mut value = match self.push(peer, value) {
             Ok(()) => return Ok(()),
             Err(value) => value,
@@ -80,7 +93,7 @@ impl<T> Endpoint<T> {
         loop {
             let Some(at) = self.lanes.out.at(peer) else { return Err(no_lane(peer, value)) };
             if self.lanes.out.lanes[at].end.ring.is_closed() {
-                return Err(self.gone(peer, value));
+                return Err(self.disconnected(peer, value));
             }
             if self.poll(BETWEEN, &mut *f).received == 0 {
                 // For ever is not long: either of the two happens, or the peer goes.
@@ -105,7 +118,7 @@ impl<T> Endpoint<T> {
         &mut self,
         peer: usize,
         values: &mut impl Iterator<Item = T>,
-    ) -> Result<usize, TrySendError<()>> {
+    ) -> Result<usize, TrySendError<(), Disconnected>> {
         let Some(at) = self.lanes.out.at(peer) else { return Err(no_lane(peer, ()).into()) };
         let lane = &mut self.lanes.out.lanes[at];
         let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, lane.end.ring.capacity());
@@ -136,7 +149,7 @@ impl<T> Endpoint<T> {
     where
         T: Clone,
     {
-        self.broadcast_with(value, |me, peer, value| me.send_or_poll(peer, value, &mut f).is_ok())
+        self.broadcast_with(value, |me, peer, value| me.send_or_poll_to(peer, value, &mut f).is_ok())
     }
 
     fn broadcast_with(&mut self, value: &T, mut send: impl FnMut(&mut Self, usize, T) -> bool) -> usize
@@ -176,8 +189,13 @@ impl<T> Endpoint<T> {
     /// There was no room: waits.
     #[cold]
     #[inline(never)]
-    fn send_later(&mut self, peer: usize, value: T, deadline: Deadline) -> Result<(), SendTimeoutError<T>> {
-        let Some(at) = self.lanes.out.at(peer) else { return Err(SendTimeoutError::Gone(no_lane(peer, value))) };
+    fn send_later(
+        &mut self,
+        peer: usize,
+        value: T,
+        deadline: Deadline,
+    ) -> Result<(), SendTimeoutError<T, Disconnected>> {
+        let Some(at) = self.lanes.out.at(peer) else { return Err(no_lane(peer, value).into()) };
         let (mut value, parks) = (Some(value), self.parks());
         let waited = self.wait(deadline, |lanes| {
             let lane = &mut lanes.out.lanes[at];
@@ -195,20 +213,20 @@ impl<T> Endpoint<T> {
         match value {
             None => Ok(()),
             Some(value) if waited.is_err() => Err(SendTimeoutError::Timeout(value)),
-            Some(value) => Err(SendTimeoutError::Gone(self.gone(peer, value))),
+            Some(value) => Err(self.disconnected(peer, value).into()),
         }
     }
 
     /// Why a lane took nothing now.
     #[cold]
     #[inline(never)]
-    fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V> {
+    fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V, Disconnected> {
         let Some(at) = self.lanes.out.at(peer) else { return no_lane(peer, value).into() };
         // One that tries for ever waits, too: for a peer that never comes, it may be.
         self.notice();
         let ring = &mut self.lanes.out.lanes[at].end.ring;
         if ring.is_closed() {
-            return self.gone(peer, value).into();
+            return self.disconnected(peer, value).into();
         }
         ring.count_full();
         self.lanes.out.note_full(at);
@@ -217,15 +235,15 @@ impl<T> Endpoint<T> {
 
     /// Why a lane takes nothing any more. What was sent while the peer left is ours to drop.
     #[cold]
-    fn gone<V>(&mut self, peer: usize, value: V) -> SendError<V> {
+    fn disconnected<V>(&mut self, peer: usize, value: V) -> SendError<V, Disconnected> {
         if let Some(lane) = self.lanes.out.to(peer) {
             lane.end.settle();
         }
-        SendError { value, gone: self.hub.gone(peer) }
+        SendError(value, self.hub.disconnected(peer))
     }
 }
 
 #[cold]
-fn no_lane<V>(peer: usize, value: V) -> SendError<V> {
-    SendError { value, gone: Disconnected { peer, cause: Cause::NoLane } }
+fn no_lane<V>(peer: usize, value: V) -> SendError<V, Disconnected> {
+    SendError(value, Disconnected { peer, cause: Cause::NoLane })
 }

@@ -16,11 +16,11 @@ pub enum Ready {
     /// There is a message to receive.
     Message,
     /// A peer panicked or never joined: [`Endpoint::next_disconnected`] says which, and until then this is the answer.
-    Lost,
+    Disconnected,
     /// A peer that answered [`Full`](super::TrySendError::Full) has room, or is gone. Told once.
     Room,
     /// Every peer has closed, all is received, and no peer owes room: nothing will ever happen.
-    Over,
+    AllDisconnected,
     /// This endpoint's event count never sleeps ([`FenceMode::Never`](crate::FenceMode::Never)), or a seat was given up this moment: look again.
     /// Only [`Endpoint::arm`] says so.
     Again,
@@ -59,13 +59,13 @@ impl<T> Endpoint<T> {
     fn ready(&mut self) -> Option<Ready> {
         if self.lanes.inbox.find() {
             Some(Ready::Message)
-        } else if self.lanes.inbox.has_ended() && self.has_lost() {
-            Some(Ready::Lost)
+        } else if self.lanes.inbox.has_ended() && self.has_disconnected() {
+            Some(Ready::Disconnected)
         } else if self.lanes.out.has_news() {
             self.lanes.out.forget_room();
             Some(Ready::Room)
         } else if self.lanes.is_over() {
-            Some(Ready::Over)
+            Some(Ready::AllDisconnected)
         } else {
             None
         }
@@ -98,7 +98,7 @@ impl<T> Endpoint<T> {
     ///     }
     ///     match me.arm(&waker) {
     ///         Ok(armed) => armed.sleep(|limit| fd.wait(limit))?, // here: epoll_wait, io_uring_enter, …
-    ///         Err(Ready::Over | Ready::Lost) => break,
+    ///         Err(Ready::AllDisconnected | Ready::Disconnected) => break,
     ///         Err(_) => continue,
     ///     };
     /// }

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringmail::affinity::spawn_pinned;
-use ringmail::mesh::{Builder, Endpoint, Seat, SendTimeoutError, TryRecvError, TrySendError};
+use ringmail::mesh::{Builder, Endpoint, RecvTimeoutError, Seat, SendTimeoutError, TryRecvError, TrySendError};
 
 use super::Halt;
 use super::channel::{Link, Message, strategy};
@@ -122,12 +122,12 @@ impl<const N: usize> Link<N> for Through<N> {
         let message = match self.endpoint.try_send_to(self.peer, message) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(message)) => message,
-            Err(TrySendError::Gone(_)) => return Err(Halt::Gone),
+            Err(TrySendError::Disconnected(..)) => return Err(Halt::Gone),
         };
         let left = deadline.saturating_duration_since(Instant::now());
         self.endpoint.send_timeout_to(self.peer, message, left).map_err(|error| match error {
             SendTimeoutError::Timeout(_) => Halt::Silent,
-            SendTimeoutError::Gone(_) => Halt::Gone,
+            SendTimeoutError::Disconnected(..) => Halt::Gone,
         })
     }
 
@@ -147,8 +147,8 @@ impl<const N: usize> Through<N> {
     fn wait(&mut self, deadline: Instant) -> Result<(usize, Message<N>), Halt> {
         let left = deadline.saturating_duration_since(Instant::now());
         self.endpoint.recv_timeout(left).map_err(|error| match error {
-            ringmail::mesh::RecvTimeoutError::Timeout => Halt::Silent,
-            ringmail::mesh::RecvTimeoutError::Lost(_) | ringmail::mesh::RecvTimeoutError::Closed => Halt::Gone,
+            RecvTimeoutError::Timeout => Halt::Silent,
+            RecvTimeoutError::Disconnected(_) => Halt::Gone,
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::error::{CallError, TryCallError};
 use super::shared::{Answer, Shared};
 use super::{Envelope, Reply, Token};
-use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, SendError, TrySendError};
+use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, TrySendError};
 use crate::ring::order::mutant;
 use crate::wait::WaitStrategy;
 use crate::wait::guard::{Panics, each};
@@ -63,7 +63,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         // A peer that has closed in order still takes requests, and could not answer.
         self.look_at_ends();
         if let Some(gone) = self.uncallable(peer) {
-            return Err(TryCallError::Gone(SendError { value: request, gone }));
+            return Err(TryCallError::Disconnected(request, gone));
         }
         let Some(call) = self.shared.start(peer) else { return Err(TryCallError::NoCredit(request)) };
         // Before it leaves: should the peer's hook panic, the call is on its way all the same, and its credit comes back with the answer.
@@ -82,7 +82,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     fn uncallable(&self, peer: usize) -> Option<Disconnected> {
         match self.peers.get(peer) {
             None | Some(Standing::NoLane) => Some(Disconnected { peer, cause: Cause::NoLane }),
-            Some(Standing::Over) => Some(self.mesh.hub.gone(peer)),
+            Some(Standing::Over) => Some(self.mesh.hub.disconnected(peer)),
             Some(Standing::Calls | Standing::Finished) => {
                 self.finished.then_some(Disconnected { peer, cause: Cause::Closed })
             }
@@ -127,7 +127,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         Progress {
             received,
             more: received == budget && self.mesh.find(),
-            lost: self.mesh.lanes.inbox.has_ended() && self.mesh.has_lost(),
+            disconnected: self.mesh.lanes.inbox.has_ended() && self.mesh.has_disconnected(),
             open: self.calling,
         }
     }
@@ -213,7 +213,9 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             let callable = matches!(standing, Standing::Calls | Standing::Finished);
             if callable && lanes.at(peer).is_some_and(|at| lanes.is_over(at)) {
                 self.set_standing(peer, Standing::Over);
-                panics.catch(|| failed |= self.shared.fail(peer, || CallError::Gone(self.mesh.hub.gone(peer))));
+                panics.catch(|| {
+                    failed |= self.shared.fail(peer, || CallError::Disconnected(self.mesh.hub.disconnected(peer)))
+                });
             }
         }
         panics.go_on();
@@ -274,13 +276,13 @@ impl<Req, Rep> Endpoint<Req, Rep> {
 
 /// Why a request was not sent.
 #[cold]
-fn refused<Req, Rep>(error: TrySendError<Envelope<Req, Rep>>) -> TryCallError<Req> {
+fn refused<Req, Rep>(error: TrySendError<Envelope<Req, Rep>, Disconnected>) -> TryCallError<Req> {
     let request = |envelope| match envelope {
         Envelope::Request(_, request) => request,
         _ => unreachable!("what comes back is what was sent"),
     };
     match error {
-        TrySendError::Gone(SendError { value, gone }) => TryCallError::Gone(SendError { value: request(value), gone }),
+        TrySendError::Disconnected(value, gone) => TryCallError::Disconnected(request(value), gone),
         TrySendError::Full(value) => {
             debug_assert!(false, "a request with a credit always finds room");
             TryCallError::NoCredit(request(value))
@@ -300,7 +302,7 @@ impl<Req, Rep> Drop for Endpoint<Req, Rep> {
         }
         self.shared.close();
         for peer in 0..self.peers.len() {
-            let gone = || CallError::Gone(Disconnected { peer, cause: Cause::Closed });
+            let gone = || CallError::Disconnected(Disconnected { peer, cause: Cause::Closed });
             panics.catch(|| _ = self.shared.fail(peer, gone));
         }
         panics.go_on();

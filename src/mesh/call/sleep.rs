@@ -41,10 +41,10 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         let failed = self.look_at_ends();
         if found || failed {
             Some(Ready::Message)
-        } else if self.mesh.lanes.inbox.has_ended() && self.mesh.has_lost() {
-            Some(Ready::Lost)
+        } else if self.mesh.lanes.inbox.has_ended() && self.mesh.has_disconnected() {
+            Some(Ready::Disconnected)
         } else if self.calling == 0 && !self.shared.waits() {
-            Some(Ready::Over)
+            Some(Ready::AllDisconnected)
         } else {
             None
         }
@@ -62,7 +62,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             return Err(ready);
         }
         // A lane that was found over only now may have calls to fail first.
-        let again = |ready| if ready == Ready::Over { Ready::Again } else { ready };
+        let again = |ready| if ready == Ready::AllDisconnected { Ready::Again } else { ready };
         let armed = self.mesh.arm(waker).map_err(again)?;
         // A peer that closes in order is nothing to do for the mesh, but calls to it fail.
         if armed.open() != self.open { Err(Ready::Again) } else { Ok(Armed(armed)) }

@@ -124,17 +124,21 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         within: Duration,
         mut serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<usize, DrainError> {
-        let (deadline, mut received, mut lost) = (Deadline::after(Some(within)), 0, Vec::new());
+        let (deadline, mut received, mut disconnected) = (Deadline::after(Some(within)), 0, Vec::new());
         self.finish();
         loop {
             let progress = self.take(BETWEEN, &mut serve);
             received += progress.received;
-            lost.extend(core::iter::from_fn(|| self.next_disconnected()));
+            disconnected.extend(core::iter::from_fn(|| self.next_disconnected()));
             if self.calling == 0 || deadline.passed() || progress.received == 0 && self.sleep(deadline).is_err() {
                 break;
             }
         }
         let open: Vec<usize> = self.callers().collect();
-        if lost.is_empty() && open.is_empty() { Ok(received) } else { Err(DrainError { received, lost, open }) }
+        if disconnected.is_empty() && open.is_empty() {
+            Ok(received)
+        } else {
+            Err(DrainError { received, disconnected, open })
+        }
     }
 }

@@ -44,17 +44,17 @@
 
 mod builder;
 mod lanes;
+mod membership;
 mod registry;
-mod tx;
 
 pub use builder::{Builder, channel};
 pub use registry::{LaneId, LaneOptions};
 
-use crate::channel::{self, Ends, Flavor, OneWriter, SingleSender};
+use crate::channel::lane::LaneSender;
+use crate::channel::{self, Flavor, Sealed, SingleSender};
 use crate::error::{BuildError, TryRecvError};
 #[cfg(feature = "std")]
 use crate::error::{RecvError, RecvTimeoutError};
-use crate::spsc::end;
 #[cfg(feature = "std")]
 use core::task::{Context, Poll};
 #[cfg(feature = "std")]
@@ -71,24 +71,28 @@ pub type Sender<T> = channel::Sender<T, FanIn>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, FanIn>;
 
-impl Flavor for FanIn {}
-impl SingleSender for FanIn {}
+impl Flavor for FanIn {
+    const SEALED: Sealed = Sealed(());
 
-impl Ends for FanIn {
-    type Tx<T> = tx::Tx<T>;
-    type Rx<T> = lanes::Lanes<T>;
+    type Sender<T> = LaneSender<T>;
+    type Receiver<T> = lanes::Lanes<T>;
+    type Membership<T> = membership::Membership<T>;
+
+    fn leave<T>(membership: &mut membership::Membership<T>) {
+        membership.leave();
+    }
 }
 
-impl OneWriter for FanIn {
+impl SingleSender for FanIn {
     #[inline(always)]
-    fn writer<T>(tx: &mut tx::Tx<T>) -> &mut end::Tx<T> {
-        &mut tx.lane
+    fn lane<T>(sender: &mut LaneSender<T>) -> &mut LaneSender<T> {
+        sender
     }
 
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
-    fn slices<T>(rx: &lanes::Lanes<T>, n: u64) -> (&[T], &[T]) {
-        rx.slices(n)
+    fn slices<T>(receiver: &lanes::Lanes<T>, n: u64) -> (&[T], &[T]) {
+        receiver.slices(n)
     }
 }
 
@@ -108,12 +112,12 @@ impl<T> Sender<T> {
     /// # Errors
     /// As [`Sender::lane`].
     pub fn lane_with(&self, options: LaneOptions) -> Result<Self, BuildError> {
-        self.end.open(options)
+        self.membership.open(options)
     }
 
     /// Which lane this is.
     pub fn id(&self) -> LaneId {
-        self.end.id
+        self.membership.id
     }
 }
 

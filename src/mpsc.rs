@@ -43,7 +43,8 @@
 //! ```
 
 mod builder;
-mod end;
+mod receiver;
+mod sender;
 #[cfg(feature = "futures")]
 mod sink;
 
@@ -52,13 +53,12 @@ pub use builder::{Builder, channel};
 pub use sink::SenderSink;
 
 #[cfg(feature = "std")]
-use crate::channel::SendEnd;
-use crate::channel::{self, Ends, Flavor};
+use crate::channel::RingSender;
+use crate::channel::{self, Flavor, Sealed};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
 use crate::lend::lend;
-#[cfg(feature = "std")]
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, Side, WaitStrategy};
 use core::fmt;
@@ -75,11 +75,14 @@ pub type Sender<T> = channel::Sender<T, Mpsc>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Mpsc>;
 
-impl Flavor for Mpsc {}
+impl Flavor for Mpsc {
+    const SEALED: Sealed = Sealed(());
 
-impl Ends for Mpsc {
-    type Tx<T> = end::Tx<T>;
-    type Rx<T> = end::Rx<T>;
+    type Sender<T> = sender::MpscSender<T>;
+    type Receiver<T> = receiver::MpscReceiver<T>;
+    type Membership<T> = ();
+
+    fn leave<T>((): &mut ()) {}
 }
 
 /// Another sender of the same channel, closed if this one is. It allocates a small block for the clone to sleep in, and now and then grows the
@@ -88,6 +91,7 @@ impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
             end: self.end.another(),
+            membership: (),
             #[cfg(feature = "std")]
             side: self.side.another(),
         }
@@ -111,7 +115,7 @@ impl<T> Sender<T> {
 
     /// Claims up to `n` places and holds them, as a sender does that is stopped between claim and publication: for tests.
     #[doc(hidden)]
-    pub fn hold(&mut self, n: usize) -> Option<end::Held<'_, T>> {
+    pub fn hold(&mut self, n: usize) -> Option<sender::Held<'_, T>> {
         self.end.hold(n)
     }
 }
@@ -143,12 +147,12 @@ impl<T> Sender<T> {
                 return Ok(sent);
             }
             while self.end.gathered() != 0 {
-                let n = if self.end.may_go() { self.end.push_gathered() } else { 0 };
+                let n = if self.end.may_overtake() { self.end.push_gathered() } else { 0 };
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
                         let first = self.end.take_gathered();
-                        self.end.settle();
+                        self.end.drop_orphans();
                         return first.map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {
@@ -164,7 +168,7 @@ impl<T> Sender<T> {
 
 /// A sender that does not keep the channel open. From [`Sender::downgrade`].
 pub struct WeakSender<T> {
-    end: end::WeakTx<T>,
+    end: sender::WeakMpscSender<T>,
     #[cfg(feature = "std")]
     waits: (EventCount, WaitStrategy),
 }
@@ -183,6 +187,7 @@ impl<T> WeakSender<T> {
     pub fn upgrade(&self) -> Option<Sender<T>> {
         Some(Sender {
             end: self.end.upgrade()?,
+            membership: (),
             #[cfg(feature = "std")]
             side: Side::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })

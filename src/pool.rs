@@ -55,10 +55,10 @@
 
 use crate::error::BuildError;
 use crate::lend::lend;
-use crate::ring::backing::check;
-use crate::ring::order::mutant;
-use crate::ring::stack::{HasOwner, Node, Stack, Taken};
+use crate::ring::backend::check;
 use crate::room::room;
+use crate::sync::order::mutant;
+use crate::sync::stack::{HasOwner, Node, Stack, Drained};
 use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;
@@ -71,7 +71,7 @@ use crossbeam_utils::CachePadded;
 /// `Send`, and not `Sync` nor `Clone`: a pool has one owner at a time, whose free list takes no atomics.
 pub struct Pool<T> {
     /// What is at home, as far as the owner has looked.
-    free: Taken<Block<T>>,
+    free: Drained<Block<T>>,
     home: Home<T>,
     buffers: usize,
 }
@@ -109,7 +109,7 @@ impl<T> Pool<T> {
         home: Arc<CachePadded<Stack<Block<T>>>>,
         init: &mut impl FnMut() -> T,
     ) -> Result<Self, BuildError> {
-        let mut pool = Self { free: Taken::nothing(), home: Home(home), buffers };
+        let mut pool = Self { free: Drained::empty(), home: Home(home), buffers };
         for _ in 0..buffers {
             // Before the value: if there is no memory for it, none is made.
             let place = Node::place()?;
@@ -159,7 +159,7 @@ impl<T> Pool<T> {
 impl<T> Drop for Pool<T> {
     fn drop(&mut self) {
         // What comes back from now on is freed by whoever brings it: nobody would take it.
-        let returned = if mutant!(CloseHome) { self.home.0.take_all() } else { self.home.0.close() };
+        let returned = if mutant!(ClosePool) { self.home.0.take_all() } else { self.home.0.close() };
         drop(returned);
     }
 }

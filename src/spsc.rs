@@ -34,11 +34,11 @@
 //! ```
 
 mod builder;
-pub(crate) mod end;
 
 pub use builder::{Builder, channel};
 
-use crate::channel::{self, Ends, Flavor, OneWriter, SingleSender};
+use crate::channel::lane::{LaneReceiver, LaneSender};
+use crate::channel::{self, Flavor, Sealed, SingleSender};
 
 /// One sender, one receiver.
 #[derive(Debug)]
@@ -50,24 +50,26 @@ pub type Sender<T> = channel::Sender<T, Spsc>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Spsc>;
 
-impl Flavor for Spsc {}
-impl SingleSender for Spsc {}
+impl Flavor for Spsc {
+    const SEALED: Sealed = Sealed(());
 
-impl Ends for Spsc {
-    type Tx<T> = end::Tx<T>;
-    type Rx<T> = end::Rx<T>;
+    type Sender<T> = LaneSender<T>;
+    type Receiver<T> = LaneReceiver<T>;
+    type Membership<T> = ();
+
+    fn leave<T>((): &mut ()) {}
 }
 
-impl OneWriter for Spsc {
+impl SingleSender for Spsc {
     #[inline(always)]
-    fn writer<T>(tx: &mut end::Tx<T>) -> &mut end::Tx<T> {
-        tx
+    fn lane<T>(sender: &mut LaneSender<T>) -> &mut LaneSender<T> {
+        sender
     }
 
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
-    fn slices<T>(rx: &end::Rx<T>, n: u64) -> (&[T], &[T]) {
-        rx.slices(n)
+    fn slices<T>(receiver: &LaneReceiver<T>, n: u64) -> (&[T], &[T]) {
+        receiver.ring.slices(n)
     }
 }
 

@@ -23,8 +23,8 @@ pub struct Builder<S> {
     pub(crate) capacity: usize,
     pub(crate) start: u64,
     /// Messages in a turn, where lanes take turns.
-    pub(crate) turn: u32,
-    shape: PhantomData<fn() -> S>,
+    pub(crate) budget: u32,
+    flavor: PhantomData<fn() -> S>,
     #[cfg(feature = "std")]
     pub(crate) sender_wait: WaitStrategy,
     #[cfg(feature = "std")]
@@ -43,8 +43,8 @@ impl<S: Flavor> Builder<S> {
         Self {
             capacity,
             start: 0,
-            turn: 64,
-            shape: PhantomData,
+            budget: 64,
+            flavor: PhantomData,
             #[cfg(feature = "std")]
             sender_wait: WaitStrategy::default(),
             #[cfg(feature = "std")]
@@ -116,8 +116,8 @@ impl<S: Flavor> Clone for Builder<S> {
         Self {
             capacity: self.capacity,
             start: self.start,
-            turn: self.turn,
-            shape: PhantomData,
+            budget: self.budget,
+            flavor: PhantomData,
             #[cfg(feature = "std")]
             sender_wait: self.sender_wait,
             #[cfg(feature = "std")]

@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use super::{Flavor, ReadChunk, RecvEnd, handle};
+use super::{Flavor, Free, ReadChunk, RingReceiver, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
@@ -13,7 +13,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 /// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
 /// it is fixed by the module that made the channel.
 pub struct Receiver<T, S: Flavor> {
-    pub(crate) end: S::Rx<T>,
+    pub(crate) end: S::Receiver<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
     pub(crate) side: Side,
@@ -32,7 +32,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let Some(next) = self.end.next() else { return Err(self.nothing()) };
-        next.take()
+        next.take_as(Ok)
     }
 
     /// The next message, left where it is.
@@ -86,7 +86,7 @@ impl<T, S: Flavor> Receiver<T, S> {
         if limit == 0 {
             return Ok(0);
         }
-        let limit = limit.min(self.end.there_now());
+        let limit = limit.min(self.end.available_now());
         let mut moved = 0;
         loop {
             let n = self.end.available((limit - moved) as u64);
@@ -94,7 +94,7 @@ impl<T, S: Flavor> Receiver<T, S> {
                 return if moved == 0 { Err(self.nothing()) } else { Ok(moved) };
             }
             moved += self.end.move_into(buffer, n);
-            if moved == limit || !S::Rx::<T>::MANY_RINGS {
+            if moved == limit || !S::Receiver::<T>::MANY_RINGS {
                 return Ok(moved);
             }
         }
@@ -105,7 +105,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     ///
     /// A message counts as received before `f` sees it: if `f` panics, that one is gone and the rest stay.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
-        let max = max.min(self.end.there_now());
+        let max = max.min(self.end.available_now());
         let mut taken = 0;
         loop {
             let n = self.end.available((max - taken) as u64) as usize;
@@ -119,7 +119,7 @@ impl<T, S: Flavor> Receiver<T, S> {
                 f(value);
             }
             taken += n;
-            if taken == max || !S::Rx::<T>::MANY_RINGS {
+            if taken == max || !S::Receiver::<T>::MANY_RINGS {
                 return taken;
             }
         }
@@ -179,7 +179,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// Why the ring gave nothing.
     #[inline(always)]
     fn nothing(&mut self) -> TryRecvError {
-        if !self.closed && self.end.rests() {
+        if !self.closed && self.end.is_idle() {
             return TryRecvError::Empty;
         }
         self.tell_nothing()
@@ -190,16 +190,6 @@ impl<T, S: Flavor> Receiver<T, S> {
     fn tell_nothing(&mut self) -> TryRecvError {
         self.end.found_nothing(self.closed);
         if self.end.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
-    }
-}
-
-/// Frees the places of what was taken when dropped, also by a panic.
-pub(crate) struct Free<'a, E: RecvEnd>(pub(crate) &'a mut E);
-
-impl<E: RecvEnd> Drop for Free<'_, E> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.0.free();
     }
 }
 

@@ -1,14 +1,14 @@
 //! Where lanes are opened and given back.
 
-use crate::channel::SendEnd;
+use crate::channel::RingSender;
+use crate::channel::lane::{LaneReceiver, LaneSender, lane};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
-use crate::ring::order::{self, mutant};
-use crate::ring::stack::{Node, Stack, Taken};
-use crate::spsc::end::{Rx, Tx, ends};
+use crate::ring::backend::Heap;
 #[cfg(feature = "std")]
 use crate::sync::Mutex;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
+use crate::sync::stack::{Node, Stack, Drained};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::EventCount;
 #[cfg(feature = "std")]
@@ -93,7 +93,7 @@ impl Default for LaneOptions {
 
 /// The reading end of a lane.
 pub(super) struct Lane<T> {
-    pub(super) end: Rx<T>,
+    pub(super) end: LaneReceiver<T>,
     pub(super) id: LaneId,
     pub(super) options: LaneOptions,
     /// In what it is given back: made with it, so that the receiver allocates nothing for that.
@@ -110,8 +110,8 @@ struct Spare<T> {
 /// What openers have collected.
 #[cfg(feature = "std")]
 struct Collected<T> {
-    spare: Taken<Spare<T>>,
-    bare: Taken<Spare<T>>,
+    spare: Drained<Spare<T>>,
+    bare: Drained<Spare<T>>,
 }
 
 /// What the handles of a channel share. Touched only when a lane opens or closes, but for one look of the receiver at the end of
@@ -155,7 +155,7 @@ impl<T> Registry<T> {
             spare: Stack::new(),
             bare: Stack::new(),
             #[cfg(feature = "std")]
-            collected: Mutex::new(Collected { spare: Taken::nothing(), bare: Taken::nothing() }),
+            collected: Mutex::new(Collected { spare: Drained::empty(), bare: Drained::empty() }),
             kept: AtomicU64::new(0),
             alive: AtomicU64::new(0),
             gone: AtomicU64::new(0),
@@ -166,7 +166,7 @@ impl<T> Registry<T> {
     }
 
     /// Opens a lane, whose sender waits on `sender`, and counts that sender.
-    pub(super) fn open(&self, options: LaneOptions, sender: EventCount) -> Result<(Tx<T>, LaneId), BuildError> {
+    pub(super) fn open(&self, options: LaneOptions, sender: EventCount) -> Result<(LaneSender<T>, LaneId), BuildError> {
         if self.is_gone() {
             return Err(BuildError::Disconnected);
         }
@@ -186,7 +186,7 @@ impl<T> Registry<T> {
             },
         };
         let id = spare.value.id;
-        let (mut tx, rx) = ends(memory, sender, self.receiver.clone());
+        let (mut tx, rx) = lane(memory, sender, self.receiver.clone());
         // Before the lane can be seen: a receiver that finds no sender and no lane believes that all is over.
         self.alive.fetch_add(1, Ordering::Relaxed);
         self.opened.put(place.fill(Lane { end: rx, id, options, spare }));
@@ -214,7 +214,7 @@ impl<T> Registry<T> {
 
     #[cfg(feature = "std")]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        fn next<V>(taken: &mut Taken<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
+        fn next<V>(taken: &mut Drained<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
             taken.next_node().or_else(|| {
                 if !pile.is_empty() {
                     *taken = pile.take_all();
@@ -273,13 +273,13 @@ impl<T> Registry<T> {
                 Err(TryLockError::Poisoned(e)) => e.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Taken::nothing()), Taken::nothing());
+            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Drained::empty()), Drained::empty());
             kept = self.keep(self.spare.take_all(), kept);
             collected.spare = kept;
         }
         #[cfg(not(feature = "std"))]
         {
-            let mut kept = self.keep(self.spare.take_all(), Taken::nothing());
+            let mut kept = self.keep(self.spare.take_all(), Drained::empty());
             while let Some(spare) = kept.next_node() {
                 self.spare.put(spare);
             }
@@ -287,7 +287,7 @@ impl<T> Registry<T> {
     }
 
     /// Adds those of `spares` to `kept` that are worth keeping, and frees the memory of the others.
-    fn keep(&self, mut spares: Taken<Spare<T>>, mut kept: Taken<Spare<T>>) -> Taken<Spare<T>> {
+    fn keep(&self, mut spares: Drained<Spare<T>>, mut kept: Drained<Spare<T>>) -> Drained<Spare<T>> {
         while let Some(mut spare) = spares.next_node() {
             if self.kept.load(Ordering::Relaxed) <= self.worth_keeping() {
                 kept.put_node(spare);
@@ -302,12 +302,12 @@ impl<T> Registry<T> {
 
     /// A sender has closed its lane. Whether it was the last.
     pub(super) fn leave(&self) -> bool {
-        self.alive.fetch_sub(1, order::leave_lanes()) == 1
+        self.alive.fetch_sub(1, order!(leave_lanes)) == 1
     }
 
     /// Whether the last sender has closed its lane.
     pub(super) fn is_left(&self) -> bool {
-        self.alive.load(order::observe_lanes_end()) == 0
+        self.alive.load(order!(observe_lanes_end)) == 0
     }
 
     /// The receiver accepts nothing more. It closes the lanes that it finds after this.

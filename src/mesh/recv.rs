@@ -86,7 +86,7 @@ impl<T> Endpoint<T> {
         };
         loop {
             if let Some(next) = self.lanes.inbox.next_of(at) {
-                return next.take();
+                return next.take_as(Ok);
             }
             if self.lanes.inbox.is_over(at) {
                 return Err(RecvError(self.hub.disconnected(peer)));

@@ -6,13 +6,12 @@
 
 mod copy;
 
-use super::backing::{Backing, Geometry};
-use super::cursor::Position;
-use super::ends::Reader;
+use super::backend::{Backing, Geometry};
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
 use super::spsc::{Consumer, Producer};
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
@@ -226,7 +225,7 @@ impl<T, K> Consumer<Mapped<Raw<T>, K>> {
 }
 
 impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
-    /// As [`Reader::take`], the bytes copied to where they are checked. Whether there were any.
+    /// As [`Consumer::take`], the bytes copied to where they are checked. Whether there were any.
     #[inline(always)]
     pub(crate) fn fetch(&mut self, to: &mut Fetched<T>) -> bool {
         if !self.has_message() {

@@ -14,10 +14,10 @@
 //! ```
 //!
 //! **Who writes what.** `tail` and the slots in `[tail, full_at)`: the producer. `head`, `gone`: the consumer, until it leaves ([`spsc`] says what
-//! the producer then writes there). Values move from one to the other by a Release store of a position that the other side loads with Acquire ([`order`]).
+//! the producer then writes there). Values move from one to the other by a Release store of a position that the other side loads with Acquire ([`order`](crate::sync::order)).
 //!
 //! **Invariants**
-//! * I1 `head ≤ tail ≤ head + capacity`, and `capacity ≤ mask + 1`: distances never wrap ([`cursor`]).
+//! * I1 `head ≤ tail ≤ head + capacity`, and `capacity ≤ mask + 1`: distances never wrap ([`position`](crate::sync::position)).
 //! * I2 Slots at positions `[tail, head + capacity)` hold no value and belong to the producer.
 //! * I3 Slots at positions `[head, tail)` hold one value each and belong to the consumer.
 //! * I4 At most one producer and one consumer are attached; each moves its own word only, and only forward.
@@ -38,33 +38,18 @@
 //! in FastFlow, MCRingBuffer and rigtorp's `SPSCQueue`.
 #![allow(unsafe_code)]
 
-pub(crate) mod arc;
-pub(crate) mod backing;
-pub(crate) mod cursor;
-pub(crate) mod ends;
-pub(crate) mod failpoint;
-#[cfg(all(feature = "std", ringmail_loom))]
-pub(crate) mod lasting;
+pub(crate) mod backend;
 pub(crate) mod layout;
 #[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
 pub(crate) mod mapped;
 pub(crate) mod mpsc;
-pub(crate) mod order;
+pub(crate) mod ready;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 mod region;
 #[cfg(any(all(feature = "shm", target_os = "linux"), all(feature = "std", ringmail_loom)))]
 pub(crate) mod session;
+#[cfg(all(feature = "std", ringmail_loom))]
+pub(crate) mod shared_model;
 mod slot;
 pub(crate) mod spsc;
-pub(crate) mod stack;
 mod storage;
-
-/// Runs its second part on its first when dropped, also by a panic.
-struct OnDrop<'a, C, F: FnMut(&mut C)>(&'a mut C, F);
-
-impl<C, F: FnMut(&mut C)> Drop for OnDrop<'_, C, F> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        (self.1)(self.0);
-    }
-}

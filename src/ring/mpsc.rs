@@ -37,13 +37,13 @@ mod producer;
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::{Claim, Producer, Weak};
 
-use super::backing::check;
-use super::cursor::Position;
+use super::backend::check;
 use super::layout::{Counter, Stats};
-use super::order::{self, mutant};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering, share};
 use core::ptr::NonNull;
 use crossbeam_utils::CachePadded;
@@ -138,13 +138,13 @@ impl<T> Slots<T> {
     /// Whether the slot holds the value of `position`.
     #[inline(always)]
     fn is_full(&self, position: Position) -> bool {
-        self.at(position).stamp.load(order::observe_stamp()) == position.plus(1).open_word()
+        self.at(position).stamp.load(order!(observe_stamp)) == position.plus(1).open_word()
     }
 
     /// What the slot says of `position`.
     #[inline(always)]
-    fn look(&self, position: Position) -> Found {
-        let stamp = self.at(position).stamp.load(order::observe_stamp());
+    fn state_of(&self, position: Position) -> Found {
+        let stamp = self.at(position).stamp.load(order!(observe_stamp));
         let next = position.plus(1);
         if stamp == next.open_word() {
             Found::Value
@@ -223,7 +223,7 @@ impl<T> Ring<T> {
 
     fn len(&self) -> usize {
         // `head` first: `tail`, read later, is then not behind it.
-        let head = Position::from_word(self.head.load(order::find_head()));
+        let head = Position::from_word(self.head.load(order!(find_head)));
         self.tail().since(head).min(self.capacity) as usize
     }
 
@@ -255,8 +255,8 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-/// The role of the reader, in the hands of an end that only drops what was published (M5). Given up by [`Heir::serve`], also by a panic.
-struct Heir<'a, T, N: FnMut()> {
+/// The role of the reader, in the hands of an end that only drops what was published (M5). Given up by [`DropOwner::serve`], also by a panic.
+struct DropOwner<'a, T, N: FnMut()> {
     ring: &'a Ring<T>,
     slots: &'a Slots<T>,
     /// Called if the event count tells senders that the consumer left, once nothing can be left behind any more.
@@ -264,7 +264,7 @@ struct Heir<'a, T, N: FnMut()> {
     done: bool,
 }
 
-impl<'a, T, N: FnMut()> Heir<'a, T, N> {
+impl<'a, T, N: FnMut()> DropOwner<'a, T, N> {
     /// # Safety
     /// The caller has the role.
     unsafe fn new(ring: &'a Ring<T>, slots: &'a Slots<T>, noted: N) -> Self {
@@ -281,10 +281,10 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
         let held = &self.ring.reader.held;
         loop {
             // Before the look: who asks after this asks for another.
-            held.swap(HELD, order::take_over_head());
+            held.swap(HELD, order!(take_over_head));
             self.look();
-            let alone = held.compare_exchange(HELD, 0, order::give_up_head(), Ordering::Relaxed).is_ok();
-            if alone || mutant!(HeirLooks) {
+            let alone = held.compare_exchange(HELD, 0, order!(give_up_head), Ordering::Relaxed).is_ok();
+            if alone || mutant!(DropOwnerLooks) {
                 self.done = true;
                 return;
             }
@@ -313,7 +313,7 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
     }
 }
 
-impl<T, N: FnMut()> Drop for Heir<'_, T, N> {
+impl<T, N: FnMut()> Drop for DropOwner<'_, T, N> {
     fn drop(&mut self) {
         if !self.done {
             self.run();
@@ -339,7 +339,7 @@ impl<T> Rest<'_, T> {
 
     fn each(&mut self) {
         while *self.at != self.to {
-            let (here, found) = (*self.at, self.slots.look(*self.at));
+            let (here, found) = (*self.at, self.slots.state_of(*self.at));
             if found == Found::Nothing && !self.over_holes {
                 return;
             }

@@ -30,9 +30,9 @@ mod told;
 
 pub use told::{Found, Looks, Reach, Stand, Told};
 
-use super::failpoint::point;
 use super::layout::Line;
-use super::order::{self, mutant};
+use crate::sync::failpoint::point;
+use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Parked;
 
@@ -198,7 +198,7 @@ impl Session {
 
     /// The last session, also one that is being set up; 0 before the first.
     pub fn last(&self) -> u64 {
-        observe(&self.begun, order::see_session())
+        observe(&self.begun, order!(see_session))
     }
 
     /// How many ends receivers have told.
@@ -217,7 +217,7 @@ impl Session {
     #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
     pub fn name_bell(&self, number: u64) {
         self.event.store(number, Ordering::Relaxed);
-        order_by_fence(order::name_bell());
+        order_by_fence(order!(name_bell));
     }
 
     /// The event count to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
@@ -225,7 +225,7 @@ impl Session {
     pub fn event(&self) -> Option<u64> {
         let is_by_bell = self.parked.0.is_by_bell();
         // Which event count that is, is seen by whoever sees that there is one.
-        order_by_fence(order::find_bell());
+        order_by_fence(order!(find_bell));
         is_by_bell.then(|| self.event.load(Ordering::Relaxed))
     }
 
@@ -236,11 +236,11 @@ impl Session {
     /// What the table says of a session that has begun; `None` if a later one has taken its place there.
     pub fn record(&self, session: u64) -> Option<Record> {
         let entry = self.entry(session);
-        let end = observe(&entry.end, order::read_entry());
+        let end = observe(&entry.end, order!(read_entry));
         let start = entry.start.load(Ordering::Relaxed);
         let (pid, began) = entry.notes();
         // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
-        order_by_fence(order::read_entry());
+        order_by_fence(order!(read_entry));
         let again = entry.end.load(Ordering::Relaxed);
         let is = |word: u64| word >> HOW == session & u64::MAX >> HOW;
         if session == 0 || !is(end) || !is(again) {
@@ -263,7 +263,7 @@ impl Session {
         if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
             point!();
             // Whoever sees this sees all that the session did: the lock has shown it to us.
-            self.entry(last).end.store(mark(last, DIED), order::write_entry());
+            self.entry(last).end.store(mark(last, DIED), order!(write_entry));
         }
         // `check_words` has seen that there is room to count on; should somebody write there since, it wraps.
         let session = last.wrapping_add(1);
@@ -271,13 +271,13 @@ impl Session {
         point!();
         entry.end.store(0, Ordering::Relaxed);
         point!();
-        order_by_fence(order::write_entry());
+        order_by_fence(order!(write_entry));
         entry.start.store(start, Ordering::Relaxed);
         entry.note(pid.into(), now);
         point!();
-        entry.end.store(mark(session, OPEN), order::write_entry());
+        entry.end.store(mark(session, OPEN), order!(write_entry));
         point!();
-        self.begun.store(session, order::begin_session());
+        self.begun.store(session, order!(begin_session));
         session
     }
 
@@ -322,7 +322,7 @@ impl Session {
         let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
         // Whoever sees this sees all that the session did.
-        self.entry(session).end.store(mark(session, how), order::write_entry());
+        self.entry(session).end.store(mark(session, how), order!(write_entry));
         point!();
     }
 
@@ -376,7 +376,7 @@ pub fn look_after(of: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
 /// Whether somebody has the side that has the words `of`, and the ring is as its session left it set up: not as one that has gone did.
 /// Else what its `epoch` holds meanwhile.
 pub fn is_set_up(of: &Session, is_held: impl FnOnce() -> bool) -> Result<(), u64> {
-    let epoch = observe(&of.epoch, order::see_session());
+    let epoch = observe(&of.epoch, order!(see_session));
     // Somebody may have the lock and not have come so far: then the last one's words are still there.
     let is_open = epoch != 0 && epoch == of.last() && of.record(epoch).is_some_and(|record| record.end.is_none());
     if is_open && is_held() { Ok(()) } else { Err(epoch) }

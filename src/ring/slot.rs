@@ -14,18 +14,32 @@ impl<T> Slot<T> {
     }
 }
 
+/// Gives `$body` the pointer to the value's bytes as `$bytes`; in a model, as an access that loom sees.
+macro_rules! access {
+    ($slot:expr, $with:ident, |$bytes:ident| $body:expr) => {{
+        #[cfg(not(ringmail_loom))]
+        {
+            // A slot is `repr(transparent)` over the cell.
+            let $bytes = UnsafeCell::raw_get($slot.cast::<UnsafeCell<MaybeUninit<T>>>());
+            $body
+        }
+        #[cfg(ringmail_loom)]
+        {
+            // SAFETY: valid by the promise of the caller of the function that this stands in.
+            let slot = unsafe { &*$slot };
+            slot.0.$with(|$bytes| $body)
+        }
+    }};
+}
+
 /// Puts `value` into `slot`.
 ///
 /// # Safety
 /// `slot` is valid, the caller owns it as producer (I2), and it holds no value, or one that may be leaked.
 #[inline(always)]
 pub(crate) unsafe fn write<T>(slot: *const Slot<T>, value: T) {
-    // SAFETY: valid by the caller's promise.
-    let slot = unsafe { &*slot };
-    slot.0.with_mut(|p| {
-        // SAFETY: the caller owns the cell, so nobody else reads or writes it meanwhile.
-        unsafe { p.write(MaybeUninit::new(value)) }
-    });
+    // SAFETY: the caller owns the cell: no other thread reads or writes it meanwhile.
+    access!(slot, with_mut, |bytes| unsafe { bytes.cast::<T>().write(value) });
 }
 
 /// How many cells ahead of the one that it writes a producer asks for the cache lines, 0 for not at all: about a kilobyte.
@@ -76,11 +90,9 @@ pub(crate) fn prefetch_for_read<C>(cell: *const C) {
 /// `slot` is valid, the caller owns it as consumer (I3), it holds a value, and nobody takes that value again.
 #[inline(always)]
 pub(crate) unsafe fn read<T>(slot: *const Slot<T>) -> T {
-    // SAFETY: valid by the caller's promise.
-    let slot = unsafe { &*slot };
-    slot.0.with(|p| {
-        // SAFETY: the caller owns the cell, so nobody writes it meanwhile.
-        let value = unsafe { copy_out(p) };
+    access!(slot, with, |bytes| {
+        // SAFETY: the caller owns the cell: no other thread writes it meanwhile.
+        let value = unsafe { copy_out::<T>(bytes.cast()) };
         // SAFETY: the caller promises that the cell holds a value.
         unsafe { value.assume_init() }
     })
@@ -135,14 +147,8 @@ unsafe fn copy_out<T>(source: *const MaybeUninit<T>) -> MaybeUninit<T> {
 /// As [`read`], and the caller owns the slot for all of `'a`.
 #[inline(always)]
 pub(crate) unsafe fn borrow<'a, T>(slot: *const Slot<T>) -> &'a T {
-    // SAFETY: valid by the caller's promise.
-    let slot: &'a Slot<T> = unsafe { &*slot };
-    slot.0.with(|p| {
-        // SAFETY: the caller owns the cell for 'a, so nobody writes it meanwhile.
-        let value = unsafe { &*p };
-        // SAFETY: the caller promises that the cell holds a value.
-        unsafe { value.assume_init_ref() }
-    })
+    // SAFETY: the caller owns the cell for 'a, no other thread writes it meanwhile, and it holds a value.
+    access!(slot, with, |bytes| unsafe { &*bytes.cast::<T>() })
 }
 
 /// Copies `n` values from `source` into the slots from `slot` on.

@@ -20,15 +20,18 @@
 //! has closed, or if the messages have no drop of their own. Without `std` there is no event count: what is left is dropped by the producer's next
 //! operation, or with the memory.
 
+#[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
+mod between_processes;
 mod consumer;
 mod producer;
+mod staging;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
 
-use super::backing::Heap;
-use super::cursor::Position;
+use super::backend::Heap;
 use super::layout::{ConsumerBlock, ProducerBlock, Stats};
+use crate::sync::position::Position;
 
 /// Both ends of a ring on the heap.
 pub(crate) fn pair<T>(ring: Heap<T>) -> (Producer<Heap<T>>, Consumer<Heap<T>>) {

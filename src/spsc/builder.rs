@@ -1,11 +1,10 @@
 //! How a channel is made.
 
-use super::end::ends;
 use super::{Receiver, Sender, Spsc};
-use crate::channel;
+use crate::channel::{self, lane::lane};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
+use crate::ring::backend::Heap;
+use crate::sync::position::Position;
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, Side};
 
@@ -32,16 +31,16 @@ impl Builder {
         let memory = Heap::new(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) = ends(memory, crate::wait::EventCount, crate::wait::EventCount);
-            Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
+            let (tx, rx) = lane(memory, crate::wait::EventCount, crate::wait::EventCount);
+            Ok((Sender { end: tx, membership: () }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
             let event = |given: Option<EventCount>| given.map_or_else(|| EventCount::own(self.fence_mode), Ok);
             let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
-            let (tx, rx) = ends(memory, sender.clone(), receiver.clone());
+            let (tx, rx) = lane(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, side: Side::try_new(sender, self.sender_wait)? },
+                Sender { end: tx, membership: (), side: Side::try_new(sender, self.sender_wait)? },
                 Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
             ))
         }

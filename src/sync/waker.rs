@@ -22,7 +22,7 @@
 #[cfg(ringmail_loom)]
 use super::UnsafeCell as TrackedUnsafeCell;
 use super::{AtomicU32, Ordering};
-use crate::ring::order::{self, mutant};
+use crate::sync::order::{mutant, order};
 use core::cell::UnsafeCell;
 use core::task::Waker;
 
@@ -71,30 +71,30 @@ impl WakerCell {
     /// Puts `waker` where the next [`WakerCell::take`] finds it.
     pub fn put(&self, waker: Waker) -> Put {
         // Acquire on failure too: what the taker did before is there for the owner's next look.
-        if self.state.compare_exchange(IDLE, HELD, by(order::hold_waker()), by(order::hear_taker())).is_err() {
+        if self.state.compare_exchange(IDLE, HELD, by(order!(hold_waker)), by(order!(hear_taker))).is_err() {
             return Put { previous: None, refused: Some(waker) };
         }
         // SAFETY: only this thread moved `state` from IDLE to HELD, and nobody else touches the cell before IDLE.
         let previous = unsafe { self.cell() }.replace(waker);
-        if self.state.compare_exchange(HELD, IDLE, by(order::leave_waker()), Ordering::Relaxed).is_ok() {
+        if self.state.compare_exchange(HELD, IDLE, by(order!(leave_waker)), Ordering::Relaxed).is_ok() {
             return Put { previous, refused: None };
         }
         // A taker has come meanwhile, and gone without it.
         // SAFETY: as above; HELD | TAKEN is held.
         let refused = unsafe { self.cell() }.take();
         // Whichever taker came last: what it did before is there for the owner's next look.
-        self.state.swap(IDLE, by(order::take_waker()));
+        self.state.swap(IDLE, by(order!(take_waker)));
         Put { previous, refused: refused.filter(|_| !mutant!(WakeRefused)) }
     }
 
     /// Takes the waker out, to be woken. None if there is none, or if another thread is about to put or take it: that one sees to it.
     pub fn take(&self) -> Option<Waker> {
-        if self.state.fetch_or(TAKEN, by(order::take_waker())) != IDLE {
+        if self.state.fetch_or(TAKEN, by(order!(take_waker))) != IDLE {
             return None;
         }
         // SAFETY: only this thread moved `state` from IDLE to TAKEN, and nobody else touches the cell before IDLE.
         let waker = unsafe { self.cell() }.take();
-        self.state.fetch_and(!TAKEN, by(order::leave_waker()));
+        self.state.fetch_and(!TAKEN, by(order!(leave_waker)));
         waker
     }
 

@@ -35,9 +35,10 @@ pub fn full() {
 #[cfg(ringmail_loom)]
 mod imp {
     use super::full;
-    use crate::ring::order::mutant;
+    use crate::sync::Ordering;
+    use crate::sync::order::mutant;
 
-    pub(crate) fn light() {
+    pub(crate) fn light(_: Ordering) {
         if !mutant!(LightBarrier) {
             full();
         }
@@ -67,13 +68,9 @@ mod imp {
 
 #[cfg(not(ringmail_loom))]
 mod imp {
-    use crate::sync::{AtomicU8, Ordering, compiler_fence};
-
-    /// The ringer's half: keeps the compiler from moving the look above the publication.
-    #[inline(always)]
-    pub(crate) fn light() {
-        compiler_fence();
-    }
+    /// The notifier's half: keeps the compiler from moving the look above the publication.
+    pub(crate) use crate::sync::compiler_fence as light;
+    use crate::sync::{AtomicU8, Ordering};
 
     /// The sleeper's half: on return every other thread has passed a full barrier. `false` if the kernel does not do it: a seccomp filter
     /// came in later.

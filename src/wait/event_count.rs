@@ -39,8 +39,8 @@ use super::barrier;
 use super::guard::{self, Panics, wake};
 use super::{Look, Queue};
 use crate::error::BuildError;
-use crate::ring::order::{self, mutant};
 use crate::room::missing;
+use crate::sync::order::{mutant, order};
 use crate::sync::{Arc, AtomicU32, Mutex, MutexGuard, Ordering, WakerCell, share};
 use alloc::vec::Vec;
 use core::fmt;
@@ -100,10 +100,11 @@ pub struct EventCount {
     core: Arc<Core>,
 }
 
+#[repr(C)]
 struct Core {
-    /// Alone on its line: every ringer reads it after every publication.
-    state: CachePadded<AtomicU32>,
-    waker: WakerCell,
+    /// Alone on its line, as the next field begins another: every notifier reads it after every publication.
+    state: AtomicU32,
+    waker: CachePadded<WakerCell>,
     /// What [`EventCount::arm`] registers.
     notify: Option<Waker>,
     fence_mode: FenceMode,
@@ -150,10 +151,10 @@ impl Core {
         // Nobody ever waits on such a event count, so nobody need fence for it.
         let born = if barrier == FenceMode::Never { 0 } else { born };
         let barrier = if cheap || barrier == FenceMode::Never { barrier } else { FenceMode::Fence };
-        let state = CachePadded::new(AtomicU32::new(born));
+        let state = AtomicU32::new(born);
         Self {
             state,
-            waker: WakerCell::new(),
+            waker: CachePadded::new(WakerCell::new()),
             notify,
             fence_mode: barrier,
             shared,
@@ -238,7 +239,7 @@ impl EventCount {
     /// The hot half of ringing: whether there is anything to look into. Call it after publishing.
     #[inline(always)]
     pub(crate) fn has_waiter(&self) -> bool {
-        barrier::light();
+        barrier::light(Ordering::SeqCst);
         // Relaxed: the barrier above is its order.
         self.core.state.load(Ordering::Relaxed) != 0
     }
@@ -254,13 +255,13 @@ impl EventCount {
     /// what the sleeper noted before it announced itself.
     #[inline(always)]
     pub(crate) fn notify_slow_if(&self, mine: impl FnOnce() -> bool) -> Answer {
-        let mut state = self.core.state.load(order::see_waiting());
+        let mut state = self.core.state.load(order!(see_waiting));
         if state & FENCED != 0 {
             if !mutant!(RingFence) {
                 barrier::full();
             }
             if !mutant!(RingReload) {
-                state = self.core.state.load(order::see_waiting());
+                state = self.core.state.load(order!(see_waiting));
             }
         }
         if state & !(FENCED | SETTLED) == 0 {
@@ -283,7 +284,7 @@ impl EventCount {
         }
         // Only the bit: FENCED is the sleeper's.
         let keep = if mutant!(SwapState) { 0 } else { !WAITING };
-        if self.core.state.fetch_and(keep, order::answer()) & WAITING == 0 {
+        if self.core.state.fetch_and(keep, order!(answer)) & WAITING == 0 {
             return false;
         }
         if let Some(waker) = self.core.waker.take() {
@@ -327,7 +328,7 @@ impl EventCount {
         if !often {
             self.leave_fences();
         }
-        let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order::announce());
+        let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order!(announce));
         if before & SETTLED != 0 {
             if !mutant!(SleepFence) {
                 barrier::full();
@@ -432,7 +433,7 @@ impl EventCount {
     pub(crate) fn withdraw(&self, waker: &Waker) {
         if self.is_waiting() {
             // As a ringer does: whoever's announcement this clears, their waker is there to take.
-            self.core.state.fetch_and(!WAITING, order::answer());
+            self.core.state.fetch_and(!WAITING, order!(answer));
             if self.core.shared && !mutant!(HandOver) {
                 if let Some(other) = self.core.waker.take().filter(|w| !w.will_wake(waker)) {
                     wake(other);

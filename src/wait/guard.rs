@@ -8,7 +8,7 @@
 //! * While a panic unwinds, another one ends where it began: out of a destructor it would abort the process. [`wake`] sees to it for all
 //!   wakes, [`Panics`] for the rest.
 
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use alloc::boxed::Box;
 use core::any::Any;
 use core::task::Waker;

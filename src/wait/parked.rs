@@ -28,8 +28,8 @@
 
 use super::barrier;
 use super::waiter::{Bed, Turn};
-use crate::ring::failpoint::point;
-use crate::ring::order::mutant;
+use crate::sync::failpoint::point;
+use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::time::Duration;
 
@@ -171,7 +171,7 @@ impl Parked {
     #[inline(always)]
     pub fn calls(&self, fenced: u64) -> bool {
         if !mutant!(NapLight) {
-            barrier::light();
+            barrier::light(Ordering::SeqCst);
         }
         // Not two branches: a message in a few nanoseconds has no time for them.
         (self.0.load(Ordering::Relaxed) | fenced) & (ASLEEP | FENCED) != 0

@@ -8,7 +8,7 @@ use super::queue::{Place, Queue};
 use super::strategy::WaitStrategy;
 use super::waiter::{Bed, Look, Turn, Waiter};
 use crate::error::BuildError;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use core::fmt;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;

@@ -20,7 +20,7 @@ use super::cores::{Here, number};
 use super::deadline::{Deadline, TimedOut};
 use super::guard::ended;
 use super::strategy::WaitStrategy;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::sync::{spin_loop, yield_now};
 use core::time::Duration;
 use std::time::Instant;

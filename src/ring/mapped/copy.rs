@@ -10,7 +10,7 @@
 //!
 //! Of our own side only the string instruction sees anything: else the compiler sees what becomes of it, and leaves copies out.
 
-use super::super::failpoint::point;
+use crate::sync::failpoint::point;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::mem::MaybeUninit;
 

@@ -1,9 +1,9 @@
 //! Where one side is among the other's sessions.
 
-use super::super::cursor::Position;
 use super::{End, KEPT, MOST, Peer, Record, Session, look_after};
-use crate::ring::failpoint::point;
-use crate::ring::order::mutant;
+use crate::sync::failpoint::point;
+use crate::sync::order::mutant;
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 

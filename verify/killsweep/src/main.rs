@@ -7,7 +7,7 @@
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
 //! point, the second, and so on until it lives to its end. The parent plays the other side (`parent`), and then opens the dead one
-//! anew. The points are `ringmail::ring::failpoint`'s: `verify/killsweep/check` builds with them.
+//! anew. The points are `ringmail::sync::failpoint`'s: `verify/killsweep/check` builds with them.
 //!
 //! What must hold, at every point:
 //! * no message is torn, none comes out of order, none twice, and none is missing whose send has returned;

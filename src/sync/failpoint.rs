@@ -11,7 +11,7 @@ macro_rules! point {
 #[cfg(all(ringmail_failpoints, feature = "shm", target_os = "linux", not(ringmail_loom)))]
 macro_rules! point {
     () => {
-        $crate::ring::failpoint::pass()
+        $crate::sync::failpoint::pass()
     };
 }
 pub(crate) use point;
@@ -59,14 +59,14 @@ mod armed {
     #[inline(never)]
     pub(crate) fn pass() {
         // The compiler moves no store past this: what comes before has happened, what comes after has not.
-        compiler_fence();
+        compiler_fence(Ordering::SeqCst);
         let passed = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
         if passed == AT.load(Ordering::Relaxed) {
             let signal = if STOPS.load(Ordering::Relaxed) { Signal::STOP } else { Signal::KILL };
             // To oneself: the signal has come before the call returns.
             let _ = kill_process(getpid(), signal);
         }
-        compiler_fence();
+        compiler_fence(Ordering::SeqCst);
     }
 }
 #[cfg(all(ringmail_failpoints, feature = "shm", target_os = "linux", not(ringmail_loom)))]

@@ -19,10 +19,10 @@
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
 //! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
-//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_heir`] | |
-//! | [`ask_heir`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
-//! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
-//! | [`take_pile`] | Acquire | [`put_on_pile`] | |
+//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_drop_owner`] | |
+//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
+//! | [`push_stack`] | Release | [`take_stack`] | what was put on a pile |
+//! | [`take_stack`] | Acquire | [`push_stack`] | |
 //! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
 //! | [`take_last_share`] | Acquire | [`give_up_share`] | |
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
@@ -51,16 +51,31 @@
 //! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
 //! one that is about to sleep.
 //!
-//! In a normal build each name is a constant. Under loom each asks whether the running model weakened its [`Site`],
+//! In a normal build each name is a constant; [`order!`] gives it. Under loom each asks whether the running model weakened its [`Site`],
 //! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
 
 use crate::sync::Ordering;
 
-/// A place of the protocol that a mutant can break.
+/// The sites, in one list: the enum and [`Site::ALL`] are made of it.
 #[cfg(ringmail_loom)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Site {
+macro_rules! sites {
+    ($($(#[$doc:meta])* $site:ident,)*) => {
+        /// A place of the protocol that a mutant can break.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Site {
+            $($(#[$doc])* $site,)*
+        }
+
+        impl Site {
+            /// Every site, so that a test can insist that each is either killed or excused.
+            pub const ALL: [Site; [$(Site::$site),*].len()] = [$(Site::$site),*];
+        }
+    };
+}
+
+#[cfg(ringmail_loom)]
+sites! {
     PublishTail,
     CloseTail,
     ObserveTail,
@@ -79,9 +94,9 @@ pub enum Site {
     ObserveEnd,
     GiveUpHead,
     TakeOverHead,
-    AskHeir,
-    PutOnPile,
-    TakePile,
+    AskDropOwner,
+    PushStack,
+    TakeStack,
     GiveUpShare,
     TakeLastShare,
     SoleShare,
@@ -139,7 +154,7 @@ pub enum Site {
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
     /// An inherited ring is marked empty before its values drop.
-    InheritStore,
+    TakeOverStore,
     /// A receiver notes which message it waits for before it announces itself.
     NoteAwaited,
     /// An announcement is renewed only for the same wait.
@@ -151,7 +166,7 @@ pub enum Site {
     /// A receiver that passed a tombstone while it waited notes and announces anew.
     WaitAnew,
     /// One sender at a time drops what a receiver left behind.
-    OneHeir,
+    OneDropOwner,
     /// Who leaves the front of the queue wakes the next.
     LeaveWakes,
     /// A receiver that is about to sleep calls up a sender behind the first.
@@ -211,7 +226,7 @@ pub enum Site {
     /// An endpoint that waits for an answer looks for lanes that are over, too.
     EndEndsWait,
     /// A pool that ends closes its pile.
-    CloseHome,
+    ClosePool,
     /// A receiver that leaves has its event count say so.
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
@@ -221,114 +236,7 @@ pub enum Site {
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,
     /// Whoever reads a ring without a receiver looks again if a sender was late.
-    HeirLooks,
-}
-
-#[cfg(ringmail_loom)]
-impl Site {
-    /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 100] = [
-        Site::PublishTail,
-        Site::CloseTail,
-        Site::ObserveTail,
-        Site::PublishHead,
-        Site::ObserveHead,
-        Site::Retire,
-        Site::ComeLate,
-        Site::PublishStamp,
-        Site::ObserveStamp,
-        Site::FreeHead,
-        Site::FindHead,
-        Site::ClaimTail,
-        Site::ObserveClaim,
-        Site::LeaveSenders,
-        Site::EndTail,
-        Site::ObserveEnd,
-        Site::GiveUpHead,
-        Site::TakeOverHead,
-        Site::AskHeir,
-        Site::PutOnPile,
-        Site::TakePile,
-        Site::GiveUpShare,
-        Site::TakeLastShare,
-        Site::SoleShare,
-        Site::LeaveLanes,
-        Site::ObserveLanesEnd,
-        Site::BeginSession,
-        Site::SeeSession,
-        Site::WriteEntry,
-        Site::ReadEntry,
-        Site::NameBell,
-        Site::FindBell,
-        Site::Announce,
-        Site::Answer,
-        Site::SeeWaiting,
-        Site::WakerCell,
-        Site::LeaveWaker,
-        Site::HoldWaker,
-        Site::TakeWaker,
-        Site::HearTaker,
-        Site::WakeRefused,
-        Site::PanicLeaves,
-        Site::LightBarrier,
-        Site::HeavyBarrier,
-        Site::RingFence,
-        Site::RingReload,
-        Site::SleepFence,
-        Site::LookAgain,
-        Site::SwapState,
-        Site::RenewOwn,
-        Site::WakeReplaced,
-        Site::WakeSelf,
-        Site::HandOver,
-        Site::SenderCloseRings,
-        Site::ReceiverCloseRings,
-        Site::JoinFence,
-        Site::PassCallOn,
-        Site::OpenFence,
-        Site::InheritStore,
-        Site::NoteAwaited,
-        Site::RenewSame,
-        Site::TombstoneRings,
-        Site::StaleTail,
-        Site::WaitAnew,
-        Site::OneHeir,
-        Site::LeaveWakes,
-        Site::CallUp,
-        Site::LookAfterJoin,
-        Site::CallUpIdle,
-        Site::CallOne,
-        Site::LeftLooks,
-        Site::EmptyCallsUp,
-        Site::BellCallsUp,
-        Site::CloseCallsAll,
-        Site::LastLaneRings,
-        Site::NapLight,
-        Site::NapHeavy,
-        Site::NapAwaited,
-        Site::NapFence,
-        Site::NapFenced,
-        Site::BeginFence,
-        Site::AskFence,
-        Site::SessionFirst,
-        Site::OverLooks,
-        Site::LookAtLast,
-        Site::ArmLooks,
-        Site::WatchLooks,
-        Site::CauseFirst,
-        Site::GivenUpLooks,
-        Site::HandBack,
-        Site::LeaveRefuses,
-        Site::RoomForAnswers,
-        Site::EndFailsCalls,
-        Site::EndEndsWait,
-        Site::CloseHome,
-        Site::LeaveTells,
-        Site::LeaveBarrier,
-        Site::LateLooks,
-        Site::RetireLooks,
-        Site::HeirLooks,
-    ];
+    DropOwnerLooks,
 }
 
 #[cfg(ringmail_loom)]
@@ -363,7 +271,7 @@ pub(crate) fn weakened(site: Site) -> bool {
 macro_rules! mutant {
     ($site:ident) => {{
         #[cfg(ringmail_loom)]
-        let broken = $crate::ring::order::weakened($crate::ring::order::Site::$site);
+        let broken = $crate::sync::order::weakened($crate::sync::order::Site::$site);
         #[cfg(not(ringmail_loom))]
         let broken = false;
         broken
@@ -371,15 +279,25 @@ macro_rules! mutant {
 }
 pub(crate) use mutant;
 
+/// The ordering of a site: a constant, or in a model what the running mutant has left of it.
+macro_rules! order {
+    ($name:ident) => {{
+        #[cfg(ringmail_loom)]
+        let order = $crate::sync::order::$name();
+        #[cfg(not(ringmail_loom))]
+        let order = $crate::sync::order::$name;
+        order
+    }};
+}
+pub(crate) use order;
+
 macro_rules! orders {
     ($($(#[$cfg:meta])* $name:ident = $order:ident, $site:ident;)*) => {
         $(
             $(#[$cfg])*
             #[cfg(not(ringmail_loom))]
-            #[inline(always)]
-            pub(crate) const fn $name() -> Ordering {
-                Ordering::$order
-            }
+            #[allow(non_upper_case_globals, reason = "a function in the models")]
+            pub(crate) const $name: Ordering = Ordering::$order;
 
             $(#[$cfg])*
             #[cfg(ringmail_loom)]
@@ -416,9 +334,9 @@ orders! {
     observe_end = Acquire, ObserveEnd;
     give_up_head = Release, GiveUpHead;
     take_over_head = Acquire, TakeOverHead;
-    ask_heir = AcqRel, AskHeir;
-    put_on_pile = Release, PutOnPile;
-    take_pile = Acquire, TakePile;
+    ask_drop_owner = AcqRel, AskDropOwner;
+    push_stack = Release, PushStack;
+    take_stack = Acquire, TakeStack;
     give_up_share = Release, GiveUpShare;
     take_last_share = Acquire, TakeLastShare;
     sole_share = Acquire, SoleShare;

@@ -1,12 +1,12 @@
 //! The memory a ring lives in.
 
-use super::cursor::Position;
 use super::layout::{ConsumerBlock, ProducerBlock};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
 #[cfg(feature = "std")]
 use crate::room::table;
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering, share};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;

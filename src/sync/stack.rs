@@ -4,9 +4,12 @@
 //! the whole pile with one swap leaves no room for the ABA problem of a stack that is taken apart node by node (Treiber 1986).
 //!
 //! A node belongs to one side at a time: to whoever holds its `Box`, from the exchange that puts it on the pile to the pile, from the swap
-//! that takes it off to the [`Taken`]. Closing is a swap too: what is put after it comes back.
+//! that takes it off to the [`Drained`]. Closing is a swap too: what is put after it comes back.
 
-use super::{OnDrop, order};
+#![allow(unsafe_code)]
+
+use super::OnDrop;
+use super::order::order;
 use crate::error::BuildError;
 use crate::sync::{AtomicPtr, Ordering};
 use alloc::alloc::{Layout, alloc};
@@ -34,7 +37,7 @@ unsafe impl<V: Send> Send for Node<V> {}
 // SAFETY: as above: a shared node shows its value alone.
 unsafe impl<V: Sync> Sync for Node<V> {}
 // SAFETY: it owns its nodes.
-unsafe impl<V: Send> Send for Taken<V> {}
+unsafe impl<V: Send> Send for Drained<V> {}
 
 /// What lies on a closed pile: no node, which has an address that an allocator gave.
 fn closed<V>() -> *mut Node<V> {
@@ -59,13 +62,13 @@ impl<V> Stack<V> {
     }
 
     /// Takes everything, the last one put first.
-    pub(crate) fn take_all(&self) -> Taken<V> {
-        Taken::from_top(self.top.swap(ptr::null_mut(), order::take_pile()))
+    pub(crate) fn take_all(&self) -> Drained<V> {
+        Drained::from_top(self.top.swap(ptr::null_mut(), order!(take_stack)))
     }
 
     /// Takes everything, and from now on gives back what is put.
-    pub(crate) fn close(&self) -> Taken<V> {
-        Taken::from_top(self.top.swap(closed(), order::take_pile()))
+    pub(crate) fn close(&self) -> Drained<V> {
+        Drained::from_top(self.top.swap(closed(), order!(take_stack)))
     }
 }
 
@@ -91,7 +94,7 @@ unsafe fn put<V>(pile: *const Stack<V>, node: Box<Node<V>>) -> Option<Box<Node<V
         }
         // SAFETY: the node is ours until the exchange succeeds.
         unsafe { (*node).below = below };
-        match top.compare_exchange_weak(below, node, order::put_on_pile(), Ordering::Relaxed) {
+        match top.compare_exchange_weak(below, node, order!(push_stack), Ordering::Relaxed) {
             Ok(_) => return None,
             Err(now) => below = now,
         }
@@ -140,15 +143,15 @@ impl<V: HasOwner> Node<V> {
 }
 
 /// What was taken off a pile: a pile of one's own.
-pub(crate) struct Taken<V>(*mut Node<V>);
+pub(crate) struct Drained<V>(*mut Node<V>);
 
-impl<V> Taken<V> {
-    pub(crate) fn nothing() -> Self {
+impl<V> Drained<V> {
+    pub(crate) fn empty() -> Self {
         Self(ptr::null_mut())
     }
 
     fn from_top(top: *mut Node<V>) -> Self {
-        if top == closed() { Self::nothing() } else { Self(top) }
+        if top == closed() { Self::empty() } else { Self(top) }
     }
 
     /// The top one, allocation and all.
@@ -165,7 +168,7 @@ impl<V> Taken<V> {
 
     /// The same, the one put first on top.
     pub(crate) fn reversed(mut self) -> Self {
-        let mut reversed = Self::nothing();
+        let mut reversed = Self::empty();
         while let Some(node) = self.next_node() {
             reversed.put_node(node);
         }
@@ -180,7 +183,7 @@ impl<V> Taken<V> {
     }
 }
 
-impl<V> Iterator for Taken<V> {
+impl<V> Iterator for Drained<V> {
     type Item = V;
 
     fn next(&mut self) -> Option<V> {
@@ -188,7 +191,7 @@ impl<V> Iterator for Taken<V> {
     }
 }
 
-impl<V> Drop for Taken<V> {
+impl<V> Drop for Drained<V> {
     fn drop(&mut self) {
         // Should the drop of one panic, the others are dropped all the same.
         let rest = OnDrop(self, |taken: &mut Self| taken.for_each(drop));

@@ -125,14 +125,15 @@ mod builder;
 pub mod call;
 mod endpoint;
 mod error;
-mod hub;
 mod inbox;
+mod lane_index;
 mod lanes;
 mod outbox;
 mod poll;
 mod recv;
 mod seat;
 mod send;
+mod shared;
 mod sleep;
 
 pub use crate::error::with_cause::{

@@ -1,7 +1,7 @@
 //! How a mesh is made.
 
 use super::error::BuildError;
-use super::hub::Hub;
+use super::shared::Shared;
 use super::inbox::Inbox;
 use super::lanes::Lanes;
 use super::outbox::Outbox;
@@ -199,11 +199,11 @@ impl Builder {
                 lanes[to].inbox.add(from, rx);
             }
         }
-        let hub = share(Hub::new(&events, Deadline::after(self.join_deadline))?)?;
+        let shared = share(Shared::new(&events, Deadline::after(self.join_deadline))?)?;
         let mut seats = room(shards)?;
         seats.extend(events.into_iter().zip(lanes).enumerate().map(|(id, (event, lanes))| Seat {
             core: self.cores.as_ref().map(|cores| cores[id]),
-            hub: Arc::clone(&hub),
+            shared: Arc::clone(&shared),
             lanes: Some(lanes),
             id,
             event,

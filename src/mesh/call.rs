@@ -99,8 +99,8 @@ mod endpoint;
 mod error;
 mod reply;
 mod seat;
-mod shared;
 mod sleep;
+mod tables;
 mod wait;
 
 pub use endpoint::Endpoint;

@@ -43,7 +43,7 @@ impl<T> Endpoint<T> {
     pub fn poll(&mut self, budget: usize, mut f: impl FnMut(usize, T)) -> Progress {
         let mut left = budget as u64;
         while left != 0 && self.find() {
-            left -= self.lanes.inbox.hand_over(left, &mut f);
+            left -= self.lanes.inbox.deliver(left, &mut f);
         }
         Progress {
             received: budget - left as usize,
@@ -71,7 +71,7 @@ impl<T> Endpoint<T> {
             return true;
         }
         if self.idle == 0 {
-            self.side.polled(|| self.lanes.moved());
+            self.side.polled(|| self.lanes.transferred());
         }
         self.idle += 1;
         if self.idle < self.watch_after {
@@ -90,15 +90,15 @@ impl<T> Endpoint<T> {
     /// Has the event count watch, if that pays. Whether the look after that found something.
     #[cold]
     fn watch(&mut self) -> bool {
-        self.notice();
+        self.reap_late();
         // A task that waits has its own waker in the event count; and while seats are missing somebody has to look at the clock.
-        let pays = self.lanes.inbox.open() > FEW && self.task.is_none() && !self.hub.is_missing();
-        if !pays || !self.side.watch(self.lanes.moved()) {
+        let pays = self.lanes.inbox.open() > FEW && self.task.is_none() && !self.shared.is_missing();
+        if !pays || !self.side.watch(self.lanes.transferred()) {
             return false;
         }
         let found = !mutant!(WatchLooks) && self.lanes.inbox.next_turn();
         // The last missing seat may have been given up since `notice`, and the event count rung for it before it watched.
-        self.watched = !found && !self.hub.gave_up_since(self.noticed);
+        self.watched = !found && !self.shared.gave_up_since(self.given_up_seen);
         if !self.watched {
             self.side.disarm(Waker::noop());
         }

@@ -89,7 +89,7 @@ impl<T> Endpoint<T> {
                 return next.take_as(Ok);
             }
             if self.lanes.inbox.is_over(at) {
-                return Err(RecvError(self.hub.disconnected(peer)));
+                return Err(RecvError(self.shared.disconnected(peer)));
             }
             // For ever: a message comes, or the end.
             let _ = self.wait(Deadline::NEVER, |lanes| lanes.inbox.has_news_of(at));
@@ -130,14 +130,14 @@ impl<T> Endpoint<T> {
             if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
                 self.task = Some(cx.waker().clone());
             }
-            let (moved, hub, noticed) = (self.lanes.moved(), &self.hub, self.noticed);
+            let (moved, hub, given_up_seen) = (self.lanes.transferred(), &self.shared, self.given_up_seen);
             let lanes = &mut self.lanes;
-            let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(noticed));
+            let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(given_up_seen));
             self.count_parks();
             if poll.is_pending() {
                 return Poll::Pending;
             }
-            self.notice();
+            self.reap_late();
         }
     }
 

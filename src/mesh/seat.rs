@@ -2,7 +2,7 @@
 
 use super::Endpoint;
 use super::error::JoinError;
-use super::hub::{Hub, Standing};
+use super::shared::{PeerState, Shared};
 use super::lanes::Lanes;
 use crate::lend::lend;
 use crate::sync::Arc;
@@ -21,7 +21,7 @@ use std::string::String;
 pub struct Seat<T> {
     pub(super) id: usize,
     pub(super) core: Option<usize>,
-    pub(super) hub: Arc<Hub>,
+    pub(super) shared: Arc<Shared>,
     /// None once the endpoint has them.
     pub(super) lanes: Option<Lanes<T>>,
     pub(super) event: EventCount,
@@ -52,16 +52,16 @@ impl<T> Seat<T> {
         if let Some(core) = self.core {
             crate::affinity::pin_current(core).map_err(JoinError::Pin)?;
         }
-        if !self.hub.join(self.id) {
+        if !self.shared.join(self.id) {
             return Err(JoinError::TooLate);
         }
         let Some(mut lanes) = self.lanes.take() else { return Err(JoinError::TooLate) };
-        lanes.settle_here();
+        lanes.rehome();
         if self.prefault {
             lanes.inbox.prefault();
         }
         let side = Side::new(self.event.clone(), self.wait);
-        Ok(Endpoint::new(self.id, Arc::clone(&self.hub), lanes, side, self.watch_after))
+        Ok(Endpoint::new(self.id, Arc::clone(&self.shared), lanes, side, self.watch_after))
     }
 
     /// Joins, runs `shard`, and drops the endpoint. If it panics, the peers are told with the message of the panic
@@ -104,7 +104,7 @@ impl<T> Drop for Seat<T> {
     fn drop(&mut self) {
         if let Some(lanes) = &mut self.lanes {
             let panics = std::thread::panicking();
-            self.hub.leave(self.id, if panics { Standing::Panicked(None) } else { Standing::NeverJoined });
+            self.shared.leave(self.id, if panics { PeerState::Panicked(None) } else { PeerState::NeverJoined });
             lanes.close(&self.event);
         }
     }

@@ -157,15 +157,15 @@ impl<T> Endpoint<T> {
     {
         let mut sent = 0;
         for lane in &mut self.lanes.out.lanes {
-            lane.owed = lane.end.ring.room(1) == 0;
-            if !lane.owed {
+            lane.pending = lane.end.ring.room(1) == 0;
+            if !lane.pending {
                 // There is room, and nobody else sends here: it is refused only if the peer leaves at this moment.
                 sent += usize::from(lane.end.push(value.clone()).is_ok());
             }
         }
         for at in 0..self.lanes.out.lanes.len() {
             let lane = &mut self.lanes.out.lanes[at];
-            if !core::mem::take(&mut lane.owed) {
+            if !core::mem::take(&mut lane.pending) {
                 continue;
             }
             if lane.end.ring.is_closed() {
@@ -222,7 +222,7 @@ impl<T> Endpoint<T> {
     fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V, Disconnected> {
         let Some(at) = self.lanes.out.at(peer) else { return no_lane(peer, value).into() };
         // One that tries for ever waits, too: for a peer that never comes, it may be.
-        self.notice();
+        self.reap_late();
         let ring = &mut self.lanes.out.lanes[at].end.ring;
         if ring.is_closed() {
             return self.disconnected(peer, value).into();
@@ -238,7 +238,7 @@ impl<T> Endpoint<T> {
         if let Some(lane) = self.lanes.out.to(peer) {
             lane.end.drop_orphans();
         }
-        SendError(value, self.hub.disconnected(peer))
+        SendError(value, self.shared.disconnected(peer))
     }
 }
 

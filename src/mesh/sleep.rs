@@ -107,18 +107,18 @@ impl<T> Endpoint<T> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn arm<'a>(&'a mut self, waker: &'a Waker) -> Result<Armed<'a, T>, Ready> {
-        self.notice();
+        self.reap_late();
         if let Some(ready) = self.ready() {
             return Err(ready);
         }
         self.unwatch();
-        if !self.side.arm(waker, self.lanes.moved()) {
+        if !self.side.arm(waker, self.lanes.transferred()) {
             return Err(Ready::Again);
         }
         self.count_parks();
         let armed = Armed { endpoint: self, waker };
         let own = &mut *armed.endpoint;
-        let again = own.hub.gave_up_since(own.noticed).then_some(Ready::Again);
+        let again = own.shared.gave_up_since(own.given_up_seen).then_some(Ready::Again);
         let ready = if mutant!(ArmLooks) { None } else { own.ready().or(again) };
         match ready {
             None => Ok(armed),
@@ -149,7 +149,7 @@ impl<T> Armed<'_, T> {
 
     /// How long the sleep may last at most; see [`Armed::sleep`].
     pub fn limit(&self) -> Option<Duration> {
-        self.endpoint.hub.limit().left()
+        self.endpoint.shared.limit().left()
     }
 
     /// Peers that may still send something, as far as the last look saw.
@@ -167,7 +167,7 @@ impl<T> Drop for Armed<'_, T> {
     fn drop(&mut self) {
         let mut panics = Panics::new();
         panics.catch(|| self.endpoint.side.disarm(self.waker));
-        panics.catch(|| self.endpoint.hand_back());
+        panics.catch(|| self.endpoint.wake_task());
         panics.go_on();
     }
 }

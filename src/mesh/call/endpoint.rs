@@ -1,7 +1,7 @@
 //! A thread's own end of a mesh of calls.
 
 use super::error::{CallError, TryCallError};
-use super::shared::{Answer, Shared};
+use super::tables::{Answer, Tables};
 use super::{Envelope, Reply, Token};
 use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, TrySendError};
 use crate::sync::order::mutant;
@@ -18,8 +18,8 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 /// to it, and its own that have no answer.
 pub struct Endpoint<Req, Rep> {
     pub(super) mesh: mesh::Endpoint<Envelope<Req, Rep>>,
-    pub(super) shared: Rc<Shared<Rep>>,
-    peers: Box<[Standing]>,
+    pub(super) tables: Rc<Tables<Rep>>,
+    peers: Box<[Phase]>,
     /// Peers that may still call.
     pub(super) calling: usize,
     /// Lanes to this endpoint that may bring something, when [`Endpoint::look_at_ends`] looked.
@@ -30,7 +30,7 @@ pub struct Endpoint<Req, Rep> {
 
 /// What a peer may still do.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Phase {
     /// There is no lane from it, or none to it: no calls between the two.
     NoLane,
     Calls,
@@ -41,15 +41,15 @@ enum Standing {
 }
 
 impl<Req, Rep> Endpoint<Req, Rep> {
-    pub(super) fn new(mesh: mesh::Endpoint<Envelope<Req, Rep>>, shared: Shared<Rep>) -> Self {
-        let standing = |peer| match (mesh.lanes.out.at(peer), mesh.lanes.inbox.at(peer)) {
-            (Some(_), Some(_)) => Standing::Calls,
-            _ => Standing::NoLane,
+    pub(super) fn new(mesh: mesh::Endpoint<Envelope<Req, Rep>>, tables: Tables<Rep>) -> Self {
+        let phase = |peer| match (mesh.lanes.out.at(peer), mesh.lanes.inbox.at(peer)) {
+            (Some(_), Some(_)) => Phase::Calls,
+            _ => Phase::NoLane,
         };
-        let peers: Box<[Standing]> = (0..mesh.shards()).map(standing).collect();
-        let calling = peers.iter().filter(|&&peer| peer == Standing::Calls).count();
+        let peers: Box<[Phase]> = (0..mesh.shards()).map(phase).collect();
+        let calling = peers.iter().filter(|&&peer| peer == Phase::Calls).count();
         let open = mesh.lanes.inbox.open();
-        Self { mesh, shared: Rc::new(shared), peers, calling, open, finished: false }
+        Self { mesh, tables: Rc::new(tables), peers, calling, open, finished: false }
     }
 
     /// Calls `peer`: sends it `request`, and returns where its answer will be.
@@ -65,14 +65,14 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         if let Some(gone) = self.uncallable(peer) {
             return Err(TryCallError::Disconnected(request, gone));
         }
-        let Some(call) = self.shared.start(peer) else { return Err(TryCallError::NoCredit(request)) };
+        let Some(call) = self.tables.start(peer) else { return Err(TryCallError::NoCredit(request)) };
         // Before it leaves: should the peer's hook panic, the call is on its way all the same, and its credit comes back with the answer.
-        let reply = Reply::new(Rc::clone(&self.shared), peer, call);
+        let reply = Reply::new(Rc::clone(&self.tables), peer, call);
         match self.mesh.try_send_to(peer, Envelope::Request(call, request)) {
             Ok(()) => Ok(reply),
             Err(error) => {
                 drop(reply);
-                self.shared.cancel(call);
+                self.tables.cancel(call);
                 Err(refused(error))
             }
         }
@@ -81,9 +81,9 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     /// Why `peer` cannot be called, if so.
     fn uncallable(&self, peer: usize) -> Option<Disconnected> {
         match self.peers.get(peer) {
-            None | Some(Standing::NoLane) => Some(Disconnected { peer, cause: Cause::NoLane }),
-            Some(Standing::Over) => Some(self.mesh.hub.disconnected(peer)),
-            Some(Standing::Calls | Standing::Finished) => {
+            None | Some(Phase::NoLane) => Some(Disconnected { peer, cause: Cause::NoLane }),
+            Some(Phase::Over) => Some(self.mesh.shared.disconnected(peer)),
+            Some(Phase::Calls | Phase::Finished) => {
                 self.finished.then_some(Disconnected { peer, cause: Cause::Closed })
             }
         }
@@ -114,13 +114,13 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             received += 1;
             match envelope {
                 Envelope::Request(call, request) => {
-                    let token = Token::new(Rc::clone(&self.shared), from, call);
+                    let token = Token::new(Rc::clone(&self.tables), from, call);
                     serve(self, from, request, token);
                     self.flush();
                 }
-                Envelope::Answer(call, value) => self.shared.arrive(call, Ok(value)),
-                Envelope::Refusal(call) => self.shared.arrive(call, Err(CallError::Refused { peer: from })),
-                Envelope::Finished => self.set_standing(from, Standing::Finished),
+                Envelope::Answer(call, value) => self.tables.arrive(call, Ok(value)),
+                Envelope::Refusal(call) => self.tables.arrive(call, Err(CallError::Refused { peer: from })),
+                Envelope::Finished => self.set_phase(from, Phase::Finished),
             }
         }
         self.look_at_ends();
@@ -147,7 +147,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     /// Wait-free for each. An answer to a peer that is gone is dropped.
     #[inline]
     pub fn flush(&mut self) {
-        if self.shared.owes() {
+        if self.tables.owes() {
             self.send_answers();
         }
     }
@@ -159,7 +159,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         impl<Req, Rep> Rest<'_, Req, Rep> {
             #[inline(always)]
             fn send(&mut self) {
-                while let Some(Answer { peer, call, value }) = self.0.shared.next_answer() {
+                while let Some(Answer { peer, call, value }) = self.0.tables.next_answer() {
                     let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
                     self.0.send_reserved(peer as usize, envelope);
                 }
@@ -167,7 +167,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
         impl<Req, Rep> Drop for Rest<'_, Req, Rep> {
             fn drop(&mut self) {
-                if self.0.shared.owes() {
+                if self.0.tables.owes() {
                     // While a panic unwinds, a hook's own ends in `wake`.
                     self.send();
                 }
@@ -191,7 +191,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         self.flush();
         if !core::mem::replace(&mut self.finished, true) {
             each(0..self.peers.len(), |peer| {
-                if matches!(self.peers[peer], Standing::Calls | Standing::Finished) {
+                if matches!(self.peers[peer], Phase::Calls | Phase::Finished) {
                     self.send_reserved(peer, Envelope::Finished);
                 }
             });
@@ -209,12 +209,12 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         self.open = open;
         let (mut failed, mut panics) = (false, Panics::new());
         for peer in 0..self.peers.len() {
-            let (lanes, standing) = (&self.mesh.lanes.inbox, self.peers[peer]);
-            let callable = matches!(standing, Standing::Calls | Standing::Finished);
+            let (lanes, phase) = (&self.mesh.lanes.inbox, self.peers[peer]);
+            let callable = matches!(phase, Phase::Calls | Phase::Finished);
             if callable && lanes.at(peer).is_some_and(|at| lanes.is_over(at)) {
-                self.set_standing(peer, Standing::Over);
+                self.set_phase(peer, Phase::Over);
                 panics.catch(|| {
-                    failed |= self.shared.fail(peer, || CallError::Disconnected(self.mesh.hub.disconnected(peer)))
+                    failed |= self.tables.fail(peer, || CallError::Disconnected(self.mesh.shared.disconnected(peer)))
                 });
             }
         }
@@ -222,25 +222,25 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         failed
     }
 
-    fn set_standing(&mut self, peer: usize, standing: Standing) {
-        if core::mem::replace(&mut self.peers[peer], standing) == Standing::Calls {
+    fn set_phase(&mut self, peer: usize, phase: Phase) {
+        if core::mem::replace(&mut self.peers[peer], phase) == Phase::Calls {
             self.calling -= 1;
         }
     }
 
     /// Peers that have not said that they call no more.
     pub(super) fn callers(&self) -> impl Iterator<Item = usize> {
-        self.peers.iter().enumerate().filter(|(_, standing)| **standing == Standing::Calls).map(|(peer, _)| peer)
+        self.peers.iter().enumerate().filter(|(_, phase)| **phase == Phase::Calls).map(|(peer, _)| peer)
     }
 
     /// Calls to `peer` that can be started now.
     pub fn credits(&self, peer: usize) -> usize {
-        if self.uncallable(peer).is_some() { 0 } else { self.shared.credits(peer) }
+        if self.uncallable(peer).is_some() { 0 } else { self.tables.credits(peer) }
     }
 
     /// Calls to `peer` that have no answer so far.
     pub fn in_flight(&self, peer: usize) -> usize {
-        self.shared.waiting(peer)
+        self.tables.waiting(peer)
     }
 
     /// The number by which the peers know this endpoint.
@@ -292,18 +292,18 @@ fn refused<Req, Rep>(error: TrySendError<Envelope<Req, Rep>, Disconnected>) -> T
 
 impl<Req, Rep> Drop for Endpoint<Req, Rep> {
     fn drop(&mut self) {
-        self.mesh.say_why();
+        self.mesh.record_end();
         let mut panics = Panics::new();
         // Before the lanes close. Refusals are left out: the end of the lanes says why there is no answer, a panic perhaps.
-        while let Some(Answer { peer, call, value }) = self.shared.next_answer() {
+        while let Some(Answer { peer, call, value }) = self.tables.next_answer() {
             if let Some(value) = value {
                 panics.catch(|| self.send_reserved(peer as usize, Envelope::Answer(call, value)));
             }
         }
-        self.shared.close();
+        self.tables.close();
         for peer in 0..self.peers.len() {
             let gone = || CallError::Disconnected(Disconnected { peer, cause: Cause::Closed });
-            panics.catch(|| _ = self.shared.fail(peer, gone));
+            panics.catch(|| _ = self.tables.fail(peer, gone));
         }
         panics.go_on();
     }

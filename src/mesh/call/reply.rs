@@ -1,7 +1,7 @@
 //! The two ends of one call: the caller's [`Reply`] and the server's [`Token`].
 
 use super::error::CallError;
-use super::shared::{Answer, Shared};
+use super::tables::{Answer, Tables};
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
@@ -16,7 +16,7 @@ use core::task::{Context, Poll};
 /// its credit.
 #[must_use = "dropping it drops the answer"]
 pub struct Reply<Rep> {
-    shared: Rc<Shared<Rep>>,
+    tables: Rc<Tables<Rep>>,
     peer: usize,
     /// The call's number; none once its answer was taken.
     call: Option<u32>,
@@ -24,8 +24,8 @@ pub struct Reply<Rep> {
 
 impl<Rep> Reply<Rep> {
     #[inline]
-    pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
-        Self { shared, peer, call: Some(call) }
+    pub(super) fn new(tables: Rc<Tables<Rep>>, peer: usize, call: u32) -> Self {
+        Self { tables, peer, call: Some(call) }
     }
 
     /// Who was called.
@@ -35,7 +35,7 @@ impl<Rep> Reply<Rep> {
 
     /// Whether there is an answer to take, or the reason why there will be none.
     pub fn is_ready(&self) -> bool {
-        self.call.is_none_or(|call| self.shared.is_done(call))
+        self.call.is_none_or(|call| self.tables.is_done(call))
     }
 
     /// Takes the answer if it has come, which frees the credit; else the reply comes back. Wait-free.
@@ -50,13 +50,13 @@ impl<Rep> Reply<Rep> {
     #[inline]
     fn take(&mut self) -> Option<Result<Rep, CallError>> {
         let Some(call) = self.call else { return Some(Err(CallError::Taken)) };
-        let answer = self.shared.take(call)?;
+        let answer = self.tables.take(call)?;
         self.call = None;
         Some(answer)
     }
 
-    pub(super) fn is_of(&self, shared: &Rc<Shared<Rep>>) -> bool {
-        Rc::ptr_eq(&self.shared, shared)
+    pub(super) fn is_of(&self, tables: &Rc<Tables<Rep>>) -> bool {
+        Rc::ptr_eq(&self.tables, tables)
     }
 }
 
@@ -66,7 +66,7 @@ impl<Rep> Future for Reply<Rep> {
     /// Polled again after it was ready, it answers [`CallError::Taken`].
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(call) = self.call else { return Poll::Ready(Err(CallError::Taken)) };
-        let poll = self.shared.poll(call, cx);
+        let poll = self.tables.poll(call, cx);
         if poll.is_ready() {
             self.call = None;
         }
@@ -84,7 +84,7 @@ impl<Rep> futures_core::FusedFuture for Reply<Rep> {
 impl<Rep> Drop for Reply<Rep> {
     fn drop(&mut self) {
         if let Some(call) = self.call {
-            self.shared.drop_reply(call);
+            self.tables.drop_reply(call);
         }
     }
 }
@@ -106,15 +106,15 @@ impl<Rep> fmt::Debug for Reply<Rep> {
 /// endpoint goes.
 #[must_use = "dropping it refuses the request"]
 pub struct Token<Rep> {
-    shared: Rc<Shared<Rep>>,
+    tables: Rc<Tables<Rep>>,
     peer: u32,
     call: u32,
-    owed: bool,
+    pending: bool,
 }
 
 impl<Rep> Token<Rep> {
-    pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
-        Self { shared, peer: peer as u32, call, owed: true }
+    pub(super) fn new(tables: Rc<Tables<Rep>>, peer: usize, call: u32) -> Self {
+        Self { tables, peer: peer as u32, call, pending: true }
     }
 
     /// Who called.
@@ -125,15 +125,15 @@ impl<Rep> Token<Rep> {
     /// Answers the request. Never waits, never allocates, and finds room.
     #[inline]
     pub fn answer(mut self, value: Rep) {
-        self.owed = false;
-        self.shared.answer(Answer { peer: self.peer, call: self.call, value: Some(value) });
+        self.pending = false;
+        self.tables.answer(Answer { peer: self.peer, call: self.call, value: Some(value) });
     }
 }
 
 impl<Rep> Drop for Token<Rep> {
     fn drop(&mut self) {
-        if self.owed {
-            self.shared.answer(Answer { peer: self.peer, call: self.call, value: None });
+        if self.pending {
+            self.tables.answer(Answer { peer: self.peer, call: self.call, value: None });
         }
     }
 }

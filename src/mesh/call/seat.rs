@@ -1,6 +1,6 @@
 //! A place on a mesh of calls.
 
-use super::shared::Shared;
+use super::tables::Tables;
 use super::{Endpoint, Envelope};
 use crate::mesh::seat::run_with;
 use crate::mesh::{BuildError, Builder, JoinError, seat};
@@ -31,8 +31,8 @@ impl Builder {
         let shards = seats.len();
         let mut all = room(shards)?;
         for seat in seats {
-            let shared = Shared::new(shards, shards - 1, credits as u32)?;
-            all.push(Seat { seat, shared });
+            let tables = Tables::new(shards, shards - 1, credits as u32)?;
+            all.push(Seat { seat, tables });
         }
         Ok(all)
     }
@@ -41,7 +41,7 @@ impl Builder {
 /// A place on a mesh of calls: send it to its thread and [`join`](Seat::join) there. As a [mesh's seat](crate::mesh::Seat).
 pub struct Seat<Req, Rep> {
     seat: seat::Seat<Envelope<Req, Rep>>,
-    shared: Shared<Rep>,
+    tables: Tables<Rep>,
 }
 
 impl<Req, Rep> Seat<Req, Rep> {
@@ -60,7 +60,7 @@ impl<Req, Rep> Seat<Req, Rep> {
     /// # Errors
     /// The thread could not be pinned, or the seat was given up because its time was over.
     pub fn join(self) -> Result<Endpoint<Req, Rep>, JoinError> {
-        Ok(Endpoint::new(self.seat.join()?, self.shared))
+        Ok(Endpoint::new(self.seat.join()?, self.tables))
     }
 
     /// Joins, runs `shard`, and drops the endpoint. If it panics, the calls to it fail with the message of the panic

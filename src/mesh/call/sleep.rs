@@ -43,7 +43,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             Some(Ready::Message)
         } else if self.mesh.lanes.inbox.has_ended() && self.mesh.has_disconnected() {
             Some(Ready::Disconnected)
-        } else if self.calling == 0 && !self.shared.waits() {
+        } else if self.calling == 0 && !self.tables.waits() {
             Some(Ready::AllDisconnected)
         } else {
             None

@@ -42,7 +42,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 done => return done,
             };
             let received = self.take(BETWEEN, serve).received;
-            if received == 0 && self.in_flight(peer) != 0 && self.shared.credits(peer) == 0 {
+            if received == 0 && self.in_flight(peer) != 0 && self.tables.credits(peer) == 0 {
                 // For ever is not long: an answer comes, or the peer goes.
                 let _ = self.sleep(Deadline::NEVER);
             }
@@ -88,7 +88,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         deadline: Deadline,
         serve: &mut impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<Rep, WaitTimeoutError<Rep>> {
-        if !reply.is_of(&self.shared) {
+        if !reply.is_of(&self.tables) {
             return Err(WaitTimeoutError::Failed(CallError::WrongEndpoint));
         }
         self.flush();

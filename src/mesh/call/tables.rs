@@ -25,7 +25,7 @@ use core::task::{Context, Poll, Waker};
 const NONE: u32 = u32::MAX;
 
 /// The tables of one endpoint. `Send` as long as nobody joined.
-pub(super) struct Shared<Rep> {
+pub(super) struct Tables<Rep> {
     calls: RefCell<Calls<Rep>>,
     answers: RefCell<Answers<Rep>>,
     /// Whether the endpoint is gone: no answer leaves any more.
@@ -79,7 +79,7 @@ pub(super) struct Answer<Rep> {
     pub(super) value: Option<Rep>,
 }
 
-impl<Rep> Shared<Rep> {
+impl<Rep> Tables<Rep> {
     /// Room for `credits` calls to each of `lanes` peers, of `shards` seats, and as many from them.
     pub(super) fn new(shards: usize, lanes: usize, credits: u32) -> Result<Self, BuildError> {
         let room = lanes.saturating_mul(credits as usize);

@@ -58,7 +58,7 @@ use crate::lend::lend;
 use crate::ring::backend::check;
 use crate::room::room;
 use crate::sync::order::mutant;
-use crate::sync::stack::{HasOwner, Node, Stack, Drained};
+use crate::sync::stack::{Drained, HasOwner, Node, Stack};
 use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;

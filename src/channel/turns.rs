@@ -69,11 +69,7 @@ impl Turns {
 
     /// Passes the turn to the next lane at which `begin` finds a message. Returns its place in the table.
     #[inline(always)]
-    pub(crate) fn next<L>(
-        &mut self,
-        lanes: &mut [L],
-        mut begin: impl FnMut(usize, &mut L) -> bool,
-    ) -> Option<usize> {
+    pub(crate) fn next<L>(&mut self, lanes: &mut [L], mut begin: impl FnMut(usize, &mut L) -> bool) -> Option<usize> {
         let lanes = &mut lanes[self.from..self.to];
         for _ in 0..lanes.len() {
             self.last = if self.last + 1 < lanes.len() { self.last + 1 } else { 0 };

@@ -87,15 +87,17 @@ impl<T> Lanes<T> {
         }
         for class in &mut self.classes {
             // A turn is what this look sees of the lane's messages, and what a verb that wants many sees later.
-            let next = class.turns.next(&mut self.lanes, |_, lane| match lane.end.begin_turn(self.budget * u64::from(lane.options.weight)) {
-                Found::Message => {
-                    (self.from, self.last) = (lane.end.ring.next_position(), Some(lane.id));
-                    true
-                }
-                Found::Nothing => false,
-                Found::End => {
-                    self.some_ended = true;
-                    false
+            let next = class.turns.next(&mut self.lanes, |_, lane| {
+                match lane.end.begin_turn(self.budget * u64::from(lane.options.weight)) {
+                    Found::Message => {
+                        (self.from, self.last) = (lane.end.ring.next_position(), Some(lane.id));
+                        true
+                    }
+                    Found::Nothing => false,
+                    Found::End => {
+                        self.some_ended = true;
+                        false
+                    }
                 }
             });
             if let Some(at) = next {

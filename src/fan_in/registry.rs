@@ -8,7 +8,7 @@ use crate::ring::backend::Heap;
 use crate::sync::Mutex;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
-use crate::sync::stack::{Node, Stack, Drained};
+use crate::sync::stack::{Drained, Node, Stack};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::EventCount;
 #[cfg(feature = "std")]

@@ -9,30 +9,36 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-/// Messages that [`Endpoint::drain`] takes between two looks at the clock.
+/// Messages that [`Endpoint::drain`] takes before it looks at the clock again.
 const BETWEEN: usize = 1024;
 
 impl<T> Endpoint<T> {
-    /// Takes the next message, with the number of the peer that sent it, if there is one now.
+    /// Takes the next message if there is one now. Returns the number of the peer that sent it, and the message.
     ///
-    /// In the order of each peer; peers take turns as in [`Endpoint::poll`]. Wait-free.
+    /// All receiving verbs return the peer: the shards of a mesh answer each other, so they need its number for nearly every message.
+    ///
+    /// The messages of a peer come in the order in which it sent them. Peers take turns as in [`Endpoint::poll`].
+    ///
+    /// Wait-free: it looks at each lane at most once.
     ///
     /// # Errors
-    /// No message now, a peer is disconnected, or all have closed.
+    /// `Empty`: no message now. `Disconnected`: see [`Peers`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError<Peers>> {
-        if self.find() {
-            if let Some((from, next)) = self.lanes.inbox.next_seen() {
-                return Ok(next.take_as(|value| (from, value)));
+        loop {
+            if let Some((peer, message)) = self.lanes.inbox.next_seen() {
+                return Ok(message.take_as(|message| (peer, message)));
+            }
+            if !self.find_next() {
+                return Err(self.nothing());
             }
         }
-        Err(self.nothing())
     }
 
-    /// Takes the next message, waiting for one if need be.
+    /// Takes the next message. Waits until there is one.
     ///
     /// # Errors
-    /// A peer is disconnected, told once a peer; or all have closed, and all is received.
+    /// See [`Peers`].
     #[inline]
     pub fn recv(&mut self) -> Result<(usize, T), RecvError<Peers>> {
         match self.try_recv() {
@@ -44,10 +50,10 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Takes the next message, waiting for at most `timeout`. One too long for the clock is for ever.
+    /// Takes the next message. Waits for at most `timeout`. A timeout that the clock cannot represent never ends.
     ///
     /// # Errors
-    /// No message in time; else as [`Endpoint::recv`].
+    /// `Timeout`: no message in time. `Disconnected`: see [`Peers`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError<Peers>> {
         match self.try_recv() {
             Ok(message) => Ok(message),
@@ -75,11 +81,12 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Takes the next message of one peer, waiting for one if need be. Those of others stay where they are, and hold up
-    /// their senders once their lanes are full.
+    /// Takes the next message of one peer. Waits until there is one.
+    ///
+    /// The messages of other peers stay in their lanes. While it waits, a peer whose lane is full can send nothing more here.
     ///
     /// # Errors
-    /// All that the peer sent is received, and it is gone: says why, each time.
+    /// The peer is disconnected, and all that it sent has been received. Reported each time.
     pub fn recv_from(&mut self, peer: usize) -> Result<T, RecvError<Disconnected>> {
         let Some(at) = self.lanes.inbox.at(peer) else {
             return Err(RecvError(Disconnected { peer, cause: Cause::NoLane }));
@@ -91,14 +98,14 @@ impl<T> Endpoint<T> {
             if self.lanes.inbox.is_over(at) {
                 return Err(RecvError(self.shared.disconnected(peer)));
             }
-            // For ever: a message comes, or the end.
+            // Without a deadline: a message comes, or the end.
             let _ = self.wait(Deadline::NEVER, |lanes| lanes.inbox.has_news_of(at));
         }
     }
 
-    /// Takes the next message, waiting for one if need be.
+    /// Takes the next message. Waits until there is one.
     ///
-    /// Cancel-safe: a future dropped before it is ready has taken nothing. Needs no particular runtime.
+    /// Cancel-safe: a future that is dropped before it is ready has taken nothing. Needs no particular runtime.
     ///
     /// # Errors
     /// As [`Endpoint::recv`].
@@ -106,12 +113,12 @@ impl<T> Endpoint<T> {
         RecvFuture { endpoint: self, waits: false, done: false }
     }
 
-    /// Takes the next message, or arranges for the context's task to be woken when there is one.
+    /// Takes the next message. Without one, has the context's task woken when a message comes.
     ///
-    /// After 128 polls in a row that were ready, one is pending and wakes its task at once: other tasks of the executor have their turn.
+    /// After 128 polls in a row that were ready, one is pending and wakes its task at once, so that other tasks of the executor can run.
     ///
-    /// Of several tasks the last that polled is woken. Another verb that waits on this endpoint meanwhile takes the event count over, and wakes
-    /// the task when it is done. Futures have no clock: they notice seats that nobody takes only when a peer that waits does.
+    /// If several tasks poll, the last one is woken. Another verb that waits on this endpoint meanwhile takes over the event count, and wakes
+    /// the task when it is done. A future has no clock: a seat that no thread joins is given up only by a peer that waits or sends.
     ///
     /// # Errors
     /// As [`Endpoint::recv`].
@@ -141,7 +148,7 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// A task has its answer: it waits no more.
+    /// The poll is ready: no task waits any more.
     #[inline]
     fn done<R>(&mut self, answer: R) -> Poll<R> {
         self.stand_down();
@@ -170,7 +177,7 @@ impl<T> Endpoint<T> {
     /// Hands messages to `f` until every peer has closed, for at most `within`. Returns how many there were.
     ///
     /// # Errors
-    /// A peer panicked or never joined, or the time ran out before all had closed.
+    /// A peer panicked or never joined, or the time ran out before all peers had closed.
     pub fn drain(&mut self, within: Duration, mut f: impl FnMut(usize, T)) -> Result<usize, DrainError> {
         let (deadline, mut received, mut disconnected) = (Deadline::after(Some(within)), 0, Vec::new());
         loop {
@@ -196,11 +203,11 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Leaves in order: closes, hands what still comes to `f` until every peer has closed too, for at most `within`, and is gone.
-    /// Returns how many messages came.
+    /// Leaves in order: closes, hands messages to `f` until every peer has closed too, for at most `within`, and drops the endpoint.
+    /// Returns how many messages there were.
     ///
     /// # Errors
-    /// As [`Endpoint::drain`]. The endpoint is gone all the same; what had not been received is dropped.
+    /// As [`Endpoint::drain`]. The endpoint is dropped in any case, and with it the messages that were not received.
     pub fn leave(mut self, within: Duration, f: impl FnMut(usize, T)) -> Result<usize, DrainError> {
         self.close();
         self.drain(within, f)
@@ -212,9 +219,9 @@ impl<T> Endpoint<T> {
 #[must_use = "futures do nothing unless polled"]
 pub struct RecvFuture<'a, T> {
     endpoint: &'a mut Endpoint<T>,
-    /// Whether this future announced itself: then it takes that back when it is dropped.
+    /// Whether this future announced that it waits: then it takes that back when it is dropped.
     waits: bool,
-    /// Whether it has given its answer. Another poll would take another message.
+    /// Whether it was ready. Another poll would take another message.
     done: bool,
 }
 

@@ -119,9 +119,8 @@ impl Shared {
         if !self.limit().passed() {
             return;
         }
-        let is_late = |id: &usize| {
-            self.change(*id, |state| (*state == PeerState::Empty).then_some(PeerState::NeverJoined))
-        };
+        let is_late =
+            |id: &usize| self.change(*id, |state| (*state == PeerState::Empty).then_some(PeerState::NeverJoined));
         let n = (0..self.shards.len()).filter(is_late).count();
         if n != 0 {
             self.given_up.fetch_add(n as u64, Ordering::Relaxed);

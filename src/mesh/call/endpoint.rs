@@ -1,4 +1,4 @@
-//! A thread's own end of a mesh of calls.
+//! A shard's end of a mesh of calls.
 
 use super::error::{CallError, TryCallError};
 use super::tables::{Answer, Tables};
@@ -12,26 +12,26 @@ use alloc::rc::Rc;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-/// A thread's own end of a mesh of calls: it calls the others, and serves them.
+/// A shard's end of a mesh of calls: it calls the peers, and serves their calls.
 ///
-/// It stays on the thread that joined, as a [mesh's endpoint](crate::mesh::Endpoint) does. Dropped, or dropped by a panic, it fails the calls
-/// to it, and its own that have no answer.
+/// It stays on the thread that joined, as a [mesh's endpoint](crate::mesh::Endpoint) does. When it is dropped, also by a panic, the calls to it fail, and
+/// so do its own that have no answer.
 pub struct Endpoint<Req, Rep> {
     pub(super) mesh: mesh::Endpoint<Envelope<Req, Rep>>,
     pub(super) tables: Rc<Tables<Rep>>,
     peers: Box<[Phase]>,
     /// Peers that may still call.
     pub(super) calling: usize,
-    /// Lanes to this endpoint that may bring something, when [`Endpoint::look_at_ends`] looked.
+    /// Open lanes to this endpoint when [`Endpoint::look_at_ends`] last looked.
     pub(super) open: usize,
-    /// Whether it has said that it calls no more.
+    /// Whether [`Endpoint::finish`] was called.
     finished: bool,
 }
 
 /// What a peer may still do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// There is no lane from it, or none to it: no calls between the two.
+    /// There is no lane from it, or none to it: there are no calls between the two.
     NoLane,
     Calls,
     /// It calls no more, and answers.
@@ -52,21 +52,22 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         Self { mesh, tables: Rc::new(tables), peers, calling, open, finished: false }
     }
 
-    /// Calls `peer`: sends it `request`, and returns where its answer will be.
+    /// Calls `peer`: sends it `request`, and returns the [`Reply`] that will have the answer.
     ///
-    /// Wait-free; answers that tokens were given before leave first. Room for the answer is the peer's from now on; nothing else takes it.
+    /// Wait-free. Answers that tokens were given before leave first. Room for the answer is reserved from now on.
     ///
     /// # Errors
-    /// No credit for this peer, the peer is gone, or there is none to call; the request comes back.
+    /// `NoCredit`: all credits for this peer are in use. `Disconnected`: the peer is disconnected or has no lane, or this endpoint has
+    /// [finished](Endpoint::finish). Both return the request.
     pub fn try_call(&mut self, peer: usize, request: Req) -> Result<Reply<Rep>, TryCallError<Req>> {
         self.flush();
-        // A peer that has closed in order still takes requests, and could not answer.
+        // A peer that has closed in order still accepts requests, but cannot answer.
         self.look_at_ends();
         if let Some(gone) = self.uncallable(peer) {
             return Err(TryCallError::Disconnected(request, gone));
         }
         let Some(call) = self.tables.start(peer) else { return Err(TryCallError::NoCredit(request)) };
-        // Before it leaves: should the peer's hook panic, the call is on its way all the same, and its credit comes back with the answer.
+        // Before the request leaves: if the peer's waker panics, the call is on its way all the same, and its credit comes back with the answer.
         let reply = Reply::new(Rc::clone(&self.tables), peer, call);
         match self.mesh.try_send_to(peer, Envelope::Request(call, request)) {
             Ok(()) => Ok(reply),
@@ -78,7 +79,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// Why `peer` cannot be called, if so.
+    /// Why `peer` cannot be called; `None` if it can.
     fn uncallable(&self, peer: usize) -> Option<Disconnected> {
         match self.peers.get(peer) {
             None | Some(Phase::NoLane) => Some(Disconnected { peer, cause: Cause::NoLane }),
@@ -89,19 +90,19 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// Takes up to `budget` of the messages that are there: hands requests to `serve`, with this endpoint, the caller's number and the
-    /// token to answer with, and puts answers where their [`Reply`]s find them.
+    /// Takes up to `budget` of the messages that are there. Hands each request to `serve`, with this endpoint, the caller's number and the token to
+    /// answer with. Gives each answer to its [`Reply`].
     ///
-    /// Peers take turns, as in [`mesh::Endpoint::poll`](crate::mesh::Endpoint::poll). Answers leave when the handler returns; so do those that
-    /// tokens were given before. A request counts as received before `serve` sees it: if `serve` panics, its token is dropped and refuses,
-    /// and the rest stay. Never waits.
+    /// Peers take turns, as in [`mesh::Endpoint::poll`](crate::mesh::Endpoint::poll). All answers that tokens were given leave when `serve` returns. A
+    /// request counts as received before `serve` gets it: if `serve` panics, its token is dropped and refuses, and the other messages stay.
+    /// Never waits.
     ///
-    /// In what it returns, `received` counts requests and answers, and `open` the peers that may still call.
+    /// In the result, `received` counts requests and answers, and `open` the peers that have not finished.
     pub fn poll(&mut self, budget: usize, mut serve: impl FnMut(&mut Self, usize, Req, Token<Rep>)) -> Progress {
         self.take(budget, &mut serve)
     }
 
-    /// As [`Endpoint::poll`].
+    /// See [`Endpoint::poll`].
     pub(super) fn take(
         &mut self,
         budget: usize,
@@ -132,7 +133,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// The next message, its place free already: whoever sent it may use it again as soon as it learns that this one was received.
+    /// The next message. Its place is free already: the sender may use it again as soon as it learns that this message was received.
     #[inline(always)]
     fn next(&mut self) -> Option<(usize, Envelope<Req, Rep>)> {
         if !self.mesh.find() {
@@ -142,19 +143,19 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         Some(next.take_as(|envelope| (from, envelope)))
     }
 
-    /// Sends the answers that tokens were given since the last verb. All other verbs do this too; [`Endpoint::poll`] after each request.
+    /// Sends the answers that tokens were given since the last verb. All other verbs do this, too; [`Endpoint::poll`] after each request.
     ///
-    /// Wait-free for each. An answer to a peer that is gone is dropped.
+    /// Wait-free for each answer. An answer to a peer that is disconnected is dropped.
     #[inline]
     pub fn flush(&mut self) {
-        if self.tables.owes() {
+        if self.tables.has_answers() {
             self.send_answers();
         }
     }
 
     #[inline(never)]
     fn send_answers(&mut self) {
-        /// Should a peer's hook panic, the answers to the others leave all the same.
+        /// If a peer's waker panics, the answers to the other peers leave all the same.
         struct Rest<'a, Req, Rep>(&'a mut Endpoint<Req, Rep>);
         impl<Req, Rep> Rest<'_, Req, Rep> {
             #[inline(always)]
@@ -167,8 +168,8 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
         impl<Req, Rep> Drop for Rest<'_, Req, Rep> {
             fn drop(&mut self) {
-                if self.0.tables.owes() {
-                    // While a panic unwinds, a hook's own ends in `wake`.
+                if self.0.tables.has_answers() {
+                    // While a panic unwinds, a waker's own ends in `wake`.
                     self.send();
                 }
             }
@@ -176,17 +177,17 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         Rest(self).send();
     }
 
-    /// Sends what has room: see the module's head for why.
+    /// Sends an envelope for which there is room: see the module's head for why.
     fn send_reserved(&mut self, peer: usize, envelope: Envelope<Req, Rep>) {
         if let Err(error) = self.mesh.try_send_to(peer, envelope) {
             debug_assert!(!error.is_full(), "an answer always finds room");
         }
     }
 
-    /// Says that this endpoint calls no more. It goes on serving, and taking answers; peers may go on calling it until they have said so, too.
+    /// Tells the peers that this endpoint makes no more calls. It can still serve, and take answers. Peers may call it until they finish, too.
     ///
-    /// Once [`Progress::open`] is 0 nobody waits for this endpoint any more, except for tokens that it kept: answer those, and drop it. A
-    /// server that calls others in order to serve finishes only when its own callers have, or have told it so.
+    /// Once [`Progress::open`] is 0, no peer waits for this endpoint, except for tokens that it kept: answer those, and drop the endpoint. A server
+    /// that makes calls in order to serve should finish only when its callers have finished.
     pub fn finish(&mut self) {
         self.flush();
         if !core::mem::replace(&mut self.finished, true) {
@@ -198,7 +199,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// Fails the calls to peers whose lanes are over. Whether there were any.
+    /// Fails the calls to peers whose lanes are over. Whether there were such calls.
     pub(super) fn look_at_ends(&mut self) -> bool {
         let open = self.mesh.lanes.inbox.open();
         open != self.open && !mutant!(EndFailsCalls) && self.find_ends(open)
@@ -228,17 +229,17 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// Peers that have not said that they call no more.
+    /// Peers that have not finished.
     pub(super) fn callers(&self) -> impl Iterator<Item = usize> {
         self.peers.iter().enumerate().filter(|(_, phase)| **phase == Phase::Calls).map(|(peer, _)| peer)
     }
 
-    /// Calls to `peer` that can be started now.
+    /// How many calls to `peer` can be started now.
     pub fn credits(&self, peer: usize) -> usize {
         if self.uncallable(peer).is_some() { 0 } else { self.tables.credits(peer) }
     }
 
-    /// Calls to `peer` that have no answer so far.
+    /// How many calls to `peer` have no answer so far.
     pub fn in_flight(&self, peer: usize) -> usize {
         self.tables.waiting(peer)
     }
@@ -248,17 +249,17 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         self.mesh.id()
     }
 
-    /// Seats of the mesh, this one too: peers are numbered from 0 to one less.
+    /// The number of shards of the mesh, this one included: they are numbered from 0.
     pub fn shards(&self) -> usize {
         self.mesh.shards()
     }
 
-    /// What the lanes to and from `peer` have done; see [`mesh::Endpoint::stats`](crate::mesh::Endpoint::stats).
+    /// Counters of the lanes to and from `peer`; see [`mesh::Endpoint::stats`](crate::mesh::Endpoint::stats).
     pub fn stats(&self, peer: usize) -> PeerStats {
         self.mesh.stats(peer)
     }
 
-    /// Times that this endpoint went to sleep, or announced that it would.
+    /// How often this endpoint went to sleep, or announced that it would.
     pub fn parks(&self) -> u64 {
         self.mesh.parks()
     }
@@ -268,7 +269,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         self.mesh.set_wait(strategy);
     }
 
-    /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined. The calls to it have failed.
+    /// The next peer that panicked or never joined, if there is one that was not reported before. The calls to it have failed.
     pub fn next_disconnected(&mut self) -> Option<Disconnected> {
         self.mesh.next_disconnected()
     }
@@ -294,7 +295,7 @@ impl<Req, Rep> Drop for Endpoint<Req, Rep> {
     fn drop(&mut self) {
         self.mesh.record_end();
         let mut panics = Panics::new();
-        // Before the lanes close. Refusals are left out: the end of the lanes says why there is no answer, a panic perhaps.
+        // Before the lanes close. Refusals are left out: the callers learn the cause from the end of the lanes, which may be a panic.
         while let Some(Answer { peer, call, value }) = self.tables.next_answer() {
             if let Some(value) = value {
                 panics.catch(|| self.send_reserved(peer as usize, Envelope::Answer(call, value)));

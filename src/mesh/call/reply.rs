@@ -11,14 +11,13 @@ use core::task::{Context, Poll};
 
 /// An answer to come. From [`Endpoint::try_call`](super::Endpoint::try_call).
 ///
-/// The endpoint puts the answer here when it polls or waits; nothing else does. As a future it is woken then; it needs no particular
-/// runtime, and is cancel-safe. Dropped, the call goes on: its credit comes back when the answer does, which is dropped. A leaked one keeps
-/// its credit.
+/// The endpoint puts the answer here when it polls or waits, and only then. As a future it is woken then; it is cancel-safe and needs no particular
+/// runtime. If it is dropped, the call goes on: the credit comes back with the answer, which is dropped. A leaked reply keeps its credit.
 #[must_use = "dropping it drops the answer"]
 pub struct Reply<Rep> {
     tables: Rc<Tables<Rep>>,
     peer: usize,
-    /// The call's number; none once its answer was taken.
+    /// The call's index; `None` once its answer was taken.
     call: Option<u32>,
 }
 
@@ -28,20 +27,20 @@ impl<Rep> Reply<Rep> {
         Self { tables, peer, call: Some(call) }
     }
 
-    /// Who was called.
+    /// The peer that was called.
     pub fn peer(&self) -> usize {
         self.peer
     }
 
-    /// Whether there is an answer to take, or the reason why there will be none.
+    /// Whether there is an answer to take, or an error that says why there will be none.
     pub fn is_ready(&self) -> bool {
         self.call.is_none_or(|call| self.tables.is_done(call))
     }
 
-    /// Takes the answer if it has come, which frees the credit; else the reply comes back. Wait-free.
+    /// Takes the answer if it has come, and frees the credit. Wait-free.
     ///
     /// # Errors
-    /// No answer so far: the reply. Inside: there will be none, and why.
+    /// Outer: no answer so far; returns the reply. Inner: there will be no answer.
     #[inline]
     pub fn try_take(mut self) -> Result<Result<Rep, CallError>, Self> {
         self.take().ok_or(self)
@@ -63,7 +62,7 @@ impl<Rep> Reply<Rep> {
 impl<Rep> Future for Reply<Rep> {
     type Output = Result<Rep, CallError>;
 
-    /// Polled again after it was ready, it answers [`CallError::Taken`].
+    /// If polled again after it was ready, returns [`CallError::Taken`].
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(call) = self.call else { return Poll::Ready(Err(CallError::Taken)) };
         let poll = self.tables.poll(call, cx);
@@ -89,7 +88,7 @@ impl<Rep> Drop for Reply<Rep> {
     }
 }
 
-// No code of the user's runs while the tables that it shares are borrowed.
+// No code of the user's runs while the shared tables are borrowed.
 impl<Rep> UnwindSafe for Reply<Rep> {}
 impl<Rep> RefUnwindSafe for Reply<Rep> {}
 
@@ -99,11 +98,11 @@ impl<Rep> fmt::Debug for Reply<Rep> {
     }
 }
 
-/// The right, and the duty, to answer one request. May be kept.
+/// What answers one request. May be kept.
 ///
-/// Dropped, it answers [`CallError::Refused`]. What it is given leaves when the handler returns, or with the next verb of the endpoint
-/// that it came from; if that is gone it is dropped, and the caller was told. A leaked one (`mem::forget`) leaves its caller waiting until this
-/// endpoint goes.
+/// If it is dropped, it answers [`CallError::Refused`]. The answer leaves when the handler returns, or with the next verb of the endpoint that the token
+/// came from. If that endpoint was dropped, so is the answer; the caller has got an error then. If a token is leaked (`mem::forget`), its caller
+/// waits until this endpoint is dropped.
 #[must_use = "dropping it refuses the request"]
 pub struct Token<Rep> {
     tables: Rc<Tables<Rep>>,
@@ -117,7 +116,7 @@ impl<Rep> Token<Rep> {
         Self { tables, peer: peer as u32, call, pending: true }
     }
 
-    /// Who called.
+    /// The peer that called.
     pub fn peer(&self) -> usize {
         self.peer as usize
     }

@@ -1,6 +1,6 @@
 //! The end that reads.
 
-use super::{Found, DropOwner, Rest, Ring, Slots};
+use super::{DropOwner, Found, Rest, Ring, Slots};
 use crate::ring::layout::{Counter, Stats};
 use crate::ring::ready::Ready;
 use crate::ring::slot;

@@ -1,6 +1,6 @@
 //! One of the ends that write.
 
-use super::{ASKED, HELD, DropOwner, Ring, Slots, Stamped};
+use super::{ASKED, DropOwner, HELD, Ring, Slots, Stamped};
 use crate::ring::layout::Stats;
 use crate::ring::slot;
 use crate::sync::order::{mutant, order};

@@ -26,7 +26,7 @@ pub enum BuildError {
     /// What still ends the process where there is no memory, as `Box::new` does, for it has no error to return:
     /// * a clone of an [`mpsc::Sender`](crate::mpsc::Sender), [`mpsc::WeakSender::upgrade`](crate::mpsc::WeakSender::upgrade), and the first
     ///   [`mpsc::Sender::send_iter`](crate::mpsc::Sender#method.send_iter) of a handle;
-    /// * [`EventCount`](crate::wait::EventCount)s and [`Waker`](crate::wait::Waker)s that a user makes, and `EventCount::wait`;
+    /// * [`EventCount`](crate::wait::EventCount)s and [`waker_fn`](crate::wait::waker_fn)'s wakers that a user makes, and `EventCount::wait`;
     /// * lists of cores and roles that a mesh's builder is given, its clone, and the joins of its seats;
     /// * a receiver that finds more lanes of a [`fan_in`](crate::fan_in) channel than ever before: its table of lanes grows;
     /// * buffers of the caller's that receiving verbs fill.

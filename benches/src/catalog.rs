@@ -1,6 +1,6 @@
 //! Which peer runs which workload.
 
-use crate::duel::{Env, Outcome};
+use crate::pair_slice::{Env, Outcome};
 use crate::peers::{
     ArrayQueue, AsyncChannel, Crossbeam, CrossfireAsync, CrossfireBlocking, Disruptor, Flume, KanalAsync, KanalSync,
     Payload, Ringbuf, RingbufSlices, Ringmail, RingmailDrain, RingmailSlices, RingmailSpin, Rtrb, RtrbSlices, StdSync,
@@ -46,7 +46,7 @@ pub struct Suite {
     pub one_core: bool,
     /// Whether the figure moves with the distance of the cores, so that a slice counts only inside the band.
     pub banded: bool,
-    /// Messages of the shortest slice that says something.
+    /// Messages of the shortest meaningful slice.
     pub least: u64,
     /// The rows.
     pub contenders: &'static [Contender],

@@ -5,8 +5,8 @@
 //!   pong line  ◀─── B writes n, A polls ─────
 //! ```
 //!
-//! Nothing that carries a message each way can beat it, and it moves when the host moves the two virtual cores: so it is
-//! both the yardstick of a latency figure and the test of whether two slices ran on the same hardware.
+//! A message each way cannot be faster, and the floor changes when the host moves the two virtual cores. So it is both the
+//! reference of a latency figure and the test of whether two slices ran on the same hardware.
 
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,9 +50,9 @@ impl Floor {
     }
 }
 
-/// Waits 0 to some 130 cycles, another number each `turn`, less than a message takes to come back.
+/// Waits 0 to about 130 cycles, a different number each `turn`. That is less than a message takes to come back.
 ///
-/// Whoever waits pauses between two looks, for 64 cycles or so on some machines. Two sides that answer each other soon keep step, and then
+/// A waiting side pauses between two looks, for about 64 cycles on some machines. Two sides that answer each other soon keep step, and then
 /// a message comes just before a look or just after one: the same code, compiled into 1, 4, 16 or 64 units, took 0.93 to 1.11 times
 /// the floor by that alone (`paired --suite rtt` of builds with other `CARGO_PROFILE_RELEASE_CODEGEN_UNITS`). Out of step, a look comes at any
 /// time, and the four agree.

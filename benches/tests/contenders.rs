@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{io, process, thread};
 
 use ringmail_benches::catalog::{SUITES, select};
-use ringmail_benches::duel::{Env, end_on_panic};
+use ringmail_benches::pair_slice::{Env, end_on_panic};
 
 /// Past the harness' capture, which a process that ends at once does not print.
 fn say(text: &str) {

@@ -1,12 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-/// Payload sizes, in bytes, for which a measuring loop is compiled.
-pub(crate) const PAYLOADS: [usize; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
+use crate::measure::payload::PAYLOADS;
+use crate::options::{Output, Wait};
 
 /// Measures ringmail channels on the cores you name, and uses those between processes.
 #[derive(Debug, Parser)]
@@ -19,6 +18,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes
+    #[command(long_about = LATENCY_LONG)]
     Latency(Box<Latency>),
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     #[command(flatten)]
@@ -32,19 +32,23 @@ pub(crate) enum Command {
 const LATENCY_LONG: &str = "\
 Round-trip latency of a channel pair between pinned threads, beside what the hardware itself takes.
 
-Two threads, each pinned to a core, pass one message to and fro over two SPSC channels (closed loop, one message in
-flight). Figures are whole round trips: nothing is halved. Every pair also gets its floor: two cache lines and plain
-loads and stores, no channel, measured in slices that alternate with the channel's. The ratio is the median over the
-slices.
+Two threads, each pinned to a core, pass one message back and forth over two
+SPSC channels (closed loop, one message in flight). Figures are whole round
+trips: nothing is halved. Every pair also gets its floor: two cache lines, plain
+loads and stores, no channel. Slices of the floor alternate with slices of the
+channel. The ratio is the median over the slices.
 
-Each pair runs on memory of its own that no earlier pair has used. A channel is built on the pinned thread of its
-receiver, so that thread touches it first, and a floor line likewise by the thread that reads it.
+Each pair runs on memory that no earlier pair has used. A channel is built on
+the pinned thread of its receiver, so that thread touches it first. A line of
+the floor is likewise allocated by the thread that reads it.
 
-`mesh` has one mesh of all the cores in place of a pair's channels: the message goes from endpoint to endpoint, while the
-endpoints of the other cores poll. Its memory is given back after each visit, and a later pair may get it again.
+`mesh` uses one mesh of all the cores instead of two channels: the message goes
+from endpoint to endpoint, while the endpoints of the other cores poll. Its
+memory is freed after each visit, so a later pair may get it again.
 
-`ipc` takes in a second process: its slices, over two channels in shared memory, alternate with those of the threads and
-of the floor on the same two cores, so that all ratios are of one run.";
+`ipc` adds a second process. Its slices, over two channels in shared memory,
+alternate with those of the threads and of the floor on the same two cores, so
+that all ratios are of one run.";
 
 const LATENCY_EXAMPLES: &str = "\
 Examples:
@@ -52,19 +56,19 @@ Examples:
   ringmail latency --cores 0-7,16 --cell p99       some cores; p99 in the cells
   ringmail latency --cores physical --html r.html  one core per SMT group; a page to share
   ringmail latency pair 0 4 --duration 10s         two cores in depth
-  ringmail latency mesh --cell ratio               every pair through one mesh of the cores, over the pair's floor
-  ringmail latency ipc                             between two processes, beside two threads and the floor
+  ringmail latency mesh --cell ratio               every pair through one mesh; cells over the floor
+  ringmail latency ipc                             two processes beside two threads and the floor
   ringmail latency --json - | jq '.pairs[0]'       the report as data
   taskset -c 2,3 ringmail latency --quiet          inside a smaller set of cores
 
 Exit codes:
-  0    measured, perhaps in part: the report says so
+  0    measured; if only in part, the report says so
   1    a pair could not be measured, or an output could not be written
   2    bad arguments, or fewer than two cores
   130  interrupted; what was measured so far is reported";
 
 #[derive(Debug, Args)]
-#[command(long_about = LATENCY_LONG, after_help = LATENCY_EXAMPLES, args_conflicts_with_subcommands = false)]
+#[command(after_help = LATENCY_EXAMPLES, args_conflicts_with_subcommands = false)]
 pub(crate) struct Latency {
     #[command(subcommand)]
     pub(crate) what: Option<What>,
@@ -77,8 +81,8 @@ pub(crate) struct Latency {
     /// Measuring time per pair, floor and channels together, such as 500ms or 2s
     #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Time for the whole run; pairs that do not fit are left out and counted [default: 16s; 60s with --samples; with
-    /// --duration, what it takes]
+    /// Time for the whole run; pairs that do not fit are left out and counted [default: 16s; 60s with --samples; as long
+    /// as needed with --duration]
     #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
     pub(crate) time_budget: Option<Duration>,
     /// Bytes per message, all written and all read: 8, 16, 32, 64, 128, 256, 512 or 1024
@@ -95,35 +99,6 @@ pub(crate) struct Latency {
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) output: Output,
-}
-
-/// What to write, where and how.
-#[derive(Debug, Args)]
-pub(crate) struct Output {
-    /// Write the full report as JSON ('-' is standard output, here and below)
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) json: Option<PathBuf>,
-    /// Write one row per pair, subject and statistic as CSV
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) csv: Option<PathBuf>,
-    /// Write the heat map as SVG
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) svg: Option<PathBuf>,
-    /// Write one self-contained HTML page
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
-    pub(crate) html: Option<PathBuf>,
-    /// Statistic in the heat map's cells
-    #[arg(long, global = true, value_enum, default_value_t = Cell::P50, help_heading = "Output")]
-    pub(crate) cell: Cell,
-    /// Colour on the terminal; NO_COLOR is honoured when auto
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto, help_heading = "Output")]
-    pub(crate) color: When,
-    /// Draw with ASCII characters only
-    #[arg(long, global = true, help_heading = "Output")]
-    pub(crate) ascii: bool,
-    /// No progress bar; on the terminal only the table of pairs
-    #[arg(long, short, global = true, help_heading = "Output")]
-    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,7 +124,7 @@ pub(crate) enum What {
 }
 
 impl What {
-    /// The verb, and the cores that it names.
+    /// The subcommand, and the cores that it names.
     pub(crate) fn cores(&self) -> (&'static str, Option<[usize; 2]>) {
         match self {
             Self::Mesh => ("mesh", None),
@@ -160,19 +135,8 @@ impl What {
     }
 }
 
-/// How a thread waits for a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Wait {
-    /// Spin until it comes
-    Spin,
-    /// Spin briefly, then yield the core between looks
-    Yield,
-    /// Spin briefly, yield, then sleep until woken
-    Park,
-}
-
 impl Latency {
-    /// Whether to measure between two processes as well as between two threads.
+    /// Whether to measure also between two processes.
     pub(crate) fn between_processes(&self) -> bool {
         self.what.as_ref().is_some_and(|what| what.cores().0 == "ipc")
     }
@@ -181,39 +145,6 @@ impl Latency {
     pub(crate) fn through_a_mesh(&self) -> bool {
         matches!(self.what, Some(What::Mesh))
     }
-}
-
-impl Wait {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Spin => "spin",
-            Self::Yield => "yield",
-            Self::Park => "park",
-        }
-    }
-}
-
-/// Statistic shown in a heat map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Cell {
-    P50,
-    P90,
-    P99,
-    #[value(name = "p99.9")]
-    P999,
-    Max,
-    /// p50 of the floor
-    Floor,
-    /// Channel over floor
-    Ratio,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 /// Reads `250us`, `500ms`, `2s` or `1m`; fractions such as `1.5s` too. Zero and more than a day are refused.

@@ -1,4 +1,4 @@
-//! The machine a report comes from, as far as it tells. Every field may be absent: containers hide much of this.
+//! The machine that a report comes from. Every field may be absent: containers hide much of this.
 
 use std::path::Path;
 

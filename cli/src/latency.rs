@@ -11,13 +11,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Latency;
 use crate::env::{Env, Steal};
+use crate::failure::Failure;
 use crate::measure::Job;
 use crate::measure::clock::Clock;
-use crate::measure::pair::Plan;
+use crate::measure::plan::Plan;
 use crate::output::Sinks;
-use crate::report::{Cause, Report, SCHEMA, Settings, Tool};
+use crate::report::{Report, RunEnd, SCHEMA, Settings, Tool};
 use crate::topology::Selection;
-use crate::{Failure, warnings};
+use crate::warnings;
 
 /// Budget when nothing else is asked for.
 const BUDGET: Duration = Duration::from_secs(16);
@@ -103,13 +104,13 @@ pub(crate) fn run(args: &Latency) -> Result<ExitCode, Failure> {
     };
     report.warnings = warnings::find(&report, outcome.reused_memory);
     sinks.write(&report)?;
-    if let ([first, rest @ ..], true) = (report.failures.as_slice(), report.ended != Cause::Interrupted) {
+    if let ([first, rest @ ..], true) = (report.failures.as_slice(), report.ended != RunEnd::Interrupted) {
         let [a, b] = first.cores;
         let more = if rest.is_empty() { String::new() } else { format!("; {} more pairs failed", rest.len()) };
         return Err(Failure::failed(format!("pair {a}-{b}: {}{more}", first.reason)));
     }
     Ok(match report.ended {
-        Cause::Interrupted => ExitCode::from(130),
+        RunEnd::Interrupted => ExitCode::from(130),
         _ if report.pairs.is_empty() => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })

@@ -1,4 +1,4 @@
-//! `ringmail`: the command beside the library. `ringmail latency --help` says what it measures and how.
+//! `ringmail`: the command that comes with the library. `ringmail latency --help` explains what it measures and how.
 //!
 //! ```text
 //!   args ──> latency ──> measure (pinned threads, processes) ──> report ──> render ──> output
@@ -10,8 +10,10 @@ mod args;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod descriptors;
 mod env;
+mod failure;
 mod latency;
 mod measure;
+mod options;
 mod output;
 mod render;
 mod report;
@@ -24,25 +26,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Why the command ends without success, and its exit code.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: u8,
-    pub(crate) message: String,
-}
-
-impl Failure {
-    /// The call was wrong; exit code 2, as for arguments that do not parse.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { code: 2, message: message.into() }
-    }
-
-    /// The call was right but could not be done; exit code 1.
-    pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into() }
-    }
-}
+use failure::Failure;
 
 fn run() -> Result<ExitCode, Failure> {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -58,7 +42,7 @@ fn run() -> Result<ExitCode, Failure> {
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|failure| {
-        // Nobody is left to tell if standard error is gone too.
+        // If standard error is closed too, there is no place for the message.
         let _ = writeln!(std::io::stderr(), "error: {}", failure.message);
         ExitCode::from(failure.code)
     })

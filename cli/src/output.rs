@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
-use crate::args::{Cell, Output};
+use crate::failure::Failure;
+use crate::options::{Cell, Output};
 use crate::render::color;
 use crate::render::text::Look;
 use crate::render::{csv, html, json, svg, terminal};
@@ -52,15 +52,18 @@ impl Sinks {
             let file = if is_stdout { None } else { Some(open(flag, path)?) };
             let target = if is_stdout { path.clone() } else { path.canonicalize().unwrap_or_else(|_| path.clone()) };
             if targets.contains(&target) {
-                return Err(Failure::usage(format!("{flag} {}: another output goes there already", path.display())));
+                return Err(Failure::usage(format!(
+                    "{flag} {}: another output goes there already; name another file",
+                    path.display()
+                )));
             }
             targets.push(target);
             sinks.push(Sink { kind, path: path.clone(), file });
         }
-        Ok(Self { sinks, cell: args.cell, look: look(args) })
+        Ok(Self { sinks, cell: args.cell, look: detect_look(args) })
     }
 
-    /// Writes all of it. The terminal's report gives way to an output that goes to standard output.
+    /// Writes all outputs. The terminal's report is left out if another output goes to standard output.
     pub(crate) fn write(self, report: &Report) -> Result<(), Failure> {
         let Self { sinks, cell, look } = self;
         let mut stdout_is_free = true;
@@ -95,9 +98,14 @@ impl Sinks {
 }
 
 fn open(flag: &str, path: &Path) -> Result<File, Failure> {
-    // An earlier report is worth more than an empty file, should this run come to nothing.
+    // Not truncated here: if this run fails, the earlier report stays.
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    file.map_err(|error| Failure::failed(format!("{flag} {}: {error}; nothing was measured", path.display())))
+    file.map_err(|error| {
+        Failure::failed(format!(
+            "{flag} {}: {error}; nothing was measured: name a file that can be written",
+            path.display()
+        ))
+    })
 }
 
 fn replace(mut file: File, text: &str) -> io::Result<()> {
@@ -109,7 +117,7 @@ fn replace(mut file: File, text: &str) -> io::Result<()> {
     file.flush()
 }
 
-/// Whether it was written: a reader that has seen enough, as in `| head -1`, is no error.
+/// Whether it was written. A reader that has closed its end, as in `| head -1`, is not an error.
 pub(crate) fn to_stdout(text: &str) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -124,12 +132,12 @@ pub(crate) fn terminal_width() -> Option<usize> {
     size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
 }
 
-fn look(args: &Output) -> Look {
+fn detect_look(args: &Output) -> Look {
     let var = |name: &str| std::env::var(name).ok();
     let is_terminal = io::stdout().is_terminal();
     let columns = || var("COLUMNS").and_then(|text| text.parse().ok()).filter(|&columns: &usize| columns > 0);
     let width = terminal_width().or_else(columns).unwrap_or(110);
-    // Without any word on the locale, UTF-8 is what terminals speak today.
+    // Without a locale in the environment, UTF-8 is the likely encoding of a terminal.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| var(name).filter(|value| !value.is_empty()));
     let speaks_utf8 = locale.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
     Look {

@@ -1,4 +1,4 @@
-//! The report: what one run measured. Every output format is drawn from this and from nothing else.
+//! The report: what one run measured. Every output format is drawn from this alone.
 //!
 //! Units are in the field names. Round trips are whole round trips, never halved. A figure that could not be measured is
 //! absent (`null` in JSON), never zero.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-/// Version of the JSON layout. Fields may be added without changing it; it grows when one changes meaning or goes.
+/// Version of the JSON layout. It grows when a field changes its meaning or is removed, not when one is added.
 pub(crate) const SCHEMA: u32 = 1;
 
 /// One run of `ringmail latency`.
@@ -18,7 +18,7 @@ pub(crate) struct Report {
     /// Seconds since 1970-01-01 UTC when the run began.
     pub(crate) started_unix_s: u64,
     pub(crate) elapsed_s: f64,
-    pub(crate) ended: Cause,
+    pub(crate) ended: RunEnd,
     pub(crate) settings: Settings,
     pub(crate) clock: ClockInfo,
     pub(crate) env: crate::env::Env,
@@ -47,7 +47,7 @@ pub(crate) struct Tool {
 /// Why the run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Cause {
+pub(crate) enum RunEnd {
     /// Everything planned was tried.
     Complete,
     /// The time budget ran out first.
@@ -60,7 +60,7 @@ pub(crate) enum Cause {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Settings {
     pub(crate) seed: u64,
-    /// Between two processes, and between two threads beside it; else between threads alone.
+    /// Whether the run measured between two processes as well as between two threads.
     pub(crate) between_processes: bool,
     /// Endpoints of the mesh that the messages went through; absent if each pair had channels of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,7 +152,7 @@ pub(crate) struct Processes {
 }
 
 impl Pair {
-    /// What the pair was measured for, and its ratio to the floor: between processes if it was that, else between threads.
+    /// The main figures and their ratio to the floor: those between processes if there are any, or else those between threads.
     pub(crate) fn headline(&self) -> (&Figures, Option<&Ratio>) {
         match &self.processes {
             Some(processes) => (&processes.figures, processes.ratio.as_ref()),
@@ -181,7 +181,7 @@ pub(crate) enum Flag {
     FewSamples,
     /// Round trips got so short that a sample spans fewer than eight clock quanta.
     CoarseClock,
-    /// The channel took less time than its floor; see `measure::floor` on how that can be.
+    /// The channel took less time than its floor; `measure::floor` explains how that can happen.
     BelowFloor,
 }
 
@@ -202,7 +202,7 @@ impl Flag {
 pub(crate) struct Figures {
     pub(crate) samples: u64,
     pub(crate) trips_per_sample: u32,
-    /// Clock quantum over `trips_per_sample`. A figure below it says only that it is below.
+    /// Clock quantum over `trips_per_sample`. A figure below it means only "less than this".
     pub(crate) resolution_ns: f64,
     pub(crate) min_ns: f64,
     pub(crate) p50_ns: f64,
@@ -231,7 +231,7 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
 }
 
-/// Something that spoils figures, and what to do about it.
+/// Something that distorts figures, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Warning {
     pub(crate) what: String,

@@ -2,8 +2,8 @@
 
 use ringmail::affinity::Topology;
 
-use crate::Failure;
 use crate::args::{Latency, What};
+use crate::failure::Failure;
 use crate::report::CoreInfo;
 
 /// The cores under test and the pairs among them.
@@ -16,7 +16,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Reads the machine and applies `--cores`, `pair` and `ipc`. Every error is one of usage and says what is allowed.
+    /// Reads the machine and applies `--cores`, `pair` and `ipc`. An error says which cores are allowed.
     pub(crate) fn new(args: &Latency) -> Result<Self, Failure> {
         let topology = Topology::detect().map_err(|error| Failure::failed(error.to_string()))?;
         let allowed = topology.allowed();
@@ -33,7 +33,9 @@ impl Selection {
             Some((verb, Some([a, b]))) => {
                 if let Some(missing) = [a, b].into_iter().find(|id| !ids.contains(id)) {
                     let listed = list(&ids);
-                    return Err(Failure::usage(format!("{verb} {a} {b}: core {missing} is not among cores {listed}")));
+                    return Err(Failure::usage(format!(
+                        "{verb} {a} {b}: core {missing} cannot be tested: choose two of cores {listed}"
+                    )));
                 }
                 ids = vec![a.min(b), a.max(b)];
                 vec![[a, b]]

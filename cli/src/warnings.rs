@@ -1,8 +1,8 @@
-//! What spoils figures on this machine, each with its remedy.
+//! What distorts figures on this machine, each with its remedy.
 
-use crate::report::{Cause, Flag, Report, Warning};
+use crate::report::{Flag, Report, RunEnd, Warning};
 
-/// A core that loses more of its time than this is too restless for its tail figures.
+/// Above this share of lost time, the tail figures of a core measure the machine.
 const STOLEN: f64 = 0.01;
 
 /// Everything in the report that a reader should know before trusting it.
@@ -52,7 +52,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     }
     if let Some(share) = env.steal_share.filter(|&share| share > STOLEN) {
         warn(
-            format!("the hypervisor gave {:.1} % of the time to others", share * 100.0),
+            format!("the hypervisor gave {:.1} % of the time to other guests", share * 100.0),
             "measure when the host is quieter",
         );
     }
@@ -61,7 +61,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     if !restless.is_empty() {
         warn(
             format!("cores {} lose more than 1 % of their time", list(&restless)),
-            "isolate cores (isolcpus=, nohz_full=, irqaffinity=) and use --cores isolated; p99.9 and max are the machine's",
+            "isolate cores (isolcpus=, nohz_full=, irqaffinity=) and use --cores isolated; until then p99.9 and max measure the machine",
         );
     }
     if reused_memory {
@@ -72,7 +72,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     }
     let measured = report.pairs.len() + report.failures.len();
     match report.ended {
-        Cause::TimeBudget => {
+        RunEnd::TimeBudget => {
             let (visits, planned) = (report.pairs.iter().map(|pair| pair.visits).sum::<u32>(), report.planned_pairs);
             let visits = format!("{visits} of {} visits", planned as u64 * u64::from(report.planned_visits));
             warn(
@@ -80,13 +80,13 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
                 "raise --time-budget, or name fewer --cores",
             );
         }
-        Cause::Interrupted => {
+        RunEnd::Interrupted => {
             warn(
                 format!("interrupted: {measured} of {} pairs measured, the last in part", report.planned_pairs),
-                "run it again for the rest",
+                "run it again to measure the rest",
             );
         }
-        Cause::Complete => {}
+        RunEnd::Complete => {}
     }
     for failure in &report.failures {
         let [a, b] = failure.cores;
@@ -106,7 +106,7 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
 const FLAGS: [(Flag, &str, &str); 5] = [
     (
         Flag::UnsteadyFloor,
-        "the floor moved by more than a quarter within most slices, or there were too few slices",
+        "the floor changed by more than a quarter within most slices, or there were too few slices",
         "measure longer with --duration, on a quieter machine",
     ),
     (Flag::Migrated, "a thread was found on another core", "keep other tools from changing this process's affinity"),
@@ -118,8 +118,8 @@ const FLAGS: [(Flag, &str, &str); 5] = [
     ),
     (
         Flag::BelowFloor,
-        "a channel was faster than its floor, whose polling fell into a slow rhythm",
-        "run again; take this ratio for no better than 1",
+        "the channel was faster than its floor: the floor's two polling loops fell into a slow rhythm",
+        "run again; until then read this ratio as 1",
     ),
 ];
 
@@ -156,7 +156,7 @@ mod tests {
         report.env.cpu_quota = Some(1.5);
         report.env.steal_share = Some(0.2);
         report.jitter[0].stolen_ns = (report.jitter[0].watched_s * 5e7) as u64;
-        report.ended = Cause::TimeBudget;
+        report.ended = RunEnd::TimeBudget;
         report.planned_pairs = 12;
         report.pairs[0].flags = vec![Flag::FewSamples];
         let text = whats(&report);

@@ -214,5 +214,7 @@ fn an_interrupt_reports_what_there_is() {
 fn help_shows_examples_and_exit_codes() {
     let output = run(&["latency", "--help"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(out(&output).contains("Examples:") && out(&output).contains("Exit codes:"));
+    for part in ["nothing is halved", "Examples:", "Exit codes:"] {
+        assert!(out(&output).contains(part), "{part:?} is missing in:\n{}", out(&output));
+    }
 }

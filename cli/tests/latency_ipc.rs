@@ -82,7 +82,7 @@ fn leftovers(pid: u32) -> Vec<String> {
     names.filter(|name| name.starts_with(&format!("ringmail-latency-{pid}-"))).collect()
 }
 
-/// Waits until the process has ended, whoever has to take note of it.
+/// Waits until the process has ended. Its parent may not have waited for it yet.
 fn wait_for_end(pid: u32) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while state(pid).is_some_and(|(state, _)| state != 'Z') {

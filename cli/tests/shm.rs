@@ -245,9 +245,9 @@ fn records_with_a_length_are_any_bytes() {
     assert_eq!((send.end().0, recv.end().0), (Some(0), Some(0)));
     assert_eq!(std::fs::read(&out).unwrap(), input);
     for (input, why) in [
-        (&b"\x03\x00\x00"[..], "record 1 of standard input: the input ends in the middle"),
-        (b"\x03\x00\x00\x00ab", "record 1 of standard input: the input ends in the middle"),
-        (b"\xff\xff\xff\xff", "record 1 of standard input: 4294967295 bytes can never fit"),
+        (&b"\x03\x00\x00"[..], "record 1 of standard input: the input ends within the record"),
+        (b"\x03\x00\x00\x00ab", "record 1 of standard input: the input ends within the record"),
+        (b"\xff\xff\xff\xff", "record 1 of standard input: the length 4294967295 exceeds the limit"),
     ] {
         let mut send = Running::sender(&["send", &name, "--length-framed"]);
         send.write(input);
@@ -267,7 +267,7 @@ fn a_line_that_can_never_fit_is_told_its_limit() {
     for (line, code, why) in [
         (format!("{most}\n"), 0, ""),
         (most.clone(), 0, ""),
-        (format!("{most}y\n"), 4, "record 1 of standard input: a line that long can never fit, 976 bytes can"),
+        (format!("{most}y\n"), 4, "record 1 of standard input: the line exceeds the limit of 976 bytes"),
         (most.repeat(3), 4, "larger --capacity"),
     ] {
         let mut send = Running::sender(&["send", &name, "--capacity", "1000"]);

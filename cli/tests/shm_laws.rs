@@ -381,7 +381,7 @@ fn a_follower_says_who_did_not_end_in_order_and_goes_on() {
          kill -KILL $(pid q sender)
          until_ grep -q died err; echo 3 | $R send ./q; until_ grep -q 3 out; kill $me; wait $me; echo $?; cat out err",
     );
-    let start = "143\n1\n2\n3\nwarning: the sender has given up: 1 records were written; ";
+    let start = "143\n1\n2\n3\nwarning: the sender has given up: 1 record was written; ";
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.starts_with(start) && ran.out.contains("warning: the sender has died: 2 records were"), "{ran:?}");
 }
@@ -396,16 +396,16 @@ fn a_sender_says_what_is_lost_with_a_removed_channel() {
     // There is room, so that no send finds it out.
     says(
         "(echo 1; until_ has a 'records   1 sent'; rm a; sleep 0.3; seq 2 9) | $R send ./a",
-        "1 records were sent, the rest of the input was not",
+        "1 record was sent, the rest of the input was not",
     );
     says(
         "(echo 1; until_ has b 'records   1 sent'; rm b) | $R send ./b",
-        "1 records were sent, not all of them were received",
+        "1 record was sent, not everything was received",
     );
     // A receiver that leaves for that reason leaves nothing for the next.
     says(
         "$R recv --follow ./c >out 2>/dev/null & (echo 1; until_ count out 1; rm c; sleep 0.5; seq 2 9) | $R send ./c",
-        "1 records were sent, the rest of the input was not",
+        "1 record was sent, the rest of the input was not",
     );
     // All of it was received: nothing is lost.
     dir.shell("$R recv --count 1 ./d & (echo 1; until_ has d 'received 4'; rm d) | $R send ./d").is("1\n");

@@ -3,7 +3,7 @@
 //! The input is read as `spsc_ops` does, with a byte for the budget behind the channel's three; each sending operation
 //! reads which lane first.
 
-use super::fan_in_world::{Lane, World, Wrong};
+use super::fan_in_model::{Lane, Model, Wrong};
 use super::input::Input;
 use super::payload::{Payload, Tracked};
 use ringmail::fan_in::{LaneId, Receiver, Sender};
@@ -18,12 +18,12 @@ pub fn fan_in_ops(data: &[u8]) {
     run(data, Wrong::default());
 }
 
-/// The same with a model that believes the capacity to be one more than it is. To show that the model would notice.
+/// The same with a model whose capacity is one too large, to show that a difference is noticed.
 pub fn fan_in_ops_off_by_one(data: &[u8]) {
     run(data, Wrong { capacity: 1, budget: 0 });
 }
 
-/// The same with a model that believes the budget to be one more than it is.
+/// The same with a model whose budget is one too large.
 pub fn fan_in_ops_longer_turns(data: &[u8]) {
     run(data, Wrong { capacity: 0, budget: 1 });
 }
@@ -34,52 +34,52 @@ fn run(data: &[u8], wrong: Wrong) {
 }
 
 fn program<T: Payload>(input: &mut Input<'_>, wrong: Wrong) {
-    let mut world = World::<T>::new(input, wrong);
+    let mut model = Model::<T>::new(input, wrong);
     let receiver_first = input.byte() & 1 == 0;
     while !input.is_over() {
         match input.below(32) {
             verb @ 0..=12 => {
-                let Some(at) = world.pick(input) else { continue };
+                let Some(at) = model.pick(input) else { continue };
                 match verb {
-                    0..=2 => world.try_send(at),
-                    3..=4 => world.try_send_slice(at, input),
-                    5..=6 => world.try_send_iter(at, input),
-                    7 => world.write_chunk(at, input),
-                    8 => world.send_timeout(at),
-                    9 => world.poll_ready(at),
-                    10 => world.send_async(at),
-                    _ => world.open(at, input),
+                    0..=2 => model.try_send(at),
+                    3..=4 => model.try_send_slice(at, input),
+                    5..=6 => model.try_send_iter(at, input),
+                    7 => model.write_chunk(at, input),
+                    8 => model.send_timeout(at),
+                    9 => model.poll_ready(at),
+                    10 => model.send_async(at),
+                    _ => model.open(at, input),
                 }
             }
-            13..=16 => world.try_recv(input),
-            17 => world.peek(),
-            18..=20 => world.read_chunk(input),
-            21 => world.try_recv_many(input),
-            22 => world.drain(input),
-            23 => world.recv_timeout(input),
-            24..=25 => world.poll_recv(input),
-            26 => world.recv_async(input),
-            27 => world.try_iter(input),
+            13..=16 => model.try_recv(input),
+            17 => model.peek(),
+            18..=20 => model.read_chunk(input),
+            21 => model.try_recv_many(input),
+            22 => model.drain(input),
+            23 => model.recv_timeout(input),
+            24..=25 => model.poll_recv(input),
+            26 => model.recv_async(input),
+            27 => model.try_iter(input),
             verb @ 28..=29 => {
-                let (Some(at), sure) = (world.pick(input), input.byte()) else { continue };
+                let (Some(at), sure) = (model.pick(input), input.byte()) else { continue };
                 // The last one seldom: it ends everything.
-                if world.senders() > 1 || sure < 32 {
-                    world.close_tx(at, verb == 28);
+                if model.senders() > 1 || sure < 32 {
+                    model.close_tx(at, verb == 28);
                 }
             }
-            30 if input.byte() < 16 => world.close_rx(false),
-            31 if input.byte() < 8 => world.close_rx(true),
+            30 if input.byte() < 16 => model.close_rx(false),
+            31 if input.byte() < 8 => model.close_rx(true),
             _ => {}
         }
-        world.look();
+        model.look();
     }
-    world.finish(receiver_first);
+    model.finish(receiver_first);
 }
 
-impl<T: Payload> World<T> {
+impl<T: Payload> Model<T> {
     // ---- senders
 
-    /// A sender that is there, and what a verb needs of the world beside it.
+    /// A sender that is there, and what a verb needs of the model beside it.
     fn lane(&mut self, at: usize) -> &mut Lane<T> {
         &mut self.lanes[at]
     }
@@ -98,22 +98,22 @@ impl<T: Payload> World<T> {
             Err(error) => {
                 assert!(self.refuses(at));
                 assert_eq!(error, BuildError::Disconnected);
-                self.rx_alarm.heard(false);
+                self.rx_wakes.check(false);
             }
         }
     }
 
     fn try_send(&mut self, at: usize) {
-        let (first, book) = (self.book.next(), self.book);
+        let (first, ledger) = (self.ledger.next(), self.ledger);
         let Some(tx) = &mut self.lane(at).tx else { return };
-        let answer = tx.try_send(T::make(book));
+        let answer = tx.try_send(T::make(ledger));
         self.sent_one(at, first, answer.map_err(|e| (e.is_full(), e.into_inner())));
     }
 
     fn send_timeout(&mut self, at: usize) {
-        let (first, book) = (self.book.next(), self.book);
+        let (first, ledger) = (self.ledger.next(), self.ledger);
         let Some(tx) = &mut self.lane(at).tx else { return };
-        let answer = tx.send_timeout(T::make(book), Duration::ZERO);
+        let answer = tx.send_timeout(T::make(ledger), Duration::ZERO);
         assert!(!matches!(answer, Err(SendTimeoutError::Timeout(_))) || !self.refuses(at));
         self.sent_one(at, first, answer.map_err(|e| (e.is_timeout(), e.into_inner())));
     }
@@ -131,9 +131,9 @@ impl<T: Payload> World<T> {
     }
 
     fn try_send_slice(&mut self, at: usize, input: &mut Input<'_>) {
-        let (first, book, n) = (self.book.next(), self.book, input.amount().min(64));
+        let (first, ledger, n) = (self.ledger.next(), self.ledger, input.amount().min(64));
         let Some(tx) = &mut self.lane(at).tx else { return };
-        let Some(answer) = T::try_send_slice(tx, book, n) else { return };
+        let Some(answer) = T::try_send_slice(tx, ledger, n) else { return };
         if self.refuses(at) || (self.room(at) == 0 && n > 0) {
             assert_eq!(answer, Err(self.refusal(at)));
         } else {
@@ -144,12 +144,12 @@ impl<T: Payload> World<T> {
     }
 
     fn try_send_iter(&mut self, at: usize, input: &mut Input<'_>) {
-        let (first, book, n) = (self.book.next(), self.book, input.amount().min(64));
+        let (first, ledger, n) = (self.ledger.next(), self.ledger, input.amount().min(64));
         let Some(tx) = &mut self.lane(at).tx else { return };
         let mut left = n;
         let answer = tx.try_send_iter(&mut std::iter::from_fn(|| {
             left = left.checked_sub(1)?;
-            Some(T::make(book))
+            Some(T::make(ledger))
         }));
         if self.refuses(at) || self.room(at) == 0 {
             assert_eq!(answer, Err(self.refusal(at)));
@@ -169,8 +169,8 @@ impl<T: Payload> World<T> {
     }
 
     fn write_chunk_of(&mut self, at: usize, tx: &mut Sender<T>, input: &mut Input<'_>) {
-        let (first, book, n, some, fate) =
-            (self.book.next(), self.book, input.amount(), input.below(24), input.below(128));
+        let (first, ledger, n, some, fate) =
+            (self.ledger.next(), self.ledger, input.amount(), input.below(24), input.below(128));
         let (refuses, fits) = (self.refuses(at), self.room(at).min(n));
         let answer = tx.try_reserve(n);
         if refuses || (fits == 0 && n > 0) {
@@ -179,7 +179,7 @@ impl<T: Payload> World<T> {
             return;
         }
         let mut chunk = answer.expect("there is room");
-        let written = chunk.fill_from_iter(std::iter::repeat_with(|| T::make(book)).take(some));
+        let written = chunk.fill_from_iter(std::iter::repeat_with(|| T::make(ledger)).take(some));
         assert_eq!((chunk.capacity(), written), (fits, some.min(fits)));
         // Seldom: it ends everything.
         if let how @ 0..=2 = 31 - fate / 4 {
@@ -196,7 +196,7 @@ impl<T: Payload> World<T> {
                 self.leaked.extend((first..).take(written).filter(|_| std::mem::needs_drop::<T>()));
             }
         }
-        self.rx_alarm.heard(false);
+        self.rx_wakes.check(false);
     }
 
     /// While a sender is in the middle of something: the receiver goes (0), or closes (1), or is told besides that nothing more comes (2).
@@ -212,28 +212,28 @@ impl<T: Payload> World<T> {
         let (refuses, room, sleeps) = (self.refuses(at), self.room(at), self.sleeps);
         let lane = self.lane(at);
         let Some(tx) = &mut lane.tx else { return };
-        let answer = lane.alarm.poll(|cx| tx.poll_ready(cx));
+        let answer = lane.wakes.poll(|cx| tx.poll_ready(cx));
         if refuses {
             assert_eq!(answer, Poll::Ready(Err(SendError(()))));
             lane.settled = true;
             // It may have closed itself after it asked to be woken.
-            lane.alarm.disarm();
+            lane.wakes.disarm();
         } else if room > 0 {
             assert_eq!(answer, Poll::Ready(Ok(())));
         } else {
             assert!(answer.is_pending());
-            lane.alarm.arm(sleeps);
+            lane.wakes.arm(sleeps);
         }
     }
 
     fn send_async(&mut self, at: usize) {
-        let (first, book) = (self.book.next(), self.book);
+        let (first, ledger) = (self.ledger.next(), self.ledger);
         let (refuses, room, sleeps) = (self.refuses(at), self.room(at), self.sleeps);
         let lane = self.lane(at);
         let Some(tx) = &mut lane.tx else { return };
         let answer = {
-            let mut future = pin!(tx.send_async(T::make(book)));
-            lane.alarm.poll(|cx| future.as_mut().poll(cx))
+            let mut future = pin!(tx.send_async(T::make(ledger)));
+            lane.wakes.poll(|cx| future.as_mut().poll(cx))
         };
         if refuses {
             let Poll::Ready(Err(SendError(value))) = answer else { panic!("the channel is closed") };
@@ -243,11 +243,11 @@ impl<T: Payload> World<T> {
             assert!(matches!(answer, Poll::Ready(Ok(()))));
             self.published(at, first, 1);
         } else {
-            // Dropped while pending: nothing was sent, and nobody is woken for it.
+            // Dropped while pending: nothing was sent, and no task is woken for it.
             assert!(answer.is_pending());
-            lane.alarm.arm(sleeps);
+            lane.wakes.arm(sleeps);
         }
-        self.lane(at).alarm.disarm();
+        self.lane(at).wakes.disarm();
     }
 
     // ---- the receiver
@@ -309,18 +309,18 @@ impl<T: Payload> World<T> {
     fn poll_recv(&mut self, input: &mut Input<'_>) {
         let (Some(rx), from) = (&mut self.rx, input.byte() & 1 == 0) else { return };
         let answer = self
-            .rx_alarm
+            .rx_wakes
             .poll(|cx| if from { rx.poll_recv_from(cx).map_ok(named) } else { rx.poll_recv(cx).map_ok(nameless) });
         if matches!(answer, Poll::Ready(Err(_))) {
             // It may have closed itself after it asked to be woken.
-            self.rx_alarm.disarm();
+            self.rx_wakes.disarm();
         }
         self.polled(answer);
     }
 
     fn recv_async(&mut self, input: &mut Input<'_>) {
         let (Some(rx), from) = (&mut self.rx, input.byte() & 1 == 0) else { return };
-        let answer = self.rx_alarm.poll(|cx| {
+        let answer = self.rx_wakes.poll(|cx| {
             if from {
                 pin!(rx.recv_from_async()).poll(cx).map_ok(named)
             } else {
@@ -328,7 +328,7 @@ impl<T: Payload> World<T> {
             }
         });
         self.polled(answer);
-        self.rx_alarm.disarm();
+        self.rx_wakes.disarm();
     }
 
     fn polled(&mut self, answer: Poll<Result<(Option<LaneId>, T), RecvError>>) {
@@ -339,7 +339,7 @@ impl<T: Payload> World<T> {
             }),
             Poll::Pending => {
                 assert!(self.nothing().is_empty());
-                self.rx_alarm.arm(self.sleeps);
+                self.rx_wakes.arm(self.sleeps);
             }
         }
     }

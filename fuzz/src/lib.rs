@@ -1,20 +1,25 @@
 //! What the fuzz targets run: plain functions of bytes, without libFuzzer, so that a test can call them too.
 
-pub mod alarm;
+pub mod fan_in_model;
 pub mod fan_in_ops;
-pub mod fan_in_world;
 pub mod input;
+pub mod mpsc_model;
 pub mod mpsc_ops;
-pub mod mpsc_world;
+pub mod mpsc_receives;
+pub mod mpsc_seat;
+pub mod mpsc_sends;
 pub mod options;
 pub mod payload;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_bytes;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+mod shm_bytes_writes;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_file;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_header;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_ops;
+pub mod spsc_model;
 pub mod spsc_ops;
-pub mod world;
+pub mod wake_counter;

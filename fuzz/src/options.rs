@@ -18,7 +18,7 @@ impl<S: Flavor> Options<S> {
         let wait = [WaitStrategy::Park, WaitStrategy::Yield, WaitStrategy::BusySpin][flags as usize % 3];
         let barrier = [FenceMode::Fence, FenceMode::Auto, FenceMode::Never][flags as usize / 3 % 3];
         let capacity = 1 + input.below(20);
-        // The count of messages wraps at 2^63: begin a little before, at 0, or just anywhere.
+        // The count of messages wraps at 2^63: begin a little before that, at 0, or at another number.
         let start = match input.byte() {
             b @ 0..200 => (1u64 << 63) - b as u64 % 40,
             b => b as u64 * 0x0101_0101_0101_0101,

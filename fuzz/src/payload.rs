@@ -1,4 +1,4 @@
-//! Messages that can be told apart, and that know how often they were dropped.
+//! Messages that have numbers, and record their drops.
 
 use ringmail::{Flavor, Sender, TrySendError, WriteChunk};
 use std::cell::{Cell, RefCell};
@@ -6,20 +6,20 @@ use std::collections::BTreeSet;
 
 /// A kind of message. Those that are `Copy` can also do slices.
 pub trait Payload: Sized + 'static {
-    fn make(book: Book) -> Self;
+    fn make(ledger: DropLedger) -> Self;
     fn id(&self) -> u64;
 
     /// Sends the next `n` values as a slice, if this kind can.
     fn try_send_slice<S: Flavor>(
         _tx: &mut Sender<Self, S>,
-        _book: Book,
+        _book: DropLedger,
         _n: usize,
     ) -> Option<Result<usize, TrySendError<()>>> {
         None
     }
 
     /// Copies the next `n` values into the chunk, if this kind can.
-    fn fill_from_slice(_chunk: &mut WriteChunk<'_, Self>, _book: Book, _n: usize) -> Option<usize> {
+    fn fill_from_slice(_chunk: &mut WriteChunk<'_, Self>, _book: DropLedger, _n: usize) -> Option<usize> {
         None
     }
 }
@@ -27,15 +27,15 @@ pub trait Payload: Sized + 'static {
 /// Numbers the values, from 0, and notes their drops. One a thread, not one a program: a value that holds it and is leaked
 /// on purpose would be reported as a leak.
 #[derive(Clone, Copy)]
-pub struct Book(());
+pub struct DropLedger(());
 
 thread_local! {
     static NEXT: Cell<u64> = const { Cell::new(0) };
     static ALIVE: RefCell<BTreeSet<u64>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-impl Book {
-    /// A new page.
+impl DropLedger {
+    /// An empty ledger.
     pub fn open() -> Self {
         NEXT.set(0);
         ALIVE.take();
@@ -60,8 +60,8 @@ impl Book {
 }
 
 impl Payload for u64 {
-    fn make(book: Book) -> Self {
-        book.number(1)
+    fn make(ledger: DropLedger) -> Self {
+        ledger.number(1)
     }
 
     fn id(&self) -> u64 {
@@ -70,19 +70,19 @@ impl Payload for u64 {
 
     fn try_send_slice<S: Flavor>(
         tx: &mut Sender<Self, S>,
-        book: Book,
+        ledger: DropLedger,
         n: usize,
     ) -> Option<Result<usize, TrySendError<()>>> {
-        let values: Vec<_> = (book.next()..).take(n).collect();
+        let values: Vec<_> = (ledger.next()..).take(n).collect();
         let sent = tx.try_send_slice(&values);
-        book.number(sent.unwrap_or(0));
+        ledger.number(sent.unwrap_or(0));
         Some(sent)
     }
 
-    fn fill_from_slice(chunk: &mut WriteChunk<'_, Self>, book: Book, n: usize) -> Option<usize> {
-        let values: Vec<_> = (book.next()..).take(n).collect();
+    fn fill_from_slice(chunk: &mut WriteChunk<'_, Self>, ledger: DropLedger, n: usize) -> Option<usize> {
+        let values: Vec<_> = (ledger.next()..).take(n).collect();
         let written = chunk.fill_from_slice(&values);
-        book.number(written);
+        ledger.number(written);
         Some(written)
     }
 }
@@ -97,8 +97,8 @@ pub struct Tracked {
 const SEAL: u64 = 0x5eed_f00d_1234_5678;
 
 impl Payload for Tracked {
-    fn make(book: Book) -> Self {
-        let id = book.number(1);
+    fn make(ledger: DropLedger) -> Self {
+        let id = ledger.number(1);
         ALIVE.with_borrow_mut(|alive| alive.insert(id));
         Self { id, seal: SEAL ^ id }
     }

@@ -1,11 +1,11 @@
-//! A mapped channel of records whose words somebody else writes while it is in use.
+//! A mapped channel of records whose words another process writes while it is in use.
 //!
 //! Nothing that is written may lead to a panic, an access outside of the mapping, a wait without end, or a body that is longer than the
-//! channel can carry. Until somebody has written where records are, how far they go, or whose they are, each comes whole, once, and with the
+//! channel can carry. Until a word is written from outside that says where records are, how far they go, or whose they are, each comes whole, once, and with the
 //! number after the one before, and each sender's end once, at its place: each verb says exactly what a queue would.
 
 use super::input::Input;
-use super::shm_file::{GONE, HEAD, PAGE, PARKED, SESSIONS, Scratch, TABLE, TAIL, USED, Words, wild};
+use super::shm_file::{Scratch, Words};
 use ringmail::WaitStrategy;
 use ringmail::shm::bytes::{Builder, Receiver, Record, RecordInfo, SendError, Sender, TooLarge, TrySendError};
 use ringmail::shm::{Anonymous, Cause, OpenError, Peer, RecvError, TryRecvError, look};
@@ -14,7 +14,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// Both ends at work while somebody writes what only the other side should, or neither.
+/// Both ends at work while another process writes what only one of them should, or neither.
 pub fn shm_bytes(data: &[u8]) {
     run(data, Oracle { more: 0, anew: false });
 }
@@ -36,15 +36,10 @@ struct Oracle {
 }
 
 /// Words before a body.
-const HEADER: usize = 3;
-/// Where the pages of the two sides and the data begin, and what in them is believed.
-const SENDER: u64 = PAGE;
-const RECEIVER: u64 = 2 * PAGE;
-const DATA: u64 = 3 * PAGE;
-const MARKS: u64 = SENDER + 2560;
+pub(super) const HEADER: usize = 3;
 /// Sessions of one side that the other may not have been told of: the channel keeps a few more.
 const UNTOLD: usize = 60;
-/// Longer than this no step takes, whatever the machine does besides.
+/// No step takes longer than this, even on a busy machine.
 const LONGEST: Duration = Duration::from_secs(8);
 
 enum Place {
@@ -62,7 +57,7 @@ impl Place {
 }
 
 #[derive(Clone, PartialEq, Debug)]
-struct Sent {
+pub(super) struct Sent {
     body: Vec<u8>,
     kind: u16,
     version: u32,
@@ -75,18 +70,18 @@ impl Sent {
     }
 }
 
-struct World {
+pub(super) struct Subject {
     place: Place,
-    words: Words,
+    pub(super) words: Words,
     /// Of the ring, in words.
-    capacity: usize,
+    pub(super) capacity: usize,
     oracle: Oracle,
     tx: Option<Sender>,
     rx: Option<Receiver>,
     /// Whether each side is there and has not closed.
     open: [bool; 2],
-    /// What is in the channel, until somebody has written there.
-    model: Option<VecDeque<Sent>>,
+    /// What is in the channel, until a word of it was written from outside.
+    pub(super) model: Option<VecDeque<Sent>>,
     /// How many of these the receiver has taken and not given back.
     taken: usize,
     /// Records that were freed, ever.
@@ -101,13 +96,13 @@ struct World {
     came: usize,
     /// Number of the next record.
     next: u64,
-    /// Nobody will write anything.
+    /// No word will be written from outside.
     quiet: bool,
-    /// Nobody has written anything.
-    untouched: bool,
-    /// Somebody has written the notes of how many records there are.
-    marked: bool,
-    /// Whether an end has said so; it must not change its mind.
+    /// No word was written from outside.
+    pub(super) untouched: bool,
+    /// The notes of how many records there are were written from outside.
+    pub(super) marked: bool,
+    /// Whether an end has reported corruption. It must keep reporting that.
     corrupted: [bool; 2],
 }
 
@@ -132,7 +127,7 @@ fn run(data: &[u8], oracle: Oracle) {
     let (tx, rx, model) = (Some(tx), Some(rx), Some(VecDeque::new()));
     let (open, corrupted, untouched, marked, taken, next) = ([true; 2], [false; 2], true, false, 0, 0);
     let (freed, ends, told, left) = (0, VecDeque::new(), VecDeque::new(), 0);
-    let mut world = World {
+    let mut subject = Subject {
         place,
         words,
         capacity,
@@ -156,7 +151,7 @@ fn run(data: &[u8], oracle: Oracle) {
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
         let began = Instant::now();
-        world.step(&mut input);
+        subject.step(&mut input);
         assert!(began.elapsed() < LONGEST, "a step that took {:?}", began.elapsed());
         steps += 1;
     }
@@ -171,7 +166,7 @@ fn patience(input: &mut Input<'_>) -> Duration {
     if input.below(16) == 0 { Duration::from_micros(50) } else { Duration::ZERO }
 }
 
-impl World {
+impl Subject {
     fn step(&mut self, input: &mut Input<'_>) {
         match input.below(if self.quiet { 16 } else { 20 }) {
             0..=4 => self.send(input),
@@ -187,7 +182,7 @@ impl World {
         }
     }
 
-    fn max_len(&self) -> usize {
+    pub(super) fn max_len(&self) -> usize {
         (self.capacity - HEADER) * 8
     }
 
@@ -335,11 +330,14 @@ impl World {
 
     fn ended(&mut self, side: usize, ended: Cause) {
         assert!(ended == Cause::Corrupted || !self.corrupted[side], "an end changed its mind");
-        assert!(ended == Cause::Closed || self.model.is_none(), "nobody has written there, or died");
+        assert!(
+            ended == Cause::Closed || self.model.is_none(),
+            "no word was written from outside, and no side has died"
+        );
         self.corrupted[side] = ended == Cause::Corrupted;
     }
 
-    /// Takes several records, while others are sent and somebody writes, and then frees them, or does not.
+    /// Takes several records, while others are sent and words are written from outside. Then frees them, or does not.
     fn batch(&mut self, input: &mut Input<'_>) {
         let Some(mut rx) = self.rx.take() else { return };
         let mut batch = rx.batch();
@@ -402,8 +400,8 @@ impl World {
         }
         self.closes(1);
         self.rx = None;
-        // Of a sender that had left before, and of which nothing is in the channel, it is told nothing.
-        // What was not freed comes again, and the ends behind it.
+        // It is not told of a sender that had left before and of which nothing is in the channel. What was not freed comes again, and the
+        // ends behind it.
         let mut before = self.freed;
         self.ends = self.told.drain(..).chain(self.ends.drain(..)).collect();
         self.ends.retain(|&end| {
@@ -474,7 +472,7 @@ impl World {
         }
     }
 
-    /// What an onlooker sees: the header is whole, so there is a channel, whatever its words say.
+    /// What an observer sees: the header is whole, so there is a channel, whichever values its words have.
     fn overview(&self) {
         let Place::Named(scratch) = &self.place else { return };
         let seen = look(&scratch.name()).expect("a channel");
@@ -489,83 +487,9 @@ impl World {
         self.is_there(seen.receiver.state, self.rx.is_some());
     }
 
-    /// Judges what was said of a side: that somebody has it is the kernel's word alone.
+    /// Judges what was said of a side: only the kernel says whether a process has it.
     fn is_there(&self, said: Peer, there: bool) {
         assert_eq!(said == Peer::Here, there);
         assert!(!self.untouched || there || said == Peer::Left, "{said:?}");
-    }
-
-    /// Where the word `n` after a position lies.
-    fn data(&self, position: u64, n: u64) -> u64 {
-        let mask = (self.capacity as u64).next_power_of_two() - 1;
-        DATA + 8 * ((position >> 1).wrapping_add(n) & mask)
-    }
-
-    /// Writes a word.
-    fn interfere(&mut self, input: &mut Input<'_>) {
-        let hot = [TAIL, HEAD, GONE, MARKS, MARKS + 8, MARKS + 16, MARKS + 24];
-        let n = u64::from(input.byte());
-        let at = match input.below(8) {
-            0 => SENDER + 8 * ((4 * n / 3) % USED as u64),
-            1 => self.words.in_table(n as usize / 16 % 2, n),
-            2 => RECEIVER + 8 * ((4 * n / 3) % USED as u64),
-            3 => self.data(0, n * 2),
-            // What says how long a record is, what is behind it, and what was sent last.
-            4 => self.data(self.words.get(HEAD), n % 4),
-            5 => self.data(self.words.get(TAIL), (n % 64).wrapping_neg()),
-            // Of the sessions alone.
-            6 => SESSIONS[n as usize % 2] + [0, 8, 16, 24, 32, 40, PARKED][n as usize / 2 % 7],
-            _ => hot[n as usize % 7],
-        };
-        let (old, byte) = (self.words.get(at), input.byte());
-        let new = match input.below(12) {
-            8 => self.words.get(hot[byte as usize % 7]),
-            9 => old.wrapping_add(self.max_len() as u64).wrapping_add(byte.into()).wrapping_sub(16),
-            10 => old ^ 1 << (byte % 64),
-            11 => !u64::from(byte) >> 2,
-            way => wild(old, byte, way, self.capacity as u64),
-        };
-        self.write(at, new);
-    }
-
-    fn write(&mut self, at: u64, word: u64) {
-        if word == self.words.get(at) {
-            return;
-        }
-        self.words.set(at, word);
-        self.untouched = false;
-        // How often a side was taken, how many ends were told, and the table.
-        let of_session = |at: u64| [0, 8, 32].contains(&at) || (TABLE..TABLE + 2048).contains(&at);
-        let is_of_session = SESSIONS.iter().any(|&words| at >= words && of_session(at - words));
-        if at >= DATA || [TAIL, HEAD, GONE].contains(&at) || is_of_session {
-            self.model = None;
-        }
-        self.marked |= (MARKS..MARKS + 32).contains(&at);
-    }
-
-    /// Publishes a record as a sender might that keeps no rule.
-    fn forge(&mut self, input: &mut Input<'_>) {
-        let (tail, max) = (self.words.get(TAIL), self.max_len() as u64);
-        let len = match input.below(8) {
-            0 => max,
-            1 => max + 1,
-            2 => u32::MAX.into(),
-            3 => 1 << (input.byte() % 32),
-            4 => max + u64::from(input.byte()),
-            _ => input.below(64) as u64,
-        };
-        let odd = input.below(24);
-        let bits = |which: usize| u64::from(odd == which) << (odd % 16);
-        let words = match input.below(8) {
-            0 => input.below(4) as u64,
-            1 => self.capacity as u64,
-            2 => self.capacity as u64 + 1,
-            3 => HEADER as u64 + len.div_ceil(8) - 1,
-            _ => HEADER as u64 + len.div_ceil(8),
-        };
-        self.write(self.data(tail, 0), (len | bits(1) << 48 | bits(2) << 32).to_le());
-        self.write(self.data(tail, 1), (7 | bits(3) << 32 | bits(4)).to_le());
-        self.write(self.data(tail, 2), u64::from(input.byte()).to_le());
-        self.write(TAIL, tail.wrapping_add(2 * words));
     }
 }

@@ -1,4 +1,4 @@
-//! What the targets of mapped channels share: a file of an input's own, and somebody who writes into it.
+//! What the targets of mapped channels share: a file of an input's own, and writes into it from outside.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -52,7 +52,7 @@ pub const GONE: u64 = HEAD + 128;
 /// Words of a page that are in use.
 pub const USED: usize = 2688 / 8;
 
-/// The words of a segment, for whoever writes what is not theirs.
+/// The words of a segment, for writes from outside the channel.
 pub struct Words(pub File);
 
 impl Words {
@@ -62,7 +62,7 @@ impl Words {
         u64::from_ne_bytes(word)
     }
 
-    /// Where a word of the table lies that somebody looks at: of the last of a side's sessions, or of one of the three before.
+    /// Where a word of the table lies that a side reads: of the last of a side's sessions, or of one of the three before.
     pub fn in_table(&self, side: usize, n: u64) -> u64 {
         let session = self.get(SESSIONS[side]).wrapping_sub(n / 4 % 4);
         SESSIONS[side] + TABLE + 32 * (session % KEPT) + 8 * (n % 4)

@@ -1,6 +1,6 @@
-//! A mapped channel whose header somebody has changed before it is opened.
+//! A mapped channel whose header was changed before it is opened.
 //!
-//! Whoever opens it, as a channel of messages or of records, and whoever only looks, is told what is wrong, exactly where something is: the
+//! Opening it, as a channel of messages or of records, and inspecting it must fail exactly where something is wrong, and say what. The
 //! rules are written down here a second time.
 
 use super::input::Input;
@@ -13,7 +13,7 @@ pub fn shm_header(data: &[u8]) {
     header(data, true);
 }
 
-/// The same with an oracle that thinks that anything is accepted.
+/// The same with an oracle that expects every header to be accepted.
 pub fn shm_header_credulous(data: &[u8]) {
     header(data, false);
 }
@@ -66,7 +66,7 @@ impl Found {
                 == self.len.into()
     }
 
-    /// Whether an onlooker sees a channel.
+    /// Whether an observer sees a channel.
     fn can_be_seen(&self) -> bool {
         let (kind, lanes) = (self.u32_at(20), self.u32_at(152));
         let carries = [1, 3].contains(&kind) || [2, 4].contains(&kind) && self.u64_at(40) == 8;
@@ -211,5 +211,5 @@ fn header(data: &[u8], strict: bool) {
     });
     judge(seen, found.can_be_seen());
     let removed = bytes::Builder::new(scratch.name()).remove();
-    judge(removed.map(|removed| assert!(removed, "nobody has it")), found.is_whole());
+    judge(removed.map(|removed| assert!(removed, "no process has it")), found.is_whole());
 }

@@ -1,4 +1,4 @@
-//! A mapped channel of messages whose words somebody else writes while it is in use.
+//! A mapped channel of messages whose words another process writes while it is in use.
 //!
 //! Nothing that is written may lead to a panic, an access outside of the mapping, a wait without end, or more messages than there are
 //! places; until the first such write the channel agrees with a queue, in which each sender's end has its place.
@@ -10,7 +10,7 @@ use ringmail::shm::{Cause, RecvError, SendError, TryRecvError, TrySendError, loo
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Both ends at work while somebody writes what only the other side should.
+/// Both ends at work while another process writes what only one of them should.
 pub fn shm_hostile_peer(data: &[u8]) {
     hostile(data, 0);
 }
@@ -27,13 +27,13 @@ fn builder(scratch: &Scratch) -> Builder<u64> {
 /// Sessions of one side that the other may not have been told of: the channel keeps a few more.
 const UNTOLD: usize = 60;
 
-struct World {
+struct Subject {
     scratch: Scratch,
     words: Words,
     capacity: usize,
     tx: Option<Sender<u64>>,
     rx: Option<Receiver<u64>>,
-    /// What is in the channel, until somebody has interfered: messages, and where a sender has left, nothing.
+    /// What is in the channel, until a word was written from outside: messages, and `None` where a sender has left.
     model: Option<VecDeque<Option<u64>>>,
     /// Receivers that have left, of which the sender that is there was not told yet.
     left: usize,
@@ -57,7 +57,7 @@ fn hostile(data: &[u8], more: usize) {
     let rx = builder(&scratch).open_receiver().expect("the other side");
     let (words, model) = (scratch.words(), Some(VecDeque::new()));
     let (tx, rx, corrupted) = (Some(tx), Some(rx), [false; 2]);
-    let mut world = World {
+    let mut subject = Subject {
         scratch,
         words,
         capacity,
@@ -72,12 +72,12 @@ fn hostile(data: &[u8], more: usize) {
     };
     let mut steps = 0;
     while !input.is_over() && steps < 300 {
-        world.step(&mut input);
+        subject.step(&mut input);
         steps += 1;
     }
 }
 
-impl World {
+impl Subject {
     fn step(&mut self, input: &mut Input<'_>) {
         match input.below(14) {
             0..=2 => self.send(),
@@ -123,7 +123,7 @@ impl World {
         assert!(self.rx.is_some() || self.model.is_none(), "a whole channel opens again");
         self.corrupted[1] = false;
         self.left += 1;
-        // Of a sender that had left before, and of which nothing is in the channel, it is told nothing.
+        // It is not told of a sender that had left before and of which nothing is in the channel.
         let mut before = None;
         if let Some(model) = &mut self.model {
             model.retain(|&item| {
@@ -208,7 +208,7 @@ impl World {
         assert!(ended == Cause::Corrupted || !self.corrupted[side], "an end changed its mind");
         self.corrupted[side] = ended == Cause::Corrupted;
         if self.model.is_some() {
-            assert_eq!(ended, Cause::Closed, "nobody has interfered");
+            assert_eq!(ended, Cause::Closed, "no word was written from outside");
             if side == 0 {
                 assert_ne!(self.left, 0, "told of a receiver that has not left, or twice");
                 self.left -= 1;
@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    /// Waits that have no time: they end.
+    /// Waits with no time left: they end.
     fn wait(&mut self) {
         if let Some(tx) = &mut self.tx {
             match tx.send_timeout(self.next, Duration::ZERO) {
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    /// What an onlooker sees: of the words only what they say, as the header is whole.
+    /// What an observer sees: the header is whole, so it sees a channel, whichever values its words have.
     fn overview(&self) {
         let seen = look(&self.scratch.name()).expect("a channel");
         assert!(seen.lanes.len() == 1 && seen.depth() <= self.capacity as u64 && seen.capacity == self.capacity as u64);

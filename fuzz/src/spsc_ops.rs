@@ -1,11 +1,11 @@
 //! Every verb of `spsc`, in any order, against a queue.
 //!
-//! The first byte chooses the kind of message; [`World::new`] reads three more; then each operation is a byte for the verb
+//! The first byte chooses the kind of message; [`Model::new`] reads three more; then each operation is a byte for the verb
 //! and a byte or two for its arguments.
 
 use super::input::Input;
 use super::payload::{Payload, Tracked};
-use super::world::World;
+use super::spsc_model::Model;
 use ringmail::{RecvError, RecvTimeoutError, SendError, SendTimeoutError};
 use std::pin::pin;
 use std::task::Poll;
@@ -16,7 +16,7 @@ pub fn spsc_ops(data: &[u8]) {
     run(data, 0);
 }
 
-/// The same with a model that believes the capacity to be one more than it is. To show that the model would notice.
+/// The same with a model whose capacity is one too large, to show that a difference is noticed.
 pub fn spsc_ops_off_by_one(data: &[u8]) {
     run(data, 1);
 }
@@ -27,51 +27,51 @@ fn run(data: &[u8], off: usize) {
 }
 
 fn program<T: Payload>(input: &mut Input<'_>, off: usize) {
-    let mut world = World::<T>::new(input, off);
+    let mut model = Model::<T>::new(input, off);
     let receiver_first = input.byte() & 1 == 0;
     while !input.is_over() {
         match input.below(26) {
-            0..=2 => world.try_send(input),
-            3 => world.try_send_slice(input),
-            4 => world.try_send_iter(input),
-            5..=6 => world.write_chunk(input),
-            7 => world.send_timeout(),
-            8 => world.poll_ready(),
-            9 => world.send_async(),
-            10..=12 => world.try_recv(),
-            13 => world.peek(),
-            14..=15 => world.read_chunk(input),
-            16 => world.try_recv_many(input),
-            17 => world.drain(input),
-            18 => world.recv_timeout(),
-            19 => world.poll_recv(),
-            20 => world.recv_async(),
-            21 => world.try_iter(input),
+            0..=2 => model.try_send(input),
+            3 => model.try_send_slice(input),
+            4 => model.try_send_iter(input),
+            5..=6 => model.write_chunk(input),
+            7 => model.send_timeout(),
+            8 => model.poll_ready(),
+            9 => model.send_async(),
+            10..=12 => model.try_recv(),
+            13 => model.peek(),
+            14..=15 => model.read_chunk(input),
+            16 => model.try_recv_many(input),
+            17 => model.drain(input),
+            18 => model.recv_timeout(),
+            19 => model.poll_recv(),
+            20 => model.recv_async(),
+            21 => model.try_iter(input),
             // Closing ends most of what can happen: rarely.
-            22 if input.byte() < 32 => world.close_tx(false),
-            23 if input.byte() < 16 => world.close_tx(true),
-            24 if input.byte() < 32 => world.close_rx(false),
-            25 if input.byte() < 16 => world.close_rx(true),
+            22 if input.byte() < 32 => model.close_tx(false),
+            23 if input.byte() < 16 => model.close_tx(true),
+            24 if input.byte() < 32 => model.close_rx(false),
+            25 if input.byte() < 16 => model.close_rx(true),
             _ => {}
         }
-        world.look();
+        model.look();
     }
-    world.finish(receiver_first);
+    model.finish(receiver_first);
 }
 
-impl<T: Payload> World<T> {
+impl<T: Payload> Model<T> {
     fn try_send(&mut self, input: &mut Input<'_>) {
         let Some(tx) = &mut self.tx else { return };
-        let first = self.book.next();
-        let value = T::make(self.book);
+        let first = self.ledger.next();
+        let value = T::make(self.ledger);
         let answer = if input.byte() & 1 == 0 { tx.try_send(value) } else { tx.start_send(value) };
         self.sent_one(first, answer.map_err(|e| (e.is_full(), e.into_inner())));
     }
 
     fn send_timeout(&mut self) {
         let Some(tx) = &mut self.tx else { return };
-        let first = self.book.next();
-        let answer = tx.send_timeout(T::make(self.book), Duration::ZERO);
+        let first = self.ledger.next();
+        let answer = tx.send_timeout(T::make(self.ledger), Duration::ZERO);
         assert!(!matches!(answer, Err(SendTimeoutError::Timeout(_))) || !self.refuses());
         self.sent_one(first, answer.map_err(|e| (e.is_timeout(), e.into_inner())));
     }
@@ -90,8 +90,8 @@ impl<T: Payload> World<T> {
 
     fn try_send_slice(&mut self, input: &mut Input<'_>) {
         let (Some(tx), n) = (&mut self.tx, input.amount().min(64)) else { return };
-        let first = self.book.next();
-        let Some(answer) = T::try_send_slice(tx, self.book, n) else { return };
+        let first = self.ledger.next();
+        let Some(answer) = T::try_send_slice(tx, self.ledger, n) else { return };
         let fits = if self.refuses() { 0 } else { self.room().min(n) };
         if self.refuses() || (fits == 0 && n > 0) {
             assert_eq!(answer, Err(self.refusal()));
@@ -103,12 +103,12 @@ impl<T: Payload> World<T> {
 
     fn try_send_iter(&mut self, input: &mut Input<'_>) {
         let (Some(tx), n) = (&mut self.tx, input.amount().min(64)) else { return };
-        let first = self.book.next();
-        let book = self.book;
+        let first = self.ledger.next();
+        let ledger = self.ledger;
         let mut left = n;
         let answer = tx.try_send_iter(&mut std::iter::from_fn(|| {
             left = left.checked_sub(1)?;
-            Some(T::make(book))
+            Some(T::make(ledger))
         }));
         if self.refuses() || self.room() == 0 {
             assert_eq!(answer, Err(self.refusal()));
@@ -138,29 +138,29 @@ impl<T: Payload> World<T> {
         }
         let mut chunk = answer.expect("there is room");
         assert_eq!((chunk.capacity(), chunk.len(), chunk.is_empty()), (fits, 0, true));
-        let first = self.book.next();
+        let first = self.ledger.next();
         let mut written = 0;
         for _ in 0..input.below(4) {
             let (verb, n) = (input.below(4), input.below(24));
             let expected = n.min(fits - written);
-            let book = self.book;
+            let ledger = self.ledger;
             match verb {
                 0 if written == fits => {
                     // The one that comes back is dropped; numbers go on.
-                    assert!(chunk.push(T::make(book)).is_err());
+                    assert!(chunk.push(T::make(ledger)).is_err());
                     break;
                 }
                 0 => {
-                    assert!(chunk.push(T::make(book)).is_ok());
+                    assert!(chunk.push(T::make(ledger)).is_ok());
                     written += 1;
                 }
                 1 => {
-                    let values = std::iter::repeat_with(|| T::make(book)).take(n);
+                    let values = std::iter::repeat_with(|| T::make(ledger)).take(n);
                     assert_eq!(chunk.fill_from_iter(values), expected);
                     written += expected;
                 }
                 2 => {
-                    let Some(n) = T::fill_from_slice(&mut chunk, book, n) else { continue };
+                    let Some(n) = T::fill_from_slice(&mut chunk, ledger, n) else { continue };
                     assert_eq!(n, expected);
                     written += expected;
                 }
@@ -168,7 +168,7 @@ impl<T: Payload> World<T> {
                     let (a, b) = chunk.vacant_slices();
                     assert_eq!(a.len() + b.len(), fits - written);
                     for place in a.iter_mut().chain(b).take(expected) {
-                        place.write(T::make(book));
+                        place.write(T::make(ledger));
                     }
                     // SAFETY: the first `expected` places have just been written.
                     unsafe { chunk.assume_written(expected) };
@@ -193,31 +193,31 @@ impl<T: Payload> World<T> {
                 self.leaked.extend((first..).take(written).filter(|_| std::mem::needs_drop::<T>()));
             }
         }
-        self.rx_alarm.heard(false);
+        self.rx_wakes.check(false);
     }
 
     fn poll_ready(&mut self) {
         let Some(tx) = &mut self.tx else { return };
-        let answer = self.tx_alarm.poll(|cx| tx.poll_ready(cx));
+        let answer = self.tx_wakes.poll(|cx| tx.poll_ready(cx));
         if self.refuses() {
             assert_eq!(answer, Poll::Ready(Err(SendError(()))));
             self.settled = true;
             // It may have closed itself after it asked to be woken.
-            self.tx_alarm.disarm();
+            self.tx_wakes.disarm();
         } else if self.room() > 0 {
             assert_eq!(answer, Poll::Ready(Ok(())));
         } else {
             assert!(answer.is_pending());
-            self.tx_alarm.arm(self.sleeps);
+            self.tx_wakes.arm(self.sleeps);
         }
     }
 
     fn send_async(&mut self) {
         let Some(tx) = &mut self.tx else { return };
-        let first = self.book.next();
+        let first = self.ledger.next();
         let answer = {
-            let mut future = pin!(tx.send_async(T::make(self.book)));
-            self.tx_alarm.poll(|cx| future.as_mut().poll(cx))
+            let mut future = pin!(tx.send_async(T::make(self.ledger)));
+            self.tx_wakes.poll(|cx| future.as_mut().poll(cx))
         };
         if self.refuses() {
             let Poll::Ready(Err(SendError(value))) = answer else { panic!("the channel is closed") };
@@ -227,11 +227,11 @@ impl<T: Payload> World<T> {
             assert!(matches!(answer, Poll::Ready(Ok(()))));
             self.published(first, 1);
         } else {
-            // Dropped while pending: nothing was sent, and nobody is woken for it.
+            // Dropped while pending: nothing was sent, and no task is woken for it.
             assert!(answer.is_pending());
-            self.tx_alarm.arm(self.sleeps);
+            self.tx_wakes.arm(self.sleeps);
         }
-        self.tx_alarm.disarm();
+        self.tx_wakes.disarm();
     }
 
     /// A message was received, or none.
@@ -261,39 +261,39 @@ impl<T: Payload> World<T> {
     fn recv_timeout(&mut self) {
         let Some(rx) = &mut self.rx else { return };
         let answer = rx.recv_timeout(Duration::ZERO);
-        self.received_one(answer, |world| {
-            if world.nothing().is_empty() { RecvTimeoutError::Timeout } else { RecvTimeoutError::Disconnected }
+        self.received_one(answer, |model| {
+            if model.nothing().is_empty() { RecvTimeoutError::Timeout } else { RecvTimeoutError::Disconnected }
         });
     }
 
     fn poll_recv(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        match self.rx_alarm.poll(|cx| rx.poll_recv(cx)) {
+        match self.rx_wakes.poll(|cx| rx.poll_recv(cx)) {
             Poll::Ready(answer) => {
                 if answer.is_err() {
                     // It may have closed itself after it asked to be woken.
-                    self.rx_alarm.disarm();
+                    self.rx_wakes.disarm();
                 }
                 self.received_one(answer, Self::over);
             }
             Poll::Pending => {
                 assert!(self.queue.is_empty() && self.nothing().is_empty());
-                self.rx_alarm.arm(self.sleeps);
+                self.rx_wakes.arm(self.sleeps);
             }
         }
     }
 
     fn recv_async(&mut self) {
         let Some(rx) = &mut self.rx else { return };
-        let answer = self.rx_alarm.poll(|cx| pin!(rx.recv_async()).poll(cx));
+        let answer = self.rx_wakes.poll(|cx| pin!(rx.recv_async()).poll(cx));
         match answer {
             Poll::Ready(answer) => self.received_one(answer, Self::over),
             Poll::Pending => {
                 assert!(self.queue.is_empty() && self.nothing().is_empty());
-                self.rx_alarm.arm(self.sleeps);
+                self.rx_wakes.arm(self.sleeps);
             }
         }
-        self.rx_alarm.disarm();
+        self.rx_wakes.disarm();
     }
 
     fn over(&mut self) -> RecvError {

@@ -12,7 +12,7 @@ const MAX_BRANCHES: usize = 20_000;
 /// Explores `f`: every execution, or every one with at most `preemptions` involuntary switches. Prints how many there were.
 ///
 /// # Panics
-/// When loom or `f` finds a fault, or when there was but one execution: a model without concurrency proves nothing.
+/// If loom or `f` finds a fault, or if there was only one execution: a model without concurrency proves nothing.
 pub fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Send + Sync + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let count = executions.clone();
@@ -53,7 +53,7 @@ pub fn outcomes<O: Ord + Debug + Send + Sync + 'static>(
     assert!(*seen == *allowed, "{name}: reached {seen:?}, not all of {allowed:?}");
 }
 
-/// Runs `models` without the asymmetric barriers: the truth on hardware for a ringer, and for a FENCED event.
-pub fn bare<R>(models: impl FnOnce() -> R) -> R {
+/// Runs `models` without the asymmetric barriers. That is what hardware does for a notifier, and for a FENCED event count.
+pub fn without_fences<R>(models: impl FnOnce() -> R) -> R {
     with_mutant(Site::LightBarrier, || with_mutant(Site::HeavyBarrier, models))
 }

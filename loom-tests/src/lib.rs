@@ -9,14 +9,14 @@
 //! not ordered after its write is a reported race. At most six stores a word and four threads: loom forgets beyond that.
 //!
 //! **Barriers.** The library's light barrier is nothing at all on hardware, and a fence under loom, which has no
-//! `membarrier`. A model in which no asymmetric barrier is needed (nobody sleeps, or the event count is FENCED) therefore runs
-//! [`bare`]: light and heavy barrier both broken, so that loom's extra fences hide nothing.
+//! `membarrier`. A model in which no asymmetric barrier is needed (no thread sleeps, or the event count is FENCED) therefore runs
+//! [`without_fences`]: light and heavy barrier both broken, so that loom's extra fences hide nothing.
 //!
 //! **Processes** are threads, and a kill is where one stops. Mapped memory is a ring that outlives its ends, with slots that loom sees; the kernel's
 //! lock is a word with no more order than `ringmail`'s `ring::session` asks of it.
 //!
 //! **Not covered.** Load buffering and timeouts of a length (a sleep that may time out ends at once); a kill between the stores of one
-//! publication (`verify/killsweep` does that); the kernel's half of `membarrier`, `futex` and locks, which are taken at their manuals' word.
+//! publication (`verify/killsweep` does that); the kernel's half of `membarrier`, `futex` and locks: the models assume what their manuals say.
 
 #[cfg(not(ringmail_loom))]
 compile_error!("models need ringmail's loom build: use `loom-tests/run`, or RUSTFLAGS=\"--cfg ringmail_loom\"");

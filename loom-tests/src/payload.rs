@@ -1,4 +1,4 @@
-//! Payloads that know what became of them.
+//! Payloads that record their drops.
 
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;

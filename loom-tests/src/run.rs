@@ -1,5 +1,5 @@
 //! Models in processes of their own: a failed loom execution cannot be unwound safely (its threads' destructors run outside of
-//! the model and panic again), so the first panic ends its process, and the parent reads why.
+//! the model and panic again), so the first panic ends its process, and the parent process reads the reason.
 
 use crate::models::ALL;
 use ringmail::model::{Site, with_mutant};

@@ -1,4 +1,4 @@
-//! Controls: this loom sees a missing edge and a missing fence when there is one, and does not cry wolf.
+//! Controls: this loom reports a missing edge and a missing fence, and reports nothing where both are there.
 #![cfg(ringmail_loom)]
 
 use loom::sync::atomic::{AtomicU32, fence};
@@ -76,7 +76,7 @@ fn store_buffering_with_fences_does_not() {
     store_buffering("litmus::store_buffering_fenced", true, &[(0, 1), (1, 0), (1, 1)]);
 }
 
-/// A waiter that sleeps on a condition nobody signals is reported, not waited for.
+/// A waiter that sleeps on a condition that no thread signals is reported, not waited for.
 #[test]
 fn a_lost_wake_is_a_deadlock() {
     let said = complaint(|| {

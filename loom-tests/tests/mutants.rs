@@ -1,6 +1,6 @@
-//! The proof that the models prove something: with any one site of the protocol broken, some model fails.
+//! Shows that the models can fail: with any one site of the protocol broken, some model fails.
 //!
-//! Each site lists the law that should notice, so that a mutant killed by luck elsewhere does not count.
+//! Each site lists the models that should fail. A mutant that only another model kills does not count.
 
 use ringmail::model::Site;
 use ringmail_loom_tests::models::ALL;
@@ -14,23 +14,23 @@ use std::time::Instant;
 const NOT_MUTATED: &[(Site, &str)] = &[
     (
         Site::SeeWaiting,
-        "the barriers order more: either the ringer's look comes after the sleeper's barrier, and then what it noted is seen, \
-         or the ringer's message is seen by the sleeper's last look. Could be Relaxed",
+        "the barriers order more: either the notifier's load comes after the sleeper's barrier, and then it sees the note, \
+         or the sleeper's last check sees the notifier's message. Could be Relaxed",
     ),
     (
         Site::JoinFence,
-        "a joiner and a receiver that calls up meet in the mutex, and who leaves a future in front fences and looks itself: no model tells the \
-         difference since. Kept for a receiver that does not see the future in front yet",
+        "a joiner and a receiver that wakes waiters meet in the mutex, and a sender that leaves a future in front fences and checks itself: no \
+         model tells the difference. Kept for a receiver that does not see the future in front yet",
     ),
     (
         Site::LeaveLanes,
-        "the receiver says \"over\" only of lanes whose closed `tail` it saw, and a lane is put on the pile before its opener's own \
-         lane closes: those pairs carry all that this one does. Could be Relaxed",
+        "the receiver reports the end only of lanes whose closed `tail` it saw, and a lane is put on the stack before its opener's own \
+         lane closes: those pairs order all that this one does. Could be Relaxed",
     ),
     (Site::ObserveLanesEnd, "as LeaveLanes"),
     (
         Site::AskDropOwner,
-        "a sender asks after its look at the event, and in a model the barrier before that look is a fence: it orders all that this one does",
+        "a sender asks after its load of the event count, and in a model the barrier before that load is a fence: it orders all that this one does",
     ),
 ];
 
@@ -50,23 +50,27 @@ fn judges(site: Site) -> &'static [&'static str] {
             &["leaving::what_was_sent_in_time_is_dropped_fenced", "leaving::what_many_sent_in_time_is_dropped"]
         }
         Site::TakeOverStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
-        Site::Announce | Site::Answer => &["event::what_the_notifier_needs_is_there"],
-        Site::WakerCell => &["event::one_bell_for_two_channels", "fenced::a_settled_bell_needs_no_barrier"],
-        Site::LeaveWaker | Site::HoldWaker => &["cell::a_waker_is_moved_whole"],
-        Site::TakeWaker => &["cell::a_waker_is_moved_whole", "cell::a_waker_that_meets_a_ringer_comes_back"],
-        Site::HearTaker | Site::WakeRefused => &["cell::a_waker_that_meets_a_ringer_comes_back"],
+        Site::PrepareWait | Site::ClearWaiting => &["event_count::what_the_notifier_needs_is_there"],
+        Site::WakerCell => {
+            &["event_count::one_event_count_for_two_channels", "fenced::a_settled_event_count_needs_no_barrier"]
+        }
+        Site::ReleaseWaker | Site::HoldWaker => &["cell::a_waker_is_moved_whole"],
+        Site::TakeWaker => &["cell::a_waker_is_moved_whole", "cell::a_waker_that_meets_a_taker_comes_back"],
+        Site::ObserveTaker | Site::WakeRefused => &["cell::a_waker_that_meets_a_taker_comes_back"],
         Site::PanicLeaves => &["queue::a_front_that_panics_wakes_the_next"],
         Site::LightBarrier | Site::HeavyBarrier => &["wait::a_message_wakes_the_receiver"],
         Site::LookAgain => &["wait::a_message_wakes_the_receiver"],
-        Site::RingFence | Site::RingReload | Site::SleepFence => &["fenced::a_message_wakes_the_receiver"],
+        Site::NotifyFence | Site::NotifyReload | Site::SleepFence => &["fenced::a_message_wakes_the_receiver"],
         Site::SwapState => &["fenced::messages_pass_one_by_one"],
-        Site::RenewOwn => &["event::the_announcement_of_another_is_not_renewed"],
-        Site::WakeReplaced => &["event::two_threads_on_one_bell", "event::two_tasks_on_one_bell"],
+        Site::RenewOwn => &["event_count::the_announcement_of_another_is_not_renewed"],
+        Site::WakeReplaced => {
+            &["event_count::two_threads_on_one_event_count", "event_count::two_tasks_on_one_event_count"]
+        }
         // Loom's `block_on` has wakers that deny being the same.
-        Site::WakeSelf => &["event::the_announcement_of_another_is_not_renewed"],
-        Site::HandOver => &["event::two_threads_on_one_bell", "event::two_tasks_on_one_bell"],
-        Site::SenderCloseRings => &["wait::a_dropped_sender_wakes_the_receiver"],
-        Site::ReceiverCloseRings => &["wait::a_closed_receiver_wakes_the_sender"],
+        Site::WakeSelf => &["event_count::the_announcement_of_another_is_not_renewed"],
+        Site::HandOver => &["event_count::two_threads_on_one_event_count", "event_count::two_tasks_on_one_event_count"],
+        Site::SenderCloseNotifies => &["wait::a_dropped_sender_wakes_the_receiver"],
+        Site::ReceiverCloseNotifies => &["wait::a_closed_receiver_wakes_the_sender"],
         Site::PublishStamp | Site::ObserveStamp => &["mpsc::each_senders_messages_stay_in_order"],
         Site::GiveUpShare => &["share::the_last_owner_has_seen_what_the_others_did"],
         Site::TakeLastShare => &["share::the_last_owner_has_seen_what_the_others_did"],
@@ -79,35 +83,35 @@ fn judges(site: Site) -> &'static [&'static str] {
         }
         Site::GiveUpHead | Site::TakeOverHead => &["mpsc_close::a_sender_inherits_the_receivers_role"],
         Site::OneDropOwner => &["mpsc_close::two_heirs_at_once"],
-        Site::NoteAwaited => &["mpsc_wait::the_awaited_sender_rings"],
+        Site::NoteAwaited => &["mpsc_wait::the_awaited_sender_notifies"],
         Site::RenewSame => &["mpsc_wait::a_poll_for_another_message_announces_anew"],
-        Site::TombstoneRings => &["mpsc_wait::a_tombstone_wakes_the_receiver"],
+        Site::TombstoneNotifies => &["mpsc_wait::a_tombstone_wakes_the_receiver"],
         Site::WaitAnew => &["mpsc_wait::a_message_behind_a_tombstone_wakes_the_receiver"],
         Site::LeaveWakes => &["queue::a_front_that_is_dropped_hands_on_its_wake"],
-        Site::CallUp | Site::LookAfterJoin => &["queue::a_front_that_does_not_come_stops_nobody"],
-        Site::PassCallOn => &["queue::a_front_that_is_dropped_before_a_future_calls_up"],
-        Site::CallUpIdle => &["queue::a_receiver_that_spins_calls_up"],
-        Site::CallOne => &["queue::the_last_of_three_futures_comes"],
-        Site::LeftLooks => &["queue::a_front_that_sends_before_a_future"],
-        Site::EmptyCallsUp => &["queue::a_receiver_that_only_asks_calls_up"],
-        Site::BellCallsUp => {
-            &["queue::a_receiver_on_its_own_bell_calls_up", "queue::a_receiver_on_an_armed_bell_calls_up"]
+        Site::WakeBehind | Site::LookAfterJoin => &["queue::a_front_that_does_not_come_stops_no_sender"],
+        Site::PassWakeOn => &["queue::a_front_that_is_dropped_before_a_future_calls_up"],
+        Site::WakeBehindIdle => &["queue::a_receiver_that_spins_calls_up"],
+        Site::WakeAllFutures => &["queue::the_last_of_three_futures_comes"],
+        Site::LeaveWakesBehind => &["queue::a_front_that_sends_before_a_future"],
+        Site::EmptyWakesBehind => &["queue::a_receiver_that_only_asks_calls_up"],
+        Site::EventWakesBehind => {
+            &["queue::a_receiver_on_its_own_event_count_calls_up", "queue::a_receiver_on_an_armed_event_count_calls_up"]
         }
-        Site::CloseCallsAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
+        Site::CloseWakesAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PushStack | Site::TakeStack => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]
         }
         Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd | Site::AskDropOwner => &[],
-        Site::NapLight | Site::NapHeavy => &["nap::a_message_wakes_the_receiver"],
-        Site::NapAwaited => &["nap::each_sleep_is_answered"],
-        Site::NapFence | Site::NapFenced => &["nap::a_settled_side_needs_no_barrier"],
+        Site::ParkLight | Site::ParkHeavy => &["park::a_message_wakes_the_receiver"],
+        Site::ParkAwaited => &["park::each_sleep_is_answered"],
+        Site::ParkFence | Site::ParkFenced => &["park::a_settled_side_needs_no_barrier"],
         Site::WriteEntry | Site::ReadEntry => &["session::an_entry_is_read_whole"],
-        Site::NameBell | Site::FindBell => &["nap::a_message_rings_the_bell"],
+        Site::NameDescriptor | Site::FindDescriptor => &["park::a_message_notifies_the_event_count"],
         Site::OverLooks => &["session::a_close_shows_after_the_last_message"],
         Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
         Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
-        Site::BeginFence | Site::AskFence => &["restart::a_sender_that_begins_sees_the_sleeper"],
+        Site::BeginFence | Site::AskFence => &["reattach::a_sender_that_begins_sees_the_sleeper"],
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],
         Site::WatchLooks => &["mesh::a_poll_that_watches_misses_nothing"],
         Site::CauseFirst => &["mesh::a_closed_lane_has_a_cause"],
@@ -119,7 +123,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::RoomForAnswers => &["call::answers_find_room_beside_requests"],
         Site::EndFailsCalls | Site::EndEndsWait => &["call::a_call_ends_with_its_peer"],
         Site::ClosePool => &["pool::the_owner_goes_while_buffers_come_home"],
-        Site::LastLaneRings => &["fan_in::the_last_sender_wakes_the_receiver"],
+        Site::LastLaneNotifies => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }
 }

@@ -118,7 +118,7 @@ impl<'a, T, S: Flavor> ReadChunk<'a, T, S> {
         self.len as usize
     }
 
-    /// Whether there is none: only if none was asked for.
+    /// Whether the chunk has no message: only if `read_chunk` was asked for none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -179,7 +179,7 @@ impl<T, S: Flavor> Iterator for IntoIter<'_, T, S> {
         self.left -= 1;
         let message = self.freeing.0.take();
         if self.left == 0 {
-            // Not only when dropped: leaked, it would keep the places of an empty channel from a sender that waits.
+            // Not only when dropped: a leaked iterator would withhold the places of an empty channel from a sender that waits.
             self.freeing.0.free();
         }
         message

@@ -28,8 +28,8 @@ impl<T, S: Flavor> Future for SendFuture<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !this.waits {
-            if this.tx.side.has_had_its_turn() {
-                return this.tx.side.give_way(cx);
+            if this.tx.waiter.out_of_budget() {
+                return this.tx.waiter.yield_to_executor(cx);
             }
             let value = this.value.take().expect("a send was polled after it was ready");
             match this.tx.push_in_turn(value) {
@@ -48,7 +48,7 @@ impl<T, S: Flavor> Drop for SendFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {
-            self.tx.side.stand_down();
+            self.tx.waiter.cancel_wait();
         }
     }
 }
@@ -99,7 +99,7 @@ impl<T, S: Flavor> Drop for RecvFuture<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
         if let Some(rx) = self.rx.as_mut().filter(|_| self.waits) {
-            rx.side.stand_down();
+            rx.waiter.cancel_wait();
         }
     }
 }

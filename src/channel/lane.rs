@@ -10,12 +10,12 @@ use crate::ring::spsc::{Consumer, Producer, pair};
 use crate::sync::OnDrop;
 use crate::sync::order::mutant;
 use crate::wait::EventCount;
-use crate::wait::guard::Panics;
+use crate::wait::panics::Panics;
 use alloc::vec::Vec;
 
 /// The sending end of a lane.
 ///
-/// Aligned: its private copies must not share a line with another handle's, wherever the two are kept. [`layout`](crate::ring::layout) says why
+/// Aligned: its private copies must not share a line with another handle's. [`layout`](crate::ring::layout) says why
 /// 128 bytes.
 #[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
 #[repr(align(128))]
@@ -54,7 +54,7 @@ impl<T> LaneSender<T> {
         if answer.woke {
             self.ring.count_wake();
         }
-        if answer.left {
+        if answer.departed {
             self.drop_orphans();
         }
     }
@@ -114,7 +114,6 @@ impl<T> RingSender for LaneSender<T> {
         sending.0.ring.stage_slice(values) as usize
     }
 
-    #[cfg(feature = "std")]
     fn has_room(&mut self) -> bool {
         self.ring.room(1) != 0
     }
@@ -126,17 +125,17 @@ impl<T> RingSender for LaneSender<T> {
     fn close(&mut self) {
         let mut panics = Panics::new();
         self.ring.close();
-        if !mutant!(SenderCloseRings) {
+        if !mutant!(SenderCloseNotifies) {
             panics.catch(|| self.published());
         }
         // Last: a value's own code may panic.
         panics.catch(|| self.drop_orphans());
-        panics.go_on();
+        panics.resume();
     }
 
     #[inline(always)]
     fn drop_orphans(&mut self) {
-        self.ring.drop_orphans(|| self.receiver.forget());
+        self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
     }
 
     fn len(&self) -> usize {
@@ -147,7 +146,6 @@ impl<T> RingSender for LaneSender<T> {
         self.ring.capacity()
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.sent()
     }
@@ -160,7 +158,6 @@ impl<T> RingSender for LaneSender<T> {
         self.ring.count_full();
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&self, n: u64) {
         self.ring.count_parks(n);
     }
@@ -177,7 +174,7 @@ impl<T> LaneReceiver<T> {
 
     /// Wakes the sender: nothing more is accepted.
     pub(crate) fn wake_to_close(&self) {
-        if !mutant!(ReceiverCloseRings) {
+        if !mutant!(ReceiverCloseNotifies) {
             self.freed();
         }
     }
@@ -195,8 +192,11 @@ impl<T> LaneReceiver<T> {
 pub(crate) fn refuse<L, T>(lanes: &mut [L], ring: impl Fn(&mut L) -> &mut Consumer<Heap<T>>, own: &EventCount) {
     let told = lanes.iter_mut().map(|lane| u32::from(ring(lane).close())).sum();
     if told != 0 {
-        own.leave(told);
-        lanes.iter_mut().filter_map(|lane| ring(lane).take_back_told().then_some(())).for_each(|()| own.forget());
+        own.announce_departure(told);
+        lanes
+            .iter_mut()
+            .filter_map(|lane| ring(lane).take_back_told().then_some(()))
+            .for_each(|()| own.acknowledge_departure());
     }
 }
 
@@ -287,12 +287,10 @@ impl<T> RingReceiver for LaneReceiver<T> {
         self.ring.stats()
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.ring.count_parks(n);
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.received()
     }

@@ -1,7 +1,7 @@
 //! A message on its way out of a ring.
 
 use crate::ring::layout::Counter;
-use crate::ring::ready::Ready;
+use crate::ring::slot::Ready;
 use crate::wait::EventCount;
 
 /// Wakes a sender, and counts that.

@@ -4,26 +4,27 @@ use super::{Flavor, Free, ReadChunk, RingReceiver, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
-use crate::wait::Side;
+use crate::wait::Waiter;
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-/// The receiving half of a channel. Dropping it closes the channel and drops what is in it, also what is accepted at that very moment; if its
-/// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
-/// it is fixed by the module that made the channel.
+/// The receiving half of a channel. `S` says how the halves are joined; the module that made the channel fixes it.
+///
+/// Dropping it closes the channel and drops the messages in it, also one that is accepted at the same moment. If messages have a drop of their own and
+/// a sender is still there, that may take a barrier of some microseconds.
 pub struct Receiver<T, S: Flavor> {
     pub(crate) end: S::Receiver<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
-    pub(crate) side: Side,
+    pub(crate) waiter: Waiter,
 }
 
 impl<T, S: Flavor> Receiver<T, S> {
     /// Takes the next message if there is one now.
     ///
-    /// Meanwhile senders may add messages; nobody else can take any. `Empty` is never answered from an old look, and
-    /// `Disconnected` only once everything sent before the close has been taken.
+    /// Meanwhile senders may add messages; only this handle takes any. Before it answers `Empty`, it loads the senders' position again;
+    /// it answers `Disconnected` only once everything sent before the close has been taken.
     ///
     /// Wait-free; with lanes it may look at each of them.
     ///
@@ -130,7 +131,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     pub fn close(&mut self) {
         self.closed = true;
         #[cfg(feature = "std")]
-        self.end.close(self.side.event());
+        self.end.close(self.waiter.event());
         #[cfg(not(feature = "std"))]
         self.end.close(&crate::wait::EventCount);
     }
@@ -149,13 +150,12 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     /// Whether [`len`](Receiver::len) was 0 a moment ago, and no lane was opened that was not looked at yet.
     ///
-    /// `true`: a receive at that moment would have found nothing. `false` does not promise a message: on an `mpsc` ring the next place may be
-    /// claimed and hold none yet, or have been given up, and a lane may be new; [`try_recv`](Receiver::try_recv) then says `Empty`. Where
-    /// neither is so, the messages stay until this handle receives.
+    /// `true`: a receive at that moment would have found nothing. `false` does not promise a message: on an `mpsc` ring the next place may be claimed
+    /// and hold none yet, or have been given up, and a lane may be new. [`try_recv`](Receiver::try_recv) answers `Empty` then. Otherwise
+    /// the messages stay until this handle receives.
     ///
-    /// Wait-free: it reads a few words and takes no lock. One exception: if it is `true` and a *future* waits first for room on an `mpsc` ring,
-    /// one that may never be polled again, it wakes those that wait behind it, as [`try_recv`](Receiver::try_recv) does now and then; if their
-    /// lock is taken it leaves that.
+    /// Wait-free: it reads a few words and takes no lock. There is one exception. If the answer is `true`, and on an `mpsc` ring a *future* is the first
+    /// that waits for room, it wakes the senders behind that, as the future may never be polled again. If their lock is taken, it wakes none.
     pub fn is_empty(&self) -> bool {
         self.end.is_empty()
     }
@@ -205,7 +205,7 @@ impl<T, S: Flavor> Drop for Receiver<T, S> {
         // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
         self.close();
         #[cfg(feature = "std")]
-        self.end.leave(self.side.event());
+        self.end.leave(self.waiter.event());
         #[cfg(not(feature = "std"))]
         self.end.leave(&crate::wait::EventCount);
     }

@@ -4,24 +4,24 @@ use super::{Flavor, RingSender, SingleSender, WriteChunk, handle};
 use crate::error::TrySendError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
-use crate::wait::Side;
-use crate::wait::guard::Panics;
+use crate::wait::Waiter;
+use crate::wait::panics::Panics;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-/// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
+/// The sending half of a channel. `S` says how the halves are joined; the module that made the channel fixes it.
 pub struct Sender<T, S: Flavor> {
     pub(crate) end: S::Sender<T>,
     pub(crate) membership: S::Membership<T>,
     #[cfg(feature = "std")]
-    pub(crate) side: Side,
+    pub(crate) waiter: Waiter,
 }
 
 impl<T, S: Flavor> Sender<T, S> {
     /// Sends `value` if there is room now.
     ///
     /// Meanwhile the receiver may take messages, so a full channel may stop being full at any time; only on `mpsc` can others fill it.
-    /// `Full` is never answered from an old look: the receiver's position is read again first.
+    /// Before it answers `Full`, it loads the receiver's position again.
     ///
     /// Wait-free; on `mpsc` lock-free: it repeats when another sender was faster.
     ///
@@ -66,12 +66,12 @@ impl<T, S: Flavor> Sender<T, S> {
     /// the sender does the same.
     pub fn close(&mut self) {
         let mut panics = Panics::new();
-        // A future that was leaked may stand in others' way.
+        // A future that was leaked may still stand in the queue.
         #[cfg(feature = "std")]
-        panics.catch(|| self.side.leave_queue());
+        panics.catch(|| self.waiter.leave_queue());
         panics.catch(|| self.end.close());
         panics.catch(|| S::leave(&mut self.membership));
-        panics.go_on();
+        panics.resume();
     }
 
     /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.
@@ -130,7 +130,7 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// # Errors
     /// `Full` if there is no room at all, `Disconnected` if the channel is closed; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
-        // No more than it can need: room that is already known then serves without another look at the receiver's line.
+        // No more than it can need: if enough room is known, the receiver's line is not read.
         let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.capacity());
         if S::lane(&mut self.end).ring.reserve(most as u64) == 0 {
             return Err(self.refusal());

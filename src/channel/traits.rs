@@ -23,18 +23,15 @@ pub trait RingSender {
         Self::Item: Copy;
 
     /// Whether there was room for a message a moment ago; looks again if none was known. With several senders another may take it.
-    #[cfg(feature = "std")]
     fn has_room(&mut self) -> bool;
 
     /// Whether this sender may go before others that wait, if any do. To be asked before each attempt of a verb that waits.
-    #[cfg(feature = "std")]
     #[inline(always)]
     fn may_overtake(&mut self) -> bool {
         true
     }
 
     /// To be called after a wait: those that this sender leaves behind may have to be woken.
-    #[cfg(feature = "std")]
     #[inline(always)]
     fn after_wait(&self) {}
 
@@ -54,7 +51,6 @@ pub trait RingSender {
     fn capacity(&self) -> usize;
 
     /// Messages sent so far, for measuring how often this side sleeps; of an `mpsc` ring, places that all have claimed.
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64;
 
     /// What the ring has done so far.
@@ -64,7 +60,6 @@ pub trait RingSender {
     fn count_full(&mut self);
 
     /// Counts `n` sleeps.
-    #[cfg(feature = "std")]
     fn count_parks(&self, n: u64);
 }
 
@@ -117,22 +112,18 @@ pub trait RingReceiver {
     }
 
     /// To be called before this side announces that it waits.
-    #[cfg(feature = "std")]
     fn before_wait(&mut self) {}
 
     /// Whether the next message is another one than at the last [`RingReceiver::before_wait`], though none was taken: then this side must not
     /// sleep on what it announced.
-    #[cfg(feature = "std")]
     fn must_rearm(&self) -> bool {
         false
     }
 
     /// To be called after a look of a wait that found nothing, unless this side sleeps next.
-    #[cfg(feature = "std")]
     fn found_nothing_yet(&mut self) {}
 
     /// To be called last before this side sleeps: wakes senders that could go on but do not know it.
-    #[cfg(feature = "std")]
     fn before_sleep(&mut self) {}
 
     /// Whether the last look found nothing, and nothing will ever come.
@@ -162,10 +153,8 @@ pub trait RingReceiver {
     fn stats(&self) -> Stats;
 
     /// Counts `n` sleeps.
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64);
 
     /// Messages received so far, for measuring how often this side sleeps.
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64;
 }

@@ -2,7 +2,7 @@
 
 use super::{Flavor, Receiver, RecvFuture, RingReceiver};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
-use crate::wait::{Deadline, Look, TimedOut, WaitStrategy};
+use crate::wait::{CheckPhase, Deadline, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -80,15 +80,15 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let Some(next) = self.end.next() else { return self.poll_later(cx) };
-        if self.side.has_had_its_turn() {
-            return self.side.give_way(cx);
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
         }
         Poll::Ready(next.take_as(Ok))
     }
 
     /// Changes how this side waits.
     pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
+        self.waiter.set_strategy(strategy);
     }
 
     #[inline]
@@ -117,19 +117,19 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline(never)]
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         // It may find one while it spins, poll after poll.
-        if self.side.has_had_its_turn() {
-            return self.side.give_way(cx);
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
         }
         loop {
             self.end.found_nothing(self.closed);
             if self.end.is_over() {
-                // It waits for nobody any more.
-                self.side.stand_down();
+                // Nothing is waited for any more.
+                self.waiter.cancel_wait();
                 return Poll::Ready(Err(RecvError));
             }
             self.end.before_wait();
-            let (passed, end) = (self.end.transferred(), &mut self.end);
-            let poll = self.side.poll(cx, passed, |look| awaited(end, look));
+            let (transferred, end) = (self.end.transferred(), &mut self.end);
+            let poll = self.waiter.poll(cx, transferred, |look| awaited(end, look));
             self.count_parks();
             ready!(poll);
             match self.try_recv() {
@@ -146,8 +146,8 @@ impl<T, S: Flavor> Receiver<T, S> {
                 return Ok(());
             }
             self.end.before_wait();
-            let (passed, end) = (self.end.transferred(), &mut self.end);
-            let waited = self.side.block(deadline, passed, |look| awaited(end, look));
+            let (transferred, end) = (self.end.transferred(), &mut self.end);
+            let waited = self.waiter.block(deadline, transferred, |look| awaited(end, look));
             self.count_parks();
             if waited.is_err() || self.end.has_message() || self.end.is_over() {
                 return waited;
@@ -157,7 +157,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     }
 
     fn count_parks(&mut self) {
-        let sleeps = self.side.take_sleeps();
+        let sleeps = self.waiter.take_sleeps();
         if sleeps != 0 {
             self.end.count_parks(sleeps);
         }
@@ -165,13 +165,13 @@ impl<T, S: Flavor> Receiver<T, S> {
 }
 
 /// Whether a receiver has nothing to wait for any more, or must begin its wait anew.
-fn awaited<E: RingReceiver>(end: &mut E, look: Look) -> bool {
+fn awaited<E: RingReceiver>(end: &mut E, look: CheckPhase) -> bool {
     let ready = end.has_message() || end.is_over() || end.must_rearm();
     match look {
         _ if ready => {}
-        Look::Last => end.before_sleep(),
+        CheckPhase::BeforeSleep => end.before_sleep(),
         // One that spins may never get further than this.
-        Look::Passing | Look::Yielded | Look::Turn => end.found_nothing_yet(),
+        CheckPhase::Polling | CheckPhase::Yielded | CheckPhase::AtFront => end.found_nothing_yet(),
     }
     ready
 }

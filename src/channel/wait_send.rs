@@ -3,7 +3,7 @@
 use super::{Flavor, RingSender, SendFuture, Sender, SingleSender};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::lend::lend;
-use crate::wait::{Deadline, Look, WaitStrategy};
+use crate::wait::{CheckPhase, Deadline, WaitStrategy};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::time::Instant;
@@ -77,7 +77,7 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Changes how this side waits.
     pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
+        self.waiter.set_strategy(strategy);
     }
 
     #[inline]
@@ -101,8 +101,8 @@ impl<T, S: Flavor> Sender<T, S> {
         if self.refusal().is_disconnected() {
             return Err(SendTimeoutError::Disconnected(value));
         }
-        let (passed, end, mut value) = (self.end.transferred(), &mut self.end, Some(value));
-        let waited = self.side.block(deadline, passed, |look| attempt(end, &mut value, look));
+        let (transferred, end, mut value) = (self.end.transferred(), &mut self.end, Some(value));
+        let waited = self.waiter.block(deadline, transferred, |look| attempt(end, &mut value, look));
         self.end.after_wait();
         self.count_parks();
         match value {
@@ -117,9 +117,9 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Blocks until `push` has sent something, or nothing can be sent any more.
     pub(crate) fn wait_to_push(&mut self, mut push: impl FnMut(&mut S::Sender<T>) -> bool) {
-        let (passed, end) = (self.end.transferred(), &mut self.end);
-        let attempt = |look: Look| (look.is_turn() || end.may_overtake()) && push(end) || end.is_closed();
-        self.side.block(Deadline::NEVER, passed, attempt).unwrap_or_default();
+        let (transferred, end) = (self.end.transferred(), &mut self.end);
+        let attempt = |look: CheckPhase| (look.is_at_front() || end.may_overtake()) && push(end) || end.is_closed();
+        self.waiter.block(Deadline::NEVER, transferred, attempt).unwrap_or_default();
         self.end.after_wait();
         self.count_parks();
     }
@@ -128,8 +128,8 @@ impl<T, S: Flavor> Sender<T, S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, value: &mut Option<T>) -> Poll<()> {
-        let (passed, end) = (self.end.transferred(), &mut self.end);
-        let poll = self.side.poll(cx, passed, |look| attempt(end, value, look));
+        let (transferred, end) = (self.end.transferred(), &mut self.end);
+        let poll = self.waiter.poll(cx, transferred, |look| attempt(end, value, look));
         self.count_parks();
         if poll.is_ready() {
             self.end.after_wait();
@@ -143,17 +143,17 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Takes back what a poll that was pending announced.
     #[cfg(feature = "futures")]
     pub(crate) fn stop_waiting(&mut self) {
-        self.side.stand_down();
+        self.waiter.cancel_wait();
     }
 
     /// To be called by each poll that may be ready. Pending, with the task woken, after many in a row.
     #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.side.has_had_its_turn() { self.side.give_way(cx) } else { Poll::Ready(()) }
+        if self.waiter.out_of_budget() { self.waiter.yield_to_executor(cx) } else { Poll::Ready(()) }
     }
 
     fn count_parks(&mut self) {
-        let sleeps = self.side.take_sleeps();
+        let sleeps = self.waiter.take_sleeps();
         if sleeps != 0 {
             self.end.count_parks(sleeps);
         }
@@ -163,8 +163,8 @@ impl<T, S: Flavor> Sender<T, S> {
 /// Sends the value in `value`, if there is one; whether nothing is left to wait for: it was sent, or it never can be.
 ///
 /// A look that finds no room does not touch the value, which may be large.
-fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: Look) -> bool {
-    if (look.is_turn() || end.may_overtake()) && end.has_room() {
+fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: CheckPhase) -> bool {
+    if (look.is_at_front() || end.may_overtake()) && end.has_room() {
         let Some(message) = value.take() else { return true };
         *value = end.push(message).err();
     }
@@ -174,8 +174,8 @@ fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: Look) 
 impl<T, S: SingleSender> Sender<T, S> {
     /// Sends everything that `values` yields, waiting for room as often as need be. Returns how many.
     ///
-    /// Each run that fits is published together, when the room or the iterator ends: an iterator that itself waits for the receiver
-    /// to answer these very messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it
+    /// Each run that fits is published together, when the room or the iterator ends. So an iterator that waits for the receiver to answer these
+    /// messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it
     /// yielded before is sent.
     ///
     /// # Errors
@@ -193,10 +193,10 @@ impl<T, S: SingleSender> Sender<T, S> {
         })
     }
 
-    /// Ready when the next [`Sender::start_send`] will find room: it cannot go away, as nobody else sends.
+    /// Ready when the next [`Sender::start_send`] will find room. The room stays, as this handle alone sends.
     ///
     /// A pending answer arranges for one wake of the context's task; another verb that waits on this handle meanwhile takes that
-    /// over. Wait-free, except that waiters take turns on a event count that the builder was given.
+    /// over. Wait-free, except that waiters take turns on an event count that the builder was given.
     ///
     /// # Errors
     /// The channel is closed.
@@ -208,7 +208,7 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// Sends `value` after [`Sender::poll_ready`] said so. The same as [`Sender::try_send`].
     ///
     /// # Errors
-    /// `Full` if nobody asked first, `Disconnected` if the channel is closed; the value comes back.
+    /// `Full` if [`Sender::poll_ready`] did not say so first, `Disconnected` if the channel is closed; the value comes back.
     #[inline]
     pub fn start_send(&mut self, value: T) -> Result<(), TrySendError<T>> {
         self.try_send(value)
@@ -220,8 +220,8 @@ impl<T, S: SingleSender> Sender<T, S> {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
         // It may find some while it spins, poll after poll.
         ready!(self.poll_turn(cx));
-        let (passed, ring) = (self.end.transferred(), &mut S::lane(&mut self.end).ring);
-        let poll = self.side.poll(cx, passed, |_| ring.room(1) != 0 || ring.is_closed());
+        let (transferred, ring) = (self.end.transferred(), &mut S::lane(&mut self.end).ring);
+        let poll = self.waiter.poll(cx, transferred, |_| ring.room(1) != 0 || ring.is_closed());
         self.count_parks();
         ready!(poll);
         if self.end.is_closed() {
@@ -293,12 +293,12 @@ mod tests {
     #[test]
     fn a_look_that_finds_no_room_does_not_touch_the_message() {
         let (mut end, mut value) = (Full { looks: 0, room_at: 100, pushes: 0 }, Some([7; 128]));
-        let looks = [Look::Passing, Look::Yielded, Look::Turn, Look::Last];
+        let looks = [CheckPhase::Polling, CheckPhase::Yielded, CheckPhase::AtFront, CheckPhase::BeforeSleep];
         for look in looks.into_iter().cycle().take(99) {
             assert!(!attempt(&mut end, &mut value, look));
             assert_eq!((end.pushes, value), (0, Some([7; 128])));
         }
-        assert!(attempt(&mut end, &mut value, Look::Passing));
+        assert!(attempt(&mut end, &mut value, CheckPhase::Polling));
         assert_eq!((end.pushes, value), (1, None));
     }
 }

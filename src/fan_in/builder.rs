@@ -7,7 +7,7 @@ use crate::channel;
 use crate::error::BuildError;
 use crate::sync::{Arc, share};
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side};
+use crate::wait::{EventCount, Waiter};
 
 /// A channel whose lanes hold exactly `capacity` messages each, 1 to 2^30, and its first sender.
 ///
@@ -50,14 +50,14 @@ impl Builder {
         let registry = share(Registry::new(event.clone(), options))?;
         let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.budget))?;
         #[cfg(feature = "std")]
-        let side = Side::try_new(event, self.receiver_wait)?;
+        let waiter = Waiter::try_new(event, self.receiver_wait)?;
         let tx = membership::join(&registry, LaneOptions::new())?;
         lanes.adopt();
         let rx = Receiver {
             end: lanes,
             closed: false,
             #[cfg(feature = "std")]
-            side,
+            waiter,
         };
         Ok((tx, rx))
     }

@@ -11,7 +11,7 @@ use crate::room::room;
 use crate::sync::Arc;
 use crate::sync::position::Position;
 use crate::wait::EventCount;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 use alloc::vec::Vec;
 
 /// Lanes whose places in the table are not worth giving back.
@@ -26,11 +26,11 @@ pub struct Lanes<T> {
     /// Those of one priority side by side, higher ones first.
     lanes: Vec<Lane<T>>,
     classes: Vec<Class>,
-    /// Whose turn it is: as long as it has messages that it has seen.
+    /// The lane whose turn it is. Its turn lasts while it has messages that were seen.
     current: usize,
     /// Where that turn began.
     from: Position,
-    /// The lane of the last turn, whatever has become of it.
+    /// The lane of the last turn; it may be gone.
     last: Option<LaneId>,
     budget: u64,
     /// Whether a look found a lane over: it is given back at the next turn.
@@ -86,7 +86,7 @@ impl<T> Lanes<T> {
             self.adopt();
         }
         for class in &mut self.classes {
-            // A turn is what this look sees of the lane's messages, and what a verb that wants many sees later.
+            // A turn is the messages that this look sees, and those that a verb that wants many sees later.
             let next = class.turns.next(&mut self.lanes, |_, lane| {
                 match lane.end.begin_turn(self.budget * u64::from(lane.options.weight)) {
                     Found::Message => {
@@ -116,7 +116,7 @@ impl<T> Lanes<T> {
     /// Takes the lanes in that were opened meanwhile. Each comes after all others of its priority, whose turns stay as they are.
     #[cold]
     pub(super) fn adopt(&mut self) {
-        // The last one opened comes first off the pile.
+        // Off the stack the last one opened comes first.
         let mut panics = Panics::new();
         for mut lane in self.registry.opened.take_all().reversed() {
             if self.closed {
@@ -135,7 +135,7 @@ impl<T> Lanes<T> {
                 self.current += 1;
             }
         }
-        panics.go_on();
+        panics.resume();
     }
 
     /// Gives back the lanes that are over.
@@ -158,7 +158,7 @@ impl<T> Lanes<T> {
         }
         self.registry.trim();
         self.narrow();
-        panics.go_on();
+        panics.resume();
     }
 
     /// Frees the table's memory that was for more lanes: it keeps twice what it needs, once that is less than a quarter of what it has.
@@ -209,7 +209,7 @@ impl<T> RingReceiver for Lanes<T> {
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
-        // One that is not there has to be looked for: that is how the end is found.
+        // At least one look, also if no message is there: a look finds the end.
         self.len().max(1)
     }
 
@@ -277,7 +277,7 @@ impl<T> RingReceiver for Lanes<T> {
                 self.over = true;
             }
             panics.catch(|| each(&mut self.lanes, |lane| lane.end.found_nothing(closed)));
-            panics.go_on();
+            panics.resume();
         }
     }
 
@@ -293,7 +293,7 @@ impl<T> RingReceiver for Lanes<T> {
         // One barrier for all lanes.
         refuse(&mut self.lanes, |lane| &mut lane.end.ring, own);
         panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_to_close()));
-        panics.go_on();
+        panics.resume();
     }
 
     fn peer_closed(&self) -> bool {
@@ -318,12 +318,10 @@ impl<T> RingReceiver for Lanes<T> {
         sum
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.past.receiver_parks += n;
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.end.transferred()).fold(self.past.received, u64::wrapping_add)
     }

@@ -7,7 +7,7 @@ use crate::sync::Arc;
 use crate::sync::order::mutant;
 use crate::wait::EventCount;
 #[cfg(feature = "std")]
-use crate::wait::Side;
+use crate::wait::Waiter;
 
 /// What a sender is part of.
 #[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
@@ -26,7 +26,7 @@ impl<T> Membership<T> {
 
     /// Ends it, once the lane is closed.
     pub(super) fn leave(&mut self) {
-        if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneRings) {
+        if core::mem::take(&mut self.open) && self.registry.leave() && !mutant!(LastLaneNotifies) {
             // The close of the lane notified too early: only now is there no sender.
             self.registry.receiver.notify();
         }
@@ -39,7 +39,7 @@ pub(super) fn join<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Resu
     let event = EventCount::own(registry.options.fence_mode)?;
     // First what may fail: a lane that was opened counts.
     #[cfg(feature = "std")]
-    let side = Side::try_new(event.clone(), registry.options.sender_wait)?;
+    let waiter = Waiter::try_new(event.clone(), registry.options.sender_wait)?;
     #[cfg(not(feature = "std"))]
     let event = EventCount;
     let (lane, id) = registry.open(options, event)?;
@@ -47,6 +47,6 @@ pub(super) fn join<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Resu
         end: lane,
         membership: Membership { id, registry: Arc::clone(registry), open: true },
         #[cfg(feature = "std")]
-        side,
+        waiter,
     })
 }

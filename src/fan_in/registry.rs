@@ -96,7 +96,7 @@ pub(super) struct Lane<T> {
     pub(super) end: LaneReceiver<T>,
     pub(super) id: LaneId,
     pub(super) options: LaneOptions,
-    /// In what it is given back: made with it, so that the receiver allocates nothing for that.
+    /// The node in which it is given back: made with the lane, so that the receiver allocates nothing for that.
     spare: Box<Node<Spare<T>>>,
 }
 
@@ -114,8 +114,7 @@ struct Collected<T> {
     bare: Drained<Spare<T>>,
 }
 
-/// What the handles of a channel share. Touched only when a lane opens or closes, but for one look of the receiver at the end of
-/// each turn.
+/// What the handles of a channel share. Touched when a lane opens or closes, and once by the receiver at the end of each turn.
 pub(crate) struct Registry<T> {
     /// Opened, and not yet seen by the receiver.
     pub(super) opened: Stack<Lane<T>>,
@@ -123,7 +122,7 @@ pub(crate) struct Registry<T> {
     spare: Stack<Spare<T>>,
     /// The same without: numbers.
     bare: Stack<Spare<T>>,
-    /// Those that openers have collected from there, one opener at a time: another would find none meanwhile, and make a lane too many.
+    /// Those that openers have collected from there, one opener at a time: a second opener would find none meanwhile, and make a lane too many.
     #[cfg(feature = "std")]
     collected: Mutex<Collected<T>>,
     /// Spares with memory. A hint.
@@ -190,7 +189,7 @@ impl<T> Registry<T> {
         // Before the lane can be seen: a receiver that finds no sender and no lane believes that all is over.
         self.alive.fetch_add(1, Ordering::Relaxed);
         self.opened.put(place.fill(Lane { end: rx, id, options, spare }));
-        // A receiver that leaves says so, fences, then closes the lanes it finds. Either it finds this one or we see it gone.
+        // A receiver that leaves says so, fences, then closes the lanes that it finds. Either it finds this one, or we see that it has gone.
         if !mutant!(OpenFence) {
             fence(Ordering::SeqCst);
         }
@@ -202,7 +201,7 @@ impl<T> Registry<T> {
         Ok((tx, id))
     }
 
-    /// A number, and memory if some is at hand.
+    /// A number, with memory if some is kept.
     fn spare(&self) -> Result<Box<Node<Spare<T>>>, BuildError> {
         if let Some(spare) = self.collect() {
             return Ok(spare);
@@ -214,10 +213,10 @@ impl<T> Registry<T> {
 
     #[cfg(feature = "std")]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        fn next<V>(taken: &mut Drained<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
+        fn next<V>(taken: &mut Drained<V>, stack: &Stack<V>) -> Option<Box<Node<V>>> {
             taken.next_node().or_else(|| {
-                if !pile.is_empty() {
-                    *taken = pile.take_all();
+                if !stack.is_empty() {
+                    *taken = stack.take_all();
                 }
                 taken.next_node()
             })
@@ -229,11 +228,11 @@ impl<T> Registry<T> {
     /// Without a lock to wait for: two openers at once may make a lane more than there need be.
     #[cfg(not(feature = "std"))]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        [&self.spare, &self.bare].into_iter().find_map(|pile| {
-            let mut taken = pile.take_all();
+        [&self.spare, &self.bare].into_iter().find_map(|stack| {
+            let mut taken = stack.take_all();
             let first = taken.next_node();
             while let Some(other) = taken.next_node() {
-                pile.put(other);
+                stack.put(other);
             }
             first
         })
@@ -243,9 +242,9 @@ impl<T> Registry<T> {
     pub(super) fn give_back(&self, lane: Lane<T>) {
         let Lane { end, mut spare, .. } = lane;
         spare.value.id.generation = spare.value.id.generation.wrapping_add(1);
-        let memory = end.ring.backing().share();
+        let memory = end.ring.backend().share();
         drop(end);
-        // Unless its sender is still on its way out: then the memory goes with it.
+        // Unless its sender still holds the memory: then that frees it.
         spare.value.memory = memory.renew().filter(|_| self.kept.load(Ordering::Relaxed) < self.worth_keeping());
         if spare.value.memory.is_none() {
             self.bare.put(spare);
@@ -255,7 +254,7 @@ impl<T> Registry<T> {
         self.kept.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Of how many lanes the memory is kept for others to come: as many as there are senders, and one.
+    /// For how many lanes memory is kept: as many as there are senders, at least one.
     fn worth_keeping(&self) -> u64 {
         self.alive.load(Ordering::Relaxed).max(1)
     }
@@ -267,7 +266,7 @@ impl<T> Registry<T> {
         }
         #[cfg(feature = "std")]
         {
-            // The receiver waits for no opener; what it leaves is for the next time.
+            // The receiver does not wait for an opener: if the lock is taken, it frees nothing this time.
             let mut collected = match self.collected.try_lock() {
                 Ok(collected) => collected,
                 Err(TryLockError::Poisoned(e)) => e.into_inner(),

@@ -7,8 +7,8 @@ use crate::ring::layout::Stats;
 use crate::sync::Arc;
 use crate::sync::OnDrop;
 use crate::sync::order::mutant;
-use crate::wait::guard::{Panics, wake};
-use crate::wait::{Deadline, Side, TimedOut, WaitStrategy};
+use crate::wait::panics::{Panics, wake};
+use crate::wait::{Deadline, TimedOut, WaitStrategy, Waiter};
 use alloc::sync::Arc as Text;
 use core::fmt;
 use core::marker::PhantomData;
@@ -25,7 +25,7 @@ pub struct Endpoint<T> {
     pub(super) id: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) lanes: Lanes<T>,
-    pub(super) side: Side,
+    pub(super) waiter: Waiter,
     /// Seats that were given up, as far as this endpoint has looked.
     pub(super) given_up_seen: u64,
     /// Polls that found nothing since the last message, or since the event count last began to watch.
@@ -52,14 +52,14 @@ pub struct PeerStats {
 }
 
 impl<T> Endpoint<T> {
-    pub(super) fn new(id: usize, shared: Arc<Shared>, lanes: Lanes<T>, side: Side, watch_after: u32) -> Self {
+    pub(super) fn new(id: usize, shared: Arc<Shared>, lanes: Lanes<T>, waiter: Waiter, watch_after: u32) -> Self {
         Self {
             id,
             // `reap_late` finds the seats that were given up before.
             given_up_seen: 0,
             shared,
             lanes,
-            side,
+            waiter,
             idle: 0,
             watch_after,
             watched: false,
@@ -103,7 +103,7 @@ impl<T> Endpoint<T> {
 
     /// Changes how this endpoint waits.
     pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
+        self.waiter.set_strategy(strategy);
     }
 
     /// Sends nothing more: each peer receives what was sent, and then finds this endpoint closed. This endpoint can still receive.
@@ -136,7 +136,7 @@ impl<T> Endpoint<T> {
         loop {
             let (moved, limit) = (own.lanes.transferred(), deadline.earlier(own.shared.limit()));
             let (shared, seen, lanes) = (&own.shared, own.given_up_seen, &mut own.lanes);
-            let ended = own.side.block(limit, moved, |_| ready(lanes) || shared.gave_up_since(seen));
+            let ended = own.waiter.block(limit, moved, |_| ready(lanes) || shared.gave_up_since(seen));
             own.count_parks();
             own.reap_late();
             if ready(&mut own.lanes) {
@@ -156,7 +156,7 @@ impl<T> Endpoint<T> {
     }
 
     pub(super) fn count_parks(&mut self) {
-        self.parks += self.side.take_sleeps();
+        self.parks += self.waiter.take_sleeps();
     }
 
     /// Gives up the seats that no thread joined in time, and finds those that peers gave up.
@@ -173,7 +173,7 @@ impl<T> Endpoint<T> {
             }
             self.given_up_seen = given_up;
         }
-        panics.go_on();
+        panics.resume();
     }
 
     /// The next peer that panicked or never joined, if there is one that was not reported before. All that the peer sent has been received.
@@ -207,10 +207,10 @@ impl<T> Endpoint<T> {
 impl<T> Drop for Endpoint<T> {
     fn drop(&mut self) {
         if mutant!(CauseFirst) {
-            self.lanes.close(self.side.event());
+            self.lanes.close(self.waiter.event());
         }
         self.record_end();
-        self.lanes.close(self.side.event());
+        self.lanes.close(self.waiter.event());
     }
 }
 

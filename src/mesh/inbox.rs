@@ -176,7 +176,7 @@ impl<T> Inbox<T> {
     /// Has the kernel make the slots of all lanes present, near this thread's core.
     pub(super) fn prefault(&self) {
         // A kernel that cannot do this makes them present when messages come.
-        let _ = self.lanes.first().map(|lane| lane.end.ring.backing().prefault_row());
+        let _ = self.lanes.first().map(|lane| lane.end.ring.backend().prefault_row());
     }
 
     pub(super) fn stats(&self, peer: usize) -> Option<crate::Stats> {

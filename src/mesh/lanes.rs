@@ -6,7 +6,7 @@ use crate::channel::RingSender;
 use crate::channel::lane::refuse;
 use crate::sync::order::mutant;
 use crate::wait::EventCount;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 
 /// All lanes of one shard.
 pub(super) struct Lanes<T> {
@@ -49,7 +49,7 @@ impl<T> Lanes<T> {
         let mut panics = Panics::new();
         panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.wake_to_close()));
         panics.catch(|| self.out.close());
-        panics.go_on();
+        panics.resume();
     }
 
     /// A peer's seat was given up: no message comes from there, and none can be sent there.
@@ -61,6 +61,6 @@ impl<T> Lanes<T> {
         if let Some(at) = self.inbox.at(peer) {
             self.inbox.end(at);
         }
-        panics.go_on();
+        panics.resume();
     }
 }

@@ -5,7 +5,7 @@ use crate::channel::RingSender;
 use crate::channel::lane::LaneSender;
 use crate::error::BuildError;
 use crate::room::room;
-use crate::wait::guard::each;
+use crate::wait::panics::each;
 use alloc::vec::Vec;
 
 /// The lanes that a shard sends on.

@@ -10,7 +10,7 @@ use crate::sync::order::mutant;
 use core::task::Waker;
 
 /// Polls that find nothing before the event count watches. To begin takes a fence of some microseconds, and other cores an interrupt: so
-/// many polls of many lanes cost about as much (`cargo test --release --test mesh -- --nocapture idle` prints the costs).
+/// many polls of many lanes cost about as much (`cargo test --release --test timing idle_mesh -- --nocapture` prints the costs).
 pub(super) const WATCH_AFTER: u32 = 256;
 
 /// A look at so few lanes takes no longer than one at the event count. A model has no room for more lanes.
@@ -62,7 +62,7 @@ impl<T> Endpoint<T> {
     /// The same where the lane that has the turn has no message that was seen.
     #[inline(always)]
     pub(super) fn find_next(&mut self) -> bool {
-        !(self.watched && self.side.is_quiet()) && self.look()
+        !(self.watched && self.waiter.is_quiet()) && self.look()
     }
 
     /// Looks at all lanes.
@@ -77,7 +77,7 @@ impl<T> Endpoint<T> {
             return true;
         }
         if self.idle == 0 {
-            self.side.polled(|| self.lanes.transferred());
+            self.waiter.polled(|| self.lanes.transferred());
         }
         self.idle += 1;
         if self.idle < self.watch_after {
@@ -99,14 +99,14 @@ impl<T> Endpoint<T> {
         self.reap_late();
         // A task that waits has its own waker in the event count; and while threads are missing a poll has to look at the clock.
         let pays = self.lanes.inbox.open() > FEW && self.task.is_none() && !self.shared.is_missing();
-        if !pays || !self.side.watch(self.lanes.transferred()) {
+        if !pays || !self.waiter.watch(self.lanes.transferred()) {
             return false;
         }
         let found = !mutant!(WatchLooks) && self.lanes.inbox.next_turn();
         // The last empty seat may have been given up since `reap_late`, and the event count been notified of that before it watched.
         self.watched = !found && !self.shared.gave_up_since(self.given_up_seen);
         if !self.watched {
-            self.side.disarm(Waker::noop());
+            self.waiter.disarm(Waker::noop());
         }
         found
     }

@@ -123,8 +123,8 @@ impl<T> Endpoint<T> {
     /// # Errors
     /// As [`Endpoint::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError<Peers>>> {
-        if self.side.has_had_its_turn() {
-            return self.side.give_way(cx);
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
         }
         loop {
             match self.try_recv() {
@@ -139,7 +139,7 @@ impl<T> Endpoint<T> {
             }
             let (moved, hub, given_up_seen) = (self.lanes.transferred(), &self.shared, self.given_up_seen);
             let lanes = &mut self.lanes;
-            let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(given_up_seen));
+            let poll = self.waiter.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(given_up_seen));
             self.count_parks();
             if poll.is_pending() {
                 return Poll::Pending;
@@ -151,14 +151,14 @@ impl<T> Endpoint<T> {
     /// The poll is ready: no task waits any more.
     #[inline]
     fn done<R>(&mut self, answer: R) -> Poll<R> {
-        self.stand_down();
+        self.cancel_wait();
         Poll::Ready(answer)
     }
 
     #[inline]
-    fn stand_down(&mut self) {
+    fn cancel_wait(&mut self) {
         if let Some(task) = self.task.take() {
-            self.side.stand_down();
+            self.waiter.cancel_wait();
             drop(task);
         }
     }
@@ -251,7 +251,7 @@ impl<T> Drop for RecvFuture<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {
-            self.endpoint.stand_down();
+            self.endpoint.cancel_wait();
         }
     }
 }

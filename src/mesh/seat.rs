@@ -6,8 +6,8 @@ use super::lanes::Lanes;
 use super::shared::{PeerState, Shared};
 use crate::lend::lend;
 use crate::sync::Arc;
-use crate::wait::guard::Panics;
-use crate::wait::{EventCount, Side, WaitStrategy};
+use crate::wait::panics::Panics;
+use crate::wait::{EventCount, WaitStrategy, Waiter};
 use alloc::sync::Arc as Text;
 use core::any::Any;
 use core::fmt;
@@ -60,8 +60,8 @@ impl<T> Seat<T> {
         if self.prefault {
             lanes.inbox.prefault();
         }
-        let side = Side::new(self.event.clone(), self.wait);
-        Ok(Endpoint::new(self.id, Arc::clone(&self.shared), lanes, side, self.watch_after))
+        let waiter = Waiter::new(self.event.clone(), self.wait);
+        Ok(Endpoint::new(self.id, Arc::clone(&self.shared), lanes, waiter, self.watch_after))
     }
 
     /// Joins, runs `shard`, and drops the endpoint. If `shard` panics, the peers find [`Cause::Panicked`](super::Cause::Panicked) with the message of the
@@ -88,7 +88,7 @@ pub(super) fn run_with<E, R>(
             // The wakers of peers may panic, too: the shard's own panic goes on.
             let mut panics = Panics::new();
             panics.catch(|| drop(endpoint));
-            panics.forget();
+            panics.ignore();
             resume_unwind(payload)
         }
     }

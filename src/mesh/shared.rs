@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::room::slice;
 use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::wait::guard::each;
+use crate::wait::panics::each;
 use crate::wait::{Deadline, EventCount};
 use alloc::boxed::Box;
 use alloc::sync::Arc as Text;

@@ -4,7 +4,7 @@ use super::Endpoint;
 use crate::lend::lend;
 use crate::sync::order::mutant;
 use crate::wait::Deadline;
-use crate::wait::guard::Panics;
+use crate::wait::panics::Panics;
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -83,7 +83,8 @@ impl<T> Endpoint<T> {
     /// ```
     /// # #[cfg(target_os = "linux")] {
     /// use ringmail::mesh::{Builder, Ready};
-    /// use ringmail::wait::{EventFd, Waker};
+    /// use ringmail::wait::EventFd;
+    /// use std::task::Waker;
     ///
     /// let mut seats = Builder::new().shards(2).build::<&str>()?.into_iter();
     /// let (mut me, other) = (seats.next().unwrap().join()?, seats.next().unwrap());
@@ -112,7 +113,7 @@ impl<T> Endpoint<T> {
             return Err(ready);
         }
         self.unwatch();
-        if !self.side.arm(waker, self.lanes.transferred()) {
+        if !self.waiter.arm(waker, self.lanes.transferred()) {
             return Err(Ready::Again);
         }
         self.count_parks();
@@ -159,16 +160,16 @@ impl<T> Armed<'_, T> {
 
     /// Whether the waker has not been woken since.
     pub fn is_quiet(&self) -> bool {
-        self.endpoint.side.is_quiet()
+        self.endpoint.waiter.is_quiet()
     }
 }
 
 impl<T> Drop for Armed<'_, T> {
     fn drop(&mut self) {
         let mut panics = Panics::new();
-        panics.catch(|| self.endpoint.side.disarm(self.waker));
+        panics.catch(|| self.endpoint.waiter.disarm(self.waker));
         panics.catch(|| self.endpoint.wake_task());
-        panics.go_on();
+        panics.resume();
     }
 }
 

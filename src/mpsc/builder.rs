@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::ring::mpsc::pair;
 use crate::sync::position::Position;
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Queue, Side};
+use crate::wait::{EventCount, SenderQueue, Waiter};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
@@ -33,21 +33,21 @@ impl Builder {
         let (producer, consumer) = pair(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            use crate::wait::{EventCount, Queue};
-            let rx = MpscReceiver::new(consumer, EventCount, &EventCount, Queue)?;
-            let tx = MpscSender::new(producer, EventCount, Queue);
+            use crate::wait::{EventCount, SenderQueue};
+            let rx = MpscReceiver::new(consumer, EventCount, &EventCount, SenderQueue)?;
+            let tx = MpscSender::new(producer, EventCount, SenderQueue);
             Ok((Sender { end: tx, membership: () }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
             let senders = EventCount::own(self.fence_mode)?;
             let receiver = self.receiver_event.map_or_else(|| EventCount::own(self.fence_mode), Ok)?;
-            let queue = Queue::new()?;
+            let queue = SenderQueue::new()?;
             let rx = MpscReceiver::new(consumer, senders.clone(), &receiver, queue.clone())?;
             let tx = MpscSender::new(producer, receiver.clone(), queue.clone());
             Ok((
-                Sender { end: tx, membership: (), side: Side::try_new(senders, self.sender_wait)?.queued(queue) },
-                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), waiter: Waiter::try_new(senders, self.sender_wait)?.queued(queue) },
+                Receiver { end: rx, closed: false, waiter: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

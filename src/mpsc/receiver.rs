@@ -8,12 +8,12 @@ use crate::ring::mpsc::Consumer;
 use crate::sync::OnDrop;
 use crate::sync::order::mutant;
 #[cfg(feature = "std")]
-use crate::wait::Served;
-use crate::wait::guard::Panics;
-use crate::wait::{EventCount, Queue};
+use crate::wait::QueueRegistration;
+use crate::wait::panics::Panics;
+use crate::wait::{EventCount, SenderQueue};
 use alloc::vec::Vec;
 
-/// Empty answers after which a receiver that only polls looks whether a sender waits behind one that does not come.
+/// Empty answers after which a receiver that only polls wakes a sender that waits behind a future which may never be polled.
 #[cfg(feature = "std")]
 const IDLE_LOOKS: u32 = 64;
 
@@ -24,13 +24,13 @@ pub struct MpscReceiver<T> {
     ring: Consumer<T>,
     senders: EventCount,
     /// The senders that wait for room.
-    queue: Queue,
+    queue: SenderQueue,
     /// Looks of waits that found nothing, and empty answers.
     #[cfg(feature = "std")]
     idle: u32,
-    /// Has the waiting senders called up before a sleep on an event count of the user's.
+    /// Has the waiting senders woken before a sleep on an event count of the user's.
     #[cfg(feature = "std")]
-    _served: Option<Served>,
+    _registration: Option<QueueRegistration>,
 }
 
 impl<T> MpscReceiver<T> {
@@ -39,7 +39,7 @@ impl<T> MpscReceiver<T> {
         ring: Consumer<T>,
         senders: EventCount,
         receiver: &EventCount,
-        queue: Queue,
+        queue: SenderQueue,
     ) -> Result<Self, BuildError> {
         #[cfg(not(feature = "std"))]
         let _ = receiver;
@@ -49,7 +49,7 @@ impl<T> MpscReceiver<T> {
             #[cfg(feature = "std")]
             idle: 0,
             #[cfg(feature = "std")]
-            _served: receiver.serve(&queue)?,
+            _registration: receiver.register_queue(&queue)?,
             queue,
         })
     }
@@ -131,14 +131,12 @@ impl<T> RingReceiver for MpscReceiver<T> {
         self.found_nothing_yet();
     }
 
-    #[cfg(feature = "std")]
     fn before_wait(&mut self) {
         if !mutant!(NoteAwaited) {
             self.ring.note_awaited();
         }
     }
 
-    #[cfg(feature = "std")]
     fn must_rearm(&self) -> bool {
         !self.ring.is_noted() && !mutant!(WaitAnew)
     }
@@ -147,15 +145,15 @@ impl<T> RingReceiver for MpscReceiver<T> {
     #[inline(always)]
     fn found_nothing_yet(&mut self) {
         self.idle = self.idle.wrapping_add(1);
-        if self.idle % IDLE_LOOKS == 0 && !mutant!(CallUpIdle) {
-            self.queue.try_call_up();
+        if self.idle % IDLE_LOOKS == 0 && !mutant!(WakeBehindIdle) {
+            self.queue.try_wake_behind();
         }
     }
 
     #[cfg(feature = "std")]
     fn before_sleep(&mut self) {
-        if !mutant!(CallUp) {
-            self.queue.call_up();
+        if !mutant!(WakeBehind) {
+            self.queue.wake_behind();
         }
     }
 
@@ -165,19 +163,19 @@ impl<T> RingReceiver for MpscReceiver<T> {
 
     fn close(&mut self, _own: &EventCount) {
         self.ring.close();
-        if mutant!(ReceiverCloseRings) {
+        if mutant!(ReceiverCloseNotifies) {
             return;
         }
         let mut panics = Panics::new();
         panics.catch(|| self.freed());
-        if !mutant!(CloseCallsAll) {
-            panics.catch(|| self.queue.call_all());
+        if !mutant!(CloseWakesAll) {
+            panics.catch(|| self.queue.wake_all());
         }
-        panics.go_on();
+        panics.resume();
     }
 
     fn leave(&mut self, own: &EventCount) {
-        self.ring.leave(|left| if left { own.leave(1) } else { own.forget() });
+        self.ring.leave(|left| if left { own.announce_departure(1) } else { own.acknowledge_departure() });
     }
 
     fn peer_closed(&self) -> bool {
@@ -192,8 +190,8 @@ impl<T> RingReceiver for MpscReceiver<T> {
         let empty = self.ring.len() == 0;
         // A receiver may poll by this alone.
         #[cfg(feature = "std")]
-        if empty && Queue::is_future(self.queue.first()) && !mutant!(EmptyCallsUp) {
-            self.queue.try_call_up();
+        if empty && SenderQueue::is_future(self.queue.first()) && !mutant!(EmptyWakesBehind) {
+            self.queue.try_wake_behind();
         }
         empty
     }
@@ -206,12 +204,10 @@ impl<T> RingReceiver for MpscReceiver<T> {
         self.ring.stats()
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.ring.count_parks(n);
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.received()
     }

@@ -6,8 +6,8 @@ use crate::ring::mpsc::{Claim, Producer, Weak};
 use crate::sync::order::mutant;
 use crate::sync::position::Position;
 #[cfg(feature = "std")]
-use crate::wait::Patience;
-use crate::wait::{EventCount, Queue};
+use crate::wait::OvertakeBudget;
+use crate::wait::{EventCount, SenderQueue};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 
@@ -21,23 +21,23 @@ const GATHERED: usize = 32;
 pub struct MpscSender<T> {
     ring: Producer<T>,
     receiver: EventCount,
-    queue: Queue,
+    queue: SenderQueue,
     #[cfg(feature = "std")]
-    patience: Patience,
+    budget: OvertakeBudget,
     /// What an iterator yielded and was not sent yet.
     #[cfg(feature = "std")]
     gathered: Vec<T>,
 }
 
 impl<T> MpscSender<T> {
-    pub(super) fn new(producer: Producer<T>, receiver: EventCount, queue: Queue) -> Self {
-        queue.widen(producer.alive());
+    pub(super) fn new(producer: Producer<T>, receiver: EventCount, queue: SenderQueue) -> Self {
+        queue.reserve_slot(producer.alive());
         Self {
             ring: producer,
             receiver,
             queue,
             #[cfg(feature = "std")]
-            patience: Patience::default(),
+            budget: OvertakeBudget::default(),
             #[cfg(feature = "std")]
             gathered: Vec::new(),
         }
@@ -70,8 +70,8 @@ impl<T> MpscSender<T> {
         if answer.woke {
             self.ring.count_wake();
         }
-        if answer.left {
-            self.ring.come_late(|| self.receiver.forget());
+        if answer.departed {
+            self.ring.come_late(|| self.receiver.acknowledge_departure());
         }
     }
 
@@ -100,8 +100,8 @@ impl<T> Held<'_, T> {
     }
 
     fn published(&mut self) {
-        if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).left {
-            self.claim.come_late(|| self.receiver.forget());
+        if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).departed {
+            self.claim.come_late(|| self.receiver.acknowledge_departure());
         }
     }
 }
@@ -109,7 +109,7 @@ impl<T> Held<'_, T> {
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         self.claim.give_up();
-        if !mutant!(TombstoneRings) {
+        if !mutant!(TombstoneNotifies) {
             self.published();
         }
     }
@@ -123,7 +123,8 @@ impl<T> core::fmt::Debug for Held<'_, T> {
 
 #[cfg(feature = "std")]
 impl<T> MpscSender<T> {
-    /// Gathers items for [`MpscSender::push_gathered`]. Should the iterator panic, sends what there is room for and drops the rest.
+    /// A guard that gathers items for [`MpscSender::push_gathered`]. If the iterator panics, it sends those for which there is room and drops the
+    /// others.
     pub(super) fn gather(&mut self) -> Gather<'_, T> {
         self.gathered.reserve_exact(GATHERED);
         Gather(self, false)
@@ -145,10 +146,10 @@ impl<T> MpscSender<T> {
         self.gathered.clear();
     }
 
-    /// Drops them but for the first. Should the drop of one panic, all are dropped.
+    /// Takes the first and drops the others. If the drop of one panics, all are dropped.
     pub(super) fn take_gathered(&mut self) -> Option<T> {
         let mut gathered = self.gathered.drain(..);
-        // In a local while the others are dropped: what stands in the place of the answer when one of them panics is leaked.
+        // In a local while the others are dropped: if one of them panics, an answer already in its place would leak.
         let first = gathered.next();
         drop(gathered);
         first
@@ -193,18 +194,18 @@ impl<T> RingSender for MpscSender<T> {
         }
     }
 
-    /// Each attempt that overtakes is counted. Behind a future that may not come, whoever finds the ring empty goes: its receiver may be about
-    /// to sleep.
+    /// Each attempt that overtakes is counted. Behind a future, which may never be polled, a sender that finds the ring empty may go: the receiver may
+    /// be about to sleep.
     #[cfg(feature = "std")]
     #[inline(always)]
     fn may_overtake(&mut self) -> bool {
         let first = self.queue.first();
-        first == 0 || self.patience.spend(first) || Queue::is_future(first) && self.ring.looks_empty()
+        first == 0 || self.budget.spend(first) || SenderQueue::is_future(first) && self.ring.looks_empty()
     }
 
     #[cfg(feature = "std")]
     fn after_wait(&self) {
-        self.queue.left(|| self.ring.looks_empty());
+        self.queue.wake_behind_if(|| self.ring.looks_empty());
     }
 
     fn push_slice(&mut self, values: &[T]) -> usize
@@ -217,18 +218,17 @@ impl<T> RingSender for MpscSender<T> {
     }
 
     fn drop_orphans(&mut self) {
-        self.ring.drop_orphans(|| self.receiver.forget());
+        self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
     }
 
     fn close(&mut self) {
-        let Some(left) = self.ring.close(|| self.receiver.forget()) else { return };
-        if left == 0 && !mutant!(SenderCloseRings) {
+        let Some(left) = self.ring.close(|| self.receiver.acknowledge_departure()) else { return };
+        if left == 0 && !mutant!(SenderCloseNotifies) {
             self.receiver.notify();
         }
-        self.queue.narrow(left, || self.ring.alive());
+        self.queue.shrink(left, || self.ring.alive());
     }
 
-    #[cfg(feature = "std")]
     fn has_room(&mut self) -> bool {
         self.ring.has_room()
     }
@@ -245,7 +245,6 @@ impl<T> RingSender for MpscSender<T> {
         self.ring.capacity()
     }
 
-    #[cfg(feature = "std")]
     fn transferred(&self) -> u64 {
         self.ring.sent()
     }
@@ -258,17 +257,16 @@ impl<T> RingSender for MpscSender<T> {
         self.ring.count_full();
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&self, n: u64) {
         self.ring.count_parks(n);
     }
 }
 
-/// A writing end that does not count as one.
+/// A reference to the sending end's parts that does not count as a sender.
 pub(super) struct WeakMpscSender<T> {
     ring: Weak<T>,
     receiver: EventCount,
-    pub(super) queue: Queue,
+    pub(super) queue: SenderQueue,
 }
 
 impl<T> Clone for WeakMpscSender<T> {

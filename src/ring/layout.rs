@@ -154,14 +154,13 @@ impl fmt::Display for Stats {
 mod offsets {
     use super::*;
     use core::mem::offset_of;
-    use static_assertions::{const_assert, const_assert_eq};
 
-    const_assert_eq!(size_of::<ProducerBlock>(), 256);
-    const_assert_eq!(offset_of!(ProducerBlock, tail), 0);
-    const_assert_eq!(offset_of!(ProducerBlock, counters), 128);
-    const_assert_eq!(size_of::<ConsumerBlock>(), 384);
-    const_assert_eq!(offset_of!(ConsumerBlock, head), 0);
-    const_assert_eq!(offset_of!(ConsumerBlock, gone), 128);
-    const_assert_eq!(offset_of!(ConsumerBlock, counters), 256);
-    const_assert!(align_of::<ProducerBlock>() == 128 && align_of::<ConsumerBlock>() == 128);
+    const _: () = assert!(size_of::<ProducerBlock>() == 256);
+    const _: () = assert!(offset_of!(ProducerBlock, tail) == 0);
+    const _: () = assert!(offset_of!(ProducerBlock, counters) == 128);
+    const _: () = assert!(size_of::<ConsumerBlock>() == 384);
+    const _: () = assert!(offset_of!(ConsumerBlock, head) == 0);
+    const _: () = assert!(offset_of!(ConsumerBlock, gone) == 128);
+    const _: () = assert!(offset_of!(ConsumerBlock, counters) == 256);
+    const _: () = assert!(align_of::<ProducerBlock>() == 128 && align_of::<ConsumerBlock>() == 128);
 }

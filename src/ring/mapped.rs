@@ -2,11 +2,11 @@
 //!
 //! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
-//! read ([`Backing::SHARED`]), and messages are copied out before they are looked at.
+//! read ([`Backend::SHARED`]), and messages are copied out before they are looked at.
 
 mod copy;
 
-use super::backend::{Backing, Geometry};
+use super::backend::{Backend, Geometry};
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
@@ -27,16 +27,16 @@ pub(crate) struct ProducerPage {
     pub(crate) marks: Line<[Mark; 2]>,
 }
 
-/// The consumer's page. Not in the producer's order: with both positions at the same place of their pages, a side's look at the other's would
-/// wait for its own last store, as processors tell the two apart by the lower twelve bits of their addresses at first.
+/// The consumer's page. Its order is not the producer's: processors first compare the lower twelve bits of addresses, so with both positions at the
+/// same place of their pages, a side's load of the other's position would wait for its own last store.
 #[repr(C)]
 pub(crate) struct ConsumerPage {
     pub(crate) session: Session,
     pub(crate) block: ConsumerBlock,
 }
 
-/// How many records there were at a position. The producer writes the two in turn, each before the position that it names: whoever
-/// takes over finds the one of the position that was published, wherever the producer before ended.
+/// How many records there were at a position. The producer writes the two marks in turn, each before the position that it names. So the next
+/// producer finds the mark of the published position, at every store where the last one may have ended.
 #[repr(C)]
 pub(crate) struct Mark {
     pub(crate) records: AtomicU64,
@@ -45,15 +45,14 @@ pub(crate) struct Mark {
 
 mod offsets {
     use super::*;
-    use static_assertions::const_assert_eq;
 
-    const_assert_eq!(size_of::<Session>(), 2304);
-    const_assert_eq!(offset_of!(Session, parked), 128);
-    const_assert_eq!(offset_of!(ProducerPage, session), 256);
-    const_assert_eq!(offset_of!(ProducerPage, marks), 2560);
-    const_assert_eq!(size_of::<ProducerPage>(), 2688);
-    const_assert_eq!(offset_of!(ConsumerPage, block), 2304);
-    const_assert_eq!(size_of::<ConsumerPage>(), 2688);
+    const _: () = assert!(size_of::<Session>() == 2304);
+    const _: () = assert!(offset_of!(Session, parked) == 128);
+    const _: () = assert!(offset_of!(ProducerPage, session) == 256);
+    const _: () = assert!(offset_of!(ProducerPage, marks) == 2560);
+    const _: () = assert!(size_of::<ProducerPage>() == 2688);
+    const _: () = assert!(offset_of!(ConsumerPage, block) == 2304);
+    const _: () = assert!(size_of::<ConsumerPage>() == 2688);
 }
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.
@@ -74,10 +73,10 @@ impl<T: IntoBytes> Raw<T> {
     }
 }
 
-/// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
+/// Where a message is copied to before it is known to be valid. It stays there: each move would copy a large message again.
 pub(crate) struct Fetched<T> {
     bytes: copy::Aligned<T>,
-    /// Whether the bytes are initialised and nobody has had the message.
+    /// Whether the bytes are initialised and the message was not handed out.
     full: bool,
 }
 
@@ -96,7 +95,7 @@ impl<T: TryFromBytes + Immutable> Fetched<T> {
         let first = self.bytes.0.as_ptr().cast::<u8>();
         // SAFETY: all of them were initialised: `full`.
         let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
-        // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows, whatever `T` is.
+        // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.
         <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
     }
 
@@ -113,7 +112,7 @@ impl<T: TryFromBytes + Immutable> Fetched<T> {
         }
         good(context);
         self.full = false;
-        // SAFETY: a valid `T`, as was just seen, and from now on nobody else's.
+        // SAFETY: a valid `T`, as was just seen; `full` is false, so it is handed out once.
         Ok(unsafe { self.bytes.0.assume_init_read() })
     }
 }
@@ -155,7 +154,7 @@ impl<T, K> Mapped<Raw<T>, K> {
 }
 
 // SAFETY: as promised to `new`; `keep` is held, and the blocks are atomics, for which any content is valid.
-unsafe impl<T, K> Backing for Mapped<Raw<T>, K> {
+unsafe impl<T, K> Backend for Mapped<Raw<T>, K> {
     type Item = Raw<T>;
 
     const SHARED: bool = true;
@@ -298,11 +297,11 @@ impl<K> Consumer<Mapped<Raw<u64>, K>> {
     /// The bytes of the next `n` words in place, in order, as the two runs that they form; fewer if fewer were seen.
     ///
     /// # Safety
-    /// While the answer lives, nobody writes to words that were published and not freed: so does no process that runs this crate, as
-    /// a producer writes to free slots alone (I2).
+    /// While the answer lives, no process writes to words that were published and not freed. No process that runs this crate does: a producer
+    /// writes to free slots alone (I2).
     pub(crate) unsafe fn in_place(&self, n: u64) -> (&[u8], &[u8]) {
         let (first, second) = self.runs(n);
-        // SAFETY: mapped, and initialised as all of a file is; nobody writes it, as the caller promises.
+        // SAFETY: mapped, and initialised as all of a file is; no process writes it, as the caller promises.
         let first = unsafe { core::slice::from_raw_parts(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
         // SAFETY: as above.
         let second = unsafe { core::slice::from_raw_parts(second.0.cast::<u8>(), second.1 * size_of::<u64>()) };

@@ -1,9 +1,9 @@
 //! A ring for the models that outlives its ends, as one in a mapped file does: by the rules of memory that another process maps too
-//! ([`Backing::SHARED`]), but with slots that loom sees.
+//! ([`Backend::SHARED`]), but with slots that loom sees.
 
 #![allow(missing_debug_implementations)]
 
-use super::backend::{Backing, Geometry, Heap};
+use super::backend::{Backend, Geometry, Heap};
 use super::session::{self, Looks, Reach, Session};
 use super::spsc::{Consumer, Producer};
 use crate::sync::position::Position;
@@ -30,7 +30,7 @@ pub struct SharedSender<T>(Producer<Mapping<T>>);
 pub struct SharedReceiver<T>(Consumer<Mapping<T>>);
 
 // SAFETY: those of the `Heap` that it keeps.
-unsafe impl<T> Backing for Mapping<T> {
+unsafe impl<T> Backend for Mapping<T> {
     type Item = T;
 
     const SHARED: bool = true;
@@ -149,7 +149,7 @@ impl<T: Copy> SharedSender<T> {
 
     /// What a kill does to it: nothing of it happens any more.
     pub fn kill(self) {
-        self.0.backing().killed.set(true);
+        self.0.backend().killed.set(true);
     }
 }
 
@@ -191,7 +191,7 @@ impl<T: Copy> SharedReceiver<T> {
 
     /// What a kill does to it: nothing of it happens any more.
     pub fn kill(self) {
-        self.0.backing().killed.set(true);
+        self.0.backend().killed.set(true);
     }
 }
 

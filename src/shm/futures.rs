@@ -2,7 +2,7 @@
 
 use super::{Cause, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
 use crate::shm::Message;
-use crate::wait::READY_POLLS;
+use crate::wait::wait_policy::READY_POLLS;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};

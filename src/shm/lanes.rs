@@ -7,7 +7,9 @@ use super::side::{self, Asks, NAP, Sleep, shortest};
 use super::sys::{self, MOST_SLEPT_ON, Map, Role};
 use super::wake::{Armed, Waits, Watch};
 use crate::ring::session::End;
-use crate::wait::{Deadline, ParkedBed, WaitStrategy, Waiter};
+use crate::wait::park_word::WordParkSlot;
+use crate::wait::wait_policy::WaitPolicy;
+use crate::wait::{Deadline, WaitStrategy};
 use core::cell::RefCell;
 use core::fmt;
 use core::time::Duration;
@@ -149,7 +151,7 @@ pub(super) struct Lanes<T> {
     unsaid: bool,
     /// What a sleep elsewhere has found and nobody was told. With it no look finds anything.
     pub(super) due: Option<Gone>,
-    pub(super) waiter: Waiter,
+    pub(super) waiter: WaitPolicy,
     /// Whether the senders know that this side sleeps often, see `wait::parked`.
     settled: bool,
 }
@@ -157,7 +159,7 @@ pub(super) struct Lanes<T> {
 impl<T> Lanes<T> {
     pub(super) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
         let maps = opened.maps.iter().cloned().collect();
-        let (lanes, waiter) = (Rx::begin_all(opened, wait), Waiter::new(wait));
+        let (lanes, waiter) = (Rx::begin_all(opened, wait), WaitPolicy::new(wait));
         let (watch, due, closed, unsaid, settled) = (None, None, false, false, false);
         Self { maps, watch, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed, unsaid, due, waiter, settled }
     }
@@ -352,7 +354,7 @@ impl<T> Lanes<T> {
         };
         // Each lane's sender reads the core in its own lane.
         let shares = |core| maps.iter().fold(false, |shared, map| shared | Rx::<T>::waits_on(map, core));
-        let bed = ParkedBed::new(&beds[..n], &mut settled, barrier, nap, shares);
+        let bed = WordParkSlot::new(&beds[..n], &mut settled, barrier, nap, shares);
         let waited = sleep.wait(&mut waiter, bed, passed, look);
         (self.waiter, self.settled) = (waiter, settled);
         match waited {

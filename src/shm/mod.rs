@@ -177,6 +177,7 @@ pub mod spsc;
 mod sys;
 mod taking;
 mod tx;
+#[cfg(test)]
 mod unwind;
 mod wake;
 

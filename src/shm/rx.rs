@@ -8,11 +8,12 @@ use super::tx::VAIN;
 use super::wake::{Armed, Waits, Watch};
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Fetched;
-use crate::ring::session::{End, Found, Session, Stand, Told, observe};
+use crate::ring::session::told::{Found, Stand, Told};
+use crate::ring::session::{End, Session, observe};
 use crate::ring::spsc::Consumer;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
-use crate::wait::{Deadline, Parked, WaitStrategy};
+use crate::wait::{Deadline, ParkWord, WaitStrategy};
 use core::cell::RefCell;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
@@ -384,12 +385,12 @@ impl<T> Rx<T> {
     }
 
     /// Where it would sleep, and on which position; `None` if nothing will ever come.
-    pub(super) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a Parked, u64)> {
+    pub(super) fn bed<'a>(&self, map: &'a Arc<Map>) -> Option<(&'a ParkWord, u64)> {
         self.stopped.is_none().then(|| (Self::parked(map), self.ring.awaited().count()))
     }
 
     /// Where the receiver of a lane sleeps.
-    pub(super) fn parked(map: &Arc<Map>) -> &Parked {
+    pub(super) fn parked(map: &Arc<Map>) -> &ParkWord {
         &side::sessions(map, Role::Receiver).0.parked.0
     }
 

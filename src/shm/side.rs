@@ -4,12 +4,15 @@ use super::error::OpenError;
 use super::segment::Layout;
 use super::sys::{self, Attached, Map, Role};
 use super::wake::{self, Ringer, Watch};
-use crate::ring::session::{self, End, Found, Session, Stand, Told, is_set_up, observe};
+use crate::ring::session::told::{Found, Stand, Told};
+use crate::ring::session::{self, End, Session, is_set_up, observe};
 pub(super) use crate::ring::session::{Peer, look_after};
 use crate::sync::failpoint::point;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::wait::{Deadline, Look, ParkedBed, TimedOut, WaitStrategy, Waiter};
+use crate::wait::park_word::WordParkSlot;
+use crate::wait::wait_policy::WaitPolicy;
+use crate::wait::{CheckPhase, Deadline, TimedOut, WaitStrategy};
 use core::cell::Cell;
 use core::iter;
 use core::time::Duration;
@@ -43,12 +46,12 @@ impl Asks {
         self.asked
     }
 
-    pub(super) fn asks(&mut self, look: Look) -> bool {
+    pub(super) fn asks(&mut self, look: CheckPhase) -> bool {
         let weight = match look {
-            Look::Turn => return false,
-            Look::Last => LOOKS_PER_CALL,
-            Look::Yielded => LOOKS_PER_CALL / YIELDS_PER_CALL,
-            Look::Passing => 1,
+            CheckPhase::AtFront => return false,
+            CheckPhase::BeforeSleep => LOOKS_PER_CALL,
+            CheckPhase::Yielded => LOOKS_PER_CALL / YIELDS_PER_CALL,
+            CheckPhase::Polling => 1,
         };
         self.weight += weight;
         let due = self.weight >= LOOKS_PER_CALL;
@@ -70,7 +73,7 @@ pub(super) struct Side {
     pub(super) told: Told,
     /// 1 if this side fences after each publication, because it cannot be reached by `membarrier`.
     fences: u64,
-    pub(super) waiter: Waiter,
+    pub(super) waiter: WaitPolicy,
     /// Whether the other side knows that this one sleeps often, see `wait::parked`.
     settled: bool,
     /// Whether it was opened while its thread panicked: then a panic is no reason to give up.
@@ -100,7 +103,7 @@ impl Side {
         let pid = std::process::id();
         let registered = own.begin(count, pid, now, register, resume, sys::wake);
         let told = Told::new(peer, taken, count, all, || held.peer_holds());
-        let (waiter, in_panic) = (Waiter::new(wait), std::thread::panicking());
+        let (waiter, in_panic) = (WaitPolicy::new(wait), std::thread::panicking());
         Self { held, ringer, pid, told, fences: u64::from(!registered), waiter, settled: false, in_panic }
     }
 
@@ -118,12 +121,12 @@ impl Side {
     /// To be called after each publication of a position: whether the other side may sleep. Then [`Side::wake`] is to be called.
     #[inline(always)]
     pub(super) fn calls(&self, peer: &Session) -> bool {
-        peer.parked.0.calls(self.fences)
+        peer.parked.0.should_wake(self.fences)
     }
 
     /// Wakes the other side if it waits for one of the `n` places before `to`, which were just published. Whether it did.
     pub(super) fn wake(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
-        let wakes = peer.parked.0.answer(to.count().wrapping_sub(n), n);
+        let wakes = peer.parked.0.is_awaited(to.count().wrapping_sub(n), n);
         // One that sleeps by its event count sleeps nowhere else.
         if wakes && !self.ringer.ring(peer) {
             point!();
@@ -136,7 +139,7 @@ impl Side {
     /// To be called after this side has closed: wakes the other whatever it waits for.
     pub(super) fn closed(&self, peer: &Session, word: &AtomicU64) {
         fence(Ordering::SeqCst);
-        if peer.parked.0.calls(0) {
+        if peer.parked.0.should_wake(0) {
             sys::wake(word);
             self.ringer.ring(peer);
         }
@@ -207,7 +210,7 @@ impl Side {
         };
         let parked = [(&own.parked.0, awaited.count())];
         let barrier = || peer.barrier(membarrier_all);
-        let bed = ParkedBed::new(&parked, &mut settled, barrier, nap, |core| own.waits_on(core, peer));
+        let bed = WordParkSlot::new(&parked, &mut settled, barrier, nap, |core| own.waits_on(core, peer));
         let waited = sleep.wait(&mut waiter, bed, passed.count(), look);
         (self.waiter, self.settled) = (waiter, settled);
         match waited {
@@ -274,17 +277,17 @@ impl Sleep<'_> {
     /// Waits in `bed`; `None` if the sleep is prepared.
     pub(super) fn wait<R, B, N, S>(
         self,
-        waiter: &mut Waiter,
-        bed: ParkedBed<'_, B, N, S>,
+        waiter: &mut WaitPolicy,
+        bed: WordParkSlot<'_, B, N, S>,
         passed: u64,
-        look: impl FnMut(Look) -> Option<R>,
+        look: impl FnMut(CheckPhase) -> Option<R>,
     ) -> Result<Option<R>, TimedOut>
     where
         B: FnMut() -> bool,
         N: FnMut(bool, Option<Duration>),
         S: FnMut(usize) -> bool,
     {
-        let mut bed = bed.by_bell(matches!(self, Self::Elsewhere(_)));
+        let mut bed = bed.by_descriptor(matches!(self, Self::Elsewhere(_)));
         match self {
             Self::Here(deadline) => waiter.wait(&mut bed, deadline, passed, look).map(Some),
             Self::Elsewhere(_) => Ok(waiter.arm(&mut bed, passed, look)),

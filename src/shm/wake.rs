@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   sleeper                                                       other side
-//!     arm: BY_BELL and the awaited position ── barrier ── look
-//!     waits for its WakeFd in a reactor                             publishes ── barrier ── sees BY_BELL ── rings
+//!     arm: BY_DESCRIPTOR and the awaited position ── barrier ── look
+//!     waits for its WakeFd in a reactor                             publishes ── barrier ── sees BY_DESCRIPTOR ── rings
 //!     disarm: takes the announcement back, empties the event count
 //!     looks again
 //! ```
@@ -158,7 +158,7 @@ impl Watch {
     /// Says in this side's page which event count it has.
     pub(super) fn publish(&self, own: &Session) {
         point!();
-        own.name_bell(self.number);
+        own.name_descriptor(self.number);
         point!();
     }
 
@@ -221,7 +221,7 @@ impl Drop for Armed<'_> {
         if self.watch.pid == std::process::id() {
             for map in self.maps {
                 point!();
-                side::sessions(map, self.role).0.parked.0.rise();
+                side::sessions(map, self.role).0.parked.0.clear_asleep();
             }
             point!();
             self.watch.end();

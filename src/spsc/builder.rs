@@ -6,12 +6,12 @@ use crate::error::BuildError;
 use crate::ring::backend::Heap;
 use crate::sync::position::Position;
 #[cfg(feature = "std")]
-use crate::wait::{EventCount, Side};
+use crate::wait::{EventCount, Waiter};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
 /// All memory is allocated here: `capacity` rounded up to a power of two, times the size of `T`, and about a
-/// kilobyte. Nothing touches the slots before the first message does, so on a NUMA machine they lie where the sender first runs.
+/// kilobyte. The first message touches the slots first, so on a NUMA machine they lie where the sender runs then.
 ///
 /// # Errors
 /// Capacity 0 or above the limit, or no memory.
@@ -40,8 +40,8 @@ impl Builder {
             let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
             let (tx, rx) = lane(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, membership: (), side: Side::try_new(sender, self.sender_wait)? },
-                Receiver { end: rx, closed: false, side: Side::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), waiter: Waiter::try_new(sender, self.sender_wait)? },
+                Receiver { end: rx, closed: false, waiter: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }
@@ -49,7 +49,7 @@ impl Builder {
 
 #[cfg(feature = "std")]
 impl Builder {
-    /// The event count that rings when there is room, instead of one of the sender's own.
+    /// The event count to notify when there is room, instead of one of the sender's own.
     pub fn sender_event(mut self, event: EventCount) -> Self {
         self.sender_event = Some(event);
         self

@@ -1,5 +1,5 @@
 //! Points at which a process may be killed: before and after each store that another process can see (a string
-//! instruction is one), and each step that it can see of a file. `verify/killsweep` kills one at every point and looks what is left.
+//! instruction is one), and each step that it can see of a file. `verify/killsweep` kills a process at every point and checks what is left.
 //!
 //! In every build that ships a point is nothing at all; `--cfg ringmail_failpoints` makes it a call.
 
@@ -37,7 +37,7 @@ mod armed {
         set(k, false);
     }
 
-    /// Stops this process there instead, until somebody lets it go on.
+    /// Stops this process there instead, until another process lets it go on.
     pub fn arm_stop(k: u64) {
         set(k, true);
     }

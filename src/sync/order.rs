@@ -18,41 +18,44 @@
 //! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
-//! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
+//! | [`give_up_head`] | Release | [`take_over_head`] | the role of an `mpsc` ring's reader |
 //! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_drop_owner`] | |
-//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
-//! | [`push_stack`] | Release | [`take_stack`] | what was put on a pile |
+//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that the reader may have passed |
+//! | [`push_stack`] | Release | [`take_stack`] | what was pushed on a stack |
 //! | [`take_stack`] | Acquire | [`push_stack`] | |
 //! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
 //! | [`take_last_share`] | Acquire | [`give_up_share`] | |
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
-//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: who asks the kernel then is not told "nobody" of an earlier time |
+//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time |
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
-//! | [`name_bell`] | Release | [`find_bell`] | which event count a side sleeps by, for whoever sees that it sleeps by one |
-//! | [`find_bell`] | Acquire | [`name_bell`] | |
-//! | [`announce`] | Release | [`answer`] | the waker that was registered before WAITING was set |
-//! | [`answer`] | Acquire | [`announce`] | |
-//! | [`see_waiting`] | Acquire | [`announce`] | what the sleeper noted that it waits for |
-//! | [`leave_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
-//! | [`hold_waker`] | Acquire | [`leave_waker`] | |
-//! | [`take_waker`] | AcqRel | [`leave_waker`], [`hear_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
-//! | [`hear_taker`] | Acquire | [`take_waker`] | |
+//! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
+//! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
+//! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
+//! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
+//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the sleeper noted that it waits for |
+//! | [`release_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
+//! | [`hold_waker`] | Acquire | [`release_waker`] | |
+//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a notifier did before, for a waiter that it meets in the cell |
+//! | [`observe_taker`] | Acquire | [`take_waker`] | |
 //!
-//! Relaxed on purpose: the look at the `gone` word (it carries no data; whoever acts on it goes on with `come_late`), the count of leavers in
-//! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
-//! the look at a event count after a publish (the barrier before it is its order), a side's reads of its own words, and
-//! every statistic.
+//! Relaxed on purpose:
 //!
-//! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a event count is FENCED, the
-//! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
-//! one that is about to sleep.
+//! * the load of the `gone` word: it carries no data, and a side that acts on it goes on with `come_late`;
+//! * the count of departures in an event count: either the barrier of the receiver that leaves comes first, and then `gone` is seen too, or the
+//!   receiver's last look sees the message;
+//! * the load of an event count after a publication: the barrier before it orders it;
+//! * a side's loads of its own words, and every statistic.
+//!
+//! Fences, in `wait::asymmetric_fence`: the notifier's light barrier pairs with the waiter's heavy one. Where an event count is FENCED, the
+//! notifier's fence pairs with the waiter's fence. Between processes, in `session`: the fence of a session that begins pairs with the first fence of
+//! a side that is about to sleep.
 //!
 //! In a normal build each name is a constant; [`order!`] gives it. Under loom each asks whether the running model weakened its [`Site`],
-//! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
+//! so one build runs every mutant. If no model kills a mutant, the proof has a hole.
 
 use crate::sync::Ordering;
 
@@ -106,97 +109,97 @@ sites! {
     SeeSession,
     WriteEntry,
     ReadEntry,
-    NameBell,
-    FindBell,
-    Announce,
-    Answer,
+    NameDescriptor,
+    FindDescriptor,
+    PrepareWait,
+    ClearWaiting,
     SeeWaiting,
     /// What the waker cell orders by itself, all of it.
     WakerCell,
-    LeaveWaker,
+    ReleaseWaker,
     HoldWaker,
     TakeWaker,
-    HearTaker,
-    /// A waker that meets a ringer in the cell is woken.
+    ObserveTaker,
+    /// A waker that meets a notifier in the cell is woken.
     WakeRefused,
     /// A wait that a panic ends is taken back.
     PanicLeaves,
-    /// The ringer's barrier between publishing and looking at the event.
+    /// The notifier's barrier between the publication and the load of the event count.
     LightBarrier,
-    /// The sleeper's barrier between announcing and looking again, event count not FENCED.
+    /// The waiter's barrier between the announcement and its second look, event count not FENCED.
     HeavyBarrier,
-    /// The ringer's fence of a FENCED event.
-    RingFence,
-    /// The ringer's second look at the state, behind that fence.
-    RingReload,
-    /// The sleeper's fence of a FENCED event.
+    /// The notifier's fence of a FENCED event count.
+    NotifyFence,
+    /// The notifier's second load of the state, behind that fence.
+    NotifyReload,
+    /// The waiter's fence of a FENCED event count.
     SleepFence,
-    /// The sleeper's second look at the ring.
+    /// The waiter's second look at the ring.
     LookAgain,
-    /// A ringer that clears the whole state, FENCED too, instead of WAITING alone.
+    /// A notifier clears WAITING alone, not the whole state with FENCED.
     SwapState,
     /// An announcement is renewed only where no other can stand in its place.
     RenewOwn,
-    /// A second waiter of a event count wakes the one that it replaces.
+    /// A second waiter of an event count wakes the one that it replaces.
     WakeReplaced,
-    /// A waiter that replaces its own waker does not wake itself, whatever `will_wake` says.
+    /// A waiter that replaces its own waker does not wake itself, also where `will_wake` says no.
     WakeSelf,
-    /// A waiter that leaves a event count wakes the one whose announcement it takes back.
+    /// A waiter that leaves an event count wakes the one whose announcement it takes back.
     HandOver,
-    /// A sender that closes rings.
-    SenderCloseRings,
-    /// A receiver that closes rings.
-    ReceiverCloseRings,
+    /// A sender that closes notifies.
+    SenderCloseNotifies,
+    /// A receiver that closes notifies.
+    ReceiverCloseNotifies,
     /// The fence between joining the queue and looking again.
     JoinFence,
-    /// Who was called up and leaves has another called in its stead.
-    PassCallOn,
+    /// A waiter that was woken and leaves wakes another in its place.
+    PassWakeOn,
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
-    /// An inherited ring is marked empty before its values drop.
+    /// A ring that a sender takes over is marked empty before its values drop.
     TakeOverStore,
     /// A receiver notes which message it waits for before it announces itself.
     NoteAwaited,
     /// An announcement is renewed only for the same wait.
     RenewSame,
-    /// Claims that are given up ring.
-    TombstoneRings,
+    /// Claims that are given up notify.
+    TombstoneNotifies,
     /// A sender whose `tail` is behind its fresh `head` reads `tail` again.
     StaleTail,
     /// A receiver that passed a tombstone while it waited notes and announces anew.
     WaitAnew,
     /// One sender at a time drops what a receiver left behind.
     OneDropOwner,
-    /// Who leaves the front of the queue wakes the next.
+    /// A waiter that leaves the front of the queue wakes the next.
     LeaveWakes,
-    /// A receiver that is about to sleep calls up a sender behind the first.
-    CallUp,
+    /// A receiver that is about to sleep wakes a sender behind the first.
+    WakeBehind,
     /// A sender behind the first looks again once it stands in the queue.
     LookAfterJoin,
-    /// A receiver that polls without sleeping calls one up too, now and then.
-    CallUpIdle,
-    /// Where none but futures wait behind the first, all of them are called up.
-    CallOne,
-    /// A sender that leaves a future in front of an empty ring calls up.
-    LeftLooks,
-    /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
-    EmptyCallsUp,
-    /// One that is about to sleep on a event count of the user's calls up.
-    BellCallsUp,
+    /// A receiver that polls without sleeping wakes one too, after some empty answers.
+    WakeBehindIdle,
+    /// Where only futures wait behind the first, all of them are woken.
+    WakeAllFutures,
+    /// A sender that leaves a future in front of an empty ring wakes one behind it.
+    LeaveWakesBehind,
+    /// A receiver that asks whether the ring is empty wakes one if it is: it may poll by that alone.
+    EmptyWakesBehind,
+    /// A thread that is about to sleep on an event count of the user's wakes one.
+    EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
-    CloseCallsAll,
-    /// The last sender of a `fan_in` channel rings once no sender is left.
-    LastLaneRings,
+    CloseWakesAll,
+    /// The last sender of a `fan_in` channel notifies once no sender is left.
+    LastLaneNotifies,
     /// Between processes: the barrier between a publication and the look for a sleeper.
-    NapLight,
+    ParkLight,
     /// Between processes: the barrier between an announcement and the look before the sleep.
-    NapHeavy,
+    ParkHeavy,
     /// Between processes: a sleeper says which position it waits for.
-    NapAwaited,
+    ParkAwaited,
     /// A sleeper that is FENCED fences between its announcement and its look.
-    NapFence,
+    ParkFence,
     /// A sleeper that sleeps often says so in its word.
-    NapFenced,
+    ParkFenced,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
     /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
@@ -205,9 +208,9 @@ sites! {
     SessionFirst,
     /// Between processes: the ring is looked at once more after a session was found to be over.
     OverLooks,
-    /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
+    /// Between processes: the ring is looked at once more after the kernel said that the other side is not held.
     LookAtLast,
-    /// An endpoint of a mesh looks at its lanes after it armed its event.
+    /// An endpoint of a mesh looks at its lanes after it armed its event count.
     ArmLooks,
     /// An endpoint that polls looks at its lanes after it had its event count watch.
     WatchLooks,
@@ -225,17 +228,17 @@ sites! {
     EndFailsCalls,
     /// An endpoint that waits for an answer looks for lanes that are over, too.
     EndEndsWait,
-    /// A pool that ends closes its pile.
+    /// A pool that ends closes its stack.
     ClosePool,
     /// A receiver that leaves has its event count say so.
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
     LeaveBarrier,
-    /// A sender whose event count says that a receiver has left looks whether it is its own.
+    /// A sender whose event count says that a receiver has left checks whether that is its own receiver.
     LateLooks,
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,
-    /// Whoever reads a ring without a receiver looks again if a sender was late.
+    /// A sender that drops the rest of a ring without a receiver looks again if another was late.
     DropOwnerLooks,
 }
 
@@ -246,7 +249,7 @@ std::thread_local! {
     static WEAKENED: core::cell::Cell<u128> = const { core::cell::Cell::new(0) };
 }
 
-/// Runs `model` with `site` broken, and whatever an outer call broke.
+/// Runs `model` with `site` broken, and the sites that an outer call broke.
 #[cfg(ringmail_loom)]
 pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
     struct Restore(u128);
@@ -342,30 +345,24 @@ orders! {
     sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     begin_session = Release, BeginSession;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     see_session = Acquire, SeeSession;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     write_entry = Release, WriteEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
     read_entry = Acquire, ReadEntry;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    name_bell = Release, NameBell;
-    #[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-    find_bell = Acquire, FindBell;
+    name_descriptor = Release, NameDescriptor;
+    find_descriptor = Acquire, FindDescriptor;
     #[cfg(feature = "std")]
-    announce = Release, Announce;
+    prepare_wait = Release, PrepareWait;
     #[cfg(feature = "std")]
-    answer = Acquire, Answer;
+    clear_waiting = Acquire, ClearWaiting;
     #[cfg(feature = "std")]
     see_waiting = Acquire, SeeWaiting;
     #[cfg(feature = "std")]
-    leave_waker = Release, LeaveWaker;
+    release_waker = Release, ReleaseWaker;
     #[cfg(feature = "std")]
     hold_waker = Acquire, HoldWaker;
     #[cfg(feature = "std")]
     take_waker = AcqRel, TakeWaker;
     #[cfg(feature = "std")]
-    hear_taker = Acquire, HearTaker;
+    observe_taker = Acquire, ObserveTaker;
 }

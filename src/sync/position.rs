@@ -29,7 +29,6 @@ macro_rules! position {
             }
 
             /// The message count of this position.
-            #[cfg(any(all(feature = "shm", target_os = "linux", target_pointer_width = "64"), ringmail_loom))]
             #[allow(dead_code, reason = "of the one that ships")]
             #[inline(always)]
             pub(crate) const fn count(self) -> $word {

@@ -1,57 +1,46 @@
-//! Waiting: nobody pays for a sleeper until someone sleeps.
+//! Waiting and waking: threads, futures and reactors of other crates.
 //!
-//! One state machine serves every blocking, timed and asynchronous verb: *look; poll a while; announce; look again; sleep*.
-//! Only the last step differs: a thread parks (`Side::block`), a future returns `Pending` (`Side::poll`), a reactor
-//! sleeps on its own primitive ([`EventCount::arm`]).
+//! Every blocking, timed and asynchronous verb runs one state machine: *check; poll for a while; announce the wait; check again; sleep*.
+//! Only the last step differs. A thread parks, a future returns `Pending`, a reactor sleeps on its own primitive ([`EventCount::arm`]).
 //!
-//! * [`EventCount`]: how the other side finds out that somebody sleeps, and how it wakes them.
-//! * [`FenceMode`]: who pays for keeping that sound.
+//! * [`EventCount`]: wakes the side that waits. While no side waits, a notification is one load.
+//! * [`FenceMode`]: which side pays for the memory barrier that this needs.
 //! * [`WaitStrategy`]: how long a side polls before it sleeps.
-//! * [`Notify`], `EventFd` and [`Waker`]: being woken by something other than a thread or a future.
+//! * [`waker_fn()`] and `EventFd`: wake something other than a thread or a future.
 
-mod barrier;
-#[cfg(not(ringmail_loom))]
-mod cores;
+mod armed;
+mod asymmetric_fence;
 mod deadline;
 mod event_count;
 #[cfg(target_os = "linux")]
-mod eventfd;
-pub(crate) mod guard;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-pub(crate) mod parked;
+mod event_fd;
+mod fence_mode;
+pub(crate) mod panics;
+pub(crate) mod park_word;
 mod parker;
-mod queue;
-mod side;
-mod strategy;
+mod queue_registry;
+mod sender_queue;
+mod wait_loop;
+pub(crate) mod wait_policy;
+mod wait_strategy;
 mod waiter;
-mod waker;
+mod waker_fn;
+#[cfg(not(ringmail_loom))]
+mod yield_cost;
 
+pub use armed::Armed;
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
-pub use barrier::{full, heavy_fails};
+pub use asymmetric_fence::{full_fence, heavy_fails};
 pub(crate) use deadline::{Deadline, TimedOut};
-pub(crate) use event_count::Served;
-pub use event_count::{Armed, EventCount, FenceMode};
+pub use event_count::EventCount;
 #[cfg(target_os = "linux")]
-pub use eventfd::EventFd;
-#[cfg(any(all(feature = "shm", target_os = "linux"), ringmail_loom))]
-pub(crate) use parked::Parked;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use parked::ParkedBed;
-pub(crate) use queue::{Patience, Queue};
-pub(crate) use side::Side;
-pub use strategy::WaitStrategy;
-pub(crate) use waiter::Look;
-#[cfg(all(feature = "shm", feature = "futures", target_os = "linux", not(ringmail_loom)))]
-pub(crate) use waiter::READY_POLLS;
-#[cfg(all(feature = "shm", target_os = "linux", not(ringmail_loom)))]
+pub use event_fd::EventFd;
+pub use fence_mode::{FenceMode, init};
+pub(crate) use park_word::ParkWord;
+pub(crate) use queue_registry::QueueRegistration;
+pub(crate) use sender_queue::{OvertakeBudget, SenderQueue};
+pub(crate) use wait_loop::CheckPhase;
+pub use wait_strategy::WaitStrategy;
 pub(crate) use waiter::Waiter;
-pub use waker::waker_fn;
-
-/// Tells the kernel that this process will use the cheap barrier of [`FenceMode::Auto`].
-///
-/// Otherwise the first channel that uses [`FenceMode::Auto`] does it. That is quick while the process has one thread and slow once
-/// it has several: call this first thing in `main`. Returns whether the kernel agreed; if not, channels use fences.
-pub fn init() -> bool {
-    barrier::register()
-}
+pub use waker_fn::waker_fn;

@@ -1,556 +1,345 @@
-//! The one loop in which a side waits, and what it learns there.
+//! The waiting part of a handle: an event count that wakes it, a parker that its thread sleeps on, and what it has learnt.
 //!
-//! ```text
-//!  look ─► spin, yield ─► join ─► announce ─► look ─► sleep ─► look ─► …
-//!            each with a look       ▲                            │
-//!                                   └────────────────────────────┘
-//! ```
+//! A handle waits in one of four ways. All of them register on the same event count, and all cancel when they end:
 //!
-//! What a side sleeps on is a [`Bed`]: a event count of this process, or a word in memory that another process maps. Strategy, deadline, budgets, what
-//! was learnt and the counters are here, the same for both.
-//!
-//! **Spinning** is worth its price where it ends sooner than a sleep and a wake would. So a wait that ended while it spun, or in a sleep
-//! that was short, lets the next one spin for twice as long; one that slept long lets it spin half as long.
-//!
-//! **Yielding** is worth its price where the other side waits for this very core: [`cores`] knows. A slow yield counts against
-//! its core only where this side moves few messages between two waits: one that moves many had its partner at work meanwhile.
+//! | way | functions | sleeps |
+//! |---|---|---|
+//! | blocking and timed verbs | [`Waiter::block`] | this thread, in its parker |
+//! | futures | [`Waiter::poll`], [`Waiter::cancel_wait`] | the task, by returning `Pending` |
+//! | reactors | [`Waiter::arm`], [`Waiter::disarm`] | the reactor, on its own primitive |
+//! | polling endpoints | [`Waiter::watch`], [`Waiter::is_quiet`] | nothing: the event count only notes that it was notified |
 
-#[cfg(not(ringmail_loom))]
-use super::cores::{Here, number};
+use super::EventCount;
 use super::deadline::{Deadline, TimedOut};
-use super::guard::ended;
-use super::strategy::WaitStrategy;
+use super::panics::end_wait;
+use super::parker::{Arc, Parker};
+use super::sender_queue::{SenderQueue, Ticket};
+use super::wait_loop::{CheckPhase, ParkSlot, QueueRank};
+use super::wait_policy::WaitPolicy;
+use super::wait_strategy::WaitStrategy;
+use crate::error::BuildError;
 use crate::sync::order::mutant;
-use crate::sync::{spin_loop, yield_now};
+use core::fmt;
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::time::Instant;
 
-/// Under loom nothing is gained by looking more than once before sleeping, and every look multiplies the executions.
-const POLLS: bool = !cfg!(ringmail_loom);
-
-/// Looks between two reads of the clock while spinning without end.
-const LOOKS_PER_CLOCK: u32 = 64;
-
-/// Pauses in the first, second, … round of spinning. Growing, so that a side that has just caught up leaves the other's
-/// line alone for a while and then finds several messages; bounded, so that the end of the wait is noticed soon.
-const FIRST_PAUSES: u32 = 1;
-const MOST_PAUSES: u32 = 64;
-/// Rounds of spinning when it has paid lately and when it has not. The most are some 600 pauses, about what a sleep and a wake cost:
-/// with half of them two sides that fill and empty a small ring between them begin to sleep in turns, and move a tenth as much
-/// (`neighbours --only flow`, capacity 16). The least was weighed with `paired --suite oversub`: 1 instead of 4 moves 1.2 times as much at
-/// capacity 1.
-const MOST_ROUNDS: u32 = 18;
-const LEAST_ROUNDS: u32 = 1;
-/// A sleep that was shorter would have been a spin, had there been more rounds.
-const SHORT_SLEEP: Duration = Duration::from_micros(50);
-/// Yields before sleeping.
-const YIELDS: u32 = 32;
-/// The same inside a poll. Fewer of each: the executor has other tasks. Longer pauses: a poll costs more than a look, so it should find
-/// several messages (`paired --suite async` shows the difference).
-const POLL_ROUNDS: u32 = 7;
-const POLL_PAUSES: u32 = 8;
-const POLL_YIELDS: u32 = 4;
-/// Polls in vain, one after the other, after which a poll yields no more, nor asks to be polled again; and after how many one tries.
-const POLL_TRIES: u32 = 16;
-const POLL_EVERY: u32 = 256;
-/// Polls in a row that may be ready at once. The next one is pending and has its task woken, so that the other tasks of its executor have
-/// their turn; the number is that of tokio's own channels.
-pub(crate) const READY_POLLS: u32 = 128;
-/// Waits for which a thread is believed to be on the same core, unless it slept meanwhile.
-#[cfg(not(ringmail_loom))]
-const WAITS_ON_A_CORE: u32 = 16;
-/// A side that moves so many messages between two waits is in a steady flow.
-const FLOW: u64 = 64;
-
-/// A side that sleeps once in fewer messages than this is better off with fences: a barrier costs about as much as this
-/// many fences (`benches/src/bin/barrier_price.rs` shows the price on a machine).
-const FENCE_BELOW: u64 = 512;
-/// And one that sleeps less often than this is better off without. Apart, so that it does not flap.
-const FENCE_ABOVE: u64 = 2048;
-
-/// Which look of a waiting side this is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
-    /// While it spins, or stands in a queue: those before it go first.
-    Passing,
-    /// The same after a yield, which is a system call and may be a turn of all other threads.
-    Yielded,
-    /// It is this side's turn, or there is no queue.
-    Turn,
-    /// As `Turn`, announced: if there is nothing the side sleeps.
-    Last,
-}
-
-impl Look {
-    /// Whether those that stand in a queue need not be passed by.
-    pub(crate) fn is_turn(self) -> bool {
-        matches!(self, Self::Turn | Self::Last)
-    }
-}
-
-/// Where a side stands that is about to sleep.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Turn {
-    /// It sleeps alone, or first, and needs no further look before it announces itself.
-    Now,
-    /// It may be its turn since its last look.
-    Came,
-    /// Others go first; one that goes wakes it.
-    Behind,
-}
-
-/// What a side sleeps on.
-pub(crate) trait Bed {
-    /// Whether a side ever sleeps here. Where it does not, one that would sleep yields without end.
-    fn sleeps(&self) -> bool {
-        true
-    }
-
-    #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
-    /// Notes that this side waits on the core of this number. Whether the side of another process that it waits for did so, too.
-    fn shares(&mut self, core: usize) -> bool {
-        let _ = core;
-        false
-    }
-
-    /// Takes a place among those that sleep here, or keeps it.
-    fn join(&mut self) -> Turn;
-
-    /// Announces that this side is about to sleep: what comes before is found by the next look, what comes after ends the sleep. `often`: it
-    /// sleeps so often that the other side should rather pay for that.
-    fn announce(&mut self, often: bool);
-
-    /// Sleeps until woken, for `limit` at most; may end for no reason.
-    fn sleep(&mut self, limit: Option<Duration>);
-
-    /// Takes the announcement back after a sleep, if it does not hold for the next one.
-    fn withdraw(&mut self);
-
-    /// Takes back announcement and place. `found`: there is what was waited for.
-    fn leave(&mut self, found: bool);
-
-    /// The side does not sleep often any more.
-    fn sleeps_seldom(&mut self);
-}
-
-/// Leaves the bed when dropped, also by a panic of the user's code in a look.
-struct InBed<'a, B: Bed> {
-    bed: &'a mut B,
-    found: bool,
-}
-
-impl<B: Bed> Drop for InBed<'_, B> {
-    fn drop(&mut self) {
-        ended(|| self.bed.leave(self.found));
-    }
-}
-
-/// How one side waits, and what it has learnt.
-#[derive(Debug)]
+/// The waiting part of a handle.
 pub(crate) struct Waiter {
-    strategy: WaitStrategy,
-    /// Rounds of the next spin, and of one inside a poll.
-    rounds: u32,
-    poll_rounds: u32,
-    /// Polls that looked a while in vain, or would have, since one found something that way.
-    in_vain: u32,
-    /// Polls that may be ready before one has to be pending.
-    ready_polls: u32,
-    /// Whether a poll has asked to be polled again since a poll last found something.
-    asked_again: bool,
-    /// Messages per wait and per sleep.
-    per_wait: Rate,
-    per_sleep: Rate,
-    often: bool,
-    sleeps: u64,
-    /// The core of the last waits, and for how many more it is believed.
-    #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
-    core: usize,
-    core_asked: u32,
+    policy: WaitPolicy,
+    slot: EventParkSlot,
+    /// What `transferred` was when a future of this handle registered.
+    armed_at: u64,
 }
 
-/// Messages between two events, a running average.
-#[derive(Debug)]
-struct Rate {
-    average: u64,
-    last: u64,
-}
-
-impl Rate {
-    const MOST: u64 = FENCE_ABOVE * 8;
-
-    /// Another event, after `passed` messages in all.
-    fn note(&mut self, passed: u64) {
-        let messages = passed.wrapping_sub(core::mem::replace(&mut self.last, passed));
-        self.average = (self.average * 3 + messages.min(Self::MOST)) / 4;
-    }
-}
-
-/// The default strategy, nothing learnt.
-impl Default for Waiter {
-    fn default() -> Self {
-        Self::new(WaitStrategy::default())
-    }
+/// Where a handle sleeps: on an event count, and in a queue in front of it if several handles wait there.
+struct EventParkSlot {
+    event: EventCount,
+    queue: Option<SenderQueue>,
+    /// The place of this side in the queue.
+    ticket: Ticket,
+    parker: Arc<Parker>,
+    /// Wakes `parker`.
+    waker: Waker,
+    /// Whether this side's thread is registered on the event count. With a queue, another side may be registered instead.
+    registered: bool,
+    /// Whether a future of this handle is registered.
+    armed: bool,
 }
 
 impl Waiter {
-    pub(crate) fn new(strategy: WaitStrategy) -> Self {
-        Self {
-            strategy,
-            rounds: MOST_ROUNDS,
-            poll_rounds: LEAST_ROUNDS,
-            in_vain: 0,
-            ready_polls: READY_POLLS,
-            asked_again: true,
-            per_wait: Rate { average: 0, last: 0 },
-            per_sleep: Rate { average: Rate::MOST, last: 0 },
-            often: false,
-            sleeps: 0,
-            core: 0,
-            core_asked: 0,
-        }
+    /// Without memory the process ends.
+    pub(crate) fn new(event: EventCount, strategy: WaitStrategy) -> Self {
+        Self::with(Parker::shared_or_end(), event, strategy)
     }
 
-    pub(crate) fn strategy(&self) -> WaitStrategy {
-        self.strategy
+    pub(crate) fn try_new(event: EventCount, strategy: WaitStrategy) -> Result<Self, BuildError> {
+        Ok(Self::with(Parker::shared()?, event, strategy))
+    }
+
+    fn with(parker: Arc<Parker>, event: EventCount, strategy: WaitStrategy) -> Self {
+        let waker = Parker::waker(&parker);
+        let slot = EventParkSlot {
+            event,
+            queue: None,
+            ticket: Ticket::default(),
+            parker,
+            waker,
+            registered: false,
+            armed: false,
+        };
+        Self { policy: WaitPolicy::new(strategy), slot, armed_at: 0 }
+    }
+
+    /// The same side, where others wait on its event count too, in this queue.
+    pub(crate) fn queued(mut self, queue: SenderQueue) -> Self {
+        self.slot.queue = Some(queue);
+        self
+    }
+
+    /// A new waiter on the same event count and in the same queue. Without memory the process ends.
+    pub(crate) fn new_like(&self) -> Self {
+        let mut waiter = Self::new(self.slot.event.clone(), self.policy.strategy());
+        waiter.slot.queue.clone_from(&self.slot.queue);
+        waiter
+    }
+
+    pub(crate) fn event(&self) -> &EventCount {
+        &self.slot.event
+    }
+
+    pub(crate) fn event_and_strategy(&self) -> (EventCount, WaitStrategy) {
+        (self.slot.event.clone(), self.policy.strategy())
     }
 
     pub(crate) fn set_strategy(&mut self, strategy: WaitStrategy) {
-        self.strategy = strategy;
+        self.policy.set_strategy(strategy);
     }
 
     /// Sleeps since the last call.
     pub(crate) fn take_sleeps(&mut self) -> u64 {
-        core::mem::take(&mut self.sleeps)
+        self.policy.take_sleeps()
     }
 
-    /// Waits in `bed` until `look` finds something, or until the deadline. `passed` counts the messages that this side has moved so far.
-    ///
-    /// A deadline that has passed is noticed before anything is announced.
+    /// Blocks until `ready` is true. `transferred` counts the messages that this handle has moved so far.
     #[cold]
-    pub(crate) fn wait<B: Bed, R>(
+    pub(crate) fn block(
         &mut self,
-        bed: &mut B,
         deadline: Deadline,
-        passed: u64,
-        mut look: impl FnMut(Look) -> Option<R>,
-    ) -> Result<R, TimedOut> {
-        let mut place = InBed { bed, found: false };
-        let awake = match look(Look::Passing) {
-            Some(found) => Awake::Found(found),
-            None => self.stay_awake(place.bed, deadline, passed, &mut look),
-        };
-        let ended = match awake {
-            Awake::Found(found) => {
-                if self.stayed_awake(passed) {
-                    place.bed.sleeps_seldom();
-                }
-                Ok(found)
-            }
-            Awake::TimedOut => Err(TimedOut),
-            Awake::Tired => self.sleep_until(place.bed, deadline, passed, &mut look),
-        };
-        place.found = ended.is_ok();
-        ended
+        transferred: u64,
+        mut ready: impl FnMut(CheckPhase) -> bool,
+    ) -> Result<(), TimedOut> {
+        self.policy.wait(&mut self.slot, deadline, transferred, |phase| ready(phase).then_some(()))
     }
 
-    /// A sleep that ends elsewhere: `bed` prepares it, and the announcement stands. `None` then; otherwise what the look after that found. At
-    /// once, as the reactor has other things to do.
-    #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
+    /// The poll of a future: `Ready` if `ready` is true, else arranges for a wake. `transferred` as in [`Waiter::block`].
     #[cold]
-    pub(crate) fn arm<B: Bed, R>(
+    pub(crate) fn poll(
         &mut self,
-        bed: &mut B,
-        passed: u64,
-        mut look: impl FnMut(Look) -> Option<R>,
-    ) -> Option<R> {
-        let often = self.sleeps_often(passed);
-        if let Some(found) = announce(bed, often, &mut look) {
-            bed.leave(true);
-            return Some(found);
+        cx: &mut Context<'_>,
+        transferred: u64,
+        ready: impl FnMut(CheckPhase) -> bool,
+    ) -> Poll<()> {
+        let mut polled = CancelOnDrop(self, true);
+        let poll = polled.0.poll_or_prepare(cx, transferred, ready);
+        polled.1 = false;
+        if poll.is_pending() {
+            polled.0.policy.refill_budget();
         }
-        self.count_sleep();
-        bed.sleep(None);
-        None
+        poll
     }
 
-    /// The same asleep.
-    fn sleep_until<B: Bed, R>(
-        &mut self,
-        bed: &mut B,
-        deadline: Deadline,
-        passed: u64,
-        look: &mut impl FnMut(Look) -> Option<R>,
-    ) -> Result<R, TimedOut> {
-        // Of the wait, not of each sleep in it: some end for no reason, and one for another process is bounded.
-        let mut often = None;
-        // A model has no clock: there each deadline passes in the first sleep, so that what a timeout leaves behind is explored.
-        let mut slept = POLLS;
-        loop {
-            if slept && deadline.passed() {
-                return Err(TimedOut);
-            }
-            slept = true;
-            let turn = bed.join();
-            let mine = if turn == Turn::Behind { Look::Passing } else { Look::Turn };
-            if turn != Turn::Now && !(turn == Turn::Behind && mutant!(LookAfterJoin)) {
-                if let Some(found) = look(mine) {
-                    return Ok(found);
-                }
-            }
-            if turn != Turn::Behind {
-                let often = *often.get_or_insert_with(|| self.sleeps_often(passed));
-                if let Some(found) = announce(bed, often, look) {
-                    return Ok(found);
-                }
-            }
-            self.sleeps += 1;
-            let before = Instant::now();
-            bed.sleep(deadline.left());
-            self.slept(before.elapsed());
-            bed.withdraw();
-            if let Some(found) = look(mine) {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Counts another sleep after `passed` messages. Whether this side sleeps often.
-    pub(crate) fn sleeps_often(&mut self, passed: u64) -> bool {
-        self.per_sleep.note(passed);
-        self.often = self.per_sleep.average < if self.often { FENCE_ABOVE } else { FENCE_BELOW };
-        self.often
-    }
-
-    /// A sleep that the caller sees to.
-    pub(crate) fn count_sleep(&mut self) {
-        self.sleeps += 1;
-    }
-
-    /// A wait ended without a sleep. Whether this side was one that sleeps often, and is no more: then the other need not pay for it any
-    /// longer.
-    pub(crate) fn stayed_awake(&mut self, passed: u64) -> bool {
-        let seldom = self.often && passed.wrapping_sub(self.per_sleep.last) > FENCE_ABOVE;
-        if seldom {
-            (self.often, self.per_sleep.average) = (false, FENCE_ABOVE);
-        }
-        seldom
-    }
-
-    /// Whether this side sleeps often.
-    pub(crate) fn is_often(&self) -> bool {
-        self.often
-    }
-
-    /// The core that this thread is on, or was a few waits ago: to ask is a system call.
-    #[cfg(not(ringmail_loom))]
-    fn core(&mut self) -> usize {
-        if self.core_asked == 0 {
-            (self.core, self.core_asked) = (number(), WAITS_ON_A_CORE);
-        }
-        self.core_asked -= 1;
-        self.core
-    }
-
-    fn slept(&mut self, long: Duration) {
-        // A thread moves to another core when it is woken, most of all.
-        self.core_asked = 0;
-        self.spun(long < SHORT_SLEEP);
-    }
-
-    /// Learns whether spinning pays.
-    fn spun(&mut self, pays: bool) {
-        self.rounds = if pays { (self.rounds * 2).min(MOST_ROUNDS) } else { (self.rounds / 2).max(LEAST_ROUNDS) };
-    }
-
-    /// Looks a while as the strategy says before it sleeps; without end if it never sleeps.
-    fn stay_awake<R>(
-        &mut self,
-        bed: &mut impl Bed,
-        deadline: Deadline,
-        passed: u64,
-        look: &mut impl FnMut(Look) -> Option<R>,
-    ) -> Awake<R> {
-        self.per_wait.note(passed);
-        if self.strategy == WaitStrategy::BusySpin {
-            return spin_without_end(deadline, look);
-        }
-        if !bed.sleeps() || self.strategy == WaitStrategy::Yield {
-            let spun = spin(FIRST_PAUSES, self.rounds, deadline, look);
-            self.spun(matches!(spun, Awake::Found(_)));
-            return if let Awake::Tired = spun { yield_without_end(deadline, look) } else { spun };
-        }
-        if !POLLS || self.strategy == WaitStrategy::ParkAtOnce {
-            return Awake::Tired;
-        }
-        let spun = spin(FIRST_PAUSES, self.rounds, deadline, look);
-        if let Awake::Tired = spun {
-            let ended = self.yield_a_while(YIELDS, self.per_wait.average >= FLOW, bed, deadline, look);
-            if let Awake::Found(_) = ended {
-                // The other side was here: less spinning before the next yield.
-                self.rounds = (self.rounds / 2 + 1).max(LEAST_ROUNDS);
-            }
-            return ended;
-        }
-        self.spun(true);
-        spun
-    }
-
-    /// The same inside a poll: some microseconds where that has paid lately, a fraction of one where it has not, as where a task of the
-    /// same executor sends or receives. One in [`POLL_EVERY`] polls tries again.
-    pub(crate) fn poll_a_while<R>(
-        &mut self,
-        bed: &mut impl Bed,
-        passed: u64,
-        look: &mut impl FnMut(Look) -> Option<R>,
-    ) -> Option<R> {
-        self.per_wait.note(passed);
-        if !POLLS || self.strategy == WaitStrategy::ParkAtOnce {
-            return None;
-        }
-        self.in_vain = self.in_vain.wrapping_add(1);
-        let tries = self.in_vain % POLL_EVERY == 0;
-        let rounds = if tries { POLL_ROUNDS } else { self.poll_rounds };
-        let spun = spin(POLL_PAUSES, rounds, Deadline::NEVER, look);
-        let paid = matches!(spun, Awake::Found(_));
-        self.poll_rounds = if paid { (rounds * 2).min(POLL_ROUNDS) } else { (self.poll_rounds - 1).max(LEAST_ROUNDS) };
-        let ended = match spun {
-            Awake::Tired if (tries || self.in_vain < POLL_TRIES) && self.strategy != WaitStrategy::BusySpin => {
-                self.yield_a_while(POLL_YIELDS, false, bed, Deadline::NEVER, look)
-            }
-            ended => ended,
-        };
-        let Awake::Found(found) = ended else { return None };
-        self.in_vain = 0;
-        Some(found)
-    }
-
-    /// To be called by each poll that is about to be ready. Whether it has to be pending instead: then [`Waiter::pending`] is next.
+    /// To be called by each poll that would be ready without a wait. Whether it has used up its cooperative budget: then it has to call
+    /// [`Waiter::yield_to_executor`] instead.
     #[inline(always)]
-    pub(crate) fn has_had_its_turn(&mut self) -> bool {
-        let spent;
-        (self.ready_polls, spent) = self.ready_polls.overflowing_sub(1);
-        spent
+    pub(crate) fn out_of_budget(&mut self) -> bool {
+        self.policy.out_of_budget()
     }
 
-    /// A poll is pending.
-    pub(crate) fn pending(&mut self) {
-        self.ready_polls = READY_POLLS;
+    /// Pending, with the task woken: the executor runs its other tasks first.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn yield_to_executor<R>(&mut self, cx: &Context<'_>) -> Poll<R> {
+        self.policy.refill_budget();
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// Whether a poll that found nothing should ask to be polled again, instead of announcing itself: once after each that found something.
-    pub(crate) fn asks_again(&mut self) -> bool {
-        POLLS && self.in_vain < POLL_TRIES && !core::mem::replace(&mut self.asked_again, true)
-    }
-
-    /// A poll has found something.
-    pub(crate) fn polled_well(&mut self) {
-        self.asked_again = false;
-    }
-
-    /// Yields up to `most` times, looking after each, if the core is shared with another side that waits and yields are cheap on it.
-    /// `flows`: a slow yield was the other side at work.
-    #[cfg(not(ringmail_loom))]
-    fn yield_a_while<R>(
+    fn poll_or_prepare(
         &mut self,
-        most: u32,
-        flows: bool,
-        bed: &mut impl Bed,
-        deadline: Deadline,
-        look: &mut impl FnMut(Look) -> Option<R>,
-    ) -> Awake<R> {
-        let mut now = Instant::now();
-        let core = self.core();
-        let here = Here::waits(core, now);
-        if !(bed.shares(core) | here.is_shared()) || !here.may_yield(now) {
-            return Awake::Tired;
+        cx: &mut Context<'_>,
+        transferred: u64,
+        mut ready: impl FnMut(CheckPhase) -> bool,
+    ) -> Poll<()> {
+        let mut check = |phase| ready(phase).then_some(());
+        if check(CheckPhase::Polling).is_some()
+            || self.policy.poll_a_while(&mut self.slot, transferred, &mut check).is_some()
+        {
+            if self.policy.note_no_sleep(transferred) {
+                self.slot.unfence();
+            }
+            return self.found();
         }
-        for _ in 0..most {
-            if deadline.passed_at(now) {
-                return Awake::TimedOut;
-            }
-            yield_now();
-            let then = Instant::now();
-            let slow = here.yielded(then - now, flows, then);
-            now = then;
-            if let Some(found) = look(Look::Yielded) {
-                return Awake::Found(found);
-            }
-            if slow && !flows {
-                break;
-            }
+        if !self.slot.event.may_sleep() || self.policy.polls_again() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Awake::Tired
+        match self.slot.join_as(cx.waker(), true) {
+            QueueRank::Alone => {}
+            QueueRank::First if ready(CheckPhase::AtFront) => return self.found(),
+            QueueRank::First => {}
+            QueueRank::Behind if !mutant!(LookAfterJoin) && ready(CheckPhase::Polling) => return self.found(),
+            QueueRank::Behind => return Poll::Pending,
+        }
+        // Only a registration of the same wait: an earlier one may be for a message that has come since.
+        let same = self.slot.armed && (self.armed_at == transferred || mutant!(RenewSame));
+        if !(same && self.slot.event.renew_wait(cx.waker())) {
+            let often = self.policy.sleeps_often(transferred);
+            (self.slot.armed, self.armed_at) = (true, transferred);
+            self.slot.prepare_as(cx.waker(), often);
+            self.policy.count_sleep();
+        }
+        if !mutant!(LookAgain) && ready(CheckPhase::BeforeSleep) { self.found() } else { Poll::Pending }
     }
 
-    #[cfg(ringmail_loom)]
-    fn yield_a_while<R>(
-        &mut self,
-        _: u32,
-        _: bool,
-        _: &mut impl Bed,
-        _: Deadline,
-        _: &mut impl FnMut(Look) -> Option<R>,
-    ) -> Awake<R> {
-        Awake::Tired
+    /// Ends the wait of a future that was dropped: cancels the registration and leaves the queue.
+    #[inline]
+    pub(crate) fn cancel_wait(&mut self) {
+        if self.slot.armed || self.slot.ticket.is_taken() {
+            self.cancel_and_leave(false);
+        }
+    }
+
+    /// The same for a future whose check succeeded.
+    #[inline]
+    fn found(&mut self) -> Poll<()> {
+        self.policy.note_ready_poll();
+        self.cancel_and_leave(true);
+        Poll::Ready(())
+    }
+
+    fn cancel_and_leave(&mut self, sent: bool) {
+        self.slot.disarm();
+        self.slot.leave_queue(sent);
+    }
+
+    /// Gives up the place in the queue that a future took, if one did.
+    pub(crate) fn leave_queue(&mut self) {
+        if self.slot.ticket.is_taken() {
+            self.cancel_wait();
+        }
+    }
+
+    /// Registers `waker`, whose owner is about to sleep. On `true` the caller must check again, and call [`Waiter::disarm`] afterwards. `false`
+    /// if no side sleeps on this event count. `transferred` as in [`Waiter::block`].
+    pub(crate) fn arm(&mut self, waker: &Waker, transferred: u64) -> bool {
+        let arms = self.watch_as(waker, transferred);
+        if arms {
+            self.policy.count_sleep();
+        }
+        arms
+    }
+
+    /// Cancels the registration of `waker`. That of [`Waiter::watch`] is of [`Waker::noop`].
+    pub(crate) fn disarm(&self, waker: &Waker) {
+        self.slot.event.cancel_wait(waker);
+    }
+
+    /// Whether no notification has come since the last registration.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.slot.event.is_waiting()
+    }
+
+    /// For a side that polls and does not sleep: the event count notes that it was notified, and wakes nothing. On `true` the caller must check
+    /// once more; then, while [`Waiter::is_quiet`] is true, a check would find nothing. On `false` the caller has to go on checking.
+    pub(crate) fn watch(&mut self, transferred: u64) -> bool {
+        self.watch_as(Waker::noop(), transferred)
+    }
+
+    fn watch_as(&mut self, waker: &Waker, transferred: u64) -> bool {
+        let sleeps = self.slot.event.may_sleep();
+        if sleeps {
+            let often = self.policy.sleeps_often(transferred);
+            self.slot.prepare_as(waker, often);
+        }
+        sleeps
+    }
+
+    /// To be called now and then by a side that polls and has not slept. `transferred` is called only if its result matters.
+    #[inline]
+    pub(crate) fn polled(&mut self, transferred: impl FnOnce() -> u64) {
+        if self.policy.is_often() && self.policy.note_no_sleep(transferred()) {
+            self.slot.unfence();
+        }
     }
 }
 
-/// Announces a sleep and looks for the last time before it.
-fn announce<R>(bed: &mut impl Bed, often: bool, look: &mut impl FnMut(Look) -> Option<R>) -> Option<R> {
-    bed.announce(often);
-    if mutant!(LookAgain) { None } else { look(Look::Last) }
-}
+/// Cancels the wait when dropped while its flag is set: after a panic of the user's code in a poll, whose future knows of no registration.
+struct CancelOnDrop<'a>(&'a mut Waiter, bool);
 
-/// How a wait without a sleep ended.
-enum Awake<R> {
-    Found(R),
-    TimedOut,
-    /// It is time to sleep.
-    Tired,
-}
-
-/// Looks and pauses in turn, `rounds` times, the pauses growing by half, or until the deadline.
-fn spin<R>(first: u32, rounds: u32, deadline: Deadline, look: &mut impl FnMut(Look) -> Option<R>) -> Awake<R> {
-    let mut pauses = first;
-    for round in 0..rounds {
-        if deadline.passed() {
-            return Awake::TimedOut;
-        }
-        for _ in 0..pauses {
-            spin_loop();
-        }
-        if let Some(found) = look(Look::Passing) {
-            return Awake::Found(found);
-        }
-        // Doubled they would pass by an answer that takes a few of them: a round trip cost half as much again.
-        pauses = (pauses + (pauses + round % 2) / 2).min(MOST_PAUSES);
-    }
-    Awake::Tired
-}
-
-fn spin_without_end<R>(deadline: Deadline, look: &mut impl FnMut(Look) -> Option<R>) -> Awake<R> {
-    loop {
-        for _ in 0..LOOKS_PER_CLOCK {
-            spin_loop();
-            if let Some(found) = look(Look::Passing) {
-                return Awake::Found(found);
-            }
-        }
-        if deadline.passed() {
-            return Awake::TimedOut;
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.1 {
+            end_wait(|| self.0.cancel_wait());
         }
     }
 }
 
-fn yield_without_end<R>(deadline: Deadline, look: &mut impl FnMut(Look) -> Option<R>) -> Awake<R> {
-    loop {
-        if deadline.passed() {
-            return Awake::TimedOut;
+impl EventParkSlot {
+    /// Takes a place in the queue, if there is one, to be woken by `waker`.
+    fn join_as(&mut self, waker: &Waker, future: bool) -> QueueRank {
+        match &self.queue {
+            None => QueueRank::Alone,
+            Some(queue) if queue.join(&mut self.ticket, waker, future) => QueueRank::First,
+            Some(_) => QueueRank::Behind,
         }
-        yield_now();
-        if let Some(found) = look(Look::Yielded) {
-            return Awake::Found(found);
+    }
+
+    fn prepare_as(&self, waker: &Waker, often: bool) {
+        // The address of the parker: no two living waiters have the same.
+        self.event.prepare_wait(waker, Arc::as_ptr(&self.parker).addr(), often);
+    }
+
+    /// Cancels the registration of a future of this handle.
+    fn disarm(&mut self) {
+        if core::mem::take(&mut self.armed) {
+            self.event.cancel_future_wait();
         }
+    }
+
+    /// Gives the place up, after the registration is cancelled: the next one in the queue takes the event count over. Without a queue, the
+    /// registration of a future stays: its task still waits.
+    fn leave_queue(&mut self, sent: bool) {
+        if self.queue.is_some() {
+            self.disarm();
+        }
+        if let Some(queue) = &self.queue {
+            queue.leave(&mut self.ticket, sent);
+        }
+    }
+}
+
+impl ParkSlot for EventParkSlot {
+    fn may_sleep(&self) -> bool {
+        self.event.may_sleep()
+    }
+
+    fn join_queue(&mut self) -> QueueRank {
+        let waker = self.waker.clone();
+        self.join_as(&waker, false)
+    }
+
+    fn prepare_wait(&mut self, often: bool) {
+        self.registered = true;
+        self.prepare_as(&self.waker, often);
+    }
+
+    fn park(&mut self, limit: Option<Duration>) {
+        self.parker.park(limit);
+    }
+
+    fn cancel_wait(&mut self) {
+        if core::mem::take(&mut self.registered) {
+            self.event.cancel_wait(&self.waker);
+        }
+    }
+
+    fn leave(&mut self, found: bool) {
+        self.cancel_wait();
+        self.leave_queue(found);
+    }
+
+    fn unfence(&mut self) {
+        match &self.queue {
+            // The fences are for the first waiter: only if there is none.
+            Some(queue) => queue.if_empty(|| self.event.unfence()),
+            None => self.event.unfence(),
+        }
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (event, strategy) = (&self.slot.event, self.policy.strategy());
+        f.debug_struct("Waiter").field("event", event).field("strategy", &strategy).finish()
     }
 }

@@ -25,11 +25,17 @@ pub fn run(part: impl FnOnce(&str, &str)) {
     println!("done: {name}");
 }
 
-const ARGS: [&str; 3] = ["--exact", "the_other_process", "--nocapture"];
+/// Arguments of a test program that run one test alone, of the module whose `module_path!()` is given.
+pub fn the_test(module: &str, name: &str) -> [String; 3] {
+    // The harness leaves out the name of the program.
+    let module = module.split_once("::").expect("a module of the program").1;
+    ["--exact".into(), format!("{module}::{name}"), "--nocapture".into()]
+}
 
-/// This program again, for one part.
+/// This program again, for one part of what `the_other_process` of a module does.
 pub struct Another {
     part: String,
+    args: [String; 3],
     about: String,
     command: Command,
     /// Without which the system does not permit it.
@@ -47,10 +53,11 @@ impl Drop for Another {
 }
 
 impl Another {
-    pub fn new(part: &str, about: &str) -> Self {
+    pub fn new(module: &str, part: &str, about: &str) -> Self {
+        let args = the_test(module, "the_other_process");
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(ARGS);
-        Self { part: part.into(), about: about.into(), command, trial: None, copy: None }
+        command.args(&args);
+        Self { part: part.into(), args, about: about.into(), command, trial: None, copy: None }
     }
 
     pub fn env(mut self, name: &str, value: &OsStr) -> Self {
@@ -66,7 +73,7 @@ impl Another {
             std::fs::copy("/proc/self/exe", &copy).unwrap();
             std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
             self.command = Command::new(&copy);
-            self.command.args(ARGS).uid(65534).gid(65534).current_dir("/");
+            self.command.args(&self.args).uid(65534).gid(65534).current_dir("/");
             self.copy = Some(copy);
         }
         self
@@ -81,7 +88,7 @@ impl Another {
         };
         self.trial = Some(command("true"));
         self.command = command("exec \"$@\"");
-        self.command.arg(std::env::current_exe().unwrap()).args(ARGS);
+        self.command.arg(std::env::current_exe().unwrap()).args(&self.args);
         self
     }
 

@@ -3,6 +3,13 @@
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
 
+#[cfg(all(target_os = "linux", feature = "shm"))]
+pub mod another;
+pub mod hostile;
+#[cfg(all(target_os = "linux", feature = "shm"))]
+pub mod scratch;
+pub mod tasks;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Wake, Waker};

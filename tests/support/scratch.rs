@@ -4,13 +4,17 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of this test's own in memory, gone with it.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-test-{}-{name}", std::process::id()));
+        // Tests of several modules may take the same name.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (process, n) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let path = PathBuf::from(format!("/dev/shm/ringmail-test-{process}-{n}-{name}"));
         fs::create_dir_all(&path).expect("a scratch directory");
         Self(path)
     }

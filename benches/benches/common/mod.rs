@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use ringmail_benches::catalog::select;
-use ringmail_benches::duel::{Env, end_on_panic};
+use ringmail_benches::pair_slice::{Env, end_on_panic};
 
 /// Runs the suites that `name` selects. For a quick look only: a figure to quote comes from `paired`, which knows when the
 /// host has moved the cores.

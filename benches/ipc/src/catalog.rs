@@ -1,4 +1,4 @@
-//! Which workloads there are, and who runs them.
+//! The workloads, and which contender runs which.
 
 /// What is timed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -7,7 +7,7 @@ pub enum Kind {
     OneWay,
     /// A message to B and back, over two links.
     RoundTrip,
-    /// How soon B is awake, which sleeps before each message.
+    /// How soon B wakes, which sleeps before each message.
     Wake,
     /// What B uses of its core while it sleeps.
     Parked,
@@ -16,12 +16,12 @@ pub enum Kind {
 /// How both sides wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Waits {
-    /// On the verbs that do not, with the processor's hint for a spin loop in between.
+    /// By retrying the verbs that do not wait, with the processor's spin-loop hint in between.
     Spinning,
-    /// On the verbs that do not, with nothing in between: how often a side looks decides much of a figure, and the hint is dozens of
-    /// cycles long.
+    /// By retrying the verbs that do not wait, with no pause: how often a side polls decides much of a figure, and the hint takes dozens of
+    /// cycles.
     Racing,
-    /// By the verbs that block.
+    /// With the verbs that block.
     Blocking,
 }
 
@@ -100,7 +100,7 @@ pub const WAKE: &str = "wake";
 /// Milliseconds of a slice in which nothing is sent.
 pub const SILENCE: u64 = 5000;
 
-/// Everybody.
+/// All contenders.
 pub const CONTENDERS: &[&str] =
     &[MAPPED, ONE_PROCESS, "pipe", "seqpacket", "ipc-channel", "iceoryx2", BARE, BARE_FUTEX, MAPPED_AT_ONCE];
 
@@ -110,11 +110,11 @@ impl Suite {
         let bare = self.kind == Kind::RoundTrip && self.bytes == 8 && self.waits == Waits::Spinning;
         CONTENDERS.contains(&contender)
             && (contender != BARE || bare)
-            && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.sleeps())
+            && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.is_asleep())
     }
 
     /// Whether the receiver sleeps all the time.
-    pub fn sleeps(&self) -> bool {
+    pub fn is_asleep(&self) -> bool {
         matches!(self.kind, Kind::Wake | Kind::Parked)
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use clap::{Args, Parser, Subcommand};
-use ringmail_benches::duel::Env;
+use ringmail_benches::pair_slice::Env;
 use ringmail_benches::paired::analyse::{Summary, summarise};
 use ringmail_benches::paired::data::{RunFile, SuiteRun};
 use ringmail_benches::paired::stats::{median_interval, quartiles};

@@ -12,26 +12,26 @@
 //! * Both run the same [`work`] over the verbs of [`links`]; what came is checked in every slice, message for message.
 //! * The floor, a bare round trip over two cache lines in the page, is probed before and after; [`rounds`] and the tables do with it what
 //!   `ringmail_benches::paired` does.
-//! * A slice that has not ended in time is killed, and named.
+//! * A slice that has not ended in time is killed and reported.
 //!
-//! What the contenders have in common, and what they have not: every message is made on the sender's stack and arrives on the receiver's;
-//! rings hold 1024 messages, a pipe and the sockets what the system gives them; to spin, a pipe and the sockets are set not to block,
-//! ipc-channel has a `try_recv` but only one `send`; iceoryx2 blocks with an event for each message.
+//! How the contenders compare: every message is made on the sender's stack and arrives on the receiver's. Rings hold 1024 messages; a pipe
+//! and the sockets hold what the system gives them. To spin, a pipe and the sockets are set not to block; ipc-channel has a `try_recv` but
+//! only one `send`; iceoryx2 blocks with an event for each message.
 //!
-//! Asleep, the bare futex takes the place of the floor: [`sleeps`].
+//! In the suites with a sleeping receiver the bare futex takes the place of the floor: [`wake_latency`].
 //!
-//! Two rings of a few nanoseconds a message are told apart only over several builds: where the compiler puts a loop, and how often that
-//! looks, moves their ratio more than the mapping does. `--build` names one, and `paired report` pools the JSON of several.
+//! Two rings that take a few nanoseconds a message can be compared only over several builds: the place of a loop in the program, and how
+//! often it polls, change their ratio more than the mapping does. `--build` names one, and `paired report` pools the JSON of several.
 #![cfg(target_os = "linux")]
 
 pub mod catalog;
 pub mod cli;
-pub mod half;
+pub mod endpoint;
 pub mod links;
 pub mod message;
-pub mod page;
 pub mod pair;
 pub mod rounds;
+pub mod shared_page;
 pub mod side;
-pub mod sleeps;
+pub mod wake_latency;
 pub mod work;

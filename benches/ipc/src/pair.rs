@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::catalog::{Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, Suite};
-use crate::half::{Half, Side};
+use crate::endpoint::{EndpointReport, Side};
 use crate::links::{Iceoryx2, Mapped, Pipe, Seqpacket, Ticket};
-use crate::page;
+use crate::shared_page;
 use crate::side::Order;
 
 /// How slices are run.
@@ -34,16 +34,16 @@ pub struct Outcome {
     /// The floor before and after, in nanoseconds.
     pub floor: [f64; 2],
     /// Both sides' time without a core that they could have used, in nanoseconds.
-    pub robbed: u64,
+    pub stolen: u64,
     /// Both sides' sleeps.
     pub parked: u64,
     /// B's processor time, in nanoseconds.
     pub worked: u64,
-    /// See [`Half::latency`].
+    /// See [`EndpointReport::latency`].
     pub latency: [f64; 2],
 }
 
-/// Who said what; nothing when it ends.
+/// A process and a line of its output; `None` at its end.
 type Line = (&'static str, Option<String>);
 
 /// A process of the slice; killed if it is still there in the end.
@@ -65,7 +65,7 @@ impl Pairs<'_> {
     pub fn slice(&self, suite: &Suite, contender: &str, n: u64) -> Result<Outcome, String> {
         static SLICES: AtomicU64 = AtomicU64::new(0);
         let name = format!("ipc-bench-{}-{}", process::id(), SLICES.fetch_add(1, Ordering::Relaxed));
-        let page = page::create().map_err(|e| format!("making the page: {e}"))?;
+        let page = shared_page::create().map_err(|e| format!("making the page: {e}"))?;
         let links = if suite.kind == Kind::RoundTrip { 2 } else { 1 };
         let tickets: Vec<Ticket> = (0..links)
             .map(|link| make(contender, &format!("{name}-{link}"), suite.blocks()))
@@ -83,18 +83,18 @@ impl Pairs<'_> {
         let (lines, heard) = channel();
         let started: Result<Vec<Process>, String> =
             sides.iter().map(|&side| self.start(&Order { side, ..order.clone() }, lines.clone())).collect();
-        // Not only to save numbers: a side whose partner has died must be told so by the kernel.
+        // Closed here so that the kernel reports a side's death to the other side.
         let texts = order.tickets;
         drop((page, tickets, lines));
         let outcome = started.and_then(|mut processes| {
-            let halves = self.hear(&heard, n)?;
+            let reports = self.hear(&heard, n)?;
             for Process(child, side) in &mut processes {
                 let status = child.wait().map_err(|e| format!("{side} was lost: {e}"))?;
                 if !status.success() {
                     return Err(format!("{side} ended with {status}"));
                 }
             }
-            Ok(join(&halves))
+            Ok(join(&reports))
         });
         if [MAPPED, MAPPED_AT_ONCE].contains(&contender) {
             texts.iter().for_each(|name| Mapped::unmake(name));
@@ -131,32 +131,33 @@ impl Pairs<'_> {
         Ok(process)
     }
 
-    /// What both sides say, until both have ended; the end of one that has said nothing is the end of the slice.
-    fn hear(&self, heard: &Receiver<Line>, n: u64) -> Result<[Half; 2], String> {
+    /// The reports of both sides, until both have ended. A side that ends without a report fails the slice.
+    fn hear(&self, heard: &Receiver<Line>, n: u64) -> Result<[EndpointReport; 2], String> {
         let end = Instant::now() + self.patience;
-        let mut halves = [None::<Half>; 2];
+        let mut reports = [None::<EndpointReport>; 2];
         let mut spoke = Vec::new();
         loop {
             match heard.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok((who, Some(line))) => {
-                    let half: Half = serde_json::from_str(&line).map_err(|e| format!("{who} said {line}: {e}"))?;
-                    halves[usize::from(half.side == Side::B)] = Some(half);
+                    let report: EndpointReport =
+                        serde_json::from_str(&line).map_err(|e| format!("{who} said {line}: {e}"))?;
+                    reports[usize::from(report.side == Side::B)] = Some(report);
                     spoke.push(who);
                 }
                 Ok((who, None)) if !spoke.contains(&who) => return Err(format!("{who} died: see above")),
                 Ok((_, None)) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    let [Some(a), Some(b)] = halves else { return Err("a side died: see above".into()) };
+                    let [Some(a), Some(b)] = reports else { return Err("a side died: see above".into()) };
                     return Ok([a, b]);
                 }
-                Err(RecvTimeoutError::Timeout) => return Err(self.hung(halves, n)),
+                Err(RecvTimeoutError::Timeout) => return Err(self.hung(reports, n)),
             }
         }
     }
 
-    fn hung(&self, halves: [Option<Half>; 2], n: u64) -> String {
+    fn hung(&self, reports: [Option<EndpointReport>; 2], n: u64) -> String {
         let silent: Vec<_> =
-            ["A", "B"].into_iter().zip(halves).filter(|(_, half)| half.is_none()).map(|(side, _)| side).collect();
+            ["A", "B"].into_iter().zip(reports).filter(|(_, report)| report.is_none()).map(|(side, _)| side).collect();
         let what = match silent[..] {
             [] => "both sides are done, but have not ended".into(),
             _ => format!("nothing from side {}", silent.join(" and ")),
@@ -177,11 +178,11 @@ fn make(contender: &str, name: &str, blocking: bool) -> Result<Ticket, String> {
     }
 }
 
-fn join([a, b]: &[Half; 2]) -> Outcome {
+fn join([a, b]: &[EndpointReport; 2]) -> Outcome {
     Outcome {
         elapsed: a.span[1].max(b.span[1]).saturating_sub(a.span[0]),
         floor: a.floor,
-        robbed: a.robbed + b.robbed,
+        stolen: a.stolen + b.stolen,
         parked: a.parked + b.parked,
         worked: b.worked,
         latency: b.latency,

@@ -59,7 +59,7 @@ impl Plan<'_> {
             }
             .into(),
             lower_is_better: suite.kind != Kind::OneWay,
-            banded: !suite.sleeps(),
+            banded: !suite.is_asleep(),
             band: None,
             failures: Vec::new(),
             slices: Vec::new(),
@@ -115,12 +115,12 @@ impl Plan<'_> {
                     Kind::Wake => [outcome.latency[1]; 2],
                     Kind::Parked => [0.0; 2],
                 },
-                robbed: outcome.robbed as f64 / outcome.elapsed.max(1) as f64,
+                stolen: outcome.stolen as f64 / outcome.elapsed.max(1) as f64,
                 parked: outcome.parked,
             };
             let recent = floors(&slices[slices.len().saturating_sub(RECENT)..]);
             let known = if recent.len() < ENOUGH { None } else { band::commonest(&recent) };
-            let good = suite.sleeps()
+            let good = suite.is_asleep()
                 || known.is_none_or(|band| band::holds(band, slice.floor)) && (!self.clean || slice.clean());
             slices.push(slice);
             if good {

@@ -1,23 +1,23 @@
-//! A process of a slice: opens its ends, does its half, says one line and ends.
+//! A process of a slice: opens its ends, does its part, prints its report in one line and ends.
 
 use std::io::{Write, stdout};
 use std::os::fd::RawFd;
 use std::thread;
 
-use ringmail_benches::duel::{end_on_panic, pin};
+use ringmail_benches::pair_slice::{end_on_panic, pin};
 use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{BARE, BARE_FUTEX, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, SUITES, Suite, Waits};
-use crate::half::{Half, Seat, Side};
+use crate::endpoint::{Endpoint, EndpointReport, Side};
 use crate::links::{CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, MappedAtOnce, Pipe, Place, Seqpacket, inherit};
 use crate::message::{Parcel, Words};
-use crate::page::{self, Page};
-use crate::sleeps::{rest, rouse};
+use crate::shared_page::{self, SharedPage};
+use crate::wake_latency::{receive_asleep, send_to_sleeper};
 use crate::work::{Blocking, Racing, Spinning, Verbs, answer, ask, receive, send};
 
-/// What a process is told, on its command line.
+/// What a process has to do, from its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     /// The workload's name.
@@ -36,7 +36,7 @@ pub struct Order {
     pub tickets: Vec<String>,
 }
 
-/// Does what was ordered and says how it went.
+/// Does what was ordered and prints the report.
 ///
 /// # Errors
 /// An order that makes no sense, or a system that refused; a failed slice ends the process.
@@ -46,7 +46,8 @@ pub fn serve(order: &str) -> Result<(), String> {
     let order: Order = serde_json::from_str(order).map_err(|e| format!("not an order: {order}: {e}"))?;
     let suite = SUITES.iter().find(|suite| suite.name == order.suite).ok_or("no such suite")?;
     // SAFETY: the runner left the page open for this process, and it is taken only here.
-    let page = page::Mapped::new(unsafe { inherit(order.page) }).map_err(|e| format!("mapping the page: {e}"))?;
+    let page =
+        shared_page::Mapped::new(unsafe { inherit(order.page) }).map_err(|e| format!("mapping the page: {e}"))?;
     match suite.bytes {
         8 => sized::<Words<1>>(suite, &order, &page),
         256 => sized::<Words<32>>(suite, &order, &page),
@@ -55,7 +56,7 @@ pub fn serve(order: &str) -> Result<(), String> {
     }
 }
 
-fn sized<T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Result<(), String> {
+fn sized<T: Parcel>(suite: &Suite, order: &Order, page: &SharedPage) -> Result<(), String> {
     match suite.waits {
         Waits::Spinning => with::<Spinning, T>(suite, order, page),
         Waits::Racing => with::<Racing, T>(suite, order, page),
@@ -63,7 +64,7 @@ fn sized<T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Result<(), Str
     }
 }
 
-fn with<V: Verbs<T>, T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Result<(), String> {
+fn with<V: Verbs<T>, T: Parcel>(suite: &Suite, order: &Order, page: &SharedPage) -> Result<(), String> {
     let task = Task { suite, order, page };
     match order.contender.as_str() {
         MAPPED => task.linked::<Mapped, V, T>(),
@@ -79,8 +80,8 @@ fn with<V: Verbs<T>, T: Parcel>(suite: &Suite, order: &Order, page: &Page) -> Re
     }
 }
 
-fn say(half: &Half) -> Result<(), String> {
-    let line = serde_json::to_string(half).map_err(|e| e.to_string())?;
+fn say(report: &EndpointReport) -> Result<(), String> {
+    let line = serde_json::to_string(report).map_err(|e| e.to_string())?;
     writeln!(stdout().lock(), "{line}").map_err(|e| format!("answering: {e}"))
 }
 
@@ -89,13 +90,13 @@ fn say(half: &Half) -> Result<(), String> {
 struct Task<'a> {
     suite: &'a Suite,
     order: &'a Order,
-    page: &'a Page,
+    page: &'a SharedPage,
 }
 
 impl<'a> Task<'a> {
-    fn seat(&self, side: Side) -> Seat<'a> {
+    fn endpoint(&self, side: Side) -> Endpoint<'a> {
         pin(self.order.cores[usize::from(side == Side::B)]);
-        Seat { page: self.page, side, warm: self.suite.warm_up(), n: self.order.n }
+        Endpoint { page: self.page, side, warm: self.suite.warm_up(), n: self.order.n }
     }
 
     fn side(&self) -> Result<Side, String> {
@@ -106,51 +107,53 @@ impl<'a> Task<'a> {
         Place { ticket: &self.order.tickets[link], link, blocking: self.suite.blocks(), page: self.page }
     }
 
-    /// A's half, with what it sends to and, on a round trip, what it receives from.
-    fn a<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, mut tx: X, rx: Option<Y>) -> Half
+    /// A's part, with what it sends to and, on a round trip, what it receives from.
+    fn a<V: Verbs<T>, T: Parcel, X, Y>(&self, endpoint: Endpoint<'_>, mut tx: X, rx: Option<Y>) -> EndpointReport
     where
         X: TrySend<T> + BlockSend<T>,
         Y: TryRecv<T> + BlockRecv<T>,
     {
         match rx {
-            None if self.suite.sleeps() => rouse(self.suite.kind, seat, |sent| V::put(&mut tx, T::make(sent))),
-            None => seat.run(send::<V, T, X>(tx)),
-            Some(rx) => seat.run(ask::<V, T, X, Y>(tx, rx, &self.order.contender)),
+            None if self.suite.is_asleep() => {
+                send_to_sleeper(self.suite.kind, endpoint, |sent| V::put(&mut tx, T::make(sent)))
+            }
+            None => endpoint.run(send::<V, T, X>(tx)),
+            Some(rx) => endpoint.run(ask::<V, T, X, Y>(tx, rx, &self.order.contender)),
         }
     }
 
-    /// B's half.
-    fn b<V: Verbs<T>, T: Parcel, X, Y>(&self, seat: Seat<'_>, mut rx: Y, tx: Option<X>) -> Half
+    /// B's part.
+    fn b<V: Verbs<T>, T: Parcel, X, Y>(&self, endpoint: Endpoint<'_>, mut rx: Y, tx: Option<X>) -> EndpointReport
     where
         X: TrySend<T> + BlockSend<T>,
         Y: TryRecv<T> + BlockRecv<T>,
     {
         let (kind, who) = (self.suite.kind, &*self.order.contender);
         match tx {
-            None if self.suite.sleeps() => rest(kind, seat, who, || V::take(&mut rx).seq()),
-            None => seat.run(receive::<V, T, Y>(rx, who)),
-            Some(tx) => seat.run(answer::<V, T, X, Y>(tx, rx)),
+            None if self.suite.is_asleep() => receive_asleep(kind, endpoint, who, || V::take(&mut rx).seq()),
+            None => endpoint.run(receive::<V, T, Y>(rx, who)),
+            Some(tx) => endpoint.run(answer::<V, T, X, Y>(tx, rx)),
         }
     }
 
-    /// The half of this process. Both sides open the links in the same order: some wait for the other side there.
+    /// The report of this process. Both sides open the links in the same order: some wait for the other side there.
     fn linked<L: Link<T>, V: Verbs<T>, T: Parcel>(&self) -> Result<(), String> {
         let side = self.side()?;
-        let seat = self.seat(side);
+        let endpoint = self.endpoint(side);
         let back = self.suite.kind == Kind::RoundTrip;
         say(&match side {
             Side::A => {
                 let tx = L::tx(&self.place(0));
-                self.a::<V, T, _, _>(seat, tx, back.then(|| L::rx(&self.place(1))))
+                self.a::<V, T, _, _>(endpoint, tx, back.then(|| L::rx(&self.place(1))))
             }
             Side::B => {
                 let rx = L::rx(&self.place(0));
-                self.b::<V, T, _, _>(seat, rx, back.then(|| L::tx(&self.place(1))))
+                self.b::<V, T, _, _>(endpoint, rx, back.then(|| L::tx(&self.place(1))))
             }
         })
     }
 
-    /// Both halves, over rings on the heap.
+    /// Both reports, over rings on the heap.
     fn threads<V: Verbs<T>, T: Parcel>(&self) -> Result<(), String> {
         let ring = || ringmail::spsc::channel::<T>(CAPACITY).map_err(|e| e.to_string());
         let (tx, rx) = ring()?;
@@ -162,9 +165,9 @@ impl<'a> Task<'a> {
         };
         let task = *self;
         thread::scope(|scope| {
-            let other = scope.spawn(move || task.b::<V, T, _, _>(task.seat(Side::B), rx, back_tx));
-            let half = task.a::<V, T, _, _>(task.seat(Side::A), tx, back_rx);
-            say(&half)?;
+            let other = scope.spawn(move || task.b::<V, T, _, _>(task.endpoint(Side::B), rx, back_tx));
+            let report = task.a::<V, T, _, _>(task.endpoint(Side::A), tx, back_rx);
+            say(&report)?;
             say(&other.join().map_err(|_| "the receiving thread panicked")?)
         })
     }
@@ -172,22 +175,22 @@ impl<'a> Task<'a> {
     fn bare(&self) -> Result<(), String> {
         let side = self.side()?;
         let mut done = 0;
-        let half = self.seat(side).run(|n| {
+        let report = self.endpoint(side).run(|n| {
             match side {
                 Side::A => self.page.bare.ping(done, n),
                 Side::B => self.page.bare.pong(done, n),
             }
             done += n;
         });
-        say(&half)
+        say(&report)
     }
 
     fn bare_futex(&self) -> Result<(), String> {
         let side = self.side()?;
-        let (send, recv) = self.page.sleeps.bare.verbs();
+        let (send, recv) = self.page.wake.bare.verbs();
         say(&match side {
-            Side::A => rouse(self.suite.kind, self.seat(side), send),
-            Side::B => rest(self.suite.kind, self.seat(side), &self.order.contender, recv),
+            Side::A => send_to_sleeper(self.suite.kind, self.endpoint(side), send),
+            Side::B => receive_asleep(self.suite.kind, self.endpoint(side), &self.order.contender, recv),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The two workloads, over whatever ends there are. Each checks that every message arrived once, in order and whole.
+//! The two workloads, over the ends of any contender. Each checks that every message arrived once, in order and whole.
 
 use std::hint::spin_loop;
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
-use ringmail_benches::duel::Env;
+use ringmail_benches::pair_slice::Env;
 use ringmail_ipc_bench::catalog::{CONTENDERS, Kind, MAPPED, SUITES, select};
 use ringmail_ipc_bench::pair::Pairs;
 

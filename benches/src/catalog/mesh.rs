@@ -1,4 +1,4 @@
-//! Shards that send to each other, on two cores whatever their number: shard 0, 2, … on one, the rest on the other.
+//! Shards that send to each other, always on two cores: shards 0, 2, … on one, the rest on the other.
 //!
 //! A row is a function over [`Mesh`](crate::peers::Mesh) and [`Shard`](crate::peers::Shard); another workload is another function
 //! in `work::mesh` and another list of rows here.
@@ -7,7 +7,7 @@ use super::{Contender, Kind, Suite, stream};
 use crate::peers::{Crossbeam, CrossfireMpsc, Flume, Inboxes, KanalSync, RingmailMesh, RingmailMpsc, Tokio};
 use crate::work::mesh::{TURN, all_to_all, calls, calls_by_hand, hops, idle};
 
-/// As the mesh has it unless one says otherwise.
+/// The mesh's default.
 const CAPACITY: usize = 256;
 
 type Polls = RingmailMesh<false, false>;
@@ -18,7 +18,7 @@ const fn mesh(name: &'static str, label: &'static str, about: &'static str, cont
     Suite { label, capacity: CAPACITY, ..stream(name, about, contenders) }
 }
 
-/// Room for four turns of everyone at least.
+/// Room for at least four turns of every shard.
 const fn all<const SHARDS: usize, const RUN: u64>(
     name: &'static str,
     label: &'static str,
@@ -68,7 +68,7 @@ pub(super) const fn spinning<const SHARDS: usize>(name: &'static str, label: &'s
 }
 
 pub(super) const fn sleeping<const SHARDS: usize>(name: &'static str, label: &'static str) -> Suite {
-    // The scheduler decides it, not the distance of the cores.
+    // The scheduler decides this figure, not the distance of the cores.
     Suite { banded: false, ..token::<SHARDS, true>(name, label, "one hop of a token, all in recv") }
 }
 

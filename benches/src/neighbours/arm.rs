@@ -18,7 +18,7 @@ pub(super) fn event<const FENCE: bool>(job: &Job) -> Reply {
     bursts(job, || cycle(job.name, &event))
 }
 
-/// The same on a event count that was not armed before, so that each passes the barrier of its first time; another thread does so too.
+/// The same on an event count that was not armed before, so that each passes the barrier of a first arming; another thread does the same.
 pub(super) fn fresh<const FENCE: bool>(job: &Job) -> Reply {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -45,7 +45,7 @@ fn cycle(who: &str, event: &EventCount) -> Duration {
     let armed = event.arm();
     let asleep = armed.confirm(|| false);
     let took = start.elapsed();
-    assert!(asleep.is_some(), "{who}: not asleep, where nothing rang");
+    assert!(asleep.is_some(), "{who}: not asleep, and nothing was notified");
     let start = Instant::now();
     drop(asleep);
     took + start.elapsed()
@@ -61,7 +61,7 @@ pub(super) fn notify<const FRESH: bool>(job: &Job) -> Reply {
         let start = Instant::now();
         {
             let mut waiting = pin!(notify.notified());
-            assert!(!waiting.as_mut().enable(), "{}: woken, where nothing rang", job.name);
+            assert!(!waiting.as_mut().enable(), "{}: woken, and nothing was notified", job.name);
         }
         start.elapsed()
     })

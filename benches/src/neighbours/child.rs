@@ -12,10 +12,10 @@ use clap::Args;
 use super::crew::Neighbours;
 use super::job::{Job, Reply};
 use super::rows::{ROWS, Row};
-use crate::duel::end_on_panic;
+use crate::pair_slice::end_on_panic;
 use crate::paired::child::die_with_parent;
 
-/// What the process is told.
+/// The arguments of the process.
 #[derive(Debug, Args)]
 pub(super) struct Request {
     row: String,

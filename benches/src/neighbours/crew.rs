@@ -11,7 +11,7 @@ use std::{io, thread};
 
 use rustix::process::setpriority_process;
 
-use crate::duel::pin;
+use crate::pair_slice::pin;
 use crate::paired::child::die_with_parent;
 
 /// The most threads a core.

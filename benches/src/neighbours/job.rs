@@ -1,4 +1,4 @@
-//! What a slice is told, and what it gives.
+//! The arguments of a slice and its figures.
 
 use std::time::{Duration, Instant};
 

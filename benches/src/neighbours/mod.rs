@@ -10,11 +10,11 @@
 //! what an allocator or a waiting policy of a process keeps does not pass from one slice to the next, and each row begins with a
 //! warm-up that does not count.
 //!
-//! The crew is a process of its own because what a channel does to its own process must not reach it: a `membarrier` interrupts
-//! the cores that run threads of the caller's process, and a policy that knows the process's threads would take them for its own.
+//! The crew is a process of its own because a channel can affect its own process: a `membarrier` interrupts the cores that run
+//! threads of the caller's process, and a policy that knows the process's threads would count the crew among them.
 //! `N-own` puts the threads into the slice's process instead, as a program does that computes beside its channels.
 //!
-//! What other programs took of the cores meanwhile stands beside each row, the host's other guests among them.
+//! Each row also states how much of the cores other programs used meanwhile, including the host's other guests.
 //!
 //! Linux only: priorities, counters and the rows between processes are the kernel's.
 

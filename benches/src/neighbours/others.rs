@@ -1,4 +1,4 @@
-//! What other programs took of the cores while a slice ran: a row that they disturbed says little.
+//! How much of the cores other programs used while a slice ran. A row that they disturbed says little.
 
 use std::fs;
 

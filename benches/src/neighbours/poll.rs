@@ -1,8 +1,8 @@
-//! One pending poll of a future: for so long an executor's thread does nothing else.
+//! One pending poll of a future: for that time an executor's thread does nothing else.
 //!
-//! Timed are the making of the future and its first poll. Polls come in short bursts between sleeps, so that what is seen is the
-//! poll, and not the end of the thread's own time slice: a loop that polls without a pause loses its core every few milliseconds,
-//! whatever a poll does.
+//! The time covers the making of the future and its first poll. Polls come in short bursts between sleeps, so that the figure is the
+//! poll's and not the end of the thread's own time slice: a loop that polls without a pause loses its core every few milliseconds,
+//! in the middle of some poll.
 
 use std::future::Future;
 use std::pin::pin;

@@ -306,7 +306,13 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("budget", "timeout(50 ms) around a receive loop on a busy channel", LIMITS, SHORT, BUDGETS),
     row("arm", "EventCount::arm, confirm and drop", POLLS, SHORT, ARMS),
-    row("arm-fresh", "the same on a event not armed before, as another thread does too", POLLS, SHORT, FRESH_ARMS),
+    row(
+        "arm-fresh",
+        "the same on an event count not armed before, as another thread does too",
+        POLLS,
+        SHORT,
+        FRESH_ARMS,
+    ),
 ];
 
 /// The rows of that name, or all whose names begin with it and a dash.

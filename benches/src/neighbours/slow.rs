@@ -1,4 +1,4 @@
-//! A slow stream: what a message costs of the processor when it comes alone.
+//! A slow stream: the processor time of a message that comes alone.
 
 use std::thread::{self, sleep};
 use std::time::Duration;

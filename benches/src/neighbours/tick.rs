@@ -1,6 +1,6 @@
 //! A ticker beside a receive, in one task of a runtime of one thread: how late the ticks come.
 //!
-//! A tick that is missed comes later, at once after the one before it: so a stall counts for each tick that it held up.
+//! A tick that is missed comes late, directly after the one before it. So a stall counts once for each tick that it delayed.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};

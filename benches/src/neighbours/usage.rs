@@ -8,14 +8,14 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::job::Reply;
-use crate::duel::Counts;
+use crate::pair_slice::Counts;
 
 thread_local! {
     static YIELDS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// To be called by what stands in for `sched_yield` in this program: the kernel counts a yield only if another thread ran, and
-/// then among the switches of a thread that was preempted.
+/// Called by the replacement of `sched_yield` in this program: the kernel counts a yield only if another thread ran, and then
+/// among the switches of a preempted thread.
 pub fn count_yield() {
     // A thread that ends may yield once more after its counters are gone.
     let _ = YIELDS.try_with(|yields| yields.set(yields.get() + 1));

@@ -1,13 +1,13 @@
 //! From a send to the return of a receive whose thread was asleep.
 //!
-//! The receiver is pinned to one core, the sender to another; beside both computes what computes. The sender sends about every
-//! millisecond, so that the receiver is asleep by then.
+//! The receiver is pinned to one core, the sender to another; the crew computes on both. The sender sends about every millisecond,
+//! so that the receiver is asleep by then.
 
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Reply, Samples, nanos};
-use crate::duel::pin;
+use crate::pair_slice::pin;
 use crate::paired::stats::Rng;
 use crate::peers::{BlockRecv, BlockSend, Channel};
 

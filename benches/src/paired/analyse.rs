@@ -176,9 +176,9 @@ mod tests {
     use super::summarise;
     use crate::paired::data::{RunFile, Slice, SuiteRun};
 
-    fn slice(contender: &str, round: u32, value: f64, floor: f64, robbed: f64) -> Slice {
+    fn slice(contender: &str, round: u32, value: f64, floor: f64, stolen: f64) -> Slice {
         let contender = contender.into();
-        Slice { contender, seed: 1, round, value, n: 1000, floor: [floor, floor], robbed, parked: 0 }
+        Slice { contender, seed: 1, round, value, n: 1000, floor: [floor, floor], stolen, parked: 0 }
     }
 
     fn run(lower_is_better: bool, slices: Vec<Slice>) -> RunFile {

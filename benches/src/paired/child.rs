@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::band;
 use super::data::{Reply, Request};
 use crate::catalog::{Contender, Suite};
-use crate::duel::{Env, duel, end_on_panic};
+use crate::pair_slice::{Env, end_on_panic, pair_slice};
 
 /// How often to look again at a floor outside the band before running all the same, and how long to sleep in between:
 /// the host moves the cores every 5 to 100 ms.
@@ -35,7 +35,7 @@ pub fn serve(suite: &Suite, contender: &Contender, env: Env) -> Result<(), Strin
         let reply = Reply {
             elapsed_ns: outcome.elapsed.as_nanos() as u64,
             floor: outcome.floor,
-            robbed_ns: outcome.robbed.as_nanos() as u64,
+            stolen_ns: outcome.stolen.as_nanos() as u64,
             parked: outcome.parked,
             latency: outcome.latency,
         };
@@ -47,7 +47,7 @@ pub fn serve(suite: &Suite, contender: &Contender, env: Env) -> Result<(), Strin
 
 fn await_band(env: &Env, wanted: [f64; 2]) {
     for _ in 0..LOOKS {
-        if band::holds(wanted, duel(env, 0, 0, |_| (), |_| ()).floor) {
+        if band::holds(wanted, pair_slice(env, 0, 0, |_| (), |_| ()).floor) {
             return;
         }
         sleep(NAP);

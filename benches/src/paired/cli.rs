@@ -11,7 +11,7 @@ use super::pool::Entrant;
 use super::rounds::{Plan, Runner};
 use super::{analyse, child, report, table};
 use crate::catalog::{SUITES, Suite, select};
-use crate::duel::Env;
+use crate::pair_slice::Env;
 
 /// Ringmail beside its peers, measured in interleaved, floor-probed slices.
 #[derive(Debug, Parser)]
@@ -70,7 +70,7 @@ struct Run {
     /// The cores, SENDER,RECEIVER.
     #[arg(long, value_delimiter = ',', num_args = 2)]
     cores: Option<Vec<usize>>,
-    /// Stop after so many seconds, whatever rounds are left; every suite and seed gets its share.
+    /// Stop after so many seconds, even if rounds are left; every suite and seed gets its share.
     #[arg(long)]
     time_budget: Option<f64>,
     /// Seconds after which a child that does not answer is killed and reported.

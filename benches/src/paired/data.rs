@@ -72,7 +72,8 @@ pub struct Slice {
     /// The floor before and after, in nanoseconds.
     pub floor: [f64; 2],
     /// Share of the slice that its threads, taken together, spent ready to run while another program had their core.
-    pub robbed: f64,
+    #[serde(alias = "robbed")]
+    pub stolen: f64,
     /// Voluntary context switches during the slice.
     pub parked: u64,
 }
@@ -83,7 +84,7 @@ const DISTURBED: f64 = 0.02;
 impl Slice {
     /// Whether other programs had no part in the figure.
     pub fn clean(&self) -> bool {
-        self.robbed <= DISTURBED
+        self.stolen <= DISTURBED
     }
 }
 
@@ -106,7 +107,7 @@ pub struct Reply {
     /// See [`Slice::floor`].
     pub floor: [f64; 2],
     /// Time that the threads spent ready to run while another program had their core, in nanoseconds.
-    pub robbed_ns: u64,
+    pub stolen_ns: u64,
     /// See [`Slice::parked`].
     pub parked: u64,
     /// A latency that the workload timed itself, in nanoseconds; zero if there is none.

@@ -1,8 +1,8 @@
-//! The paired runner: figures that survive a machine whose cores move.
+//! The paired runner: figures that hold on a machine whose virtual cores move.
 //!
 //! * Every contender lives in a child process of its own, so no peer inherits another's heap; the child sleeps in a read
 //!   until it is asked for a slice. Each slice makes a new queue behind a padding of random size, and children are
-//!   replaced now and then, so that the luck of one allocation does not stick.
+//!   replaced now and then, so that the figures do not depend on one allocation.
 //! * A round runs one slice of every contender, in random order. Ratios are formed inside a round, never across.
 //! * The floor is probed on either side of a slice, and the slice counts only if both probes lie in the suite's band.
 //! * What is reported is the median of the per-round ratios, its quartiles, and a bootstrap interval over seeds and rounds.

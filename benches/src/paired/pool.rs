@@ -93,7 +93,7 @@ impl Contestant {
         }
     }
 
-    /// Ends the child, whatever it does, and says how it ended.
+    /// Ends the child and says how it ended.
     fn end(&mut self) -> String {
         // Fails only if the child is gone already.
         let _ = self.process.kill();

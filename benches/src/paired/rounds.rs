@@ -31,7 +31,7 @@ pub struct Plan {
     pub patience: Duration,
 }
 
-/// Slices whose probes must be known before a band is chosen on the way: one contender's luck is not a band.
+/// Slices whose probes must be known before a band is chosen during the run: the probes of one contender make no band.
 const ENOUGH_PROBES: usize = 20;
 /// Slices to find the right length in: the length at most quadruples each time.
 const AIMING: usize = 12;
@@ -167,7 +167,7 @@ impl Runner {
             value,
             n,
             floor: reply.floor,
-            robbed: reply.robbed_ns as f64 / reply.elapsed_ns.max(1) as f64,
+            stolen: reply.stolen_ns as f64 / reply.elapsed_ns.max(1) as f64,
             parked: reply.parked,
         })
     }

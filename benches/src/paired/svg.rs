@@ -11,7 +11,7 @@ pub struct Bar {
     pub ratio: f64,
     /// Its 95 % interval.
     pub interval: [f64; 2],
-    /// Against whom.
+    /// The contender that it is compared with.
     pub note: String,
 }
 

@@ -26,7 +26,7 @@ pub fn text(summary: &Summary, baseline: &str) -> String {
         "quartiles",
         "pairs",
         "kept",
-        "robbed",
+        "stolen",
         "parks/m",
         "× floor"
     );

@@ -50,7 +50,7 @@ by_cloning![
     super::Tokio,
 ];
 
-/// Receives whatever is there.
+/// Receives what is there.
 pub trait Drain<T> {
     /// Takes up to `n` messages without waiting and gives each to `each`; returns how many there were.
     fn drain(&mut self, n: usize, each: impl FnMut(T)) -> usize;
@@ -72,7 +72,7 @@ pub const fn share(n: u64, senders: usize, sender: usize) -> u64 {
     n / senders as u64 + ((sender as u64) < n % senders as u64) as u64
 }
 
-/// What the receiver keeps of each sender's sequence: the number it expects next from whom, and every bit that was ever
+/// What the receiver keeps of each sender's sequence: the number that it expects next, and every bit that was ever
 /// wrong. As [`Check`](super::Check), without a branch in the loop.
 #[derive(Debug)]
 pub struct CheckEach {

@@ -11,7 +11,7 @@ use ringmail::mesh::{Builder, Endpoint, Seat};
 use super::{
     BlockRecv, Crossbeam, CrossfireMpsc, Drain, Flume, KanalSync, ManySenders, RingmailMpsc, Tokio, TryRecv, TrySend,
 };
-use crate::crowd::Patience;
+use crate::multi_slice::Patience;
 
 /// A mesh, as it is made.
 pub trait Mesh {

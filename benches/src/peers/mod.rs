@@ -79,8 +79,8 @@ impl<const WORDS: usize> Msg for Payload<WORDS> {
     }
     #[inline]
     fn seq(&self) -> u64 {
-        // Every word, of a message that is really there: otherwise the compiler leaves out the copy for those peers whose
-        // receive it can see through, and what is measured is not a message received.
+        // Every word, of a message in memory. Otherwise the compiler leaves out the copy for those peers whose receive it can
+        // inline, and the figure is not that of a received message.
         let words = std::hint::black_box(&self.0);
         let torn = words.iter().fold(0, |torn, word| torn | (word ^ words[0]));
         if torn == 0 { words[0] } else { u64::MAX }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use pollster::block_on;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::duel::{Env, Outcome, duel, pin};
+use crate::pair_slice::{Env, Outcome, pair_slice, pin};
 use crate::peers::{AsyncRecv, AsyncSend, Channel, Check};
 
 /// Sender and receiver each drive one task with the same minimal executor, which parks its thread while the task waits.
@@ -20,7 +20,7 @@ where
     let (mut tx, mut rx) = P::pair(env.capacity);
     let mut sent = 0;
     let mut check = Check::default();
-    duel(
+    pair_slice(
         env,
         super::warm_up(env.capacity),
         n,
@@ -69,7 +69,7 @@ where
 {
     let runtime = runtime(env);
     let (mut tx, mut rx) = P::pair(env.capacity);
-    let before = duel(env, 0, 0, |_| (), |_| ());
+    let before = pair_slice(env, 0, 0, |_| (), |_| ());
     let start = Instant::now();
     let sending = runtime.spawn(async move { send_all(&mut tx, 0, n).await });
     let receiving = runtime.spawn(async move {
@@ -82,11 +82,11 @@ where
         receiving.await.expect("the receiving task panicked");
         Instant::now()
     });
-    let after = duel(env, 0, 0, |_| (), |_| ());
+    let after = pair_slice(env, 0, 0, |_| (), |_| ());
     Outcome {
         elapsed: ended.saturating_duration_since(start),
         floor: [before.floor[1], after.floor[0]],
-        robbed: before.robbed + after.robbed,
+        stolen: before.stolen + after.stolen,
         ..Outcome::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hint::spin_loop;
 
-use crate::duel::{Env, Outcome, duel};
+use crate::pair_slice::{Env, Outcome, pair_slice};
 use crate::peers::{BatchRecv, BatchSend, Channel, Check};
 
 /// Both sides spin on the verbs for runs, each asking for up to `RUN` numbers at a time and content with fewer.
@@ -15,7 +15,7 @@ where
     let (mut tx, mut rx) = P::pair(env.capacity);
     let mut sent = 0;
     let mut check = Check::default();
-    duel(
+    pair_slice(
         env,
         super::warm_up(env.capacity),
         n,

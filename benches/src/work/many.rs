@@ -3,8 +3,8 @@
 use pollster::block_on;
 
 use super::asynchronous::send_all;
-use crate::crowd::{Patience, crowd};
-use crate::duel::{Env, Outcome};
+use crate::multi_slice::{Patience, multi_slice};
+use crate::pair_slice::{Env, Outcome};
 use crate::peers::{
     AsyncRecv, AsyncSend, BlockRecv, BlockSend, CheckEach, Drain, ManySenders, Msg, TryRecv, TrySend, tag,
 };
@@ -19,7 +19,7 @@ where
 {
     let (senders, mut rx) = P::open(env.capacity, SENDERS);
     let mut check = CheckEach::new(SENDERS);
-    crowd(env, super::warm_up(env.capacity), n, insisting(senders), move |n| {
+    multi_slice(env, super::warm_up(env.capacity), n, insisting(senders), move |n| {
         for _ in 0..n {
             let mut patience = Patience::default();
             let message = loop {
@@ -44,7 +44,7 @@ where
 {
     let (senders, mut rx) = P::open(env.capacity, SENDERS);
     let mut check = CheckEach::new(SENDERS);
-    crowd(env, super::warm_up(env.capacity), n, insisting(senders), move |n| {
+    multi_slice(env, super::warm_up(env.capacity), n, insisting(senders), move |n| {
         let (mut left, mut patience) = (n, Patience::default());
         while left > 0 {
             match rx.drain(left as usize, |message: T| check.see(message.seq())) {
@@ -77,7 +77,7 @@ where
         }
     });
     let mut check = CheckEach::new(SENDERS);
-    crowd(env, super::warm_up(env.capacity), n, senders.collect(), move |n| {
+    multi_slice(env, super::warm_up(env.capacity), n, senders.collect(), move |n| {
         for _ in 0..n {
             check.see(rx.recv().seq());
         }
@@ -100,7 +100,7 @@ where
         }
     });
     let mut check = CheckEach::new(SENDERS);
-    crowd(env, super::warm_up(env.capacity), n, senders.collect(), move |n| {
+    multi_slice(env, super::warm_up(env.capacity), n, senders.collect(), move |n| {
         block_on(async {
             for _ in 0..n {
                 check.see(rx.recv().await);

@@ -8,8 +8,8 @@ use ringmail::mesh::call::Endpoint;
 
 use super::pingpong::per_trip;
 use super::warm_up;
-use crate::crowd::{Patience, team};
-use crate::duel::{Env, Outcome, pin};
+use crate::multi_slice::{Patience, symmetric_slice};
+use crate::pair_slice::{Env, Outcome, pin};
 use crate::peers::{BlockRecv, CheckEach, Drain, Mesh, Shard, share, tag};
 
 /// Messages that a shard sends to each of the others before it looks into its inbox, room permitting.
@@ -36,7 +36,7 @@ where
             move |n| member.exchange::<RUN>(n, peer)
         }
     });
-    team(env, pairs * warm_up(env.capacity), n, members.collect())
+    symmetric_slice(env, pairs * warm_up(env.capacity), n, members.collect())
 }
 
 /// A shard at work.
@@ -143,7 +143,7 @@ where
             }
         }
     });
-    per_trip(team(env, warm_up(env.capacity), n, members.collect()), n)
+    per_trip(symmetric_slice(env, warm_up(env.capacity), n, members.collect()), n)
 }
 
 fn spin(end: &mut impl Shard) -> u64 {
@@ -170,7 +170,7 @@ pub fn calls<const WAIT: bool>(env: &Env, n: u64, peer: &'static str) -> Outcome
             }
         }
     });
-    per_trip(team(env, warm_up(env.capacity), n, members.collect()), n)
+    per_trip(symmetric_slice(env, warm_up(env.capacity), n, members.collect()), n)
 }
 
 /// The same without calls: a message there, and one back to the inbox of the shard that asked.
@@ -223,7 +223,7 @@ where
     let mut look = |n| {
         for _ in 0..n {
             let came = black_box(&mut end).drain(BUDGET, |message| _ = black_box(message));
-            assert!(came == 0, "{peer}: a message that nobody has sent");
+            assert!(came == 0, "{peer}: a message that no shard has sent");
         }
     };
     // Enough for those that change their way after so many.

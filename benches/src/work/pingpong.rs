@@ -2,8 +2,8 @@
 
 use std::hint::spin_loop;
 
-use crate::duel::{Env, Outcome, duel};
 use crate::floor::{Floor, out_of_step};
+use crate::pair_slice::{Env, Outcome, pair_slice};
 use crate::peers::{Channel, Check, TryRecv, TrySend};
 
 fn insist<T: Copy>(tx: &mut impl TrySend<T>, value: T) {
@@ -31,7 +31,7 @@ where
     let (mut ping_tx, mut ping_rx) = P::pair(env.capacity);
     let (mut pong_tx, mut pong_rx) = P::pair(env.capacity);
     let mut check = Check::default();
-    let outcome = duel(
+    let outcome = pair_slice(
         env,
         super::warm_up(env.capacity),
         n,
@@ -58,7 +58,7 @@ where
 pub fn bare(env: &Env, n: u64, _peer: &'static str) -> Outcome {
     let floor = Floor::default();
     let (mut a_done, mut b_done) = (0, 0);
-    let outcome = duel(
+    let outcome = pair_slice(
         env,
         super::warm_up(env.capacity),
         n,

@@ -2,7 +2,7 @@
 
 use std::hint::spin_loop;
 
-use crate::duel::{Env, Outcome, duel};
+use crate::pair_slice::{Env, Outcome, pair_slice};
 use crate::peers::{BatchRecv, BlockRecv, BlockSend, Channel, Check, Msg, TryRecv, TrySend};
 
 /// Both sides spin on the `try` verbs.
@@ -16,7 +16,7 @@ where
     let (mut tx, mut rx) = P::pair(env.capacity);
     let mut sent = 0;
     let mut check = Check::default();
-    duel(
+    pair_slice(
         env,
         super::warm_up(env.capacity),
         n,
@@ -54,7 +54,7 @@ where
     let (mut tx, mut rx) = P::pair(env.capacity);
     let mut sent = 0;
     let mut check = Check::default();
-    duel(
+    pair_slice(
         env,
         super::warm_up(env.capacity),
         n,
@@ -90,7 +90,7 @@ where
     let (mut tx, mut rx) = P::pair(env.capacity);
     let mut sent = 0;
     let mut check = Check::default();
-    duel(
+    pair_slice(
         env,
         super::warm_up(env.capacity),
         n,

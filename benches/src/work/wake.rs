@@ -1,6 +1,6 @@
 //! Wake latency: from a `send` to the return of a `recv` whose thread had gone to sleep.
 //!
-//! Mostly the kernel's and the hypervisor's time, so it says little without the bare futex beside it.
+//! Most of it is time of the kernel and the hypervisor, so the figure is meaningful only beside that of a bare futex.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::duel::{Env, Outcome, duel};
+use crate::pair_slice::{Env, Outcome, pair_slice};
 use crate::peers::{BlockRecv, BlockSend, Channel};
 
 /// How long the sender leaves the receiver alone before each message: many times longer than any peer spins before it
@@ -38,7 +38,7 @@ where
     let mut last = 0;
     let (turn, typical) = (CachePadded::new(AtomicU64::new(0)), AtomicU64::new(0));
     let (turn_seen, turn_done, result) = (&turn, &turn, &typical);
-    let outcome = duel(
+    let outcome = pair_slice(
         env,
         4,
         n,
@@ -74,7 +74,7 @@ fn median(mut latencies: Vec<u64>) -> u64 {
     latencies.get(latencies.len() / 2).copied().unwrap_or(0)
 }
 
-/// The same with a futex and nothing else.
+/// The same with a bare futex.
 #[cfg(target_os = "linux")]
 pub fn futex_wake(env: &Env, n: u64, peer: &'static str) -> Outcome {
     wake::<Futex>(env, n, peer)

@@ -1,7 +1,7 @@
 //! The subject: a round trip over two real channels, one each way: `ringmail::spsc` between threads, or what another [`Link`] has.
 //!
 //! The sender writes every word of a message and the receiver reads and checks every word, so that the figures hold for
-//! messages whose contents matter. The answer carries other words than the question.
+//! messages whose contents are used. The answer carries other words than the question.
 
 use std::any::Any;
 use std::sync::mpsc;
@@ -11,9 +11,9 @@ use ringmail::WaitStrategy;
 use ringmail::error::BuildError;
 use ringmail::spsc::{Builder, Receiver, Sender};
 
-use super::pair::{Plan, Wire};
-use super::{Halt, RoundTrip, Turn};
-use crate::args::Wait;
+use super::plan::Plan;
+use super::round_trip::{RoundTrip, StopReason, Turn};
+use crate::options::Wait;
 
 /// A message of `N` words of 8 bytes.
 pub(crate) type Message<const N: usize> = [u64; N];
@@ -30,7 +30,7 @@ pub(crate) fn build<const N: usize>(
     Builder::new(capacity).wait(strategy(wait)).build::<Message<N>>()
 }
 
-/// What the library calls this way to wait.
+/// The library's name for this way to wait.
 pub(super) fn strategy(wait: Wait) -> WaitStrategy {
     match wait {
         Wait::Spin => WaitStrategy::BusySpin,
@@ -44,9 +44,18 @@ pub(super) fn strategy(wait: Wait) -> WaitStrategy {
 /// The deadline is a fixed instant, so that a wait that succeeds at once need not read the clock.
 pub(crate) trait Link<const N: usize> {
     /// Sends, waiting for room until the deadline.
-    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt>;
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), StopReason>;
     /// Receives, waiting for a message until the deadline.
-    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt>;
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, StopReason>;
+}
+
+/// How one side gets its link.
+pub(crate) trait Wire<const N: usize>: Send + 'static {
+    type Link: Link<N>;
+    /// On the side's own thread, which is pinned.
+    fn connect(self, plan: &Plan) -> Result<Self::Link, StopReason>;
+    /// What of it can be kept from being used again; on the same thread, when both are done.
+    fn keep(link: Self::Link) -> Box<dyn Any + Send>;
 }
 
 /// Two channels between threads.
@@ -58,18 +67,18 @@ pub(crate) struct Threads<const N: usize> {
 
 impl<const N: usize> Link<N> for Threads<N> {
     #[inline]
-    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), StopReason> {
         self.sender.send_deadline(message, deadline).map_err(|error| match error {
-            ringmail::error::SendTimeoutError::Timeout(_) => Halt::Silent,
-            ringmail::error::SendTimeoutError::Disconnected(_) => Halt::Gone,
+            ringmail::error::SendTimeoutError::Timeout(_) => StopReason::Silent,
+            ringmail::error::SendTimeoutError::Disconnected(_) => StopReason::Gone,
         })
     }
 
     #[inline]
-    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, StopReason> {
         self.receiver.recv_deadline(deadline).map_err(|error| match error {
-            ringmail::error::RecvTimeoutError::Timeout => Halt::Silent,
-            ringmail::error::RecvTimeoutError::Disconnected => Halt::Gone,
+            ringmail::error::RecvTimeoutError::Timeout => StopReason::Silent,
+            ringmail::error::RecvTimeoutError::Disconnected => StopReason::Gone,
         })
     }
 }
@@ -90,10 +99,11 @@ pub(super) fn wires<const N: usize>() -> [Swap<N>; 2] {
 impl<const N: usize> Wire<N> for Swap<N> {
     type Link = Threads<N>;
 
-    fn connect(self, plan: &Plan) -> Result<Threads<N>, Halt> {
-        let (far, receiver) = build::<N>(plan.capacity, plan.wait).map_err(|error| Halt::Build(error.to_string()))?;
-        self.give.send(far).map_err(|_| Halt::Gone)?;
-        let sender = self.take.recv_timeout(plan.patience()).map_err(|_| Halt::Gone)?;
+    fn connect(self, plan: &Plan) -> Result<Threads<N>, StopReason> {
+        let (far, receiver) =
+            build::<N>(plan.capacity, plan.wait).map_err(|error| StopReason::Build(error.to_string()))?;
+        self.give.send(far).map_err(|_| StopReason::Gone)?;
+        let sender = self.take.recv_timeout(plan.patience()).map_err(|_| StopReason::Gone)?;
         Ok(Threads { sender, receiver })
     }
 
@@ -120,15 +130,15 @@ impl<L: Link<N>, const N: usize> ChannelEnd<L, N> {
     }
 
     #[inline]
-    fn send(&mut self, first: u64) -> Result<(), Halt> {
+    fn send(&mut self, first: u64) -> Result<(), StopReason> {
         self.link.send(message(first), self.deadline)
     }
 
     /// Receives a message and returns its first word, once all words are known to belong to it.
     #[inline]
-    fn receive(&mut self) -> Result<u64, Halt> {
+    fn receive(&mut self) -> Result<u64, StopReason> {
         let message = self.link.receive(self.deadline)?;
-        if is_whole(&message) { Ok(message[0]) } else { Err(Halt::Corrupt) }
+        if is_whole(&message) { Ok(message[0]) } else { Err(StopReason::Corrupt) }
     }
 }
 
@@ -151,19 +161,19 @@ impl<L: Link<N>, const N: usize> RoundTrip for ChannelEnd<L, N> {
     }
 
     #[inline]
-    fn trip(&mut self) -> Result<(), Halt> {
+    fn trip(&mut self) -> Result<(), StopReason> {
         self.last += 1;
         self.send(self.last)?;
-        if self.receive()? == !self.last { Ok(()) } else { Err(Halt::Corrupt) }
+        if self.receive()? == !self.last { Ok(()) } else { Err(StopReason::Corrupt) }
     }
 
-    fn end(&mut self, turn: Turn) -> Result<(), Halt> {
+    fn end(&mut self, turn: Turn) -> Result<(), StopReason> {
         let first = if turn == Turn::Quit { QUIT } else { SWITCH };
         self.send(first)?;
-        if self.receive()? == !first { Ok(()) } else { Err(Halt::Corrupt) }
+        if self.receive()? == !first { Ok(()) } else { Err(StopReason::Corrupt) }
     }
 
-    fn echo(&mut self) -> Result<Turn, Halt> {
+    fn echo(&mut self) -> Result<Turn, StopReason> {
         loop {
             let first = self.receive()?;
             self.send(!first)?;
@@ -171,7 +181,7 @@ impl<L: Link<N>, const N: usize> RoundTrip for ChannelEnd<L, N> {
                 QUIT => return Ok(Turn::Quit),
                 SWITCH => return Ok(Turn::Switch),
                 next if next == self.last + 1 => self.last = next,
-                _ => return Err(Halt::Corrupt),
+                _ => return Err(StopReason::Corrupt),
             }
         }
     }
@@ -218,8 +228,8 @@ mod tests {
     #[test]
     fn a_missing_peer_ends_the_wait() {
         let [mut timing, answering] = ends();
-        assert_eq!(timing.trip(), Err(Halt::Silent), "present but silent");
+        assert_eq!(timing.trip(), Err(StopReason::Silent), "present but silent");
         drop(answering);
-        assert_eq!(timing.trip(), Err(Halt::Gone));
+        assert_eq!(timing.trip(), Err(StopReason::Gone));
     }
 }

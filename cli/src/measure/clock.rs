@@ -1,8 +1,8 @@
 //! The clock that times samples, and what it cannot see.
 //!
 //! On x86-64 the time-stamp counter serves, but only when the kernel itself trusts it (its clocksource is `tsc`): CPUID
-//! alone may promise an invariant counter that a hypervisor does not keep. On aarch64 it is the system counter. Anywhere
-//! else, and whenever in doubt, the operating system's monotonic clock.
+//! alone may promise an invariant counter that a hypervisor does not keep. On aarch64 it is the system counter. On all
+//! other machines, and in doubt, it is the operating system's monotonic clock.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ impl Clock {
 pub(crate) fn trips_per_sample(quantum_ns: f64, shortest_trip_ns: f64) -> u32 {
     const QUANTA: f64 = 16.0;
     const MOST: f64 = 4096.0;
-    // A trip that reads as zero says only that many are needed.
+    // A trip that reads as zero means only that many are needed.
     let trips = QUANTA * quantum_ns / shortest_trip_ns.max(QUANTA * quantum_ns / MOST);
     trips.ceil().clamp(1.0, MOST) as u32
 }

@@ -1,4 +1,4 @@
-//! The floor: what a round trip costs when nothing is in the way.
+//! The floor: what a round trip costs without a channel.
 //!
 //! ```text
 //!   thread a --store--> [ line b ] --load--> thread b
@@ -11,7 +11,7 @@
 //! Between two looks a thread pauses (`spin_loop`), as channels do. A reader that polls without a pause keeps taking the
 //! line away from its writer: on one machine that made this loop slower than the channel it is to be the floor of.
 //!
-//! It is a yardstick and no proven minimum: two loops that poll each other can fall into a slow rhythm, most of all
+//! It is a reference, not a proven minimum: two loops that poll each other can fall into a slow rhythm, most often
 //! between distant cores. A ratio below 1 is flagged.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
-use super::{Halt, RoundTrip, Turn};
+use super::round_trip::{RoundTrip, StopReason, Turn};
 
 /// Lines in a block: with 64 or 128 bytes each, at least a page on either side of the one in use.
 const LINES: usize = 129;
@@ -64,7 +64,7 @@ impl FloorEnd {
 
     /// Spins until the inbox holds something else than `old`.
     #[inline]
-    fn await_other_than(&self, old: u64) -> Result<u64, Halt> {
+    fn await_other_than(&self, old: u64) -> Result<u64, StopReason> {
         let inbox = &self.inbox.0[LINES / 2];
         loop {
             for _ in 0..LOOKS {
@@ -75,7 +75,7 @@ impl FloorEnd {
                 std::hint::spin_loop();
             }
             if Instant::now() > self.deadline {
-                return Err(Halt::Silent);
+                return Err(StopReason::Silent);
             }
         }
     }
@@ -87,14 +87,14 @@ impl RoundTrip for FloorEnd {
     }
 
     #[inline]
-    fn trip(&mut self) -> Result<(), Halt> {
+    fn trip(&mut self) -> Result<(), StopReason> {
         let old = self.last;
         self.last += 1;
         self.put(self.last);
-        if self.await_other_than(old)? == self.last { Ok(()) } else { Err(Halt::Corrupt) }
+        if self.await_other_than(old)? == self.last { Ok(()) } else { Err(StopReason::Corrupt) }
     }
 
-    fn end(&mut self, turn: Turn) -> Result<(), Halt> {
+    fn end(&mut self, turn: Turn) -> Result<(), StopReason> {
         let value = if turn == Turn::Quit { QUIT } else { SWITCH };
         self.put(value);
         let answer = self.await_other_than(self.last)?;
@@ -103,11 +103,11 @@ impl RoundTrip for FloorEnd {
         if answer == value && (turn == Turn::Quit || self.await_other_than(value)? == self.last) {
             Ok(())
         } else {
-            Err(Halt::Corrupt)
+            Err(StopReason::Corrupt)
         }
     }
 
-    fn echo(&mut self) -> Result<Turn, Halt> {
+    fn echo(&mut self) -> Result<Turn, StopReason> {
         loop {
             let value = self.await_other_than(self.last)?;
             self.put(value);
@@ -119,7 +119,7 @@ impl RoundTrip for FloorEnd {
                     return Ok(Turn::Switch);
                 }
                 next if next == self.last + 1 => self.last = next,
-                _ => return Err(Halt::Corrupt),
+                _ => return Err(StopReason::Corrupt),
             }
         }
     }
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn a_missing_peer_ends_the_wait_at_the_deadline() {
         let (mut timing, mut answering) = ends();
-        assert_eq!(timing.trip(), Err(Halt::Silent));
+        assert_eq!(timing.trip(), Err(StopReason::Silent));
         answering.last = 5;
-        assert_eq!(answering.echo(), Err(Halt::Corrupt), "what arrived was not the number expected");
+        assert_eq!(answering.echo(), Err(StopReason::Corrupt), "what arrived was not the number expected");
     }
 }

@@ -1,7 +1,7 @@
-//! What a core does to a thread that wants nothing but the core.
+//! What a core does to a thread that never waits.
 //!
-//! The thread reads the clock in a tight loop. Whatever lies between two readings and is longer than a reading was taken
-//! by something else: an interrupt, the scheduler, the firmware, the hypervisor. A channel's p99.9 cannot be better than
+//! The thread reads the clock in a tight loop. A gap between two readings that is longer than a reading was taken by
+//! something else: an interrupt, the scheduler, the firmware, the hypervisor. A channel's p99.9 cannot be better than
 //! this, so the report shows both.
 
 use std::sync::Arc;

@@ -17,9 +17,10 @@ use std::time::Instant;
 use ringmail::affinity::spawn_pinned;
 use ringmail::mesh::{Builder, Endpoint, RecvTimeoutError, Seat, SendTimeoutError, TryRecvError, TrySendError};
 
-use super::Halt;
-use super::channel::{Link, Message, strategy};
-use super::pair::{self, Extent, Plan, Trips, Visit, Wire};
+use super::channel::{Link, Message, Wire, strategy};
+use super::pair::{self, Visit};
+use super::plan::{Extent, Plan, Trips};
+use super::round_trip::StopReason;
 
 /// Measures the pair `cores` once, through a mesh of `all` the cores.
 pub(super) fn visit<const N: usize>(
@@ -32,8 +33,9 @@ pub(super) fn visit<const N: usize>(
     let others = all.iter().copied().filter(|core| !cores.contains(core)).collect::<Vec<_>>();
     // Seats 0 and 1 are the pair's. The lanes to a seat are made present on the core that joins it.
     let mesh = Builder::new().shards(2 + others.len()).capacity(plan.capacity).wait(strategy(plan.wait)).prefault(true);
-    let mut seats = mesh.build::<Message<N>>().map_err(|error| Halt::Build(error.to_string()).to_string())?.into_iter();
-    let (Some(a), Some(b)) = (seats.next(), seats.next()) else { return Err(Halt::Gone.to_string()) };
+    let mut seats =
+        mesh.build::<Message<N>>().map_err(|error| StopReason::Build(error.to_string()).to_string())?.into_iter();
+    let (Some(a), Some(b)) = (seats.next(), seats.next()) else { return Err(StopReason::Gone.to_string()) };
     let idle = Idle::start(others.into_iter().zip(seats))?;
     let visit = pair::visit(plan, cores, [Join { seat: a, peer: 1 }, Join { seat: b, peer: 0 }], trips, extent, None);
     idle.stop()?;
@@ -43,7 +45,7 @@ pub(super) fn visit<const N: usize>(
 /// The threads of the cores that are not of the pair.
 struct Idle {
     over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Result<(), Halt>>>,
+    threads: Vec<JoinHandle<Result<(), StopReason>>>,
 }
 
 impl Idle {
@@ -57,12 +59,12 @@ impl Idle {
         Ok(idle)
     }
 
-    /// Ends them; whether one got what was not for it.
+    /// Ends them. Fails if one of them received a message.
     fn stop(mut self) -> Result<(), String> {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             match thread.join() {
-                Ok(polled) => polled.map_err(|halt| halt.to_string())?,
+                Ok(polled) => polled.map_err(|reason| reason.to_string())?,
                 Err(_) => return Err("a polling thread panicked; please report this".to_owned()),
             }
         }
@@ -76,20 +78,20 @@ impl Drop for Idle {
     }
 }
 
-/// Polls until it is over, as a shard does that nobody sends to.
-fn poll<const N: usize>(seat: Seat<Message<N>>, over: &AtomicBool) -> Result<(), Halt> {
+/// Polls until `over` is set, as a shard does to which no other shard sends.
+fn poll<const N: usize>(seat: Seat<Message<N>>, over: &AtomicBool) -> Result<(), StopReason> {
     let mut endpoint = join(seat)?;
     while !over.load(Ordering::Relaxed) {
         if endpoint.poll(1, |_, _| ()).received != 0 {
-            return Err(Halt::Corrupt);
+            return Err(StopReason::Corrupt);
         }
         std::hint::spin_loop();
     }
     Ok(())
 }
 
-fn join<const N: usize>(seat: Seat<Message<N>>) -> Result<Endpoint<Message<N>>, Halt> {
-    seat.join().map_err(|error| Halt::Build(error.to_string()))
+fn join<const N: usize>(seat: Seat<Message<N>>) -> Result<Endpoint<Message<N>>, StopReason> {
+    seat.join().map_err(|error| StopReason::Build(error.to_string()))
 }
 
 /// One side of the pair before it has joined.
@@ -101,7 +103,7 @@ struct Join<const N: usize> {
 impl<const N: usize> Wire<N> for Join<N> {
     type Link = Through<N>;
 
-    fn connect(self, _plan: &Plan) -> Result<Through<N>, Halt> {
+    fn connect(self, _plan: &Plan) -> Result<Through<N>, StopReason> {
         Ok(Through { endpoint: join(self.seat)?, peer: self.peer })
     }
 
@@ -110,7 +112,7 @@ impl<const N: usize> Wire<N> for Join<N> {
     }
 }
 
-/// An endpoint, and whom it talks to.
+/// An endpoint and the number of its peer.
 struct Through<const N: usize> {
     endpoint: Endpoint<Message<N>>,
     peer: usize,
@@ -118,37 +120,37 @@ struct Through<const N: usize> {
 
 impl<const N: usize> Link<N> for Through<N> {
     #[inline]
-    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), StopReason> {
         let message = match self.endpoint.try_send_to(self.peer, message) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(message)) => message,
-            Err(TrySendError::Disconnected(..)) => return Err(Halt::Gone),
+            Err(TrySendError::Disconnected(..)) => return Err(StopReason::Gone),
         };
         let left = deadline.saturating_duration_since(Instant::now());
         self.endpoint.send_timeout_to(self.peer, message, left).map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => Halt::Silent,
-            SendTimeoutError::Disconnected(..) => Halt::Gone,
+            SendTimeoutError::Timeout(_) => StopReason::Silent,
+            SendTimeoutError::Disconnected(..) => StopReason::Gone,
         })
     }
 
     #[inline]
-    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, StopReason> {
         let (from, message) = match self.endpoint.try_recv() {
             Ok(came) => came,
             Err(TryRecvError::Empty) => self.wait(deadline)?,
-            Err(_) => return Err(Halt::Gone),
+            Err(_) => return Err(StopReason::Gone),
         };
-        if from == self.peer { Ok(message) } else { Err(Halt::Corrupt) }
+        if from == self.peer { Ok(message) } else { Err(StopReason::Corrupt) }
     }
 }
 
 impl<const N: usize> Through<N> {
     #[inline]
-    fn wait(&mut self, deadline: Instant) -> Result<(usize, Message<N>), Halt> {
+    fn wait(&mut self, deadline: Instant) -> Result<(usize, Message<N>), StopReason> {
         let left = deadline.saturating_duration_since(Instant::now());
         self.endpoint.recv_timeout(left).map_err(|error| match error {
-            RecvTimeoutError::Timeout => Halt::Silent,
-            RecvTimeoutError::Disconnected(_) => Halt::Gone,
+            RecvTimeoutError::Timeout => StopReason::Silent,
+            RecvTimeoutError::Disconnected(_) => StopReason::Gone,
         })
     }
 }
@@ -160,8 +162,8 @@ mod tests {
     use ringmail::affinity::Topology;
 
     use super::*;
-    use crate::args::Wait;
     use crate::measure::clock::Clock;
+    use crate::options::Wait;
 
     fn plan(wait: Wait) -> Plan {
         Plan {
@@ -205,7 +207,7 @@ mod tests {
         let mut sender = seats.next().unwrap().join().unwrap();
         let mut idle = Idle::start([a].into_iter().zip(seats)).unwrap();
         sender.try_send_to(1, [1; 4]).unwrap();
-        assert_eq!(idle.threads.pop().unwrap().join().unwrap(), Err(Halt::Corrupt));
+        assert_eq!(idle.threads.pop().unwrap().join().unwrap(), Err(StopReason::Corrupt));
         idle.stop().unwrap();
     }
 
@@ -214,9 +216,9 @@ mod tests {
         let mut seats = seats(2);
         let mut here = Join { seat: seats.next().unwrap(), peer: 1 }.connect(&plan(Wait::Park)).unwrap();
         let there = seats.next().unwrap().join().unwrap();
-        assert_eq!(here.receive(Instant::now()), Err(Halt::Silent), "present but silent");
+        assert_eq!(here.receive(Instant::now()), Err(StopReason::Silent), "present but silent");
         drop(there);
-        assert_eq!(here.receive(Instant::now() + Duration::from_secs(60)), Err(Halt::Gone));
-        assert_eq!(here.send([1; 4], Instant::now()), Err(Halt::Gone));
+        assert_eq!(here.receive(Instant::now() + Duration::from_secs(60)), Err(StopReason::Gone));
+        assert_eq!(here.send([1; 4], Instant::now()), Err(StopReason::Gone));
     }
 }

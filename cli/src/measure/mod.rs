@@ -4,79 +4,41 @@
 //!   jitter | visit, visit, visit … (shuffled; every pair once, then every pair again …) | jitter
 //! ```
 //!
-//! A pair is visited several times when there is time for it. Each visit has new threads, channels and memory, so that no
-//! single allocation's luck decides a pair's figures.
+//! A pair is visited several times when there is time for it. Each visit has new threads, channels and memory, so that a
+//! pair's figures do not depend on where one allocation happened to lie.
 
+mod aggregate;
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod floor;
-mod gather;
 pub(crate) mod jitter;
 mod mesh;
 pub(crate) mod pair;
+pub(crate) mod payload;
+pub(crate) mod plan;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) mod process;
+mod round_trip;
 pub(crate) mod shuffle;
 pub(crate) mod stats;
 
-use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::report::{Cause, Failure, Jitter, Pair};
-use gather::{Gathered, Held};
-use pair::{Extent, Plan, Start, Trips, Visit};
+use crate::report::{Failure, Jitter, Pair, RunEnd};
+use aggregate::{Aggregate, Held};
+use pair::{Start, Visit};
+use payload::with_words;
+use plan::{Extent, Plan, Trips};
 
 /// Visits last about this long; a pair with more time is visited more often.
 const VISIT: Duration = Duration::from_secs(1);
 /// A pair's share of the budget is never planned shorter; pairs that then do not fit are left out.
 const SHORTEST_VISIT: Duration = Duration::from_millis(20);
-/// Nor longer, unless asked for: more samples of the same machine say little more.
+/// A pair is not measured for longer, unless asked for: more samples of the same machine add little.
 const LONGEST_PAIR: Duration = Duration::from_secs(12);
 /// Slices are short enough for the machine to stay as it is during most of them, and long enough for hundreds of samples.
 const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
-
-/// Whose turn comes after a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    Switch,
-    Quit,
-}
-
-/// Why a thread gave up on a visit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Halt {
-    Silent,
-    Gone,
-    Corrupt,
-    Build(String),
-    /// About the other process.
-    Process(String),
-}
-
-impl fmt::Display for Halt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silent => f.write_str("the peer gave no answer for 2 s; is another program holding its core?"),
-            Self::Gone => f.write_str("the peer ended early"),
-            Self::Corrupt => f.write_str("a message arrived damaged or out of order; please report this"),
-            Self::Process(reason) => f.write_str(reason),
-            Self::Build(reason) => write!(f, "the channel could not be built: {reason}"),
-        }
-    }
-}
-
-/// Something over which two threads or processes can pass one message to and fro.
-pub(crate) trait RoundTrip {
-    /// Starts a turn; waits in it end with [`Halt::Silent`] after `deadline`.
-    fn begin(&mut self, deadline: Instant);
-    /// Timing side: one message there and its answer back.
-    fn trip(&mut self) -> Result<(), Halt>;
-    /// Timing side: ends the turn, once the peer agrees.
-    fn end(&mut self, turn: Turn) -> Result<(), Halt>;
-    /// Answering side: answers until the turn ends.
-    fn echo(&mut self) -> Result<Turn, Halt>;
-}
 
 /// What to measure.
 #[derive(Debug)]
@@ -94,7 +56,7 @@ pub(crate) struct Job {
 
 /// What was measured.
 pub(crate) struct Outcome {
-    pub(crate) ended: Cause,
+    pub(crate) ended: RunEnd,
     pub(crate) jitter: Vec<Jitter>,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) failures: Vec<Failure>,
@@ -135,11 +97,11 @@ impl Job {
         let began = Instant::now();
         let until = self.budget.saturating_sub(watch);
         let mut jitter = jitter::watch(&self.cores, watch, &self.plan.clock, stop);
-        let mut gathered: Vec<Gathered> = self.pairs.iter().map(|&cores| Gathered::new(cores)).collect();
+        let mut aggregates: Vec<Aggregate> = self.pairs.iter().map(|&cores| Aggregate::new(cores)).collect();
         let mut held = Held::default();
-        let mut order: Vec<usize> = (0..gathered.len()).collect();
+        let mut order: Vec<usize> = (0..aggregates.len()).collect();
         let mut random = shuffle::Random::new(self.seed);
-        let mut ended = Cause::Complete;
+        let mut ended = RunEnd::Complete;
         'run: for round in 0..visits {
             random.shuffle(&mut order);
             for &index in &order {
@@ -152,7 +114,7 @@ impl Job {
                 if left < needed && (round, index) != (0, order[0]) {
                     // Without a wish for so much time, later rounds only add to what every pair already has.
                     if round == 0 || self.duration.is_some() {
-                        ended = Cause::TimeBudget;
+                        ended = RunEnd::TimeBudget;
                     }
                     break 'run;
                 }
@@ -160,7 +122,7 @@ impl Job {
                     Some(samples) => Extent { time: left, samples },
                     None => Extent { time: (time / visits).min(left.max(SHORTEST_VISIT)), samples: u64::MAX },
                 };
-                let pair = &mut gathered[index];
+                let pair = &mut aggregates[index];
                 if pair.failure.is_none() {
                     match visit(self.payload, &self.plan, pair.cores, pair.trips(), extent) {
                         Ok(visit) => pair.add(visit, &mut held, self.plan.capacity * self.payload),
@@ -171,12 +133,12 @@ impl Job {
             }
         }
         if stop.load(Ordering::Relaxed) {
-            ended = Cause::Interrupted;
+            ended = RunEnd::Interrupted;
         } else {
             jitter::merge(&mut jitter, jitter::watch(&self.cores, watch, &self.plan.clock, stop));
         }
         let mut outcome = Outcome { ended, jitter, pairs: vec![], failures: vec![], reused_memory: held.full };
-        for pair in gathered {
+        for pair in aggregates {
             let cores = pair.cores;
             if let Some(reason) = pair.failure.clone() {
                 outcome.failures.push(Failure { cores, reason });
@@ -186,24 +148,6 @@ impl Job {
         outcome
     }
 }
-
-/// Chooses the loop that was compiled for a payload of so many bytes; `$words` stands for its words.
-macro_rules! with_words {
-    ($payload:expr, $words:ident => $call:expr) => {
-        with_words!($payload, $words => $call, 8 16 32 64 128 256 512 1024)
-    };
-    ($payload:expr, $words:ident => $call:expr, $($bytes:literal)*) => {
-        match $payload {
-            $($bytes => {
-                const $words: usize = $bytes / 8;
-                $call
-            })*
-            other => Err(format!("no loop was compiled for messages of {other} bytes")),
-        }
-    };
-}
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) use with_words;
 
 /// Visits the pair with messages of `payload` bytes.
 fn visit(
@@ -217,7 +161,7 @@ fn visit(
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         let start: Start = process::start::<WORDS>;
         #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-        let start: Start = |_, _| Err(Halt::Process("there are no channels between processes on this system".into()));
+        let start: Start = |_, _| Err(round_trip::StopReason::Process("there are no channels between processes on this system".into()));
         match &plan.mesh {
             Some(all) => mesh::visit::<WORDS>(plan, all, cores, trips, extent),
             None => pair::visit(plan, cores, channel::wires::<WORDS>(), trips, extent, plan.processes.then_some(start)),
@@ -230,7 +174,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::args::Wait;
+    use crate::options::Wait;
 
     fn job(pairs: usize, budget: Duration) -> Job {
         let plan = Plan {
@@ -274,6 +218,6 @@ mod tests {
         (job.pairs, job.cores) = (vec![[100_000, 100_001]], vec![100_000, 100_001]);
         let outcome = job.run(|_| ());
         assert_eq!((outcome.pairs.len(), outcome.failures.len(), outcome.jitter.len()), (0, 1, 0));
-        assert_eq!(outcome.ended, Cause::Complete);
+        assert_eq!(outcome.ended, RunEnd::Complete);
     }
 }

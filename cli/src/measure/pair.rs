@@ -20,67 +20,23 @@ use std::any::Any;
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use ringmail::affinity::{current_core, spawn_pinned};
 
-use super::channel::{ChannelEnd, Link};
-use super::clock::{Clock, trips_per_sample};
+use super::channel::{ChannelEnd, Link, Wire};
+use super::clock::trips_per_sample;
 use super::floor::{FloorEnd, Line};
+use super::plan::{Extent, PATIENCE, Plan, Trips};
+use super::round_trip::{RoundTrip, StopReason, Turn};
 use super::stats;
-use super::{Halt, RoundTrip, Turn};
-use crate::args::Wait;
 
-/// How long a thread waits for its peer beyond the end of a slice before it gives up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long the other process may take to start.
-pub(super) const START: Duration = Duration::from_secs(10);
-
-/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches, and wake who
-/// answers. On a machine that is too busy for so many within the length of a slice, as many as fit.
+/// Round trips at the start of a slice that are not timed: they bring the lines of the subject back into the caches, and wake the
+/// answering side. On a busy machine there may be fewer: the warm-up ends after the length of a slice.
 const WARM_UP: u32 = 64;
-
-/// What is the same for every visit of a run.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    pub(crate) capacity: usize,
-    pub(crate) wait: Wait,
-    pub(crate) slice: Duration,
-    pub(crate) clock: Clock,
-    pub(crate) quantum_ns: f64,
-    pub(crate) stop: Arc<AtomicBool>,
-    /// Whether to measure between two processes as well.
-    pub(crate) processes: bool,
-    /// The cores of the mesh to measure through, if it is one.
-    pub(crate) mesh: Option<Arc<[usize]>>,
-}
-
-impl Plan {
-    /// How long a thread waits for its peer while both set up.
-    pub(super) fn patience(&self) -> Duration {
-        if self.processes { START + PATIENCE } else { PATIENCE }
-    }
-}
-
-/// Where a visit ends, whichever comes first.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Extent {
-    pub(crate) time: Duration,
-    /// Of the channel, and of the one between processes.
-    pub(crate) samples: u64,
-}
-
-/// Round trips per sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Trips {
-    pub(crate) floor: u32,
-    pub(crate) channel: u32,
-    pub(crate) processes: u32,
-}
 
 /// What a visit measured. `held` keeps its memory from being used again.
 pub(crate) struct Visit {
@@ -88,7 +44,7 @@ pub(crate) struct Visit {
     pub(crate) floor: Histogram<u64>,
     pub(crate) channel: Histogram<u64>,
     pub(crate) slices_ns: Vec<[f64; 3]>,
-    /// Empty unless there was another process; so are `processes_ns`, which else belong to the slices of the same number.
+    /// Empty without another process, as is `processes_ns`. Otherwise each of `processes_ns` belongs to the slice of its number.
     pub(crate) processes: Histogram<u64>,
     pub(crate) processes_ns: Vec<f64>,
     pub(crate) migrated: bool,
@@ -99,13 +55,13 @@ pub(crate) struct Visit {
 /// Another process that answers on the core of the answering thread.
 pub(crate) trait Process {
     /// [`run_slice`] with it. It sleeps before and after.
-    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt>;
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, StopReason>;
     /// Ends it; what the kernel did to it.
-    fn finish(self: Box<Self>) -> Result<Effects, Halt>;
+    fn finish(self: Box<Self>) -> Result<Effects, StopReason>;
 }
 
 /// Starts a process on a core, from the timing thread.
-pub(crate) type Start = fn(&Plan, usize) -> Result<Box<dyn Process>, Halt>;
+pub(crate) type Start = fn(&Plan, usize) -> Result<Box<dyn Process>, StopReason>;
 
 /// The other process, and what wakes the answering thread after its turn.
 struct Other {
@@ -114,20 +70,11 @@ struct Other {
 }
 
 impl Other {
-    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt> {
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, StopReason> {
         let ns = self.process.slice(plan, trips, most, samples)?;
-        self.event.send(()).map_err(|_| Halt::Gone)?;
+        self.event.send(()).map_err(|_| StopReason::Gone)?;
         Ok(ns)
     }
-}
-
-/// How one side comes by its link.
-pub(crate) trait Wire<const N: usize>: Send + 'static {
-    type Link: Link<N>;
-    /// On the side's own thread, which is pinned.
-    fn connect(self, plan: &Plan) -> Result<Self::Link, Halt>;
-    /// What of it can be kept from being used again; on the same thread, when both are done.
-    fn keep(link: Self::Link) -> Box<dyn Any + Send>;
 }
 
 /// Both ends of one thread, and an allocation that keeps them off pages that others have touched.
@@ -143,8 +90,8 @@ impl<L: Link<N>, const N: usize> Ends<L, N> {
     }
 }
 
-/// Measures the pair once with messages of `N` words, over what the `wires` come by; `trips` are those of an earlier visit, if there
-/// was one. `start`: how to start the other process, if there is to be one.
+/// Measures the pair once with messages of `N` words, over the links that the two wires make. `trips`: those of an earlier visit, if
+/// there was one. `start`: how to start the other process, if there is to be one.
 pub(crate) fn visit<W: Wire<N>, const N: usize>(
     plan: &Plan,
     [a, b]: [usize; 2],
@@ -153,33 +100,33 @@ pub(crate) fn visit<W: Wire<N>, const N: usize>(
     extent: Extent,
     start: Option<Start>,
 ) -> Result<Visit, String> {
-    // The measuring threads allocate nothing but what is to lie on fresh memory: what they freed would be reused.
+    // The measuring threads allocate only what is to lie on fresh memory: memory that they freed would be reused.
     let (to_a, from_b) = mpsc::sync_channel(1);
     let (to_b, from_a) = mpsc::sync_channel(1);
     let (event, ring) = mpsc::sync_channel(1);
     let ring = start.map(|_| ring);
     let (plan_a, plan_b) = (plan.clone(), plan.clone());
-    let book = Book::new(plan, extent);
+    let samples = Samples::new(plan, extent);
     let answering = spawn_pinned(b, move || {
-        let (side, ends) = answer(meet(wire_b, &plan_b, to_a, from_a)?, &plan_b, ring)?;
-        Ok::<_, Halt>((side, ends.keep::<W>()))
+        let (side, ends) = answer(rendezvous(wire_b, &plan_b, to_a, from_a)?, &plan_b, ring)?;
+        Ok::<_, StopReason>((side, ends.keep::<W>()))
     })
     .map_err(|e| e.to_string())?;
     let timing = spawn_pinned(a, move || {
-        // While the answering thread sleeps: they share its core. What this frees only this thread has touched.
+        // While the answering thread sleeps: the process shares its core. Only this thread has touched the memory that this frees.
         let process = start.map(|start| start(&plan_a, b)).transpose()?;
         let other = process.map(|process| Other { process, event });
-        let (visit, ends) = time(meet(wire_a, &plan_a, to_b, from_b)?, other, &plan_a, trips, extent, book)?;
-        Ok::<_, Halt>((visit, ends.keep::<W>()))
+        let (visit, ends) = time(rendezvous(wire_a, &plan_a, to_b, from_b)?, other, &plan_a, trips, extent, samples)?;
+        Ok::<_, StopReason>((visit, ends.keep::<W>()))
     });
-    // Should the first thread not start, its half of the meeting is gone and the second ends by itself.
+    // If the timing thread does not start, its half of the rendezvous is dropped and the answering thread ends by itself.
     let timed = timing.map(|thread| thread.join());
     let answered = answering.join();
     match (timed.map_err(|e| e.to_string())?, answered) {
         (Err(_), _) | (_, Err(_)) => Err("a measuring thread panicked; please report this".to_owned()),
-        (Ok(Err(halt)), _) | (Ok(Ok(_)), Ok(Err(halt))) => Err(halt.to_string()),
+        (Ok(Err(reason)), _) | (Ok(Ok(_)), Ok(Err(reason))) => Err(reason.to_string()),
         (Ok(Ok((mut visit, mine))), Ok(Ok((side, theirs)))) => {
-            visit.suffer(side.effects());
+            visit.add_effects(side.effects());
             visit.held = Box::new((mine, theirs));
             Ok(visit)
         }
@@ -188,14 +135,14 @@ pub(crate) fn visit<W: Wire<N>, const N: usize>(
 
 impl Visit {
     /// Adds what the kernel did to one more side.
-    fn suffer(&mut self, effects: Effects) {
+    fn add_effects(&mut self, effects: Effects) {
         self.migrated |= effects.migrated;
         self.preemptions = self.preemptions.zip(effects.preemptions).map(|(a, b)| a + b);
     }
 }
 
-/// Where a visit is written down.
-struct Book {
+/// The samples of a visit.
+struct Samples {
     floor: Histogram<u64>,
     channel: Histogram<u64>,
     processes: Histogram<u64>,
@@ -204,7 +151,7 @@ struct Book {
     processes_ns: Vec<f64>,
 }
 
-impl Book {
+impl Samples {
     fn new(plan: &Plan, extent: Extent) -> Self {
         let slices = extent.time.as_secs_f64() / (2.0 * plan.slice.as_secs_f64()).max(1e-4) + 2.0;
         let slices = slices.min(100_000.0) as usize;
@@ -220,18 +167,18 @@ impl Book {
 }
 
 /// Builds what this thread owns, on this thread, and swaps the far ends with the peer.
-fn meet<W: Wire<N>, const N: usize>(
+fn rendezvous<W: Wire<N>, const N: usize>(
     wire: W,
     plan: &Plan,
     give: mpsc::SyncSender<Arc<Line>>,
     take: mpsc::Receiver<Arc<Line>>,
-) -> Result<Ends<W::Link, N>, Halt> {
+) -> Result<Ends<W::Link, N>, StopReason> {
     // Two pages off what came before: the thread that sets up a pair must also be the first to touch its pages.
     let spacer = vec![1_u8; 8192];
     let channel = ChannelEnd::new(wire.connect(plan)?);
     let line = Line::new();
-    give.send(Arc::clone(&line)).map_err(|_| Halt::Gone)?;
-    let out = take.recv_timeout(plan.patience()).map_err(|_| Halt::Gone)?;
+    give.send(Arc::clone(&line)).map_err(|_| StopReason::Gone)?;
+    let out = take.recv_timeout(plan.patience()).map_err(|_| StopReason::Gone)?;
     Ok(Ends { channel, floor: FloorEnd::new(out, line), spacer })
 }
 
@@ -240,7 +187,7 @@ fn answer<L: Link<N>, const N: usize>(
     mut ends: Ends<L, N>,
     plan: &Plan,
     event: Option<mpsc::Receiver<()>>,
-) -> Result<(Side, Ends<L, N>), Halt> {
+) -> Result<(Side, Ends<L, N>), StopReason> {
     let mut side = Side::begin();
     loop {
         ends.floor.begin(Instant::now() + plan.slice + PATIENCE);
@@ -249,8 +196,8 @@ fn answer<L: Link<N>, const N: usize>(
             return Ok((side, ends));
         }
         if let Some(event) = &event {
-            // Longer than the timing thread waits for that process, so that it is the one to say what is wrong.
-            event.recv_timeout(plan.slice + 2 * PATIENCE).map_err(|_| Halt::Gone)?;
+            // Longer than the timing thread waits for that process, so that the timing thread reports what is wrong.
+            event.recv_timeout(plan.slice + 2 * PATIENCE).map_err(|_| StopReason::Gone)?;
         }
         ends.channel.begin(Instant::now() + plan.slice + PATIENCE);
         ends.channel.echo()?;
@@ -265,9 +212,9 @@ fn time<L: Link<N>, const N: usize>(
     plan: &Plan,
     trips: Option<Trips>,
     extent: Extent,
-    book: Book,
-) -> Result<(Visit, Ends<L, N>), Halt> {
-    let Book { mut floor, mut channel, mut processes, mut slice, mut slices_ns, mut processes_ns } = book;
+    samples: Samples,
+) -> Result<(Visit, Ends<L, N>), StopReason> {
+    let Samples { mut floor, mut channel, mut processes, mut slice, mut slices_ns, mut processes_ns } = samples;
     let mut side = Side::begin();
     let trips = match trips {
         Some(trips) => trips,
@@ -310,18 +257,18 @@ fn time<L: Link<N>, const N: usize>(
     let held = Box::new(());
     let mut visit = Visit { trips, floor, channel, slices_ns, processes, processes_ns, migrated, preemptions, held };
     if let Some(other) = other {
-        visit.suffer(other.process.finish()?);
+        visit.add_effects(other.process.finish()?);
     }
     Ok((visit, ends))
 }
 
-/// Finds out how many round trips make a sample, from the shortest in a few short slices. Begins and ends at the floor.
+/// Chooses how many round trips make a sample, from the shortest trip in a few short slices. Begins and ends with a turn of the floor.
 fn pilot<L: Link<N>, const N: usize>(
     ends: &mut Ends<L, N>,
     mut other: Option<&mut Other>,
     plan: &Plan,
     slice: &mut Histogram<u64>,
-) -> Result<Trips, Halt> {
+) -> Result<Trips, StopReason> {
     const ROUNDS: u32 = 4;
     const TOGETHER: u32 = 8;
     let plan = &Plan { slice: Duration::from_micros(500), ..plan.clone() };
@@ -350,7 +297,7 @@ pub(super) fn run_slice<S: RoundTrip>(
     trips: u32,
     most: u64,
     samples: &mut Histogram<u64>,
-) -> Result<f64, Halt> {
+) -> Result<f64, StopReason> {
     samples.reset();
     subject.begin(Instant::now() + plan.slice + PATIENCE);
     let length = plan.slice.as_nanos() as u64;

@@ -1,5 +1,5 @@
 //! A seeded order. SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) feeds a
-//! Fisher-Yates shuffle; both are short enough not to be worth a dependency.
+//! Fisher-Yates shuffle. Both are too short to be worth a dependency.
 
 /// A repeatable source of numbers.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Puts `items` in an order that depends on nothing but the seed and the calls before.
+    /// Puts `items` in an order that depends only on the seed and the calls before.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             // Scaling a 64-bit number down favours no index by more than one part in 2^40 or so.

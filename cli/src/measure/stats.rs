@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 
 use crate::report::{Figures, Ratio};
 
-/// Longest sample that is told apart from longer ones: 10 s. Longer ones count as this.
+/// Longest sample that is recorded as it is: 10 s. Longer ones count as this.
 const LONGEST_NS: u64 = 10_000_000_000;
 
 /// Floors around a slice that differ by no more than this factor count as steady.
@@ -82,7 +82,7 @@ fn is_steady([before, _, after]: &[f64; 3]) -> bool {
     before.max(*after) <= STEADY * before.min(*after)
 }
 
-/// Slices whose floor was steady are too few for a ratio of their own.
+/// Whether too few slices had a steady floor for a ratio of only those.
 pub(crate) fn floor_is_unsteady(slices: &[[f64; 3]]) -> bool {
     let steady = slices.iter().filter(|slice| is_steady(slice)).count();
     steady < ENOUGH || steady * 4 < slices.len()

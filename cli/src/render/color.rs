@@ -26,7 +26,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    pub(crate) fn new(range: super::Range) -> Self {
+    pub(crate) fn new(range: super::cell::Range) -> Self {
         // Zeros occur when a clock resolves nothing; a logarithm needs more than that.
         Self { low: range.low.max(1e-3), high: range.high.max(1e-3), coarsest: range.coarsest }
     }
@@ -96,8 +96,8 @@ pub(crate) fn style(place: f64, depth: Depth) -> Style {
 }
 
 /// What the terminal on standard output can show, given the environment.
-pub(crate) fn detect(when: crate::args::When, is_terminal: bool, var: impl Fn(&str) -> Option<String>) -> Depth {
-    use crate::args::When;
+pub(crate) fn detect(when: crate::options::When, is_terminal: bool, var: impl Fn(&str) -> Option<String>) -> Depth {
+    use crate::options::When;
     let term = var("TERM").unwrap_or_default();
     let refuses = var("NO_COLOR").is_some_and(|value| !value.is_empty()) || !is_terminal || term == "dumb";
     if when == When::Never || (when == When::Auto && refuses) {
@@ -114,8 +114,8 @@ pub(crate) fn detect(when: crate::args::When, is_terminal: bool, var: impl Fn(&s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::When;
-    use crate::render::Range;
+    use crate::options::When;
+    use crate::render::cell::Range;
 
     #[test]
     fn the_scale_is_logarithmic_and_flat_when_all_is_alike() {

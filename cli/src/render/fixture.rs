@@ -2,7 +2,7 @@
 
 use crate::env::Env;
 use crate::report::{
-    Cause, ClockInfo, CoreInfo, Figures, Jitter, Pair, Processes, Ratio, Report, SCHEMA, Settings, Tool, Warning,
+    ClockInfo, CoreInfo, Figures, Jitter, Pair, Processes, Ratio, Report, RunEnd, SCHEMA, Settings, Tool, Warning,
 };
 
 /// A machine of `cores` cores: two per SMT group, four per L3.
@@ -28,7 +28,7 @@ pub(crate) fn report(cores: usize) -> Report {
         },
         started_unix_s: 1_800_000_000,
         elapsed_s: 15.5,
-        ended: Cause::Complete,
+        ended: RunEnd::Complete,
         settings: Settings {
             seed: 42,
             between_processes: false,

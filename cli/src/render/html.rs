@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::describe::{clock, environment, subject};
 use super::format::{self, escape};
-use super::{clock, environment, json, slices, subject, summary, svg};
-use crate::args::Cell;
-use crate::report::{Cause, Figures, Pair, Ratio, Report};
+use super::{json, slices, summary, svg};
+use crate::options::Cell;
+use crate::report::{Figures, Pair, Ratio, Report, RunEnd};
 
 /// Pairs up to which each gets a chart of its slices.
 const CHARTS: usize = 12;
@@ -28,9 +29,9 @@ tbody tr:hover{background:var(--soft)}
 pub(crate) fn draw(report: &Report, cell: Cell) -> Result<String, serde_json::Error> {
     let mut page = String::new();
     let ended = match report.ended {
-        Cause::Complete => "",
-        Cause::TimeBudget => ", stopped at the time budget",
-        Cause::Interrupted => ", interrupted",
+        RunEnd::Complete => "",
+        RunEnd::TimeBudget => ", stopped at the time budget",
+        RunEnd::Interrupted => ", interrupted",
     };
     let (pairs, planned) = (report.pairs.len(), report.planned_pairs);
     page += "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -57,7 +58,7 @@ pub(crate) fn draw(report: &Report, cell: Cell) -> Result<String, serde_json::Er
         }
     }
     page += "<h2>Jitter</h2>\n<p>Gaps over 1 µs in a thread that only reads the clock. \
-             A p99.9 or maximum of this order is the machine's, not the channel's.</p>\n";
+             A p99.9 or maximum of this size comes from the machine, not from the channel.</p>\n";
     let rows = report.jitter.iter().map(|jitter| {
         let longest = format::time(jitter.max_ns as f64, 0.0);
         let stolen = format!("{:.3} %", jitter.stolen_share() * 100.0);
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn the_page_is_self_contained() {
         let text = draw(&fixture::report(4), Cell::P50).unwrap();
-        // The name of the SVG vocabulary is the one address; nobody fetches it.
+        // The name of the SVG vocabulary is the one address. It is a name only: no program fetches it.
         assert!(!text.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").contains("http"));
         assert!(!text.contains("<link") && !text.contains("src="));
         assert!(text.contains("load 2.3 on 2 cores</b> → stop other work"));

@@ -9,10 +9,11 @@
 
 use anstyle::Style;
 
+use super::cell::{cell_range, cell_title, cell_value};
 use super::color::{self, Depth, Scale};
+use super::format;
 use super::text::{Line, Look, Page};
-use super::{cell_range, cell_title, cell_value, format};
-use crate::args::Cell;
+use crate::options::Cell;
 use crate::report::{Index, Report};
 
 /// Shades for terminals without colour, from low to high.

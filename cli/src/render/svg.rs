@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use super::cell::{cell_range, cell_title, cell_value};
 use super::color::{self, Scale};
 use super::format::{self, escape};
-use super::{cell_range, cell_title, cell_value};
-use crate::args::Cell;
+use crate::options::Cell;
 use crate::report::{Pair, Report};
 
 /// Cores up to which each cell is an element of its own, with a tooltip.

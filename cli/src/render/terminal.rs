@@ -2,16 +2,17 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::describe::{clock, environment, subject};
 use super::text::{Look, Page, table};
-use super::{clock, environment, format, matrix, subject, summary};
-use crate::args::Cell;
+use super::{format, matrix, summary};
 use crate::measure::jitter::HICCUP_NS;
-use crate::report::{Cause, Jitter, Pair, Ratio, Report};
+use crate::options::Cell;
+use crate::report::{Jitter, Pair, Ratio, Report, RunEnd};
 
 /// Pairs up to which the table shows them all; beyond, the extremes.
 const ALL_PAIRS: usize = 12;
 const EXTREMES: usize = 4;
-/// Cores up to which each has a line on its jitter; beyond, the most restless.
+/// Cores up to which each has a line on its jitter; beyond, those that lost most time.
 const ALL_CORES: usize = 8;
 
 /// Draws the whole report.
@@ -45,9 +46,9 @@ fn heading(report: &Report) -> String {
     let (measured, planned) = (report.pairs.len(), report.planned_pairs);
     let visits: u32 = report.pairs.iter().map(|pair| pair.visits).sum();
     let end = match report.ended {
-        Cause::Complete => "",
-        Cause::TimeBudget => ", time budget spent",
-        Cause::Interrupted => ", interrupted",
+        RunEnd::Complete => "",
+        RunEnd::TimeBudget => ", time budget spent",
+        RunEnd::Interrupted => ", interrupted",
     };
     format!("{measured} of {planned} pairs, {visits} visits, {:.1} s{end}", report.elapsed_s)
 }
@@ -99,8 +100,9 @@ fn pairs(page: &mut Page, report: &Report, look: Look) {
         }
     }
     if !few {
-        let text =
-            format!("Lowest {EXTREMES}, middle and highest {EXTREMES} by p50; --csv, --json and --html hold them all.");
+        let text = format!(
+            "Lowest {EXTREMES}, middle and highest {EXTREMES} by p50; --csv, --json and --html contain all pairs."
+        );
         page.wrapped(&text, 2, Style::new());
     }
     if shown.iter().flat_map(|pair| pair.subjects()).any(|(_, figures, _)| figures.trips_per_sample > 1) {
@@ -185,10 +187,10 @@ fn jitter(page: &mut Page, report: &Report) {
         page.wrapped(&text, 2, Style::new());
     }
     if shown.len() < report.jitter.len() {
-        let text = format!("The {} most restless of {} cores.", shown.len(), report.jitter.len());
+        let text = format!("The {} of {} cores that lost most time.", shown.len(), report.jitter.len());
         page.wrapped(&text, 2, Style::new());
     }
-    page.wrapped("A p99.9 or maximum of this order is the machine's, not the channel's.", 2, Style::new());
+    page.wrapped("A p99.9 or maximum of this size comes from the machine, not from the channel.", 2, Style::new());
 }
 
 #[cfg(test)]
@@ -271,9 +273,9 @@ mod tests {
     #[test]
     fn many_pairs_and_cores_are_summed_up() {
         let text = drawn(16, PLAIN);
-        assert!(text.contains("The 8 most restless of 16 cores."));
+        assert!(text.contains("The 8 of 16 cores that lost most time."));
         assert_eq!(text.matches("RTT / floor").count(), 2 * EXTREMES + 1);
-        assert!(text.contains("--csv, --json and --html hold them all"));
+        assert!(text.contains("--csv, --json and --html contain all pairs"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opening a channel as the kind that it is: one sender, or many.
+//! Opens a channel as its kind: one sender, or many.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use clap::Args;
 use ringmail::shm::bytes::{self, fan_in};
 use ringmail::shm::{self, Kind, OpenError, Overview, Records};
 
-use super::refused;
-use crate::Failure;
+use super::exit::refused;
+use crate::failure::Failure;
 
-/// Which channel, and how records are told apart outside of it.
+/// Which channel, and how records are separated in the input or output.
 #[derive(Debug, Args)]
 pub(super) struct Channel {
-    /// Name of the channel, or with a '/' the path of its file
+    /// Name of the channel; with a '/', the path of its file
     pub(super) name: String,
-    /// Bytes of the channel, such as 65536, 64K or 1M, if this makes it; one that is there must have as many,
-    /// or more if its maker did not say [default: 1M]
+    /// Size of a new channel, such as 65536, 64K or 1M; an existing channel must have this size, or a larger one that its
+    /// creator did not ask for [default: 1M]
     #[arg(long, value_name = "BYTES", value_parser = size)]
     capacity: Option<usize>,
-    /// Make the channel for up to so many senders at a time, each with a lane of the capacity [default: 256K]; one that is there
-    /// must be for as many
+    /// Make a new channel for up to N senders at a time, each with a lane of --capacity bytes [default: 256K]; an existing
+    /// channel must be for as many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
     senders: Option<u16>,
-    /// Records are not lines: the length of each, as four bytes (little-endian), stands before it
+    /// Records are not lines: before each comes its length, four bytes, little-endian
     #[arg(long)]
     pub(super) length_framed: bool,
 }
 
-/// Looks at the channel again if it was made, as another one, since the last look.
+/// Tries to open a channel that another process replaces by one of another kind at the same time.
 const LOOKS: usize = 3;
 
 impl Channel {
@@ -49,7 +49,7 @@ impl Channel {
     ) -> Result<(T, Option<Overview>), Failure> {
         let mut looks = 0;
         loop {
-            // What is wrong with it is said at the opening.
+            // An error is reported by the opening.
             let seen = shm::look(&self.name).ok();
             let kind = seen.as_ref().map(|seen| seen.kind);
             let opened = match kind {
@@ -102,13 +102,13 @@ pub(super) enum Source {
     Many(Box<fan_in::Receiver>),
 }
 
-/// What a wait came to.
+/// What a wait found.
 pub(super) enum News {
     Record,
     Nothing,
-    /// A session of a sender's is over, all of which was received.
+    /// A sender's session is over, and all of it was received.
     Session(Session),
-    /// So are all sessions that there were.
+    /// All sessions are over.
     All,
     Removed,
 }
@@ -179,7 +179,7 @@ impl Source {
 
 /// A number of bytes, or of K, M or G of them.
 fn size(text: &str) -> Result<usize, String> {
-    let wrong = || format!("{text:?} is no size: expected a number of bytes, such as 65536, 64K, 1M or 1G");
+    let wrong = || format!("{text:?} is not a size: expected a number of bytes, such as 65536, 64K, 1M or 1G");
     let (digits, shift) = match text.char_indices().last().ok_or_else(wrong)? {
         (at, 'k' | 'K') => (&text[..at], 10),
         (at, 'm' | 'M') => (&text[..at], 20),

@@ -1,9 +1,9 @@
-//! What an onlooker sees, as JSON.
+//! The state of a channel, as JSON.
 
 use ringmail::shm::{Cause, Kind, LaneView, Overview, SessionView, SideView};
 use serde::Serialize;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// As one line.
 pub(super) fn line(value: &impl Serialize) -> Result<String, Failure> {
@@ -16,7 +16,7 @@ pub(super) struct Channel {
     name: String,
     kind: String,
     schema: String,
-    /// Of what the capacity, what is used, and each lane's counts are a number: messages, or words of records.
+    /// The unit of the capacity, of what is used, and of each lane's counts: messages, or words of records.
     unit: &'static str,
     unit_bytes: u64,
     /// Of each lane.
@@ -51,7 +51,7 @@ struct Lane {
     receiver_parks: u64,
     sender_wakes: u64,
     receiver_wakes: u64,
-    /// Sessions whose end a receiver was told, and the others.
+    /// Sessions whose end was reported to a receiver, and the others.
     taken: u64,
     untaken: u64,
     sessions: Vec<Session>,

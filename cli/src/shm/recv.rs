@@ -2,30 +2,71 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use clap::Args;
 use ringmail::shm::bytes::Batch;
 use ringmail::shm::{Cause, Overview, Peer};
 
-use super::channel::{News, Session, Source};
-use super::signals::{self, Stream};
-use super::{CHUNK, DAMAGED, GAVE_UP, PEER_GONE, REMOVED, TICK, how, warn};
-use crate::Failure;
+use super::channel::{Channel, News, Session, Source};
+use super::exit::{DAMAGED, GAVE_UP, PEER_GONE, REMOVED, how, records, warn};
+use super::signals::{self, CHUNK, Stream, TICK};
+use crate::failure::Failure;
+
+// At most 79 columns a line, as in `send`.
+pub(super) const HELP: &str = "\
+One run takes one session, that is, one run of `send`: the oldest one that no
+receiver has taken, even if it is empty or has ended, or else the next one.
+From a channel for many senders it takes every session that it finds, until
+all have ended. With --follow it goes on with the next sender.
+
+A record leaves the channel once it has been written.
+  sender killed        all that it had sent is written
+  receiver killed      nothing is lost; the next receiver gets the records
+                       that were being written, about 64 KiB, again
+  either side stopped  the other one waits
+
+Exit codes:
+  0      the session ended in order and all of it was written; or --count
+         records were written; or the reader has left, as in `| head`
+  1      the channel could not be used, it is damaged, or the output could not
+         be written
+  2      bad arguments
+  3      the sender died; all that it had sent was written
+  4      the sender ended before the end of its input, or how it ended is not
+         recorded any more; all that it had sent was written
+  5      the channel was removed
+  128+n  ended by signal n (130: Ctrl-C); what was not written waits
+With several senders the worst code counts: 1, then 3, then 4.
+
+RINGMAIL_DIR names the directory of channels with plain names.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Recv {
+    #[command(flatten)]
+    channel: Channel,
+    /// End after N records, or at the end of the session if that comes first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Go on with the next sender; report on standard error each one that did not end in order
+    #[arg(long)]
+    follow: bool,
+}
 
 /// The exit code.
-pub(super) fn run(args: &super::Recv) -> Result<u8, Failure> {
+pub(super) fn run(args: &Recv) -> Result<u8, Failure> {
     signals::watch()?;
     let output = Stream::new(&io::stdout(), "output")?;
     let (mut source, before) = args.channel.open_receiver()?;
     let output = Output { to: output, framed: args.channel.length_framed, chunk: Vec::with_capacity(CHUNK) };
     let result = pump(args, &mut source, output, before.as_ref());
     match result {
-        // A sender that goes wrong is no fault of this side's.
+        // A failed sender does not make this side fail.
         Ok(0) | Err(Failure { code: PEER_GONE | GAVE_UP, .. }) => source.close(),
         _ => source.give_up(),
     }
     result
 }
 
-fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Option<&Overview>) -> Result<u8, Failure> {
+fn pump(args: &Recv, source: &mut Source, mut output: Output, before: Option<&Overview>) -> Result<u8, Failure> {
     let is_one = matches!(source, Source::One(_));
     let (mut written, mut met, mut strange) = (0, 0, 0);
     let mut worst = None;
@@ -40,7 +81,7 @@ fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Opt
                 match source.batch().map_or(Ok(0), |batch| output.copy(batch, left)) {
                     Ok(n) => written += n,
                     Err(_) if signals::caught().is_some() => {}
-                    // Whoever reads has seen enough, as in `| head`. The sender is told that this is not the end of the session.
+                    // The reader has seen enough, as in `| head`. The sender is told that this is not the end of the session.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                         source.give_up();
                         return Ok(0);
@@ -52,14 +93,14 @@ fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Opt
                 }
             }
             News::Removed => {
-                let message = format!("the channel was removed: {written} records were written");
+                let message = format!("the channel was removed: {} written", records(written));
                 return Err(Failure { code: REMOVED, message });
             }
             News::Session(session) if was_taken(&session, before) => {}
             News::Session(session) => {
                 met += 1;
                 if let Some(failure) = verdict(&session, written) {
-                    // One that is damaged has no next session.
+                    // A damaged channel has no next session.
                     if is_one && (!args.follow || failure.code == DAMAGED) {
                         return Err(failure);
                     }
@@ -75,16 +116,15 @@ fn pump(args: &super::Recv, source: &mut Source, mut output: Output, before: Opt
             }
             News::All if met == 0 || args.follow => {}
             News::All => {
-                let message =
-                    format!("{strange} of {met} sessions did not end in order: {written} records were written");
+                let message = format!("{strange} of {met} sessions did not end in order: {} written", records(written));
                 return worst.map_or(Ok(0), |code| Err(Failure { code, message }));
             }
         }
     }
 }
 
-/// Whether nothing is to be told of a session: it was over before this command came, and an earlier one took all of its records and left in
-/// order, as after `--count`.
+/// Whether a session needs no report: it was over before this command opened the channel, and an earlier receiver took all of its records
+/// and left in order, as after `--count`.
 fn was_taken(session: &Session, before: Option<&Overview>) -> bool {
     let Some(before) = before.filter(|before| before.receiver.state == Peer::Left) else { return false };
     let Some(lane) = before.lanes.get(session.lane) else { return false };
@@ -94,21 +134,23 @@ fn was_taken(session: &Session, before: Option<&Overview>) -> bool {
     session.how == Cause::Closed && was_over && none_was_left
 }
 
-/// What a session's end comes to; `None` if it ended in order.
+/// The failure that a session's end means; `None` if it ended in order.
 fn verdict(session: &Session, written: u64) -> Option<Failure> {
     let Session { how: ended, who, .. } = session;
     let (code, rest) = match ended {
         Cause::Closed => return None,
         Cause::PeerDied => (PEER_GONE, "nothing that it sent is missing"),
-        Cause::GivenUp => (GAVE_UP, "nothing that it sent is missing, but it did not send all that it was to"),
+        Cause::GivenUp => (GAVE_UP, "nothing that it sent is missing, but it ended before the end of its input"),
         Cause::Forgotten { sessions } => {
-            let message =
-                format!("{sessions} sessions have ended, and how is not kept any more: {written} records were written");
+            let written = records(written);
+            let message = format!(
+                "{sessions} sessions have ended, and how they ended is not recorded any more: {written} written"
+            );
             return Some(Failure { code: GAVE_UP, message });
         }
         _ => return Some(Failure::failed(format!("{who}: {ended}"))),
     };
-    Some(Failure { code, message: format!("{who} {}: {written} records were written; {rest}", how(*ended)) })
+    Some(Failure { code, message: format!("{who} {}: {} written; {rest}", how(*ended), records(written)) })
 }
 
 /// Records on their way to standard output.
@@ -119,11 +161,11 @@ struct Output {
 }
 
 impl Output {
-    /// Writes the records that there are, `left` at most, in one go. They leave the channel once they have been written. Returns how many.
+    /// Writes the records that are there, at most `left`, in one call. They leave the channel once they are written. Returns how many.
     fn copy(&mut self, mut batch: Batch<'_>, left: u64) -> io::Result<u64> {
         let (mut body, mut taken) = (Vec::new(), 0);
         self.chunk.clear();
-        // What else there is to say is said by the next wait.
+        // An end is reported by the next wait.
         while taken < left && self.chunk.len() < CHUNK && batch.try_recv_into(&mut body).is_ok() {
             self.put(&body);
             taken += 1;

@@ -1,25 +1,30 @@
-//! Signals that end a verb in order: they end whatever call its only thread is in.
+//! Signals that end a verb in order. A signal interrupts the call that the verb's only thread is in.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
-use super::TICK;
-use crate::Failure;
+use crate::failure::Failure;
+
+/// Longest wait without a check for signals.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+/// Bytes read or written in one go.
+pub(super) const CHUNK: usize = 1 << 16;
 
 /// The first signal that came; 0 before.
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
 
 extern "C" fn note(signal: libc::c_int) {
     let _ = CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
-    // One that came between a look at `CAUGHT` and a call that blocks would not end that call: another one does, a second later.
+    // A signal between a check of `CAUGHT` and a call that blocks does not end that call. The alarm does, a second later.
     // SAFETY: the call may be made in a handler of signals; it sets a timer and touches no memory.
     unsafe { libc::alarm(1) };
 }
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGALRM are noted, but for those that this process was started to ignore. A write beyond the
-/// limit of a file's size is an error, not the end of the process.
+/// Notes SIGINT, SIGTERM, SIGHUP and SIGALRM from now on, except those that this process was started to ignore. A write beyond the limit of
+/// a file's size becomes an error and does not end the process.
 pub(super) fn watch() -> Result<(), Failure> {
     let failed = || Failure::failed(format!("cannot watch for signals: {}", io::Error::last_os_error()));
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGALRM] {
@@ -66,7 +71,7 @@ impl Stream {
         file.map(Self).map_err(|error| Failure::failed(format!("cannot use standard {name}: {error}")))
     }
 
-    /// Calls until the call is done: also where whoever has the other end made the descriptor one that does not block.
+    /// Repeats the call until it is done. The process at the other end may have made the descriptor one that does not block.
     fn call<R>(&mut self, events: i16, mut call: impl FnMut(&mut File) -> io::Result<R>) -> io::Result<R> {
         loop {
             if caught().is_some() {
@@ -76,7 +81,7 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events, revents: 0 };
-                    // SAFETY: one `pollfd` is passed, and it is there to be written. Whatever comes of it, the call is tried again.
+                    // SAFETY: one `pollfd` is passed, and it can be written. Its result is not used: the call is tried again in any case.
                     unsafe { libc::poll(&mut poll, 1, TICK.as_millis() as libc::c_int) };
                 }
                 done => return done,

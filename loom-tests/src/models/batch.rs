@@ -1,6 +1,6 @@
-//! Many messages at once: published together, freed together. Nobody sleeps, so all are bare.
+//! Many messages at once: published together, freed together. No thread sleeps, so all run without fences.
 
-use crate::check::{bare, outcomes};
+use crate::check::{outcomes, without_fences};
 use crate::payload::Drops;
 use loom::thread;
 use ringmail::spsc;
@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Two messages written in place and committed: the receiver sees none or both. The storage's end lies between them.
 pub fn a_chunk_appears_at_once() {
-    bare(|| {
+    without_fences(|| {
         outcomes("batch::a_chunk_appears_at_once", None, [vec![], vec![1, 2]], || {
             let (mut tx, mut rx) = spsc::Builder::new(2).start_at(u64::MAX >> 1).build().unwrap();
             let sender = thread::spawn(move || {
@@ -35,7 +35,7 @@ pub fn a_chunk_appears_at_once() {
 /// A slice goes in as far as there is room, and out with one copy.
 pub fn a_slice_and_a_copy() {
     let allowed = [(vec![], 0), (vec![0], 0), (vec![0], 1), (vec![0, 1], 0)];
-    bare(|| {
+    without_fences(|| {
         outcomes("batch::a_slice_and_a_copy", None, allowed, || {
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
             let sender = thread::spawn(move || {
@@ -56,7 +56,7 @@ pub fn a_slice_and_a_copy() {
 
 /// What a drain took is freed together, when it ends: the sender then has room for all of it.
 pub fn a_drain_frees_as_one() {
-    bare(|| {
+    without_fences(|| {
         outcomes("batch::a_drain_frees_as_one", None, [0, 2], || {
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
             assert_eq!(tx.try_send_iter(&mut (0..2)), Ok(2));
@@ -76,7 +76,7 @@ pub fn a_drain_frees_as_one() {
 
 /// Values written and not committed drop at once, and their slots are written again.
 pub fn a_dropped_chunk_sends_nothing() {
-    bare(|| {
+    without_fences(|| {
         outcomes("batch::a_dropped_chunk_sends_nothing", None, [None, Some(1)], || {
             let drops = Drops::default();
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
@@ -99,7 +99,7 @@ pub fn a_dropped_chunk_sends_nothing() {
 
 /// An iterator panics after its first item: that one is sent, the channel goes on.
 pub fn an_iterator_that_panics_sends_what_came_before() {
-    bare(|| {
+    without_fences(|| {
         outcomes("batch::an_iterator_that_panics_sends_what_came_before", None, [0, 1, 2], || {
             let drops = Drops::default();
             let (mut tx, mut rx) = spsc::channel(3).unwrap();
@@ -123,7 +123,7 @@ pub fn an_iterator_that_panics_sends_what_came_before() {
 
 /// Chunks of two in a ring for two: the second is written where the first was, once all of it is out.
 pub fn chunks_reuse_slots() {
-    bare(|| {
+    without_fences(|| {
         outcomes("batch::chunks_reuse_slots", None, [(0, 0), (2, 0), (2, 2)], || {
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
             let sender = thread::spawn(move || {

@@ -1,6 +1,6 @@
-//! Calls on a mesh: room for every answer, and nobody is left hanging.
+//! Calls on a mesh: there is room for every answer, and no caller waits for ever.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Drops, Unordered};
 use loom::future::block_on;
 use loom::thread;
@@ -30,7 +30,7 @@ pub fn two_that_call_each_other_have_their_answers() {
 
 /// One calls, both leave.
 pub fn one_that_calls_has_its_answer_fenced() {
-    bare(|| {
+    without_fences(|| {
         model("call::one_that_calls_has_its_answer_fenced", Some(1), || call_each_other(FenceMode::Fence, 1, 0));
     });
 }
@@ -62,7 +62,7 @@ fn call_each_other(barrier: FenceMode, calls: u32, back: u32) {
     other.join().unwrap();
 }
 
-/// Answers are sent into lanes that hold the requests of the same pair, unread, and the word that there will be no more.
+/// Answers are sent into lanes that still hold the requests of the same pair, unread, and the close.
 pub fn answers_find_room_beside_requests() {
     model("call::answers_find_room_beside_requests", Some(2), || {
         let [first, second] = seats::<u32, u32, 2>(FenceMode::Fence);
@@ -73,7 +73,7 @@ pub fn answers_find_room_beside_requests() {
                 // The other may have left.
                 let reply = me.try_call(peer, 1);
                 me.finish();
-                // Whatever has come: perhaps nothing.
+                // What has come by then, perhaps nothing.
                 me.poll(1, |_, _, n, token| token.answer(n + 1));
                 drop(reply);
                 (me.stats(peer).to.unwrap().full, me.in_flight(peer) <= 1)
@@ -85,7 +85,7 @@ pub fn answers_find_room_beside_requests() {
     });
 }
 
-/// A peer goes with a call in flight: unread, in its hands, or answered. The caller sleeps, and hears of it.
+/// A peer goes with a call in flight: unread, taken, or answered. The caller sleeps, and is told.
 pub fn a_call_ends_with_its_peer() {
     let outcome = ["answered", "gone", "refused at once"];
     outcomes("call::a_call_ends_with_its_peer", Some(2), outcome, || {

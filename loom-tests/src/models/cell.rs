@@ -1,4 +1,4 @@
-//! The cell that a waker waits in: whoever takes one finds what its owner did before, and a waker that meets a taker comes back.
+//! The cell that holds a waker: the thread that takes it sees what its owner did before, and a waker stored during a take is handed back.
 
 use crate::check::model;
 use crate::payload::Unordered;
@@ -55,13 +55,13 @@ pub fn a_waker_is_taken_once() {
     });
 }
 
-/// A ringer writes and takes, a sleeper puts its waker and looks. Either the ringer has the waker, and wakes; or the sleeper's look comes
-/// after what the ringer wrote: its waker came back, or what it found in the cell says so.
-pub fn a_waker_that_meets_a_ringer_comes_back() {
-    model("cell::a_waker_that_meets_a_ringer_comes_back", None, || {
+/// A taker writes and takes; a sleeper stores its waker and checks. Either the taker has the waker, and wakes; or the sleeper's check sees
+/// what the taker wrote: its waker came back, or the state of the cell shows it.
+pub fn a_waker_that_meets_a_taker_comes_back() {
+    model("cell::a_waker_that_meets_a_taker_comes_back", None, || {
         let (cell, published) = (Arc::new(WakerCell::new()), Unordered::new());
         let (theirs, publish) = (Arc::clone(&cell), published.clone());
-        let ringer = thread::spawn(move || {
+        let taker = thread::spawn(move || {
             publish.write();
             if let Some(waker) = theirs.take() {
                 waker.wake();
@@ -70,11 +70,11 @@ pub fn a_waker_that_meets_a_ringer_comes_back() {
         let (wakes, waker) = wakes();
         let put = cell.put(waker);
         if let Some(met) = put.refused {
-            // The ringer has come and gone without it, and everything that it did before is there.
+            // The taker found no waker and is done; everything that it did before is visible.
             published.read();
             met.wake();
         }
-        ringer.join().unwrap();
+        taker.join().unwrap();
         let stays = cell.take().is_some();
         assert_eq!(wakes.0.load(Ordering::Relaxed) == 0, stays, "a waker that is not there was woken");
     });

@@ -1,6 +1,6 @@
-//! Leaving: what the other side still gets, and that every value drops exactly once. Nobody sleeps, so all are bare.
+//! Leaving: what the other side still gets, and that every value drops exactly once. No thread sleeps, so all run without fences.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Drops, Ordered, Unordered};
 use loom::thread;
 use ringmail::spsc;
@@ -27,7 +27,7 @@ fn verdict<T>(said: &Result<(), TrySendError<T>>) -> char {
 /// A sender sends and leaves: the receiver gets the message, then the end, in this order.
 pub fn disconnected_only_after_the_last_message() {
     let allowed = ["eee", "eem", "eme", "emd", "mee", "med", "mdd"].map(String::from);
-    bare(|| {
+    without_fences(|| {
         outcomes("close::disconnected_only_after_the_last_message", None, allowed, || {
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
             let sender = thread::spawn(move || {
@@ -46,7 +46,7 @@ pub fn disconnected_only_after_the_last_message() {
 
 /// A receiver that looks once, and so may see the word of the close and never that of the message, reads a whole message.
 pub fn close_alone_publishes_what_came_before() {
-    bare(|| {
+    without_fences(|| {
         outcomes("close::close_alone_publishes_what_came_before", None, ['e', 'm'], || {
             let (mut tx, mut rx) = spsc::channel(1).unwrap();
             let sender = thread::spawn(move || {
@@ -64,7 +64,7 @@ pub fn close_alone_publishes_what_came_before() {
 /// Messages inside, a send in flight, and the receiver goes: each value drops once, and what came back was not sent.
 pub fn values_in_a_dropped_channel_drop_once() {
     let allowed = ["ss", "sf", "sd", "dd"].map(String::from);
-    bare(|| {
+    without_fences(|| {
         outcomes("close::values_in_a_dropped_channel_drop_once", Some(3), allowed, || {
             let drops = Drops::default();
             let (mut tx, rx) = spsc::channel(2).unwrap();
@@ -83,7 +83,7 @@ pub fn values_in_a_dropped_channel_drop_once() {
 
 /// A ring for one: a send that does not yet know that the receiver is gone may use the slot that it just emptied.
 pub fn a_retired_ring_may_be_overwritten() {
-    bare(|| {
+    without_fences(|| {
         outcomes("close::a_retired_ring_may_be_overwritten", None, ['s', 'f', 'd'], || {
             let drops = Drops::default();
             let (mut tx, rx) = spsc::channel(1).unwrap();
@@ -101,7 +101,7 @@ pub fn a_retired_ring_may_be_overwritten() {
 /// After the receiver is gone the next send is refused, full or not, and drops what raced in: nothing waits for the sender's
 /// own end.
 pub fn what_a_receiver_left_behind_drops_at_the_next_send() {
-    bare(|| {
+    without_fences(|| {
         outcomes("close::what_a_receiver_left_behind_drops_at_the_next_send", None, ['s', 'd'], || {
             let drops = Drops::default();
             let (mut tx, rx) = spsc::channel(3).unwrap();
@@ -121,7 +121,7 @@ pub fn what_a_receiver_left_behind_drops_at_the_next_send() {
 
 /// With the role comes everything the receiver did: its messages' drops happen before those of what it left.
 pub fn the_sender_inherits_the_receivers_role() {
-    bare(|| {
+    without_fences(|| {
         model("close::the_sender_inherits_the_receivers_role", Some(3), || {
             let memory = Unordered::new();
             let (mut tx, rx) = spsc::channel(3).unwrap();
@@ -139,7 +139,7 @@ pub fn the_sender_inherits_the_receivers_role() {
 /// `Receiver::close` refuses what comes and still gives what is there; once it said "disconnected" it keeps saying so.
 pub fn a_closed_receiver_drains() {
     let allowed = ["smmd", "smdd", "dmdd"].map(String::from);
-    bare(|| {
+    without_fences(|| {
         outcomes("close::a_closed_receiver_drains", None, allowed, || {
             let drops = Drops::default();
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
@@ -157,9 +157,9 @@ pub fn a_closed_receiver_drains() {
     });
 }
 
-/// Both handles drop in the same moment, with messages inside: whoever is last, each drops once and the memory is freed.
+/// Both handles drop at the same time, with messages inside: each message drops once and the memory is freed, in either order.
 pub fn both_leave_at_once() {
-    bare(|| {
+    without_fences(|| {
         model("close::both_leave_at_once", Some(3), || {
             let drops = Drops::default();
             let (mut tx, rx) = spsc::channel(2).unwrap();

@@ -16,8 +16,8 @@ fn channel_on(event: &EventCount) -> (Sender<u32>, Receiver<u32>) {
 }
 
 /// One thread waits for two channels.
-pub fn one_bell_for_two_channels() {
-    model("event::one_bell_for_two_channels", Some(2), || {
+pub fn one_event_count_for_two_channels() {
+    model("event_count::one_event_count_for_two_channels", Some(2), || {
         let event = EventCount::new();
         let (mut tx1, mut rx1) = channel_on(&event);
         let (mut tx2, mut rx2) = channel_on(&event);
@@ -50,16 +50,16 @@ fn react(event: &EventCount, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// A event count that unparks the thread that calls this.
-fn reactor_bell() -> EventCount {
+/// An event count that unparks the thread that calls this.
+fn reactor_event_count() -> EventCount {
     let me = thread::current();
     EventCount::with_waker(waker_fn(move || me.unpark()))
 }
 
 /// A reactor sleeps on a primitive of its own, woken by a hook.
 pub fn a_reactor_sleeps_on_its_own() {
-    model("event::a_reactor_sleeps_on_its_own", Some(3), || {
-        let event = reactor_bell();
+    model("event_count::a_reactor_sleeps_on_its_own", Some(3), || {
+        let event = reactor_event_count();
         let (mut tx, mut rx) = channel_on(&event);
         let sender = thread::spawn(move || {
             tx.try_send(1).unwrap();
@@ -72,16 +72,16 @@ pub fn a_reactor_sleeps_on_its_own() {
     });
 }
 
-/// What was done before the event count was armed is there when it rings: the announcement alone orders it, as it orders the ringer's
-/// grasp at the waker cell after the registration. (Loom runs the exchanges of that cell in the order they happen to, so it cannot show
+/// What was done before the event count was armed is visible to the notifier: the announcement alone orders it, as it orders the notifier's
+/// exchange of the waker cell after the registration. (Loom runs the exchanges of that cell in the order they happen to, so it cannot show
 /// the lost wake itself; this is the same edge.)
 pub fn what_the_notifier_needs_is_there() {
-    // Nor may the ringer's first look at the event count: it need not order anything.
+    // The notifier's first load of the event count must not order it either: it need not order anything.
     with_mutant(Site::WakerCell, || with_mutant(Site::SeeWaiting, announced));
 }
 
 fn announced() {
-    model("event::what_the_notifier_needs_is_there", Some(3), || {
+    model("event_count::what_the_notifier_needs_is_there", Some(3), || {
         let memory = Unordered::new();
         let (seen, me) = (memory.clone(), thread::current());
         let event = EventCount::with_waker(waker_fn(move || {
@@ -92,7 +92,7 @@ fn announced() {
         let sender = thread::spawn(move || tx.try_send(1).unwrap());
         memory.write();
         react(&event, || !rx.is_empty());
-        // Not joined: the ringer may unpark this thread at any time from now on, and loom's join takes that for its own.
+        // Not joined: the notifier may unpark this thread at any time from now on, and loom's join would take that for its own wake.
         drop(sender);
     });
 }
@@ -100,12 +100,12 @@ fn announced() {
 /// An armed task is polled again after its own announcement was answered, and finds another's, whose barrier has not passed
 /// yet: it may not rely on that.
 pub fn the_announcement_of_another_is_not_renewed() {
-    model("event::the_announcement_of_another_is_not_renewed", Some(3), || {
+    model("event_count::the_announcement_of_another_is_not_renewed", Some(3), || {
         let event = EventCount::new();
         let (mut tx1, mut rx1) = channel_on(&event);
         let (_tx2, mut rx2) = channel_on(&event);
-        let mut nobody = Context::from_waker(Waker::noop());
-        assert!(rx1.poll_recv(&mut nobody).is_pending());
+        let mut noop = Context::from_waker(Waker::noop());
+        assert!(rx1.poll_recv(&mut noop).is_pending());
         assert!(event.notify(), "this answers the announcement");
         let other = thread::spawn(move || {
             assert!(rx2.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -120,13 +120,13 @@ pub fn the_announcement_of_another_is_not_renewed() {
 
 /// Two threads wait on one event count, each for a channel of its own: slow, but nothing is lost. The first to have what it wants
 /// leaves, and the other, whose announcement stood in the same word, is not forgotten.
-pub fn two_threads_on_one_bell() {
-    model("event::two_threads_on_one_bell", Some(2), || two_waiters(|rx| rx.recv()));
+pub fn two_threads_on_one_event_count() {
+    model("event_count::two_threads_on_one_event_count", Some(2), || two_waiters(|rx| rx.recv()));
 }
 
 /// The same for tasks.
-pub fn two_tasks_on_one_bell() {
-    model("event::two_tasks_on_one_bell", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
+pub fn two_tasks_on_one_event_count() {
+    model("event_count::two_tasks_on_one_event_count", Some(2), || two_waiters(|rx| block_on(rx.recv_async())));
 }
 
 fn two_waiters(wait: fn(&mut Receiver<u32>) -> Result<u32, RecvError>) {

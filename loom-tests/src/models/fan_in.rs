@@ -1,6 +1,6 @@
 //! Lanes: opened, closed, given back and used again while the receiver looks or sleeps.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Drops, Unordered};
 use loom::future::block_on;
 use loom::thread;
@@ -11,7 +11,7 @@ fn channel() -> (Sender<u32>, Receiver<u32>) {
     fan_in::channel(1).unwrap()
 }
 
-/// Born FENCED: no asymmetric barrier anywhere.
+/// FENCED from the start: no asymmetric barrier.
 fn fenced() -> (Sender<u32>, Receiver<u32>) {
     fan_in::Builder::new(1).fence_mode(FenceMode::Fence).build().unwrap()
 }
@@ -27,7 +27,7 @@ fn letter(said: &Result<u32, TryRecvError>) -> char {
 
 /// A sender opens a lane, leaves its own, sends over the new one and leaves: the end is never said before the message.
 pub fn the_end_waits_for_a_lane_just_opened() {
-    bare(|| {
+    without_fences(|| {
         model("fan_in::the_end_waits_for_a_lane_just_opened", Some(3), || {
             let (tx, mut rx) = channel();
             let sender = thread::spawn(move || {
@@ -50,7 +50,9 @@ pub fn a_lane_just_opened_wakes_the_receiver() {
 }
 
 pub fn a_lane_just_opened_wakes_the_receiver_fenced() {
-    bare(|| model("fan_in::a_lane_just_opened_wakes_the_receiver_fenced", Some(1), || opened_and_left(fenced())));
+    without_fences(|| {
+        model("fan_in::a_lane_just_opened_wakes_the_receiver_fenced", Some(1), || opened_and_left(fenced()))
+    });
 }
 
 fn opened_and_left((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
@@ -70,7 +72,7 @@ pub fn the_last_sender_wakes_the_receiver() {
 }
 
 pub fn the_last_sender_wakes_the_receiver_fenced() {
-    bare(|| {
+    without_fences(|| {
         model("fan_in::the_last_sender_wakes_the_receiver_fenced", Some(1), || all_leave(fenced(), |rx| rx.recv()));
     });
 }
@@ -88,7 +90,7 @@ fn all_leave((tx, mut rx): (Sender<u32>, Receiver<u32>), wait: fn(&mut Receiver<
 
 /// The end shows all that the senders did before they left, though it is not what their lanes carried.
 pub fn the_end_shows_all_that_the_senders_did() {
-    bare(|| {
+    without_fences(|| {
         outcomes("fan_in::the_end_shows_all_that_the_senders_did", Some(3), ['e', 'd'], || {
             let (tx, mut rx) = channel();
             let lanes = [tx.lane().unwrap(), tx];
@@ -112,10 +114,10 @@ pub fn the_end_shows_all_that_the_senders_did() {
     });
 }
 
-/// A receiver leaves while a lane is opened: either opening fails, or the new lane's sender is refused. No lane stays that nobody
+/// A receiver leaves while a lane is opened: either opening fails, or the new lane's sender is refused. No lane stays that no receiver
 /// reads.
 pub fn a_lane_opened_while_the_receiver_leaves() {
-    bare(|| {
+    without_fences(|| {
         outcomes("fan_in::a_lane_opened_while_the_receiver_leaves", Some(3), [true, false], || {
             let (tx, rx) = channel();
             let receiver = thread::spawn(move || drop(rx));
@@ -137,7 +139,7 @@ pub fn a_lane_opened_while_the_receiver_leaves() {
 
 /// The same with a close: the receiver keeps what is there, and the end comes.
 pub fn a_lane_opened_while_the_receiver_closes() {
-    bare(|| {
+    without_fences(|| {
         model("fan_in::a_lane_opened_while_the_receiver_closes", Some(3), || {
             let drops = Drops::default();
             let (mut tx, mut rx) = fan_in::channel(1).unwrap();
@@ -162,16 +164,16 @@ pub fn a_lane_opened_while_the_receiver_closes() {
     });
 }
 
-/// Two lanes ring the one event count: neither's message is overlooked.
-pub fn two_lanes_ring_one_bell() {
-    model("fan_in::two_lanes_ring_one_bell", Some(2), || two_ringers(channel()));
+/// Two lanes notify one event count: neither's message is overlooked.
+pub fn two_lanes_notify_one_event_count() {
+    model("fan_in::two_lanes_notify_one_event_count", Some(2), || two_notifiers(channel()));
 }
 
-pub fn two_lanes_ring_one_bell_fenced() {
-    bare(|| model("fan_in::two_lanes_ring_one_bell_fenced", Some(1), || two_ringers(fenced())));
+pub fn two_lanes_notify_one_event_count_fenced() {
+    without_fences(|| model("fan_in::two_lanes_notify_one_event_count_fenced", Some(1), || two_notifiers(fenced())));
 }
 
-fn two_ringers((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
+fn two_notifiers((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
     let senders = [(tx.lane().unwrap(), 1), (tx, 2)].map(|(mut tx, message)| {
         thread::spawn(move || {
             tx.try_send(message).unwrap();
@@ -186,7 +188,7 @@ fn two_ringers((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
 /// A lane is drained and given back while its sender is still on its way out, and the next one that is opened may get its memory: it
 /// starts empty, and what the old sender still does is over before.
 pub fn a_lane_is_used_again() {
-    bare(|| {
+    without_fences(|| {
         outcomes("fan_in::a_lane_is_used_again", Some(3), [(0, 1), (1, 0)], || {
             let (tx, mut rx) = channel();
             let mut old = tx.lane().unwrap();
@@ -213,7 +215,7 @@ pub fn a_lane_is_used_again() {
 
 /// Two senders open lanes at once, one from a lane that was given back: both lanes are found, and they differ.
 pub fn two_lanes_opened_at_once() {
-    bare(|| {
+    without_fences(|| {
         model("fan_in::two_lanes_opened_at_once", Some(3), || {
             let (tx, mut rx) = channel();
             drop(tx.lane().unwrap());

@@ -1,8 +1,8 @@
-//! FENCED event counts: a plain fence on each side, no asymmetric barrier. Where the event count is born so, the models are bare: the
-//! library's own fences are the only ones.
+//! FENCED event counts: a plain fence on each side, no asymmetric barrier. An event count that is FENCED from the start needs no
+//! barrier, so its models run [`without_fences`]: the library's own fences are the only ones.
 
 use super::{future, wait};
-use crate::check::{bare, model};
+use crate::check::{model, without_fences};
 use loom::future::block_on;
 use loom::thread;
 use ringmail::FenceMode;
@@ -17,31 +17,31 @@ fn fenced(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
 }
 
 pub fn a_message_wakes_the_receiver() {
-    bare(|| model("fenced::a_message_wakes_the_receiver", None, || wait::blocked_receiver(fenced(1))));
+    without_fences(|| model("fenced::a_message_wakes_the_receiver", None, || wait::blocked_receiver(fenced(1))));
 }
 
 pub fn room_wakes_the_sender() {
-    bare(|| model("fenced::room_wakes_the_sender", None, || wait::blocked_sender(fenced(1))));
+    without_fences(|| model("fenced::room_wakes_the_sender", None, || wait::blocked_sender(fenced(1))));
 }
 
 pub fn messages_pass_one_by_one() {
-    bare(|| model("fenced::messages_pass_one_by_one", Some(2), || wait::one_by_one(fenced(1), 2)));
+    without_fences(|| model("fenced::messages_pass_one_by_one", Some(2), || wait::one_by_one(fenced(1), 2)));
 }
 
 pub fn a_dropped_sender_wakes_the_receiver() {
-    bare(|| model("fenced::a_dropped_sender_wakes_the_receiver", Some(3), || wait::sender_leaves(fenced(1))));
+    without_fences(|| model("fenced::a_dropped_sender_wakes_the_receiver", Some(3), || wait::sender_leaves(fenced(1))));
 }
 
 pub fn a_message_wakes_the_task() {
-    bare(|| model("fenced::a_message_wakes_the_task", None, || future::pending_receiver(fenced(1))));
+    without_fences(|| model("fenced::a_message_wakes_the_task", None, || future::pending_receiver(fenced(1))));
 }
 
 pub fn a_second_poll_by_another_task() {
-    bare(|| model("fenced::a_second_poll_by_another_task", Some(3), || future::moved_receiver(fenced(1))));
+    without_fences(|| model("fenced::a_second_poll_by_another_task", Some(3), || future::moved_receiver(fenced(1))));
 }
 
-/// A channel whose receiver has slept without a message in between until it is `short` sleeps from choosing fences. All of it
-/// alone, so that the barriers passed meanwhile need no other side.
+/// A channel whose receiver has slept without a message in between until it is `short` sleeps from choosing fences. This runs in one
+/// thread, so that the barriers passed meanwhile need no other side.
 fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, EventCount) {
     let channel = || {
         let event = EventCount::new();
@@ -64,11 +64,11 @@ fn sleepy(short: usize) -> (Sender<u32>, Receiver<u32>, EventCount) {
     (tx, rx, event)
 }
 
-/// A side that sleeps often has said so: from then on neither side passes an asymmetric barrier.
-pub fn a_settled_bell_needs_no_barrier() {
-    bare(|| {
-        model("fenced::a_settled_bell_needs_no_barrier", Some(2), || {
-            let (tx, rx, _bell) = sleepy(0);
+/// A side that sleeps often has announced that: from then on neither side passes an asymmetric barrier.
+pub fn a_settled_event_count_needs_no_barrier() {
+    without_fences(|| {
+        model("fenced::a_settled_event_count_needs_no_barrier", Some(2), || {
+            let (tx, rx, _event) = sleepy(0);
             wait::sender_leaves((tx, rx));
         });
     });
@@ -77,7 +77,7 @@ pub fn a_settled_bell_needs_no_barrier() {
 /// The sleep that changes to fences, while messages come.
 pub fn the_step_to_fenced() {
     model("fenced::the_step_to_fenced", Some(3), || {
-        let (mut tx, mut rx, _bell) = sleepy(1);
+        let (mut tx, mut rx, _event) = sleepy(1);
         let sender = thread::spawn(move || tx.try_send(1).map(|()| tx));
         assert_eq!(block_on(rx.recv_async()), Ok(1));
         drop(sender.join().unwrap());

@@ -1,7 +1,7 @@
-//! Nothing accepted is forgotten: a message that is sent while its receiver leaves is received, dropped or refused by the time both calls have
-//! returned, though the sender's handle lives on and does nothing more.
+//! No accepted message is forgotten: a message that is sent while its receiver leaves is received, dropped or refused by the time both calls
+//! have returned, although the sender's handle lives on and does nothing more.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Counted, Drops};
 use loom::thread;
 use ringmail::mesh;
@@ -41,7 +41,7 @@ pub fn what_was_sent_in_time_is_dropped() {
 }
 
 pub fn what_was_sent_in_time_is_dropped_fenced() {
-    bare(|| sent_in_time("leaving::what_was_sent_in_time_is_dropped_fenced", FenceMode::Fence));
+    without_fences(|| sent_in_time("leaving::what_was_sent_in_time_is_dropped_fenced", FenceMode::Fence));
 }
 
 /// A chunk that was reserved before the receiver went is committed as it goes.
@@ -111,7 +111,7 @@ pub fn a_lane_forgets_nothing() {
 }
 
 pub fn a_lane_forgets_nothing_fenced() {
-    bare(|| lane("leaving::a_lane_forgets_nothing_fenced", FenceMode::Fence));
+    without_fences(|| lane("leaving::a_lane_forgets_nothing_fenced", FenceMode::Fence));
 }
 
 /// One endpoint sends while the other goes.
@@ -135,7 +135,7 @@ pub fn a_mesh_forgets_nothing() {
 }
 
 pub fn a_mesh_forgets_nothing_fenced() {
-    bare(|| meshed("leaving::a_mesh_forgets_nothing_fenced", FenceMode::Fence));
+    without_fences(|| meshed("leaving::a_mesh_forgets_nothing_fenced", FenceMode::Fence));
 }
 
 /// Two senders of one ring send while the receiver goes.
@@ -162,10 +162,10 @@ pub fn what_many_sent_in_time_is_dropped() {
 }
 
 pub fn what_many_sent_in_time_is_dropped_fenced() {
-    bare(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", FenceMode::Fence));
+    without_fences(|| many("leaving::what_many_sent_in_time_is_dropped_fenced", FenceMode::Fence));
 }
 
-/// Two claims are open while the receiver goes. Who fills one may come while the other end reads: that end looks again.
+/// Two claims are open while the receiver goes. One may be filled while the other end reads: then that end checks again.
 pub fn two_claims_that_were_open_are_not_forgotten() {
     model("leaving::two_claims_that_were_open_are_not_forgotten", Some(3), || {
         let drops = Drops::default();
@@ -189,9 +189,9 @@ pub fn two_claims_that_were_open_are_not_forgotten() {
     });
 }
 
-/// A event count of the user's is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
-pub fn a_bell_forgets_who_left() {
-    model("leaving::a_bell_forgets_who_left", Some(3), || {
+/// A user's event count is as before once the sender has noticed that its receiver left, or has gone itself: each leaver is counted out once.
+pub fn an_event_count_forgets_who_left() {
+    model("leaving::an_event_count_forgets_who_left", Some(3), || {
         let drops = Drops::default();
         let event = EventCount::new();
         let (mut tx, rx) = spsc::Builder::new(1).receiver_event(event.clone()).build().unwrap();
@@ -203,12 +203,12 @@ pub fn a_bell_forgets_who_left() {
         drop(rx);
         sender.join().unwrap();
         drops.assert_each_once(1);
-        assert_eq!(event.left(), 0);
+        assert_eq!(event.departures(), 0);
     });
 }
 
-pub fn a_bell_forgets_who_left_with_a_claim_open() {
-    model("leaving::a_bell_forgets_who_left_with_a_claim_open", Some(3), || {
+pub fn an_event_count_forgets_who_left_with_a_claim_open() {
+    model("leaving::an_event_count_forgets_who_left_with_a_claim_open", Some(3), || {
         let drops = Drops::default();
         let event = EventCount::new();
         let (mut tx, rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build().unwrap();
@@ -220,7 +220,7 @@ pub fn a_bell_forgets_who_left_with_a_claim_open() {
         drop(rx);
         let tx = sender.join().unwrap();
         drops.assert_each_once(1);
-        assert_eq!(event.left(), 0);
+        assert_eq!(event.departures(), 0);
         drop(tx);
     });
 }

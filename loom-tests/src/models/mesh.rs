@@ -1,6 +1,6 @@
-//! Endpoints of a mesh: each waits with one event count for messages and for room at once, sleeps on what it likes, and leaves.
+//! Endpoints of a mesh: each waits with one event count for messages and for room at once, sleeps in one of several ways, and leaves.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Counted, Drops};
 use loom::future::block_on;
 use loom::sync::Arc;
@@ -19,14 +19,14 @@ fn seats<T, const N: usize>(barrier: FenceMode) -> [Seat<T>; N] {
     builder.build().unwrap().try_into().ok().unwrap()
 }
 
-/// Everybody sends to everybody, two messages over lanes of one, and leaves in order: all of them arrive, once, in order. (With event counts that
+/// Each sends two messages to each over lanes of one, and leaves in order: all of them arrive, once, in order. (With event counts that
 /// are FENCED only one each: two and one are half a million executions, and hold.)
 pub fn all_to_all_then_shutdown() {
     model("mesh::all_to_all_then_shutdown", Some(1), || all_to_all(FenceMode::Auto, 2, 2));
 }
 
 pub fn all_to_all_then_shutdown_fenced() {
-    bare(|| model("mesh::all_to_all_then_shutdown_fenced", Some(1), || all_to_all(FenceMode::Fence, 1, 1)));
+    without_fences(|| model("mesh::all_to_all_then_shutdown_fenced", Some(1), || all_to_all(FenceMode::Fence, 1, 1)));
 }
 
 /// The first sends `m` messages, the second `n`.
@@ -127,7 +127,7 @@ pub fn room_wakes_an_armed_endpoint() {
     });
 }
 
-/// A poll that looks at the event count alone finds what was sent before it.
+/// A poll that checks only the event count finds what was sent before it.
 pub fn a_poll_that_watches_misses_nothing() {
     model("mesh::a_poll_that_watches_misses_nothing", Some(3), || {
         let [me, poller] = seats::<u32, 2>(FenceMode::Auto);
@@ -148,9 +148,9 @@ pub fn a_poll_that_watches_misses_nothing() {
     });
 }
 
-/// Two peers ring the event count of a third, one with a message, one with its end.
-pub fn two_peers_ring_one_bell() {
-    model("mesh::two_peers_ring_one_bell", Some(1), || {
+/// Two peers notify the event count of a third, one with a message, one with its end.
+pub fn two_peers_notify_one_event_count() {
+    model("mesh::two_peers_notify_one_event_count", Some(1), || {
         let mut seats = seats::<u32, 3>(FenceMode::Auto).into_iter();
         let mut me = seats.next().unwrap().join().unwrap();
         let peers: Vec<_> = seats
@@ -204,12 +204,12 @@ fn cause() -> Cause {
     Cause::Panicked(Some("out of luck".into()))
 }
 
-/// Whoever finds a lane closed by a panic, on either side, is told of the panic.
+/// A side that finds a lane closed by a panic is told of the panic.
 pub fn a_closed_lane_has_a_cause() {
     outcomes("mesh::a_closed_lane_has_a_cause", Some(3), ["sent", "refused"], || {
         let [me, peer] = seats::<u32, 2>(FenceMode::Fence);
         let mut me = me.join().unwrap();
-        // Dropped by the panic: nobody has said anything before.
+        // Dropped by the panic: no side has said anything before.
         let failing = thread::spawn(move || {
             let run = AssertUnwindSafe(|| {
                 let _endpoint = peer.join().unwrap();
@@ -253,23 +253,23 @@ pub fn a_panic_wakes_who_waits_for_it() {
     });
 }
 
-/// One that takes no time to give up a seat, and then stays; and one that the seat's end must be told to. The third seat is nobody's.
+/// One that gives up a seat at once and then stays, and one that must be told of the seat's end. No thread joins the third seat.
 fn given_up(told: Arc<AtomicBool>, then: fn(&mut Endpoint<u32>)) -> (Endpoint<u32>, thread::JoinHandle<()>, Seat<u32>) {
     let builder = Builder::new().shards(3).capacity(1).join_deadline(Duration::ZERO).watch_after(1);
-    let [me, other, nobody] = builder.build().unwrap().try_into().unwrap();
+    let [me, other, vacant] = builder.build().unwrap().try_into().unwrap();
     let me = me.join().unwrap();
     let other = thread::spawn(move || {
         // Its own seat may have been given up just as well.
         let Ok(mut other) = other.join() else { return };
-        // Else the one that it must be told to gives the seat up at this moment.
+        // Otherwise the endpoint that must be told gives the seat up at this moment.
         let lost = matches!(other.arm(&waker_fn(|| ())), Err(Ready::Disconnected));
         told.store(lost, Ordering::Release);
         then(&mut other);
     });
-    (me, other, nobody)
+    (me, other, vacant)
 }
 
-/// A poll that looks at the event count alone finds that a seat was given up before it.
+/// A poll that checks only the event count finds that a seat was given up before it.
 pub fn a_poll_that_watches_sees_a_seat_given_up() {
     model("mesh::a_poll_that_watches_sees_a_seat_given_up", Some(2), || {
         let told = Arc::new(AtomicBool::new(false));
@@ -283,7 +283,7 @@ pub fn a_poll_that_watches_sees_a_seat_given_up() {
     });
 }
 
-/// One that sleeps without a clock, as nobody seemed to be missing, is woken for a seat that was given up.
+/// A shard that sleeps without a clock, because no peer seemed to be missing, is woken for a seat that was given up.
 pub fn a_seat_given_up_wakes_a_sleeper() {
     model("mesh::a_seat_given_up_wakes_a_sleeper", Some(2), || {
         let told = Arc::new(AtomicBool::new(false));
@@ -301,7 +301,7 @@ pub fn a_seat_given_up_wakes_a_sleeper() {
     });
 }
 
-/// Whoever finds that a peer sends nothing more, as it has left, is refused by it, too.
+/// A shard that finds that a peer has left and sends nothing more cannot send to that peer either.
 pub fn one_that_has_left_takes_nothing() {
     model("mesh::one_that_has_left_takes_nothing", Some(3), || {
         let [me, peer] = seats::<u32, 2>(FenceMode::Auto);
@@ -313,7 +313,7 @@ pub fn one_that_has_left_takes_nothing() {
     });
 }
 
-/// Between the two there is but one lane: a receiver that leaves has no close of its own sending to wake a sender with.
+/// The two share one lane only: a receiver that leaves has no sending side whose close would wake a sender.
 pub fn a_consumer_that_leaves_wakes_a_producer() {
     model("mesh::a_consumer_that_leaves_wakes_a_producer", Some(3), || {
         let builder = Builder::new().roles([Role::Producer, Role::Consumer]).capacity(1).join_deadline(Duration::MAX);
@@ -321,7 +321,7 @@ pub fn a_consumer_that_leaves_wakes_a_producer() {
         let mut me = me.join().unwrap();
         me.try_send_to(1, 1).unwrap();
         let peer = thread::spawn(move || drop(peer.join().unwrap()));
-        // One that it makes room for as it leaves is sent, and then nobody's.
+        // A message for which the leaving peer makes room is sent. No shard receives it.
         while me.send_to(1, 2).is_ok() {}
         peer.join().unwrap();
     });

@@ -13,10 +13,10 @@ pub mod mesh;
 pub mod mpsc;
 pub mod mpsc_close;
 pub mod mpsc_wait;
-pub mod nap;
+pub mod park;
 pub mod pool;
 pub mod queue;
-pub mod restart;
+pub mod reattach;
 pub mod ring;
 pub mod session;
 pub mod share;
@@ -45,36 +45,36 @@ macro_rules! every_model {
                 a_cancelled_send_leaves_no_trace, a_second_poll_by_the_same_task, a_second_poll_by_another_task,
                 a_poll_then_a_blocking_receive, ready_means_room, a_dropped_sender_wakes_the_task,
                 a_dropped_receiver_wakes_the_task;
-            event_count: one_bell_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
-                two_threads_on_one_bell, two_tasks_on_one_bell,
+            event_count: one_event_count_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
+                two_threads_on_one_event_count, two_tasks_on_one_event_count,
                 the_announcement_of_another_is_not_renewed;
-            cell: a_waker_is_moved_whole, a_waker_is_taken_once, a_waker_that_meets_a_ringer_comes_back;
+            cell: a_waker_is_moved_whole, a_waker_is_taken_once, a_waker_that_meets_a_taker_comes_back;
             fenced: a_message_wakes_the_receiver, room_wakes_the_sender, messages_pass_one_by_one, a_message_wakes_the_task,
                 a_second_poll_by_another_task, a_dropped_sender_wakes_the_receiver,
-                a_settled_bell_needs_no_barrier, the_step_to_fenced, the_step_back;
+                a_settled_event_count_needs_no_barrier, the_step_to_fenced, the_step_back;
             mpsc: each_senders_messages_stay_in_order, one_place_is_claimed_once, two_places_are_claimed_twice,
                 a_place_is_reused_after_it_is_read, full_is_never_answered_from_an_old_tail,
-                full_and_empty_are_never_answered_from_an_old_look, positions_wrap, nobody_waits_for_a_stalled_sender,
+                full_and_empty_are_never_answered_from_an_old_look, positions_wrap, no_sender_waits_for_a_stalled_one,
                 a_message_behind_an_open_claim_is_not_next, tombstones_are_passed_over;
             mpsc_close: a_closed_receiver_gets_what_was_claimed, the_end_shows_all_that_the_senders_did,
                 a_weak_sender_and_the_last_one, what_a_receiver_left_behind_drops_at_the_next_send,
                 a_sender_inherits_the_receivers_role, two_heirs_at_once, an_inherited_value_panics, all_leave_at_once;
-            mpsc_wait: the_awaited_sender_rings, the_awaited_sender_rings_fenced, a_message_out_of_turn_wakes_nobody,
+            mpsc_wait: the_awaited_sender_notifies, the_awaited_sender_notifies_fenced, a_message_out_of_turn_wakes_nobody,
                 the_last_sender_wakes_the_receiver, the_last_sender_wakes_the_receiver_fenced,
                 a_poll_for_another_message_announces_anew, a_poll_for_another_message_announces_anew_fenced,
                 a_tombstone_wakes_the_receiver, a_tombstone_wakes_the_receiver_fenced,
                 a_message_behind_a_tombstone_wakes_the_receiver,
                 a_message_behind_a_tombstone_wakes_the_receiver_fenced;
             queue: two_blocked_senders_get_through, two_blocked_senders_get_through_fenced,
-                a_wait_that_timed_out_stops_nobody, a_front_that_is_dropped_wakes_the_next,
+                a_wait_that_timed_out_stops_no_sender, a_front_that_is_dropped_wakes_the_next,
                 a_front_that_is_dropped_wakes_the_next_fenced, a_front_that_is_dropped_hands_on_its_wake,
                 a_front_that_is_dropped_before_a_future_calls_up,
-                a_front_that_does_not_come_stops_nobody, a_front_that_does_not_come_stops_nobody_fenced,
-                a_receiver_that_spins_calls_up, two_that_do_not_come_stop_nobody, two_that_do_not_come_stop_nobody_fenced,
+                a_front_that_does_not_come_stops_no_sender, a_front_that_does_not_come_stops_no_sender_fenced,
+                a_receiver_that_spins_calls_up, two_that_do_not_come_stop_no_sender, two_that_do_not_come_stop_no_sender_fenced,
                 a_future_that_was_called_up_is_dropped, one_that_was_called_up_gives_up,
                 one_that_was_called_up_gives_up_before_a_future, a_front_that_timed_out_before_a_future,
-                a_front_that_sends_before_a_future, the_last_of_three_futures_comes, a_receiver_on_its_own_bell_calls_up,
-                a_receiver_on_an_armed_bell_calls_up, a_receiver_that_only_asks_calls_up,
+                a_front_that_sends_before_a_future, the_last_of_three_futures_comes, a_receiver_on_its_own_event_count_calls_up,
+                a_receiver_on_an_armed_event_count_calls_up, a_receiver_that_only_asks_calls_up,
                 a_close_wakes_the_whole_queue, a_close_wakes_the_whole_queue_fenced,
                 a_dropped_receiver_wakes_the_whole_queue, a_front_that_panics_wakes_the_next,
                 a_front_that_panics_wakes_the_next_fenced;
@@ -82,19 +82,19 @@ macro_rules! every_model {
                 a_lane_just_opened_wakes_the_receiver_fenced, the_last_sender_wakes_the_receiver,
                 the_last_sender_wakes_the_receiver_fenced, the_last_sender_wakes_the_task,
                 the_end_shows_all_that_the_senders_did, a_lane_opened_while_the_receiver_leaves,
-                a_lane_opened_while_the_receiver_closes, two_lanes_ring_one_bell, two_lanes_ring_one_bell_fenced,
+                a_lane_opened_while_the_receiver_closes, two_lanes_notify_one_event_count, two_lanes_notify_one_event_count_fenced,
                 a_lane_is_used_again, two_lanes_opened_at_once;
             leaving: what_was_sent_in_time_is_dropped, what_was_sent_in_time_is_dropped_fenced,
                 what_was_committed_in_time_is_dropped, what_a_closed_receiver_told_the_end_of_is_dropped,
                 a_lane_forgets_nothing, a_lane_forgets_nothing_fenced, a_mesh_forgets_nothing, a_mesh_forgets_nothing_fenced,
                 what_many_sent_in_time_is_dropped, what_many_sent_in_time_is_dropped_fenced,
-                two_claims_that_were_open_are_not_forgotten, a_bell_forgets_who_left, a_bell_forgets_who_left_with_a_claim_open;
-            nap: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
+                two_claims_that_were_open_are_not_forgotten, an_event_count_forgets_who_left, an_event_count_forgets_who_left_with_a_claim_open;
+            park: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
-                any_lane_wakes_the_receiver, a_message_rings_the_bell;
+                any_lane_wakes_the_receiver, a_message_notifies_the_event_count;
             mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
-                two_peers_ring_one_bell, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
+                two_peers_notify_one_event_count, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
                 a_panic_wakes_who_waits_for_it, a_poll_that_watches_sees_a_seat_given_up, a_seat_given_up_wakes_a_sleeper,
                 one_that_has_left_takes_nothing, a_consumer_that_leaves_wakes_a_producer;
             call: two_that_call_each_other_have_their_answers, one_that_calls_has_its_answer_fenced,
@@ -109,7 +109,7 @@ macro_rules! every_model {
                 one_that_comes_late_need_not_be_told, an_end_is_not_told_to_two_receivers, an_entry_is_read_whole,
                 a_sender_is_told_of_a_receiver_once,
                 a_look_calls_nobody_dead_who_lives;
-            restart: a_sender_goes_on_where_one_died, a_message_that_was_not_freed_comes_again,
+            reattach: a_sender_goes_on_where_one_died, a_message_that_was_not_freed_comes_again,
                 a_message_that_was_freed_does_not_come_again,
                 a_receiver_goes_on_where_one_left, both_go_on, one_that_waits_for_a_receiver_finds_it_open,
                 a_sender_that_begins_sees_the_sleeper, a_sender_that_begins_sees_that_the_sleeper_sleeps_often;

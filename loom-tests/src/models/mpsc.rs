@@ -1,7 +1,7 @@
-//! Many senders on one ring: claims, stamps and positions. Straight-line programs of `try_*` verbs; nobody sleeps, so all are
-//! bare.
+//! Many senders on one ring: claims, stamps and positions. Straight-line programs of `try_*` verbs; no thread sleeps, so all
+//! run without fences.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, Sender};
 use ringmail::{TryRecvError, TrySendError};
@@ -23,7 +23,7 @@ fn trying(mut tx: Sender<u32>, messages: &'static [u32]) -> thread::JoinHandle<(
 /// Two messages of one sender, one of another: one order, and each sender's own is part of it.
 pub fn each_senders_messages_stay_in_order() {
     let allowed = [[0, 0], [0, 1], [0, 3], [1, 0], [1, 2], [1, 3], [3, 0], [3, 1]];
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc::each_senders_messages_stay_in_order", Some(3), allowed, || {
             let (tx, mut rx) = mpsc::channel(4).unwrap();
             let (a, b) = (trying(tx.clone(), &[1, 2]), trying(tx, &[3]));
@@ -36,9 +36,9 @@ pub fn each_senders_messages_stay_in_order() {
     });
 }
 
-/// One place, two claims: one goes, the other is told that the ring is full, and says so truly.
+/// One place, two claims: one is granted, the other is refused because the ring is full, and it is.
 pub fn one_place_is_claimed_once() {
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc::one_place_is_claimed_once", None, [vec![1], vec![2]], || {
             let (tx, mut rx) = mpsc::channel(1).unwrap();
             let (a, b) = (trying(tx.clone(), &[1]), trying(tx, &[2]));
@@ -53,7 +53,7 @@ pub fn one_place_is_claimed_once() {
 /// Two places, three claims of two senders, one of them in one piece.
 pub fn two_places_are_claimed_twice() {
     let allowed = [vec![1, 2], vec![3, 1]];
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc::two_places_are_claimed_twice", None, allowed, || {
             let (mut tx, mut rx) = mpsc::channel(2).unwrap();
             let b = trying(tx.clone(), &[3]);
@@ -65,9 +65,9 @@ pub fn two_places_are_claimed_twice() {
     });
 }
 
-/// A ring for one: whoever claims the place, its last message is out.
+/// A ring for one message: each sender that claims the place finds the message before taken out.
 pub fn a_place_is_reused_after_it_is_read() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc::a_place_is_reused_after_it_is_read", None, || {
             let (mut tx, mut rx) = mpsc::channel(1).unwrap();
             let mut other = tx.clone();
@@ -86,9 +86,9 @@ pub fn a_place_is_reused_after_it_is_read() {
     });
 }
 
-/// A sender whose look at `tail` is older than its look at `head` looks again: it never says "full" of a ring that was not.
+/// A sender whose load of `tail` is older than its load of `head` loads again: it never answers "full" for a ring that was not.
 pub fn full_is_never_answered_from_an_old_tail() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc::full_is_never_answered_from_an_old_tail", None, || {
             let (mut tx, mut rx) = mpsc::channel(2).unwrap();
             // Its copy of `head` is from before the first was taken.
@@ -107,7 +107,7 @@ pub fn full_is_never_answered_from_an_old_tail() {
 
 /// Handles that have seen "full" or "empty" look again before they say so again.
 pub fn full_and_empty_are_never_answered_from_an_old_look() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc::full_and_empty_are_never_answered_from_an_old_look", None, || {
             let (mut tx, mut rx) = mpsc::channel(1).unwrap();
             let mut other = tx.clone();
@@ -118,7 +118,7 @@ pub fn full_and_empty_are_never_answered_from_an_old_look() {
             });
             let early = rx.try_recv();
             let mut tx = sender.join().unwrap();
-            // Joining ordered all that the sender did before this: an honest look sees it.
+            // Joining ordered all that the sender did before this, so a fresh load sees it.
             assert_eq!(early.or_else(|_| rx.try_recv()), Ok(1));
             other.try_send(2).expect("the message before was taken");
             assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));
@@ -138,7 +138,7 @@ pub fn full_and_empty_are_never_answered_from_an_old_look() {
 
 /// The counts overflow between the first message and the second, in storage larger than the capacity.
 pub fn positions_wrap() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc::positions_wrap", Some(3), || {
             let (tx, mut rx) = mpsc::Builder::new(3).start_at(u64::MAX >> 1).build().unwrap();
             let mut third = tx.clone();
@@ -156,15 +156,15 @@ pub fn positions_wrap() {
 
 /// A sender stands still between claim and publication: another sends past it, the receiver says "empty" and does not wait, and in
 /// the end the order is that of the claims.
-pub fn nobody_waits_for_a_stalled_sender() {
-    bare(|| {
-        outcomes("mpsc::nobody_waits_for_a_stalled_sender", None, [[0, 0], [0, 1], [1, 0], [1, 2]], || {
+pub fn no_sender_waits_for_a_stalled_one() {
+    without_fences(|| {
+        outcomes("mpsc::no_sender_waits_for_a_stalled_one", None, [[0, 0], [0, 1], [1, 0], [1, 2]], || {
             let (mut tx, mut rx) = mpsc::channel(2).unwrap();
             let mut other = tx.clone();
             let mut stalled = tx.hold(1).unwrap();
             assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
             let sender = thread::spawn(move || {
-                other.try_send(2).expect("the claim of another holds up nobody's sends");
+                other.try_send(2).expect("the claim of one sender holds up no other sender");
                 other
             });
             let receiver = thread::spawn(move || ([look(&mut rx), look(&mut rx)], rx));
@@ -180,7 +180,7 @@ pub fn nobody_waits_for_a_stalled_sender() {
 
 /// While the claim stands open nothing comes out, however long: the message behind it counts, and is not next.
 pub fn a_message_behind_an_open_claim_is_not_next() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc::a_message_behind_an_open_claim_is_not_next", None, || {
             let (mut tx, mut rx) = mpsc::channel(2).unwrap();
             let other = tx.clone();
@@ -206,7 +206,7 @@ pub fn a_message_behind_an_open_claim_is_not_next() {
 pub fn tombstones_are_passed_over() {
     // Two places claimed, one filled: the other message comes before, or after.
     let allowed = [vec![1, 3], vec![3, 1]];
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc::tombstones_are_passed_over", None, allowed, || {
             let (tx, mut rx) = mpsc::channel(3).unwrap();
             let mut holder = tx.clone();

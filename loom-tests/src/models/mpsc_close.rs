@@ -1,6 +1,6 @@
-//! Many senders and leaving: what is still received, what comes back, and that every value drops exactly once. All bare.
+//! Many senders and leaving: what is still received, what comes back, and that every value drops exactly once. All run without fences.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::{Drops, Ordered, Unordered};
 use loom::thread;
 use ringmail::mpsc;
@@ -18,7 +18,7 @@ fn letter<T>(said: &Result<T, TryRecvError>) -> char {
 
 /// The receiver closes while two send: what went comes out, what came back was not sent.
 pub fn a_closed_receiver_gets_what_was_claimed() {
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc_close::a_closed_receiver_gets_what_was_claimed", Some(3), [0, 1, 2], || {
             let drops = Drops::default();
             let (tx, mut rx) = mpsc::channel(2).unwrap();
@@ -53,7 +53,7 @@ pub fn a_closed_receiver_gets_what_was_claimed() {
 /// Two senders leave at once, one after a message: the receiver gets it, then the end, and with the end all that either did.
 pub fn the_end_shows_all_that_the_senders_did() {
     let allowed = ["eee", "eem", "eme", "emd", "mee", "med", "mdd"].map(String::from);
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc_close::the_end_shows_all_that_the_senders_did", Some(2), allowed, || {
             let (mut tx, mut rx) = mpsc::channel(2).unwrap();
             let (one, two, other) = (Unordered::new(), Unordered::new(), tx.clone());
@@ -86,7 +86,7 @@ pub fn the_end_shows_all_that_the_senders_did() {
 
 /// The last sender leaves while another is made from a weak reference: either there is one, and it can send, or all is over.
 pub fn a_weak_sender_and_the_last_one() {
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc_close::a_weak_sender_and_the_last_one", None, [true, false], || {
             let (tx, mut rx) = mpsc::channel(1).unwrap();
             let weak = tx.downgrade();
@@ -112,7 +112,7 @@ pub fn a_weak_sender_and_the_last_one() {
 
 /// A message inside, two in flight, and the receiver goes: the next send is refused, and after it none is left.
 pub fn what_a_receiver_left_behind_drops_at_the_next_send() {
-    bare(|| {
+    without_fences(|| {
         outcomes("mpsc_close::what_a_receiver_left_behind_drops_at_the_next_send", Some(3), [0, 1, 2], || {
             let drops = Drops::default();
             let (mut tx, rx) = mpsc::channel(3).unwrap();
@@ -132,7 +132,7 @@ pub fn what_a_receiver_left_behind_drops_at_the_next_send() {
 
 /// With the role comes everything that the receiver did: its messages' drops happen before those of what it left.
 pub fn a_sender_inherits_the_receivers_role() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc_close::a_sender_inherits_the_receivers_role", Some(4), || {
             let memory = Unordered::new();
             let (mut tx, rx) = mpsc::channel(3).unwrap();
@@ -149,7 +149,7 @@ pub fn a_sender_inherits_the_receivers_role() {
 
 /// A receiver goes while two claims are open: those that fill them come for the two values at once, and one at a time drops what is there.
 pub fn two_heirs_at_once() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc_close::two_heirs_at_once", Some(3), || {
             let memory = Unordered::new();
             let (mut tx, rx) = mpsc::channel(2).unwrap();
@@ -187,9 +187,9 @@ fn close_fails(tx: &mut mpsc::Sender<Bomb>) -> bool {
     catch_unwind(AssertUnwindSafe(|| tx.close())).is_err()
 }
 
-/// The first of the values that an heir drops panics: the others drop all the same, each once, and the role goes on.
+/// The first of the values that an inheriting sender drops panics: the others still drop, each once, and the role is passed on.
 pub fn an_inherited_value_panics() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc_close::an_inherited_value_panics", Some(3), || {
             let drops = Drops::default();
             let (mut tx, rx) = mpsc::channel(3).unwrap();
@@ -197,7 +197,7 @@ pub fn an_inherited_value_panics() {
             let mut held = tx.hold(3).unwrap();
             drop(rx);
             let heir = thread::spawn(move || close_fails(&mut other));
-            // The heir may come before the first, or between.
+            // The sender that inherits may come before the first, or between.
             let send = |id| catch_unwind(AssertUnwindSafe(|| held.send(Bomb(drops.value(id))))).is_err();
             let failed = [0, 1, 2].map(send);
             drop(held);
@@ -210,9 +210,9 @@ pub fn an_inherited_value_panics() {
     });
 }
 
-/// The receiver goes, the senders go, with a message in flight: whoever is last, it drops once and the memory is freed.
+/// The receiver and the senders go with a message in flight: it drops once and the memory is freed, in any order.
 pub fn all_leave_at_once() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc_close::all_leave_at_once", Some(2), || {
             let drops = Drops::default();
             let (mut tx, rx) = mpsc::channel(2).unwrap();

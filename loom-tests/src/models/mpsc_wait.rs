@@ -1,6 +1,6 @@
-//! Waiting on a ring with many senders: the receiver says which message it waits for, and only that one's sender rings.
+//! Waiting on a ring with many senders: the receiver states which message it waits for, and only that message's sender notifies it.
 
-use crate::check::{bare, model};
+use crate::check::{model, without_fences};
 use loom::future::block_on;
 use loom::thread;
 use ringmail::FenceMode;
@@ -12,7 +12,7 @@ fn channel(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
     mpsc::channel(capacity).unwrap()
 }
 
-/// Born FENCED: no asymmetric barrier anywhere.
+/// FENCED from the start: no asymmetric barrier.
 fn fenced(capacity: usize) -> (Sender<u32>, Receiver<u32>) {
     mpsc::Builder::new(capacity).fence_mode(FenceMode::Fence).build().unwrap()
 }
@@ -24,16 +24,16 @@ fn sending(mut tx: Sender<u32>, message: u32) -> thread::JoinHandle<Sender<u32>>
     })
 }
 
-/// A receiver sleeps for the first of two messages, then for the second; the sender of the other one does not ring for it.
-pub fn the_awaited_sender_rings() {
-    model("mpsc_wait::the_awaited_sender_rings", Some(2), || two_ringers(channel(2)));
+/// A receiver sleeps for the first of two messages, then for the second; the sender of the other one does not notify it.
+pub fn the_awaited_sender_notifies() {
+    model("mpsc_wait::the_awaited_sender_notifies", Some(2), || two_notifiers(channel(2)));
 }
 
-pub fn the_awaited_sender_rings_fenced() {
-    bare(|| model("mpsc_wait::the_awaited_sender_rings_fenced", Some(1), || two_ringers(fenced(2))));
+pub fn the_awaited_sender_notifies_fenced() {
+    without_fences(|| model("mpsc_wait::the_awaited_sender_notifies_fenced", Some(1), || two_notifiers(fenced(2))));
 }
 
-fn two_ringers((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
+fn two_notifiers((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
     let (a, b) = (sending(tx.clone(), 1), sending(tx, 2));
     let got = [rx.recv().unwrap(), rx.recv().unwrap()];
     assert!(got == [1, 2] || got == [2, 1]);
@@ -67,7 +67,9 @@ pub fn the_last_sender_wakes_the_receiver() {
 }
 
 pub fn the_last_sender_wakes_the_receiver_fenced() {
-    bare(|| model("mpsc_wait::the_last_sender_wakes_the_receiver_fenced", Some(2), || senders_leave(fenced(1))));
+    without_fences(|| {
+        model("mpsc_wait::the_last_sender_wakes_the_receiver_fenced", Some(2), || senders_leave(fenced(1)))
+    });
 }
 
 fn senders_leave((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
@@ -78,13 +80,13 @@ fn senders_leave((tx, mut rx): (Sender<u32>, Receiver<u32>)) {
 }
 
 /// A receiver was polled, then got its message another way while the announcement still stood: the next poll waits for another
-/// message, and must say so anew.
+/// message, and must announce that anew.
 pub fn a_poll_for_another_message_announces_anew() {
     model("mpsc_wait::a_poll_for_another_message_announces_anew", Some(1), || poll_twice(channel(2)));
 }
 
 pub fn a_poll_for_another_message_announces_anew_fenced() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc_wait::a_poll_for_another_message_announces_anew_fenced", Some(1), || poll_twice(fenced(2)));
     });
 }
@@ -108,7 +110,7 @@ pub fn a_tombstone_wakes_the_receiver() {
 }
 
 pub fn a_tombstone_wakes_the_receiver_fenced() {
-    bare(|| model("mpsc_wait::a_tombstone_wakes_the_receiver_fenced", Some(3), || given_up(fenced(2))));
+    without_fences(|| model("mpsc_wait::a_tombstone_wakes_the_receiver_fenced", Some(3), || given_up(fenced(2))));
 }
 
 fn given_up((mut tx, mut rx): (Sender<u32>, Receiver<u32>)) {
@@ -127,7 +129,7 @@ pub fn a_message_behind_a_tombstone_wakes_the_receiver() {
 }
 
 pub fn a_message_behind_a_tombstone_wakes_the_receiver_fenced() {
-    bare(|| {
+    without_fences(|| {
         model("mpsc_wait::a_message_behind_a_tombstone_wakes_the_receiver_fenced", Some(3), || {
             after_a_tombstone(fenced(2));
         });

@@ -1,13 +1,13 @@
-//! A pool: what comes home is whole, nothing is lost or handed out twice, and the owner may go first.
+//! A pool: a returned buffer is whole, none is lost or handed out twice, and the owner may go first.
 
 use crate::check::model;
 use crate::payload::{Drops, Unordered};
 use loom::thread;
 use ringmail::pool::Pool;
 
-/// Two threads bring buffers back while the owner takes: the next holder sees all that the last one did, and nobody else has it.
+/// Two threads bring buffers back while the owner takes: the next holder sees all that the last one did, and has the buffer alone.
 ///
-/// The owner insists: loom does not try a load late that it could have done early, unless the thread yields.
+/// The owner retries: loom does not try a load late that it could have done early, unless the thread yields.
 pub fn a_buffer_comes_home_whole() {
     model("pool::a_buffer_comes_home_whole", Some(3), || {
         let mut pool = Pool::new(2, Unordered::new).unwrap();
@@ -32,7 +32,7 @@ pub fn a_buffer_comes_home_whole() {
     });
 }
 
-/// A buffer travels, is written on, comes home and travels again.
+/// A buffer is lent, written, returned and lent again.
 pub fn a_buffer_travels_twice() {
     model("pool::a_buffer_travels_twice", Some(3), || {
         let mut pool = Pool::new(1, Unordered::new).unwrap();
@@ -56,7 +56,7 @@ pub fn a_buffer_travels_twice() {
     });
 }
 
-/// The owner goes while two buffers come home: each value is dropped once, and no block keeps the pool's memory for ever.
+/// The owner goes while two buffers are returned: each value is dropped once, and no block keeps the pool's memory for ever.
 pub fn the_owner_goes_while_buffers_come_home() {
     model("pool::the_owner_goes_while_buffers_come_home", None, || {
         let drops = Drops::default();

@@ -1,7 +1,7 @@
-//! Senders that wait for room stand in a queue: each gets through, whoever leaves and whoever does not come. A lost wake is a
+//! Senders that wait for room stand in a queue: each gets through, even if others leave or do not come. A lost wake is a
 //! deadlock, which loom reports.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use crate::payload::Drops;
 use loom::future::block_on;
 use loom::sync::{Arc, Condvar, Mutex};
@@ -22,7 +22,7 @@ fn full() -> Channel {
     filled(mpsc::Builder::new(1))
 }
 
-/// The same, born FENCED: no asymmetric barrier anywhere.
+/// The same, FENCED from the start: no asymmetric barrier.
 fn fenced() -> Channel {
     filled(mpsc::Builder::new(1).fence_mode(FenceMode::Fence))
 }
@@ -51,7 +51,7 @@ pub fn two_blocked_senders_get_through() {
 }
 
 pub fn two_blocked_senders_get_through_fenced() {
-    bare(|| model("queue::two_blocked_senders_get_through_fenced", Some(0), || two_blocked(fenced())));
+    without_fences(|| model("queue::two_blocked_senders_get_through_fenced", Some(0), || two_blocked(fenced())));
 }
 
 fn two_blocked((tx, mut rx): Channel) {
@@ -63,8 +63,8 @@ fn two_blocked((tx, mut rx): Channel) {
 }
 
 /// A wait times out, at the front or behind: the other goes on.
-pub fn a_wait_that_timed_out_stops_nobody() {
-    outcomes("queue::a_wait_that_timed_out_stops_nobody", Some(1), [true, false], || {
+pub fn a_wait_that_timed_out_stops_no_sender() {
+    outcomes("queue::a_wait_that_timed_out_stops_no_sender", Some(1), [true, false], || {
         let (mut tx, mut rx) = full();
         let b = sending(tx.clone(), 2);
         let receiver = thread::spawn(move || {
@@ -74,7 +74,7 @@ pub fn a_wait_that_timed_out_stops_nobody() {
         let said = tx.send_timeout(1, Duration::ZERO);
         assert!(matches!(said, Ok(()) | Err(SendTimeoutError::Timeout(1))));
         let (mut got, mut rx) = receiver.join().unwrap();
-        // With the first two out there is room for whoever still waits.
+        // With the first two out there is room for those that still wait.
         let _b = b.join().unwrap();
         got.extend(rx.try_iter());
         got.sort_unstable();
@@ -89,7 +89,9 @@ pub fn a_front_that_is_dropped_wakes_the_next() {
 }
 
 pub fn a_front_that_is_dropped_wakes_the_next_fenced() {
-    bare(|| model("queue::a_front_that_is_dropped_wakes_the_next_fenced", Some(1), || front_dropped(fenced())));
+    without_fences(|| {
+        model("queue::a_front_that_is_dropped_wakes_the_next_fenced", Some(1), || front_dropped(fenced()))
+    });
 }
 
 fn front_dropped((mut tx, mut rx): Channel) {
@@ -106,14 +108,14 @@ fn front_dropped((mut tx, mut rx): Channel) {
     receiver.join().unwrap();
 }
 
-/// What the front does when it has room panics, in a hook of the receiver's: its place is not left behind, and the one behind goes on.
+/// The waker of the front panics inside a receive: its place is not left behind, and the sender behind it goes on.
 pub fn a_front_that_panics_wakes_the_next() {
     model("queue::a_front_that_panics_wakes_the_next", Some(1), || front_panics(mpsc::Builder::new(1)));
 }
 
 pub fn a_front_that_panics_wakes_the_next_fenced() {
     let fenced = || front_panics(mpsc::Builder::new(1).fence_mode(FenceMode::Fence));
-    bare(|| model("queue::a_front_that_panics_wakes_the_next_fenced", Some(1), fenced));
+    without_fences(|| model("queue::a_front_that_panics_wakes_the_next_fenced", Some(1), fenced));
 }
 
 fn front_panics(builder: mpsc::Builder) {
@@ -132,7 +134,7 @@ fn front_panics(builder: mpsc::Builder) {
         _ = catch_unwind(AssertUnwindSafe(|| tx.send(2)));
         tx
     });
-    // Each place that is freed is used, and nobody comes past again: one hook panics, of whoever sends first.
+    // Each place that is freed is used, and no sender tries again: the waker of the first sender panics.
     let mut got = Vec::new();
     while got.len() < 3 {
         match rx.try_recv() {
@@ -161,7 +163,7 @@ pub fn a_front_that_is_dropped_hands_on_its_wake() {
     });
 }
 
-/// The same, and the next is a future that nobody polls: the thread behind it goes on.
+/// The same, and the next is a future that is not polled: the thread behind it goes on.
 pub fn a_front_that_is_dropped_before_a_future_calls_up() {
     model("queue::a_front_that_is_dropped_before_a_future_calls_up", Some(2), || {
         let (mut tx, mut rx) = full();
@@ -177,16 +179,18 @@ pub fn a_front_that_is_dropped_before_a_future_calls_up() {
     });
 }
 
-/// The front is woken and does not come: a receiver that goes to sleep calls up the one behind, who may only just be joining.
-pub fn a_front_that_does_not_come_stops_nobody() {
-    model("queue::a_front_that_does_not_come_stops_nobody", Some(3), || stuck_front(full()));
+/// The front is woken and does not come: a receiver that goes to sleep wakes the one behind, which may only just be joining.
+pub fn a_front_that_does_not_come_stops_no_sender() {
+    model("queue::a_front_that_does_not_come_stops_no_sender", Some(3), || stuck_front(full()));
 }
 
-pub fn a_front_that_does_not_come_stops_nobody_fenced() {
-    bare(|| model("queue::a_front_that_does_not_come_stops_nobody_fenced", Some(2), || stuck_front(fenced())));
+pub fn a_front_that_does_not_come_stops_no_sender_fenced() {
+    without_fences(|| {
+        model("queue::a_front_that_does_not_come_stops_no_sender_fenced", Some(2), || stuck_front(fenced()))
+    });
 }
 
-/// A receiver that never sleeps calls up too, now and then.
+/// A receiver that never sleeps also wakes those behind, at times.
 pub fn a_receiver_that_spins_calls_up() {
     model("queue::a_receiver_that_spins_calls_up", Some(1), || {
         stuck_front(filled(mpsc::Builder::new(1).receiver_wait(WaitStrategy::BusySpin)));
@@ -204,13 +208,13 @@ fn stuck_front((mut tx, mut rx): Channel) {
     drop(stuck);
 }
 
-/// Two futures that nobody polls stand in front: the receiver calls up as far as the thread behind them.
-pub fn two_that_do_not_come_stop_nobody() {
-    model("queue::two_that_do_not_come_stop_nobody", Some(2), || two_stuck(full()));
+/// Two futures that are not polled stand in front: the receiver wakes as far as the thread behind them.
+pub fn two_that_do_not_come_stop_no_sender() {
+    model("queue::two_that_do_not_come_stop_no_sender", Some(2), || two_stuck(full()));
 }
 
-pub fn two_that_do_not_come_stop_nobody_fenced() {
-    bare(|| model("queue::two_that_do_not_come_stop_nobody_fenced", Some(1), || two_stuck(fenced())));
+pub fn two_that_do_not_come_stop_no_sender_fenced() {
+    without_fences(|| model("queue::two_that_do_not_come_stop_no_sender_fenced", Some(1), || two_stuck(fenced())));
 }
 
 fn two_stuck((mut tx, mut rx): Channel) {
@@ -223,7 +227,7 @@ fn two_stuck((mut tx, mut rx): Channel) {
     drop((a, b));
 }
 
-/// The second of two futures that nobody polls is dropped while the receiver calls up.
+/// The second of two futures that are not polled is dropped while the receiver wakes those behind.
 pub fn a_future_that_was_called_up_is_dropped() {
     model("queue::a_future_that_was_called_up_is_dropped", Some(1), || {
         let (mut tx, mut rx) = full();
@@ -241,7 +245,7 @@ pub fn a_future_that_was_called_up_is_dropped() {
     });
 }
 
-/// Behind a future that nobody polls one is called up whose time is over: the one behind it is called in its stead.
+/// Behind a future that is not polled, a sender is woken whose time is over: the one behind it is woken in its stead.
 pub fn one_that_was_called_up_gives_up() {
     model("queue::one_that_was_called_up_gives_up", Some(2), || {
         let (mut tx, rx) = full();
@@ -256,7 +260,7 @@ pub fn one_that_was_called_up_gives_up() {
     });
 }
 
-/// The same, and the next is a second future that nobody polls, before a thread.
+/// The same, and the next is a second future that is not polled, before a thread.
 pub fn one_that_was_called_up_gives_up_before_a_future() {
     model("queue::one_that_was_called_up_gives_up_before_a_future", Some(2), || {
         let (mut tx, rx) = full();
@@ -272,7 +276,7 @@ pub fn one_that_was_called_up_gives_up_before_a_future() {
     });
 }
 
-/// The front is a thread whose time is over, the next a future that nobody polls: the thread behind goes on.
+/// The front is a thread whose time is over, the next a future that is not polled: the thread behind goes on.
 pub fn a_front_that_timed_out_before_a_future() {
     model("queue::a_front_that_timed_out_before_a_future", Some(1), || {
         let (mut tx, rx) = full();
@@ -296,7 +300,7 @@ pub fn a_front_that_sends_before_a_future() {
     });
 }
 
-/// Two futures that nobody polls stand before one that is: it is called up too, as none of the three surely comes.
+/// Two futures that are not polled stand before one that is: it is woken too, because none of the three surely comes.
 pub fn the_last_of_three_futures_comes() {
     model("queue::the_last_of_three_futures_comes", Some(1), || {
         let (mut tx, mut rx) = full();
@@ -313,9 +317,9 @@ pub fn the_last_of_three_futures_comes() {
     });
 }
 
-/// A receiver that sleeps on a event count of the user's, not in a verb of its own: the event count calls up.
-pub fn a_receiver_on_its_own_bell_calls_up() {
-    model("queue::a_receiver_on_its_own_bell_calls_up", Some(1), || {
+/// A receiver that sleeps on an event count of the user's, not in a verb of its own: the event count calls up.
+pub fn a_receiver_on_its_own_event_count_calls_up() {
+    model("queue::a_receiver_on_its_own_event_count_calls_up", Some(1), || {
         let event = EventCount::new();
         let (mut tx, mut rx) = filled(mpsc::Builder::new(1).receiver_event(event.clone()));
         let other = tx.clone();
@@ -324,7 +328,7 @@ pub fn a_receiver_on_its_own_bell_calls_up() {
         let b = sending(other, 2);
         for message in [0, 2] {
             let got = loop {
-                // By no question that calls up by itself.
+                // Not by a question that wakes those behind by itself.
                 assert!(event.wait(None, || rx.stats().depth != 0 || rx.is_closed()));
                 // A place that is claimed is no message yet.
                 match rx.try_recv() {
@@ -358,8 +362,8 @@ impl Gate {
 }
 
 /// The same by [`EventCount::arm`].
-pub fn a_receiver_on_an_armed_bell_calls_up() {
-    model("queue::a_receiver_on_an_armed_bell_calls_up", Some(1), || {
+pub fn a_receiver_on_an_armed_event_count_calls_up() {
+    model("queue::a_receiver_on_an_armed_event_count_calls_up", Some(1), || {
         let gate = Arc::new(Gate(Mutex::new(false), Condvar::new()));
         let opens = gate.clone();
         let event = EventCount::with_waker(waker_fn(move || opens.open()));
@@ -421,13 +425,13 @@ fn receiving_until(message: u32, mut rx: Receiver<u32>) -> thread::JoinHandle<Re
     })
 }
 
-/// A receiver closes: all in the queue get their values back, whoever is first.
+/// A receiver closes: all in the queue get their values back, in any order.
 pub fn a_close_wakes_the_whole_queue() {
     model("queue::a_close_wakes_the_whole_queue", Some(2), || closes(full()));
 }
 
 pub fn a_close_wakes_the_whole_queue_fenced() {
-    bare(|| model("queue::a_close_wakes_the_whole_queue_fenced", Some(2), || closes(fenced())));
+    without_fences(|| model("queue::a_close_wakes_the_whole_queue_fenced", Some(2), || closes(fenced())));
 }
 
 fn closes((mut tx, mut rx): Channel) {

@@ -1,6 +1,6 @@
-//! Positions and slots: straight-line programs of `try_*` verbs, explored without bounds. Nobody sleeps, so all are bare.
+//! Positions and slots: straight-line programs of `try_*` verbs, explored without bounds. No thread sleeps, so all run without fences.
 
-use crate::check::{bare, model, outcomes};
+use crate::check::{model, outcomes, without_fences};
 use loom::thread;
 use ringmail::spsc::{self, Receiver};
 use ringmail::{TryRecvError, TrySendError};
@@ -17,7 +17,7 @@ fn rest(rx: &mut Receiver<u32>) -> Vec<u32> {
 
 /// Two messages through a ring for two.
 pub fn first_in_first_out() {
-    bare(|| {
+    without_fences(|| {
         outcomes("ring::first_in_first_out", None, [(0, 0), (0, 1), (1, 0), (1, 2)], || {
             let (mut tx, mut rx) = spsc::channel(2).unwrap();
             let sender = thread::spawn(move || {
@@ -48,7 +48,7 @@ pub fn slots_are_reused_after_they_are_read() {
         (true, false, [1, 2]),
         (true, true, [1, 2]),
     ];
-    bare(|| {
+    without_fences(|| {
         outcomes("ring::slots_are_reused_after_they_are_read", None, allowed, || {
             let (mut tx, mut rx) = spsc::channel(1).unwrap();
             let sender = thread::spawn(move || {
@@ -68,7 +68,7 @@ pub fn slots_are_reused_after_they_are_read() {
 
 /// The counts overflow between the first message and the second, in storage larger than the capacity.
 pub fn positions_wrap() {
-    bare(|| {
+    without_fences(|| {
         model("ring::positions_wrap", None, || {
             let (mut tx, mut rx) = spsc::Builder::new(3).start_at(u64::MAX >> 1).build().unwrap();
             let sender = thread::spawn(move || (1..=4).map(|m| tx.try_send(m).is_ok()).collect::<Vec<_>>());
@@ -85,7 +85,7 @@ pub fn positions_wrap() {
 
 /// A handle that has seen "full" or "empty" looks again before it says so again.
 pub fn full_and_empty_are_never_answered_from_an_old_look() {
-    bare(|| {
+    without_fences(|| {
         model("ring::full_and_empty_are_never_answered_from_an_old_look", None, || {
             let (mut tx, mut rx) = spsc::channel(1).unwrap();
             assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
@@ -95,7 +95,7 @@ pub fn full_and_empty_are_never_answered_from_an_old_look() {
             });
             let early = rx.try_recv();
             let mut tx = sender.join().unwrap();
-            // Joining ordered all that the sender did before this: an honest look sees it.
+            // Joining ordered all that the sender did before this, so a fresh load sees it.
             assert_eq!(early.or_else(|_| rx.try_recv()), Ok(1));
             tx.try_send(2).expect("the message before was taken");
             assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));

@@ -17,7 +17,7 @@ impl Kernel {
         Self(AtomicU64::new(0))
     }
 
-    /// Waits until nobody has it. Not before: who asks in vain tries again later.
+    /// Waits until no thread has it. A thread that asks in vain tries again later.
     fn take(&self) {
         while self.0.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             thread::yield_now();
@@ -29,7 +29,7 @@ impl Kernel {
         self.0.store(0, Ordering::Release);
     }
 
-    /// May be an old answer; "somebody" orders nothing.
+    /// May be an old answer. That another thread has it orders nothing.
     pub(super) fn is_held(&self) -> bool {
         let held = self.0.load(Ordering::Relaxed) != 0;
         if !held {
@@ -52,14 +52,14 @@ impl Channel {
         Arc::new(Self { tx: Kernel::new(), rx: Kernel::new(), ring: SharedRing::new(capacity), steps: AtomicU64::new(0) })
     }
 
-    /// Where the search may switch to another thread. Loom remembers one access a word, and whoever begins a session loads its words before it
+    /// Where the search may switch to another thread. Loom remembers one access a word, and a thread that begins a session loads its words before it
     /// stores them: that another had loaded them too is forgotten, and the store never tried before that load. An exchange that fails
     /// is an access that stores nothing, and so orders nothing.
     pub(super) fn step(&self) {
         let _ = self.steps.compare_exchange(1, 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Somebody takes the sender's side and is killed before the session is set up.
+    /// A process takes the sender's side and is killed before the session is set up.
     fn die_early(&self) {
         self.tx.take();
         // SAFETY: the lock is ours.
@@ -193,7 +193,7 @@ impl Rx {
     fn look_on(&mut self) -> Found {
         let (own, peer) = (self.channel.ring.of_receiver(), self.channel.ring.of_sender());
         let found = own.with_taken(|taken| self.told.look(peer, &mut self.ring, taken));
-        assert_ne!(found, Found::Impossible, "nobody writes nonsense");
+        assert_ne!(found, Found::Impossible, "no thread writes an impossible value");
         found
     }
 
@@ -238,7 +238,7 @@ impl Rx {
 
     /// Looks, now that the senders have ended, until there is nothing new.
     pub(super) fn look_to_the_end(&mut self) {
-        // The last that died, of whom no successor tells.
+        // The last that died: no successor reports it.
         self.asks = true;
         while self.look() {}
         assert!(!self.look(), "nothing comes any more");
@@ -286,7 +286,7 @@ fn receive(
     rx.close()
 }
 
-/// A sender is killed: the receiver, who asks the kernel, is told so after the last message and not before.
+/// A sender is killed: the receiver, which asks the kernel, is told after the last message and not before.
 pub fn a_death_shows_after_the_last_message() {
     let allowed = [vec![Message(0), died(1)]];
     outcomes("session::a_death_shows_after_the_last_message", None, allowed, || {
@@ -294,7 +294,7 @@ pub fn a_death_shows_after_the_last_message() {
     });
 }
 
-/// A sender closes: the receiver, who asks the kernel, is told so after the last message, and never of a death.
+/// A sender closes: the receiver, which asks the kernel, is told after the last message, and never of a death.
 pub fn a_close_shows_after_the_last_message() {
     let allowed = [vec![Message(0), left(1)]];
     outcomes("session::a_close_shows_after_the_last_message", Some(3), allowed, || {
@@ -302,7 +302,7 @@ pub fn a_close_shows_after_the_last_message() {
     });
 }
 
-/// A sender is killed and another takes its place and closes: the receiver, who never asks the kernel, is told all the same, once, before the
+/// A sender is killed and another takes its place and closes: the receiver, which never asks the kernel, is still told, once, before the
 /// first message of the next.
 pub fn a_restart_cannot_hide_a_death() {
     let allowed = [vec![Message(0), died(1), Message(1), left(2)]];
@@ -327,7 +327,7 @@ pub fn a_close_is_no_death() {
     });
 }
 
-/// Three senders, of whom the table keeps the last two: each end is told at its place, or that it was forgotten.
+/// Three senders, of which the table keeps the last two: each end is told at its place, or that it was forgotten.
 pub fn an_end_that_is_not_kept_is_counted() {
     let rest = |first| vec![first, Message(1), died(2), left(3)];
     let allowed = [rest(died(1)), rest(Seen::Ended(1, End::Forgotten(1)))];
@@ -416,7 +416,7 @@ pub fn one_that_comes_late_need_not_be_told() {
 }
 
 /// What the next receiver is told begins where the last one's ended, wherever that was killed: no end is told twice, and one that was over
-/// before the second came, with all of its messages received, is told to the first or to nobody.
+/// before the second came, with all of its messages received, is told to the first or not at all.
 pub fn an_end_is_not_told_to_two_receivers() {
     let allowed = [vec![Message(0), left(1), Message(1), left(2)], vec![Message(0), Message(1), left(2)]];
     outcomes("session::an_end_is_not_told_to_two_receivers", Some(1), allowed, || {
@@ -439,7 +439,7 @@ pub fn an_end_is_not_told_to_two_receivers() {
     });
 }
 
-/// Whoever asks what became of a sender's side while one closes and another comes is not told of a death.
+/// A thread that asks what became of a sender's side, while one closes and another comes, is not told of a death.
 pub fn a_look_calls_nobody_dead_who_lives() {
     let allowed = [Peer::Here, Peer::Left].map(|peer| format!("{peer:?}"));
     outcomes("session::a_look_calls_nobody_dead_who_lives", Some(3), allowed, || {

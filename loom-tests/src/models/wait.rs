@@ -69,7 +69,7 @@ pub fn a_dropped_receiver_wakes_the_sender() {
             let said = tx.send(2);
             // What it found was room that the leaving receiver made, or its end.
             assert!(matches!(said, Ok(()) | Err(SendError(2))));
-            assert_eq!(tx.send(3), Err(SendError(3)), "room that nobody empties cannot be found again");
+            assert_eq!(tx.send(3), Err(SendError(3)), "room that no receiver frees cannot be found again");
         });
         drop(rx);
         sender.join().unwrap();
@@ -124,12 +124,12 @@ pub fn an_iterator_waits_for_room() {
         let sender = thread::spawn(move || tx.send_iter(0..4));
         assert_eq!(rx.recv(), Ok(0));
         drop(rx);
-        let SendError(next) = sender.join().unwrap().expect_err("nobody takes the rest");
+        let SendError(next) = sender.join().unwrap().expect_err("the rest is not taken");
         assert!((1..4).contains(&next));
     });
 }
 
-/// A receive gives up; a later one sleeps and is woken, whatever rang meanwhile.
+/// A receive gives up. A later one sleeps and is woken, even if a notification came in between.
 pub fn a_wait_that_timed_out_leaves_no_trace() {
     outcomes("wait::a_wait_that_timed_out_leaves_no_trace", Some(3), [true, false], || {
         let (mut tx, mut rx) = spsc::channel(2).unwrap();

@@ -6,7 +6,7 @@ use super::{Envelope, Reply, Token};
 use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, TrySendError};
 use crate::sync::order::mutant;
 use crate::wait::WaitStrategy;
-use crate::wait::guard::{Panics, each};
+use crate::wait::panics::{Panics, each};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
@@ -219,7 +219,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 });
             }
         }
-        panics.go_on();
+        panics.resume();
         failed
     }
 
@@ -306,7 +306,7 @@ impl<Req, Rep> Drop for Endpoint<Req, Rep> {
             let gone = || CallError::Disconnected(Disconnected { peer, cause: Cause::Closed });
             panics.catch(|| _ = self.tables.fail(peer, gone));
         }
-        panics.go_on();
+        panics.resume();
     }
 }
 

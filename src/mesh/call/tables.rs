@@ -14,7 +14,7 @@
 use super::error::CallError;
 use crate::error::BuildError;
 use crate::room::slice;
-use crate::wait::guard::{Panics, wake};
+use crate::wait::panics::{Panics, wake};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -174,7 +174,7 @@ impl<Rep> Tables<Rep> {
                 panics.catch(|| self.arrive(call, Err(error())));
             }
         }
-        panics.go_on();
+        panics.resume();
         any
     }
 

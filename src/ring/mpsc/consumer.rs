@@ -2,8 +2,7 @@
 
 use super::{DropOwner, Found, Rest, Ring, Slots};
 use crate::ring::layout::{Counter, Stats};
-use crate::ring::ready::Ready;
-use crate::ring::slot;
+use crate::ring::slot::{self, Ready};
 use crate::sync::OnDrop;
 use crate::sync::order::order;
 use crate::sync::position::Position;
@@ -43,12 +42,12 @@ impl<T> Consumer<T> {
             self.seen = self.head.plus(1);
             return true;
         }
-        // The rest only if there is more to it than "nothing yet".
+        // The slow path only if there is more to it than "nothing yet".
         let quiet = !self.closed && self.ring.ended.load(order!(observe_end)) == 0;
         !(quiet && self.slots.state_of(self.head) == Found::Nothing) && self.find_behind()
     }
 
-    /// A tombstone, or the end: perhaps a message behind it, perhaps nothing ever.
+    /// Looks behind tombstones, and for the end.
     #[cold]
     #[inline(never)]
     fn find_behind(&mut self) -> bool {
@@ -184,18 +183,16 @@ impl<T> Consumer<T> {
     }
 
     /// Notes which message this end is about to wait for: only its sender wakes it.
-    #[cfg(feature = "std")]
     pub(crate) fn note_awaited(&self) {
         self.ring.consumer.awaited.store(self.head.open_word(), Ordering::Relaxed);
     }
 
     /// Whether the message noted last is still the next.
-    #[cfg(feature = "std")]
     pub(crate) fn is_noted(&self) -> bool {
         self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    /// Accepts nothing more: ends the claims. What is claimed still comes; this end waits for it, or sees to it when it leaves.
+    /// Accepts nothing more: ends the claims. What is claimed still comes; this end waits for it, or drops it when it leaves.
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.ring.close_tail();
@@ -213,7 +210,7 @@ impl<T> Consumer<T> {
         let mut at = self.head;
         while at != to && core::mem::needs_drop::<T>() {
             if self.slots.state_of(at) == Found::Nothing {
-                // An open claim: what is published there comes behind our last look, or is told of that.
+                // An open claim: our last look may miss what is published there, so its producer must be told.
                 self.ring.reader.told.store(1, Ordering::Relaxed);
                 tell(true);
                 break;
@@ -239,12 +236,10 @@ impl<T> Consumer<T> {
     }
 
     /// Places read so far.
-    #[cfg(feature = "std")]
     pub(crate) fn received(&self) -> u64 {
         self.head.since(self.ring.start)
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_parks(&self, n: u64) {
         self.ring.consumer.parks.add(n);
     }
@@ -260,7 +255,7 @@ impl<T> Consumer<T> {
 }
 
 impl<T> Drop for Consumer<T> {
-    /// Drops what was published, up to the first open claim; the rest falls to the senders, or to the last owner.
+    /// Drops what was published, up to the first open claim. Senders drop the rest, or the last owner of the memory.
     fn drop(&mut self) {
         self.leave(|_| ());
     }

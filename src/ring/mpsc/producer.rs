@@ -6,10 +6,9 @@ use crate::ring::slot;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 use crate::sync::{Arc, Ordering};
-#[cfg(feature = "std")]
 use alloc::vec::Vec;
 
-/// Refusals of one end that the common count learns of at once.
+/// Refusals of one end that are added to the common count together.
 const COUNTED_TOGETHER: u64 = 64;
 
 /// One of the ends that write.
@@ -40,7 +39,7 @@ impl<T> Producer<T> {
         Self { slots: ring.slots(), capacity, head_seen, full: 0, ring }
     }
 
-    /// Another end of the same ring; one that sends nothing more has no other.
+    /// Another end of the same ring. Of an end that is closed, one that is closed too.
     pub(crate) fn another(&self) -> Self {
         let live = if self.capacity == 0 { None } else { Self::revive(&self.ring) };
         live.unwrap_or_else(|| Self::attach(Arc::clone(&self.ring), 0))
@@ -79,11 +78,11 @@ impl<T> Producer<T> {
         Ok(at)
     }
 
-    /// Asks for the line that this end, or another, writes soon after `at`, which it has just claimed.
+    /// Prefetches the line that this end, or another, writes soon after `at`, which this end has just claimed.
     #[inline(always)]
     fn prepare(&self, at: Position) {
         let ahead = const { slot::ahead::<Stamped<T>>() };
-        // Each line once: of small cells a power of two, for a stamp is eight bytes, begin in it.
+        // Each line once. Small cells: their number in a line is a power of two, as a stamp has eight bytes.
         let in_line = const { if size_of::<Stamped<T>>() < 64 { 64 / size_of::<Stamped<T>>() as u64 } else { 1 } };
         let first = at.slot(in_line - 1) == 0;
         // Only a slot that is free: the consumer may be reading the others.
@@ -122,7 +121,6 @@ impl<T> Producer<T> {
 
     /// Moves as many of `values`, from the first on, as there is room for, with one claim. Returns where they begin and how
     /// many.
-    #[cfg(feature = "std")]
     pub(crate) fn push_all(&mut self, values: &mut Vec<T>) -> Option<(Position, u64)> {
         if values.is_empty() {
             return None;
@@ -187,8 +185,8 @@ impl<T> Producer<T> {
         if Position::is_closed(word) || self.capacity == 0 {
             return None;
         }
-        // Again, with the `head` that its claimer had seen: from an older one than that the ring would look full that never was, or fuller
-        // than full.
+        // Loads `tail` again, with Acquire: then this `head` is not behind the one that the last claimer saw. With an older `head` the ring would
+        // look full that never was, or fuller than full.
         let word = self.ring.tail.load(order!(observe_claim));
         self.head_seen = Position::from_word(self.ring.head.load(order!(find_head)));
         let used = Position::from_word(word).since(self.head_seen);
@@ -197,14 +195,13 @@ impl<T> Producer<T> {
         } else if used == self.capacity || mutant!(StaleTail) {
             None
         } else {
-            // An old `tail`, behind this `head`. Every claim before `head` is ordered before the store of `head` that we saw, so
-            // this look is not behind it.
+            // This `tail` is behind `head`. Every claim before `head` is ordered before the store of `head` that we saw, so the next load of
+            // `tail` is not behind it.
             Some(self.ring.tail.load(Ordering::Relaxed))
         }
     }
 
     /// Whether there was no message a moment ago.
-    #[cfg(feature = "std")]
     pub(crate) fn looks_empty(&self) -> bool {
         self.ring.len() == 0
     }
@@ -225,13 +222,14 @@ impl<T> Producer<T> {
         Some(left as usize)
     }
 
-    /// The event count of the consumer said, after a publication, that it has left: has the reader look again, or is the reader.
+    /// To be called after a publication if the event count of the consumer says that it has left. If another end has the role of the reader, asks it
+    /// for another look; else takes the role.
     pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
         // The event count may be of several channels.
         if Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
             && (self.ring.reader.held.swap(HELD | ASKED, order!(ask_drop_owner)) & HELD == 0 || mutant!(OneDropOwner))
         {
-            // SAFETY: nobody held the role, and now we do (M5).
+            // SAFETY: no end had the role, and now we have it (M5).
             unsafe { DropOwner::new(&self.ring, &self.slots, noted) }.serve();
         }
     }
@@ -242,7 +240,7 @@ impl<T> Producer<T> {
         let held = &self.ring.reader.held;
         let taken = held.compare_exchange(0, HELD, order!(take_over_head), Ordering::Relaxed);
         if taken.is_ok() || mutant!(OneDropOwner) {
-            // SAFETY: nobody held the role, and now we do (M5).
+            // SAFETY: no end had the role, and now we have it (M5).
             unsafe { DropOwner::new(&self.ring, &self.slots, noted) }.serve();
         }
     }
@@ -265,7 +263,6 @@ impl<T> Producer<T> {
     }
 
     /// Whether there was room for a message a moment ago; looks again if none was known. Another producer may take it.
-    #[cfg(feature = "std")]
     pub(crate) fn has_room(&mut self) -> bool {
         let word = self.ring.tail.load(Ordering::Relaxed);
         Position::from_word(word).since(self.head_seen) < self.capacity || self.find_room(word).is_some()
@@ -281,7 +278,6 @@ impl<T> Producer<T> {
     }
 
     /// Places that all producers have claimed so far.
-    #[cfg(feature = "std")]
     pub(crate) fn sent(&self) -> u64 {
         self.ring.tail().since(self.ring.start)
     }
@@ -295,7 +291,6 @@ impl<T> Producer<T> {
         }
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_parks(&self, n: u64) {
         self.ring.producers.parks.add_shared(n);
     }

@@ -1,10 +1,7 @@
 //! What the two ends need in memory that another process maps too: sessions of the other side, words to sleep on, and a peer that may write
 //! nonsense.
 
-// The models need some of it.
-#![cfg_attr(ringmail_loom, allow(dead_code))]
-
-use super::super::backend::Backing;
+use super::super::backend::Backend;
 use super::super::layout::{ConsumerBlock, ProducerBlock};
 use super::super::session::{Looks, Reach};
 use super::super::slot::Slot;
@@ -14,8 +11,8 @@ use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 
-impl<B: Backing> Producer<B> {
-    /// Where the other side's block lies: what else is in its page is no business of the ring's.
+impl<B: Backend> Producer<B> {
+    /// Where the other side's block lies: `mapped` finds the rest of its page from there.
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ConsumerBlock {
         self.geometry.consumer.as_ptr()
@@ -40,17 +37,17 @@ impl<B: Backing> Producer<B> {
         self.publish(1);
     }
 
-    /// Finds room from now on where the other side's last session is this one, and it has not closed.
+    /// After this, finds room if `session` is the other side's last session, and that has not closed.
     pub(crate) fn meet(&mut self, session: u64) {
         self.session = session;
     }
 
-    /// As [`Producer::vacancy`], whether there is a receiver or not: between processes what is sent waits for the next.
+    /// As [`Producer::vacancy`], with or without a receiver: between processes a message waits for the next receiver.
     pub(crate) fn vacancy_for_the_next(&mut self) -> Option<*const Slot<B::Item>> {
         (self.tail != self.full_at || self.find_room()).then(|| self.slot(self.tail))
     }
 
-    /// As [`Producer::room`], whether there is a receiver or not.
+    /// As [`Producer::room`], with or without a receiver.
     pub(crate) fn room_for_the_next(&mut self, wanted: u64) -> u64 {
         if self.full_at.since(self.tail) < wanted {
             self.find_room();
@@ -58,14 +55,14 @@ impl<B: Backing> Producer<B> {
         self.full_at.since(self.tail).min(wanted)
     }
 
-    /// As [`Producer::reserve`], whether there is a receiver or not.
+    /// As [`Producer::reserve`], with or without a receiver.
     pub(crate) fn reserve_for_the_next(&mut self, wanted: u64) -> u64 {
         self.staged = 0;
         self.reserved = self.room_for_the_next(wanted);
         self.reserved
     }
 
-    /// Writes again what was staged `offset` values ago and behind; as much of it as was staged.
+    /// Writes staged values again, from the one at `offset` on; at most those that are staged.
     pub(crate) fn restage(&mut self, offset: u64, values: &[B::Item])
     where
         B::Item: Copy,
@@ -76,7 +73,7 @@ impl<B: Backing> Producer<B> {
         }
     }
 
-    /// Sends again, where one that left before has closed.
+    /// Takes the closed bit back, which an earlier session may have set.
     pub(crate) fn reopen(&mut self) {
         point!();
         self.own().tail.store(self.tail.open_word(), order!(publish_tail));
@@ -89,17 +86,17 @@ impl<B: Backing> Producer<B> {
         self.tail
     }
 
-    /// What the consumer's word holds: to be read before a look that finds nothing, and slept on after it.
+    /// The consumer's word: read it before a look, and sleep on that value if the look finds nothing.
     pub(crate) fn peer_word(&self) -> u64 {
         B::observe(&self.peer().head, Ordering::Relaxed)
     }
 
-    /// Whether another receiver has begun than the one this end knows: there may be room that it does not find.
+    /// Whether a later session of the receiver has begun than the one that this end knows: then there may be room that it does not find.
     pub(crate) fn is_behind(&self) -> bool {
-        self.backing.consumer_session(&self.geometry) != self.session
+        self.backend.consumer_session(&self.geometry) != self.session
     }
 
-    /// Whether the answer "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or is another than this end knows.
+    /// Whether "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or began a session that this end does not know.
     pub(crate) fn is_strange(&self) -> bool {
         self.corrupt || self.peer_gone() || self.is_behind()
     }
@@ -109,7 +106,7 @@ impl<B: Backing> Producer<B> {
         self.tail.plus(n.wrapping_sub(1)).plus(self.geometry.capacity.wrapping_neg())
     }
 
-    /// Sends nothing more: what the other side wrote elsewhere cannot be.
+    /// Sends nothing more: the other side wrote nonsense elsewhere.
     pub(crate) fn spoil(&mut self) {
         (self.full_at, self.corrupt) = (self.tail, true);
     }
@@ -120,8 +117,8 @@ impl<B: Backing> Producer<B> {
     }
 }
 
-impl<B: Backing> Consumer<B> {
-    /// Where the other side's block lies: what else is in its page is no business of the ring's.
+impl<B: Backend> Consumer<B> {
+    /// Where the other side's block lies: `mapped` finds the rest of its page from there.
     #[inline(always)]
     pub(crate) fn peer_block(&self) -> *const ProducerBlock {
         self.geometry.producer.as_ptr()
@@ -133,14 +130,14 @@ impl<B: Backing> Consumer<B> {
         &self.own().head
     }
 
-    /// Receives again, where one that left before has closed.
+    /// Takes `gone` back, which an earlier session may have set.
     pub(crate) fn reopen(&mut self) {
         point!();
         self.own().gone.0.store(0, Ordering::Relaxed);
         point!();
     }
 
-    /// What the producer's word holds: to be read before a look that finds nothing, and slept on after it.
+    /// The producer's word: read it before a look, and sleep on that value if the look finds nothing.
     pub(crate) fn peer_word(&self) -> u64 {
         B::observe(&self.peer().tail, Ordering::Relaxed)
     }
@@ -163,7 +160,7 @@ impl<B: Backing> Consumer<B> {
     /// Takes a message without a look at it.
     ///
     /// # Safety
-    /// One was seen and not taken: otherwise the positions say that the ring is full of what was never written.
+    /// One was seen and not taken. Otherwise the positions would say that unwritten slots hold messages.
     #[inline(always)]
     pub(crate) unsafe fn advance(&mut self) {
         debug_assert!(self.seen() != 0);
@@ -175,8 +172,8 @@ impl<B: Backing> Consumer<B> {
         self.head = self.head.plus(n.min(self.seen()));
     }
 
-    /// Takes back what was taken since and not released. Forgets what was seen: from there on it may be more than a ring holds, should the
-    /// other side have written nonsense meanwhile, so it is looked at and checked again.
+    /// Takes back the messages that were taken since `to` and not released. Forgets what was seen: counted from `to` that may be more than a ring
+    /// holds, if the other side has written nonsense meanwhile, so the position is loaded and checked again.
     pub(crate) fn rewind(&mut self, to: Position) {
         (self.head, self.tail_seen) = (to, to);
     }
@@ -193,7 +190,7 @@ impl<B: Backing> Consumer<B> {
     }
 }
 
-impl<B: Backing> Looks for Consumer<B> {
+impl<B: Backend> Looks for Consumer<B> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         if self.retired || self.corrupt {
             return false;

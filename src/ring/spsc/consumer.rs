@@ -1,9 +1,8 @@
 //! The end that reads.
 
-use super::super::backend::{Backing, Geometry, Heap, drop_run};
+use super::super::backend::{Backend, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, Counter, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
-use super::super::ready::Ready;
-use super::super::slot::{self, Slot};
+use super::super::slot::{self, Ready, Slot};
 use super::stats;
 use crate::sync::failpoint::point;
 use crate::sync::order::{mutant, order};
@@ -12,7 +11,7 @@ use crate::sync::{OnDrop, Ordering};
 use alloc::vec::Vec;
 
 /// The end that reads.
-pub(crate) struct Consumer<B: Backing> {
+pub(crate) struct Consumer<B: Backend> {
     /// Next position to read; at or ahead of the published `head`.
     pub(super) head: Position,
     /// The last `tail` seen.
@@ -23,28 +22,28 @@ pub(crate) struct Consumer<B: Backing> {
     pub(super) refused: bool,
     /// Whether it was set with TOLD, and that was not taken back.
     pub(super) told: bool,
-    /// Whether the role was given up: nothing may be touched any more.
+    /// Whether this end gave its role up: then it touches nothing any more.
     pub(super) retired: bool,
     /// Whether the other side's position was impossible.
     pub(super) corrupt: bool,
-    /// The other side's session that this end is in: a look finds no message of another.
+    /// The other side's session that this end is in: it sees no message of another.
     pub(super) session: u64,
     pub(super) geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    pub(super) backing: B,
+    pub(super) backend: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it reads may come from another.
-unsafe impl<B: Backing> Send for Consumer<B> where B::Item: Send {}
+unsafe impl<B: Backend> Send for Consumer<B> where B::Item: Send {}
 
-impl<B: Backing> Consumer<B> {
+impl<B: Backend> Consumer<B> {
     /// Resumes at the published position.
     ///
     /// # Safety
     /// No other consumer is attached to this ring (I4).
-    pub(crate) unsafe fn attach(backing: B) -> Self {
-        let geometry = backing.geometry();
-        // SAFETY: a backing's blocks are valid while it lives.
+    pub(crate) unsafe fn attach(backend: B) -> Self {
+        let geometry = backend.geometry();
+        // SAFETY: a backend's blocks are valid while it lives.
         let own = unsafe { geometry.consumer.as_ref() };
         let head = Position::from_word(own.head.load(Ordering::Relaxed));
         // No message known yet: the first operation looks.
@@ -58,19 +57,19 @@ impl<B: Backing> Consumer<B> {
             corrupt: false,
             session: 0,
             geometry,
-            backing,
+            backend,
         }
     }
 
     #[inline(always)]
     pub(super) fn own(&self) -> &ConsumerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.consumer.as_ref() }
     }
 
     #[inline(always)]
     pub(super) fn peer(&self) -> &ProducerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.producer.as_ref() }
     }
 
@@ -86,14 +85,14 @@ impl<B: Backing> Consumer<B> {
         self.tail_seen.since(self.head)
     }
 
-    /// Whether a look might find something: a message that was not seen, or the end. Orders nothing. For whoever looks at many rings,
-    /// most of which are empty.
+    /// Whether [`Consumer::refresh_tail_limited`] might find something: a message that was not seen, or the end. Orders nothing. For a receiver of
+    /// many rings, most of which are empty.
     #[inline(always)]
     pub(crate) fn may_have_news(&self) -> bool {
         self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
-    /// Looks how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
+    /// Loads the producer's position, and sees at most `limit` messages. Whether there is one.
     #[inline(always)]
     pub(crate) fn refresh_tail_limited(&mut self, limit: u64) -> bool {
         let found = self.refresh_tail();
@@ -103,7 +102,7 @@ impl<B: Backing> Consumer<B> {
         found
     }
 
-    /// Looks again, and sees no message from `limit` on, which is at or ahead of what was seen.
+    /// Loads the producer's position again, and sees no message from `limit` on. `limit` is at or ahead of what was seen.
     #[inline(always)]
     pub(crate) fn refresh_tail_until(&mut self, limit: Position) {
         if self.refresh_tail() && self.seen() > limit.since(self.head) {
@@ -117,10 +116,9 @@ impl<B: Backing> Consumer<B> {
         self.head
     }
 
-    /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they
-    /// would be waited for. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
+    /// Prefetches the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and the reader would wait for one
+    /// after the other. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
     /// that share a core, and on `fan_in`, it makes no difference.)
-    #[cfg(feature = "std")]
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         let line = const {
@@ -137,18 +135,18 @@ impl<B: Backing> Consumer<B> {
         }
     }
 
-    /// Looks how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
-    /// without a call.
+    /// Loads the producer's position. Whether there is a message. Inline and short: the more often a receiver looks, the sooner it sees a message,
+    /// and it takes it without a call.
     #[inline(always)]
     pub(super) fn refresh_tail(&mut self) -> bool {
         let word = B::observe(&self.peer().tail, order!(observe_tail));
         let tail = Position::from_word(word);
-        // The session after the position: whoever sees a message sees that its session has begun.
-        let is_other = || self.backing.producer_session(&self.geometry) != self.session;
+        // The session after the position: a consumer that sees a message also sees that the message's session has begun.
+        let is_other = || self.backend.producer_session(&self.geometry) != self.session;
         if B::SHARED && (tail.since(self.head) > self.geometry.capacity || is_other()) {
             return self.refuse_tail(tail);
         }
-        // An end that has retired reads no more, whatever has come since; it is over anyway.
+        // An end that has retired reads no more, also if a message has come since.
         if tail != self.head && !self.retired {
             self.tail_seen = tail;
             return true;
@@ -159,7 +157,7 @@ impl<B: Backing> Consumer<B> {
         false
     }
 
-    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`Looks::look_as_far`] says how far.
+    /// The same if the other side wrote nonsense, or began another session: there is no message before [`Looks::look_as_far`] was called.
     #[cold]
     #[inline(never)]
     fn refuse_tail(&mut self, tail: Position) -> bool {
@@ -178,11 +176,11 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// The memory that this end is attached to.
-    pub(crate) fn backing(&self) -> &B {
-        &self.backing
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
     }
 
-    /// The producer's next send is refused. `tell`: and its event count will say so. Whether this is the first time, and it is to be told.
+    /// Has the producer's next send refused. `tell`: the event count will say so. Whether this is the first time, and the producer is to be told.
     fn refuse(&mut self, tell: bool) -> bool {
         if core::mem::replace(&mut self.refused, true) && !B::SHARED {
             return false;
@@ -194,7 +192,7 @@ impl<B: Backing> Consumer<B> {
         tell
     }
 
-    /// Gives the role up, unless the producer has published for the last time and left the rest to us: then takes that, too.
+    /// Gives the role up. If the producer has published its last message before that, takes what is left first.
     fn give_up(&mut self) {
         self.own().head.store(self.head.open_word(), order!(publish_head));
         let late = self.own().gone.0.fetch_or(RETIRED, order!(retire)) & LATE != 0;
@@ -205,7 +203,7 @@ impl<B: Backing> Consumer<B> {
         self.head = self.tail_seen;
         (self.retired, self.over) = (true, true);
         if late {
-            // Before any value's own code runs: nobody but us reads it, and the memory's last owner after us.
+            // Before any value's own code runs. Only this end reads the word, and the memory's last owner after it.
             self.own().head.store(self.head.open_word(), Ordering::Relaxed);
             // SAFETY: the producer left the values in [from, head) to us (I3, I5), and `head` has passed them.
             unsafe { drop_run(self.geometry.slots, self.geometry.mask, from, self.head) };
@@ -231,7 +229,7 @@ impl<T> Consumer<Heap<T>> {
     fn ready(&mut self) -> Ready<'_, T> {
         debug_assert!(self.seen() != 0);
         let slot = self.slot(self.head);
-        // SAFETY: the backing is alive and keeps its block valid.
+        // SAFETY: the backend is alive and keeps its block valid.
         let own = unsafe { self.geometry.consumer.as_ref() };
         Ready {
             slot,
@@ -259,7 +257,7 @@ impl<T> Consumer<Heap<T>> {
 #[cfg(not(ringmail_loom))]
 type Run<T> = (*const Slot<T>, usize);
 
-impl<B: Backing> Consumer<B> {
+impl<B: Backend> Consumer<B> {
     /// Takes the next message, if there is one now; its place stays occupied until [`Consumer::release`].
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<B::Item> {
@@ -366,7 +364,7 @@ impl<B: Backing> Consumer<B> {
         leaked && !self.retired
     }
 
-    /// Whether a look that found nothing asks for nothing more: no place to free, no end to tell.
+    /// Whether there is nothing to do after a look that found nothing: no place to free, and no end to report.
     #[inline(always)]
     pub(crate) fn is_idle(&self) -> bool {
         !self.over && self.own().head.load(Ordering::Relaxed) == self.head.open_word()
@@ -381,12 +379,12 @@ impl<B: Backing> Consumer<B> {
     /// the event count that the sender reads must say so, and a barrier must pass, before such a look.
     #[must_use]
     pub(crate) fn close(&mut self) -> bool {
-        // What has no drop of its own is not missed, and a producer that has closed sends nothing more.
+        // A message without a drop of its own need not be dropped, and a producer that has closed sends nothing more.
         let tell = !B::SHARED && core::mem::needs_drop::<B::Item>() && !self.peer_closed();
         self.refuse(tell)
     }
 
-    /// To be asked after that barrier: whether the sender closed before it, and the event count need not tell it.
+    /// To be called after that barrier: whether the sender closed before it, so that the event count need not tell it.
     pub(crate) fn take_back_told(&mut self) -> bool {
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
         core::mem::take(&mut self.told)
@@ -428,12 +426,10 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Messages received so far.
-    #[cfg(feature = "std")]
     pub(crate) fn received(&self) -> u64 {
         self.head.since(self.geometry.start)
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
         point!();
@@ -450,9 +446,9 @@ impl<B: Backing> Consumer<B> {
     }
 }
 
-impl<B: Backing> Drop for Consumer<B> {
+impl<B: Backend> Drop for Consumer<B> {
     fn drop(&mut self) {
-        if !self.backing.is_here() {
+        if !self.backend.is_here() {
             return;
         }
         self.refuse(false);

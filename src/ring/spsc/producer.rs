@@ -1,6 +1,6 @@
 //! The end that writes.
 
-use super::super::backend::{Backing, Geometry, Heap, drop_run};
+use super::super::backend::{Backend, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, LATE, ProducerBlock, RETIRED, Stats, TOLD};
 use super::super::slot::{self, Slot};
 use super::stats;
@@ -10,7 +10,7 @@ use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 
 /// The end that writes.
-pub(crate) struct Producer<B: Backing> {
+pub(crate) struct Producer<B: Backend> {
     /// Next position to write.
     pub(super) tail: Position,
     /// `tail` may not pass this: the last `head` seen, plus capacity.
@@ -20,7 +20,7 @@ pub(crate) struct Producer<B: Backing> {
     /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
     pub(super) reserved: u64,
     pub(super) closed: bool,
-    /// Whether this end has said that it was [`LATE`]: it publishes nothing after that.
+    /// Whether this end has set [`LATE`]: it publishes nothing after that.
     pub(super) settled: bool,
     /// Whether the other side's position was impossible.
     pub(super) corrupt: bool,
@@ -28,20 +28,20 @@ pub(crate) struct Producer<B: Backing> {
     pub(super) session: u64,
     pub(super) geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    pub(super) backing: B,
+    pub(super) backend: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it writes may be read on another.
-unsafe impl<B: Backing> Send for Producer<B> where B::Item: Send {}
+unsafe impl<B: Backend> Send for Producer<B> where B::Item: Send {}
 
-impl<B: Backing> Producer<B> {
+impl<B: Backend> Producer<B> {
     /// Resumes at the published position.
     ///
     /// # Safety
     /// No other producer is attached to this ring (I4).
-    pub(crate) unsafe fn attach(backing: B) -> Self {
-        let geometry = backing.geometry();
-        // SAFETY: a backing's blocks are valid while it lives.
+    pub(crate) unsafe fn attach(backend: B) -> Self {
+        let geometry = backend.geometry();
+        // SAFETY: a backend's blocks are valid while it lives.
         let own = unsafe { geometry.producer.as_ref() };
         let tail = Position::from_word(own.tail.load(Ordering::Relaxed));
         // No room known yet: the first operation looks.
@@ -55,19 +55,19 @@ impl<B: Backing> Producer<B> {
             corrupt: false,
             session: 0,
             geometry,
-            backing,
+            backend,
         }
     }
 
     #[inline(always)]
     pub(super) fn own(&self) -> &ProducerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.producer.as_ref() }
     }
 
     #[inline(always)]
     pub(super) fn peer(&self) -> &ConsumerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.consumer.as_ref() }
     }
 
@@ -79,8 +79,8 @@ impl<B: Backing> Producer<B> {
 
     /// The memory that this end is attached to.
     #[cfg(ringmail_loom)]
-    pub(crate) fn backing(&self) -> &B {
-        &self.backing
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
     }
 
     /// The slot of the next message, which is ours and empty until that is published (I2); `None` if there is no room or no receiver.
@@ -106,7 +106,7 @@ impl<B: Backing> Producer<B> {
         point!();
     }
 
-    /// Looks how far the consumer has come. Whether there is room now.
+    /// Loads the consumer's position. Whether there is room now.
     #[cold]
     #[inline(never)]
     pub(super) fn find_room(&mut self) -> bool {
@@ -123,7 +123,7 @@ impl<B: Backing> Producer<B> {
             return false;
         }
         // After the position: a receiver that has freed a place since has begun before.
-        if B::SHARED && self.backing.consumer_session(&self.geometry) != self.session {
+        if B::SHARED && self.backend.consumer_session(&self.geometry) != self.session {
             self.full_at = self.tail;
             return false;
         }
@@ -160,7 +160,7 @@ impl<B: Backing> Producer<B> {
         }
     }
 
-    /// Says that nothing more comes. If the consumer has retired, drops what it left; else the consumer does.
+    /// Sets LATE: this end publishes nothing more. If the consumer has retired, drops what is left; else the consumer does.
     #[cold]
     fn take_over(&mut self, noted: impl FnOnce()) {
         self.settled = true;
@@ -172,7 +172,7 @@ impl<B: Backing> Producer<B> {
             return;
         }
         let head = Position::from_word(self.peer().head.load(Ordering::Relaxed));
-        // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
+        // Before any value's own code runs, so that the last owner of the memory does not drop a value again. The word is ours
         // now (I5), and the memory's owners are ordered by their reference count.
         if !mutant!(TakeOverStore) {
             self.peer().head.store(self.tail.open_word(), Ordering::Relaxed);
@@ -194,7 +194,7 @@ impl<T> Producer<Heap<T>> {
     }
 }
 
-impl<B: Backing> Producer<B> {
+impl<B: Backend> Producer<B> {
     /// Whether a send can never succeed again.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed || self.peer_gone()
@@ -220,7 +220,6 @@ impl<B: Backing> Producer<B> {
     }
 
     /// Messages sent so far.
-    #[cfg(feature = "std")]
     pub(crate) fn sent(&self) -> u64 {
         self.tail.since(self.geometry.start)
     }
@@ -231,7 +230,6 @@ impl<B: Backing> Producer<B> {
         point!();
     }
 
-    #[cfg(feature = "std")]
     pub(crate) fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
         point!();
@@ -248,10 +246,10 @@ impl<B: Backing> Producer<B> {
     }
 }
 
-impl<B: Backing> Drop for Producer<B> {
-    /// What a consumer that has retired left is dropped with the memory, unless this end settled before.
+impl<B: Backend> Drop for Producer<B> {
+    /// What a consumer that has retired left is dropped with the memory, unless [`Producer::drop_orphans`] was called before.
     fn drop(&mut self) {
-        if self.backing.is_here() {
+        if self.backend.is_here() {
             self.close();
         }
     }

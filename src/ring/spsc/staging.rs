@@ -1,6 +1,6 @@
 //! Staging: values that the producer writes ahead into reserved slots and publishes together.
 
-use super::super::backend::{Backing, Heap, drop_run};
+use super::super::backend::{Backend, Heap, drop_run};
 use super::super::slot;
 #[cfg(not(ringmail_loom))]
 use super::super::slot::Slot;
@@ -16,7 +16,7 @@ pub(crate) type Vacant<'a, T> = (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<
 #[cfg(not(ringmail_loom))]
 type Run<T> = (*mut Slot<T>, usize);
 
-impl<B: Backing> Producer<B> {
+impl<B: Backend> Producer<B> {
     /// Begins a reservation of up to `wanted` slots and returns how many. Forgets what an earlier one left staged.
     #[inline(always)]
     pub(crate) fn reserve(&mut self, wanted: u64) -> u64 {
@@ -121,7 +121,7 @@ impl<B: Backing> Producer<B> {
     pub(crate) fn discard_staged(&mut self) {
         self.reserved = 0;
         let n = core::mem::take(&mut self.staged);
-        // SAFETY: these values were written by us and never published, so nobody else knows of them.
+        // SAFETY: we wrote these values and never published them, so the other side does not know of them.
         unsafe { drop_run(self.geometry.slots, self.geometry.mask, self.tail, self.tail.plus(n)) };
     }
 

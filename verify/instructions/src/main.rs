@@ -5,9 +5,9 @@
 //! ringmail-instructions PATH MESSAGES      moves that many messages over one of them; a multiple of 512
 //! ```
 //!
-//! A name is `channel/verbs/shape`. Flavor `burst` sends 512 messages, then receives 512; `ping` sends one run, then receives it.
-//! Either way the channel, of capacity 1024, is never full and never asked when empty, and each side looks at the other's position
-//! as often as such traffic makes it. `loop` is the measuring loop without a channel, about what every count includes, and `planted` is
+//! A name is `channel/verbs/shape`. Shape `burst` sends 512 messages, then receives 512; `ping` sends one run, then receives it.
+//! In both the channel, of capacity 1024, is never full and no receive finds it empty, and each side loads the other's position
+//! as often as such traffic makes it. `loop` is the measuring loop without a channel, which every count includes, and `planted` is
 //! that loop with one locked instruction a message.
 
 mod others;
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
                 eprintln!("no such path, or messages not a multiple of {BURST}: {name} {messages:?}");
                 return ExitCode::from(2);
             };
-            // valgrind hands `membarrier` to the kernel. Were it refused, each message would pay fences: `spsc-fenced`.
+            // valgrind passes `membarrier` on to the kernel. If that refused it, each message would pay for fences, as in `spsc-fenced`.
             if !ringmail::init() {
                 eprintln!("no membarrier here: channels fall back to fences");
                 return ExitCode::from(3);

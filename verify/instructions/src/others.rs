@@ -1,4 +1,4 @@
-//! Channels between processes, both ends of which are this one's here, and a mesh.
+//! Channels between processes, with both ends in this process, and a mesh.
 
 use std::hint::black_box;
 
@@ -25,7 +25,7 @@ fn shards() -> (Endpoint<u64>, Endpoint<u64>) {
     let seats = mesh::Builder::new().shards(8).capacity(CAPACITY).build().expect("memory for a mesh");
     let mut seats = seats.into_iter().map(|seat| seat.join().expect("the seat was just made"));
     let pair = (seats.next(), seats.next());
-    // The others stay: one that leaves is news, and looked at.
+    // The others stay: one that left would have to be handled.
     seats.for_each(std::mem::forget);
     (pair.0.expect("eight seats"), pair.1.expect("eight seats"))
 }

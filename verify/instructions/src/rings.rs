@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 /// Messages of a run.
 const RUN: usize = 32;
 
-/// What a future says at once: none of these has to wait, but now and then one lets other tasks go first.
+/// The result of a future's first poll: none of these has to wait, but some yield to other tasks first.
 #[inline(always)]
 fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);

@@ -1,6 +1,6 @@
 //! The process that is killed.
 
-use crate::message::{Told, on_lane, tell};
+use crate::message::{Event, on_lane, report};
 use crate::scenario::{Kind, NAMED_FIRST};
 use crate::sides::{BESIDE, CAPACITY, Rx, SWEPT, Step, Tx, Wait, remove};
 use failpoint::{arm, arm_stop, name_first, passed};
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[cfg(ringmail_failpoints)]
 use ringmail::shm as failpoint;
 
-/// Without points in the library there is nothing to sweep, and the parent finds that.
+/// Without points in the library there is nothing to sweep. The driver reports that.
 #[cfg(not(ringmail_failpoints))]
 mod failpoint {
     pub(crate) fn arm(_: u64) {}
@@ -60,18 +60,18 @@ pub(crate) fn main(kind: Kind, script: &str, channel: &str, wait: &str, first: &
     };
     let passed = passed();
     arm(0);
-    tell(Told::Finished, passed);
+    report(Event::Finished, passed);
     ExitCode::SUCCESS
 }
 
-/// Something is wrong that only this side sees.
+/// Reports something wrong that only this side sees, and ends.
 fn wrong<T>(what: &dyn std::fmt::Debug) -> T {
     eprintln!("the child: {what:?}");
-    tell(Told::Wrong, 0);
+    report(Event::Wrong, 0);
     std::process::exit(4);
 }
 
-/// The file is gone, and that was told: the side that finds it closes in order, and the script is at its end.
+/// The file is gone, and that was reported: the side that finds it closes in order, and the script ends.
 #[derive(Debug)]
 struct Gone;
 
@@ -82,20 +82,20 @@ struct Channel<'a> {
     wait: WaitStrategy,
     /// Its file may be removed on the way.
     may_go: bool,
-    /// And the parent has the other side of that one.
+    /// Whether the side may be of another file than the driver's.
     may_be_apart: bool,
 }
 
 impl Channel<'_> {
-    /// Whether a side is of another file than the parent's: there is nobody on the other side.
+    /// Whether a side is of another file than the driver's: then no process has the other side.
     fn is_apart(self, peer: impl FnOnce() -> Peer) -> bool {
         self.may_be_apart && !matches!(peer(), Peer::Here | Peer::Removed)
     }
 
-    /// What is unexpected, unless it is that the file is gone.
+    /// An unexpected step ends the child, unless the file is gone and that was expected.
     fn gone<T: std::fmt::Debug>(self, step: Result<Step<T>, String>) -> Gone {
         match step {
-            Ok(Step::Ended(Cause::Removed)) if self.may_go => tell(Told::Removed, 0),
+            Ok(Step::Ended(Cause::Removed)) if self.may_go => report(Event::Removed, 0),
             other => wrong(&other),
         }
         Gone
@@ -105,23 +105,23 @@ impl Channel<'_> {
 fn open_sender(channel: Channel<'_>) -> Result<Tx, Gone> {
     let tx = Tx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
     if channel.is_apart(|| tx.peer()) {
-        tell(Told::Apart, 0);
+        report(Event::Apart, 0);
         return Err(Gone);
     }
     if channel.kind.has_lanes() && tx.lane() != SWEPT {
         wrong::<()>(&tx);
     }
-    tell(Told::Opened, tx.epoch());
+    report(Event::Opened, tx.epoch());
     Ok(tx)
 }
 
 fn open_receiver(channel: Channel<'_>) -> Result<Rx, Gone> {
     let rx = Rx::open(channel.kind, channel.name, channel.wait).unwrap_or_else(|e| wrong(&e));
     if channel.is_apart(|| rx.peer()) {
-        tell(Told::Apart, 0);
+        report(Event::Apart, 0);
         return Err(Gone);
     }
-    tell(Told::Opened, 0);
+    report(Event::Opened, 0);
     Ok(rx)
 }
 
@@ -137,30 +137,30 @@ fn send_one(channel: Channel<'_>, tx: &mut Tx, number: u64, wait: Wait) -> Resul
 
 /// By `close` and then by dropping, which does nothing more.
 fn close<S>(mut side: S, close: impl FnOnce(&mut S)) {
-    tell(Told::Closing, 0);
+    report(Event::Closing, 0);
     close(&mut side);
     drop(side);
-    tell(Told::Closed, 0);
+    report(Event::Closed, 0);
 }
 
 /// By a panic: gives up.
 fn panic<S>(side: S) {
-    tell(Told::Closing, 0);
+    report(Event::Closing, 0);
     let panics = AssertUnwindSafe(|| {
         let _side = side;
         resume_unwind(Box::new(()));
     });
     drop(catch_unwind(panics));
-    tell(Told::Closed, 0);
+    report(Event::Closed, 0);
 }
 
 fn send(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
     let mut tx = open_sender(channel)?;
     let mut next = first;
     let mut step = |n: u64, verb: &mut dyn FnMut(u64) -> Result<(), Gone>| {
-        tell(Told::Sending, next + n - 1);
+        report(Event::Sending, next + n - 1);
         verb(next)?;
-        tell(Told::Sent, next + n - 1);
+        report(Event::Sent, next + n - 1);
         next += n;
         Ok(())
     };
@@ -184,19 +184,19 @@ fn send(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
 fn receive(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
     let mut rx = open_receiver(channel)?;
     let next = Cell::new([first; 2]);
-    let check = |told: Told, lane: usize, number: Result<u64, String>| {
+    let check = |event: Event, lane: usize, number: Result<u64, String>| {
         let mut all = next.get();
         match number {
-            Ok(number) if number == all[lane] => tell(told, on_lane(lane, number)),
+            Ok(number) if number == all[lane] => report(event, on_lane(lane, number)),
             other => wrong(&(lane, all, other)),
         }
         all[lane] += 1;
         next.set(all);
     };
     let one = |rx: &mut Rx, wait: Wait| {
-        tell(Told::Receiving, 0);
+        report(Event::Receiving, 0);
         match rx.recv(wait) {
-            Ok(Step::Moved((lane, number))) => check(Told::Received, lane, Ok(number)),
+            Ok(Step::Moved((lane, number))) => check(Event::Received, lane, Ok(number)),
             other => return Err(channel.gone(other)),
         }
         Ok(())
@@ -208,23 +208,23 @@ fn receive(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
     let some = |rx: &mut Rx, max: usize| {
         // There is no handler: each is freed as it is received.
         if channel.kind == Kind::RecordLanes {
-            tell(Told::Receiving, 0);
+            report(Event::Receiving, 0);
             return match rx.recv(Wait::No) {
                 Ok(Step::Moved((lane, number))) => {
-                    check(Told::Received, lane, Ok(number));
+                    check(Event::Received, lane, Ok(number));
                     Ok(1)
                 }
                 Ok(Step::Nothing) => Ok(0),
                 other => Err(channel.gone(other)),
             };
         }
-        tell(Told::Handling, 0);
-        let taken = match rx.handle(max, |lane, number| check(Told::Handled, lane, number)) {
+        report(Event::Handling, 0);
+        let taken = match rx.handle(max, |lane, number| check(Event::Handled, lane, number)) {
             Ok(Step::Moved(taken)) => taken,
             Ok(Step::Nothing) => 0,
             other => return Err(channel.gone(other)),
         };
-        tell(Told::Freed, 0);
+        report(Event::Freed, 0);
         Ok(taken)
     };
     while some(&mut rx, 1)? == 0 {
@@ -250,7 +250,7 @@ fn send_two(channel: Channel<'_>, first: u64, how: &str) -> Result<(), Gone> {
     let mut tx = open_sender(channel)?;
     for number in [first, first + 1] {
         send_one(channel, &mut tx, number, Wait::Ever)?;
-        tell(Told::Sent, number);
+        report(Event::Sent, number);
     }
     end(how, tx, Tx::close);
     Ok(())
@@ -267,7 +267,7 @@ fn receive_two(channel: Channel<'_>, first: u64, how: &str) -> Result<(), Gone> 
             other => return Err(channel.gone(other)),
         }
     }
-    tell(Told::Received, on_lane(SWEPT, next - 1));
+    report(Event::Received, on_lane(SWEPT, next - 1));
     end(how, rx, Rx::close);
     Ok(())
 }
@@ -298,9 +298,9 @@ fn wait_for_ever(channel: Channel<'_>) -> Result<(), Gone> {
 
 fn create_sender(channel: Channel<'_>, first: u64) -> Result<(), Gone> {
     let mut tx = open_sender(channel)?;
-    tell(Told::Sending, first);
+    report(Event::Sending, first);
     send_one(channel, &mut tx, first, Wait::Ever)?;
-    tell(Told::Sent, first);
+    report(Event::Sent, first);
     close(tx, Tx::close);
     Ok(())
 }
@@ -310,7 +310,7 @@ fn look(channel: Channel<'_>, arm_it: impl FnOnce()) -> Result<(), Gone> {
     arm_it();
     for _ in 0..4 {
         if rx.peer() == Peer::Died {
-            wrong::<()>(&"nobody died");
+            wrong::<()>(&"no side died");
         }
     }
     close(rx, Rx::close);
@@ -319,8 +319,8 @@ fn look(channel: Channel<'_>, arm_it: impl FnOnce()) -> Result<(), Gone> {
 
 fn send_and_remove(channel: Channel<'_>) -> Result<(), Gone> {
     create_sender(channel, 1)?;
-    // From here on the message may go with the channel. Not while the parent has a side: it knows.
-    tell(Told::Removing, 0);
+    // From here on the message may go with the channel, unless the driver has a side: the driver knows.
+    report(Event::Removing, 0);
     match remove(channel.name) {
         Err(OpenError::NotFound { .. }) if channel.may_go => {}
         done => drop(done.unwrap_or_else(|e| wrong(&e))),

@@ -1,10 +1,10 @@
-//! Which ends of the swept side's sessions the other one must be told of, and where.
+//! Which ends of the swept side's sessions must be reported to the other side, and at which place.
 
-use crate::message::Told;
+use crate::message::Event;
 use crate::scenario::Scenario;
 use ringmail::shm::{Cause, Role};
 
-/// An end, as this side was told.
+/// An end, as it was reported to this side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct News {
     pub(crate) ended: Cause,
@@ -19,24 +19,24 @@ pub(crate) struct News {
 /// A session that is over.
 #[derive(Debug)]
 struct Session {
-    /// How it may have ended.
+    /// The causes that may be reported.
     as_what: Vec<Cause>,
-    /// Whether it may be that it never began.
+    /// Whether it may never have begun.
     may_not_be: bool,
     /// What was sent by its end, if that is known.
     at: Option<u64>,
 }
 
-/// All that the parent knows of the sessions of the swept side.
+/// All that the driver knows of the sessions of the swept side.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     all: Vec<Session>,
 }
 
 impl Sessions {
-    /// Of a child that told this, and was killed or not. An earlier holder was killed when it had sent `before`; the parent itself had the
+    /// Of a child that reported these events, and was killed or not. An earlier holder was killed when it had sent `before`; the driver itself had the
     /// side once while the child was stopped, which had been inside `took` times by then.
-    pub(crate) fn of(told: &[(Told, u64)], killed: bool, before: Option<u64>, took: Option<usize>) -> Self {
+    pub(crate) fn of(events: &[(Event, u64)], killed: bool, before: Option<u64>, took: Option<usize>) -> Self {
         let over = |as_what: &[Cause], at| Session { as_what: as_what.into(), may_not_be: false, at };
         let mut all: Vec<Session> = before.map(|before| over(&[Cause::PeerDied], Some(before))).into_iter().collect();
         let (mut opened, mut sent, mut inside) = (0, before.unwrap_or(0), false);
@@ -48,43 +48,43 @@ impl Sessions {
             }
         };
         took_here(0, &mut all);
-        for (what, n) in told {
-            match what {
-                Told::Opened => (opened, inside) = (opened + 1, true),
-                Told::Sent => sent = *n,
-                Told::Closed => {
+        for (event, n) in events {
+            match event {
+                Event::Opened => (opened, inside) = (opened + 1, true),
+                Event::Sent => sent = *n,
+                Event::Closed => {
                     inside = false;
                     all.push(over(&[how(opened)], Some(sent)));
                     took_here(opened, &mut all);
                 }
-                Told::Removed => {
+                Event::Removed => {
                     inside = false;
                     // Of what it was sending, some may be there.
                     all.push(over(&[Cause::Closed], None));
                 }
                 // No session of this file.
-                Told::Apart => inside = false,
+                Event::Apart => inside = false,
                 _ => {}
             }
         }
-        let last = told.last().map(|told| told.0);
+        let last = events.last().map(|event| event.0);
         if killed && inside {
-            let closing = last == Some(Told::Closing);
+            let closing = last == Some(Event::Closing);
             let as_what = if closing { vec![Cause::PeerDied, how(opened)] } else { vec![Cause::PeerDied] };
-            // What it had begun to send may be there.
+            // A message that it had begun to send may be there.
             all.push(Session { as_what, may_not_be: false, at: None });
-        } else if killed && last != Some(Told::Finished) {
+        } else if killed && last != Some(Event::Finished) {
             all.push(Session { as_what: vec![Cause::PeerDied], may_not_be: true, at: None });
         }
         Self { all }
     }
 
-    /// Whether nothing more can come than `news`.
+    /// Whether `news` is all that can be reported.
     pub(crate) fn is_all(&self, news: &[News]) -> bool {
         self.all.len() == news.len()
     }
 
-    /// Whether that is what was to be told: each once and in order, as what it was, at its place, with its number. `units`: what so many
+    /// Whether `news` is what had to be reported: each end once and in order, with its right cause, place and number. `units`: what so many
     /// messages are counted as.
     pub(crate) fn check(
         &self,

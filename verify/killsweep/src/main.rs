@@ -1,4 +1,4 @@
-//! Kills one side of a channel between processes at every point at which the other can see a difference, and looks what is left.
+//! Kills one side of a channel between processes at every point at which the other can see a difference, and checks what is left.
 //!
 //! ```text
 //! ringmail-killsweep                every scenario, some at a time
@@ -6,40 +6,44 @@
 //! ```
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
-//! point, the second, and so on until it lives to its end. The parent plays the other side (`parent`), and then opens the dead one
-//! anew. The points are `ringmail::sync::failpoint`'s: `verify/killsweep/check` builds with them.
+//! point, the second, and so on until one run reaches its end. The driver (`driver`) plays the other side (`counterpart`), and then
+//! opens the dead side anew. The points are `ringmail::sync::failpoint`'s: `verify/killsweep/check` builds with them.
 //!
 //! What must hold, at every point:
-//! * no message is torn, none comes out of order, none twice, and none is missing whose send has returned;
-//! * a receive that has returned is not repeated; what a handler was given comes again unless the handler returned;
+//! * no message is torn, out of order or received twice, and none is missing whose send has returned;
+//! * a message that a receive returned does not come again; a message that a handler was given comes again unless the handler returned;
 //! * the next sender goes on with the sequence number of the first record that was not published;
-//! * each session's end is told once, in time, as what it was, at its place in the order of messages, with its number, and of a fan-in with its
-//!   lane and what was sent; and the other lane never stands still;
-//! * whoever opens the dead side goes on where it stopped;
+//! * each session's end is reported once, in time, with its right cause, at its place in the order of messages, with its number, and by a
+//!   fan-in with its lane and what was sent; the other lane makes progress all the time;
+//! * the next process that opens the dead side goes on where that stopped;
 //! * a creator that is killed leaves nothing but the segment; where files must have names, no more than the file under its first one.
 //!
-//! At some of the points the process is only stopped, for 300 ms: nothing may be taken from it, and then it goes on.
+//! At some of the points the process is only stopped, for 300 ms: its side must not be taken from it, and then it goes on.
 //!
-//! At each (of more than 300, at so many) it is stopped until the channel's file is removed (`removal`). Then both sides play
-//! on, and besides the above:
+//! At each point (at 300 of them, if there are more) it is stopped until the channel's file is removed (`removal`). Then both sides
+//! go on, and besides the above:
 //! * each wait that finds nothing says `Removed`, or how a session ended, and none waits on;
 //! * the name can be opened at once and afterwards, and neither of the old sides takes part in what passes there.
 //!
 //! Some scenarios are sessions of three children that follow each other, each closed, killed or ended by a panic, in every order, and fifty
-//! in a row (`restarts`), with the parent one session behind: it is told of each end once, where it belongs.
+//! in a row (`restarts`), with the driver one session behind: each end is reported to it once, at its place.
 
-#[cfg(target_os = "linux")]
-mod after;
 #[cfg(target_os = "linux")]
 mod child;
 #[cfg(target_os = "linux")]
+mod counterpart;
+#[cfg(target_os = "linux")]
+mod directory;
+#[cfg(target_os = "linux")]
+mod driver;
+#[cfg(target_os = "linux")]
 mod ends;
+#[cfg(target_os = "linux")]
+mod limits;
 #[cfg(target_os = "linux")]
 mod message;
 #[cfg(target_os = "linux")]
-mod other;
-#[cfg(target_os = "linux")]
-mod parent;
+mod postconditions;
 #[cfg(target_os = "linux")]
 mod removal;
 #[cfg(target_os = "linux")]
@@ -50,6 +54,10 @@ mod run;
 mod scenario;
 #[cfg(target_os = "linux")]
 mod sides;
+#[cfg(target_os = "linux")]
+mod sum;
+#[cfg(target_os = "linux")]
+mod trace;
 
 use std::process::ExitCode;
 
@@ -58,10 +66,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => parent::all(),
+        [] => driver::all(),
         ["sweep", name] => match scenario::find(name) {
             Some(scenario) if scenario.restarts => restarts::sweep(scenario),
-            Some(scenario) => parent::sweep(scenario),
+            Some(scenario) => driver::sweep(scenario),
             None => usage(),
         },
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {

@@ -1,4 +1,4 @@
-//! A message whose words all say the same, so that a torn one is seen, and what a child tells its parent.
+//! A message whose words all hold the same number, so that a torn one is seen; and the events that a child reports to the driver.
 
 use ringmail::shm::bytes::RecordInfo;
 use ringmail::shm::{Message, Schema};
@@ -40,10 +40,10 @@ pub(crate) fn check_record(info: &RecordInfo, found: &[u8]) -> Result<u64, Strin
     if whole && found == body(number) { Ok(number) } else { Err(format!("torn: {info:?} {found:?}")) }
 }
 
-/// What a child says of itself, before and after each of its steps.
+/// What a child reports before and after each of its steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(crate) enum Told {
+pub(crate) enum Event {
     /// Its side is open: of a sender, with the lane's session.
     Opened = 1,
     /// Begins to send up to this one.
@@ -68,7 +68,7 @@ pub(crate) enum Told {
     Removing,
     /// Was told that the file is gone; closes in order.
     Removed,
-    /// Its side is of another file than the parent's; closes in order.
+    /// Its side is of another file than the driver's; closes in order.
     Apart,
     /// Has come to its end, past so many points.
     Finished,
@@ -76,7 +76,7 @@ pub(crate) enum Told {
     Wrong,
 }
 
-impl Told {
+impl Event {
     const ALL: [Self; 15] = [
         Self::Opened,
         Self::Sending,
@@ -97,12 +97,12 @@ impl Told {
 
     pub(crate) fn decode(bytes: [u8; 8]) -> Option<(Self, u64)> {
         let word = u64::from_le_bytes(bytes);
-        let told = Self::ALL.into_iter().find(|&told| told as u64 == word >> 56)?;
-        Some((told, word & ((1 << 56) - 1)))
+        let event = Self::ALL.into_iter().find(|&event| event as u64 == word >> 56)?;
+        Some((event, word & ((1 << 56) - 1)))
     }
 }
 
-/// A number with its lane, as one that can be told.
+/// A number and its lane, packed into the number of an event.
 pub(crate) fn on_lane(lane: usize, number: u64) -> u64 {
     (lane as u64) << 48 | number
 }
@@ -112,11 +112,11 @@ pub(crate) fn of_lane(told: u64) -> (usize, u64) {
     ((told >> 48) as usize, told & ((1 << 48) - 1))
 }
 
-/// Tells the parent, at once.
-pub(crate) fn tell(what: Told, number: u64) {
+/// Reports an event to the driver, at once.
+pub(crate) fn report(what: Event, number: u64) {
     let mut out = std::io::stdout().lock();
     let word = (what as u64) << 56 | number;
-    // A parent that is gone has no use for us.
+    // Without a driver there is nothing to do.
     if out.write_all(&word.to_le_bytes()).and_then(|()| out.flush()).is_err() {
         std::process::exit(3);
     }

@@ -1,10 +1,12 @@
-//! Sessions that follow each other, with the parent one behind.
+//! Sessions that follow each other, with the driver one behind.
 
-use crate::other::Other;
-use crate::parent::{Name, STALL, Sum, text, wait_until};
+use crate::counterpart::Counterpart;
+use crate::directory::Name;
+use crate::limits::{STALL, wait_until};
 use crate::run::{Fate, Run};
 use crate::scenario::{OtherRole, Scenario};
 use crate::sides::{CAPACITY, Step};
+use crate::sum::Sum;
 use ringmail::shm::{Cause, Role};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -27,8 +29,8 @@ use End::{Close, Kill, Panic};
 impl End {
     const ALL: [Self; 3] = [Close, Kill, Panic];
 
-    /// As the other side is told.
-    fn told(self) -> Cause {
+    /// The cause that the other side is told.
+    fn cause(self) -> Cause {
         match self {
             Close => Cause::Closed,
             Kill => Cause::PeerDied,
@@ -60,31 +62,32 @@ pub(crate) fn sweep(scenario: &Scenario) -> ExitCode {
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Sessions that end so, one after the other. Of each the parent sees nothing before the next is there.
+/// Sessions that end like this, one after the other. The driver sees each only when the next has begun.
 fn follow(scenario: &Scenario, ends: &[End]) -> Result<(), String> {
     let name = Name::new(scenario)?;
     let role = scenario.role.other_role();
-    let mut other = Other::accompanied(scenario.kind, &name.channel, role, scenario.parent_waits).map_err(text)?;
+    let mut counterpart = Counterpart::accompanied(scenario.kind, &name.channel, role, scenario.driver_waits)
+        .map_err(|error| error.to_string())?;
     let verb = if scenario.role == Role::Sender { "sends" } else { "receives" };
     for (before, end) in ends.iter().enumerate() {
         let first = 1 + EACH * before as u64;
         let script = format!("{verb}-{end:?}").to_lowercase();
         let mut run = Run::start(scenario, &script, &name.channel, first, Fate::Live)?;
-        wait_until("a session begins", || !run.told().is_empty())?;
-        told_of(&mut other, scenario.role, &ends[..before])?;
+        wait_until("a session begins", || !run.events().is_empty())?;
+        told_of(&mut counterpart, scenario.role, &ends[..before])?;
         if scenario.role == Role::Receiver {
-            while other.next < first + EACH {
-                moved(&mut other)?;
+            while counterpart.next < first + EACH {
+                moved(&mut counterpart)?;
             }
         }
         if run.killed()? != (*end == Kill) {
             return Err(format!("session {} did not end by {end:?}", before + 1));
         }
     }
-    told_of(&mut other, scenario.role, ends)?;
-    // The sender's side may fill up, and then nothing more is said.
+    told_of(&mut counterpart, scenario.role, ends)?;
+    // The channel may fill up; then nothing more is reported.
     for _ in 0..=CAPACITY {
-        match other.step(Duration::ZERO)? {
+        match counterpart.step(Duration::ZERO)? {
             Step::Moved(()) if scenario.role == Role::Receiver => {}
             Step::Nothing => return Ok(()),
             found => return Err(format!("after the last end: {found:?}")),
@@ -93,26 +96,26 @@ fn follow(scenario: &Scenario, ends: &[End]) -> Result<(), String> {
     Err("the channel does not fill up".into())
 }
 
-/// The other side comes to know of the last of these sessions, which is over: all that it sent comes before its end, and then that, with its
-/// number. To a sender the end is told before the channel is full.
-fn told_of(other: &mut Other, role: Role, ends: &[End]) -> Result<(), String> {
+/// The last of these sessions is over. The other side receives all that it sent, and then its end with its number. A sender learns of the end
+/// before the channel is full.
+fn told_of(counterpart: &mut Counterpart, role: Role, ends: &[End]) -> Result<(), String> {
     let Some(end) = ends.last() else { return Ok(()) };
     let number = ends.len() as u64;
-    while other.news.len() < ends.len() {
-        moved(other).map_err(|what| format!("session {number}: {what}"))?;
+    while counterpart.news.len() < ends.len() {
+        moved(counterpart).map_err(|what| format!("session {number}: {what}"))?;
     }
-    let news = other.news[ends.len() - 1];
+    let news = counterpart.news[ends.len() - 1];
     let is_at = role == Role::Receiver
         || news.at == EACH * number
             && news.number == Some(number)
-            && news.sent.is_none_or(|sent| sent == other.units(news.at));
-    if news.ended == end.told() && is_at { Ok(()) } else { Err(format!("session {number} ended, told {news:?}")) }
+            && news.sent.is_none_or(|sent| sent == counterpart.units(news.at));
+    if news.ended == end.cause() && is_at { Ok(()) } else { Err(format!("session {number} ended, told {news:?}")) }
 }
 
 /// One step in which a message moves or an end is told.
-fn moved(other: &mut Other) -> Result<(), String> {
-    match other.step(STALL)? {
+fn moved(counterpart: &mut Counterpart) -> Result<(), String> {
+    match counterpart.step(STALL)? {
         Step::Moved(()) | Step::Ended(_) => Ok(()),
-        Step::Nothing => Err(format!("nothing moves, and {} ends were told", other.news.len())),
+        Step::Nothing => Err(format!("nothing moves, and {} ends were told", counterpart.news.len())),
     }
 }

@@ -1,6 +1,6 @@
-//! One life of a child.
+//! One run of a child.
 
-use crate::message::Told;
+use crate::message::Event;
 use crate::scenario::Scenario;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// What becomes of it on the way.
+/// What is done to the child on the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fate {
     /// Killed at the point.
@@ -19,7 +19,7 @@ pub(crate) enum Fate {
     Stop(u64),
     /// Stopped at the point until its channel's file is removed.
     Remove(u64),
-    /// Nothing.
+    /// Left alone.
     Live,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Run {
     pid: Pid,
-    told: Arc<Mutex<Vec<(Told, u64)>>>,
+    events: Arc<Mutex<Vec<(Event, u64)>>>,
     end: Arc<OnceLock<(Instant, ExitStatus)>>,
     watcher: Option<JoinHandle<()>>,
 }
@@ -64,17 +64,17 @@ impl Run {
             .spawn()
             .map_err(|error| format!("no child: {error}"))?;
         let pid = Pid::from_child(&child);
-        let (told, end) = (Arc::new(Mutex::new(Vec::new())), Arc::new(OnceLock::new()));
+        let (events, end) = (Arc::new(Mutex::new(Vec::new())), Arc::new(OnceLock::new()));
         let watcher = std::thread::spawn({
-            let (told, end) = (Arc::clone(&told), Arc::clone(&end));
-            move || watch(&mut child, &told, &end)
+            let (events, end) = (Arc::clone(&events), Arc::clone(&end));
+            move || watch(&mut child, &events, &end)
         });
-        Ok(Self { pid, told, end, watcher: Some(watcher) })
+        Ok(Self { pid, events, end, watcher: Some(watcher) })
     }
 
-    /// What it has said so far.
-    pub(crate) fn told(&self) -> Vec<(Told, u64)> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The events that it has reported so far.
+    pub(crate) fn events(&self) -> Vec<(Event, u64)> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// When it ended, if it has, and how; by then the kernel has taken back what it had.
@@ -117,11 +117,11 @@ impl Drop for Run {
     }
 }
 
-fn watch(child: &mut Child, told: &Mutex<Vec<(Told, u64)>>, end: &OnceLock<(Instant, ExitStatus)>) {
+fn watch(child: &mut Child, events: &Mutex<Vec<(Event, u64)>>, end: &OnceLock<(Instant, ExitStatus)>) {
     let mut bytes = [0; 8];
     if let Some(mut out) = child.stdout.take() {
         while out.read_exact(&mut bytes).is_ok() {
-            told.lock().unwrap_or_else(PoisonError::into_inner).extend(Told::decode(bytes));
+            events.lock().unwrap_or_else(PoisonError::into_inner).extend(Event::decode(bytes));
         }
     }
     if let Ok(status) = child.wait() {

@@ -1,16 +1,16 @@
-//! What is swept.
+//! The scenarios.
 
 use ringmail::WaitStrategy;
 use ringmail::shm::Role;
 
-/// Of channel.
+/// Kinds of channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// `shm::spsc`.
     Messages,
     /// `shm::bytes`.
     Records,
-    /// `shm::fan_in`, with two lanes: the first one's sender is the parent's, and goes on.
+    /// `shm::fan_in`, with two lanes: the first one's sender is the driver's, and goes on.
     Lanes,
     /// `shm::bytes::fan_in`, with the same two.
     RecordLanes,
@@ -27,7 +27,7 @@ impl Kind {
     }
 }
 
-/// One script of a child and what the parent does about it.
+/// One script of a child and what the driver does about it.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
@@ -36,12 +36,12 @@ pub(crate) struct Scenario {
     pub(crate) role: Role,
     pub(crate) script: &'static str,
     pub(crate) child_waits: WaitStrategy,
-    pub(crate) parent_waits: WaitStrategy,
-    /// The parent takes its time, so that the child sleeps.
+    pub(crate) driver_waits: WaitStrategy,
+    /// The driver takes its time, so that the child sleeps.
     pub(crate) slow: bool,
     /// An earlier holder of the role was killed in its sleep.
     pub(crate) succeeds: bool,
-    /// The parent opens nothing before the child is dead: the child makes the segment.
+    /// The driver opens nothing before the child is dead: the child makes the segment.
     pub(crate) alone: bool,
     /// Sessions of children follow each other; none is stopped at a point.
     pub(crate) restarts: bool,
@@ -59,7 +59,7 @@ const SENDER: Scenario = Scenario {
     role: Role::Sender,
     script: "sender",
     child_waits: Park,
-    parent_waits: ParkAtOnce,
+    driver_waits: ParkAtOnce,
     slow: false,
     succeeds: false,
     alone: false,
@@ -67,9 +67,9 @@ const SENDER: Scenario = Scenario {
 };
 const RECEIVER: Scenario = Scenario { name: "receiver", role: Role::Receiver, script: "receiver", ..SENDER };
 
-/// The child waits by sleeping, and the parent takes its time.
+/// The child waits by sleeping, and the driver takes its time.
 const fn asleep(name: &'static str, of: Scenario) -> Scenario {
-    Scenario { name, child_waits: ParkAtOnce, parent_waits: Park, slow: true, ..of }
+    Scenario { name, child_waits: ParkAtOnce, driver_waits: Park, slow: true, ..of }
 }
 
 /// An earlier holder was killed in its sleep.

@@ -62,7 +62,7 @@ fn record_lanes(channel: &str, wait: WaitStrategy) -> bytes::fan_in::Builder {
     bytes::fan_in::Builder::new(channel).capacity(RECORDS).lanes(2).wait(wait)
 }
 
-/// Removes the channel, of whatever kind.
+/// Removes the channel, of any kind.
 pub(crate) fn remove(channel: &str) -> Result<bool, OpenError> {
     messages(channel, WaitStrategy::Park).remove()
 }
@@ -182,7 +182,7 @@ impl Rx {
         })
     }
 
-    /// Receives whatever comes next. `Err`: it is torn.
+    /// Receives the next message. `Err`: it is torn.
     pub(crate) fn recv(&mut self, wait: Wait) -> Result<Step<(usize, u64)>, String> {
         let try_error = |error| match error {
             TryRecvError::Empty => RecvError::Timeout,
@@ -225,7 +225,7 @@ impl Rx {
         })
     }
 
-    /// Whose end was said last, if that was a lane's.
+    /// The lane whose end was reported last. Taken out.
     pub(crate) fn departed(&mut self) -> Option<Departed> {
         match self {
             Self::Lanes(_, said) | Self::RecordLanes(_, _, said) => said.take(),
@@ -233,7 +233,7 @@ impl Rx {
         }
     }
 
-    /// The same, and it stays.
+    /// The same, left in place.
     pub(crate) fn last_departed(&self) -> Option<Departed> {
         match self {
             Self::Lanes(_, said) | Self::RecordLanes(_, _, said) => *said,
@@ -302,7 +302,7 @@ impl Rx {
         }
     }
 
-    /// The number of the session whose end was told last; of a lane, that is told with it.
+    /// The number of the session whose end was reported last; a lane's end is reported with its number.
     pub(crate) fn session(&self) -> Option<u64> {
         match self {
             Self::Messages(rx) => rx.session(),
@@ -332,7 +332,7 @@ fn of_lanes(error: fan_in::TryRecvError) -> fan_in::RecvError {
     }
 }
 
-/// What a receiver of many lanes found, and in `said` whose end it told. `Err`: it is torn.
+/// What a receiver of many lanes found, and in `said` the lane whose end was reported. `Err`: it is torn.
 fn from_lanes(
     received: Result<(usize, Result<u64, String>), fan_in::RecvError>,
     said: &mut Option<Departed>,

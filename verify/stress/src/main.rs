@@ -6,9 +6,9 @@
 //! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
 //! ```
 //!
-//! `verify/stress/tsan` runs it under ThreadSanitizer. For that it uses nothing of std but `spawn` and `join`, and every handle goes
-//! back to the main thread to be dropped there: the precompiled std is not instrumented, and fences inside it (the last
-//! drop of an `Arc`) would be reported though they are right.
+//! `verify/stress/tsan` runs it under ThreadSanitizer. For that it uses only `spawn` and `join` of std, and every handle goes back to
+//! the main thread to be dropped there: the precompiled std is not instrumented, so correct code with a fence inside it (the last
+//! drop of an `Arc`) would be reported.
 
 mod many;
 mod mesh;

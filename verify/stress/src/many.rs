@@ -19,7 +19,7 @@ use std::time::Duration;
 const SENDERS: u64 = 4;
 const CAPACITIES: [usize; 3] = [1, 3, 64];
 
-/// A message that says who sent it, and whose rest must agree.
+/// A message with its sender's number, whose other words must agree with that.
 #[derive(Clone, Copy)]
 pub(crate) struct Letter {
     sender: u64,
@@ -36,7 +36,7 @@ impl Letter {
     /// Fails unless this is that letter, whole.
     pub(crate) fn check(&self, sender: u64, number: u64) {
         assert_eq!(self.check, [!self.number ^ self.sender; 3], "message {} is torn", self.number);
-        assert_eq!((self.sender, self.number), (sender, number), "out of order, or not to here");
+        assert_eq!((self.sender, self.number), (sender, number), "out of order, or of another sender");
     }
 }
 
@@ -78,7 +78,7 @@ impl Many for Mpsc {
 
 impl Many for FanIn {
     fn build<T>(capacity: usize, barrier: FenceMode) -> Built<T, Self> {
-        // Short turns: the receiver goes round often.
+        // A small budget: the receiver changes lanes often.
         fan_in::Builder::new(capacity).fence_mode(barrier).budget(3).build()
     }
 
@@ -90,8 +90,8 @@ impl Many for FanIn {
         tx.send_iter(values).ok()
     }
 
-    /// Lanes keep no order among them, so here only one of them sends; the others open and close. They stay to be dropped later:
-    /// who frees a lane's memory is up to the standard library's count.
+    /// Lanes keep no order among them, so here only one of them sends; the others open and close. They are dropped later: the last
+    /// holder of the standard library's count frees a lane's memory.
     fn come_and_go(tx: &mut Sender<Letter, Self>, letters: impl Iterator<Item = Letter>) {
         for letter in letters {
             if letter.number % 16 == 0 {
@@ -131,7 +131,7 @@ fn block_on<F: Future>(waker: &(Arc<Flag>, Waker), future: F) -> F::Output {
 
 fn task() -> (Arc<Flag>, Waker) {
     let flag = Arc::new(Flag(AtomicBool::new(false)));
-    // One count is never given back: a last drop in the standard library is what ThreadSanitizer misreads.
+    // One count is never given back: ThreadSanitizer reports a last drop in the standard library, which is not instrumented.
     std::mem::forget(Arc::clone(&flag));
     (Arc::clone(&flag), Waker::from(flag))
 }
@@ -299,7 +299,7 @@ where
     seen
 }
 
-/// The receiver leaves in the middle of it; what it did not take is dropped, by whoever it falls to.
+/// The receiver leaves in the middle of it. What it did not take is dropped, by the receiver or by a sender.
 fn leave<S: Many>(capacity: usize, messages: u64, drop_it: bool)
 where
     Sender<Box<u64>, S>: Send,
@@ -356,7 +356,7 @@ pub(crate) fn lanes_again(messages: u64) -> u64 {
                 spawn(move || (0..n).for_each(|i| tx.send(Letter::new(me, i)).expect("there is room")))
             })
             .collect();
-        // They have dropped their lanes before the receiver gives those back: else its memory would not be used again.
+        // The senders drop their lanes before the receiver returns those. Otherwise the memory would not be used again.
         senders.into_iter().for_each(|sender| sender.join().expect("the sender does not panic"));
         rx = spawn(move || {
             assert_eq!(rx.try_iter().count() as u64, SENDERS * messages.min(64));

@@ -1,6 +1,6 @@
-//! Three shards: everybody sends to everybody in every way, and waits in every way.
+//! Three shards: each sends to each in every way, and waits in every way.
 //!
-//! Endpoints stay on their threads, so they cannot go back to the main thread to be dropped: they are forgotten, closed already. See
+//! Endpoints stay on their threads, so they cannot go back to the main thread to be dropped. They are closed and then leaked. See
 //! `main`.
 
 use crate::many::Letter;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const SHARDS: usize = 3;
 const CAPACITIES: [usize; 3] = [1, 3, 64];
 
-/// What to do while there is nothing to receive: whether the mesh is over.
+/// What to do while there is nothing to receive. Returns whether the mesh is over.
 type Wait = fn(&mut Endpoint<Letter>, &Waker) -> bool;
 
 const WAITS: [Wait; 3] = [
@@ -51,7 +51,7 @@ pub(crate) fn every_way(messages: u64) -> u64 {
 
 /// Returns how many letters came.
 fn shard(seat: Seat<Letter>, messages: u64, wait: Wait) -> u64 {
-    let mut me = seat.join().expect("nobody gave the seat up");
+    let mut me = seat.join().expect("no thread gave the seat up");
     let id = me.id();
     let mut next = [0; SHARDS];
     let mut take = |from: usize, letter: Letter| {

@@ -190,7 +190,7 @@ fn exchange(capacity: usize, barrier: FenceMode, messages: u64, send: Send, rece
     seen
 }
 
-/// The receiver leaves in the middle of it; what it did not take is dropped, by whichever side it falls to.
+/// The receiver leaves in the middle of it. What it did not take is dropped, by one of the two sides.
 fn leave(capacity: usize, messages: u64) {
     let (mut tx, mut rx) = Builder::new(capacity).build().expect("a small ring");
     let sender = spawn(move || {

@@ -26,15 +26,15 @@ impl<T: Parcel> Link<T> for IpcChannel {
     type Tx = Tx<T>;
     type Rx = Rx<T>;
     fn tx(place: &Place<'_>) -> Tx<T> {
-        let tx = IpcSender::connect(place.page.told(place.link)).expect("ipc-channel: connecting");
+        let tx = IpcSender::connect(place.page.wait_for_note(place.link)).expect("ipc-channel: connecting");
         tx.send(T::make(HELLO)).expect("ipc-channel: the first message");
         Tx(tx)
     }
     fn rx(place: &Place<'_>) -> Rx<T> {
         let (server, name) = IpcOneShotServer::<T>::new().expect("ipc-channel: a server");
-        place.page.tell(place.link, &name);
+        place.page.publish_note(place.link, &name);
         let (rx, first) = server.accept().expect("ipc-channel: accepting");
-        assert_eq!(first.seq(), HELLO, "ipc-channel: somebody else's message");
+        assert_eq!(first.seq(), HELLO, "ipc-channel: the message of another process");
         Rx(rx)
     }
 }

@@ -43,7 +43,7 @@ fn ticket(tx: OwnedFd, rx: OwnedFd) -> Ticket {
     Ticket { text: format!("{} {}", tx.as_raw_fd(), rx.as_raw_fd()), files: vec![tx, rx] }
 }
 
-/// Keeps one end and closes the other: else a side whose partner has ended would wait for itself.
+/// Keeps one end and closes the other. Otherwise a side whose partner has ended would wait for its own end.
 fn keep(place: &Place<'_>, which: usize) -> End {
     let numbers: Vec<i32> = place.ticket.split(' ').map(|n| n.parse().expect("a ticket of two numbers")).collect();
     // SAFETY: the runner left both open for this process, and each ticket is used once in it.

@@ -17,7 +17,7 @@ pub use mapped::{Mapped, MappedAtOnce};
 use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
 
 use crate::message::Parcel;
-use crate::page::Page;
+use crate::shared_page::SharedPage;
 
 /// Messages that a link holds, where it can be told.
 pub const CAPACITY: usize = 1024;
@@ -41,7 +41,7 @@ pub struct Place<'a> {
     /// Whether the verbs that block will be used, rather than those that do not.
     pub blocking: bool,
     /// For what cannot be known before both run.
-    pub page: &'a Page,
+    pub page: &'a SharedPage,
 }
 
 /// A way from one process to another.

@@ -1,22 +1,25 @@
 //! The answering process: this command, started again by `latency ipc`.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use ringmail::affinity::pin_current;
 use ringmail::shm::Peer;
 
-use super::link::{BACK, Folder, Mapped, THERE};
-use super::{LOOK, Report};
-use crate::Failure;
-use crate::args::Wait;
+use super::link::{BACK, Folder, LOOK, Mapped, THERE};
+use crate::failure::Failure;
 use crate::measure::channel::ChannelEnd;
-use crate::measure::pair::{PATIENCE, START, Side};
-use crate::measure::{Halt, RoundTrip, Turn, with_words};
+use crate::measure::pair::{Effects, Side};
+use crate::measure::payload::with_words;
+use crate::measure::plan::{PATIENCE, START};
+use crate::measure::round_trip::{RoundTrip, StopReason, Turn};
+use crate::options::Wait;
 
-/// What the timing process tells the answering one.
+/// The arguments that the timing process gives the answering one.
 #[derive(Debug, Args)]
 pub(crate) struct Answer {
     pub(super) folder: String,
@@ -38,25 +41,26 @@ impl Answer {
     }
 }
 
-/// Answers until the timing process has had enough, or is gone.
+/// Answers until the timing process ends the visit, or is gone.
 pub(crate) fn run(args: &Answer) -> Result<ExitCode, Failure> {
-    let result = with_words!(args.payload, WORDS => answer::<WORDS>(args).map_err(|halt| halt.to_string()));
+    let result = with_words!(args.payload, WORDS => answer::<WORDS>(args).map_err(|reason| reason.to_string()));
     result.map(|()| ExitCode::SUCCESS).map_err(Failure::failed)
 }
 
-fn answer<const N: usize>(args: &Answer) -> Result<(), Halt> {
-    let folder = Folder::named(&args.folder).ok_or_else(|| Halt::Process("only 'latency ipc' starts this".into()))?;
-    pin_current(args.core).map_err(|error| Halt::Process(error.to_string()))?;
+fn answer<const N: usize>(args: &Answer) -> Result<(), StopReason> {
+    let folder =
+        Folder::named(&args.folder).ok_or_else(|| StopReason::Process("only 'latency ipc' starts this".into()))?;
+    pin_current(args.core).map_err(|error| StopReason::Process(error.to_string()))?;
     await_turn()?;
     // In this order: each channel is made by its receiver, on the core of its receiver.
     let channel = |name| folder.channel::<N>(name, args.capacity, args.wait);
-    let mut receiver = channel(THERE).open_receiver().map_err(|error| Halt::Build(error.to_string()))?;
-    let sender = channel(BACK).open_sender().map_err(|error| Halt::Build(error.to_string()))?;
+    let mut receiver = channel(THERE).open_receiver().map_err(|error| StopReason::Build(error.to_string()))?;
+    let sender = channel(BACK).open_sender().map_err(|error| StopReason::Build(error.to_string()))?;
     let deadline = Instant::now() + START;
     while !receiver.wait_for_peer(LOOK) {
-        // Nobody removes the names before the other side is there.
+        // The names stay until the other side has opened the channels.
         if !matches!(sender.peer(), Peer::Here | Peer::Removed) || Instant::now() > deadline {
-            return Err(Halt::Gone);
+            return Err(StopReason::Gone);
         }
     }
     drop(folder);
@@ -68,16 +72,57 @@ fn answer<const N: usize>(args: &Answer) -> Result<(), Halt> {
         let turn = end.echo()?;
         if turn == Turn::Quit {
             side.end();
-            return io::stdout().write_all(Report(side.effects()).to_string().as_bytes()).map_err(|_| Halt::Gone);
+            return io::stdout().write_all(Report(side.effects()).to_string().as_bytes()).map_err(|_| StopReason::Gone);
         }
         side.look();
     }
 }
 
-/// Sleeps until the timing process asks for a turn. It holds the other end of standard input: when it is gone, so is that.
-fn await_turn() -> Result<(), Halt> {
+/// Sleeps until the timing process asks for a turn. The timing process holds the other end of standard input, so its end ends this read.
+fn await_turn() -> Result<(), StopReason> {
     io::stdin().read_exact(&mut [0]).map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof => Halt::Gone,
-        _ => Halt::Process(format!("cannot read standard input: {error}")),
+        ErrorKind::UnexpectedEof => StopReason::Gone,
+        _ => StopReason::Process(format!("cannot read standard input: {error}")),
     })
+}
+
+/// What the answering process prints at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Report(pub(super) Effects);
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Effects { migrated, preemptions } = self.0;
+        match preemptions {
+            Some(times) => writeln!(f, "{migrated} {times}"),
+            None => writeln!(f, "{migrated} unknown"),
+        }
+    }
+}
+
+impl FromStr for Report {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (migrated, times) = text.trim_end().split_once(' ').ok_or(())?;
+        let migrated = migrated.parse().map_err(drop)?;
+        let preemptions = if times == "unknown" { None } else { Some(times.parse().map_err(drop)?) };
+        Ok(Self(Effects { migrated, preemptions }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_reports_is_understood() {
+        for effects in [(false, None), (true, Some(0)), (false, Some(12))] {
+            let report = Report(Effects { migrated: effects.0, preemptions: effects.1 });
+            assert_eq!(report.to_string().parse(), Ok(report));
+        }
+        for bad in ["", "true", "maybe 1", "false -1", "false 1 2"] {
+            assert_eq!(bad.parse::<Report>(), Err(()), "{bad:?}");
+        }
+    }
 }

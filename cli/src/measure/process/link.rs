@@ -4,15 +4,18 @@ use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{self, Cause, RecvError, Schema, SendError};
 use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
-use crate::args::Wait;
-use crate::measure::Halt;
 use crate::measure::channel::{Link, Message, strategy};
+use crate::measure::round_trip::StopReason;
+use crate::options::Wait;
+
+/// Between looks at whether a process that is to open a channel still lives.
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// From the timing process to the other, and back.
 pub(super) const THERE: &str = "there";
@@ -36,45 +39,47 @@ pub(super) struct Mapped<const N: usize> {
 
 impl<const N: usize> Link<N> for Mapped<N> {
     #[inline]
-    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), Halt> {
+    fn send(&mut self, message: Message<N>, deadline: Instant) -> Result<(), StopReason> {
         let mut words = Words(message);
         loop {
             match self.sender.send_deadline(words, deadline) {
                 Ok(()) => return Ok(()),
                 // The names are gone on purpose, see `Folder`.
                 Err(SendError::Disconnected(back, Cause::Removed)) if Instant::now() < deadline => words = back,
-                Err(SendError::Timeout(_) | SendError::Disconnected(_, Cause::Removed)) => return Err(Halt::Silent),
-                Err(SendError::Disconnected(_, ended)) => return Err(halt(ended)),
+                Err(SendError::Timeout(_) | SendError::Disconnected(_, Cause::Removed)) => {
+                    return Err(StopReason::Silent);
+                }
+                Err(SendError::Disconnected(_, ended)) => return Err(reason(ended)),
             }
         }
     }
 
     #[inline]
-    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, Halt> {
+    fn receive(&mut self, deadline: Instant) -> Result<Message<N>, StopReason> {
         loop {
             match self.receiver.recv_deadline(deadline) {
                 Ok(words) => return Ok(words.0),
                 // The names are gone on purpose, see `Folder`.
                 Err(RecvError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
-                Err(RecvError::Timeout | RecvError::Disconnected(Cause::Removed)) => return Err(Halt::Silent),
-                Err(RecvError::Disconnected(ended)) => return Err(halt(ended)),
+                Err(RecvError::Timeout | RecvError::Disconnected(Cause::Removed)) => return Err(StopReason::Silent),
+                Err(RecvError::Disconnected(ended)) => return Err(reason(ended)),
             }
         }
     }
 }
 
-fn halt(ended: Cause) -> Halt {
-    if ended == Cause::Corrupted { Halt::Corrupt } else { Halt::Gone }
+fn reason(ended: Cause) -> StopReason {
+    if ended == Cause::Corrupted { StopReason::Corrupt } else { StopReason::Gone }
 }
 
-/// A folder of this user's own in shared memory, which is gone with its files when this is dropped. Both processes hold one from
-/// before it is made, and either may be killed at any time: once both have opened the channels nobody needs their names.
+/// A folder of this user's own in shared memory. Dropping it removes it with its files. Both processes hold one from
+/// before it is made, because either may be killed at any time. Once both have opened the channels, the names are not needed.
 #[derive(Debug)]
 pub(super) struct Folder {
     name: String,
 }
 
-/// The name of a folder that nobody else makes.
+/// The name of a folder that no other process makes.
 pub(super) fn fresh_name() -> String {
     format!("{}-{:016x}", std::process::id(), RandomState::new().hash_one(0))
 }
@@ -87,10 +92,10 @@ impl Folder {
         fresh.then(|| Self { name: name.to_owned() })
     }
 
-    pub(super) fn make(&self) -> Result<(), Halt> {
+    pub(super) fn make(&self) -> Result<(), StopReason> {
         let path = self.path();
         let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| Halt::Build(format!("cannot make the folder {}: {error}", path.display())))
+        made.map_err(|error| StopReason::Build(format!("cannot make the folder {}: {error}", path.display())))
     }
 
     fn path(&self) -> PathBuf {
@@ -105,7 +110,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // The other process may do the same now, and each stop where the other was faster; then nobody is left to disturb.
+        // The other process may remove it at the same time: then each fails at a file that the other has removed. The second try succeeds.
         if std::fs::remove_dir_all(self.path()).is_err() {
             let _ = std::fs::remove_dir_all(self.path());
         }
@@ -123,7 +128,7 @@ mod tests {
         let path = folder.path();
         let there = folder.channel::<4>(THERE, 2, Wait::Spin).open_sender().unwrap();
         assert!(path.join(THERE).exists());
-        assert!(folder.make().is_err(), "nobody else's is taken");
+        assert!(folder.make().is_err(), "a folder that exists is not taken");
         drop(folder);
         assert!(!path.exists());
         drop(there);

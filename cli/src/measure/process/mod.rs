@@ -7,31 +7,29 @@
 //!                    <--standard output, at the end: what the kernel did to it--
 //! ```
 //!
-//! Between its turns the answering process sleeps on its standard input, which ends when the timing process does, however that
-//! ends; in a turn the channel tells it. The timing process kills it when a visit ends in any other way than in order.
+//! Between its turns the answering process sleeps on its standard input. That ends when the timing process ends, in any way; during a
+//! turn the channel reports it. The timing process kills the answering one when a visit does not end in order.
 
 mod answer;
 mod link;
 
-use std::fmt;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::str::FromStr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use super::channel::ChannelEnd;
-use super::pair::{Effects, PATIENCE, Plan, Process, START, run_slice};
-use super::{Halt, RoundTrip, Turn};
+use super::pair::{Effects, Process, run_slice};
+use super::plan::{PATIENCE, Plan, START};
+use super::round_trip::{RoundTrip, StopReason, Turn};
+use answer::Report;
 pub(crate) use answer::{Answer, run};
-use link::{BACK, Folder, Mapped, THERE, fresh_name};
+use link::{BACK, Folder, LOOK, Mapped, THERE, fresh_name};
 
-/// Between looks at whether a process that is to open a channel still lives.
-const LOOK: Duration = Duration::from_millis(50);
-/// The kernel closes a dying process's channels a moment before it tells how it died.
+/// The kernel closes a dying process's channels a moment before it reports the exit status.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// The answering process as the timing thread has it.
@@ -48,7 +46,7 @@ struct Guard {
 }
 
 /// Starts the answering process on `core` and opens the channels.
-pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn Process>, Halt> {
+pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn Process>, StopReason> {
     let args = Answer {
         folder: fresh_name(),
         core,
@@ -57,59 +55,59 @@ pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn 
         wait: plan.wait,
         slice_ns: plan.slice.as_nanos() as u64,
     };
-    // Outlives the process, which could else still make files in it.
-    let folder = Folder::named(&args.folder).ok_or_else(|| Halt::Build("its folder has no name".into()))?;
-    // Started before there is a folder, to remove it should this process be killed; looks for it in its first turn.
+    // Outlives the process. Otherwise the process could make files after the folder is gone.
+    let folder = Folder::named(&args.folder).ok_or_else(|| StopReason::Build("its folder has no name".into()))?;
+    // Started before the folder is made, so that it can remove the folder if this process is killed. It opens the folder in its first turn.
     let mut guard = Guard::start(&args)?;
     folder.make()?;
     let channel = |name| folder.channel::<N>(name, plan.capacity, plan.wait);
-    let mut receiver = channel(BACK).open_receiver().map_err(|error| Halt::Build(error.to_string()))?;
-    guard.wake().map_err(|halt| guard.explain(halt))?;
+    let mut receiver = channel(BACK).open_receiver().map_err(|error| StopReason::Build(error.to_string()))?;
+    guard.wake().map_err(|reason| guard.explain(reason))?;
     let deadline = Instant::now() + START;
     while !receiver.wait_for_peer(LOOK) {
         if guard.wait(Duration::ZERO).is_some() {
-            return Err(guard.explain(Halt::Gone));
+            return Err(guard.explain(StopReason::Gone));
         }
         if Instant::now() > deadline {
-            return Err(Halt::Process(format!("the process on core {core} did not start within {START:?}")));
+            return Err(StopReason::Process(format!("the process on core {core} did not start within {START:?}")));
         }
     }
-    let sender = channel(THERE).open_sender().map_err(|error| Halt::Build(error.to_string()))?;
+    let sender = channel(THERE).open_sender().map_err(|error| StopReason::Build(error.to_string()))?;
     drop(folder);
     Ok(Box::new(Answering { end: ChannelEnd::new(Mapped { sender, receiver }), guard }))
 }
 
 impl<const N: usize> Process for Answering<N> {
-    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, Halt> {
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, StopReason> {
         let mut turn = || {
             self.guard.wake()?;
             let ns = run_slice(&mut self.end, plan, trips, most, samples)?;
             self.end.end(Turn::Switch)?;
             Ok(ns)
         };
-        turn().map_err(|halt| self.guard.explain(halt))
+        turn().map_err(|reason| self.guard.explain(reason))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Effects, Halt> {
+    fn finish(mut self: Box<Self>) -> Result<Effects, StopReason> {
         let mut turn = || {
             self.guard.wake()?;
             self.end.begin(Instant::now() + PATIENCE);
             self.end.end(Turn::Quit)
         };
-        turn().map_err(|halt| self.guard.explain(halt))?;
+        turn().map_err(|reason| self.guard.explain(reason))?;
         match self.guard.wait(PATIENCE) {
             Some(status) if status.success() => {}
-            _ => return Err(self.guard.explain(Halt::Gone)),
+            _ => return Err(self.guard.explain(StopReason::Gone)),
         }
         let said = self.guard.child.stdout.take().map(read).unwrap_or_default();
-        let report: Report = said.parse().map_err(|()| self.guard.explain(Halt::Gone))?;
+        let report: Report = said.parse().map_err(|()| self.guard.explain(StopReason::Gone))?;
         Ok(report.0)
     }
 }
 
 impl Guard {
-    fn start(args: &Answer) -> Result<Self, Halt> {
-        let failed = |reason| Halt::Process(format!("cannot start a process for core {}: {reason}", args.core));
+    fn start(args: &Answer) -> Result<Self, StopReason> {
+        let failed = |reason| StopReason::Process(format!("cannot start a process for core {}: {reason}", args.core));
         // The very program that runs, even if its file has been replaced since.
         let mut command = Command::new("/proc/self/exe");
         command.arg0("ringmail").args(args.to_args());
@@ -124,8 +122,8 @@ impl Guard {
     }
 
     /// Asks the process to take a turn.
-    fn wake(&mut self) -> Result<(), Halt> {
-        self.turns.write_all(&[1]).map_err(|_| Halt::Gone)
+    fn wake(&mut self) -> Result<(), StopReason> {
+        self.turns.write_all(&[1]).map_err(|_| StopReason::Gone)
     }
 
     /// How the process ended, if it does within `limit`.
@@ -140,21 +138,23 @@ impl Guard {
     }
 
     /// What is wrong with the process, which has no more turns after this.
-    fn explain(&mut self, halt: Halt) -> Halt {
+    fn explain(&mut self, reason: StopReason) -> StopReason {
         let core = self.core;
-        let status = self.wait(if halt == Halt::Gone { MOMENT } else { Duration::ZERO });
-        match (halt, status) {
-            (Halt::Corrupt, _) => Halt::Corrupt,
+        let status = self.wait(if reason == StopReason::Gone { MOMENT } else { Duration::ZERO });
+        match (reason, status) {
+            (StopReason::Corrupt, _) => StopReason::Corrupt,
             (_, Some(status)) => {
                 let said = self.child.stderr.take().map(read).unwrap_or_default();
                 let said = said.trim().trim_start_matches("error: ");
                 let colon = if said.is_empty() { "" } else { ": " };
-                Halt::Process(format!("the process on core {core} ended early ({status}){colon}{said}"))
+                StopReason::Process(format!("the process on core {core} ended early ({status}){colon}{said}"))
             }
-            (Halt::Gone, None) => Halt::Process(format!("the process on core {core} closed its channels early")),
+            (StopReason::Gone, None) => {
+                StopReason::Process(format!("the process on core {core} closed its channels early"))
+            }
             (_, None) => {
-                let program = "is another program holding its core?";
-                Halt::Process(format!("the process on core {core} gave no answer for {PATIENCE:?}; {program}"))
+                let remedy = "stop other programs on that core";
+                StopReason::Process(format!("the process on core {core} did not answer for {PATIENCE:?}: {remedy}"))
             }
         }
     }
@@ -162,7 +162,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // It may have ended; then neither does anything.
+        // If it has ended, neither call does anything.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -171,48 +171,7 @@ impl Drop for Guard {
 /// What a process that has ended left in a pipe.
 fn read(mut pipe: impl Read) -> String {
     let mut text = Vec::new();
-    // What could be read is all that there is to say.
+    // After an error, what was read so far is returned.
     let _ = pipe.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// What the answering process says at its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Report(Effects);
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Effects { migrated, preemptions } = self.0;
-        match preemptions {
-            Some(times) => writeln!(f, "{migrated} {times}"),
-            None => writeln!(f, "{migrated} unknown"),
-        }
-    }
-}
-
-impl FromStr for Report {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (migrated, times) = text.trim_end().split_once(' ').ok_or(())?;
-        let migrated = migrated.parse().map_err(drop)?;
-        let preemptions = if times == "unknown" { None } else { Some(times.parse().map_err(drop)?) };
-        Ok(Self(Effects { migrated, preemptions }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_process_reports_is_understood() {
-        for effects in [(false, None), (true, Some(0)), (false, Some(12))] {
-            let report = Report(Effects { migrated: effects.0, preemptions: effects.1 });
-            assert_eq!(report.to_string().parse(), Ok(report));
-        }
-        for bad in ["", "true", "maybe 1", "false -1", "false 1 2"] {
-            assert_eq!(bad.parse::<Report>(), Err(()), "{bad:?}");
-        }
-    }
 }

@@ -1,0 +1,78 @@
+//! Options that several modules read: how a thread waits, what the outputs show and where they go.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// How a thread waits for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    /// Spin until it comes
+    Spin,
+    /// Spin briefly, then yield the core between checks
+    Yield,
+    /// Spin briefly, yield, then sleep until woken
+    Park,
+}
+
+impl Wait {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::Yield => "yield",
+            Self::Park => "park",
+        }
+    }
+}
+
+/// What to write, where and how.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Write the full report as JSON ('-' is standard output, here and below)
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write one row per pair, subject and statistic as CSV
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write the heat map as SVG
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write one self-contained HTML page
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub(crate) html: Option<PathBuf>,
+    /// Statistic in the heat map's cells
+    #[arg(long, global = true, value_enum, default_value_t = Cell::P50, help_heading = "Output")]
+    pub(crate) cell: Cell,
+    /// Colour on the terminal; NO_COLOR is honoured when auto
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, help_heading = "Output")]
+    pub(crate) color: When,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) ascii: bool,
+    /// No progress bar; on the terminal only the table of pairs
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// Statistic shown in a heat map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cell {
+    P50,
+    P90,
+    P99,
+    #[value(name = "p99.9")]
+    P999,
+    Max,
+    /// p50 of the floor
+    Floor,
+    /// Channel over floor
+    Ratio,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}

@@ -1,0 +1,18 @@
+//! What is allocated, and when it is freed. A program of its own, because its allocator counts: what each thread allocates, so that tests may run
+//! in parallel.
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
+
+#[path = "../support/allocations.rs"]
+mod allocations;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calls;
+mod lanes_reused;
+mod lanes_trimmed;
+mod mesh;
+mod mpsc_clones;
+mod pool;
+#[cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
+mod shm_fan_in;

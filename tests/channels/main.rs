@@ -1,0 +1,34 @@
+//! The channels between threads: what their verbs and handles promise.
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod closing;
+mod drop_panics;
+mod drops;
+mod errors;
+mod futures;
+mod leaving;
+mod panics;
+mod verbs;
+
+mod mpsc {
+    mod drops;
+    mod fairness;
+    mod panics;
+    mod sender_queue;
+    #[cfg(feature = "futures")]
+    mod sink;
+    mod stalled_claims;
+    mod verbs;
+    mod waiting;
+}
+
+mod fan_in {
+    mod fairness;
+    mod lanes;
+    mod panics;
+    mod turns;
+}

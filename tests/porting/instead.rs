@@ -1,0 +1,132 @@
+//! What other crates have and this one has not: what to do instead.
+
+use ringmail::spsc::{Builder, Sender};
+use ringmail::wait::EventCount;
+use ringmail::{SendError, TryRecvError, TrySendError, fan_in, spsc};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::thread;
+
+#[test]
+fn one_event_count_for_two_channels() -> Result<(), Box<dyn Error>> {
+    let event = EventCount::new();
+    let (mut tx, mut orders) = Builder::new(64).receiver_event(event.clone()).build::<u32>()?;
+    let (_tx, mut cancels) = Builder::new(64).receiver_event(event.clone()).build::<u32>()?;
+    tx.send(7)?;
+
+    // The closure looks at everything that notifies this event count. A close notifies too.
+    event.wait(None, || !orders.is_empty() || orders.is_closed() || !cancels.is_empty() || cancels.is_closed());
+    assert_eq!(orders.try_recv(), Ok(7));
+    assert!(cancels.try_recv().is_err());
+    Ok(())
+}
+
+#[test]
+fn a_rendezvous() -> Result<(), Box<dyn Error>> {
+    let (mut tx, mut rx) = spsc::channel(1)?;
+    let (mut taken, mut ack) = spsc::channel(1)?;
+    let receiver = thread::spawn(move || {
+        while let Ok(message) = rx.recv() {
+            taken.send(()).expect("the sender waits for this");
+            assert_eq!(message, "hello");
+        }
+    });
+    tx.send("hello")?;
+    ack.recv()?; // the receiver has the message
+    drop(tx);
+    receiver.join().unwrap();
+    Ok(())
+}
+
+/// Sends on the first of the two that has room. Both were built with `sender_event(room)`.
+fn send_either<T>(
+    left: &mut Sender<T>,
+    right: &mut Sender<T>,
+    room: &EventCount,
+    mut message: T,
+) -> Result<(), SendError<T>> {
+    loop {
+        for tx in [&mut *left, &mut *right] {
+            match tx.try_send(message) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) => message = back,
+                Err(TrySendError::Disconnected(back)) => return Err(SendError(back)),
+            }
+        }
+        room.wait(None, || [&*left, &*right].iter().any(|tx| !tx.is_full() || tx.is_closed()));
+    }
+}
+
+#[test]
+fn a_choice_between_two_sends() -> Result<(), Box<dyn Error>> {
+    let room = EventCount::new();
+    let (mut left, mut left_rx) = Builder::new(1).sender_event(room.clone()).build()?;
+    let (mut right, mut right_rx) = Builder::new(1).sender_event(room.clone()).build()?;
+    send_either(&mut left, &mut right, &room, 0)?;
+    send_either(&mut left, &mut right, &room, 1)?;
+    let late = thread::spawn(move || send_either(&mut left, &mut right, &room, 2).map(|()| (left, right)));
+    assert_eq!(right_rx.recv(), Ok(1));
+    let (_left, _right) = late.join().unwrap()?;
+    assert_eq!((left_rx.try_recv(), right_rx.try_recv()), (Ok(0), Ok(2)));
+    drop(right_rx);
+    Ok(())
+}
+
+#[test]
+fn a_work_queue() -> Result<(), Box<dyn Error>> {
+    // A channel to each worker, and one back from all of them.
+    let (results, mut collected) = fan_in::channel(64)?;
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        let (jobs, mut inbox) = spsc::channel::<u64>(4)?;
+        let mut results = results.lane()?;
+        thread::spawn(move || results.send_iter(inbox.iter().map(|n| n * n)));
+        workers.push(jobs);
+    }
+    drop(results);
+    for job in 0..20 {
+        // The worker with the shortest queue.
+        let next = workers.iter_mut().min_by_key(|jobs| jobs.len()).expect("there are three");
+        next.send(job)?;
+    }
+    drop(workers);
+    assert_eq!(collected.iter().sum::<u64>(), (0..20).map(|n| n * n).sum());
+    Ok(())
+}
+
+#[test]
+fn an_unbounded_sender() -> Result<(), Box<dyn Error>> {
+    /// Never refuses a message: what finds no room waits in the sender's own memory.
+    struct Unbounded<T> {
+        tx: Sender<T>,
+        backlog: VecDeque<T>,
+    }
+
+    impl<T> Unbounded<T> {
+        fn send(&mut self, message: T) {
+            self.backlog.push_back(message);
+            self.flush();
+        }
+
+        /// Call it again later, as long as `backlog` is not empty.
+        fn flush(&mut self) {
+            while let Some(message) = self.backlog.pop_front() {
+                if let Err(refused) = self.tx.try_send(message) {
+                    self.backlog.push_front(refused.into_inner());
+                    return;
+                }
+            }
+        }
+    }
+
+    let (tx, mut rx) = spsc::channel(2)?;
+    let mut tx = Unbounded { tx, backlog: VecDeque::new() };
+    for n in 0..5 {
+        tx.send(n);
+    }
+    assert_eq!(rx.try_iter().collect::<Vec<_>>(), [0, 1]);
+    tx.flush();
+    assert_eq!((rx.try_recv(), rx.try_recv(), rx.try_recv()), (Ok(2), Ok(3), Err(TryRecvError::Empty)));
+    assert_eq!(tx.backlog, [4]);
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! Channels between processes.
+#![cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod anonymous;
+mod attacks;
+mod bytes;
+mod cycles;
+mod fan_in;
+mod fan_in_attacks;
+mod lanes;
+mod open;
+mod remove;
+mod reservation;
+mod roles;
+mod sessions;
+mod spsc;
+mod system;
+mod table_attacks;
+mod verbs;

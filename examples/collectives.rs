@@ -25,7 +25,7 @@ struct Comm<'a>(&'a mut Endpoint<Block>);
 
 impl Comm<'_> {
     fn send(&mut self, to: usize, block: Block) -> Result<(), Disconnected> {
-        self.0.send_to(to, block).map_err(|error| error.gone)
+        Ok(self.0.send_to(to, block)?)
     }
 
     /// Waits until all have come here. Dissemination: after the round of distance d a shard has heard of the 2d - 1 before it.
@@ -44,7 +44,7 @@ impl Comm<'_> {
     fn scatter(&mut self, root: usize, all: &[u64]) -> Result<Block, Disconnected> {
         let (id, n) = (self.0.id(), self.0.shards());
         if id != root {
-            return self.0.recv_from(root);
+            return Ok(self.0.recv_from(root)?);
         }
         for peer in (0..n).filter(|&peer| peer != root) {
             self.send(peer, all[part(all.len(), peer, n)].to_vec())?;

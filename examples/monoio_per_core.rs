@@ -64,7 +64,7 @@ mod linux {
                 monoio::select! {
                     read = &mut reading => break read,
                     ready = park(me), if !over => {
-                        over = ready == mesh::Ready::Over;
+                        over = ready == mesh::Ready::AllDisconnected;
                         receive(me, &mut counts)?;
                     }
                 }
@@ -85,7 +85,7 @@ mod linux {
                 while let Err(error) = me.try_send_to(owner, message) {
                     match error {
                         TrySendError::Full(back) => message = back,
-                        TrySendError::Gone(error) => return Err(error.gone.into()),
+                        TrySendError::Disconnected(_, gone) => return Err(gone.into()),
                     }
                     park(me).await;
                     receive(me, &mut counts)?;
@@ -93,7 +93,7 @@ mod linux {
             }
         }
         me.close();
-        while park(me).await != mesh::Ready::Over {
+        while park(me).await != mesh::Ready::AllDisconnected {
             receive(me, &mut counts)?;
         }
         Ok(counts)

@@ -18,6 +18,7 @@ mod sender;
 #[cfg(feature = "futures")]
 mod stream;
 mod traits;
+pub(crate) mod turns;
 #[cfg(feature = "std")]
 mod wait_recv;
 #[cfg(feature = "std")]

@@ -4,6 +4,7 @@ use super::registry::{Lane, LaneId, Registry};
 use crate::channel::RingReceiver;
 use crate::channel::lane::refuse;
 use crate::channel::message::Message;
+use crate::channel::turns::{Found, Turns};
 use crate::error::BuildError;
 use crate::ring::layout::Stats;
 use crate::room::room;
@@ -47,10 +48,7 @@ pub struct Lanes<T> {
 /// Lanes of one priority.
 struct Class {
     priority: u8,
-    from: usize,
-    to: usize,
-    /// Whose turn was last.
-    last: usize,
+    turns: Turns,
 }
 
 impl<T> Lanes<T> {
@@ -88,18 +86,23 @@ impl<T> Lanes<T> {
             self.adopt();
         }
         for class in &mut self.classes {
-            for _ in class.from..class.to {
-                class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };
-                let lane = &mut self.lanes[class.last];
-                if !lane.end.ring.may_have_news() {
-                    continue;
+            // A turn is the messages that this look sees, and those that a verb that wants many sees later.
+            let next = class.turns.next(&mut self.lanes, |_, lane| {
+                match lane.end.begin_turn(self.budget * u64::from(lane.options.weight)) {
+                    Found::Message => {
+                        (self.from, self.last) = (lane.end.ring.next_position(), Some(lane.id));
+                        true
+                    }
+                    Found::Nothing => false,
+                    Found::End => {
+                        self.some_ended = true;
+                        false
+                    }
                 }
-                // A turn is the messages that this look sees, and those that a verb that wants many sees later.
-                if lane.end.ring.refresh_tail_limited(self.budget * u64::from(lane.options.weight)) {
-                    (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
-                    return true;
-                }
-                self.some_ended |= lane.end.is_over();
+            });
+            if let Some(at) = next {
+                self.current = at;
+                return true;
             }
         }
         if self.some_ended {
@@ -122,17 +125,12 @@ impl<T> Lanes<T> {
             let priority = lane.options.priority;
             let class = self.classes.partition_point(|class| class.priority > priority);
             if self.classes.get(class).is_none_or(|class| class.priority != priority) {
-                let from = self.classes.get(class).map_or(self.lanes.len(), |next| next.from);
-                self.classes.insert(class, Class { priority, from, to: from, last: from });
+                let from = self.classes.get(class).map_or(self.lanes.len(), |next| next.turns.first());
+                self.classes.insert(class, Class { priority, turns: Turns::new(from) });
             }
-            // Right behind the one whose turn was last: after all others.
-            let class_now = &mut self.classes[class];
-            let at = if class_now.from == class_now.to { class_now.from } else { class_now.last + 1 };
-            (class_now.last, class_now.to) = (at, class_now.to + 1);
+            let at = self.classes[class].turns.insert();
             self.lanes.insert(at, lane);
-            for later in &mut self.classes[class + 1..] {
-                (later.from, later.to, later.last) = (later.from + 1, later.to + 1, later.last + 1);
-            }
+            self.classes[class + 1..].iter_mut().for_each(|later| later.turns.shift());
             if self.current >= at {
                 self.current += 1;
             }
@@ -151,13 +149,8 @@ impl<T> Lanes<T> {
                 continue;
             }
             let lane = self.lanes.remove(at);
-            for class in &mut self.classes {
-                // Lanes before it keep their indices. If it had the last turn, the lane before it counts as the last.
-                class.from -= usize::from(class.from > at);
-                class.to -= usize::from(class.to > at);
-                class.last -= usize::from(class.last >= at && class.last > class.from);
-            }
-            self.classes.retain(|class| class.from < class.to);
+            self.classes.iter_mut().for_each(|class| class.turns.remove(at));
+            self.classes.retain(|class| !class.turns.is_empty());
             self.current -= usize::from(self.current > at);
             add(&mut self.past, &lane.end.stats());
             // A waker that its sender left may panic.

@@ -1,8 +1,10 @@
-//! The only file, with those in its folder, that names `core::sync::atomic` and `UnsafeCell`.
+//! Atomics, cells and locks: core's and std's in a normal build, loom's under `--cfg ringmail_loom`.
 //!
-//! In a normal build these are core's own types; under `--cfg ringmail_loom` they are loom's, so a model
-//! explores the code that ships, not a copy of it. `clippy.toml` forbids every way around this file.
-//! Nothing here weakens or strengthens an ordering.
+//! So a model explores the code that ships, not a copy of it. Only this file and those in its folder may name `core::sync::atomic` and
+//! `UnsafeCell`, which `clippy.toml` enforces. Nothing here weakens or strengthens an ordering.
+//!
+//! * [`WakerCell`]: a slot for one waker, wait-free, that runs no code of the waker while it is held.
+//! * [`Futex`]: a word that a thread sleeps on.
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that never wrap in practice");
@@ -28,12 +30,15 @@ mod imp {
     #[cfg(feature = "std")]
     pub(crate) use std::thread::yield_now;
 
-    /// A first owner of `value`, if there is memory.
+    /// The first owner of `value`.
+    ///
+    /// # Errors
+    /// There is no memory for it.
     pub(crate) fn share<T>(value: T) -> Result<Arc<T>, crate::error::BuildError> {
         Arc::try_new(value)
     }
 
-    /// A cell that both sides of a ring may reach. Same closure interface as loom's, so that a model sees every access.
+    /// A cell that both sides of a ring may reach. It has the closures of loom's cell, so that a model sees each access.
     #[repr(transparent)]
     pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
@@ -58,7 +63,7 @@ mod imp {
     pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
     pub(crate) use loom::thread::yield_now;
 
-    /// A model has memory.
+    /// The first owner of `value`. A model always has memory.
     pub(crate) fn share<T>(value: T) -> Result<Arc<T>, crate::error::BuildError> {
         Ok(Arc::new(value))
     }
@@ -68,7 +73,7 @@ pub(crate) use imp::*;
 
 /// Keeps the compiler from moving a later load above an earlier store; emits no instruction.
 ///
-/// The processor may still reorder the two. That is made good by the other side's `membarrier`, see `wait::barrier`.
+/// The processor may still reorder the two. The `membarrier` of the other side makes up for that, see `wait::asymmetric_fence`.
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 #[inline(always)]
 pub(crate) fn compiler_fence() {

@@ -17,11 +17,11 @@ mod imp {
             Self(AtomicU32::new(value))
         }
 
-        /// Sleeps while the word holds `expected`, until woken, or for `timeout`; may also return for no reason.
+        /// Sleeps while the word holds `expected`, until woken, or for `timeout`. May also return for no reason.
         pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>) {
-            // A timeout beyond the kernel's range is for ever.
+            // A timeout beyond the kernel's range never passes.
             let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
-            // Every error (value changed, signal, timeout) means "look again", which all callers do.
+            // Each error (value changed, signal, timeout) means "check again", which all callers do.
             let _ = wait(&self.0, Flags::PRIVATE, expected, timeout.as_ref());
         }
 
@@ -50,12 +50,12 @@ mod imp {
 
         pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>) {
             let guard = self.1.lock().unwrap_or_else(|e| e.into_inner());
-            // Under the lock, so that a wake between this look and the sleep is not lost.
+            // Under the lock, so that a wake between this check and the sleep is not lost.
             if self.0.load(Ordering::Relaxed) != expected {
                 return;
             }
             match timeout {
-                // Loom has no clock: a sleep that may time out is one that may end at once.
+                // Loom has no clock: a sleep with a timeout ends at once.
                 #[cfg(ringmail_loom)]
                 Some(_) => drop(guard),
                 None => drop(self.2.wait(guard)),

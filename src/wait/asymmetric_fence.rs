@@ -1,32 +1,32 @@
-//! The two halves of "publish, then look whether anybody sleeps": one free, one dear.
+//! The fences of "publish, then read whether a side sleeps": one is free, the other is expensive.
 //!
-//! A sleeper and a ringer each write one word and then read the other's (Dekker's pattern), so each needs a full barrier
-//! between its write and its read. A send happens millions of times for every sleep, so the price is put on the sleeper:
+//! A waiter and a notifier each write one word and then read the other's (Dekker's pattern). So each needs a full barrier between its write and
+//! its read. There are millions of sends for one sleep, so the waiter pays:
 //!
-//! | | ringer: [`light`] | sleeper: [`heavy`] | FENCED event count, both sides |
+//! | | notifier: [`light`] | waiter: [`heavy`] | FENCED event count, both sides |
 //! |---|---|---|---|
 //! | Linux | none in hardware | `membarrier(PRIVATE_EXPEDITED)` | `fence(SeqCst)` |
 //! | elsewhere, or refused by the kernel | none in hardware | not available | `fence(SeqCst)`, always |
 //! | under loom | `fence(SeqCst)` | `fence(SeqCst)` | `fence(SeqCst)` |
 //!
-//! `membarrier` makes every running thread of the process pass a full barrier before it returns: for each ringer either its
-//! publication is visible to the sleeper's second look, or its look at the event count comes later and sees the sleeper. The
-//! idea is seastar's and glommio's; the kernel's documentation is membarrier(2).
+//! `membarrier` makes each running thread of the process pass a full barrier before it returns. So for each notifier, either its publication is
+//! visible to the waiter's next check, or its read of the event count comes later and sees WAITING. The idea is that of seastar and glommio;
+//! folly calls it an asymmetric fence; the kernel's documentation is membarrier(2).
 //!
-//! The call interrupts every core that runs a thread of this process, and the kernel admits one at a time: a second caller sleeps in
-//! the kernel meanwhile. A side that sleeps often makes one such call and then none, see `event`.
-//! A receiver that leaves makes one, too, before its last look at its ring.
+//! **Cost.** The call interrupts each core that runs a thread of this process, and the kernel runs one at a time: a second caller sleeps in the
+//! kernel meanwhile. A side that sleeps often makes one such call and then none (FENCED, see [`super::event_count`]). A receiver that leaves makes
+//! one before it reads its ring for the last time.
 //!
-//! **After a fork** the child's event counts have the words of its parent's, and nothing here is a lock that another thread may have held. The kernel
-//! keeps the registration of a process in its memory map, which the child has a copy of; where it does not, it refuses, and
+//! **After a fork** the event counts of the child have the words of its parent's, and no lock here may have been held by another thread. The
+//! kernel keeps the registration of a process in its memory map, which the child has a copy of. Where it does not, it refuses the call, and full
 //! fences serve.
 //!
-//! Loom has no asymmetric barrier. A fence on both sides is the nearest thing it can explore: the models prove that the
-//! algorithm is right if the two calls are barriers, and the kernel's manual says that they are.
+//! **Under loom** there is no asymmetric fence. A full fence on both sides is the nearest that it can explore. The models prove that the algorithm
+//! is right if the two calls are barriers, and the kernel's manual says that they are.
 
 use crate::sync::{Ordering, fence};
 
-/// A full barrier on both sides of a FENCED event.
+/// The full fence of both sides of a FENCED event count.
 #[cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 pub fn full_fence() {
     fence(Ordering::SeqCst);
@@ -47,7 +47,7 @@ mod imp {
         static REFUSES: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
     }
 
-    /// Whether the kernel refuses every heavy barrier of this model.
+    /// Sets whether the kernel refuses each heavy fence of this model.
     pub fn heavy_fails(refuses: bool) {
         REFUSES.set(refuses);
     }
@@ -69,18 +69,18 @@ mod imp {
 mod imp {
     use crate::sync::{AtomicU8, Ordering, compiler_fence};
 
-    /// The ringer's half: keeps the compiler from moving the look above the publication.
+    /// The notifier's half: keeps the compiler from moving the read above the publication. Partner: [`heavy`].
     #[inline(always)]
     pub(crate) fn light() {
         compiler_fence();
     }
 
-    /// The sleeper's half: on return every other thread has passed a full barrier. `false` if the kernel does not do it: a seccomp filter
-    /// came in later.
+    /// The waiter's half: on return each other thread of the process has passed a full barrier. `false` if the kernel refuses the call, as when
+    /// a seccomp filter was installed later. Partner: [`light`].
     pub(crate) fn heavy() -> bool {
         let done = expedited();
         if !done {
-            // It worked once. From now on every new event count has fences.
+            // It worked once. From here on, each new event count starts as FENCED.
             REGISTERED.store(NO, Ordering::Relaxed);
         }
         done
@@ -91,9 +91,9 @@ mod imp {
     const NO: u8 = 2;
     static REGISTERED: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-    /// Tells the kernel once that this process will use [`heavy`]. Whether it can.
+    /// Tells the kernel once that this process will use [`heavy`]. Whether the kernel agrees.
     ///
-    /// Two threads may both do it: the kernel does not mind.
+    /// Two threads may both make the call, which is harmless.
     pub(crate) fn register() -> bool {
         match REGISTERED.load(Ordering::Relaxed) {
             UNKNOWN => {

@@ -1,9 +1,9 @@
-//! When a wait gives up.
+//! When a wait times out.
 
 use core::time::Duration;
 use std::time::Instant;
 
-/// When to give up.
+/// When a wait times out, if ever.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);
 
@@ -14,12 +14,12 @@ impl Deadline {
         Self(Some(instant))
     }
 
-    /// A timeout so long that the clock cannot express its end is for ever.
+    /// A timeout whose end the clock cannot express never passes.
     pub(crate) fn after(timeout: Option<Duration>) -> Self {
         Self(timeout.and_then(|t| Instant::now().checked_add(t)))
     }
 
-    /// The first of the two.
+    /// The earlier of the two.
     pub(crate) fn earlier(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
             (Some(one), Some(two)) => Some(one.min(two)),

@@ -1,39 +1,50 @@
-//! The event count: what a waiting side hangs up, and how it is woken.
+//! The event count: how the other side learns that a side waits, and how it wakes that side.
 //!
 //! ```text
-//!                 sleeper: announce WAITING, barrier, look again
+//!                 waiter: sets WAITING, fence, checks again
 //!     ┌───────┐ ─────────────────────────────────────────────────► ┌─────────┐
 //!     │ quiet │                                                    │ WAITING │
 //!     └───────┘ ◄───────────────────────────────────────────────── └─────────┘
-//!                 ringer: publish, barrier, sees WAITING, clears it, wakes
-//!                 sleeper: found something after all, or gave up: clears it
+//!                 notifier: publishes, fence, sees WAITING, clears it, wakes
+//!                 waiter: found something after all, or gave up: clears it
 //! ```
 //!
-//! The word has three bits and a count. Of the bits ringers clear WAITING and touch nothing else; the sleeper writes the other two.
+//! The state is one word of three flags and a count:
 //!
-//! | bit | meaning | set | cleared |
+//! | part | meaning | set by | cleared by |
 //! |---|---|---|---|
-//! | WAITING | somebody sleeps, or is about to | sleeper | whoever answers: ringer or sleeper, by `fetch_and` |
-//! | FENCED | every ringer puts a full fence between publishing and looking | sleeper | sleeper, while nobody waits |
-//! | SETTLED | every ringer knows of FENCED: a heavy barrier has passed since | sleeper | with FENCED |
-//! | DEPARTED × n | of `n` rings the receiver has left, and the sender has not noticed yet | receiver | sender |
+//! | WAITING | a side sleeps, or is about to | waiter | notifier or waiter, by `fetch_and` |
+//! | FENCED | each notifier executes a full fence between publishing and reading the state | waiter | waiter, while WAITING is clear |
+//! | SETTLED | each notifier has seen FENCED: a heavy fence has passed since FENCED was set | waiter | with FENCED |
+//! | DEPARTED × n | the receivers of `n` rings have left, and their senders have not noticed yet | receiver | sender |
 //!
-//! While the word is 0, ringing costs one load of a line that nobody writes.
+//! A notifier clears WAITING and writes no other flag. While the word is 0, a notification is one load of a line that no thread writes.
 //!
-//! **FENCED.** A heavy barrier costs the sleeper microseconds and interrupts every core; a fence costs each message
-//! some nanoseconds. A side that sleeps often says so once: it sets FENCED, passes one heavy barrier, and from then on a
-//! plain fence on each side is enough. Where there is no heavy barrier at all, event counts are born FENCED and stay so.
+//! **FENCED.** A heavy fence costs the waiter microseconds and interrupts every core. A full fence costs each message some nanoseconds. A side
+//! that sleeps often sets FENCED and passes one heavy fence. From then on a full fence on each side is enough. Where the system has no heavy
+//! fence, an event count starts as FENCED and stays so.
 //!
-//! **DEPARTED.** A message that is published while its receiver leaves must not stay in the ring. A sender looks at the event count after each message
-//! anyway; so the receiver counts itself there, passes the barrier, and looks at the ring for the last time. Either that look finds the message,
-//! or the sender finds the count and settles the matter. Until it has, others that ring a event count of the user's take the cold path, which costs
-//! them some nanoseconds a message.
+//! **DEPARTED.** A message that is published while its receiver leaves must not stay in the ring. A sender reads the state after each message in
+//! any case. So the receiver adds 1 to DEPARTED, passes a heavy fence, and reads the ring for the last time. Either that read finds the message,
+//! or the sender sees the count and drops the message itself. Until the sender has seen it, other notifiers of a shared event count take the slow
+//! path, which costs them some nanoseconds a message.
 //!
-//! **One waiter at a time** is what a event count is for. A second one replaces the first and wakes it, so that both look again:
-//! slow, but nothing is lost.
+//! **Invariants**
 //!
-//! A wake is a hint: whoever wakes looks again. Wakers are others' code: they are cloned, woken and dropped while no lock and no cell is
-//! held, so each may panic, ring, or wait on this very event. A panic leaves nothing announced that was not before.
+//! 1. At most one waiter is registered. A second one replaces the first and wakes it, so that both check again: slow, but no wake is lost.
+//! 2. WAITING is set after the waker is in the cell: a notifier that clears WAITING finds the waker, or meets its owner there ([`WakerCell`]).
+//! 3. No lock and no cell is held while a waker is cloned, woken or dropped. A waker may panic, notify, or wait on this same event count.
+//! 4. A wait that a panic ends has left no flag set that was clear before.
+//! 5. A wake is a hint: the side that wakes checks again.
+//!
+//! | ordering | partner |
+//! |---|---|
+//! | light fence (notifier: publish → read the state) | heavy fence (waiter: set WAITING → check) |
+//! | full fence of a FENCED notifier | full fence of a waiter that finds SETTLED |
+//! | `prepare_wait` (Release, sets WAITING) | `see_waiting` (Acquire): what the waiter noted that it waits for |
+//! | `prepare_wait` | `clear_waiting` (Acquire): the registered waker |
+//!
+//! **Limits.** One waiter at a time; several senders of one ring stand in a [`SenderQueue`](super::SenderQueue) in front of it.
 
 use super::FenceMode;
 use super::asymmetric_fence;
@@ -52,7 +63,7 @@ const FENCED: u32 = 2;
 const SETTLED: u32 = 4;
 const DEPARTED: u32 = 8;
 
-/// What ringing came to.
+/// What a notification found.
 #[derive(Clone, Copy)]
 pub(crate) struct Notified {
     pub(crate) woke: bool,
@@ -60,117 +71,141 @@ pub(crate) struct Notified {
     pub(crate) departed: bool,
 }
 
-/// What a waiting side hangs up so that others can wake it. Cheap to clone; clones are the same event.
+/// An event count: one thread, task or reactor waits on it, and any number of threads notify it.
 ///
-/// Every handle of a channel has a event count of its own. Give several channels *one* event count
-/// ([`spsc::Builder::receiver_event`](crate::spsc::Builder::receiver_event)) and one thread can wait for all of them: this is
-/// what other crates have `select` for.
+/// It works like a condition variable without a mutex. The waiter announces itself, checks its condition once more, and sleeps. A notifier
+/// publishes, and then calls [`EventCount::notify`]. No notification between the announcement and the sleep is lost. Clones are the same event
+/// count, and a clone allocates nothing.
 ///
-/// A receiver that leaves counts itself on its event count until its sender has noticed, by its next operation or its drop at the latest; meanwhile
-/// others that ring the same event count take a slower path, by some nanoseconds a message.
+/// Each handle of a channel has an event count of its own, and its blocking and asynchronous verbs use that. Make one yourself for two reasons:
 ///
-/// One thread or task at a time may wait on a event. If a second does, both keep waking each other until one has what it
-/// wants: correct, but as busy as polling.
+/// * **Wait for several channels at once**, for which other crates have `select!`: give all of them one event count
+///   ([`Builder::receiver_event`](crate::Builder::receiver_event)), and call [`EventCount::wait`].
+/// * **Wait in a reactor** (epoll, io_uring, mio, a game loop): make the event count with a [`Waker`] that wakes the reactor
+///   ([`EventCount::with_waker`]), and call [`EventCount::arm`] before the reactor sleeps.
+///
+/// A wake is a hint. Any number of messages may have come, also none: the waiter checks again.
+///
+/// **One waiter at a time.** If two threads or tasks wait on one event count, each wakes the other until one finds what it waits for. That is
+/// correct, but as busy as polling.
+///
+/// **After a receiver has left**, its sender's next operation or its drop notices that. Until then, the other channels of the same event count
+/// take a slower path to notify, by some nanoseconds a message.
+///
+/// Source of the idea: Dmitry Vyukov's event count. The asymmetric fences are those of seastar and glommio.
 #[derive(Clone)]
 pub struct EventCount {
     pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
-    /// Alone on its line: every ringer reads it after every publication.
+    /// Alone on its line: every notifier reads it after every publication.
     state: CachePadded<AtomicU32>,
     waker: WakerCell,
-    /// What [`EventCount::arm`] registers.
-    pub(super) notify: Option<Waker>,
+    /// The waker that [`EventCount::arm`] registers.
+    pub(super) reactor: Option<Waker>,
     fence_mode: FenceMode,
-    /// Whether more than one handle may wait on it: somebody outside has it.
+    /// Whether the user of the crate has it: then more than one handle may wait on it.
     pub(super) shared: bool,
-    /// Who waits on a shared event count takes turns: the waker cell takes one registration at a time, and FENCED and SETTLED of two
-    /// that change them at once would not belong together. Holds the number of the last waiter.
-    turn: Mutex<usize>,
-    /// The queues of senders into channels that ring this event count, if it is a user's.
+    /// Serialises the waiters of a shared event count: the waker cell takes one registration at a time, and FENCED and SETTLED must be
+    /// set by one waiter. Holds the number of the last waiter.
+    last_waiter: Mutex<usize>,
+    /// The queues of the senders into channels that notify a shared event count.
     pub(super) queues: Mutex<QueueRegistry>,
 }
 
 impl Inner {
-    fn new(barrier: FenceMode, notify: Option<Waker>, shared: bool) -> Self {
-        let cheap = match barrier {
+    fn new(fence_mode: FenceMode, reactor: Option<Waker>, shared: bool) -> Self {
+        let has_heavy = match fence_mode {
             FenceMode::Auto => asymmetric_fence::register(),
             FenceMode::Fence | FenceMode::Never => false,
         };
-        let born = if cheap { 0 } else { FENCED | SETTLED };
-        // Nobody ever waits on such a event count, so nobody need fence for it.
-        let born = if barrier == FenceMode::Never { 0 } else { born };
-        let barrier = if cheap || barrier == FenceMode::Never { barrier } else { FenceMode::Fence };
-        let state = CachePadded::new(AtomicU32::new(born));
+        let initial = if has_heavy { 0 } else { FENCED | SETTLED };
+        // No side ever waits on such an event count, so no notifier needs a fence.
+        let initial = if fence_mode == FenceMode::Never { 0 } else { initial };
+        let fence_mode = if has_heavy || fence_mode == FenceMode::Never { fence_mode } else { FenceMode::Fence };
+        let state = CachePadded::new(AtomicU32::new(initial));
         Self {
             state,
             waker: WakerCell::new(),
-            notify,
-            fence_mode: barrier,
+            reactor,
+            fence_mode,
             shared,
-            turn: Mutex::new(0),
+            last_waiter: Mutex::new(0),
             queues: Mutex::default(),
         }
     }
 }
 
 impl EventCount {
-    /// A event count for threads: wait on it with [`EventCount::wait`].
+    /// An event count for a thread, which waits by [`EventCount::wait`]. Its fence mode is [`FenceMode::Auto`].
+    ///
+    /// Allocates; without memory the process ends.
     pub fn new() -> Self {
         Self::build_or_end(FenceMode::Auto, None)
     }
 
-    /// A event count whose ringing calls `notify`: the way to wake a reactor of one's own. Wait on it with [`EventCount::arm`].
+    /// An event count that wakes `waker`, for a reactor, which waits by [`EventCount::arm`]. Its fence mode is [`FenceMode::Auto`].
+    ///
+    /// `waker` runs on the thread that notifies. [`waker_fn()`](super::waker_fn()) makes one of a closure, and says what it may do and what its
+    /// panic does; `EventFd` makes one of a file descriptor. Allocates; without memory the process ends.
     pub fn with_waker(waker: impl Into<Waker>) -> Self {
         Self::build_or_end(FenceMode::Auto, Some(waker.into()))
     }
 
-    /// Another event count, like this one but with `barrier`. To be called before the event count is given to anybody.
+    /// A new event count with the same waker and with `fence_mode`. Call it first: the channels that have a clone of `self` do not notify the
+    /// new one.
     ///
-    /// [`FenceMode::Fence`] suits a event count that is armed very often: with [`FenceMode::Auto`] each [`EventCount::arm`] passes a heavy barrier.
-    pub fn with_fence_mode(&self, barrier: FenceMode) -> Self {
-        Self::build_or_end(barrier, self.inner.notify.clone())
+    /// [`FenceMode::Fence`] suits an event count that is armed very often: in [`FenceMode::Auto`] each [`EventCount::arm`] passes a
+    /// `membarrier`, which costs microseconds. In [`FenceMode::Never`] the event count wakes nothing: [`EventCount::wait`] spins and yields,
+    /// and [`Armed::confirm`](super::Armed::confirm) is always `None`.
+    pub fn with_fence_mode(&self, fence_mode: FenceMode) -> Self {
+        Self::build_or_end(fence_mode, self.inner.reactor.clone())
     }
 
-    /// A event count for one handle alone.
-    pub(crate) fn own(barrier: FenceMode) -> Result<Self, BuildError> {
-        Ok(Self { inner: share(Inner::new(barrier, None, false))? })
+    /// An event count for one handle alone.
+    pub(crate) fn own(fence_mode: FenceMode) -> Result<Self, BuildError> {
+        Ok(Self { inner: share(Inner::new(fence_mode, None, false))? })
     }
 
-    /// A event count of the user's. Without memory the process ends.
-    fn build_or_end(barrier: FenceMode, notify: Option<Waker>) -> Self {
-        Self { inner: Arc::new(Inner::new(barrier, notify, true)) }
+    /// A shared event count. Without memory the process ends.
+    fn build_or_end(fence_mode: FenceMode, reactor: Option<Waker>) -> Self {
+        Self { inner: Arc::new(Inner::new(fence_mode, reactor, true)) }
     }
 
-    /// Whether waiting on this event count may ever sleep.
+    /// Whether a side that waits on this event count ever sleeps.
     pub(crate) fn may_sleep(&self) -> bool {
         self.inner.fence_mode != FenceMode::Never
     }
 
-    /// Wakes whoever waits, if anybody does. Call it after publishing what they wait for. Returns whether it woke.
+    /// Wakes the waiter, if there is one. Returns whether there was.
+    ///
+    /// Channels call it themselves. Call it for a condition of your own, such as a flag, after the store that makes the condition true.
+    ///
+    /// Wait-free but for the waker that it runs. While no side waits it costs one load, and a full fence if the event count is in
+    /// [`FenceMode::Fence`] or its waiter sleeps often.
     #[inline(always)]
     pub fn notify(&self) -> bool {
         self.has_waiter() && self.notify_slow()
     }
 
-    /// The hot half of ringing: whether there is anything to look into. Call it after publishing.
+    /// The hot half of a notification, after publishing: whether the slow half is to be called.
     #[inline(always)]
     pub(crate) fn has_waiter(&self) -> bool {
         asymmetric_fence::light();
-        // Relaxed: the barrier above is its order.
+        // Relaxed: the fence above orders it.
         self.inner.state.load(Ordering::Relaxed) != 0
     }
 
-    /// The cold half. Whether it woke somebody.
+    /// The slow half. Whether it woke a waiter.
     #[cold]
     #[inline(never)]
     pub(crate) fn notify_slow(&self) -> bool {
         self.notify_slow_if(|| true).woke
     }
 
-    /// The cold half, for one of several ringers: it wakes only if what it published is what the sleeper waits for. `mine` may read
-    /// what the sleeper noted before it announced itself.
+    /// The slow half for one of several notifiers: it wakes only if `mine` says that it published what the waiter waits for. `mine` may read
+    /// what the waiter noted before it set WAITING.
     #[inline(always)]
     pub(crate) fn notify_slow_if(&self, mine: impl FnOnce() -> bool) -> Notified {
         let mut state = self.inner.state.load(order::see_waiting());
@@ -188,7 +223,7 @@ impl EventCount {
         self.notify_state(state, mine)
     }
 
-    /// The same for a state in which there is something to do.
+    /// The same for a state with WAITING or DEPARTED.
     #[inline(never)]
     fn notify_state(&self, state: u32, mine: impl FnOnce() -> bool) -> Notified {
         Notified { departed: state >= DEPARTED && !mutant!(LateLooks), woke: self.wake_if(state, mine) }
@@ -196,11 +231,11 @@ impl EventCount {
 
     #[inline(always)]
     fn wake_if(&self, state: u32, mine: impl FnOnce() -> bool) -> bool {
-        // Who waits on a event count of the user's own notes nothing.
+        // The waiter of a shared event count notes nothing.
         if state & WAITING == 0 || !(self.inner.shared || mine()) {
             return false;
         }
-        // Only the bit: FENCED is the sleeper's.
+        // Only this flag: FENCED is the waiter's.
         let keep = if mutant!(SwapState) { 0 } else { !WAITING };
         if self.inner.state.fetch_and(keep, order::clear_waiting()) & WAITING == 0 {
             return false;
@@ -211,21 +246,22 @@ impl EventCount {
         true
     }
 
-    /// Announces that `waker` is about to sleep. The caller must look again, and may sleep if it still finds nothing.
+    /// Registers `waker` and sets WAITING. The caller must check again, and may sleep if it still finds nothing.
     ///
-    /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that fences are cheaper than barriers.
+    /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that a fence for each message is cheaper than a heavy
+    /// fence for each sleep.
     pub(crate) fn prepare_wait(&self, waker: &Waker, waiter: usize, often: bool) {
-        // Before any lock: it may panic, or use this event count itself.
-        let waker_of_mine = waker.clone();
-        let mut turn = self.inner.shared.then(|| self.inner.turn.lock().unwrap_or_else(|e| e.into_inner()));
+        // Before the lock: the clone may panic, or use this event count.
+        let registered = waker.clone();
+        let mut last = self.inner.shared.then(|| self.inner.last_waiter.lock().unwrap_or_else(|e| e.into_inner()));
         let another =
-            turn.as_deref_mut().is_some_and(|last| core::mem::replace(last, waiter) != waiter || mutant!(WakeSelf));
-        let put = self.inner.waker.put(waker_of_mine);
+            last.as_deref_mut().is_some_and(|last| core::mem::replace(last, waiter) != waiter || mutant!(WakeSelf));
+        let put = self.inner.waker.put(registered);
         self.set_waiting(often);
-        drop(turn);
+        drop(last);
         let mut panics = Panics::new();
-        // A second waiter: let the first look again rather than sleep for ever. The same one's own waker is not woken:
-        // `will_wake` may deny that it is, and a task that wakes itself at every poll never sleeps.
+        // A second waiter: the first one must check again, or it sleeps for ever. A waiter does not wake its own earlier waker:
+        // `will_wake` may say that it is another, and a task that wakes itself at every poll never sleeps.
         panics.catch(|| match put.previous {
             Some(other) if another && !other.will_wake(waker) && !mutant!(WakeReplaced) => wake(other),
             previous => drop(previous),
@@ -259,8 +295,8 @@ impl EventCount {
             }
             return;
         }
-        // The kernel allowed it once and now refuses. Fences from here on; a ringer that published before it
-        // could know has long emptied its store buffer by the end of this nap, and then it knows.
+        // The kernel allowed the call once and now refuses it. Full fences from here on. A notifier that published before it could see
+        // FENCED has an empty store buffer at the end of this sleep, and sees FENCED from then on.
         state.fetch_or(FENCED, Ordering::Relaxed);
         asymmetric_fence::full_fence();
         drain_store_buffers();
@@ -268,7 +304,7 @@ impl EventCount {
         asymmetric_fence::full_fence();
     }
 
-    /// Gives up FENCED, if nobody waits: a waiter may rely on the fences. And only if there is something to go back to.
+    /// Clears FENCED, if WAITING is clear: a waiter may rely on the fences. And only if there is a heavy fence to use instead.
     fn clear_fenced(&self) {
         let before = self.inner.state.load(Ordering::Relaxed);
         if before & (FENCED | WAITING) == FENCED
@@ -280,18 +316,19 @@ impl EventCount {
         }
     }
 
-    /// The waiter says that it does not sleep often any more.
+    /// The waiter does not sleep often any more.
     pub(crate) fn unfence(&self) {
-        let turn = self.inner.shared.then(|| self.inner.turn.lock().unwrap_or_else(|e| e.into_inner()));
+        let last = self.inner.shared.then(|| self.inner.last_waiter.lock().unwrap_or_else(|e| e.into_inner()));
         self.clear_fenced();
-        drop(turn);
+        drop(last);
     }
 
-    /// The receivers of `rings` rings, whose senders ring this event count, accept nothing more, and have said so there. On return a look at each of
-    /// these finds all that was published before; what comes later, its sender is told by [`EventCount::notify_slow_if`]. For each ring
-    /// [`EventCount::acknowledge_departure`] is to be called once.
+    /// To be called when the receivers of `rings` rings, whose senders notify this event count, have closed these rings.
     ///
-    /// Bounded: one barrier, and where there is none a fence or a nap.
+    /// After the return, a read of each ring finds all that was published before the call. The sender of a later message is told by
+    /// [`EventCount::notify_slow_if`]. For each ring, [`EventCount::acknowledge_departure`] is to be called once.
+    ///
+    /// Bounded: one heavy fence; where there is none, a full fence, or a sleep of 50 µs between two.
     #[cold]
     pub(crate) fn announce_departure(&self, rings: u32) {
         let count = if mutant!(LeaveTells) { 0 } else { rings * DEPARTED };
@@ -303,33 +340,33 @@ impl EventCount {
         if fenced || self.inner.fence_mode == FenceMode::Never || !asymmetric_fence::heavy() {
             asymmetric_fence::full_fence();
             if !fenced {
-                // The senders do not fence.
+                // The senders execute no fence.
                 drain_store_buffers();
                 asymmetric_fence::full_fence();
             }
         }
     }
 
-    /// A sender has noticed that its receiver left, or never will.
+    /// A sender has noticed that its receiver left, or never will notice it.
     pub(crate) fn acknowledge_departure(&self) {
         if !mutant!(LeaveTells) {
             self.inner.state.fetch_sub(DEPARTED, Ordering::Relaxed);
         }
     }
 
-    /// Rings whose receiver left, and whose sender has not noticed yet.
+    /// The number of rings whose receiver has left and whose sender has not noticed it yet.
     #[doc(hidden)]
     pub fn departures(&self) -> u32 {
         self.inner.state.load(Ordering::Relaxed) / DEPARTED
     }
 
-    /// Renews an announcement that still stands, without a heavy barrier. On `true` the caller must look again, and
-    /// may sleep if it still finds nothing; on `false` the announcement was answered meanwhile.
+    /// Replaces the waker while WAITING is still set, without a heavy fence. On `true` the caller must check again, and may sleep if it still
+    /// finds nothing. On `false` a notifier has cleared WAITING meanwhile.
     ///
-    /// A ringer takes the waker after it clears WAITING. If it took before we installed ours, taking and installing
-    /// order its publication before our second look; if after, it wakes us.
+    /// A notifier takes the waker after it clears WAITING. If it took before this call put the new one in, the cell orders its publication
+    /// before the caller's check. If it takes later, it wakes the new one.
     ///
-    /// On a shared event count never: what stands may be the announcement of another, whose barrier is still to come.
+    /// Always `false` on a shared event count: WAITING may be another waiter's, whose heavy fence is still to come.
     pub(crate) fn renew_wait(&self, waker: &Waker) -> bool {
         if self.inner.shared && !mutant!(RenewOwn) {
             return false;
@@ -343,17 +380,17 @@ impl EventCount {
         self.is_waiting()
     }
 
-    /// Whether an announcement still stands.
+    /// Whether WAITING is still set.
     pub(crate) fn is_waiting(&self) -> bool {
         self.inner.state.load(Ordering::Relaxed) & WAITING != 0
     }
 
-    /// Takes back the announcement of `waker`.
+    /// Clears WAITING for the waiter that `waker` wakes.
     ///
-    /// On a shared event count it may be somebody else's that stood: they are woken and announce themselves again.
+    /// On a shared event count it may have been set by another waiter: that one is woken, and registers again.
     pub(crate) fn cancel_wait(&self, waker: &Waker) {
         if self.is_waiting() {
-            // As a ringer does: whoever's announcement this clears, their waker is there to take.
+            // As a notifier does: the waker of the waiter that set it is there to take.
             self.inner.state.fetch_and(!WAITING, order::clear_waiting());
             if self.inner.shared && !mutant!(HandOver) {
                 if let Some(other) = self.inner.waker.take().filter(|w| !w.will_wake(waker)) {
@@ -363,9 +400,9 @@ impl EventCount {
         }
     }
 
-    /// Takes back the announcement of a future, whose waker is not at hand.
+    /// Clears WAITING for a future, whose waker is not at hand.
     ///
-    /// On a shared event count it stays, as another future of the same task may rely on it: one wake for nothing at most.
+    /// On a shared event count WAITING stays set, as another future of the same task may rely on it. It costs one spurious wake at most.
     pub(crate) fn cancel_future_wait(&self) {
         if !self.inner.shared && self.is_waiting() {
             self.inner.state.fetch_and(!WAITING, Ordering::Relaxed);
@@ -375,8 +412,8 @@ impl EventCount {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Whoever had the event count last drops wakers of others.
-        panics::drop_foreign((self.waker.take(), self.notify.take()));
+        // The last owner drops wakers of others.
+        panics::drop_foreign((self.waker.take(), self.reactor.take()));
     }
 }
 
@@ -386,7 +423,7 @@ impl Default for EventCount {
     }
 }
 
-// A waker that panics was taken out before: the event count is as after any ring.
+// A waker that panics was taken out before: the event count is as after any notification.
 impl UnwindSafe for EventCount {}
 impl RefUnwindSafe for EventCount {}
 
@@ -401,14 +438,15 @@ impl fmt::Debug for EventCount {
     }
 }
 
-/// Lets the ringer that was met in the cell go on: it is two instructions from its end. Loom would try for ever what happens if it never is.
+/// Lets the notifier that was met in the cell finish: it is two instructions from its end. Loom would explore for ever what happens if it
+/// never finishes.
 #[inline(always)]
 fn let_taker_finish() {
     #[cfg(ringmail_loom)]
     crate::sync::yield_now();
 }
 
-/// Longer than any store stays in a store buffer.
+/// Sleeps for 50 µs: longer than a store stays in a store buffer, though no processor promises a bound.
 fn drain_store_buffers() {
     #[cfg(not(ringmail_loom))]
     std::thread::sleep(core::time::Duration::from_micros(50));

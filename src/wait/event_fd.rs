@@ -9,9 +9,10 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// An `eventfd` that a event count writes to: register it with epoll, io_uring, mio or tokio's `AsyncFd`.
+/// A Linux `eventfd` as a [`Waker`]: register it with epoll, io_uring, mio or tokio's `AsyncFd`.
 ///
-/// Readable after a ring until [`EventFd::clear`]. Non-blocking and close-on-exec. Clones are the same descriptor.
+/// A wake makes it readable, until [`EventFd::clear`]. Give it to [`EventCount::with_waker`](super::EventCount::with_waker), whose
+/// [`arm`](super::EventCount::arm) has an example. The descriptor is non-blocking and close-on-exec. Clones are the same descriptor.
 #[derive(Clone, Debug)]
 pub struct EventFd(Arc<OwnedFd>);
 
@@ -19,12 +20,14 @@ impl EventFd {
     /// A new descriptor, not yet readable.
     ///
     /// # Errors
-    /// Those of `eventfd(2)`: above all, too many open files.
+    /// Those of `eventfd(2)`, such as too many open files.
     pub fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
-    /// Makes the descriptor unreadable again. Returns how often it was rung since the last time.
+    /// Makes the descriptor unreadable again. Returns the number of wakes since the last `clear`, 0 if there was none. Does not block.
+    ///
+    /// A wake that comes meanwhile is either counted or makes the descriptor readable again.
     ///
     /// # Errors
     /// Those of `read(2)`.
@@ -37,12 +40,14 @@ impl EventFd {
         }
     }
 
-    /// Blocks until rung, until a signal, or for `timeout`; then clears. Returns how often it was rung, perhaps 0.
+    /// Blocks until a wake, a signal, or the end of `timeout`; then clears. Returns the number of wakes, which may be 0.
+    ///
+    /// With `None`, or a timeout beyond the kernel's range, it blocks without limit.
     ///
     /// # Errors
     /// Those of `poll(2)` and `read(2)`.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<u64> {
-        // A timeout beyond the kernel's range is for ever.
+        // A timeout beyond the kernel's range never passes.
         let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
         match poll(&mut [PollFd::new(&*self.0, PollFlags::IN)], timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => self.clear(),
@@ -54,7 +59,7 @@ impl EventFd {
 impl EventFd {
     /// Makes the descriptor readable.
     fn signal(&self) {
-        // The only error of a valid descriptor is a counter about to overflow: it is readable then anyway.
+        // The only error of a valid descriptor is a counter about to overflow: then it is readable already.
         let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
     }
 }

@@ -6,7 +6,7 @@
 //! * [`EventCount`]: wakes the side that waits. While no side waits, a notification is one load.
 //! * [`FenceMode`]: which side pays for the memory barrier that this needs.
 //! * [`WaitStrategy`]: how long a side polls before it sleeps.
-//! * [`waker_fn`] and `EventFd`: wake something other than a thread or a future.
+//! * [`waker_fn()`] and `EventFd`: wake something other than a thread or a future.
 
 mod armed;
 mod asymmetric_fence;

@@ -1,12 +1,12 @@
-//! What keeps a panic of others' code from harming anybody but the thread that it unwinds.
+//! Panics of code that is not this crate's: they unwind one thread and harm no other.
 //!
-//! A waker's `clone`, `wake` and `drop`, a `Notify` and the `drop` of a message are others' code: each may panic, and runs on a thread that has
-//! nothing to do with it. Three rules, each with its tool:
+//! The `clone`, `wake` and `drop` of a waker and the `drop` of a message are code of the user. Each may panic, and may run on a thread that does
+//! not own it. Three rules hold:
 //!
-//! * Where several are to be woken, all are, and then the first panic goes on: [`Panics`], [`each`].
-//! * A wait that a panic ends is taken back as if it had been given up: [`end_wait`].
-//! * While a panic unwinds, another one ends where it began: out of a destructor it would abort the process. [`wake`] sees to it for all
-//!   wakes, [`Panics`] for the rest.
+//! 1. Where several are woken or dropped, all of them are; then the first panic continues: [`Panics`], [`each`].
+//! 2. A wait that a panic ends is cancelled as if it had been given up: [`end_wait`].
+//! 3. While a panic unwinds, a second one is caught where it began, as it would abort the process out of a destructor: [`wake`] for all wakes,
+//!    [`Panics`] for the rest.
 
 use crate::ring::order::mutant;
 use alloc::boxed::Box;
@@ -15,7 +15,7 @@ use core::task::Waker;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::panicking;
 
-/// Wakes. While the thread panics, a panic of the waker's ends here.
+/// Wakes. While the thread panics, a panic of the waker is caught here.
 pub(crate) fn wake(waker: Waker) {
     if panicking() {
         run_ignoring_panics(|| waker.wake());
@@ -24,22 +24,22 @@ pub(crate) fn wake(waker: Waker) {
     }
 }
 
-/// Drops what is others'. While the thread panics, a panic of the drop's ends here.
+/// Drops values of the user. While the thread panics, a panic of the drop is caught here.
 pub(crate) fn drop_foreign<T>(others: T) {
     if panicking() {
         run_ignoring_panics(|| drop(others));
     }
 }
 
-/// Runs others' code whose panic is of no interest: an earlier one is under way.
+/// Runs code of the user and drops its panic: an earlier one is under way.
 pub(crate) fn run_ignoring_panics(f: impl FnOnce()) {
     let mut panics = Panics::new();
     panics.catch(f);
     panics.ignore();
 }
 
-/// Collects the panics of several pieces of others' code, so that each of them runs.
-#[must_use = "the first panic is to go on"]
+/// Collects the panics of several pieces of user code, so that each of them runs.
+#[must_use = "the first panic is to continue"]
 pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
 
 impl Panics {
@@ -47,9 +47,9 @@ impl Panics {
         Self(None)
     }
 
-    /// Runs `f`. Of its panic is kept what [`Panics::resume`] needs.
+    /// Runs `f` and keeps its panic for [`Panics::resume`], if it is the first.
     pub(crate) fn catch(&mut self, f: impl FnOnce()) {
-        // What `f` leaves half done is its own; whoever calls this says what holds after a panic.
+        // `f` is responsible for what it leaves half done; each caller says what holds after a panic.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
             match self.0 {
                 None => self.0 = Some(payload),
@@ -62,7 +62,7 @@ impl Panics {
         self.0.is_some()
     }
 
-    /// Goes on with the first panic, if there was any and none is under way.
+    /// Continues the first panic, if there was one and none is under way.
     pub(crate) fn resume(self) {
         match self.0 {
             Some(payload) if panicking() => discard(payload),
@@ -71,7 +71,7 @@ impl Panics {
         }
     }
 
-    /// None goes on: they are of no interest.
+    /// Drops the panics.
     pub(crate) fn ignore(self) {
         if let Some(payload) = self.0 {
             discard(payload);
@@ -79,14 +79,14 @@ impl Panics {
     }
 }
 
-/// Drops what a panic carried, which is others' code, too.
+/// Drops the payload of a panic, which is a value of the user too.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         core::mem::forget(another);
     }
 }
 
-/// Does `f` to each item, also to those after one at which it panics; then the first panic goes on.
+/// Calls `f` for each item, also for those after one at which it panics; then the first panic continues.
 pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut f: impl FnMut(T)) {
     let mut panics = Panics::new();
     for item in items {
@@ -95,8 +95,8 @@ pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut f: impl FnMut(T)) 
     panics.resume();
 }
 
-/// Ends a wait by `leave`, which takes back what was announced and gives the place up, and wakes the next one there. To be called by a guard: if it is a
-/// panic that ends the wait, another one of `leave`'s ends here.
+/// Ends a wait by `leave`, which cancels the registration, gives the place up, and wakes the next one there. To be called by a guard: if a panic
+/// ends the wait, a second panic, of `leave`, is caught here.
 pub(super) fn end_wait(leave: impl FnOnce()) {
     if !panicking() {
         leave();

@@ -1,27 +1,30 @@
-//! A sleep that another process sees and ends.
+//! The word by which a side sleeps that another process wakes.
 //!
-//! A event count is a word that both sides write; between processes each writes its own page only. So the sleeper says what it waits for:
-//! the message that must come, or the place that must be freed, by its position. Whoever publishes wakes it if that is among what it has
-//! just published: once a position, so a sleeper that is stopped or was killed costs its peer one system call, not one a message.
-//! (To count sleeps, and to remember which was answered, is not enough: a look that belongs to the message before may
-//! answer the sleep for the next one, which then nobody wakes. The models find it.)
-//!
-//! As with a event count both write one word and then read the other's, so each needs a full barrier in between: `light` and
-//! `heavy` of [`super::asymmetric_fence`], or a fence on both sides.
+//! Both sides write the word of an event count. Between processes each side writes only its own page, so this word has one writer: the waiter.
 //!
 //! ```text
-//!  bit 63                     3        2       1       0
-//!     ├───────── position ────┼────────┼───────┼───────┤
-//!     │ what it waits for     │ BY_DESCRIPTOR│ FENCED│ ASLEEP│   written by the sleeper only
-//!     └───────────────────────┴────────┴───────┴───────┘
+//!  bit 63                     3               2        1        0
+//!     ├───────── position ────┼───────────────┼────────┼────────┤
+//!     │ what it waits for     │ BY_DESCRIPTOR │ FENCED │ ASLEEP │   written by the waiter only
+//!     └───────────────────────┴───────────────┴────────┴────────┘
 //! ```
 //!
-//! **BY_DESCRIPTOR.** The sleep is a reactor's, which waits for a descriptor: whoever wakes it rings that (`shm::wake`), and no futex.
+//! * **Position**: the message that must come, or the slot that must be freed. A notifier wakes the waiter if the position is among those that
+//!   it has just published, so once a position. A waiter that is stopped or was killed costs its peer one system call, not one a message.
+//!   A count of sleeps with the last answered one would not do: a check that belongs to the message before may answer the sleep for the next
+//!   message, which then is not woken. The models find that.
+//! * **BY_DESCRIPTOR**: a reactor sleeps on a descriptor. The notifier writes to that descriptor (`shm::wake`) instead of waking a futex.
+//! * **FENCED**: the other side executes a full fence after each publication. `membarrier` between processes interrupts the cores of every
+//!   process that has registered for it, so a side that sleeps often sets FENCED with one such call. From then on, a full fence is enough for
+//!   the waiter. This holds for later sessions of the other side too: each executes a fence as it begins, after it has said whether the call
+//!   can reach it (`ring::session`). So either the call reached it, or it sees FENCED.
 //!
-//! **FENCED.** `membarrier` interrupts the cores of every process that has registered for it. A side that sleeps often says so in its word,
-//! with one such call: from then on the other side fences after each publication, and a fence is enough for the sleeper. That holds
-//! for later sessions of the other side, too: each fences as it begins, after it has said whether it can be reached (`ring::session`), so
-//! either that call reached it, or it sees the bit.
+//! | ordering | partner |
+//! |---|---|
+//! | [`asymmetric_fence::light`] (notifier: publish → read the word) | the barrier of the waiter (write the word → check) |
+//! | full fence of a notifier that sees FENCED | full fence of a waiter whose peers have settled FENCED |
+//!
+//! **After a crash** of the waiter the word may say ASLEEP for ever. Its peer wakes it in vain once a position; the next session clears it.
 
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
@@ -39,16 +42,16 @@ const BY_DESCRIPTOR: u64 = 4;
 /// Bits below the position.
 const FLAGS: u32 = 3;
 
-/// Where a side sleeps for `parked`: each other side's word of it, with what it waits for, a count of messages or places.
+/// Where a side sleeps: its words `parked`, one for each other side, each with the position that it waits for there.
 pub(crate) struct WordParkSlot<'a, B, N, S> {
     parked: &'a [(&'a ParkWord, u64)],
-    /// Whether all other sides know of FENCED.
+    /// Whether all other sides have seen FENCED.
     settled: &'a mut bool,
-    /// Makes the other sides pass a barrier; whether it reached them.
+    /// Makes the other sides pass a full barrier. Whether it reached all of them.
     barrier: B,
-    /// Sleeps while there is nothing, for a bounded time; is told whether the barrier reached the other sides.
+    /// Sleeps while there is nothing, for a bounded time. Its argument is whether the barrier reached all other sides.
     park: N,
-    /// Whether another side that waits has the core of this number.
+    /// Whether another side that waits is on the core of this number.
     #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
     shares: S,
     /// Whether a descriptor ends the sleep.
@@ -73,7 +76,7 @@ where
         Self { parked, settled, barrier, park, shares, by_descriptor: false, announced: false, reached: false }
     }
 
-    /// The same, for a sleep that a descriptor ends if `by_descriptor`: `park` only prepares it then.
+    /// The same; if `by_descriptor`, a descriptor ends the sleep, and `park` only prepares it.
     pub(crate) fn by_descriptor(self, by_descriptor: bool) -> Self {
         Self { by_descriptor, ..self }
     }
@@ -93,7 +96,7 @@ where
         QueueRank::Alone
     }
 
-    /// Once a wait: it stands until [`ParkSlot::leave`].
+    /// Announces once a wait: the announcement stands until [`ParkSlot::leave`].
     fn prepare_wait(&mut self, often: bool) {
         if core::mem::replace(&mut self.announced, true) {
             return;
@@ -135,30 +138,30 @@ where
     }
 }
 
-/// The sleeper's word. All zero at first.
+/// The waiter's word, 0 at first. The waiter stores, the other side loads.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct ParkWord(AtomicU64);
 
 impl ParkWord {
-    /// Of a side that is awake.
+    /// The word of a side that is awake.
     #[cfg(ringmail_loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// The sleeper sleeps no more.
+    /// The waiter no longer sleeps.
     pub(crate) fn clear_asleep(&self) {
         self.0.store(self.0.load(Ordering::Relaxed) & !(ASLEEP | BY_DESCRIPTOR), Ordering::Relaxed);
     }
 
-    /// The sleeper sleeps no more, nor often; nor does one that was killed in its sleep.
+    /// The waiter no longer sleeps, and does not sleep often. Also for the word of a side that was killed in its sleep.
     pub(crate) fn clear(&self) {
         self.0.store(self.0.load(Ordering::Relaxed) & !(ASLEEP | FENCED | BY_DESCRIPTOR), Ordering::Relaxed);
     }
 
-    /// Whether the sleeper sleeps, or is about to: for people to read.
+    /// Whether the waiter sleeps, or is about to. For display only: it may change at any moment.
     #[cfg(not(ringmail_loom))]
     pub(crate) fn is_asleep(&self) -> bool {
         self.0.load(Ordering::Relaxed) & ASLEEP != 0
@@ -173,17 +176,18 @@ impl ParkWord {
         point!();
     }
 
-    /// The other side, after a publication: whether this side may sleep. `fenced` is not 0 for a side that `membarrier` does not reach.
+    /// Called by the other side after a publication: whether it has to call [`ParkWord::is_awaited`]. `fenced` is not 0 if `membarrier` does
+    /// not reach the caller.
     #[inline(always)]
     pub fn should_wake(&self, fenced: u64) -> bool {
         if !mutant!(ParkLight) {
             asymmetric_fence::light();
         }
-        // Not two branches: a message in a few nanoseconds has no time for them.
+        // One branch, not two: a message takes a few nanoseconds.
         (self.0.load(Ordering::Relaxed) | fenced) & (ASLEEP | FENCED) != 0
     }
 
-    /// The other side, if this one may sleep: whether it waits for one of the `n` positions from `from` on, just published.
+    /// Called by the other side if this one may sleep: whether this one waits for one of the `n` positions from `from` on, just published.
     pub fn is_awaited(&self, from: u64, n: u64) -> bool {
         if !mutant!(ParkLight) {
             fence(Ordering::SeqCst);
@@ -193,13 +197,14 @@ impl ParkWord {
         word & ASLEEP != 0 && ahead < n
     }
 
-    /// The other side, about to wake this one: whether by its event. One that sleeps otherwise by now was awake in between.
+    /// Called by the other side before it wakes this one: whether by its descriptor. If this side sleeps in another way meanwhile, it was awake
+    /// in between.
     pub(crate) fn is_by_descriptor(&self) -> bool {
         self.0.load(Ordering::Relaxed) & BY_DESCRIPTOR != 0
     }
 }
 
-/// A side that sleeps as the models need it: at once, with one sleep after the other.
+/// A side for the models: it sleeps at once, one sleep after the other.
 #[cfg(ringmail_loom)]
 #[derive(Debug)]
 pub struct Sleeper {
@@ -209,7 +214,7 @@ pub struct Sleeper {
 
 #[cfg(ringmail_loom)]
 impl Sleeper {
-    /// `often`: whether it has said so, and `settled`: whether a barrier has passed since.
+    /// `often`: whether the side sleeps often.
     pub fn new(often: bool) -> Self {
         let mut waiter = super::wait_policy::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
         // Many sleeps without a message in between.
@@ -219,14 +224,14 @@ impl Sleeper {
         Self { waiter, settled: false }
     }
 
-    /// Passes the barrier that settles it.
+    /// Sets FENCED and passes the barrier that settles it.
     pub fn settle(&mut self, parked: &[(&ParkWord, u64)]) {
         let mut slot = WordParkSlot::new(parked, &mut self.settled, || true, |_, _| {}, |_| false);
         slot.prepare_wait(true);
         slot.leave(true);
     }
 
-    /// Announces a sleep by the event count and looks again. Whether there is nothing; otherwise the announcement is taken back.
+    /// Announces a sleep by a descriptor and checks again. Whether the check found nothing; otherwise the announcement is taken back.
     pub fn arm(
         &mut self,
         parked: &[(&ParkWord, u64)],
@@ -242,13 +247,13 @@ impl Sleeper {
         !found
     }
 
-    /// Takes back that it sleeps often.
+    /// The side does not sleep often any more.
     pub fn sleep_seldom(&mut self, parked: &[(&ParkWord, u64)]) {
         WordParkSlot::new(parked, &mut self.settled, || true, |_, _| {}, |_| false).unfence();
         self.waiter = super::wait_policy::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
     }
 
-    /// Sleeps for `parked` until `look` finds something. `transferred` as for every wait.
+    /// Sleeps until `look` finds something. `transferred` as in every wait.
     pub fn sleep<R>(
         &mut self,
         parked: &[(&ParkWord, u64)],

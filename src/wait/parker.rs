@@ -1,22 +1,27 @@
 //! How a thread sleeps: one word, one futex.
+//!
+//! ```text
+//!   AWAKE ─ park ──► ASLEEP ─ unpark, or a timeout ─► the thread returns, AWAKE
+//!   AWAKE ─ unpark ─► WOKEN ─ park ─────────────────► returns at once, AWAKE
+//! ```
 
 use crate::error::BuildError;
 use crate::sync::{Futex, Ordering};
 use core::task::Waker;
 use core::time::Duration;
 
-// A parker is not what a model looks into.
+// Not loom's own: the models do not explore the parker.
 #[cfg(not(ringmail_loom))]
 pub(super) use crate::sync::Arc;
 #[cfg(ringmail_loom)]
 pub(super) use alloc::sync::Arc;
 
-// In this order: whoever parks takes 1.
+// In this order: `park` subtracts 1.
 const ASLEEP: u32 = 0;
 const AWAKE: u32 = 1;
 const WOKEN: u32 = 2;
 
-/// A place for one thread to sleep in. Made with its handle, so that sleeping allocates nothing.
+/// One thread sleeps here. Made with its handle, so that sleeping allocates nothing.
 #[derive(Debug)]
 pub(crate) struct Parker(Futex);
 
@@ -25,7 +30,7 @@ impl Parker {
         Self(Futex::new(AWAKE))
     }
 
-    /// One that its waker shares.
+    /// A parker that its waker shares.
     pub(super) fn shared() -> Result<Arc<Self>, BuildError> {
         #[cfg(not(ringmail_loom))]
         return crate::sync::share(Self::new());
@@ -38,7 +43,7 @@ impl Parker {
         Arc::new(Self::new())
     }
 
-    /// What wakes it.
+    /// The waker that unparks it.
     pub(super) fn waker(shared: &Arc<Self>) -> Waker {
         #[cfg(not(ringmail_loom))]
         return Arc::into_waker(Arc::clone(shared));
@@ -47,16 +52,16 @@ impl Parker {
     }
 
     fn unpark(&self) {
-        // Relaxed: a wake carries no data, only "look again"; the kernel orders it with the sleeper's own look.
-        // Who is not asleep yet finds the word changed, and costs no system call.
+        // Relaxed: a wake carries no data, only "check again", and the kernel orders it with the waiter's check.
+        // A thread that is not asleep yet finds the word changed, and costs no system call.
         if self.0.0.swap(WOKEN, Ordering::Relaxed) == ASLEEP {
             self.0.wake_one();
         }
     }
 
-    /// Sleeps until woken since the last sleep, or for `timeout`; may also return for no reason.
+    /// Sleeps until unparked since the last sleep, or for `timeout`. May also return for no reason.
     pub(crate) fn park(&self, timeout: Option<Duration>) {
-        // Every step is a read-modify-write, so no wake is overwritten unseen.
+        // Each step is a read-modify-write, so no wake is overwritten unseen.
         if self.0.0.fetch_sub(1, Ordering::Relaxed) == AWAKE {
             self.0.wait(ASLEEP, timeout);
             self.0.0.swap(AWAKE, Ordering::Relaxed);

@@ -1,4 +1,7 @@
-//! The queues of senders whose channels notify one event count of the user's.
+//! The queues of senders whose channels notify one shared event count.
+//!
+//! A receiver with an event count of its own wakes the senders behind a future by its own verbs. On a shared event count a thread waits that
+//! may not call them. So each such channel registers its queue here, and a waiter of the event count wakes those senders before it sleeps.
 
 use super::{EventCount, SenderQueue};
 use crate::error::BuildError;
@@ -11,10 +14,11 @@ use std::sync::PoisonError;
 pub(super) struct QueueRegistry {
     /// Each with a number of its own, ascending.
     list: Vec<(u64, SenderQueue)>,
+    /// Numbers given out.
     numbers: u64,
 }
 
-/// Says that the sleepers of a event count call up a queue. Dropped, they do so no more.
+/// A queue is registered while this lives.
 pub(crate) struct QueueRegistration {
     event: EventCount,
     number: u64,
@@ -36,7 +40,8 @@ impl EventCount {
         self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has those who sleep on this event count call up `queue` before. The receiver's own verbs do that for a event count of its own: `None`.
+    /// Registers `queue`: waiters of this event count call [`SenderQueue::wake_behind`] before they sleep. `None` if the event count is not
+    /// shared: then the receiver's verbs do that.
     pub(crate) fn register_queue(&self, queue: &SenderQueue) -> Result<Option<QueueRegistration>, BuildError> {
         if !self.inner.shared {
             return Ok(None);
@@ -50,11 +55,11 @@ impl EventCount {
         Ok(Some(QueueRegistration { event: self.clone(), number }))
     }
 
-    /// Wakes senders that could go on but do not know it. To be called between the last look and the sleep.
+    /// Wakes senders that stand behind a future in a registered queue. To be called between the last check and the sleep.
     pub(super) fn wake_behind(&self) {
         let mut after = 0;
         loop {
-            // By number and not by place: others may come or go while wakers run, which is outside the lock.
+            // By number, not by index: queues may come and go while a waker runs, outside the lock.
             let queues = self.queues();
             let mut next =
                 queues.list.iter().filter(|(number, queue)| *number > after && SenderQueue::is_future(queue.first()));

@@ -1,25 +1,36 @@
 //! Where the senders of one ring wait for room: first come, first served.
 //!
-//! The ring's event count knows one waiter. Here the others stand behind it:
+//! The ring's event count has one waiter. The other senders stand behind it:
 //!
 //! ```text
 //!   event count ◄── first ◄── second ◄── third …          tickets ascend
-//!            announces itself on the event count, sleeps
-//!                      sleeps; who leaves the front wakes it
+//!            registers on the event count, sleeps
+//!                      sleeps; the one in front that leaves wakes it
 //! ```
 //!
-//! * Only the **first** uses the event count, so the receiver rings one waiter whatever their number, and without a lock.
-//! * Whoever **leaves** the front (it sent, gave up, was dropped) wakes the next, who looks in turn.
-//! * A sender that does not wait may **overtake** the first, [`OVERTAKES`] times or for [`OVERTAKE_TIME`], whichever is more; then it stands
-//!   behind the others.
-//! * A thread that is woken comes; a future may not (nobody polls it, or it was leaked), and must not stop the rest. While the first one is a
-//!   future, a receiver that is about to sleep **calls up** those behind it, as far as the next thread, and whoever finds the ring empty may
-//!   go whatever its turn. So does a sender that leaves a future in front of an empty ring: the receiver may have looked before. Both
-//!   sides fence in between, so one of the two sees the other.
+//! 1. Only the **first** registers on the event count. The receiver wakes one waiter however many stand here, and takes no lock for it.
+//! 2. The one that **leaves** the front (it sent, gave up, or was dropped) wakes the next, which checks again.
+//! 3. A sender that does not wait may **overtake** the first, [`OVERTAKES`] times or for [`OVERTAKE_TIME`], whichever is more. Then it joins the
+//!    queue.
+//! 4. A thread that is woken runs. A **future** may not: its executor may not poll it, or it was leaked. It must not stop the others. While the
+//!    first is a future, a receiver that is about to sleep wakes those behind it, up to the next thread ([`SenderQueue::wake_behind`]). A sender
+//!    that finds the ring empty may send whatever its place. A sender that leaves a future in front of an empty ring wakes those behind it too,
+//!    as the receiver may have checked before ([`SenderQueue::wake_behind_if`]).
 //!
-//! The mutex is held for a few steps of list keeping, never while foreign code runs (wakers are cloned before, woken and dropped after),
-//! and only waiters and those that are about to sleep take it; and senders that come, for a place of their own, and some of those that go, which
-//! give back the memory of many. Where one waker panics, the others are woken all the same.
+//! | who | writes |
+//! |---|---|
+//! | the holder of the mutex | the entries, and `first` |
+//! | senders and receiver | read `first` without the mutex |
+//!
+//! | fence | partner |
+//! |---|---|
+//! | full fence of [`SenderQueue::join`]: entry → check of the ring | the fence of a receiver that is about to sleep: slots freed → read of `first` |
+//! | full fence of [`SenderQueue::wake_behind_if`]: leaving → check of the ring | the same |
+//!
+//! **The mutex** is held for a few list operations, never while a waker runs: wakers are cloned before, woken and dropped after. It is taken by
+//! waiters, by those that are about to wait, by a new sender, which reserves a place, and by some senders that go, which give memory back.
+//!
+//! **A panic** of one waker does not keep the others from being woken.
 
 use super::asymmetric_fence;
 use super::panics::{Panics, wake};
@@ -35,14 +46,15 @@ use crossbeam_utils::CachePadded;
 use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
 
-/// How often a sender may overtake the one that has waited longest, and for how long if that is more. With the number alone, four
-/// senders of a small ring soon sleep and wake in turns, one message each: capacity 16 moves a tenth as much beside computing
-/// threads, capacity 1 a fifth without them (`neighbours --only flow`). The time is that of a few time slices, in which the scheduler
-/// brings the one that was woken to a core.
+/// How often a sender may overtake the one that has waited longest, and for how long if that is more.
+///
+/// With the number alone, four senders of a small ring soon sleep and wake in turns, one message each: capacity 16 moves a tenth as much beside
+/// computing threads, capacity 1 a fifth without them (`neighbours --only flow`). The time is that of a few time slices, in which the scheduler
+/// brings the woken thread to a core.
 const OVERTAKES: u32 = 256;
 const OVERTAKE_TIME: Duration = Duration::from_millis(10);
 
-/// Places that are not worth giving back.
+/// The memory of so many places is not worth giving back.
 const FEW: usize = 8;
 
 /// The waiting senders of a ring. Clones are the same queue.
@@ -50,7 +62,8 @@ const FEW: usize = 8;
 pub(crate) struct SenderQueue(Arc<Inner>);
 
 struct Inner {
-    /// Ticket of the first, 0 if nobody waits; its lowest bit says that it is a future. Alone on its line: every sender looks at it before each message.
+    /// The ticket of the first, 0 if there is none; its lowest bit is set for a future. Alone on its line: every sender reads it before each
+    /// message.
     first: CachePadded<AtomicU64>,
     waiting: Mutex<Waiting>,
 }
@@ -65,11 +78,11 @@ struct Waiting {
 struct Entry {
     /// Even.
     ticket: u64,
-    /// Whether a future waits here: one that may not come when it is woken.
+    /// Whether a future waits here: it may not run when it is woken.
     future: bool,
-    /// Whether it was called up since it last looked.
+    /// Whether it was woken out of turn since its last check.
     woken: bool,
-    /// None once it was used: whoever was woken looks, and brings another.
+    /// `None` once it was woken: then the sender checks, and brings another waker.
     waker: Option<Waker>,
 }
 
@@ -77,17 +90,17 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Ticket(u64);
 
-/// How often a sender may still overtake, and whom.
+/// How often a sender may still overtake, and which first one.
 #[derive(Debug, Default)]
 pub(crate) struct OvertakeBudget {
     first: u64,
     left: u32,
-    /// When it overtook this one first.
+    /// When it first overtook this one.
     since: Option<Instant>,
 }
 
 impl SenderQueue {
-    /// One with room for one sender.
+    /// A queue with room for one sender.
     pub(crate) fn new() -> Result<Self, BuildError> {
         let mut entries = VecDeque::new();
         entries.try_reserve_exact(1).map_err(|_| missing::<Entry>(1))?;
@@ -104,22 +117,23 @@ impl SenderQueue {
         waiting.entries.reserve(missing);
     }
 
-    /// Gives memory back once `senders`, asked when none can be added, are few. To be called when one has ceased to count.
+    /// Gives memory back once there are few senders. To be called when a sender has ceased to count.
     ///
-    /// It keeps twice what they need, and goes when they need a quarter of what there is: each sender that comes or goes pays for the moves of
-    /// a few places at most. `now` is how many the caller has left behind; of the numbers that it goes through only powers of two lead to a look.
+    /// `senders` is called under the lock, when none can be added. The memory shrinks when they need a quarter of it, to twice what they need: so
+    /// each sender that comes or goes pays for the moves of a few places at most. `now` is the number of senders that the caller leaves behind;
+    /// only powers of two lead to a check.
     pub(crate) fn shrink(&self, now: usize, senders: impl FnOnce() -> usize) {
         if !now.is_power_of_two() {
             return;
         }
         let mut waiting = self.lock();
-        // Under the lock: a sender that was counted since has either widened, or waits to do it after this.
+        // Under the lock: a sender that was counted since has either reserved its place, or waits to do it after this.
         let needed = senders().max(waiting.entries.len()).max(FEW);
         if waiting.entries.capacity() / 4 < needed {
             return;
         }
         let mut fewer = VecDeque::new();
-        // Not `shrink_to`: without memory for the move that ends the process.
+        // Not `shrink_to`: it ends the process if there is no memory for the move.
         if fewer.try_reserve_exact(2 * needed).is_ok() {
             fewer.append(&mut waiting.entries);
             let wide = core::mem::replace(&mut waiting.entries, fewer);
@@ -128,10 +142,10 @@ impl SenderQueue {
         }
     }
 
-    /// The one that waits longest, 0 if nobody does.
+    /// The ticket of the one that waits longest, 0 if there is none. Stale at once: other senders join and leave.
     #[inline(always)]
     pub(crate) fn first(&self) -> u64 {
-        // A hint: overtaking once more than allowed, or once less, is no harm.
+        // A hint: overtaking once more or once less than allowed does no harm.
         self.0.first.load(Ordering::Relaxed)
     }
 
@@ -139,7 +153,7 @@ impl SenderQueue {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place, or keeps it, to be woken by `waker`. Whether it is the first.
+    /// Takes a place, or keeps it, to be woken by `waker`. Whether it is the first. The caller must check again.
     pub(crate) fn join(&self, ticket: &mut Ticket, waker: &Waker, future: bool) -> bool {
         let (fresh, mut old) = (waker.clone(), None);
         let mut waiting = self.lock();
@@ -155,7 +169,8 @@ impl SenderQueue {
         let first = waiting.entries.front().is_some_and(|entry| entry.ticket == ticket.0);
         drop(waiting);
         drop(old);
-        // A receiver that is about to sleep frees, fences and looks at `first`. If it did not see us, our next look sees what it freed.
+        // A receiver that is about to sleep frees slots, fences and reads `first`. If it did not see this entry, the caller's next check sees
+        // what it freed.
         if !mutant!(JoinFence) {
             asymmetric_fence::full_fence();
         }
@@ -164,9 +179,9 @@ impl SenderQueue {
 
     /// Gives the place up. If it was the first, the next one is woken.
     ///
-    /// `sent`: it goes because it sent something, and then the receiver comes past again, or has, which [`SenderQueue::wake_behind_if`] finds out. Else it
-    /// may have had a wake in hand that others need: those behind a future are called up in its stead. One that was called up itself
-    /// hands that on in any case.
+    /// `sent`: the sender leaves because it sent something. Then the receiver will read the ring again, or has done so, which
+    /// [`SenderQueue::wake_behind_if`] finds out. Otherwise the sender may have been woken without using that, so those behind a future are woken
+    /// instead. A sender that was itself woken out of turn passes that on in any case.
     pub(crate) fn leave(&self, ticket: &mut Ticket, sent: bool) {
         let ticket = core::mem::take(&mut ticket.0);
         if ticket == 0 {
@@ -190,13 +205,13 @@ impl SenderQueue {
         panics.resume();
     }
 
-    /// While the first one is a future: wakes a thread behind it that has not been called yet, if there is one; else all the
-    /// futures that have not, as none of them surely comes.
+    /// While the first is a future: wakes the first thread behind it that was not woken yet. If there is none, wakes all futures that were not
+    /// woken yet, as none of them is sure to run.
     pub(crate) fn wake_behind(&self) {
         self.wake_behind_with(|| Some(self.lock()));
     }
 
-    /// The same for those who must not wait, even for the mutex: then nobody may be called up, and they come again.
+    /// The same for a caller that must not block, not even on the mutex: then perhaps none is woken, and the caller comes again.
     pub(crate) fn try_wake_behind(&self) {
         self.wake_behind_with(|| match self.0.waiting.try_lock() {
             Ok(waiting) => Some(waiting),
@@ -205,11 +220,12 @@ impl SenderQueue {
         });
     }
 
-    /// To be called by a sender that waited and goes: if it leaves a future in front of a ring that `is_empty`, it calls up.
+    /// To be called by a sender that has left the queue: if it leaves a future in front of a ring that `is_empty`, it wakes those behind.
     #[inline(always)]
     pub(crate) fn wake_behind_if(&self, is_empty: impl FnOnce() -> bool) {
         if Self::is_future(self.first()) && !mutant!(LeaveWakesBehind) {
-            // A receiver that is about to sleep frees, fences and looks at `first`. If it still saw us there, we see what it freed.
+            // A receiver that is about to sleep frees slots, fences and reads `first`. If it still saw the old entry there, this check sees
+            // what it freed.
             asymmetric_fence::full_fence();
             if is_empty() {
                 self.wake_behind();
@@ -222,7 +238,7 @@ impl SenderQueue {
             return;
         }
         let Some(mut waiting) = lock() else { return };
-        // Those that come anew while the others are woken are none of ours.
+        // Those that join while the others are woken are not woken.
         let last = waiting.tickets;
         let (mut after, mut panics) = (0, Panics::new());
         while let Some(entry) = waiting.next_to_wake(after, last) {
@@ -242,15 +258,15 @@ impl SenderQueue {
         panics.resume();
     }
 
-    /// Whether what [`SenderQueue::first`] said is a future.
+    /// Whether a ticket of [`SenderQueue::first`] is a future's.
     pub(crate) const fn is_future(first: u64) -> bool {
         first & 1 != 0
     }
 
-    /// Wakes all of them: nobody will get a turn any more.
+    /// Wakes all of them: the channel is closed.
     pub(crate) fn wake_all(&self) {
         let mut waiting = self.lock();
-        // One by one, each woken outside the lock: the wakers may do what they like.
+        // One by one, each woken outside the lock: a waker may use this queue.
         for entry in &mut waiting.entries {
             entry.woken = false;
         }
@@ -268,7 +284,7 @@ impl SenderQueue {
         panics.resume();
     }
 
-    /// Runs `f` unless somebody waits, and lets nobody begin to meanwhile.
+    /// Runs `f` under the lock if no sender waits: none can join meanwhile.
     pub(crate) fn if_empty(&self, f: impl FnOnce()) {
         let waiting = self.lock();
         if waiting.entries.is_empty() {
@@ -285,8 +301,8 @@ impl SenderQueue {
 }
 
 impl Waiting {
-    /// Of those behind the first that have not been called yet, with tickets from `after` (exclusive) to `last`: the first thread, else the
-    /// first future.
+    /// Of those behind the first that were not woken yet, with tickets from `after` (exclusive) to `last`: the first thread, or else the first
+    /// future.
     fn next_to_wake(&mut self, after: u64, last: u64) -> Option<&mut Entry> {
         let from = self.entries.partition_point(|entry| entry.ticket <= after).max(1);
         let idle = |entry: &Entry| !entry.woken && entry.ticket <= last;

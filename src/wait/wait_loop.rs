@@ -1,19 +1,21 @@
-//! The one loop in which a side waits, and what it learns there.
+//! The one loop in which a side waits.
 //!
 //! ```text
-//!  look ─► spin, yield ─► join ─► announce ─► look ─► sleep ─► look ─► …
-//!            each with a look       ▲                            │
-//!                                   └────────────────────────────┘
+//!  check ─► spin, yield ─► join queue ─► prepare ─► check ─► park ─► check ─► …
+//!           each with a check              ▲                            │
+//!                                          └────────────────────────────┘
 //! ```
 //!
-//! What a side sleeps on is a [`ParkSlot`]: a event count of this process, or a word in memory that another process maps. Strategy, deadline, budgets, what
-//! was learnt and the counters are here, the same for both.
+//! A side sleeps on a [`ParkSlot`]: an event count of this process, or a word in memory that another process maps. Strategy, deadline, and what
+//! was learnt ([`WaitPolicy`]) are the same for both.
 //!
-//! **Spinning** is worth its price where it ends sooner than a sleep and a wake would. So a wait that ended while it spun, or in a sleep
-//! that was short, lets the next one spin for twice as long; one that slept long lets it spin half as long.
+//! **Spinning** pays where it ends sooner than a sleep and a wake would. A wait that ended while it spun, or in a short sleep, lets the next
+//! one spin for twice as long. A wait that slept long lets the next one spin half as long.
 //!
-//! **Yielding** is worth its price where the other side waits for this very core: [`yield_cost`](super::yield_cost) knows. A slow yield counts against
-//! its core only where this side moves few messages between two waits: one that moves many had its partner at work meanwhile.
+//! **Yielding** pays where the other side waits for this very core, which [`yield_cost`](super::yield_cost) tells. A slow yield counts against
+//! its core only if this side moves few messages between two waits. If it moves many, the other side was at work during the yield.
+//!
+//! **After a panic** of a check, a guard cancels the wait and leaves the queue ([`end_wait`]).
 
 use super::deadline::{Deadline, TimedOut};
 use super::panics::end_wait;
@@ -26,91 +28,91 @@ use crate::sync::{spin_loop, yield_now};
 use core::time::Duration;
 use std::time::Instant;
 
-/// Looks between two reads of the clock while spinning without end.
-const LOOKS_PER_CLOCK: u32 = 64;
+/// Checks between two reads of the clock while spinning without end.
+const CHECKS_PER_CLOCK: u32 = 64;
 
-/// Pauses in the first, second, … round of spinning. Growing, so that a side that has just caught up leaves the other's
-/// line alone for a while and then finds several messages; bounded, so that the end of the wait is noticed soon.
+/// Pauses in the first round of spinning, and the most in a later one. They grow, so that a side that has just caught up leaves the other
+/// side's line alone for a while and then finds several messages. They are bounded, so that the end of the wait is noticed soon.
 const FIRST_PAUSES: u32 = 1;
 const MOST_PAUSES: u32 = 64;
 /// Yields before sleeping.
 const YIELDS: u32 = 32;
-/// The same inside a poll. Fewer of each: the executor has other tasks. Longer pauses: a poll costs more than a look, so it should find
+/// The same inside a poll. Fewer of each, as the executor has other tasks. Longer pauses, as a poll costs more than a check and should find
 /// several messages (`paired --suite async` shows the difference).
 const POLL_ROUNDS: u32 = 7;
 const POLL_PAUSES: u32 = 8;
 const POLL_YIELDS: u32 = 4;
 /// One in so many polls in vain tries to spin and yield again, see [`POLL_TRIES`].
 const POLL_EVERY: u32 = 256;
-/// A side that moves so many messages between two waits is in a steady flow.
+/// A side that moves this many messages between two waits is in a steady flow.
 const FLOW: u64 = 64;
 
-/// Which look of a waiting side this is.
+/// In which phase of a wait a check is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CheckPhase {
-    /// While it spins, or stands in a queue: those before it go first.
+    /// The side spins, or stands in a queue behind others that go first.
     Polling,
-    /// The same after a yield, which is a system call and may be a turn of all other threads.
+    /// As `Polling`, after a yield, which is a system call and may have run all other threads.
     Yielded,
-    /// It is this side's turn, or there is no queue.
+    /// The side is first in its queue, or there is no queue.
     AtFront,
-    /// As `AtFront`, announced: if there is nothing the side sleeps.
+    /// As `AtFront`, and the side is registered: if the check fails it sleeps.
     BeforeSleep,
 }
 
 impl CheckPhase {
-    /// Whether those that stand in a queue need not be passed by.
+    /// Whether the side may proceed without overtaking a waiter.
     pub(crate) fn is_at_front(self) -> bool {
         matches!(self, Self::AtFront | Self::BeforeSleep)
     }
 }
 
-/// Where a side stands that is about to sleep.
+/// Where a side that is about to sleep stands in its queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum QueueRank {
-    /// It sleeps alone, or first, and needs no further look before it announces itself.
+    /// There is no queue: no further check is needed before the wait is prepared.
     Alone,
-    /// It may be its turn since its last look.
+    /// First, perhaps only since its last check.
     First,
-    /// Others go first; one that goes wakes it.
+    /// Others go first; the one in front that leaves wakes it.
     Behind,
 }
 
 /// What a side sleeps on.
 pub(crate) trait ParkSlot {
-    /// Whether a side ever sleeps here. Where it does not, one that would sleep yields without end.
+    /// Whether a side ever sleeps here. Where it does not, it yields without end instead.
     fn may_sleep(&self) -> bool {
         true
     }
 
     #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
-    /// Notes that this side waits on the core of this number. Whether the side of another process that it waits for did so, too.
+    /// Notes that this side waits on the core of this number. Whether the side of another process that it waits for has waited there, too.
     fn shares_core(&mut self, core: usize) -> bool {
         let _ = core;
         false
     }
 
-    /// Takes a place among those that sleep here, or keeps it.
+    /// Takes a place in the queue of this slot, or keeps it.
     fn join_queue(&mut self) -> QueueRank;
 
-    /// Announces that this side is about to sleep: what comes before is found by the next look, what comes after ends the sleep. `often`: it
-    /// sleeps so often that the other side should rather pay for that.
+    /// Announces that this side is about to sleep. What was published before is found by the next check; what is published after ends the
+    /// sleep. `often`: the side sleeps so often that the other side should pay for the fence.
     fn prepare_wait(&mut self, often: bool);
 
-    /// Sleeps until woken, for `limit` at most; may end for no reason.
+    /// Sleeps until woken, for `limit` at most. May return for no reason.
     fn park(&mut self, limit: Option<Duration>);
 
-    /// Takes the announcement back after a sleep, if it does not hold for the next one.
+    /// Takes the announcement back after a sleep, if it does not serve for the next one.
     fn cancel_wait(&mut self);
 
-    /// Takes back announcement and place. `found`: there is what was waited for.
+    /// Ends the wait: takes back the announcement and the place. `found`: the check succeeded.
     fn leave(&mut self, found: bool);
 
     /// The side does not sleep often any more.
     fn unfence(&mut self);
 }
 
-/// Leaves the slot when dropped, also by a panic of the user's code in a look.
+/// Leaves the slot when dropped, also by a panic of the user's code in a check.
 struct LeaveOnDrop<'a, B: ParkSlot> {
     slot: &'a mut B,
     found: bool,
@@ -123,9 +125,9 @@ impl<B: ParkSlot> Drop for LeaveOnDrop<'_, B> {
 }
 
 impl WaitPolicy {
-    /// Waits in `slot` until `look` finds something, or until the deadline. `transferred` counts the messages that this side has moved so far.
+    /// Waits in `slot` until `check` finds something, or until the deadline. `transferred` counts the messages that this side has moved so far.
     ///
-    /// A deadline that has passed is noticed before anything is announced.
+    /// A deadline that has passed is noticed before the wait is prepared.
     #[cold]
     pub(crate) fn wait<B: ParkSlot, R>(
         &mut self,
@@ -153,8 +155,8 @@ impl WaitPolicy {
         ended
     }
 
-    /// A sleep that ends elsewhere: `slot` prepares it, and the announcement stands. `None` then; otherwise what the look after that found. At
-    /// once, as the reactor has other things to do.
+    /// Prepares a sleep that a reactor does: on `None` the announcement stands, and the reactor may sleep. Otherwise what the check after the
+    /// announcement found. Does not poll first, as the reactor has other things to do.
     #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
     #[cold]
     pub(crate) fn arm<B: ParkSlot, R>(
@@ -173,7 +175,7 @@ impl WaitPolicy {
         None
     }
 
-    /// The same asleep.
+    /// The second half of [`WaitPolicy::wait`]: sleeps and checks in turn.
     fn sleep_until<B: ParkSlot, R>(
         &mut self,
         slot: &mut B,
@@ -181,9 +183,9 @@ impl WaitPolicy {
         transferred: u64,
         check: &mut impl FnMut(CheckPhase) -> Option<R>,
     ) -> Result<R, TimedOut> {
-        // Of the wait, not of each sleep in it: some end for no reason, and one for another process is bounded.
+        // Decided once a wait, not once a sleep: some sleeps end for no reason, and one for another process is bounded.
         let mut often = None;
-        // A model has no clock: there each deadline passes in the first sleep, so that what a timeout leaves behind is explored.
+        // A model has no clock. There each deadline passes in the first sleep, so that the state after a timeout is explored.
         let mut slept = POLLS;
         loop {
             if slept && deadline.passed() {
@@ -214,7 +216,7 @@ impl WaitPolicy {
         }
     }
 
-    /// Looks a while as the strategy says before it sleeps; without end if it never sleeps.
+    /// Spins and yields as the strategy says, without end if the side never sleeps.
     fn poll_before_sleep<R>(
         &mut self,
         slot: &mut impl ParkSlot,
@@ -238,7 +240,7 @@ impl WaitPolicy {
         if let SpinOutcome::Exhausted = spun {
             let ended = self.yield_a_while(YIELDS, self.per_wait.average >= FLOW, slot, deadline, check);
             if let SpinOutcome::Found(_) = ended {
-                // The other side was here: less spinning before the next yield.
+                // The other side was on this core: less spinning before the next yield.
                 self.rounds = (self.rounds / 2 + 1).max(LEAST_ROUNDS);
             }
             return ended;
@@ -247,8 +249,8 @@ impl WaitPolicy {
         spun
     }
 
-    /// The same inside a poll: some microseconds where that has paid lately, a fraction of one where it has not, as where a task of the
-    /// same executor sends or receives. One in [`POLL_EVERY`] polls tries again.
+    /// The same inside the poll of a future: for some microseconds where that has paid lately, else for a fraction of one. It does not pay where
+    /// a task of the same executor sends or receives. One in [`POLL_EVERY`] polls tries again.
     pub(crate) fn poll_a_while<R>(
         &mut self,
         slot: &mut impl ParkSlot,
@@ -278,8 +280,8 @@ impl WaitPolicy {
         Some(found)
     }
 
-    /// Yields up to `most` times, looking after each, if the core is shared with another side that waits and yields are cheap on it.
-    /// `flows`: a slow yield was the other side at work.
+    /// Yields up to `most` times with a check after each, if another side that waits shares the core and yields are cheap on it.
+    /// `flows`: during a slow yield the other side was at work.
     #[cfg(not(ringmail_loom))]
     fn yield_a_while<R>(
         &mut self,
@@ -326,7 +328,7 @@ impl WaitPolicy {
     }
 }
 
-/// Announces a sleep and looks for the last time before it.
+/// Prepares the sleep and checks for the last time before it.
 fn prepare_and_check<R>(
     slot: &mut impl ParkSlot,
     often: bool,
@@ -336,7 +338,7 @@ fn prepare_and_check<R>(
     if mutant!(LookAgain) { None } else { check(CheckPhase::BeforeSleep) }
 }
 
-/// How a wait without a sleep ended.
+/// How polling ended.
 enum SpinOutcome<R> {
     Found(R),
     TimedOut,
@@ -344,7 +346,7 @@ enum SpinOutcome<R> {
     Exhausted,
 }
 
-/// Looks and pauses in turn, `rounds` times, the pauses growing by half, or until the deadline.
+/// Pauses and checks in turn, `rounds` times or until the deadline. The pauses grow by half.
 fn spin<R>(
     first: u32,
     rounds: u32,
@@ -362,7 +364,7 @@ fn spin<R>(
         if let Some(found) = check(CheckPhase::Polling) {
             return SpinOutcome::Found(found);
         }
-        // Doubled they would pass by an answer that takes a few of them: a round trip cost half as much again.
+        // By half: doubled pauses overshoot an answer that takes a few of them, and a round trip cost half as much again.
         pauses = (pauses + (pauses + round % 2) / 2).min(MOST_PAUSES);
     }
     SpinOutcome::Exhausted
@@ -370,7 +372,7 @@ fn spin<R>(
 
 fn spin_without_end<R>(deadline: Deadline, check: &mut impl FnMut(CheckPhase) -> Option<R>) -> SpinOutcome<R> {
     loop {
-        for _ in 0..LOOKS_PER_CLOCK {
+        for _ in 0..CHECKS_PER_CLOCK {
             spin_loop();
             if let Some(found) = check(CheckPhase::Polling) {
                 return SpinOutcome::Found(found);

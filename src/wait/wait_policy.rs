@@ -1,53 +1,58 @@
-//! What one waiting side has learnt: how long to spin, whether it sleeps often, how many more polls may be ready.
+//! What one waiting side has learnt: how long to spin, whether it sleeps often, how many more polls may be ready at once.
+//!
+//! Only the side itself reads and writes it; the loop is in [`wait_loop`](super::wait_loop).
 
 use super::wait_strategy::WaitStrategy;
 #[cfg(not(ringmail_loom))]
 use super::yield_cost::current_core;
 use core::time::Duration;
 
-/// Rounds of spinning when it has paid lately and when it has not. The most are some 600 pauses, about what a sleep and a wake cost:
-/// with half of them two sides that fill and empty a small ring between them begin to sleep in turns, and move a tenth as much
-/// (`neighbours --only flow`, capacity 16). The least was weighed with `paired --suite oversub`: 1 instead of 4 moves 1.2 times as much at
-/// capacity 1.
+/// The most and the fewest rounds of spinning.
+///
+/// The most are some 600 pauses, about what a sleep and a wake cost. With half of them, two sides that fill and empty a small ring between them
+/// begin to sleep in turns, and move a tenth as much (`neighbours --only flow`, capacity 16). With 1 instead of 4 as the fewest, 1.2 times as
+/// much is moved at capacity 1 (`paired --suite oversub`).
 pub(super) const MOST_ROUNDS: u32 = 18;
 pub(super) const LEAST_ROUNDS: u32 = 1;
-/// A sleep that was shorter would have been a spin, had there been more rounds.
+/// A shorter sleep would have been a spin, had there been more rounds.
 const SHORT_SLEEP: Duration = Duration::from_micros(50);
-/// Under loom nothing is gained by looking more than once before sleeping, and every look multiplies the executions.
+/// Not under loom: there, more than one check before sleeping explores nothing new, and each check multiplies the executions.
 pub(super) const POLLS: bool = !cfg!(ringmail_loom);
-/// After so many polls in vain, one after the other, a poll yields no more, and no longer asks to be polled again.
+/// After so many polls in vain, one after the other, a poll no longer yields, and no longer asks to be polled again.
 pub(super) const POLL_TRIES: u32 = 16;
-/// Polls in a row that may be ready at once. The next one is pending and has its task woken, so that the other tasks of its executor have
-/// their turn; the number is that of tokio's own channels.
+/// The cooperative budget: polls in a row that may be ready at once. The next one is pending and wakes its task, so that the executor runs its
+/// other tasks. The number is that of tokio's own channels.
 pub(crate) const READY_POLLS: u32 = 128;
-/// Waits for which a thread is believed to be on the same core, unless it slept meanwhile.
+/// Waits for which a thread is taken to be on the same core, unless it slept meanwhile.
 #[cfg(not(ringmail_loom))]
 const WAITS_ON_A_CORE: u32 = 16;
-/// A side that sleeps once in fewer messages than this is better off with fences: a barrier costs about as much as this
-/// many fences (`benches/src/bin/barrier_price.rs` shows the price on a machine).
+/// A side that sleeps once in fewer messages than this sleeps often: it is better off with a fence for each message, as a heavy fence costs
+/// about as much as this many fences (`benches/src/bin/barrier_price.rs` shows the price on a machine).
 const FENCE_BELOW: u64 = 512;
-/// And one that sleeps less often than this is better off without. Apart, so that it does not flap.
+/// A side that sleeps once in more messages than this is better off without. The two numbers are apart, so that the choice does not flap.
 const FENCE_ABOVE: u64 = 2048;
 
 /// How one side waits, and what it has learnt.
 #[derive(Debug)]
 pub(crate) struct WaitPolicy {
     pub(super) strategy: WaitStrategy,
-    /// Rounds of the next spin, and of one inside a poll.
+    /// Rounds of the next spin, and of the next spin inside a poll.
     pub(super) rounds: u32,
     pub(super) poll_rounds: u32,
-    /// Polls that looked a while in vain, or would have, since one found something that way.
+    /// Polls in vain since one found something by spinning or yielding.
     pub(super) in_vain: u32,
     /// Polls that may be ready before one has to be pending.
     pub(super) ready_polls: u32,
     /// Whether a poll has asked to be polled again since a poll last found something.
     pub(super) asked_again: bool,
-    /// Messages per wait and per sleep.
+    /// Messages per wait, and per sleep.
     pub(super) per_wait: Rate,
     pub(super) per_sleep: Rate,
+    /// Whether this side sleeps often.
     pub(super) often: bool,
+    /// Sleeps since [`WaitPolicy::take_sleeps`].
     pub(super) sleeps: u64,
-    /// The core of the last waits, and for how many more it is believed.
+    /// The core of the last waits, and the number of waits for which it is not asked again.
     #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
     pub(super) core: usize,
     pub(super) core_asked: u32,
@@ -115,13 +120,13 @@ impl WaitPolicy {
         self.often
     }
 
-    /// A sleep that the caller sees to.
+    /// Counts a sleep that the caller does.
     pub(crate) fn count_sleep(&mut self) {
         self.sleeps += 1;
     }
 
-    /// A wait ended without a sleep. Whether this side was one that sleeps often, and is no more: then the other need not pay for it any
-    /// longer.
+    /// A wait ended without a sleep. Whether this side has just ceased to be one that sleeps often: then the other side need no longer pay for
+    /// fences.
     pub(crate) fn note_no_sleep(&mut self, transferred: u64) -> bool {
         let seldom = self.often && transferred.wrapping_sub(self.per_sleep.last) > FENCE_ABOVE;
         if seldom {
@@ -135,7 +140,7 @@ impl WaitPolicy {
         self.often
     }
 
-    /// The core that this thread is on, or was a few waits ago: to ask is a system call.
+    /// The core that this thread is on, or was on a few waits ago: asking is a system call.
     #[cfg(not(ringmail_loom))]
     pub(super) fn core(&mut self) -> usize {
         if self.core_asked == 0 {
@@ -146,7 +151,7 @@ impl WaitPolicy {
     }
 
     pub(super) fn note_sleep(&mut self, long: Duration) {
-        // A thread moves to another core when it is woken, most of all.
+        // A wake is when a thread most often moves to another core.
         self.core_asked = 0;
         self.note_spin(long < SHORT_SLEEP);
     }
@@ -156,7 +161,7 @@ impl WaitPolicy {
         self.rounds = if pays { (self.rounds * 2).min(MOST_ROUNDS) } else { (self.rounds / 2).max(LEAST_ROUNDS) };
     }
 
-    /// To be called by each poll that is about to be ready. Whether it has to be pending instead: then [`WaitPolicy::refill_budget`] is next.
+    /// To be called by each poll that is about to be ready. Whether it has to be pending instead; then call [`WaitPolicy::refill_budget`].
     #[inline(always)]
     pub(crate) fn out_of_budget(&mut self) -> bool {
         let spent;
@@ -164,17 +169,17 @@ impl WaitPolicy {
         spent
     }
 
-    /// A poll is pending.
+    /// A poll is pending: the executor runs other tasks.
     pub(crate) fn refill_budget(&mut self) {
         self.ready_polls = READY_POLLS;
     }
 
-    /// Whether a poll that found nothing should ask to be polled again, instead of announcing itself: once after each that found something.
+    /// Whether a poll that found nothing should wake its task at once instead of registering: once after each poll that found something.
     pub(crate) fn polls_again(&mut self) -> bool {
         POLLS && self.in_vain < POLL_TRIES && !core::mem::replace(&mut self.asked_again, true)
     }
 
-    /// A poll has found something.
+    /// A poll found something.
     pub(crate) fn note_ready_poll(&mut self) {
         self.asked_again = false;
     }

@@ -1,4 +1,13 @@
-//! The waiting half of a handle: the event count that wakes it, and its way to sleep.
+//! The waiting part of a handle: an event count that wakes it, a parker that its thread sleeps on, and what it has learnt.
+//!
+//! A handle waits in one of four ways. All of them register on the same event count, and all cancel when they end:
+//!
+//! | way | functions | sleeps |
+//! |---|---|---|
+//! | blocking and timed verbs | [`Waiter::block`] | this thread, in its parker |
+//! | futures | [`Waiter::poll`], [`Waiter::cancel_wait`] | the task, by returning `Pending` |
+//! | reactors | [`Waiter::arm`], [`Waiter::disarm`] | the reactor, on its own primitive |
+//! | polling endpoints | [`Waiter::watch`], [`Waiter::is_quiet`] | nothing: the event count only notes that it was notified |
 
 use super::EventCount;
 use super::deadline::{Deadline, TimedOut};
@@ -14,26 +23,26 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-/// The waiting half of a handle.
+/// The waiting part of a handle.
 pub(crate) struct Waiter {
     policy: WaitPolicy,
     slot: EventParkSlot,
-    /// What `transferred` was when a future of this handle announced itself.
+    /// What `transferred` was when a future of this handle registered.
     armed_at: u64,
 }
 
-/// Where a handle sleeps: at a event count, in a queue before it if several handles share that.
+/// Where a handle sleeps: on an event count, and in a queue in front of it if several handles wait there.
 struct EventParkSlot {
     event: EventCount,
     queue: Option<SenderQueue>,
-    /// Where this side stands in the queue.
+    /// The place of this side in the queue.
     ticket: Ticket,
     parker: Arc<Parker>,
     /// Wakes `parker`.
     waker: Waker,
-    /// Whether this side's thread announced itself and has not taken that back: on a event count with a queue it may be another's turn.
-    announced: bool,
-    /// Whether a future of this handle announced itself and has not stood down.
+    /// Whether this side's thread is registered on the event count. With a queue, another side may be registered instead.
+    registered: bool,
+    /// Whether a future of this handle is registered.
     armed: bool,
 }
 
@@ -55,19 +64,19 @@ impl Waiter {
             ticket: Ticket::default(),
             parker,
             waker,
-            announced: false,
+            registered: false,
             armed: false,
         };
         Self { policy: WaitPolicy::new(strategy), slot, armed_at: 0 }
     }
 
-    /// The same side where others wait on its event count too, in this queue.
+    /// The same side, where others wait on its event count too, in this queue.
     pub(crate) fn queued(mut self, queue: SenderQueue) -> Self {
         self.slot.queue = Some(queue);
         self
     }
 
-    /// Another side like this one. Without memory the process ends.
+    /// A new waiter on the same event count and in the same queue. Without memory the process ends.
     pub(crate) fn new_like(&self) -> Self {
         let mut waiter = Self::new(self.slot.event.clone(), self.policy.strategy());
         waiter.slot.queue.clone_from(&self.slot.queue);
@@ -99,10 +108,10 @@ impl Waiter {
         transferred: u64,
         mut ready: impl FnMut(CheckPhase) -> bool,
     ) -> Result<(), TimedOut> {
-        self.policy.wait(&mut self.slot, deadline, transferred, |look| ready(look).then_some(()))
+        self.policy.wait(&mut self.slot, deadline, transferred, |phase| ready(phase).then_some(()))
     }
 
-    /// What a future does: `Ready` if `ready` is true, else arranges for a wake. `transferred` as in [`Waiter::block`].
+    /// The poll of a future: `Ready` if `ready` is true, else arranges for a wake. `transferred` as in [`Waiter::block`].
     #[cold]
     pub(crate) fn poll(
         &mut self,
@@ -119,14 +128,14 @@ impl Waiter {
         poll
     }
 
-    /// To be called by each poll that would be ready without a wait. Whether it has to call [`Waiter::yield_to_executor`] instead: there were many
-    /// in a row.
+    /// To be called by each poll that would be ready without a wait. Whether it has used up its cooperative budget: then it has to call
+    /// [`Waiter::yield_to_executor`] instead.
     #[inline(always)]
     pub(crate) fn out_of_budget(&mut self) -> bool {
         self.policy.out_of_budget()
     }
 
-    /// Pending, with the task woken: other tasks have their turn first.
+    /// Pending, with the task woken: the executor runs its other tasks first.
     #[cold]
     #[inline(never)]
     pub(crate) fn yield_to_executor<R>(&mut self, cx: &Context<'_>) -> Poll<R> {
@@ -141,9 +150,9 @@ impl Waiter {
         transferred: u64,
         mut ready: impl FnMut(CheckPhase) -> bool,
     ) -> Poll<()> {
-        let mut look = |look| ready(look).then_some(());
-        if look(CheckPhase::Polling).is_some()
-            || self.policy.poll_a_while(&mut self.slot, transferred, &mut look).is_some()
+        let mut check = |phase| ready(phase).then_some(());
+        if check(CheckPhase::Polling).is_some()
+            || self.policy.poll_a_while(&mut self.slot, transferred, &mut check).is_some()
         {
             if self.policy.note_no_sleep(transferred) {
                 self.slot.unfence();
@@ -161,7 +170,7 @@ impl Waiter {
             QueueRank::Behind if !mutant!(LookAfterJoin) && ready(CheckPhase::Polling) => return self.found(),
             QueueRank::Behind => return Poll::Pending,
         }
-        // Only an announcement of the same wait: another may be for a message that has come since.
+        // Only a registration of the same wait: an earlier one may be for a message that has come since.
         let same = self.slot.armed && (self.armed_at == transferred || mutant!(RenewSame));
         if !(same && self.slot.event.renew_wait(cx.waker())) {
             let often = self.policy.sleeps_often(transferred);
@@ -172,7 +181,7 @@ impl Waiter {
         if !mutant!(LookAgain) && ready(CheckPhase::BeforeSleep) { self.found() } else { Poll::Pending }
     }
 
-    /// Takes back what a future announced: it was dropped.
+    /// Ends the wait of a future that was dropped: cancels the registration and leaves the queue.
     #[inline]
     pub(crate) fn cancel_wait(&mut self) {
         if self.slot.armed || self.slot.ticket.is_taken() {
@@ -180,7 +189,7 @@ impl Waiter {
         }
     }
 
-    /// The same when it found what it wanted.
+    /// The same for a future whose check succeeded.
     #[inline]
     fn found(&mut self) -> Poll<()> {
         self.policy.note_ready_poll();
@@ -193,15 +202,15 @@ impl Waiter {
         self.slot.leave_queue(sent);
     }
 
-    /// Gives up a place that a future took, if one did.
+    /// Gives up the place in the queue that a future took, if one did.
     pub(crate) fn leave_queue(&mut self) {
         if self.slot.ticket.is_taken() {
             self.cancel_wait();
         }
     }
 
-    /// Announces that what `waker` wakes is about to sleep. On `true` the caller must look again, and call [`Waiter::disarm`]
-    /// afterwards; `false` on a event count that never sleeps. `transferred` as in [`Waiter::block`].
+    /// Registers `waker`, whose owner is about to sleep. On `true` the caller must check again, and call [`Waiter::disarm`] afterwards. `false`
+    /// if no side sleeps on this event count. `transferred` as in [`Waiter::block`].
     pub(crate) fn arm(&mut self, waker: &Waker, transferred: u64) -> bool {
         let arms = self.watch_as(waker, transferred);
         if arms {
@@ -210,18 +219,18 @@ impl Waiter {
         arms
     }
 
-    /// Takes back the announcement of `waker`; that of [`Waiter::watch`] is of a waker that does nothing.
+    /// Cancels the registration of `waker`. That of [`Waiter::watch`] is of [`Waker::noop`].
     pub(crate) fn disarm(&self, waker: &Waker) {
         self.slot.event.cancel_wait(waker);
     }
 
-    /// Whether nothing has rung since the last announcement.
+    /// Whether no notification has come since the last registration.
     pub(crate) fn is_quiet(&self) -> bool {
         self.slot.event.is_waiting()
     }
 
-    /// For a side that polls and does not sleep: has the event count note that it rang, and wake nothing. On `true` the caller must look again;
-    /// as long as [`Waiter::is_quiet`] then says so, another look would find nothing. On `false` the caller looks on.
+    /// For a side that polls and does not sleep: the event count notes that it was notified, and wakes nothing. On `true` the caller must check
+    /// once more; then, while [`Waiter::is_quiet`] is true, a check would find nothing. On `false` the caller has to go on checking.
     pub(crate) fn watch(&mut self, transferred: u64) -> bool {
         self.watch_as(Waker::noop(), transferred)
     }
@@ -235,7 +244,7 @@ impl Waiter {
         sleeps
     }
 
-    /// To be told now and then by a side that polls: it has not slept. `transferred` is asked only if that matters.
+    /// To be called now and then by a side that polls and has not slept. `transferred` is called only if its result matters.
     #[inline]
     pub(crate) fn polled(&mut self, transferred: impl FnOnce() -> u64) {
         if self.policy.is_often() && self.policy.note_no_sleep(transferred()) {
@@ -244,7 +253,7 @@ impl Waiter {
     }
 }
 
-/// Stands down when dropped while its flag is set: after a panic of the user's code in a poll, whose future knows of no announcement.
+/// Cancels the wait when dropped while its flag is set: after a panic of the user's code in a poll, whose future knows of no registration.
 struct CancelOnDrop<'a>(&'a mut Waiter, bool);
 
 impl Drop for CancelOnDrop<'_> {
@@ -256,7 +265,7 @@ impl Drop for CancelOnDrop<'_> {
 }
 
 impl EventParkSlot {
-    /// Takes a place in the queue, if there is one, for what `waker` wakes.
+    /// Takes a place in the queue, if there is one, to be woken by `waker`.
     fn join_as(&mut self, waker: &Waker, future: bool) -> QueueRank {
         match &self.queue {
             None => QueueRank::Alone,
@@ -266,19 +275,19 @@ impl EventParkSlot {
     }
 
     fn prepare_as(&self, waker: &Waker, often: bool) {
-        // An address: no two sides that live have the same.
+        // The address of the parker: no two living waiters have the same.
         self.event.prepare_wait(waker, Arc::as_ptr(&self.parker).addr(), often);
     }
 
-    /// Takes back what a future of this handle announced.
+    /// Cancels the registration of a future of this handle.
     fn disarm(&mut self) {
         if core::mem::take(&mut self.armed) {
             self.event.cancel_future_wait();
         }
     }
 
-    /// Gives the place up, after the announcement is taken back: the next one in the queue takes the event count over. Without a queue what a future
-    /// announced stands: its task still waits.
+    /// Gives the place up, after the registration is cancelled: the next one in the queue takes the event count over. Without a queue, the
+    /// registration of a future stays: its task still waits.
     fn leave_queue(&mut self, sent: bool) {
         if self.queue.is_some() {
             self.disarm();
@@ -300,7 +309,7 @@ impl ParkSlot for EventParkSlot {
     }
 
     fn prepare_wait(&mut self, often: bool) {
-        self.announced = true;
+        self.registered = true;
         self.prepare_as(&self.waker, often);
     }
 
@@ -309,7 +318,7 @@ impl ParkSlot for EventParkSlot {
     }
 
     fn cancel_wait(&mut self) {
-        if core::mem::take(&mut self.announced) {
+        if core::mem::take(&mut self.registered) {
             self.event.cancel_wait(&self.waker);
         }
     }
@@ -321,7 +330,7 @@ impl ParkSlot for EventParkSlot {
 
     fn unfence(&mut self) {
         match &self.queue {
-            // The event count's fences are the first waiter's business: only if there is none.
+            // The fences are for the first waiter: only if there is none.
             Some(queue) => queue.if_empty(|| self.event.unfence()),
             None => self.event.unfence(),
         }

@@ -1,17 +1,17 @@
-//! Which cores the waiting threads of this process share, and what a yield costs there.
+//! Whether a yield pays on a core: which waiting threads share it, and what yields have cost there.
 //!
-//! A yield is worth its price where the thread that is waited for has the same core, and no other thread wants it: then it is a switch to
-//! that thread, a tenth of a sleep and a wake. Beside a thread that computes the same call gives a time slice away, 4 to 8 ms at 250
-//! ticks a second. No call tells the two apart beforehand, so each core has a line here, in a static table:
+//! A yield pays if the thread that is waited for is on the same core, and no other thread wants that core. Then it is a switch to that thread, a
+//! tenth of a sleep and a wake. Beside a thread that computes, the same call gives a time slice away, 4 to 8 ms at 250 ticks a second. No
+//! system call tells the two cases apart beforehand. So each core has a line here, in a static table:
 //!
 //! | word | meaning |
 //! |---|---|
 //! | `last` | the thread that waited last on this core, and when |
-//! | `other` | the one before it that was another, and when |
-//! | `yields` | whether yields are allowed: their score, or until when there are none |
+//! | `other` | the other thread that waited before it, and when |
+//! | `yields` | whether yields are allowed: their score, or until when they are not |
 //!
-//! Threads of one core write it, and only those that have spun in vain. Any value is sound: the words are hints, they decide whether
-//! a side yields before it sleeps and nothing else. They are the one place where channels of a process know of each other.
+//! Any thread on the core may write its line, and only after it has spun in vain. The words are hints, so any value is sound: they decide only
+//! whether a side yields before it sleeps. This table is the only state that the channels of a process share.
 
 use crate::sync::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -19,26 +19,26 @@ use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// Lines of the table. A core's is its number modulo this; two that share one take each other's threads for neighbours.
+/// Lines of the table. A core's line is its number modulo this. Two cores with one line take each other's threads for their own.
 const CORES: usize = 64;
 
-/// A thread that waited longer ago than this shares the core no more.
+/// A thread whose last wait is longer ago than this does not count as sharing the core.
 const LATELY_MS: u64 = 100;
 
-/// A yield that took longer is a time slice, or a good part of one: the tick is 1 ms or more, a switch there and back some microseconds.
+/// A yield that took longer was a good part of a time slice: the tick is 1 ms or more, a switch there and back some microseconds.
 const SLOW: Duration = Duration::from_micros(500);
-/// One that took less found no other thread to run.
+/// A yield that took less found no other thread to run.
 const ALONE: Duration = Duration::from_micros(1);
 
-/// The score of a core that is new, the most it can reach, and what a slow yield takes from it; one that was not slow adds 1.
-/// With the experiment in the `neighbours` bench: one slow yield among eight that pay leaves yields on, one of a core that
-/// computes ends them.
+/// The first score of a core, the highest score, and what a slow yield takes from it. A yield that was not slow adds 1.
+///
+/// As the `neighbours` bench shows, one slow yield among eight that pay leaves yields allowed, and one on a core that computes ends them.
 const FIRST_SCORE: u64 = 8;
 const MOST_SCORE: u64 = 64;
 const SLOW_PRICE: u64 = 8;
-/// A score from which on the next pause is the shortest again.
+/// From this score on, the next pause is the shortest again.
 const TRUSTED: u64 = 32;
-/// How long a core has no yields once its score is 0: then one is tried again. In milliseconds.
+/// For how many milliseconds a core has no yields once its score is 0. After that, one is tried.
 const PAUSES_MS: [u64; 4] = [50, 500, 5_000, 10_000];
 
 struct CoreEntry {
@@ -78,12 +78,12 @@ impl LastWait {
     }
 }
 
-/// What is known of a core's yields.
+/// What is known of the yields on a core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct YieldScore {
-    /// 0: there are none until `until`.
+    /// 0: no yields before `until`.
     score: u64,
-    /// Pauses so far.
+    /// Pauses so far, since the score was last trusted.
     pauses: u64,
     until: u64,
 }
@@ -121,14 +121,14 @@ impl YieldScore {
     }
 }
 
-/// The core that a thread runs on at this moment.
+/// The core that a thread runs on while it waits.
 pub(crate) struct CurrentCore {
     core: &'static CoreEntry,
     is_shared: bool,
 }
 
 impl CurrentCore {
-    /// Notes that this thread waits on the core of this `number`, `at` this time.
+    /// Notes that this thread waits on the core of this `number` at the time `at`.
     pub(crate) fn record_wait(number: usize, at: Instant) -> Self {
         let core = &TABLE[number % CORES];
         let (now, thread) = (millis(at), this_thread());
@@ -153,7 +153,7 @@ impl CurrentCore {
         YieldScore::of(self.core.yields.load(Ordering::Relaxed)).allows(millis(at))
     }
 
-    /// Notes that a yield took so long, until now. Whether that was slow. `excused`: a slow one is not held against the core.
+    /// Notes that a yield took `took` and ended at `now`. Whether that was slow. `excused`: a slow one does not count against the core.
     pub(crate) fn record_yield(&self, took: Duration, excused: bool, now: Instant) -> bool {
         let slow = took >= SLOW;
         if !(slow && excused) {
@@ -167,7 +167,7 @@ impl CurrentCore {
     }
 }
 
-/// The number of the core that this thread runs on; of a platform that does not tell, always the same.
+/// The number of the core that this thread runs on; always 0 on a platform that does not tell.
 pub(crate) fn current_core() -> usize {
     #[cfg(target_os = "linux")]
     return rustix::thread::sched_getcpu();
@@ -181,8 +181,8 @@ fn millis(at: Instant) -> u64 {
     at.saturating_duration_since(*START.get_or_init(|| at)).as_millis() as u64 + 1
 }
 
-/// A number that tells the threads of this process apart, never 0: where the thread's own variables lie. Each thread's are in pages of
-/// their own, and 24 bits of pages are 64 GiB.
+/// A number that tells the threads of this process apart, never 0: the page of a thread-local variable. Each thread has pages of its own for
+/// them, and 24 bits of pages are 64 GiB.
 fn this_thread() -> u64 {
     std::thread_local!(static HERE: u8 = const { 0 });
     HERE.with(|here| (core::ptr::from_ref(here).addr() as u64 >> 12 & 0xFF_FFFF).max(1))
@@ -243,9 +243,9 @@ mod tests {
     fn only_another_thread_that_waited_lately_shares_the_core() {
         let now = 5_000;
         assert!(!LastWait(0).is_lately(now), "nothing has waited yet");
-        let visit = LastWait::new(0x12_3456, now);
-        assert_eq!(visit.thread(), 0x12_3456);
-        assert!(visit.is_lately(now + LATELY_MS - 1) && !visit.is_lately(now + LATELY_MS));
+        let last = LastWait::new(0x12_3456, now);
+        assert_eq!(last.thread(), 0x12_3456);
+        assert!(last.is_lately(now + LATELY_MS - 1) && !last.is_lately(now + LATELY_MS));
         let other = std::thread::spawn(this_thread).join().unwrap();
         assert_ne!(other, this_thread());
         assert_eq!(this_thread(), this_thread());

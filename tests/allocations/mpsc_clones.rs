@@ -45,7 +45,7 @@ fn clones_that_are_gone_leave_no_memory() {
 
 /// The event count knows the queues of its channels, and forgets those of channels whose receiver has gone.
 #[test]
-fn a_bell_that_outlives_its_channels_keeps_nothing_of_them() {
+fn an_event_that_outlives_its_channels_keeps_nothing_of_them() {
     let event = ringmail::wait::EventCount::new();
     let build = || Builder::new(1).receiver_event(event.clone()).build::<u64>().unwrap();
     let first: Vec<_> = (0..10).map(|_| build()).collect();

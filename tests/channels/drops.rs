@@ -155,7 +155,7 @@ fn a_loop_over_a_chunk_that_panics_leaves_the_rest() {
 }
 
 #[test]
-fn a_slow_hook_that_panics_has_not_undone_the_message() {
+fn a_slow_waker_that_panics_has_not_undone_the_message() {
     let event = ringmail::wait::EventCount::with_waker(waker_fn(|| panic!("the hook")));
     let (mut tx, mut rx) = Builder::new(4).receiver_event(event.clone()).build().unwrap();
     let armed = event.arm();

@@ -156,7 +156,7 @@ fn what_is_behind_an_open_claim_is_dropped_when_it_ends() {
 
 /// A event count of the user's serves other channels after one of its receivers has left: it counts a leaver until its sender has noticed.
 #[test]
-fn a_shared_bell_counts_a_leaver_out_again() {
+fn a_shared_event_counts_a_leaver_out_again() {
     let event = EventCount::new();
     let build = || spsc::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let (mut one, first) = build();
@@ -182,7 +182,7 @@ fn a_shared_bell_counts_a_leaver_out_again() {
 }
 
 #[test]
-fn a_shared_bell_counts_each_lane_and_each_claim_out_again() {
+fn a_shared_event_counts_each_lane_and_each_claim_out_again() {
     let event = EventCount::new();
     let (tx, rx) = fan_in::Builder::new(4).receiver_event(event.clone()).build::<Arc<()>>().unwrap();
     let other = tx.lane().unwrap();

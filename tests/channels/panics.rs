@@ -107,7 +107,7 @@ fn a_panicking_drop_of_a_waker_harms_only_its_own_wait() {
 }
 
 #[test]
-fn a_panicking_wake_leaves_the_bell_usable() {
+fn a_panicking_wake_leaves_the_event_usable() {
     for_each_channel!(channel => {
         let (mut tx, mut rx) = channel::channel::<u32>(2).unwrap();
         let (nasty, waker) = Nasty::new();
@@ -154,7 +154,7 @@ fn a_wake_that_panics_while_a_panic_unwinds_does_not_abort() {
 }
 
 #[test]
-fn a_condition_that_panics_leaves_the_bell_to_others() {
+fn a_condition_that_panics_leaves_the_event_to_others() {
     ends(|| {
         let event = EventCount::new();
         let (tx, rx) = spsc::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
@@ -177,7 +177,7 @@ fn a_condition_that_panics_leaves_the_bell_to_others() {
 }
 
 #[test]
-fn a_hook_that_panics_in_a_receive_drops_the_message_in_hand() {
+fn a_waker_that_panics_in_a_receive_drops_the_message_in_hand() {
     ends(|| {
         let (on, event) = bomb();
         let ledger = Ledger::default();
@@ -204,7 +204,7 @@ fn a_hook_that_panics_in_a_receive_drops_the_message_in_hand() {
 }
 
 #[test]
-fn a_waker_may_use_the_shared_bell_in_its_clone_and_drop() {
+fn a_waker_may_use_the_shared_event_in_its_clone_and_drop() {
     ends(|| {
         let event = EventCount::new();
         let channel = || spsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();

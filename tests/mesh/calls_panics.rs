@@ -58,7 +58,7 @@ fn an_endpoint_of_calls_that_a_replys_waker_ends_has_closed() {
 }
 
 #[test]
-fn a_credit_comes_back_despite_the_peers_hook() {
+fn a_credit_comes_back_despite_the_peers_waker() {
     let [mut me, mut other] = callers(2);
     for _ in 0..5 {
         let hook = waker_fn(|| panic!("the reactor is gone"));
@@ -73,7 +73,7 @@ fn a_credit_comes_back_despite_the_peers_hook() {
 }
 
 #[test]
-fn all_answers_leave_despite_one_callers_hook() {
+fn all_answers_leave_despite_one_callers_waker() {
     let seats = mesh::Builder::new().shards(4).build_calls::<u32, u32>(1).unwrap();
     let mut endpoints: Vec<_> = seats.into_iter().map(|seat| seat.join().unwrap()).collect();
     let mut server = endpoints.remove(0);

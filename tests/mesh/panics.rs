@@ -7,7 +7,6 @@ use ringmail::wait::waker_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Waker;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -39,11 +38,10 @@ fn a_panicking_waker_harms_no_endpoint_of_a_mesh() {
         assert!(me.poll_recv(&mut Context::from_waker(&waker)).is_pending());
         panics(|| peer.send_to(0, 2));
         assert_eq!(me.recv(), Ok((1, 2)));
-        // Of a hook made of a waker.
+        // Of an armed endpoint.
         nasty.nth_clone_panics(1);
-        let hook = Waker::from(waker);
-        panics(|| _ = me.arm(&hook));
-        let armed = me.arm(&hook).unwrap();
+        panics(|| _ = me.arm(&waker));
+        let armed = me.arm(&waker).unwrap();
         panics(|| peer.send_to(0, 3));
         assert!(!armed.is_quiet());
         // The task that waited before is handed the event count back.
@@ -54,7 +52,7 @@ fn a_panicking_waker_harms_no_endpoint_of_a_mesh() {
 }
 
 #[test]
-fn a_verb_that_a_peers_hook_ends_hands_the_bell_back() {
+fn a_verb_that_a_peers_waker_ends_hands_the_event_back() {
     ends(|| {
         let mut seats = mesh::Builder::new().shards(2).capacity(1).build::<u32>().unwrap().into_iter();
         let (mine, theirs) = (seats.next().unwrap(), seats.next().unwrap());
@@ -114,7 +112,7 @@ fn with_armed_peers<R>(n: usize, then: impl FnOnce(mesh::Endpoint<u32>, &AtomicU
 }
 
 #[test]
-fn an_endpoint_that_leaves_wakes_all_peers_despite_one_hook() {
+fn an_endpoint_that_leaves_wakes_all_peers_despite_one_waker() {
     ends(|| {
         with_armed_peers(6, |mut me, rung| {
             panics(|| me.close());
@@ -135,7 +133,7 @@ fn an_endpoint_that_leaves_wakes_all_peers_despite_one_hook() {
 }
 
 #[test]
-fn a_shards_own_panic_goes_on_despite_its_peers_hooks() {
+fn a_shards_own_panic_goes_on_despite_its_peers_wakers() {
     ends(|| {
         let mut seats = mesh::Builder::new().shards(2).capacity(1).build::<u32>().unwrap().into_iter();
         let mine = seats.next().unwrap();
@@ -151,7 +149,7 @@ fn a_shards_own_panic_goes_on_despite_its_peers_hooks() {
 }
 
 #[test]
-fn all_learn_of_abandoned_seats_despite_one_hook() {
+fn all_learn_of_abandoned_seats_despite_one_waker() {
     ends(|| {
         let mut seats =
             mesh::Builder::new().shards(5).capacity(1).join_deadline(Duration::from_millis(50)).build::<u32>().unwrap();

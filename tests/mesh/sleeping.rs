@@ -70,7 +70,7 @@ fn a_message_room_and_the_end_wake_a_parked_endpoint() {
 }
 
 #[test]
-fn an_armed_endpoint_calls_its_hook_once_a_dropped_one_never() {
+fn an_armed_endpoint_calls_its_waker_once_a_dropped_one_never() {
     let [mut me, mut a, mut b] = joined(2);
     let (calls, hook) = counting();
     let called = || calls.load(Ordering::SeqCst);
@@ -136,7 +136,7 @@ fn an_armed_endpoint_is_told_until_when_a_missing_seat_may_come() {
 }
 
 #[test]
-fn a_bell_that_never_sleeps_is_not_armed_and_polls_all_the_same() {
+fn an_event_that_never_sleeps_is_not_armed_but_polls() {
     ends(|| {
         let [me, peer] = seats(1, FenceMode::Never);
         let mut me = me.join().unwrap();
@@ -242,7 +242,7 @@ fn a_future_that_is_dropped_has_taken_nothing() {
 
 /// Two tasks of one thread share an endpoint: one waits for messages, the other blocks for a moment. The first is not forgotten.
 #[test]
-fn a_verb_that_waits_hands_the_bell_back_to_the_task() {
+fn a_verb_that_waits_hands_the_event_back_to_the_task() {
     let (_, hook) = counting();
     type Wait<'a> = &'a dyn Fn(&mut Endpoint<u32>);
     let waits: [Wait<'_>; 5] = [

@@ -70,7 +70,7 @@ impl Nasty {
     }
 }
 
-/// A event count whose hook panics each time while the switch is on.
+/// An event count whose waker panics each time while the switch is on.
 pub fn bomb() -> (Arc<AtomicBool>, EventCount) {
     let on = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&on);

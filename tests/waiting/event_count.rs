@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const N: u64 = 3000;
 
 #[test]
-fn one_thread_waits_for_two_channels_with_one_bell() {
+fn one_thread_waits_for_two_channels_with_one_event() {
     ends(|| {
         let event = EventCount::new();
         let make = || Builder::new(2).receiver_event(event.clone()).build::<u64>().unwrap();
@@ -40,7 +40,7 @@ fn one_thread_waits_for_two_channels_with_one_bell() {
 }
 
 #[test]
-fn waiting_on_a_bell_asks_first_and_gives_up_in_time() {
+fn waiting_on_an_event_asks_first_and_gives_up_in_time() {
     let event = EventCount::default();
     assert!(event.wait(None, || true));
     assert!(!event.wait(Some(Duration::ZERO), || false));
@@ -51,7 +51,7 @@ fn waiting_on_a_bell_asks_first_and_gives_up_in_time() {
 }
 
 #[test]
-fn a_ring_ends_the_wait() {
+fn a_notify_ends_the_wait() {
     ends(|| {
         let (event, rung) = (EventCount::new(), Arc::new(AtomicBool::new(false)));
         let waiter = thread::spawn({
@@ -67,7 +67,7 @@ fn a_ring_ends_the_wait() {
 
 /// Slow, by contract; but whoever is left must not sleep for ever once the other has what it wanted.
 #[test]
-fn a_second_waiter_on_one_bell_is_woken_too() {
+fn a_second_waiter_on_one_event_is_woken_too() {
     ends(|| {
         for round in 0..200 {
             let event = EventCount::new();
@@ -90,7 +90,7 @@ fn a_second_waiter_on_one_bell_is_woken_too() {
 
 /// The same with a waiter that gives up.
 #[test]
-fn a_waiter_that_gives_up_leaves_the_bell_to_the_other() {
+fn a_waiter_that_gives_up_leaves_the_event_to_the_other() {
     ends(|| {
         for round in 0..200 {
             let (event, flag) = (EventCount::new(), Arc::new(AtomicBool::new(false)));
@@ -109,7 +109,7 @@ fn a_waiter_that_gives_up_leaves_the_bell_to_the_other() {
 
 /// Two receives of one task, as `join!` polls them: the one that is ready must not silence the event count of the other.
 #[test]
-fn two_futures_of_one_task_share_a_bell() {
+fn two_futures_of_one_task_share_an_event() {
     // Fenced, because wakes are counted: one that finds another thread inside a barrier wakes itself.
     let event = EventCount::new().with_fence_mode(FenceMode::Fence);
     let make = || Builder::new(2).receiver_event(event.clone()).build::<u64>().unwrap();
@@ -132,7 +132,7 @@ fn two_futures_of_one_task_share_a_bell() {
 
 /// Two tasks on one event count keep waking each other, and the one that leaves wakes the one that stays.
 #[test]
-fn two_tasks_on_one_bell_are_both_woken_in_the_end() {
+fn two_tasks_on_one_event_are_both_woken_in_the_end() {
     // Fenced, because wakes are counted: one that finds another thread inside a barrier wakes itself.
     let event = EventCount::new().with_fence_mode(FenceMode::Fence);
     let make = || Builder::new(2).receiver_event(event.clone()).build::<u64>().unwrap();
@@ -154,7 +154,7 @@ fn two_tasks_on_one_bell_are_both_woken_in_the_end() {
 }
 
 #[test]
-fn a_hook_is_called_once_for_each_time_it_was_armed() {
+fn a_waker_is_called_once_for_each_time_it_was_armed() {
     let calls = Arc::new(AtomicUsize::new(0));
     let event = EventCount::with_waker(waker_fn({
         let calls = calls.clone();
@@ -189,7 +189,7 @@ fn a_hook_is_called_once_for_each_time_it_was_armed() {
 }
 
 #[test]
-fn a_hook_may_ring_another_bell_and_arm_its_own() {
+fn a_waker_may_notify_another_event_and_arm_its_own() {
     struct Chain(EventCount, std::sync::OnceLock<EventCount>);
     impl Chain {
         fn go_on(&self) {

@@ -94,7 +94,7 @@ fn a_message_in_an_unseen_lane_is_not_overlooked() {
 }
 
 #[test]
-fn a_close_rings_too() {
+fn a_close_notifies_too() {
     let (rings, event) = counting();
     let (tx, rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build::<u8>().unwrap();
     let other = tx.clone();

@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 #[test]
-fn a_panicking_clone_leaves_the_bell_to_other_senders() {
+fn a_panicking_clone_leaves_the_event_to_other_senders() {
     for (nth, lives) in [(1, true), (2, true), (1, false), (2, false)] {
         ends(move || {
             let (mut tx, mut rx) = mpsc::channel::<u32>(1).unwrap();
@@ -56,7 +56,7 @@ fn a_panicking_clone_in_a_later_poll_gives_the_place_up() {
 }
 
 #[test]
-fn a_hook_that_panics_in_a_blocking_send_leaves_no_dead_place() {
+fn a_waker_that_panics_in_a_blocking_send_leaves_no_dead_place() {
     ends(|| {
         let (on, event) = bomb();
         let (mut a, mut rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();
@@ -82,7 +82,7 @@ fn a_hook_that_panics_in_a_blocking_send_leaves_no_dead_place() {
 }
 
 #[test]
-fn a_hook_that_panics_in_a_blocking_send_wakes_those_behind() {
+fn a_waker_that_panics_in_a_blocking_send_wakes_those_behind() {
     // They stand in the queue already, and nobody frees another place before they have come.
     ends(|| {
         let (on, event) = bomb();
@@ -110,7 +110,7 @@ fn a_hook_that_panics_in_a_blocking_send_wakes_those_behind() {
 }
 
 #[test]
-fn a_hook_that_panics_in_a_poll_leaves_no_dead_place() {
+fn a_waker_that_panics_in_a_poll_leaves_no_dead_place() {
     ends(|| {
         let (on, event) = bomb();
         let (mut a, mut rx) = mpsc::Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();

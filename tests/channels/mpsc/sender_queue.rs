@@ -220,7 +220,7 @@ fn a_sender_that_leaked_a_future_can_send_and_await_again() {
 
 /// The event count is one for all senders: what one of them leaked and then left must not be taken back in another's name.
 #[test]
-fn a_leaked_future_does_not_silence_the_bell_for_others() {
+fn a_leaked_future_does_not_silence_the_event_for_others() {
     ends(|| {
         let (mut tx, mut rx) = full();
         let other = tx.clone();
@@ -281,7 +281,7 @@ fn the_last_of_three_futures_wakes_before_the_receiver_sleeps() {
 }
 
 #[test]
-fn a_receiver_on_a_bell_of_its_own_calls_up() {
+fn a_receiver_on_an_event_of_its_own_calls_up() {
     ends(|| {
         let event = EventCount::new();
         let (mut tx, mut rx) = Builder::new(1).receiver_event(event.clone()).build().unwrap();
@@ -299,7 +299,7 @@ fn a_receiver_on_a_bell_of_its_own_calls_up() {
 
 /// By a question that calls up nothing by itself, on a event count that serves other channels too.
 #[test]
-fn a_receiver_that_arms_a_bell_calls_up() {
+fn a_receiver_that_arms_an_event_calls_up() {
     ends(|| {
         let event = EventCount::new();
         let (_quiet_tx, _quiet_rx) = Builder::new(1).receiver_event(event.clone()).build::<u32>().unwrap();

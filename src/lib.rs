@@ -158,11 +158,11 @@ pub use wait::{FenceMode, WaitStrategy, init};
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::ring::arc::Arc;
-    pub use crate::ring::lasting::{Ends, Reading, Writing};
-    pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::session::told::{Found, Stand, Told};
     pub use crate::ring::session::{End, Looks, Peer, Reach, Session, is_set_up, look_after};
+    pub use crate::ring::shared_model::{SharedReceiver, SharedRing, SharedSender};
+    pub use crate::sync::arc::Arc;
+    pub use crate::sync::order::{Site, with_mutant};
     pub use crate::sync::{Put, WakerCell};
     pub use crate::wait::full_fence as full;
     pub use crate::wait::heavy_fails;

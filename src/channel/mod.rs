@@ -1,34 +1,39 @@
 //! The two halves of every channel and their verbs, written once.
 //!
-//! A [`Flavor`] says how the halves are joined: it names the two *ends*, each a ring's end together with the event count that
-//! wakes the other side. The verbs that wait are one state machine over those ends (`waiting`), the batches are
+//! A [`Flavor`] says how the halves are joined: it names the two *ends* ([`RingSender`], [`RingReceiver`]), each a ring's end together with the
+//! event count that wakes the other side. The verbs that wait are one state machine over those ends (`wait_send`, `wait_recv`), the batches are
 //! chunks over them (`chunk`).
 
 mod builder;
 mod chunk;
-mod ends;
-#[cfg(feature = "futures")]
-mod futures;
+mod free;
+#[cfg(feature = "std")]
+mod future;
 #[cfg(feature = "std")]
 mod iter;
+pub(crate) mod lane;
+pub(crate) mod message;
 mod receiver;
-pub(crate) mod rx;
 mod sender;
+#[cfg(feature = "futures")]
+mod stream;
+mod traits;
 #[cfg(feature = "std")]
-mod waiting;
+mod wait_recv;
+#[cfg(feature = "std")]
+mod wait_send;
 
 pub use builder::Builder;
 pub use chunk::{IntoIter as ReadChunkIntoIter, ReadChunk, WriteChunk};
 #[cfg(feature = "std")]
+pub use future::{RecvFuture, SendFuture};
+#[cfg(feature = "std")]
 pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
 pub use sender::Sender;
-#[cfg(feature = "std")]
-pub use waiting::{RecvFuture, SendFuture};
 
-pub(crate) use ends::{Ends, OneWriter, RecvEnd, SendEnd};
-#[cfg(feature = "std")]
-pub(crate) use receiver::Free;
+pub(crate) use free::Free;
+pub(crate) use traits::{RingReceiver, RingSender, Sealed};
 
 use core::fmt;
 
@@ -45,12 +50,36 @@ use core::fmt;
 /// assert_eq!(drain(&mut rx), 6);
 /// # Ok::<(), ringmail::BuildError>(())
 /// ```
-#[allow(private_bounds, reason = "sealed: the ends are this crate's")]
-pub trait Flavor: Ends {}
+pub trait Flavor: 'static {
+    #[doc(hidden)]
+    const SEALED: Sealed;
+
+    #[doc(hidden)]
+    type Sender<T>: RingSender<Item = T>;
+
+    #[doc(hidden)]
+    type Receiver<T>: RingReceiver<Item = T>;
+
+    /// What a sender is part of beside its ring.
+    #[doc(hidden)]
+    type Membership<T>;
+
+    /// Ends a membership: its sender has closed its ring.
+    #[doc(hidden)]
+    fn leave<T>(membership: &mut Self::Membership<T>);
+}
 
 /// A [`Flavor`] whose sending half is the only writer of its ring: places can be reserved and written in place.
-#[allow(private_bounds, reason = "sealed: the ends are this crate's")]
-pub trait SingleSender: Flavor + OneWriter {}
+pub trait SingleSender: Flavor {
+    /// The lane that this sender alone writes.
+    #[doc(hidden)]
+    fn lane<T>(sender: &mut Self::Sender<T>) -> &mut lane::LaneSender<T>;
+
+    /// The next `n` messages in place, fewer if fewer were seen, as the two runs they form.
+    #[doc(hidden)]
+    #[cfg(not(ringmail_loom))]
+    fn slices<T>(receiver: &Self::Receiver<T>, n: u64) -> (&[T], &[T]);
+}
 
 fn handle(f: &mut fmt::Formatter<'_>, name: &str, len: usize, capacity: usize, closed: bool) -> fmt::Result {
     f.debug_struct(name)

@@ -1,15 +1,14 @@
 //! The receiver: all lanes, in turn.
 
 use super::registry::{Lane, LaneId, Registry};
-use crate::channel::RecvEnd;
-use crate::channel::rx::{Next, refuse};
+use crate::channel::RingReceiver;
+use crate::channel::lane::refuse;
+use crate::channel::message::Message;
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::spsc::Consumer;
 use crate::room::room;
 use crate::sync::Arc;
+use crate::sync::position::Position;
 use crate::wait::EventCount;
 use crate::wait::panics::{Panics, each};
 use alloc::vec::Vec;
@@ -21,7 +20,8 @@ const FEW: usize = 8;
 const LONGEST_TURN: u64 = 1 << 62;
 
 /// The reading ends of all lanes.
-pub(crate) struct Lanes<T> {
+#[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
+pub struct Lanes<T> {
     /// Those of one priority side by side, higher ones first.
     lanes: Vec<Lane<T>>,
     classes: Vec<Class>,
@@ -29,7 +29,7 @@ pub(crate) struct Lanes<T> {
     current: usize,
     /// Where that turn began.
     from: Position,
-    /// The lane of the last turn, whatever has become of it.
+    /// The lane of the last turn; it may be gone.
     last: Option<LaneId>,
     budget: u64,
     /// Whether a look found a lane over: it is given back at the next turn.
@@ -91,11 +91,11 @@ impl<T> Lanes<T> {
             for _ in class.from..class.to {
                 class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };
                 let lane = &mut self.lanes[class.last];
-                if !lane.end.ring.stirs() {
+                if !lane.end.ring.may_have_news() {
                     continue;
                 }
                 // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
-                if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
+                if lane.end.ring.refresh_tail_limited(self.budget * u64::from(lane.options.weight)) {
                     (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
                     return true;
                 }
@@ -113,7 +113,7 @@ impl<T> Lanes<T> {
     /// Takes the lanes in that were opened meanwhile. Each comes after all others of its priority, whose turns stay as they are.
     #[cold]
     pub(super) fn adopt(&mut self) {
-        // The last one opened comes first off the pile.
+        // Off the stack the last one opened comes first.
         let mut panics = Panics::new();
         for mut lane in self.registry.opened.take_all().reversed() {
             if self.closed {
@@ -191,7 +191,7 @@ impl<T> Lanes<T> {
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
     pub(super) fn slices(&self, n: u64) -> (&[T], &[T]) {
-        self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.slices(n))
+        self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.ring.slices(n))
     }
 }
 
@@ -207,13 +207,12 @@ fn add(sum: &mut Stats, lane: &Stats) {
     sum.receiver_wakes += lane.receiver_wakes;
 }
 
-impl<T> RecvEnd for Lanes<T> {
+impl<T> RingReceiver for Lanes<T> {
     type Item = T;
-    type Ring = Consumer<Heap<T>>;
 
     const MANY_RINGS: bool = true;
 
-    fn there_now(&mut self) -> usize {
+    fn available_now(&mut self) -> usize {
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
@@ -222,7 +221,7 @@ impl<T> RecvEnd for Lanes<T> {
     }
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Next<'_, Self::Ring>> {
+    fn next(&mut self) -> Option<Message<'_, T>> {
         if !self.find() {
             return None;
         }
@@ -256,7 +255,7 @@ impl<T> RecvEnd for Lanes<T> {
         let lane = &mut self.lanes[self.current];
         if lane.end.ring.seen() < wanted {
             let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
-            lane.end.ring.look_until(self.from.plus(most));
+            lane.end.ring.refresh_tail_until(self.from.plus(most));
         }
         lane.end.ring.seen().min(wanted)
     }
@@ -299,8 +298,8 @@ impl<T> RecvEnd for Lanes<T> {
         panics.catch(|| self.adopt());
         self.closed = true;
         // One barrier for all lanes.
-        refuse(&mut self.lanes, |lane| &mut *lane.end.ring, own);
-        panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_all()));
+        refuse(&mut self.lanes, |lane| &mut lane.end.ring, own);
+        panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_to_close()));
         panics.resume();
     }
 
@@ -332,7 +331,7 @@ impl<T> RecvEnd for Lanes<T> {
     }
 
     #[cfg(feature = "std")]
-    fn moved(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.end.moved()).fold(self.past.received, u64::wrapping_add)
+    fn transferred(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.end.transferred()).fold(self.past.received, u64::wrapping_add)
     }
 }

@@ -6,10 +6,10 @@ use super::inbox::Inbox;
 use super::lanes::Lanes;
 use super::outbox::Outbox;
 use super::seat::Seat;
-use crate::ring::backing::{Heap, check};
-use crate::ring::cursor::Position;
+use crate::channel::lane::lane;
+use crate::ring::backend::{Heap, check};
 use crate::room::{room, table};
-use crate::spsc::end::ends;
+use crate::sync::position::Position;
 use crate::sync::{Arc, share};
 use crate::wait::{Deadline, EventCount, FenceMode, WaitStrategy};
 use alloc::vec::Vec;
@@ -194,7 +194,7 @@ impl Builder {
         for to in (0..shards).filter(|&to| role(to).receives()) {
             let memory = Heap::row(peers(to, Role::sends).count(), self.capacity, Position::new(self.start))?;
             for (from, memory) in peers(to, Role::sends).zip(memory) {
-                let (tx, rx) = ends(memory, events[from].clone(), events[to].clone());
+                let (tx, rx) = lane(memory, events[from].clone(), events[to].clone());
                 lanes[from].out.add(to, tx);
                 lanes[to].inbox.add(from, rx);
             }

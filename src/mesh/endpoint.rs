@@ -3,10 +3,9 @@
 use super::error::{Cause, Disconnected};
 use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
-use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
-use crate::ring::order::mutant;
 use crate::sync::Arc;
+use crate::sync::order::mutant;
 use crate::wait::panics::{Panics, wake};
 use crate::wait::{Deadline, TimedOut, WaitStrategy, Waiter};
 use alloc::sync::Arc as Text;

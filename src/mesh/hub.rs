@@ -3,8 +3,8 @@
 
 use super::error::{Cause, Disconnected};
 use crate::error::BuildError;
-use crate::ring::order::mutant;
 use crate::room::slice;
+use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::wait::panics::each;
 use crate::wait::{Deadline, EventCount};

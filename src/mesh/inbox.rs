@@ -1,13 +1,11 @@
 //! The lanes that a seat receives from, in turn.
 
 use super::lanes::{lane_at, no_lanes};
-use crate::channel::rx::Next;
-use crate::channel::{Free, RecvEnd};
+use crate::channel::lane::LaneReceiver;
+use crate::channel::message::Message;
+use crate::channel::{Free, RingReceiver};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::spsc::Consumer;
 use crate::room::room;
-use crate::spsc::end::Rx;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -28,7 +26,7 @@ pub(super) struct Inbox<T> {
 }
 
 pub(super) struct InLane<T> {
-    pub(super) end: Rx<T>,
+    pub(super) end: LaneReceiver<T>,
     from: usize,
     over: bool,
 }
@@ -40,7 +38,7 @@ impl<T> Inbox<T> {
         Ok(Self { index, lanes, current: 0, turn, open: 0, ended: VecDeque::new() })
     }
 
-    pub(super) fn add(&mut self, from: usize, end: Rx<T>) {
+    pub(super) fn add(&mut self, from: usize, end: LaneReceiver<T>) {
         self.index[from] = self.lanes.len() as u32;
         self.lanes.push(InLane { end, from, over: false });
         self.open += 1;
@@ -75,12 +73,12 @@ impl<T> Inbox<T> {
         for _ in 0..self.lanes.len() {
             self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
             let lane = &mut self.lanes[self.current];
-            if lane.over || !lane.end.ring.stirs() {
+            if lane.over || !lane.end.ring.may_have_news() {
                 continue;
             }
             // A turn is what the lane sees of its messages.
-            if lane.end.ring.look(self.turn) {
-                lane.end.ring.fetch_seen();
+            if lane.end.ring.refresh_tail_limited(self.turn) {
+                lane.end.ring.prefetch();
                 return true;
             }
             if lane.end.is_over() {
@@ -119,7 +117,7 @@ impl<T> Inbox<T> {
 
     /// The next message of the lane whose turn it is, and from whom, if one was seen.
     #[inline(always)]
-    pub(super) fn next_seen(&mut self) -> Option<(usize, Next<'_, Consumer<Heap<T>>>)> {
+    pub(super) fn next_seen(&mut self) -> Option<(usize, Message<'_, T>)> {
         let lane = self.lanes.get_mut(self.current)?;
         let from = lane.from;
         Some((from, lane.end.next_seen()?))
@@ -138,10 +136,10 @@ impl<T> Inbox<T> {
     }
 
     /// The next message of one lane, which does not have to have the turn.
-    pub(super) fn next_of(&mut self, at: usize) -> Option<Next<'_, Consumer<Heap<T>>>> {
+    pub(super) fn next_of(&mut self, at: usize) -> Option<Message<'_, T>> {
         let lane = &mut self.lanes[at];
         if lane.end.ring.seen() == 0 && !lane.over {
-            lane.end.ring.look(self.turn);
+            lane.end.ring.refresh_tail_limited(self.turn);
         }
         lane.end.next_seen()
     }

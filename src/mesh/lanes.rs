@@ -2,12 +2,11 @@
 
 use super::inbox::Inbox;
 use super::outbox::Outbox;
-use crate::channel::SendEnd;
-use crate::channel::rx::refuse;
+use crate::channel::RingSender;
+use crate::channel::lane::refuse;
 use crate::error::BuildError;
-use crate::ring::ends::{Reader, Writer};
-use crate::ring::order::mutant;
 use crate::room::slice;
+use crate::sync::order::mutant;
 use crate::wait::EventCount;
 use crate::wait::panics::{Panics, each};
 use alloc::boxed::Box;
@@ -65,9 +64,9 @@ impl<T> Lanes<T> {
             self.out.close();
         }
         // One barrier for all lanes.
-        refuse(&mut self.inbox.lanes, |lane| &mut *lane.end.ring, own);
+        refuse(&mut self.inbox.lanes, |lane| &mut lane.end.ring, own);
         let mut panics = Panics::new();
-        panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.wake_all()));
+        panics.catch(|| each(&self.inbox.lanes, |lane| lane.end.wake_to_close()));
         panics.catch(|| self.out.close());
         panics.resume();
     }

@@ -1,11 +1,10 @@
 //! The lanes that a seat sends on.
 
 use super::lanes::{lane_at, no_lanes};
-use crate::channel::SendEnd;
+use crate::channel::RingSender;
+use crate::channel::lane::LaneSender;
 use crate::error::BuildError;
-use crate::ring::ends::Writer;
 use crate::room::room;
-use crate::spsc::end::Tx;
 use crate::wait::panics::each;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -22,7 +21,7 @@ pub(super) struct Outbox<T> {
 }
 
 pub(super) struct OutLane<T> {
-    pub(super) end: Tx<T>,
+    pub(super) end: LaneSender<T>,
     pub(super) to: usize,
     /// Whether it is among those that are full.
     full: bool,
@@ -36,7 +35,7 @@ impl<T> Outbox<T> {
         Ok(Self { index: no_lanes(shards)?, lanes: room(lanes)?, full: Vec::new(), room: false })
     }
 
-    pub(super) fn add(&mut self, to: usize, end: Tx<T>) {
+    pub(super) fn add(&mut self, to: usize, end: LaneSender<T>) {
         self.index[to] = self.lanes.len() as u32;
         self.lanes.push(OutLane { end, to, full: false, owed: false });
     }

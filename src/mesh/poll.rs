@@ -6,7 +6,7 @@
 //! next poll then looks at the lanes again. It is the event count's protocol, barrier and all: what was sent before the poll is found by it.
 
 use super::Endpoint;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use core::task::Waker;
 
 /// Polls in vain before the event count watches. The barrier that it takes costs some microseconds, and other cores an interrupt: so

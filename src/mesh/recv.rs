@@ -85,7 +85,7 @@ impl<T> Endpoint<T> {
         let Some(at) = self.lanes.inbox.at(peer) else { return Err(Disconnected { peer, cause: Cause::NoLane }) };
         loop {
             if let Some(next) = self.lanes.inbox.next_of(at) {
-                return next.take();
+                return next.take_as(Ok);
             }
             if self.lanes.inbox.is_over(at) {
                 return Err(self.hub.gone(peer));

@@ -2,9 +2,8 @@
 
 use super::Endpoint;
 use super::error::{Cause, Disconnected, SendError, SendTimeoutError, TrySendError};
-use crate::channel::SendEnd;
+use crate::channel::RingSender;
 use crate::lend::lend;
-use crate::ring::ends::Writer;
 use crate::wait::Deadline;
 use core::time::Duration;
 
@@ -109,7 +108,7 @@ impl<T> Endpoint<T> {
         let Some(at) = self.lanes.out.at(peer) else { return Err(no_lane(peer, ()).into()) };
         let lane = &mut self.lanes.out.lanes[at];
         let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, lane.end.ring.capacity());
-        let room = lane.end.reserve(most as u64);
+        let room = lane.end.ring.reserve(most as u64);
         if room == 0 {
             return Err(self.refusal(peer, ()));
         }
@@ -157,7 +156,7 @@ impl<T> Endpoint<T> {
                 continue;
             }
             if lane.end.ring.is_closed() {
-                lane.end.settle();
+                lane.end.drop_orphans();
             } else {
                 let to = lane.to;
                 sent += usize::from(send(self, to, value.clone()));
@@ -182,7 +181,7 @@ impl<T> Endpoint<T> {
         let waited = self.wait(deadline, |lanes| {
             let lane = &mut lanes.out.lanes[at];
             // A look that finds no room does not touch the value, which may be large.
-            if lane.end.ring.has_room() {
+            if lane.end.has_room() {
                 let Some(message) = value.take() else { return true };
                 value = lane.end.push(message).err();
             }
@@ -219,7 +218,7 @@ impl<T> Endpoint<T> {
     #[cold]
     fn gone<V>(&mut self, peer: usize, value: V) -> SendError<V> {
         if let Some(lane) = self.lanes.out.to(peer) {
-            lane.end.settle();
+            lane.end.drop_orphans();
         }
         SendError { value, gone: self.hub.gone(peer) }
     }

@@ -2,7 +2,7 @@
 
 use super::Endpoint;
 use crate::lend::lend;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::wait::Deadline;
 use crate::wait::panics::Panics;
 use core::fmt;

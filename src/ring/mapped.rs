@@ -6,13 +6,12 @@
 
 mod copy;
 
-use super::backing::{Backing, Geometry};
-use super::cursor::Position;
-use super::ends::Reader;
+use super::backend::{Backing, Geometry};
 use super::layout::{ConsumerBlock, Line, ProducerBlock};
 use super::session::{self, Session};
 use super::slot::Slot;
 use super::spsc::{Consumer, Producer};
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
@@ -36,8 +35,8 @@ pub(crate) struct ConsumerPage {
     pub(crate) block: ConsumerBlock,
 }
 
-/// How many records there were at a position. The producer writes the two in turn, each before the position that it names: whoever
-/// takes over finds the one of the position that was published, wherever the producer before ended.
+/// How many records there were at a position. The producer writes the two marks in turn, each before the position that it names. So the next
+/// producer finds the mark of the published position, at every store where the last one may have ended.
 #[repr(C)]
 pub(crate) struct Mark {
     pub(crate) records: AtomicU64,
@@ -77,7 +76,7 @@ impl<T: IntoBytes> Raw<T> {
 /// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
 pub(crate) struct Fetched<T> {
     bytes: copy::Aligned<T>,
-    /// Whether the bytes are initialised and nobody has had the message.
+    /// Whether the bytes are initialised and the message was not handed out.
     full: bool,
 }
 
@@ -96,7 +95,7 @@ impl<T: TryFromBytes + Immutable> Fetched<T> {
         let first = self.bytes.0.as_ptr().cast::<u8>();
         // SAFETY: all of them were initialised: `full`.
         let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
-        // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows, whatever `T` is.
+        // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.
         <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
     }
 
@@ -113,7 +112,7 @@ impl<T: TryFromBytes + Immutable> Fetched<T> {
         }
         good(context);
         self.full = false;
-        // SAFETY: a valid `T`, as was just seen, and from now on nobody else's.
+        // SAFETY: a valid `T`, as was just seen; `full` is false, so it is handed out once.
         Ok(unsafe { self.bytes.0.assume_init_read() })
     }
 }
@@ -225,7 +224,7 @@ impl<T, K> Consumer<Mapped<Raw<T>, K>> {
 }
 
 impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<Raw<T>, K>> {
-    /// As [`Reader::take`], the bytes copied to where they are checked. Whether there were any.
+    /// As [`Consumer::take`], the bytes copied to where they are checked. Whether there were any.
     #[inline(always)]
     pub(crate) fn fetch(&mut self, to: &mut Fetched<T>) -> bool {
         if !self.has_message() {
@@ -298,11 +297,11 @@ impl<K> Consumer<Mapped<Raw<u64>, K>> {
     /// The bytes of the next `n` words in place, in order, as the two runs that they form; fewer if fewer were seen.
     ///
     /// # Safety
-    /// While the answer lives, nobody writes to words that were published and not freed: so does no process that runs this crate, as
-    /// a producer writes to free slots alone (I2).
+    /// While the answer lives, no process writes to words that were published and not freed. No process that runs this crate does: a producer
+    /// writes to free slots alone (I2).
     pub(crate) unsafe fn in_place(&self, n: u64) -> (&[u8], &[u8]) {
         let (first, second) = self.runs(n);
-        // SAFETY: mapped, and initialised as all of a file is; nobody writes it, as the caller promises.
+        // SAFETY: mapped, and initialised as all of a file is; no process writes it, as the caller promises.
         let first = unsafe { core::slice::from_raw_parts(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
         // SAFETY: as above.
         let second = unsafe { core::slice::from_raw_parts(second.0.cast::<u8>(), second.1 * size_of::<u64>()) };

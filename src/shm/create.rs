@@ -8,7 +8,7 @@ use super::error::OpenError;
 use super::header::Header;
 use super::segment::{Layout, failed};
 use super::sys::{self, Seats};
-use crate::ring::failpoint::point;
+use crate::sync::failpoint::point;
 use core::hash::BuildHasher;
 use rustix::fs::{self as rfs, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -31,7 +31,7 @@ struct Uses {
 impl Uses {
     fn all() -> Self {
         #[cfg(ringmail_failpoints)]
-        let unnamed = !crate::ring::failpoint::names_first();
+        let unnamed = !crate::sync::failpoint::names_first();
         #[cfg(not(ringmail_failpoints))]
         let unnamed = true;
         Self { unnamed, no_replace: true }

@@ -2,7 +2,7 @@
 
 use super::error::{Fault, OpenError};
 use super::segment::{ASKS, MOMENT, failed};
-use crate::ring::failpoint::point;
+use crate::sync::failpoint::point;
 use rustix::fs::{self as rfs, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;

@@ -181,10 +181,10 @@ mod tx;
 mod unwind;
 mod wake;
 
+pub use crate::ring::session::Peer;
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
-pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
-pub use crate::ring::session::Peer;
+pub use crate::sync::failpoint::{arm, arm_stop, name_first, passed};
 pub use builder::{Builder, Channel, Many, Messages, One, Records};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use directory::{list, list_in, unfinished};

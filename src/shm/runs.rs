@@ -2,7 +2,6 @@
 
 use super::ends::{Rx, Taking};
 use super::lanes::{Lanes, RecvError, TryRecvError};
-use crate::ring::ends::Reader;
 use crate::wait::{Deadline, WaitStrategy};
 
 impl<T> Lanes<T> {
@@ -103,12 +102,12 @@ impl<T> Lanes<T> {
 
     /// Places that are occupied.
     pub(super) fn occupied(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
+        self.lanes.iter().map(|rx| rx.ring.len()).sum()
     }
 
     /// Places of all lanes.
     pub(super) fn places(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
+        self.lanes.iter().map(|rx| rx.ring.capacity()).sum()
     }
 
     /// Whether this side has closed, or each lane that ever had a sender is closed, and there is one.

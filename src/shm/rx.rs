@@ -6,13 +6,12 @@ use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::tx::VAIN;
 use super::wake::{Armed, Waits, Watch};
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Fetched;
 use crate::ring::session::told::{Found, Stand, Told};
 use crate::ring::session::{End, Session, observe};
 use crate::ring::spsc::Consumer;
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, ParkWord, WaitStrategy};
 use core::cell::RefCell;
@@ -70,7 +69,7 @@ impl<T> Rx<T> {
             self.side.told.note(&self.map.consumer().session.taken, &*self.ring);
             self.side.end(side::sessions(&self.map, Role::Receiver).0, how);
             // Between processes a message that nobody takes stays for the next to come.
-            let _ = Reader::close(&mut *self.ring);
+            let _ = self.ring.close();
             let (peer, head) = self.ring.peer_session();
             self.side.closed(peer, head);
         }
@@ -96,7 +95,7 @@ impl<T> Rx<T> {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        Reader::stats(&*self.ring)
+        self.ring.stats()
     }
 
     fn sender(&self) -> &Session {
@@ -215,7 +214,7 @@ impl<T> Rx<T> {
     fn wake(&mut self, n: u64) {
         let (peer, head) = self.ring.peer_session();
         if self.side.wake(peer, head, self.ring.position(), n) {
-            Reader::count_wake(&*self.ring);
+            self.ring.count_wake();
         }
     }
 
@@ -259,7 +258,7 @@ impl<T> Rx<T> {
             (!go).then_some(word)
         };
         let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
-        let parks = || Reader::count_parks(&**ring.borrow(), 1);
+        let parks = || ring.borrow().count_parks(1);
         self.side.block(own, peer, tail, awaited, passed, sleep, ready, parks)
     }
 
@@ -435,7 +434,7 @@ impl<T> Rx<T> {
     }
 
     pub(super) fn count_park(&self) {
-        Reader::count_parks(&*self.ring, 1);
+        self.ring.count_parks(1);
     }
 
     /// Messages that were received on the lane so far.

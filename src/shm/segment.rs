@@ -11,8 +11,8 @@ use super::place::Place;
 use super::sys::{self, Role, Seats};
 use super::wake;
 use crate::error::BuildError;
-use crate::ring::backing::MAX_CAPACITY;
-use crate::ring::failpoint::point;
+use crate::ring::backend::MAX_CAPACITY;
+use crate::sync::failpoint::point;
 use core::iter;
 use core::time::Duration;
 use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
@@ -82,7 +82,7 @@ impl Layout {
         stride: usize,
         align: usize,
     ) -> Result<Self, BuildError> {
-        crate::ring::backing::check(capacity)?;
+        crate::ring::backend::check(capacity)?;
         let page = rustix::param::page_size() as u64;
         let slots = (capacity as u64).next_power_of_two();
         let too_large = BuildError::OutOfMemory { bytes: None };

@@ -7,7 +7,6 @@ use super::message::Message;
 use super::side::Peer;
 use super::tx::Publishing;
 use crate::lend::lend;
-use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
 use crate::ring::session::End;

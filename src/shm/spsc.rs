@@ -10,7 +10,6 @@ use super::iter::iterates;
 use super::message::{Message, Schema};
 use super::segment::{Kind, Layout};
 use super::side::Peer;
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::mapped::Raw;
 use crate::ring::session::End;
@@ -211,7 +210,7 @@ impl<T: Message> Receiver<T> {
 
     /// Messages in the channel. The sender may add some at any time.
     pub fn len(&self) -> usize {
-        Reader::len(&*self.rx.ring)
+        self.rx.ring.len()
     }
 
     /// Whether there was no message a moment ago.
@@ -233,7 +232,7 @@ impl<T: Message> Receiver<T> {
 
     /// Most messages that the channel holds.
     pub fn capacity(&self) -> usize {
-        Reader::capacity(&*self.rx.ring)
+        self.rx.ring.capacity()
     }
 
     /// What the channel has done since it was made, under all who had its sides.

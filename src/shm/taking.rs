@@ -1,9 +1,8 @@
 //! Many messages of a mapped ring at once, and those that are looked at before they are taken.
 
 use super::rx::Rx;
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
 use crate::ring::mapped::Fetched;
+use crate::sync::position::Position;
 use zerocopy::{Immutable, TryFromBytes};
 
 impl<T> Rx<T> {

@@ -5,7 +5,6 @@ use super::error::{Cause, SendError, TrySendError};
 use super::side::{self, Beginning, Peer, Side, Sleep, Waited};
 use super::sys::{self, Map, Ring, Role};
 use super::wake::{Armed, Waits, Watch};
-use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::session::End;
 use crate::ring::session::told::{Stand, Told};

@@ -22,9 +22,9 @@
 use super::segment::open_bell;
 use super::side::{self, SHORT_NAP};
 use super::sys::{Map, Role};
-use crate::ring::failpoint::point;
 use crate::ring::session::Session;
 use crate::sync::Ordering;
+use crate::sync::failpoint::point;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::hash::BuildHasher;

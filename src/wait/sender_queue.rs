@@ -35,8 +35,8 @@
 use super::asymmetric_fence;
 use super::panics::{Panics, wake};
 use crate::error::BuildError;
-use crate::ring::order::mutant;
 use crate::room::missing;
+use crate::sync::order::mutant;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, share};
 use alloc::collections::VecDeque;
 use core::fmt;

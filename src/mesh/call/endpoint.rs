@@ -4,7 +4,7 @@ use super::error::{CallError, TryCallError};
 use super::shared::{Answer, Shared};
 use super::{Envelope, Reply, Token};
 use crate::mesh::{self, Cause, Disconnected, PeerStats, Progress, SendError, TrySendError};
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::wait::WaitStrategy;
 use crate::wait::panics::{Panics, each};
 use alloc::boxed::Box;

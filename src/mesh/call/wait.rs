@@ -4,7 +4,7 @@ use super::error::{CallError, TryCallError, WaitTimeoutError};
 use super::{Endpoint, Reply, Token};
 use crate::lend::lend;
 use crate::mesh::DrainError;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::wait::{Deadline, TimedOut};
 use alloc::vec::Vec;
 use core::time::Duration;

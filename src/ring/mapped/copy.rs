@@ -1,16 +1,16 @@
 //! Copies of messages between our own memory and memory that another process may write at any time.
 //!
-//! A plain copy of such memory could be a data race, which the language forbids whoever the other is. So a word is a relaxed atomic
+//! A plain copy of such memory could be a data race, which the language forbids, also with another process. So a word is a relaxed atomic
 //! access. On x86-64 there are instructions that the compiler cannot see into: four of 16 bytes for each row of 64, and one string
 //! instruction to write a message of whole words and a kilobyte or more. What any of them does could be done by relaxed atomic
-//! accesses of a byte each, in any order, and nobody relies on more: the positions order whole messages, and what a peer tore that
+//! accesses of a byte each, in any order, and no code relies on more: the positions order whole messages, and what a peer tore that
 //! breaks the rules is bytes still, to be checked. The processor keeps them on their side of the position's access: loads and stores of
 //! 16 bytes as it keeps all, and the stores of a string instruction, whose order among themselves is open, before every later store
 //! (Intel's manual, volume 3, "memory-ordering model for string operations on write-back memory").
 //!
 //! Of our own side only the string instruction sees anything: else the compiler sees what becomes of it, and leaves copies out.
 
-use super::super::failpoint::point;
+use crate::sync::failpoint::point;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::mem::MaybeUninit;
 
@@ -43,7 +43,7 @@ mod row {
     /// `source` is valid for reads of them, and `target` is mapped for writing, and no reference leads to it.
     #[inline(always)]
     pub(super) unsafe fn write_words(source: *const u8, target: *const u8, words: usize) {
-        // SAFETY: reads and writes what the caller promises, upwards, as the direction flag is clear wherever Rust runs; see the module
+        // SAFETY: reads and writes what the caller promises, upwards, as the direction flag is clear in all Rust code; see the module
         // for the race.
         unsafe {
             asm!(

@@ -1,9 +1,9 @@
 //! Where one side is among the other's sessions.
 
-use super::super::cursor::Position;
 use super::{End, KEPT, MOST, Peer, Record, Session, look_after};
-use crate::ring::failpoint::point;
-use crate::ring::order::mutant;
+use crate::sync::failpoint::point;
+use crate::sync::order::mutant;
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 
@@ -25,7 +25,7 @@ pub struct Told {
 pub enum Reach {
     /// Nowhere: that session has not begun.
     Nowhere,
-    /// Wherever the ring ends: it is this session, the last.
+    /// To the end of the ring: it is this session, the last.
     All(u64),
     /// Up to this count of messages.
     Until(u64),
@@ -36,7 +36,7 @@ pub enum Reach {
 pub enum Stand {
     /// It has not begun.
     Awaited,
-    /// Nobody has said that it is over.
+    /// No end was written.
     Open,
     /// It is over.
     Over(End),
@@ -65,15 +65,15 @@ pub trait Looks {
     /// Messages that were received.
     fn count(&self) -> u64;
 
-    /// Whether the places of all of them are free: none of them comes again, whatever becomes of this side.
+    /// Whether the places of all of them are free: then none of them comes again, also if this side dies.
     fn has_freed(&self) -> bool;
 }
 
 impl Told {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
-    /// `count` messages. `is_held` asks the kernel whether somebody has the other side. `all`: none is passed in silence.
+    /// `count` messages. `is_held` asks the kernel whether the other side is held. `all`: none is passed in silence.
     ///
-    /// To a sender, a receiver that has closed and still has its side is one that it meets: nobody else can come as long, so the first send
+    /// To a sender, a receiver that has closed and still holds its side counts as present: no other can come meanwhile, so the first send
     /// says it, instead of filling a ring that is not read.
     pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
@@ -109,10 +109,10 @@ impl Told {
         self.seen.get() != 0
     }
 
-    /// As the function of that name; a side that was seen before has not never been there, whatever its words say now.
+    /// As the function of that name. A side that was seen before is never called [`Peer::Never`], also if its words say so.
     pub fn look_after(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
         let (state, session) = look_after(peer, is_held);
-        // Not by the lock alone: somebody who fails to open it, or removes the segment, has that for a moment.
+        // Not by the lock alone: a process that fails to open it, or removes the segment, has the lock for a moment.
         self.seen.set(self.seen.get().max(session));
         (if state == Peer::Never && self.met() { Peer::Died } else { state }, session)
     }
@@ -151,7 +151,7 @@ impl Told {
         match peer.record(current) {
             Some(Record { end: Some(end), .. }) => Stand::Over(end),
             _ if last == current => Stand::Open,
-            // Whoever takes over from one that died says so before its own session begins.
+            // The next holder writes the death of the last one before its own session begins.
             Some(_) => Stand::Over(End::Died),
             None => {
                 let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
@@ -165,14 +165,14 @@ impl Told {
     /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
     /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
     pub fn look(&self, peer: &Session, ring: &mut impl Looks, taken: &AtomicU64) -> Found {
-        // A turn for each session that is passed, and each that begins meanwhile: one who scribbles there holds nobody up.
+        // A turn for each session that is passed, and each that begins meanwhile. Bounded: a process that writes nonsense there cannot hold us up.
         for _ in 0..4 * KEPT {
             let reach = self.reach(peer);
             if ring.look_as_far(reach) {
                 if reach != Reach::Nowhere {
                     return Found::Message;
                 }
-                // Whoever sees a message sees that its session has begun.
+                // A side that sees a message sees that its session has begun.
                 if self.reach(peer) == Reach::Nowhere {
                     return Found::Impossible;
                 }
@@ -215,7 +215,7 @@ impl Told {
         self.entered.set(count);
     }
 
-    /// Notes in this side's page how many ends were told: whoever receives next goes on there. Not while what was received may come again,
+    /// Notes in this side's page how many ends were told: the next receiver goes on there. Not while what was received may come again,
     /// which is of a session before that: [`Told::new`] finds by the positions what was left out here.
     pub fn note(&self, taken: &AtomicU64, ring: &impl Looks) {
         let is_back = passed(self.entered.get(), ring.count()).is_none();

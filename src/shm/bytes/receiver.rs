@@ -6,7 +6,6 @@ use super::super::iter::iterates;
 use super::super::side::Peer;
 use super::super::sys;
 use super::{HEADER, Header, WORD, max_len};
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::session::End;
 use crate::wait::{Deadline, WaitStrategy};
@@ -178,7 +177,7 @@ impl Receiver {
 
     /// Bytes of the ring that hold records, their headers included. The sender may add some at any time.
     pub fn len(&self) -> usize {
-        Reader::len(&*self.rx.ring) * WORD
+        self.rx.ring.len() * WORD
     }
 
     /// Whether there was no room a moment ago, not even for a record without a body. A full channel stays full until this handle receives.
@@ -195,12 +194,12 @@ impl Receiver {
 
     /// Bytes of the ring.
     pub fn capacity(&self) -> usize {
-        Reader::capacity(&*self.rx.ring) * WORD
+        self.rx.ring.capacity() * WORD
     }
 
     /// Longest body that the channel can carry, in bytes.
     pub fn max_len(&self) -> usize {
-        max_len(Reader::capacity(&*self.rx.ring))
+        max_len(self.rx.ring.capacity())
     }
 
     /// What the channel has done since it was made, under all who had its sides. Counts words of 8 bytes, headers included, where

@@ -3,16 +3,15 @@
 
 #![allow(missing_debug_implementations)]
 
-use super::backing::{Backing, Geometry, Heap};
-use super::cursor::Position;
-use super::ends::Reader;
+use super::backend::{Backing, Geometry, Heap};
 use super::session::{self, Looks, Reach, Session};
 use super::spsc::{Consumer, Producer};
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
 
 /// The memory. Its ends come and go.
-pub struct Ends<T> {
+pub struct SharedRing<T> {
     ring: Heap<T>,
     sessions: Arc<[Session; 2]>,
 }
@@ -25,10 +24,10 @@ struct Mapping<T> {
 }
 
 /// The end that writes; dropped it closes.
-pub struct Writing<T>(Producer<Mapping<T>>);
+pub struct SharedSender<T>(Producer<Mapping<T>>);
 
 /// The end that reads; dropped it closes.
-pub struct Reading<T>(Consumer<Mapping<T>>);
+pub struct SharedReceiver<T>(Consumer<Mapping<T>>);
 
 // SAFETY: those of the `Heap` that it keeps.
 unsafe impl<T> Backing for Mapping<T> {
@@ -57,7 +56,7 @@ unsafe impl<T> Backing for Mapping<T> {
     }
 }
 
-impl<T: Copy> Ends<T> {
+impl<T: Copy> SharedRing<T> {
     /// An empty ring.
     ///
     /// # Panics
@@ -86,22 +85,22 @@ impl<T: Copy> Ends<T> {
     ///
     /// # Safety
     /// There is no other, and what the last one did has been seen.
-    pub unsafe fn writing(&self) -> Writing<T> {
+    pub unsafe fn sender(&self) -> SharedSender<T> {
         // SAFETY: the caller's promise.
-        Writing(unsafe { Producer::attach(self.map()) })
+        SharedSender(unsafe { Producer::attach(self.map()) })
     }
 
     /// The end that reads, from where the last one was.
     ///
     /// # Safety
     /// There is no other, and what the last one did has been seen.
-    pub unsafe fn reading(&self) -> Reading<T> {
+    pub unsafe fn receiver(&self) -> SharedReceiver<T> {
         // SAFETY: the caller's promise.
-        Reading(unsafe { Consumer::attach(self.map()) })
+        SharedReceiver(unsafe { Consumer::attach(self.map()) })
     }
 }
 
-impl<T: Copy> Writing<T> {
+impl<T: Copy> SharedSender<T> {
     /// Writes again, where one that left before has closed.
     pub fn reopen(&mut self) {
         self.0.reopen();
@@ -119,7 +118,10 @@ impl<T: Copy> Writing<T> {
 
     /// Whether there was room and a reader that has not closed.
     pub fn push(&mut self, value: T) -> bool {
-        self.0.push(value).is_ok()
+        let Some(slot) = self.0.vacancy() else { return false };
+        // SAFETY: just found vacant.
+        self.0.fill(|| unsafe { Mapping::put(slot, value) });
+        true
     }
 
     /// Whether another reader has begun than the one this end knows.
@@ -151,7 +153,7 @@ impl<T: Copy> Writing<T> {
     }
 }
 
-impl<T: Copy> Reading<T> {
+impl<T: Copy> SharedReceiver<T> {
     /// Reads again, where one that left before has closed.
     pub fn reopen(&mut self) {
         self.0.reopen();
@@ -193,7 +195,7 @@ impl<T: Copy> Reading<T> {
     }
 }
 
-impl<T: Copy> Looks for Reading<T> {
+impl<T: Copy> Looks for SharedReceiver<T> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         self.0.look_as_far(reach)
     }

@@ -3,8 +3,17 @@
 //! So a model explores the code that ships, not a copy of it. Only this file and those in its folder may name `core::sync::atomic` and
 //! `UnsafeCell`, which `clippy.toml` enforces. Nothing here weakens or strengthens an ordering.
 //!
-//! * [`WakerCell`]: a slot for one waker, wait-free, that runs no code of the waker while it is held.
-//! * [`Futex`]: a word that a thread sleeps on.
+//! | file | what it has |
+//! |---|---|
+//! | `order` | each memory ordering by name, with its partner, and the switch of the mutants |
+//! | `position` | 64-bit positions of a ring |
+//! | `stack` | a lock-free stack of nodes |
+//! | `arc` | a shared pointer whose allocation may fail |
+//! | `waker_cell` | a slot for one waker, wait-free, that runs no code of the waker while it is held |
+//! | `futex` | a word that a thread sleeps on |
+//! | `on_drop` | a guard that runs a closure |
+//! | `failpoint` | the places where the kill sweep ends a process |
+//! | `tsan` | a mutex whose orderings ThreadSanitizer sees |
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that never wrap in practice");

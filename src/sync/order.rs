@@ -36,7 +36,7 @@
 //! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
 //! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
 //! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
-//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the sleeper noted that it waits for |
+//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the waiter noted that it waits for |
 //! | [`release_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
 //! | [`hold_waker`] | Acquire | [`release_waker`] | |
 //! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a notifier did before, for a waiter that it meets in the cell |
@@ -190,19 +190,19 @@ sites! {
     CloseWakesAll,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
-    /// Between processes: the barrier between a publication and the look for a sleeper.
+    /// Between processes: the barrier between a publication and the check for a waiter.
     ParkLight,
     /// Between processes: the barrier between an announcement and the look before the sleep.
     ParkHeavy,
-    /// Between processes: a sleeper says which position it waits for.
+    /// Between processes: a waiter says which position it waits for.
     ParkAwaited,
-    /// A sleeper that is FENCED fences between its announcement and its look.
+    /// A waiter that is FENCED fences between its announcement and its check.
     ParkFence,
-    /// A sleeper that sleeps often says so in its word.
+    /// A side that sleeps often says so in its word.
     ParkFenced,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
-    /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
+    /// Between processes: a waiter fences between its announcement and the question whether the other side fences.
     AskFence,
     /// Between processes: which session it is about is read before the kernel is asked.
     SessionFirst,

@@ -241,7 +241,7 @@ pub fn a_panic_wakes_who_waits_for_it() {
         let mut me = seats.next().unwrap().join().unwrap();
         let (failing, receiving) = (seats.next().unwrap(), seats.next().unwrap());
         let failing = thread::spawn(move || fails(failing, |_| ()));
-        let receiving = thread::spawn(move || receiving.join().unwrap().recv_from(1).unwrap_err().cause);
+        let receiving = thread::spawn(move || receiving.join().unwrap().recv_from(1).unwrap_err().0.cause);
         let refused = loop {
             if let Err(error) = me.send_to(1, 1) {
                 break error;

@@ -36,9 +36,9 @@ fn every_pair_of_cores_has_a_round_trip_a_floor_and_a_ratio() {
             let figures = names.map(|name| pair[subject][name].as_f64().unwrap());
             assert!(figures.is_sorted() && figures[5] > 0.0, "{subject}: {figures:?}");
             // How many depends on the machine: with other programs on the cores a trip takes a time slice of the scheduler.
-            assert!(pair[subject]["samples"].as_u64().unwrap() > 0);
+            assert!(pair[subject]["samples"].as_u64().unwrap() > 100);
         }
-        assert!(pair["ratio"]["median"].as_f64().unwrap() > 0.0);
+        assert!(pair["ratio"]["median"].as_f64().unwrap() > 0.1);
         assert!(pair["slices_ns"].as_array().unwrap().len() >= 3);
     }
 }

@@ -38,7 +38,7 @@ mod linux {
     /// Waits until there is something to do on the mesh: a message, or room for one. It is woken by the waker of the task that polls it
     /// first, on any runtime, so it is not for moving from task to task.
     async fn park(me: &mut Endpoint<Met>) -> mesh::Ready {
-        let hook = Waker::from(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
+        let hook = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         loop {
             match me.arm(&hook) {
                 Ok(armed) => poll_fn(|_| if armed.is_quiet() { Poll::Pending } else { Poll::Ready(()) }).await,

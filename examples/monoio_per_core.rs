@@ -26,7 +26,6 @@ mod linux {
     use std::path::PathBuf;
     use std::pin::pin;
     use std::task::Poll;
-    use std::task::Waker;
     use std::{env, error, fs, io, iter, process, thread};
 
     pub(super) type Failed = Box<dyn error::Error + Send + Sync>;

@@ -7,7 +7,7 @@
 //! A lane to an actor is its mailbox. A peer is lost only after its last message, so what it had answered is known when its loss
 //! is: the oldest job that it left is the one that killed it. That one is reported, the others go to its successor.
 
-use ringmail::mesh::{Builder, Cause, Disconnected, Endpoint, JoinError, RecvError, Seat};
+use ringmail::mesh::{Builder, Cause, Disconnected, Endpoint, JoinError, Peers, RecvError, Seat};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::thread::{self, JoinHandle};
@@ -81,7 +81,7 @@ impl Supervisor {
                     assert_eq!(self.answers.insert(job, answer), None, "once");
                 }
                 Ok((_, Message::Job(_))) => unreachable!("actors give no jobs"),
-                Err(RecvError::Lost(Disconnected { peer, cause: Cause::Panicked(reason) })) => {
+                Err(RecvError(Peers::One(Disconnected { peer, cause: Cause::Panicked(reason) }))) => {
                     let mut left = self.mailboxes.remove(&peer).unwrap_or_default();
                     if let Some(job) = left.pop_front() {
                         self.deaths.insert(job, reason.map_or("no reason".into(), |reason| reason.to_string()));
@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }));
 
-    // Nobody may give up the spare seats, however long they stay empty.
+    // No peer may give up the spare seats, however long they stay empty.
     let mesh = Builder::new().shards(1 + ACTORS + SPARE).capacity(CAPACITY).join_deadline(Duration::MAX);
     let mut spare = mesh.build()?;
     let seat = spare.remove(SUPERVISOR);

@@ -70,7 +70,7 @@ mod unix {
                 busy[from] -= 1;
                 answers.extend(answer);
             });
-            if progress.lost {
+            if progress.disconnected {
                 return Err(me.next_disconnected().map_or("a worker is lost".into(), Failed::from));
             }
             while let (true, Some((n, steps))) = (writable, answers.front()) {
@@ -99,7 +99,7 @@ mod unix {
             }
             match me.arm(&hook) {
                 Ok(armed) => armed.sleep(|limit| poll.poll(&mut events, limit))?,
-                Err(Ready::Over) => return Err("the workers have gone".into()),
+                Err(Ready::AllDisconnected) => return Err("the workers have gone".into()),
                 Err(_) => continue,
             }
             sleeps += 1;

@@ -26,7 +26,6 @@ mod linux {
     use std::path::PathBuf;
     use std::pin::pin;
     use std::task::Poll;
-    use std::task::Waker;
     use std::{env, error, fs, io, iter, process, thread};
 
     pub(super) type Failed = Box<dyn error::Error + Send + Sync>;
@@ -38,7 +37,7 @@ mod linux {
     /// Waits until there is something to do on the mesh: a message, or room for one. It is woken by the waker of the task that polls it
     /// first, on any runtime, so it is not for moving from task to task.
     async fn park(me: &mut Endpoint<Met>) -> mesh::Ready {
-        let hook = Waker::from(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
+        let hook = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         loop {
             match me.arm(&hook) {
                 Ok(armed) => poll_fn(|_| if armed.is_quiet() { Poll::Pending } else { Poll::Ready(()) }).await,
@@ -47,7 +46,7 @@ mod linux {
         }
     }
 
-    /// Takes whatever the others have sent.
+    /// Takes all that the others have sent.
     fn receive(me: &mut Endpoint<Met>, counts: &mut Counts) -> Result<(), Disconnected> {
         me.poll(usize::MAX, |_, (byte, n)| counts[usize::from(byte)] += n);
         me.next_disconnected().map_or(Ok(()), Err)
@@ -64,7 +63,7 @@ mod linux {
                 monoio::select! {
                     read = &mut reading => break read,
                     ready = park(me), if !over => {
-                        over = ready == mesh::Ready::Over;
+                        over = ready == mesh::Ready::AllDisconnected;
                         receive(me, &mut counts)?;
                     }
                 }
@@ -85,7 +84,7 @@ mod linux {
                 while let Err(error) = me.try_send_to(owner, message) {
                     match error {
                         TrySendError::Full(back) => message = back,
-                        TrySendError::Gone(error) => return Err(error.gone.into()),
+                        TrySendError::Disconnected(_, gone) => return Err(gone.into()),
                     }
                     park(me).await;
                     receive(me, &mut counts)?;
@@ -93,7 +92,7 @@ mod linux {
             }
         }
         me.close();
-        while park(me).await != mesh::Ready::Over {
+        while park(me).await != mesh::Ready::AllDisconnected {
             receive(me, &mut counts)?;
         }
         Ok(counts)

@@ -7,7 +7,7 @@
 //! The engine is one thread, so the order in which it takes orders is *the* order; the drop copy's record of it, replayed serially, must
 //! give the same trades and the same book. What was bought must have been sold, and each gateway must have been told of its fills.
 
-use ringmail::mesh::{Builder, Endpoint, RecvError, Role};
+use ringmail::mesh::{Builder, Endpoint, Peers, RecvError, Role};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::thread;
@@ -106,7 +106,7 @@ fn gateway(me: &mut Endpoint<Message>) -> Result<BTreeMap<u64, u64>, Failed> {
         }
     };
     for order in orders(id) {
-        me.send_or_poll(ENGINE, Message::Order(order), |_, message| fill(message)).map_err(|error| error.gone)?;
+        me.send_or_poll_to(ENGINE, Message::Order(order), |_, message| fill(message))?;
     }
     me.close();
     me.drain(Duration::from_secs(60), |_, message| fill(message))?;
@@ -120,10 +120,10 @@ fn engine(me: &mut Endpoint<Message>) -> Result<Book, Failed> {
         let order = match me.recv() {
             Ok((_, Message::Order(order))) => order,
             Ok((from, Message::Trade(_))) => return Err(format!("gateway {from} sent a trade").into()),
-            Err(RecvError::Closed) => return Ok(book),
-            Err(RecvError::Lost(gone)) => return Err(gone.into()),
+            Err(RecvError(Peers::All)) => return Ok(book),
+            Err(RecvError(Peers::One(gone))) => return Err(gone.into()),
         };
-        let mut send = |to, message| me.send_to(to, message).map_err(|error| error.gone);
+        let mut send = |to, message| me.send_to(to, message);
         send(DROP_COPY, Message::Order(order))?;
         book.enter(order, &mut trades);
         for trade in trades.drain(..) {
@@ -143,8 +143,8 @@ fn drop_copy(me: &mut Endpoint<Message>) -> Result<(Vec<Order>, Vec<Trade>), Fai
         match me.recv() {
             Ok((_, Message::Order(order))) => orders.push(order),
             Ok((_, Message::Trade(trade))) => trades.push(trade),
-            Err(RecvError::Closed) => return Ok((orders, trades)),
-            Err(RecvError::Lost(gone)) => return Err(gone.into()),
+            Err(RecvError(Peers::All)) => return Ok((orders, trades)),
+            Err(RecvError(Peers::One(gone))) => return Err(gone.into()),
         }
     }
 }

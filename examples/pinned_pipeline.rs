@@ -8,7 +8,7 @@
 //! no more than some blocks are in memory at a time.
 
 use core_affinity::CoreId;
-use ringmail::mesh::{Builder, Endpoint, RecvError, Role, Seat};
+use ringmail::mesh::{Builder, Endpoint, Peers, RecvError, Role, Seat};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -69,7 +69,7 @@ fn read(me: &mut Endpoint<Message>, files: &[PathBuf]) -> Result<(), Failed> {
                 break;
             }
             // A pipeline has no rings: plain sends that wait for room cannot wait for each other.
-            me.send_to(COUNTER, Message::Block(block)).map_err(|error| error.gone)?;
+            me.send_to(COUNTER, Message::Block(block))?;
         }
     }
     Ok(())
@@ -81,7 +81,7 @@ fn count_blocks(me: &mut Endpoint<Message>) -> Result<(), Failed> {
         let Message::Block(block) = message else { return Err("the counter takes blocks".into()) };
         let mut counts = Counts::new();
         count(&block, &mut counts);
-        me.send_to(ADDER, Message::Counts(counts)).map_err(|error| error.gone)?;
+        me.send_to(ADDER, Message::Counts(counts))?;
     }
     Ok(())
 }
@@ -101,8 +101,8 @@ fn add_up(me: &mut Endpoint<Message>) -> Result<(Counts, usize), Failed> {
 fn next(me: &mut Endpoint<Message>) -> Result<Option<Message>, Failed> {
     match me.recv() {
         Ok((_, message)) => Ok(Some(message)),
-        Err(RecvError::Closed) => Ok(None),
-        Err(RecvError::Lost(gone)) => Err(gone.into()),
+        Err(RecvError(Peers::All)) => Ok(None),
+        Err(RecvError(Peers::One(gone))) => Err(gone.into()),
     }
 }
 

@@ -34,7 +34,7 @@ enum Message {
 struct Shard {
     id: usize,
     table: RefCell<Table>,
-    /// What is to be sent to each shard. Nobody blocks to send, so no two shards can wait for each other.
+    /// What is to be sent to each shard. No shard blocks to send, so no two shards can wait for each other.
     outbox: RefCell<Vec<VecDeque<Message>>>,
     answers: RefCell<HashMap<u64, Answer>>,
     tickets: Cell<u64>,
@@ -82,7 +82,7 @@ fn run<F: Future>(me: &mut Endpoint<Message>, main: impl FnOnce(Rc<Shard>) -> F)
                 match me.try_send_iter_to(to, &mut iter::from_fn(|| queue.pop_front())) {
                     Ok(_) => {}
                     Err(TrySendError::Full(())) => break,
-                    Err(TrySendError::Gone(error)) => return Err(error.gone.into()),
+                    Err(TrySendError::Disconnected((), gone)) => return Err(gone.into()),
                 }
             }
         }
@@ -101,8 +101,8 @@ fn run<F: Future>(me: &mut Endpoint<Message>, main: impl FnOnce(Rc<Shard>) -> F)
             return Ok((output.ok_or("all have finished but this one")?, shard.table.take()));
         }
         match me.park() {
-            Ready::Lost => return Err(me.next_disconnected().map_or("a peer is lost".into(), Failed::from)),
-            Ready::Over => return Err("the others have gone, and this shard had not finished".into()),
+            Ready::Disconnected => return Err(me.next_disconnected().map_or("a peer is lost".into(), Failed::from)),
+            Ready::AllDisconnected => return Err("the others have gone, and this shard had not finished".into()),
             _ => {}
         }
     }

@@ -52,7 +52,7 @@ mod linux {
         let (mut under_way, mut ended, mut request) = (0, false, [0; 8]);
         let mut answers = VecDeque::new();
         loop {
-            if me.poll(CAPACITY, |_store, count| answers.extend(count)).lost {
+            if me.poll(CAPACITY, |_store, count| answers.extend(count)).disconnected {
                 return Err(me.next_disconnected().map_or("a store is lost".into(), Failed::from));
             }
             while let Some(answer) = answers.pop_front() {
@@ -64,7 +64,7 @@ mod linux {
             }
             let armed = match me.arm(&hook) {
                 Ok(armed) => armed,
-                Err(Ready::Over) => return Err("the stores have gone".into()),
+                Err(Ready::AllDisconnected) => return Err("the stores have gone".into()),
                 Err(_) => continue,
             };
             tokio::select! {

@@ -12,20 +12,19 @@
 //! senders matters, use [`mpsc`](crate::mpsc).
 //!
 //! **Turns.** The receiver takes up to [`Builder::budget`] messages (64 by default, times the lane's [`weight`](LaneOptions::weight)) from a lane, then goes
-//! on to the next lane that has any, round and round. So a lane with a message waits for at most one turn of each other lane. With
-//! [priorities](LaneOptions::priority), at the end of each turn a lane of a higher priority goes first, strictly: it can starve
-//! lower ones.
+//! on to the next lane that has any, in a circle. So a lane with a message waits for at most one turn of each other lane. With
+//! [priorities](LaneOptions::priority), at the end of each turn a lane of a higher priority goes first, strictly: it can starve lower ones.
 //!
-//! **Lanes.** [`Sender::lane`] opens another; it allocates, so it can fail, which is why senders are not `Clone`. Only openers wait for each other. A lane
-//! whose sender has gone is drained, and then its memory serves the next one that is opened: that of as many lanes is kept as there are senders,
-//! the rest is freed, by the receiver, at its next look. What stays of a lane are some 24 bytes for its number, until the number is given out
-//! again. [`Receiver::last_lane`] and the
-//! `*_from` verbs say which sender a message came from.
+//! **Lanes.** [`Sender::lane`] opens another. It allocates, so it can fail; that is why senders are not `Clone`. Only openers wait for each other.
+//! [`Receiver::last_lane`] and the `*_from` verbs say which sender a message came from.
 //!
-//! **Capacity** is each lane's own: one slow lane's senders wait, the others do not notice. The receiver's
+//! A lane whose sender has gone is drained; then its memory serves the next lane that is opened. The memory of as many lanes is kept as there are
+//! senders; the receiver frees the rest at its next look. Some 24 bytes for the lane's number stay until the number is given out again.
+//!
+//! **Capacity** is each lane's own: a sender whose lane is full waits, and the others do not notice. The receiver's
 //! [`len`](crate::Receiver::len) and [`capacity`](crate::Receiver::capacity) are sums over its lanes.
 //!
-//! **Cost.** An idle lane costs each look of the receiver one load of a line that nobody writes. All lanes ring one event.
+//! **Cost.** An idle lane costs each look of the receiver one load of a line that is not written. All lanes notify one event count.
 //!
 //! **Closing.** A sender that is closed or dropped closes its lane. The receiver gets what is left in all lanes, then, once the last
 //! sender is gone, `Disconnected`. A receiver that is closed or dropped closes all lanes.
@@ -44,17 +43,17 @@
 
 mod builder;
 mod lanes;
+mod membership;
 mod registry;
-mod tx;
 
 pub use builder::{Builder, channel};
 pub use registry::{LaneId, LaneOptions};
 
-use crate::channel::{self, Ends, Flavor, OneWriter, SingleSender};
+use crate::channel::lane::LaneSender;
+use crate::channel::{self, Flavor, Sealed, SingleSender};
 use crate::error::{BuildError, TryRecvError};
 #[cfg(feature = "std")]
 use crate::error::{RecvError, RecvTimeoutError};
-use crate::spsc::end;
 #[cfg(feature = "std")]
 use core::task::{Context, Poll};
 #[cfg(feature = "std")]
@@ -71,31 +70,35 @@ pub type Sender<T> = channel::Sender<T, FanIn>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, FanIn>;
 
-impl Flavor for FanIn {}
-impl SingleSender for FanIn {}
+impl Flavor for FanIn {
+    const SEALED: Sealed = Sealed(());
 
-impl Ends for FanIn {
-    type Tx<T> = tx::Tx<T>;
-    type Rx<T> = lanes::Lanes<T>;
+    type Sender<T> = LaneSender<T>;
+    type Receiver<T> = lanes::Lanes<T>;
+    type Membership<T> = membership::Membership<T>;
+
+    fn leave<T>(membership: &mut membership::Membership<T>) {
+        membership.leave();
+    }
 }
 
-impl OneWriter for FanIn {
+impl SingleSender for FanIn {
     #[inline(always)]
-    fn writer<T>(tx: &mut tx::Tx<T>) -> &mut end::Tx<T> {
-        &mut tx.lane
+    fn lane<T>(sender: &mut LaneSender<T>) -> &mut LaneSender<T> {
+        sender
     }
 
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
-    fn slices<T>(rx: &lanes::Lanes<T>, n: u64) -> (&[T], &[T]) {
-        rx.slices(n)
+    fn slices<T>(receiver: &lanes::Lanes<T>, n: u64) -> (&[T], &[T]) {
+        receiver.slices(n)
     }
 }
 
 impl<T> Sender<T> {
     /// Another sender of the same channel, with a lane of its own.
     ///
-    /// Takes a lock that openers share, and nobody else. Allocates the lane, unless one of a sender that has gone is at hand.
+    /// Takes a lock that only openers take. Allocates the lane, unless the memory of a lane whose sender has gone is kept.
     ///
     /// # Errors
     /// No memory, or the channel, or this sender, is closed.
@@ -108,12 +111,12 @@ impl<T> Sender<T> {
     /// # Errors
     /// As [`Sender::lane`].
     pub fn lane_with(&self, options: LaneOptions) -> Result<Self, BuildError> {
-        self.end.open(options)
+        self.membership.open(options)
     }
 
     /// Which lane this is.
     pub fn id(&self) -> LaneId {
-        self.end.id
+        self.membership.id
     }
 }
 
@@ -195,7 +198,7 @@ mod assertions {
 
     assert_impl_all!(Sender<u64>: Send, Unpin);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
-    // Whatever the message is, as of the channels of std and crossbeam.
+    // For every message type, as of the channels of std and crossbeam.
     assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     // A cell may move to another thread but not be shared: enough for a channel.

@@ -107,7 +107,7 @@
     not(all(feature = "std", feature = "shm")),
     allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)
 )]
-// Seen through `sync` these types are core's own, which clippy cannot tell apart; under loom they are loom's, and whoever
+// Seen through `sync` these types are core's own, which clippy cannot tell apart; under loom they are loom's, and a file that
 // names core's directly stands out: the gate lints that build.
 #![cfg_attr(not(ringmail_loom), allow(clippy::disallowed_types))]
 // Mapped channels have verbs of their own in `ring` and `wait`, which are dead code in a build without these channels.
@@ -161,12 +161,12 @@ pub use wait::{FenceMode, WaitStrategy, init};
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::ring::arc::Arc;
-    pub use crate::ring::order::{Site, with_mutant};
     pub use crate::ring::reach::{BoundedReader, Reach};
     pub use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
     pub use crate::shm::peer::session::{End, Peer, Session, is_set_up, look_after};
-    pub use crate::shm::{Ends, Reading, Writing};
+    pub use crate::shm::{SharedReceiver, SharedRing, SharedSender};
+    pub use crate::sync::arc::Arc;
+    pub use crate::sync::order::{Site, with_mutant};
     pub use crate::sync::{Put, WakerCell};
     pub use crate::wait::full_fence as full;
     pub use crate::wait::heavy_fails;

@@ -1,43 +1,50 @@
-//! Shards, one thread each, and a lane from every one to every other: what a thread-per-core runtime is built on.
+//! Shards, one thread each, with a lane from each to each other: the channels of a thread-per-core runtime.
 //!
 //! ```text
-//!            ┌──────► [ · ▓ ▓ · ] ──────┐
-//!   shard 0 ─┼──────► [ · · · · ] ────┐ └► shard 1          a lane is an `spsc` ring: one writer per word
-//!     event count ◄─┤                        └──► shard 2          a shard has one event count for all its lanes, both ways
-//!            └─◄───── [ ▓ ▓ · · ] ◄─────── shard 1, 2, …
+//!             ┌──────► [ · ▓ ▓ · ] ──────┐
+//!   shard 0 ──┼──────► [ · · · · ] ────┐ └──► shard 1        a lane is an `spsc` ring: one writer per word
+//!   one event │                        └────► shard 2        an endpoint has one event count for all its lanes, both ways
+//!   count     └◄────── [ ▓ ▓ · · ] ◄────────── shard 1, 2, …
 //! ```
 //!
-//! [`Builder`] makes one [`Seat`] a shard. A seat is `Send`: give it to its thread, [`join`](Seat::join) there, and it becomes
-//! an [`Endpoint`], which is not. No thread is started, nothing is registered anywhere, and after the join nothing is allocated.
+//! | word | meaning |
+//! |---|---|
+//! | shard | a thread of the mesh; shards are numbered from 0 |
+//! | [`Seat`] | a shard before its thread has joined; it is `Send` |
+//! | [`Endpoint`] | a shard's end of the mesh, from [`Seat::join`]; it stays on its thread |
+//! | peer | another shard |
+//! | lane | the ring from one shard to another |
+//!
+//! [`Builder`] makes one [`Seat`] for each shard. Send each seat to its thread, and [`join`](Seat::join) there. The mesh starts no thread, has no
+//! global state, and allocates nothing after the join.
 //!
 //! # A shard's loop
 //!
-//! Do all there is to do, then sleep; [`Endpoint::arm`] sees to it that nothing is slept through. Here on an `eventfd`, which epoll,
-//! io_uring, mio or tokio's `AsyncFd` can watch beside other descriptors:
+//! Do all that is to do, then sleep. [`Endpoint::arm`] makes sure that no event is missed. In this example the thread sleeps on an `eventfd`, which
+//! epoll, io_uring, mio or tokio's `AsyncFd` can watch beside other descriptors:
 //!
 //! ```
 //! # #[cfg(target_os = "linux")] {
 //! use ringmail::mesh::{Builder, Endpoint, Ready};
 //! use ringmail::wait::EventFd;
-//! use std::task::Waker;
-//! use std::thread;
+//! use std::{task::Waker, thread};
 //!
 //! fn shard(me: &mut Endpoint<u64>) -> std::io::Result<u64> {
 //!     let fd = EventFd::new()?; // register it with your reactor
-//!     let hook = Waker::from(fd.clone());
+//!     let waker = Waker::from(fd.clone());
 //!     let mut sum = 0;
 //!     for n in 0..100 {
 //!         let peer = (me.id() + 1 + n as usize % 2) % me.shards();
-//!         // Waits if the lane is full, and takes what comes meanwhile: it cannot deadlock.
-//!         me.send_or_poll(peer, n, |_from, m| sum += m).expect("the peer is there");
+//!         // Waits if the lane is full, and receives meanwhile: it cannot deadlock.
+//!         me.send_or_poll_to(peer, n, |_from, m| sum += m).expect("the peer has joined");
 //!     }
-//!     me.close(); // this one sends nothing more
+//!     me.close(); // this shard sends nothing more
 //!     loop {
 //!         let progress = me.poll(256, |_from, m| sum += m);
 //!         if progress.more {
-//!             continue; // the budget is over, not the messages: look after other work, then poll again
+//!             continue; // the budget ended before the messages did: do other work, then poll again
 //!         }
-//!         let ready = match me.arm(&hook) {
+//!         let ready = match me.arm(&waker) {
 //!             Ok(armed) => {
 //!                 armed.sleep(|limit| fd.wait(limit))?; // or epoll_wait, io_uring_enter, …
 //!                 continue;
@@ -45,9 +52,9 @@
 //!             Err(ready) => ready,
 //!         };
 //!         match ready {
-//!             Ready::Over => return Ok(sum),
-//!             Ready::Lost => eprintln!("going on without: {:?}", me.next_disconnected()),
-//!             _ => {} // a message, or room for one that found none
+//!             Ready::AllDisconnected => return Ok(sum),
+//!             Ready::Disconnected => eprintln!("going on without: {:?}", me.next_disconnected()),
+//!             _ => {} // a message, or room after a send that found none
 //!         }
 //!     }
 //! }
@@ -64,84 +71,85 @@
 //!
 //! # Waiting
 //!
-//! An endpoint has one event count, whatever the number of its peers. It rings when a message comes, when a peer that answered
-//! [`Full`](TrySendError::Full) has room, and when a peer goes; [`Ready`] says which.
+//! An endpoint has one event count, for any number of peers. It is notified when a message comes, when there is room on a lane that was
+//! [`Full`](TrySendError::Full), and when a peer closes. [`Ready`] says which of these has happened.
 //!
-//! | this thread sleeps on | verb |
+//! | the thread sleeps | verb |
 //! |---|---|
-//! | nothing of yours | [`park`](Endpoint::park), [`park_timeout`](Endpoint::park_timeout), [`recv`](Endpoint::recv), [`recv_timeout`](Endpoint::recv_timeout) |
-//! | a descriptor | [`arm`](Endpoint::arm) with the `Waker` of an [`EventFd`](crate::wait::EventFd) |
-//! | a primitive of your own | [`arm`](Endpoint::arm) with a [`waker_fn`](crate::wait::waker_fn) of a closure, which may hold a `mio::Waker`, … |
-//! | an executor | [`recv_async`](Endpoint::recv_async), [`poll_recv`](Endpoint::poll_recv): any runtime |
-//! | nothing: it polls for ever | [`poll`](Endpoint::poll), [`try_recv`](Endpoint::try_recv); [`FenceMode::Never`](crate::FenceMode::Never) |
+//! | in this crate | [`park`](Endpoint::park), [`park_timeout`](Endpoint::park_timeout), [`recv`](Endpoint::recv), [`recv_timeout`](Endpoint::recv_timeout) |
+//! | on a descriptor | [`arm`](Endpoint::arm) with the [`Waker`](core::task::Waker) of an [`EventFd`](crate::wait::EventFd) |
+//! | on a primitive of yours | [`arm`](Endpoint::arm) with any `Waker`; [`waker_fn`](crate::wait::waker_fn) makes one of a closure |
+//! | in an executor | [`recv_async`](Endpoint::recv_async), [`poll_recv`](Endpoint::poll_recv), on any runtime |
+//! | never: it polls | [`poll`](Endpoint::poll), [`try_recv`](Endpoint::try_recv), with [`FenceMode::Never`](crate::FenceMode::Never) |
 //!
 //! # Sending
 //!
-//! | | no room | danger |
+//! | verb | without room | deadlock |
 //! |---|---|---|
-//! | [`try_send_to`](Endpoint::try_send_to), [`try_send_iter_to`](Endpoint::try_send_iter_to) | says so | |
-//! | [`send_or_poll`](Endpoint::send_or_poll), [`broadcast_or_poll`](Endpoint::broadcast_or_poll) | waits, and receives meanwhile | none, as long as the handler waits for no peer, and all go on receiving |
-//! | [`send_to`](Endpoint::send_to), [`broadcast`](Endpoint::broadcast) | waits | two that wait for each other wait for ever |
+//! | [`try_send_to`](Endpoint::try_send_to), [`try_send_iter_to`](Endpoint::try_send_iter_to) | returns `Full` | no |
+//! | [`send_or_poll_to`](Endpoint::send_or_poll_to), [`broadcast_or_poll`](Endpoint::broadcast_or_poll) | waits, and receives meanwhile | no, if the closure waits for no peer and all shards go on receiving |
+//! | [`send_to`](Endpoint::send_to), [`send_timeout_to`](Endpoint::send_timeout_to), [`broadcast`](Endpoint::broadcast) | waits | two shards that wait for each other wait for ever |
 //!
-//! What is sent is published at once, so there is nothing to flush; many messages to one peer are cheaper together, by
-//! [`try_send_iter_to`](Endpoint::try_send_iter_to), which publishes and rings once.
+//! Each send is published at once; there is nothing to flush. To send many messages to one peer, [`try_send_iter_to`](Endpoint::try_send_iter_to) is
+//! cheaper: it publishes and notifies once.
 //!
-//! **Order.** First in, first out for each pair; none between pairs. Peers take turns of up to [`Builder::budget`] messages.
+//! **Order.** First in, first out for each ordered pair of shards; none between pairs. Peers take turns of up to [`Builder::budget`] messages.
 //!
-//! **Answers.** [`call`] is a mesh whose messages are requests and their answers, with room for each answer reserved before its request
-//! leaves.
+//! **Answers.** [`call`] is a mesh whose messages are requests and their answers. Room for an answer is reserved before its request leaves.
 //!
 //! # Leaving
 //!
 //! | a shard | its peers |
 //! |---|---|
-//! | [`close`](Endpoint::close)s: sends nothing more, and goes on receiving | receive what it sent; when all have closed, `Closed` |
-//! | [`leave`](Endpoint::leave)s: closes, and receives until all have closed or the time is over | the same |
-//! | drops its endpoint | the same, and sends to it are refused: [`Cause::Closed`]. What it had not received is dropped |
-//! | panics, in [`Seat::run`] or with the endpoint on its stack | the same; sends and receives say [`Cause::Panicked`], with the message. Sleepers wake |
-//! | drops its seat, or has not joined [in time](Builder::join_deadline) | as if it had closed; [`Cause::NeverJoined`] |
+//! | calls [`close`](Endpoint::close): sends nothing more, and can still receive | receive what it sent. When all peers have closed, a receive returns [`Peers::All`] |
+//! | calls [`leave`](Endpoint::leave): closes, and receives until all peers have closed or the time is over | the same |
+//! | drops its endpoint, and with it the messages that it has not received | the same, and sends to it return [`Cause::Closed`] |
+//! | panics, in [`Seat::run`] or with the endpoint on its stack | the same, but sends and receives return [`Cause::Panicked`], with the message. Sleeping peers wake |
+//! | drops its seat, or has not joined [in time](Builder::join_deadline) | the same, with [`Cause::NeverJoined`] |
 //!
-//! A lost peer is told once by the receiving verbs, after its last message, and then the others go on: whether one that panicked ends
-//! the rest is theirs to say.
+//! A receive reports each peer that panicked or never joined once, as [`Peers::One`], after the peer's last message. The mesh goes on without the
+//! peer: whether the other shards end, too, is their decision.
 //!
 //! # Cost
 //!
-//! * A message costs what it does on [`spsc`](crate::spsc), and a look into a table of lanes.
-//! * A poll in vain looks at every lane, about 2.5 ns each; after 256 of them in vain, with more than two open lanes, at the endpoint's
-//!   event count alone, some 3.5 ns whatever the number of peers: a line that nobody writes while nothing comes. The poll that begins this takes
-//!   one barrier ([`FenceMode`](crate::FenceMode)), which may be microseconds, and whoever sends next takes the note off the event count, some tens
-//!   of ns. (`cargo test --release --test timing idle_mesh -- --nocapture` prints the figures of a machine.)
-//! * A pair of shards takes about 2 KiB. The memory for messages is reserved when the mesh is built, in one piece a receiver, and stays
-//!   untouched until messages come: an idle pair has none. [`Builder::prefault`] has the receiving core make it present at the join.
-//! * Pairs that the [roles](Builder::roles) leave out are not made.
+//! * A message costs what it costs on [`spsc`](crate::spsc), and one lookup in a table of lanes.
+//! * A poll that finds nothing looks at every lane, about 2.5 ns each. After 256 such polls, if more than two lanes are open, it looks at the
+//!   endpoint's event count alone, about 3.5 ns for any number of peers: no other thread writes that line until a message comes. The poll that
+//!   begins this takes one fence of [`FenceMode`](crate::FenceMode), which may take microseconds; the next sender takes some tens of ns to end it.
+//!   (`cargo test --release --test idle_mesh -- --nocapture` prints the figures of a machine.)
+//! * An ordered pair of shards takes about 2 KiB. The memory for messages is reserved when the mesh is built, in one piece for each receiver, and is
+//!   not touched before messages come: an idle pair takes none. [`Builder::prefault`] has the receiving core make it present at the join.
+//! * Pairs that the [roles](Builder::roles) leave out take nothing.
 //!
 //! # Limits
 //!
-//! * An endpoint's verbs take `&mut self`, the handler of a poll too: it cannot send by the endpoint that polls. Collect the answers, or
-//!   take messages one by one with [`try_recv`](Endpoint::try_recv).
-//! * With one event count, an endpoint that waits for room wakes for messages too, and the other way round; it looks and sleeps again.
-//! * At most 1024 seats. Seats are not refilled: a shard that is gone stays gone.
+//! * The verbs of an endpoint take `&mut self`, also while a closure receives: the closure of a poll cannot send by the same endpoint. Collect the
+//!   answers, or take messages one by one with [`try_recv`](Endpoint::try_recv).
+//! * There is one event count for both directions. So an endpoint that waits for room wakes for messages too, and the other way round; it looks
+//!   and sleeps again.
+//! * At most 1024 shards. A shard that has ended is not replaced.
 
 mod builder;
 pub mod call;
 mod endpoint;
 mod error;
-mod hub;
 mod inbox;
+mod lane_index;
 mod lanes;
 mod outbox;
 mod poll;
 mod recv;
 mod seat;
 mod send;
+mod shared;
 mod sleep;
 
+pub use crate::error::with_cause::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
 pub use builder::{Builder, Role};
 pub use endpoint::{Endpoint, PeerStats};
-pub use error::{
-    BuildError, Cause, Disconnected, DrainError, JoinError, RecvError, RecvTimeoutError, SendError, SendTimeoutError,
-    TryRecvError, TrySendError,
-};
+pub use error::{BuildError, Cause, Disconnected, DrainError, JoinError, Peers};
 pub use poll::Progress;
 pub use recv::RecvFuture;
 pub use seat::Seat;

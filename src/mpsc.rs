@@ -9,26 +9,28 @@
 //! The verbs are those of [`spsc`](crate::spsc), on handles that keep the same rules; what differs is said here.
 //!
 //! **Order.** Messages come out in the order in which their places were claimed: first in, first out over all senders, so also
-//! for each. A claim is one compare-and-swap on a word that all senders share: with many cores that word is what they fight
-//! for. If a total order is not needed, [`fan_in`](crate::fan_in) has no such word.
+//! for each. A claim is one compare-and-swap on a word that all senders share; with many cores that word is the bottleneck.
+//! If a total order is not needed, [`fan_in`](crate::fan_in) has no such word.
 //!
 //! **Empty** means "nothing next in order": a message behind another sender's unfinished claim is not yet next, and
-//! [`len`](Receiver::len) may be above 0. A sender that was interrupted there holds up its successors' messages, never their sends: nobody
+//! [`len`](Receiver::len) may be above 0. A sender that was interrupted there delays the messages behind its own. It delays no send: no thread
 //! spins on it or waits for it.
 //!
 //! **Senders** clone cheaply; each clone is a handle of its own (`Send`, not `Sync`) and keeps its own copy of the receiver's position. The
 //! channel closes when the last one is dropped or closed. [`WeakSender`] does not keep it open.
 //!
-//! **Turns.** Senders that wait for room stand in a queue, and each that goes wakes the next. A handle that comes later may overtake the one
-//! that waits longest, with the verbs that wait, for 10 ms or 256 times, whichever is more; then it stands behind. (Strict turns would be a
-//! sleep and a wake for each message.) So one that stands in the queue is overtaken for at most `10 ms · n · (n - 1)`, or by `256 · n · (n - 1)`
-//! calls if that takes longer, where `n` counts the handles that send meanwhile, clones made meanwhile too; a call may carry several
-//! messages. Not counted are those that stand in no queue: sends that do not wait (`try_send`), and strategies that never sleep. A
-//! future can be woken and not polled, so it is not waited for: while one is first, others go whenever they find the ring empty.
+//! **Turns.** Senders that wait for room stand in a queue; each that sends wakes the next. A handle that comes later may overtake the one that waits
+//! longest, for 10 ms or 256 times, the larger of the two; then it waits behind it. (Strict turns would cost a sleep and a wake for each message.)
 //!
-//! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, nothing after. A dropped
-//! receiver drops what is in the ring; a message whose sender was just then between claim and publication is dropped, with those
-//! behind it, by that very send. (Without `std`: by a later operation of a sender, or with the last handle.) After `Disconnected` the receiver sees everything that the senders did before they left.
+//! * Bound: a sender in the queue is overtaken for at most `10 ms · n · (n - 1)`, or by `256 · n · (n - 1)` calls if that takes longer. `n` counts the
+//!   handles that send meanwhile, with the clones made meanwhile. A call may carry several messages.
+//! * Not counted: sends that do not wait (`try_send`), and handles whose strategy never sleeps. They stand in no queue.
+//! * A future may be woken and not polled, so other senders do not wait for it: while a future is first, they send when they find the ring empty.
+//!
+//! **Closing.** [`Receiver::close`] ends the claims: what was claimed before can still be received, and nothing after. A dropped
+//! receiver drops what is in the ring. If a sender is between claim and publication at that moment, its send drops the message, and those behind it.
+//! (Without `std` a later operation of a sender drops them, or the last handle does.) After `Disconnected` the receiver sees everything that the
+//! senders did before they left.
 //!
 //! ```
 //! use std::thread;
@@ -43,7 +45,8 @@
 //! ```
 
 mod builder;
-mod end;
+mod receiver;
+mod sender;
 #[cfg(feature = "futures")]
 mod sink;
 
@@ -52,13 +55,12 @@ pub use builder::{Builder, channel};
 pub use sink::SenderSink;
 
 #[cfg(feature = "std")]
-use crate::channel::SendEnd;
-use crate::channel::{self, Ends, Flavor};
+use crate::channel::RingSender;
+use crate::channel::{self, Flavor, Sealed};
 #[cfg(feature = "std")]
 use crate::error::SendError;
 #[cfg(feature = "std")]
 use crate::lend::lend;
-#[cfg(feature = "std")]
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, WaitStrategy, Waiter};
 use core::fmt;
@@ -75,21 +77,25 @@ pub type Sender<T> = channel::Sender<T, Mpsc>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Mpsc>;
 
-impl Flavor for Mpsc {}
+impl Flavor for Mpsc {
+    const SEALED: Sealed = Sealed(());
 
-impl Ends for Mpsc {
-    type Tx<T> = end::Tx<T>;
-    type Rx<T> = end::Rx<T>;
+    type Sender<T> = sender::MpscSender<T>;
+    type Receiver<T> = receiver::MpscReceiver<T>;
+    type Membership<T> = ();
+
+    fn leave<T>((): &mut ()) {}
 }
 
-/// Another sender of the same channel, closed if this one is. It allocates a small block for the clone to sleep in, and now and then grows the
-/// queue's table. `Clone` has no error to return: without memory the process ends, as it does where a `Box` is cloned.
+/// Another sender of the same channel, closed if this one is. It allocates a small block for the clone to sleep in, and sometimes grows the
+/// queue's table. `Clone` cannot return an error: without memory the process ends, as it does where a `Box` is cloned.
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
             end: self.end.another(),
+            membership: (),
             #[cfg(feature = "std")]
-            side: self.side.new_like(),
+            waiter: self.waiter.new_like(),
         }
     }
 }
@@ -100,7 +106,7 @@ impl<T> Sender<T> {
         WeakSender {
             end: self.end.downgrade(),
             #[cfg(feature = "std")]
-            waits: self.side.event_and_strategy(),
+            waits: self.waiter.event_and_strategy(),
         }
     }
 
@@ -109,9 +115,9 @@ impl<T> Sender<T> {
         self.end.alive()
     }
 
-    /// Claims up to `n` places and holds them, as a sender does that is stopped between claim and publication: for tests.
+    /// Claims up to `n` places and holds them, like a sender that is stopped between claim and publication. For tests.
     #[doc(hidden)]
-    pub fn hold(&mut self, n: usize) -> Option<end::Held<'_, T>> {
+    pub fn hold(&mut self, n: usize) -> Option<sender::Held<'_, T>> {
         self.end.hold(n)
     }
 }
@@ -143,12 +149,12 @@ impl<T> Sender<T> {
                 return Ok(sent);
             }
             while self.end.gathered() != 0 {
-                let n = if self.end.may_go() { self.end.push_gathered() } else { 0 };
+                let n = if self.end.may_overtake() { self.end.push_gathered() } else { 0 };
                 sent += n;
                 if n == 0 {
                     if self.is_closed() {
                         let first = self.end.take_gathered();
-                        self.end.settle();
+                        self.end.drop_orphans();
                         return first.map_or(Ok(sent), |value| Err(SendError(value)));
                     }
                     self.wait_to_push(|end| {
@@ -164,7 +170,7 @@ impl<T> Sender<T> {
 
 /// A sender that does not keep the channel open. From [`Sender::downgrade`].
 pub struct WeakSender<T> {
-    end: end::WeakTx<T>,
+    end: sender::WeakMpscSender<T>,
     #[cfg(feature = "std")]
     waits: (EventCount, WaitStrategy),
 }
@@ -183,8 +189,9 @@ impl<T> WeakSender<T> {
     pub fn upgrade(&self) -> Option<Sender<T>> {
         Some(Sender {
             end: self.end.upgrade()?,
+            membership: (),
             #[cfg(feature = "std")]
-            side: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
+            waiter: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
         })
     }
 }
@@ -218,7 +225,7 @@ mod assertions {
     assert_impl_all!(Sender<u64>: Send, Unpin, Clone);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
     assert_impl_all!(WeakSender<u64>: Send, Clone);
-    // Whatever the message is, as of the channels of std and crossbeam.
+    // For every message type, as of the channels of std and crossbeam.
     assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     assert_impl_all!(WeakSender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);

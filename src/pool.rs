@@ -1,14 +1,14 @@
-//! Buffers that travel by pointer through any channel, and go home to their owner when they are dropped, wherever that is.
+//! Buffers that travel by pointer through any channel. A buffer that is dropped, on any thread, returns to the pool that owns it.
 //!
 //! ```text
 //!   Pool ── take ──► Pooled ──► any channel ──► another core ── drop ──┐
 //!    ▲ free list, its own                                              │
-//!    └───────────── one swap for all ◄── [ pile of what came back ] ◄──┘
+//!    └───────────── one swap for all ◄── [ stack of returned buffers ] ◄──┘
 //! ```
 //!
-//! A message that owns memory is freed where it is received: a free of another core's memory, which allocators make good with locks,
-//! remote-free lists and memory that piles up on the wrong core. Here nothing is freed: a [`Pooled`] that is dropped is put on its owner's
-//! pile, by whatever thread, and [`Pool::take`] hands it out again.
+//! The memory of a message that owns memory is freed where the message is received: on another core than the one that allocated it. Allocators
+//! pay for that with locks, with remote-free lists, and with memory that collects on the wrong core. A pool frees nothing: a dropped [`Pooled`] is
+//! pushed on its owner's stack, and [`Pool::take`] hands it out again.
 //!
 //! ```
 //! use ringmail::pool::{Pool, Pooled};
@@ -18,7 +18,7 @@
 //! let mut sent = 0;
 //! while sent < 100 {
 //!     let Some(mut packet) = pool.take() else {
-//!         std::thread::yield_now(); // all four are on their way
+//!         std::thread::yield_now(); // all four are in use
 //!         continue;
 //!     };
 //!     packet[0] = 1; // the rest is as it was left
@@ -32,33 +32,33 @@
 //!
 //! | who | writes | where |
 //! |---|---|---|
-//! | holder of a [`Pooled`] | the buffer | its block: nobody else reaches it |
-//! | whoever drops one | the block's link, then the top of the pile (Release) | a line of its own |
-//! | the [`Pool`] | the top of the pile, empty or closed (Acquire); its free list | the free list is in the handle |
+//! | holder of a [`Pooled`] | the buffer | its block, which no other thread reaches |
+//! | the thread that drops one | the block's link, then the top of the stack (Release) | a line of its own |
+//! | the [`Pool`] | the top of the stack, empty or closed (Acquire); its free list | the free list is in the handle |
 //!
-//! **Why a pile and not a ring.** A return must not find its way home full, and any thread may drop a buffer. A link in the block itself
-//! needs no room, no lane for each thread, and no handle that the buffer would have to carry. Taking all with one swap has no ABA problem.
+//! **Why a stack and not a ring.** A return must not find a full ring, and any thread may drop a buffer. A link in the block itself needs no room,
+//! no lane for each thread, and no handle that the buffer would have to carry. One swap takes all, so there is no ABA problem.
 //!
-//! **Steps.** [`Pool::take`]: wait-free, one swap when the free list is empty and something came back. Dropping a [`Pooled`]: lock-free; it
-//! repeats only when another buffer came home meanwhile. Nothing waits.
+//! **Steps.** [`Pool::take`] is wait-free: one swap if the free list is empty and a buffer has returned. Dropping a [`Pooled`] is lock-free: it
+//! repeats only when another buffer returned meanwhile. Nothing waits.
 //!
-//! **The owner goes first.** Buffers on their way stay valid. The pile is closed, and from then on each is freed by whoever drops it: only
-//! then is memory freed on another core.
+//! **The owner goes first.** Buffers that are in use stay valid. The stack is closed; after that each buffer is freed by the thread that drops it,
+//! which may be on another core.
 //!
-//! **Memory.** Buffers are allocated one by one in [`Pool::new`], with two words each, and nothing after that. Call it on the owner's core.
+//! **Memory.** [`Pool::new`] allocates the buffers one by one, with two words each, and nothing is allocated after that. Call it on the owner's core.
 //! Neighbours may share a cache line if `T` is smaller than one: use `crossbeam_utils::CachePadded<T>` then.
 //!
-//! **Limits.** A leaked `Pooled` (`mem::forget`) does not come home. Values are not reset between uses, and dropped when the pool ends. There
-//! is no waiting for a buffer: one that comes back rings no event.
+//! **Limits.** A leaked `Pooled` (`mem::forget`) does not return. Values are not reset between uses; they are dropped when the pool ends. There
+//! is no waiting for a buffer: one that returns notifies no event count.
 //!
 //! Source of the idea: return-to-owner lists, as in Seastar's `foreign_ptr` and snmalloc's message passing.
 
 use crate::error::BuildError;
 use crate::lend::lend;
-use crate::ring::backing::check;
-use crate::ring::order::mutant;
-use crate::ring::stack::{HasOwner, Node, Stack, Taken};
+use crate::ring::backend::check;
 use crate::room::room;
+use crate::sync::order::mutant;
+use crate::sync::stack::{Drained, HasOwner, Node, Stack};
 use crate::sync::{Arc, share};
 use alloc::boxed::Box;
 use core::fmt;
@@ -70,24 +70,24 @@ use crossbeam_utils::CachePadded;
 ///
 /// `Send`, and not `Sync` nor `Clone`: a pool has one owner at a time, whose free list takes no atomics.
 pub struct Pool<T> {
-    /// What is at home, as far as the owner has looked.
-    free: Taken<Block<T>>,
-    home: Home<T>,
+    /// Buffers to hand out: those that the owner has taken off the stack.
+    free: Drained<Block<T>>,
+    returned: Returned<T>,
     buffers: usize,
 }
 
-/// What came back and was not taken yet. Kept alive by each block.
-struct Home<T>(Arc<CachePadded<Stack<Block<T>>>>);
+/// The buffers that have returned and were not taken yet. Each block keeps the stack alive.
+struct Returned<T>(Arc<CachePadded<Stack<Block<T>>>>);
 
-/// One buffer, and where it belongs.
+/// One buffer, and the stack to which it returns.
 struct Block<T> {
     value: T,
-    home: Home<T>,
+    owner: Returned<T>,
 }
 
 impl<T> HasOwner for Block<T> {
-    fn home(&self) -> &Stack<Self> {
-        &self.home.0
+    fn owner(&self) -> &Stack<Self> {
+        &self.owner.0
     }
 }
 
@@ -95,33 +95,33 @@ impl<T> Pool<T> {
     /// A pool of `buffers` values that `init` makes, one after the other. All memory is allocated here.
     ///
     /// # Errors
-    /// No buffers, more than 2^30, or no memory for them. Those that were made by then are dropped.
+    /// No buffers, more than 2^30, or no memory for them. The values made before the error are dropped.
     pub fn new(buffers: usize, init: impl FnMut() -> T) -> Result<Self, BuildError> {
         check(buffers)?;
-        // Asked for together before any is touched: what the machine does not have is then an error, and not an end by its memory's.
+        // All of it is asked for at once before any is touched: without that memory the answer is an error, and the kernel does not end the process.
         drop(room::<Node<Block<T>>>(buffers)?);
-        let home = share(CachePadded::new(Stack::new()))?;
-        lend(init, |init| Self::fill(buffers, home, init))
+        let stack = share(CachePadded::new(Stack::new()))?;
+        lend(init, |init| Self::fill(buffers, stack, init))
     }
 
     fn fill(
         buffers: usize,
-        home: Arc<CachePadded<Stack<Block<T>>>>,
+        stack: Arc<CachePadded<Stack<Block<T>>>>,
         init: &mut impl FnMut() -> T,
     ) -> Result<Self, BuildError> {
-        let mut pool = Self { free: Taken::nothing(), home: Home(home), buffers };
+        let mut pool = Self { free: Drained::empty(), returned: Returned(stack), buffers };
         for _ in 0..buffers {
             // Before the value: if there is no memory for it, none is made.
             let place = Node::place()?;
-            let home = Home(Arc::clone(&pool.home.0));
-            pool.free.put_node(place.fill(Block { value: init(), home }));
+            let owner = Returned(Arc::clone(&pool.returned.0));
+            pool.free.put_node(place.fill(Block { value: init(), owner }));
         }
         Ok(pool)
     }
 
-    /// A buffer that nobody holds, as it was left; `None` if all are on their way.
+    /// A buffer that is not in use, as it was left; `None` if all are in use.
     ///
-    /// Meanwhile others may bring some back; nobody else takes any. `None` is never answered from an old look. Wait-free.
+    /// Meanwhile other threads may return some; only the owner takes any. Before it answers `None`, it looks at the stack again. Wait-free.
     #[inline]
     #[must_use = "dropping it puts it back"]
     pub fn take(&mut self) -> Option<Pooled<T>> {
@@ -132,25 +132,25 @@ impl<T> Pool<T> {
         Some(Pooled { block: Some(block) })
     }
 
-    /// Takes what came back.
+    /// Takes the buffers that have returned.
     fn take_returned(&mut self) -> Option<Box<Node<Block<T>>>> {
-        if self.home.0.is_empty() {
+        if self.returned.0.is_empty() {
             return None;
         }
         // The list is empty: nothing is dropped here.
-        self.free = self.home.0.take_all();
+        self.free = self.returned.0.take_all();
         self.free.next_node()
     }
 
-    /// Puts a buffer back, by the owner: cheaper than dropping it, as nobody else is told. One of another pool goes home to that.
+    /// Returns a buffer, by the owner: cheaper than dropping it, as no shared word is written. A buffer of another pool returns to that pool.
     #[inline]
     pub fn put(&mut self, mut buffer: Pooled<T>) {
-        if let Some(block) = buffer.block.take_if(|block| Arc::ptr_eq(&block.value.home.0, &self.home.0)) {
+        if let Some(block) = buffer.block.take_if(|block| Arc::ptr_eq(&block.value.owner.0, &self.returned.0)) {
             self.free.put_node(block);
         }
     }
 
-    /// Buffers of this pool, at home or not.
+    /// Buffers of this pool, in use or not.
     pub fn capacity(&self) -> usize {
         self.buffers
     }
@@ -158,13 +158,13 @@ impl<T> Pool<T> {
 
 impl<T> Drop for Pool<T> {
     fn drop(&mut self) {
-        // What comes back from now on is freed by whoever brings it: nobody would take it.
-        let returned = if mutant!(CloseHome) { self.home.0.take_all() } else { self.home.0.close() };
+        // Closed: a buffer that returns after this is freed by the thread that drops it.
+        let returned = if mutant!(ClosePool) { self.returned.0.take_all() } else { self.returned.0.close() };
         drop(returned);
     }
 }
 
-// Its lists are whole whatever panics. A buffer that a panic left half written comes home as it is, so as a `Box` of it would.
+// A panic leaves its lists whole. A buffer that a panic left half written returns as it is, as a `Box` of it would.
 impl<T: UnwindSafe> UnwindSafe for Pool<T> {}
 impl<T> RefUnwindSafe for Pool<T> {}
 
@@ -174,10 +174,10 @@ impl<T> fmt::Debug for Pool<T> {
     }
 }
 
-/// A buffer of a [`Pool`], one pointer wide. Dropping it, on any thread, sends it home.
+/// A buffer of a [`Pool`], one pointer wide. Dropping it, on any thread, returns it to the pool.
 ///
-/// Nobody else reaches the value: it reads and writes like a `Box`. The drop is lock-free and frees nothing while the pool is there.
-#[must_use = "dropping it sends it home"]
+/// Only its holder reaches the value: it reads and writes like a `Box`. The drop is lock-free and frees nothing while the pool is there.
+#[must_use = "dropping it returns it to the pool"]
 pub struct Pooled<T> {
     /// None only while it is dropped.
     block: Option<Box<Node<Block<T>>>>,
@@ -208,7 +208,7 @@ impl<T> DerefMut for Pooled<T> {
 impl<T> Drop for Pooled<T> {
     #[inline]
     fn drop(&mut self) {
-        // What comes back has no home any more.
+        // `Some`: the pool has gone, and the block is freed here.
         drop(self.block.take().and_then(Node::return_to_owner));
     }
 }

@@ -171,7 +171,7 @@ mod wait;
 
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
-pub use crate::ring::failpoint::{arm, arm_stop, name_first, passed};
+pub use crate::sync::failpoint::{arm, arm_stop, name_first, passed};
 pub use builder::{Builder, Channel, Many, Messages, One, Records};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use error::{

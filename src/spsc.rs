@@ -4,22 +4,24 @@
 //!  Sender ──► [ · · · ▓ ▓ ▓ ▓ · · ] ──► Receiver        bounded, exact capacity, wait-free core
 //! ```
 //!
-//! The same verbs in four tempers: `try_*` never waits, the plain name blocks, `*_timeout` and `*_deadline` give up, `*_async` is a
-//! future. Batches (`*_slice`, `*_iter`, `*_many`, [`Receiver::drain`](crate::Receiver::drain)) and chunks ([`Sender::try_reserve`](crate::Sender::try_reserve),
+//! Each verb has four forms: `try_*` never waits, the plain name blocks, `*_timeout` and `*_deadline` give up, `*_async` is a future. Batches (`*_slice`, `*_iter`, `*_many`, [`Receiver::drain`](crate::Receiver::drain)) and chunks ([`Sender::try_reserve`](crate::Sender::try_reserve),
 //! [`Receiver::read_chunk`](crate::Receiver::read_chunk)) publish many messages with one store and wake the other side at most once.
 //!
 //! **Handles** are `Send` but neither `Sync` nor `Clone`, and every verb takes `&mut self`: a second sender, or two threads
 //! on one handle, would break the rule that each shared word has one writer, so the types do not allow it.
 //!
 //! **Closing.** When the sender closes or is dropped, the receiver still gets everything sent before, then `Disconnected`. When the
-//! receiver closes or is dropped, the very next send gets its message back as `Disconnected`, whether the ring is full or
-//! not. A dropped receiver drops what is in the ring at once. A message that is accepted in that very moment is dropped by the time both
-//! calls have returned: nothing that was accepted is forgotten in a channel whose receiver is gone, and who waits for an answer that a message
-//! promised learns that there will be none. (Without `std`: by the sender's next operation, or with the last handle.) After [`Receiver::close`](crate::Receiver::close) what is already there can still be received;
-//! once the receiver has been told `Disconnected`, it stays so.
+//! receiver closes or is dropped, the next send returns its message as `Disconnected`, whether the ring is full or not.
 //!
-//! **Panics** in a message's `Drop`, in an iterator or in a closure drop every message exactly once, and the channel stays
-//! usable. A leaked guard (`mem::forget`) leaks messages at most.
+//! A dropped receiver drops the messages in the ring at once. A send may succeed at that same moment: its message is dropped by the time both calls
+//! have returned. So no accepted message stays in a channel whose receiver is gone, and a thread that waits for the answer to a message learns that
+//! there will be none. (Without `std` the sender's next operation drops such a message, or the last handle does.)
+//!
+//! After [`Receiver::close`](crate::Receiver::close) the messages already there can still be received. Once the receiver was answered `Disconnected`,
+//! each later answer is the same.
+//!
+//! **Panics** in a message's `Drop`, in an iterator or in a closure: every message is dropped exactly once, and the channel stays usable. A leaked
+//! guard (`mem::forget`) leaks messages at most.
 //!
 //! ```
 //! let (mut tx, mut rx) = ringmail::spsc::channel(1024)?;
@@ -34,11 +36,11 @@
 //! ```
 
 mod builder;
-pub(crate) mod end;
 
 pub use builder::{Builder, channel};
 
-use crate::channel::{self, Ends, Flavor, OneWriter, SingleSender};
+use crate::channel::lane::{LaneReceiver, LaneSender};
+use crate::channel::{self, Flavor, Sealed, SingleSender};
 
 /// One sender, one receiver.
 #[derive(Debug)]
@@ -50,24 +52,26 @@ pub type Sender<T> = channel::Sender<T, Spsc>;
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Spsc>;
 
-impl Flavor for Spsc {}
-impl SingleSender for Spsc {}
+impl Flavor for Spsc {
+    const SEALED: Sealed = Sealed(());
 
-impl Ends for Spsc {
-    type Tx<T> = end::Tx<T>;
-    type Rx<T> = end::Rx<T>;
+    type Sender<T> = LaneSender<T>;
+    type Receiver<T> = LaneReceiver<T>;
+    type Membership<T> = ();
+
+    fn leave<T>((): &mut ()) {}
 }
 
-impl OneWriter for Spsc {
+impl SingleSender for Spsc {
     #[inline(always)]
-    fn writer<T>(tx: &mut end::Tx<T>) -> &mut end::Tx<T> {
-        tx
+    fn lane<T>(sender: &mut LaneSender<T>) -> &mut LaneSender<T> {
+        sender
     }
 
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
-    fn slices<T>(rx: &end::Rx<T>, n: u64) -> (&[T], &[T]) {
-        rx.slices(n)
+    fn slices<T>(receiver: &LaneReceiver<T>, n: u64) -> (&[T], &[T]) {
+        receiver.ring.slices(n)
     }
 }
 
@@ -79,7 +83,7 @@ mod assertions {
 
     assert_impl_all!(Sender<u64>: Send, Unpin);
     assert_impl_all!(Receiver<u64>: Send, Unpin);
-    // Whatever the message is, as of the channels of std and crossbeam.
+    // For every message type, as of the channels of std and crossbeam.
     assert_impl_all!(Sender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Receiver<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
     #[cfg(feature = "std")]

@@ -3,8 +3,17 @@
 //! So a model explores the code that ships, not a copy of it. Only this file and those in its folder may name `core::sync::atomic` and
 //! `UnsafeCell`, which `clippy.toml` enforces. Nothing here weakens or strengthens an ordering.
 //!
-//! * [`WakerCell`]: a slot for one waker, wait-free, that runs no code of the waker while it is held.
-//! * [`Futex`]: a word that a thread sleeps on.
+//! | file | what it has |
+//! |---|---|
+//! | `order` | each memory ordering by name, with its partner, and the switch of the mutants |
+//! | `position` | 64-bit positions of a ring |
+//! | `stack` | a lock-free stack of nodes |
+//! | `arc` | a shared pointer whose allocation may fail |
+//! | `waker_cell` | a slot for one waker, wait-free, that runs no code of the waker while it is held |
+//! | `futex` | a word that a thread sleeps on |
+//! | `on_drop` | a guard that runs a closure |
+//! | `failpoint` | the places where the kill sweep ends a process |
+//! | `tsan` | a mutex whose orderings ThreadSanitizer sees |
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("ringmail needs 64-bit atomics: positions are 64-bit words that never wrap in practice");
@@ -15,9 +24,10 @@ compile_error!("`--cfg ringmail_loom` needs the feature `__loom`");
 #[cfg(not(ringmail_loom))]
 #[allow(clippy::disallowed_types, reason = "the one file that may name them")]
 mod imp {
+    pub(crate) use super::arc::Arc;
     #[cfg(all(feature = "std", ringmail_tsan))]
     pub(crate) use super::tsan::{Mutex, MutexGuard};
-    pub(crate) use crate::ring::arc::Arc;
+    pub(crate) use core::cell::UnsafeCell;
     #[cfg(feature = "std")]
     pub(crate) use core::hint::spin_loop;
     #[cfg(ringmail_failpoints)]
@@ -37,22 +47,6 @@ mod imp {
     pub(crate) fn share<T>(value: T) -> Result<Arc<T>, crate::error::BuildError> {
         Arc::try_new(value)
     }
-
-    /// A cell that both sides of a ring may reach. It has the closures of loom's cell, so that a model sees each access.
-    #[repr(transparent)]
-    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
-
-    impl<T> UnsafeCell<T> {
-        #[inline(always)]
-        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-            f(self.0.get())
-        }
-
-        #[inline(always)]
-        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-            f(self.0.get())
-        }
-    }
 }
 
 #[cfg(ringmail_loom)]
@@ -70,18 +64,22 @@ mod imp {
 }
 
 pub(crate) use imp::*;
+pub(crate) use on_drop::OnDrop;
 
 /// Keeps the compiler from moving a later load above an earlier store; emits no instruction.
 ///
 /// The processor may still reorder the two. The `membarrier` of the other side makes up for that, see `wait::asymmetric_fence`.
 #[cfg(all(feature = "std", not(ringmail_loom)))]
-#[inline(always)]
-pub(crate) fn compiler_fence() {
-    core::sync::atomic::compiler_fence(Ordering::SeqCst);
-}
+pub(crate) use core::sync::atomic::compiler_fence;
 
+pub(crate) mod arc;
+pub(crate) mod failpoint;
 #[cfg(feature = "std")]
 mod futex;
+mod on_drop;
+pub(crate) mod order;
+pub(crate) mod position;
+pub(crate) mod stack;
 #[cfg(all(feature = "std", ringmail_tsan))]
 mod tsan;
 #[cfg(feature = "std")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::measure::payload::PAYLOADS;
 use crate::options::{Output, Wait};
@@ -23,6 +24,13 @@ pub(crate) enum Command {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     #[command(flatten)]
     Shm(crate::shm::Verb),
+    /// Prints the completions for a shell
+    Completions { shell: Shell },
+    /// Prints a manual page as roff
+    Man {
+        /// The verb whose page it is [default: the page of `ringmail`]
+        verb: Option<String>,
+    },
     /// The answering side of `latency ipc`, which starts it
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     #[command(hide = true)]

@@ -11,6 +11,7 @@ mod args;
 mod descriptors;
 mod env;
 mod failure;
+mod generated;
 mod latency;
 mod measure;
 mod options;
@@ -35,6 +36,8 @@ fn run() -> Result<ExitCode, Failure> {
         args::Command::Latency(latency) => latency::run(&latency),
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::Shm(verb) => shm::run(&verb),
+        args::Command::Completions { shell } => generated::completions(shell),
+        args::Command::Man { verb } => generated::man(verb.as_deref()),
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::AnswerLatency(answer) => measure::process::run(&answer),
     }

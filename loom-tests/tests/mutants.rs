@@ -29,7 +29,7 @@ const NOT_MUTATED: &[(Site, &str)] = &[
     ),
     (Site::ObserveLanesEnd, "as LeaveLanes"),
     (
-        Site::AskHeir,
+        Site::AskDropOwner,
         "a sender asks after its load of the event count, and in a model the barrier before that load is a fence: it orders all that this one does",
     ),
 ];
@@ -44,12 +44,12 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::ObserveHead => &["ring::slots_are_reused_after_they_are_read"],
         Site::Retire | Site::ComeLate => &["close::the_sender_inherits_the_receivers_role"],
         Site::LeaveTells | Site::LateLooks | Site::RetireLooks => &["leaving::what_was_sent_in_time_is_dropped"],
-        Site::HeirLooks => &["leaving::two_claims_that_were_open_are_not_forgotten"],
+        Site::DropOwnerLooks => &["leaving::two_claims_that_were_open_are_not_forgotten"],
         // A wake between the barrier and the last look is a fence for loom, except where event counts are FENCED.
         Site::LeaveBarrier => {
             &["leaving::what_was_sent_in_time_is_dropped_fenced", "leaving::what_many_sent_in_time_is_dropped"]
         }
-        Site::InheritStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
+        Site::TakeOverStore => &["close::what_a_receiver_left_behind_drops_at_the_next_send"],
         Site::PrepareWait | Site::ClearWaiting => &["event_count::what_the_notifier_needs_is_there"],
         Site::WakerCell => {
             &["event_count::one_event_count_for_two_channels", "fenced::a_settled_event_count_needs_no_barrier"]
@@ -82,7 +82,7 @@ fn judges(site: Site) -> &'static [&'static str] {
             &["mpsc_close::the_end_shows_all_that_the_senders_did"]
         }
         Site::GiveUpHead | Site::TakeOverHead => &["mpsc_close::a_sender_inherits_the_receivers_role"],
-        Site::OneHeir => &["mpsc_close::two_heirs_at_once"],
+        Site::OneDropOwner => &["mpsc_close::two_heirs_at_once"],
         Site::NoteAwaited => &["mpsc_wait::the_awaited_sender_notifies"],
         Site::RenewSame => &["mpsc_wait::a_poll_for_another_message_announces_anew"],
         Site::TombstoneNotifies => &["mpsc_wait::a_tombstone_wakes_the_receiver"],
@@ -98,10 +98,10 @@ fn judges(site: Site) -> &'static [&'static str] {
             &["queue::a_receiver_on_its_own_event_count_calls_up", "queue::a_receiver_on_an_armed_event_count_calls_up"]
         }
         Site::CloseWakesAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
-        Site::PutOnPile | Site::TakePile => {
+        Site::PushStack | Site::TakeStack => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]
         }
-        Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd | Site::AskHeir => &[],
+        Site::SeeWaiting | Site::JoinFence | Site::LeaveLanes | Site::ObserveLanesEnd | Site::AskDropOwner => &[],
         Site::ParkLight | Site::ParkHeavy => &["park::a_message_wakes_the_receiver"],
         Site::ParkAwaited => &["park::each_sleep_is_answered"],
         Site::ParkFence | Site::ParkFenced => &["park::a_settled_side_needs_no_barrier"],
@@ -122,7 +122,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::LeaveRefuses => &["mesh::one_that_has_left_takes_nothing"],
         Site::RoomForAnswers => &["call::answers_find_room_beside_requests"],
         Site::EndFailsCalls | Site::EndEndsWait => &["call::a_call_ends_with_its_peer"],
-        Site::CloseHome => &["pool::the_owner_goes_while_buffers_come_home"],
+        Site::ClosePool => &["pool::the_owner_goes_while_buffers_come_home"],
         Site::LastLaneNotifies => &["fan_in::the_last_sender_wakes_the_receiver"],
         Site::OpenFence => &["fan_in::a_lane_opened_while_the_receiver_leaves"],
     }

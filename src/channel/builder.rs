@@ -22,9 +22,9 @@ use core::marker::PhantomData;
 pub struct Builder<S> {
     pub(crate) capacity: usize,
     pub(crate) start: u64,
-    /// Messages in a turn, where lanes take turns.
-    pub(crate) turn: u32,
-    shape: PhantomData<fn() -> S>,
+    /// Most messages of a turn, where lanes take turns.
+    pub(crate) budget: u32,
+    flavor: PhantomData<fn() -> S>,
     #[cfg(feature = "std")]
     pub(crate) sender_wait: WaitStrategy,
     #[cfg(feature = "std")]
@@ -43,8 +43,8 @@ impl<S: Flavor> Builder<S> {
         Self {
             capacity,
             start: 0,
-            turn: 64,
-            shape: PhantomData,
+            budget: 64,
+            flavor: PhantomData,
             #[cfg(feature = "std")]
             sender_wait: WaitStrategy::default(),
             #[cfg(feature = "std")]
@@ -85,7 +85,7 @@ impl<S: Flavor> Builder<S> {
         self
     }
 
-    /// The event count that rings when there are messages, instead of one of the receiver's own.
+    /// The event count to notify when there are messages, instead of one of the receiver's own.
     ///
     /// ```
     /// use ringmail::{spsc, wait::EventCount};
@@ -93,7 +93,7 @@ impl<S: Flavor> Builder<S> {
     /// let (mut orders, mut rx1) = spsc::Builder::new(8).receiver_event(event.clone()).build()?;
     /// let (_cancels, mut rx2) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
     /// orders.send("buy")?;
-    /// // A close rings too: whoever asks only for messages would sleep through it.
+    /// // A close notifies, too: a thread that asks only for messages would sleep through it.
     /// assert!(event.wait(None, || !rx1.is_empty() || rx1.is_closed() || !rx2.is_empty() || rx2.is_closed()));
     /// assert_eq!(rx1.try_recv()?, "buy");
     /// assert!(rx2.try_recv().is_err());
@@ -104,7 +104,7 @@ impl<S: Flavor> Builder<S> {
         self
     }
 
-    /// How the event counts that the channel makes for itself keep publishing and sleeping in order.
+    /// Which side pays for the order of publishing and sleeping, for the event counts that the channel makes itself.
     pub fn fence_mode(mut self, mode: FenceMode) -> Self {
         self.fence_mode = mode;
         self
@@ -116,8 +116,8 @@ impl<S: Flavor> Clone for Builder<S> {
         Self {
             capacity: self.capacity,
             start: self.start,
-            turn: self.turn,
-            shape: PhantomData,
+            budget: self.budget,
+            flavor: PhantomData,
             #[cfg(feature = "std")]
             sender_wait: self.sender_wait,
             #[cfg(feature = "std")]

@@ -1,8 +1,7 @@
 //! Many messages at once, written and read where they lie.
 
-use super::receiver::Free;
-use super::{Flavor, RecvEnd, SingleSender};
-use crate::spsc::end::Tx;
+use super::lane::LaneSender;
+use super::{Flavor, Free, RingReceiver, SingleSender};
 use core::fmt;
 use core::iter::FusedIterator;
 #[cfg(not(ringmail_loom))]
@@ -14,13 +13,13 @@ use core::mem::MaybeUninit;
 /// written; leaked, it sends nothing and leaks what was written.
 #[must_use = "nothing is sent before `commit`"]
 pub struct WriteChunk<'a, T> {
-    tx: &'a mut Tx<T>,
+    tx: &'a mut LaneSender<T>,
 }
 
 impl<'a, T> WriteChunk<'a, T> {
     /// Takes over the reservation that the ring just made.
     #[inline(always)]
-    pub(super) fn new(tx: &'a mut Tx<T>) -> Self {
+    pub(super) fn new(tx: &'a mut LaneSender<T>) -> Self {
         Self { tx }
     }
 
@@ -104,13 +103,13 @@ impl<T> Drop for WriteChunk<'_, T> {
 /// Dropped or leaked, it takes nothing: the messages stay in the channel.
 #[must_use = "nothing is received before `commit` or iteration"]
 pub struct ReadChunk<'a, T, S: Flavor> {
-    rx: &'a mut S::Rx<T>,
+    rx: &'a mut S::Receiver<T>,
     len: u64,
 }
 
 impl<'a, T, S: Flavor> ReadChunk<'a, T, S> {
     #[inline(always)]
-    pub(super) fn new(rx: &'a mut S::Rx<T>, len: u64) -> Self {
+    pub(super) fn new(rx: &'a mut S::Receiver<T>, len: u64) -> Self {
         Self { rx, len }
     }
 
@@ -119,7 +118,7 @@ impl<'a, T, S: Flavor> ReadChunk<'a, T, S> {
         self.len as usize
     }
 
-    /// Whether there is none: only if none was asked for.
+    /// Whether the chunk has no message: only if `read_chunk` was asked for none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -166,7 +165,7 @@ impl<'a, T, S: Flavor> IntoIterator for ReadChunk<'a, T, S> {
 /// Takes the messages of a chunk one by one; their places are freed together when it is dropped. What was not taken stays.
 pub struct IntoIter<'a, T, S: Flavor> {
     left: u64,
-    freeing: Free<'a, S::Rx<T>>,
+    freeing: Free<'a, S::Receiver<T>>,
 }
 
 impl<T, S: Flavor> Iterator for IntoIter<'_, T, S> {
@@ -180,7 +179,7 @@ impl<T, S: Flavor> Iterator for IntoIter<'_, T, S> {
         self.left -= 1;
         let message = self.freeing.0.take();
         if self.left == 0 {
-            // Not only when dropped: leaked, it would keep the places of an empty channel from a sender that waits.
+            // Not only when dropped: a leaked iterator would withhold the places of an empty channel from a sender that waits.
             self.freeing.0.free();
         }
         message

@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use super::{Flavor, ReadChunk, RecvEnd, handle};
+use super::{Flavor, Free, ReadChunk, RingReceiver, handle};
 use crate::error::TryRecvError;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
@@ -9,21 +9,22 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-/// The receiving half of a channel. Dropping it closes the channel and drops what is in it, also what is accepted at that very moment; if its
-/// messages have a drop of their own, and a sender is still there, that may take a barrier of some microseconds. `S` says how the halves are joined;
-/// it is fixed by the module that made the channel.
+/// The receiving half of a channel. `S` says how the halves are joined; the module that made the channel fixes it.
+///
+/// Dropping it closes the channel and drops the messages in it, also one that is accepted at the same moment. If messages have a drop of their own and
+/// a sender is still there, that may take a barrier of some microseconds.
 pub struct Receiver<T, S: Flavor> {
-    pub(crate) end: S::Rx<T>,
+    pub(crate) end: S::Receiver<T>,
     pub(crate) closed: bool,
     #[cfg(feature = "std")]
-    pub(crate) side: Waiter,
+    pub(crate) waiter: Waiter,
 }
 
 impl<T, S: Flavor> Receiver<T, S> {
     /// Takes the next message if there is one now.
     ///
-    /// Meanwhile senders may add messages; nobody else can take any. `Empty` is never answered from an old look, and
-    /// `Disconnected` only once everything sent before the close has been taken.
+    /// Meanwhile senders may add messages; only this handle takes any. Before it answers `Empty`, it loads the senders' position again;
+    /// it answers `Disconnected` only once everything sent before the close has been taken.
     ///
     /// Wait-free; with lanes it may look at each of them.
     ///
@@ -32,7 +33,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let Some(next) = self.end.next() else { return Err(self.nothing()) };
-        next.take()
+        next.take_as(Ok)
     }
 
     /// The next message, left where it is.
@@ -86,7 +87,7 @@ impl<T, S: Flavor> Receiver<T, S> {
         if limit == 0 {
             return Ok(0);
         }
-        let limit = limit.min(self.end.there_now());
+        let limit = limit.min(self.end.available_now());
         let mut moved = 0;
         loop {
             let n = self.end.available((limit - moved) as u64);
@@ -94,7 +95,7 @@ impl<T, S: Flavor> Receiver<T, S> {
                 return if moved == 0 { Err(self.nothing()) } else { Ok(moved) };
             }
             moved += self.end.move_into(buffer, n);
-            if moved == limit || !S::Rx::<T>::MANY_RINGS {
+            if moved == limit || !S::Receiver::<T>::MANY_RINGS {
                 return Ok(moved);
             }
         }
@@ -105,7 +106,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     ///
     /// A message counts as received before `f` sees it: if `f` panics, that one is gone and the rest stay.
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
-        let max = max.min(self.end.there_now());
+        let max = max.min(self.end.available_now());
         let mut taken = 0;
         loop {
             let n = self.end.available((max - taken) as u64) as usize;
@@ -119,7 +120,7 @@ impl<T, S: Flavor> Receiver<T, S> {
                 f(value);
             }
             taken += n;
-            if taken == max || !S::Rx::<T>::MANY_RINGS {
+            if taken == max || !S::Receiver::<T>::MANY_RINGS {
                 return taken;
             }
         }
@@ -130,7 +131,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     pub fn close(&mut self) {
         self.closed = true;
         #[cfg(feature = "std")]
-        self.end.close(self.side.event());
+        self.end.close(self.waiter.event());
         #[cfg(not(feature = "std"))]
         self.end.close(&crate::wait::EventCount);
     }
@@ -149,13 +150,12 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     /// Whether [`len`](Receiver::len) was 0 a moment ago, and no lane was opened that was not looked at yet.
     ///
-    /// `true`: a receive at that moment would have found nothing. `false` does not promise a message: on an `mpsc` ring the next place may be
-    /// claimed and hold none yet, or have been given up, and a lane may be new; [`try_recv`](Receiver::try_recv) then says `Empty`. Where
-    /// neither is so, the messages stay until this handle receives.
+    /// `true`: a receive at that moment would have found nothing. `false` does not promise a message: on an `mpsc` ring the next place may be claimed
+    /// and hold none yet, or have been given up, and a lane may be new. [`try_recv`](Receiver::try_recv) answers `Empty` then. Otherwise
+    /// the messages stay until this handle receives.
     ///
-    /// Wait-free: it reads a few words and takes no lock. One exception: if it is `true` and a *future* waits first for room on an `mpsc` ring,
-    /// one that may never be polled again, it wakes those that wait behind it, as [`try_recv`](Receiver::try_recv) does now and then; if their
-    /// lock is taken it leaves that.
+    /// Wait-free: it reads a few words and takes no lock. There is one exception. If the answer is `true`, and on an `mpsc` ring a *future* is the first
+    /// that waits for room, it wakes the senders behind that, as the future may never be polled again. If their lock is taken, it wakes none.
     pub fn is_empty(&self) -> bool {
         self.end.is_empty()
     }
@@ -179,7 +179,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// Why the ring gave nothing.
     #[inline(always)]
     fn nothing(&mut self) -> TryRecvError {
-        if !self.closed && self.end.rests() {
+        if !self.closed && self.end.is_idle() {
             return TryRecvError::Empty;
         }
         self.tell_nothing()
@@ -190,16 +190,6 @@ impl<T, S: Flavor> Receiver<T, S> {
     fn tell_nothing(&mut self) -> TryRecvError {
         self.end.found_nothing(self.closed);
         if self.end.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
-    }
-}
-
-/// Frees the places of what was taken when dropped, also by a panic.
-pub(crate) struct Free<'a, E: RecvEnd>(pub(crate) &'a mut E);
-
-impl<E: RecvEnd> Drop for Free<'_, E> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.0.free();
     }
 }
 
@@ -215,7 +205,7 @@ impl<T, S: Flavor> Drop for Receiver<T, S> {
         // The senders learn first: dropping the messages may take long, and may panic. The end drops them.
         self.close();
         #[cfg(feature = "std")]
-        self.end.leave(self.side.event());
+        self.end.leave(self.waiter.event());
         #[cfg(not(feature = "std"))]
         self.end.leave(&crate::wait::EventCount);
     }

@@ -1,8 +1,7 @@
 //! The sending half.
 
-use super::{Flavor, SendEnd, SingleSender, WriteChunk, handle};
+use super::{Flavor, RingSender, SingleSender, WriteChunk, handle};
 use crate::error::TrySendError;
-use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 #[cfg(feature = "std")]
 use crate::wait::Waiter;
@@ -10,18 +9,19 @@ use crate::wait::panics::Panics;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-/// The sending half of a channel. `S` says how the halves are joined; it is fixed by the module that made the channel.
+/// The sending half of a channel. `S` says how the halves are joined; the module that made the channel fixes it.
 pub struct Sender<T, S: Flavor> {
-    pub(crate) end: S::Tx<T>,
+    pub(crate) end: S::Sender<T>,
+    pub(crate) membership: S::Membership<T>,
     #[cfg(feature = "std")]
-    pub(crate) side: Waiter,
+    pub(crate) waiter: Waiter,
 }
 
 impl<T, S: Flavor> Sender<T, S> {
     /// Sends `value` if there is room now.
     ///
     /// Meanwhile the receiver may take messages, so a full channel may stop being full at any time; only on `mpsc` can others fill it.
-    /// `Full` is never answered from an old look: the receiver's position is read again first.
+    /// Before it answers `Full`, it loads the receiver's position again.
     ///
     /// Wait-free; on `mpsc` lock-free: it repeats when another sender was faster.
     ///
@@ -57,7 +57,7 @@ impl<T, S: Flavor> Sender<T, S> {
         T: Copy,
     {
         match self.end.push_slice(values) {
-            0 if !values.is_empty() || self.end.ring().is_closed() => Err(self.refusal()),
+            0 if !values.is_empty() || self.end.is_closed() => Err(self.refusal()),
             sent => Ok(sent),
         }
     }
@@ -66,22 +66,23 @@ impl<T, S: Flavor> Sender<T, S> {
     /// the sender does the same.
     pub fn close(&mut self) {
         let mut panics = Panics::new();
-        // A future that was leaked may stand in others' way.
+        // A future that was leaked may still stand in the queue.
         #[cfg(feature = "std")]
-        panics.catch(|| self.side.leave_queue());
+        panics.catch(|| self.waiter.leave_queue());
         panics.catch(|| self.end.close());
+        panics.catch(|| S::leave(&mut self.membership));
         panics.resume();
     }
 
     /// Whether a send through this handle can never succeed again: it or the receiver closed. Once true it stays true.
     pub fn is_closed(&self) -> bool {
-        self.end.ring().is_closed()
+        self.end.is_closed()
     }
 
     /// Messages in the channel, or in this sender's lane; of an `mpsc` ring, places that are claimed. The receiver may take some at any
     /// time.
     pub fn len(&self) -> usize {
-        self.end.ring().len()
+        self.end.len()
     }
 
     /// Whether there was no message a moment ago. An empty channel stays empty until a sender sends.
@@ -97,24 +98,24 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Most messages that the channel, or this sender's lane, holds: exactly what it was built with.
     pub fn capacity(&self) -> usize {
-        self.end.ring().capacity()
+        self.end.capacity()
     }
 
     /// What the channel has done so far.
     pub fn stats(&self) -> Stats {
-        self.end.ring().stats()
+        self.end.stats()
     }
 
     /// Why the ring took nothing.
     #[cold]
     #[inline(never)]
     pub(super) fn refusal(&mut self) -> TrySendError<()> {
-        if self.end.ring().is_closed() {
+        if self.end.is_closed() {
             // What was sent while the receiver left is ours to drop.
-            self.end.settle();
+            self.end.drop_orphans();
             TrySendError::Disconnected(())
         } else {
-            self.end.ring_mut().count_full();
+            self.end.count_full();
             TrySendError::Full(())
         }
     }
@@ -129,12 +130,12 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// # Errors
     /// `Full` if there is no room at all, `Disconnected` if the channel is closed; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
-        // No more than it can need: room that is already known then serves without another look at the receiver's line.
+        // No more than it can need: if enough room is known, the receiver's line is not read.
         let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.capacity());
-        if S::writer(&mut self.end).reserve(most as u64) == 0 {
+        if S::lane(&mut self.end).ring.reserve(most as u64) == 0 {
             return Err(self.refusal());
         }
-        Ok(S::writer(&mut self.end).publishing().stage_iter(values))
+        Ok(S::lane(&mut self.end).publishing().stage_iter(values))
     }
 
     /// Reserves room for up to `n` messages, to be written in place and published together.
@@ -160,11 +161,11 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// ```
     #[inline]
     pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
-        let room = S::writer(&mut self.end).reserve(n as u64);
-        if room == 0 && (n > 0 || self.end.ring().is_closed()) {
+        let room = S::lane(&mut self.end).ring.reserve(n as u64);
+        if room == 0 && (n > 0 || self.end.is_closed()) {
             return Err(self.refusal());
         }
-        Ok(WriteChunk::new(S::writer(&mut self.end)))
+        Ok(WriteChunk::new(S::lane(&mut self.end)))
     }
 }
 

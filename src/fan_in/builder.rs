@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::registry::{LaneOptions, Options, Registry};
-use super::{FanIn, Receiver, Sender, tx};
+use super::{FanIn, Receiver, Sender, membership};
 use crate::channel;
 use crate::error::BuildError;
 use crate::sync::{Arc, share};
@@ -26,7 +26,7 @@ impl Builder {
     /// The most messages that the receiver takes from a lane in one turn, times the lane's weight. 0 is taken for 1; the
     /// default is 64.
     pub fn budget(mut self, messages: u32) -> Self {
-        self.turn = messages.max(1);
+        self.budget = messages.max(1);
         self
     }
 
@@ -48,16 +48,16 @@ impl Builder {
             fence_mode: self.fence_mode,
         };
         let registry = share(Registry::new(event.clone(), options))?;
-        let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.turn))?;
+        let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.budget))?;
         #[cfg(feature = "std")]
-        let side = Waiter::try_new(event, self.receiver_wait)?;
-        let tx = tx::first(&registry, LaneOptions::new())?;
+        let waiter = Waiter::try_new(event, self.receiver_wait)?;
+        let tx = membership::join(&registry, LaneOptions::new())?;
         lanes.adopt();
         let rx = Receiver {
             end: lanes,
             closed: false,
             #[cfg(feature = "std")]
-            side,
+            waiter,
         };
         Ok((tx, rx))
     }

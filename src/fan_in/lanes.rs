@@ -1,15 +1,15 @@
 //! The receiver: all lanes, in turn.
 
 use super::registry::{Lane, LaneId, Registry};
-use crate::channel::RecvEnd;
-use crate::channel::rx::{Next, refuse};
+use crate::channel::RingReceiver;
+use crate::channel::lane::refuse;
+use crate::channel::message::Message;
+use crate::channel::turns::{Found, Turns};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
-use crate::ring::spsc::Consumer;
 use crate::room::room;
 use crate::sync::Arc;
+use crate::sync::position::Position;
 use crate::wait::EventCount;
 use crate::wait::panics::{Panics, each};
 use alloc::vec::Vec;
@@ -21,15 +21,16 @@ const FEW: usize = 8;
 const LONGEST_TURN: u64 = 1 << 62;
 
 /// The reading ends of all lanes.
-pub(crate) struct Lanes<T> {
+#[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
+pub struct Lanes<T> {
     /// Those of one priority side by side, higher ones first.
     lanes: Vec<Lane<T>>,
     classes: Vec<Class>,
-    /// Whose turn it is: as long as it has messages that it has seen.
+    /// The lane whose turn it is. Its turn lasts while it has messages that were seen.
     current: usize,
     /// Where that turn began.
     from: Position,
-    /// The lane of the last turn, whatever has become of it.
+    /// The lane of the last turn; it may be gone.
     last: Option<LaneId>,
     budget: u64,
     /// Whether a look found a lane over: it is given back at the next turn.
@@ -47,10 +48,7 @@ pub(crate) struct Lanes<T> {
 /// Lanes of one priority.
 struct Class {
     priority: u8,
-    from: usize,
-    to: usize,
-    /// Whose turn was last.
-    last: usize,
+    turns: Turns,
 }
 
 impl<T> Lanes<T> {
@@ -88,18 +86,23 @@ impl<T> Lanes<T> {
             self.adopt();
         }
         for class in &mut self.classes {
-            for _ in class.from..class.to {
-                class.last = if class.last + 1 < class.to { class.last + 1 } else { class.from };
-                let lane = &mut self.lanes[class.last];
-                if !lane.end.ring.stirs() {
-                    continue;
+            // A turn is the messages that this look sees, and those that a verb that wants many sees later.
+            let next = class.turns.next(&mut self.lanes, |_, lane| {
+                match lane.end.begin_turn(self.budget * u64::from(lane.options.weight)) {
+                    Found::Message => {
+                        (self.from, self.last) = (lane.end.ring.next_position(), Some(lane.id));
+                        true
+                    }
+                    Found::Nothing => false,
+                    Found::End => {
+                        self.some_ended = true;
+                        false
+                    }
                 }
-                // A turn is what the lane sees of its messages, and what a verb that wants many sees later.
-                if lane.end.ring.look(self.budget * u64::from(lane.options.weight)) {
-                    (self.current, self.from, self.last) = (class.last, lane.end.ring.next_position(), Some(lane.id));
-                    return true;
-                }
-                self.some_ended |= lane.end.is_over();
+            });
+            if let Some(at) = next {
+                self.current = at;
+                return true;
             }
         }
         if self.some_ended {
@@ -113,7 +116,7 @@ impl<T> Lanes<T> {
     /// Takes the lanes in that were opened meanwhile. Each comes after all others of its priority, whose turns stay as they are.
     #[cold]
     pub(super) fn adopt(&mut self) {
-        // The last one opened comes first off the pile.
+        // Off the stack the last one opened comes first.
         let mut panics = Panics::new();
         for mut lane in self.registry.opened.take_all().reversed() {
             if self.closed {
@@ -122,17 +125,12 @@ impl<T> Lanes<T> {
             let priority = lane.options.priority;
             let class = self.classes.partition_point(|class| class.priority > priority);
             if self.classes.get(class).is_none_or(|class| class.priority != priority) {
-                let from = self.classes.get(class).map_or(self.lanes.len(), |next| next.from);
-                self.classes.insert(class, Class { priority, from, to: from, last: from });
+                let from = self.classes.get(class).map_or(self.lanes.len(), |next| next.turns.first());
+                self.classes.insert(class, Class { priority, turns: Turns::new(from) });
             }
-            // Right behind the one whose turn was last: after all others.
-            let class_now = &mut self.classes[class];
-            let at = if class_now.from == class_now.to { class_now.from } else { class_now.last + 1 };
-            (class_now.last, class_now.to) = (at, class_now.to + 1);
+            let at = self.classes[class].turns.insert();
             self.lanes.insert(at, lane);
-            for later in &mut self.classes[class + 1..] {
-                (later.from, later.to, later.last) = (later.from + 1, later.to + 1, later.last + 1);
-            }
+            self.classes[class + 1..].iter_mut().for_each(|later| later.turns.shift());
             if self.current >= at {
                 self.current += 1;
             }
@@ -151,13 +149,8 @@ impl<T> Lanes<T> {
                 continue;
             }
             let lane = self.lanes.remove(at);
-            for class in &mut self.classes {
-                // Those before it keep their numbers; a turn that was its own passes to the one before.
-                class.from -= usize::from(class.from > at);
-                class.to -= usize::from(class.to > at);
-                class.last -= usize::from(class.last >= at && class.last > class.from);
-            }
-            self.classes.retain(|class| class.from < class.to);
+            self.classes.iter_mut().for_each(|class| class.turns.remove(at));
+            self.classes.retain(|class| !class.turns.is_empty());
             self.current -= usize::from(self.current > at);
             add(&mut self.past, &lane.end.stats());
             // A waker that its sender left may panic.
@@ -191,7 +184,7 @@ impl<T> Lanes<T> {
     #[cfg(not(ringmail_loom))]
     #[inline(always)]
     pub(super) fn slices(&self, n: u64) -> (&[T], &[T]) {
-        self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.slices(n))
+        self.lanes.get(self.current).map_or((&[], &[]), |lane| lane.end.ring.slices(n))
     }
 }
 
@@ -207,22 +200,21 @@ fn add(sum: &mut Stats, lane: &Stats) {
     sum.receiver_wakes += lane.receiver_wakes;
 }
 
-impl<T> RecvEnd for Lanes<T> {
+impl<T> RingReceiver for Lanes<T> {
     type Item = T;
-    type Ring = Consumer<Heap<T>>;
 
     const MANY_RINGS: bool = true;
 
-    fn there_now(&mut self) -> usize {
+    fn available_now(&mut self) -> usize {
         if !self.registry.opened.is_empty() {
             self.adopt();
         }
-        // One that is not there has to be looked for: that is how the end is found.
+        // At least one look, also if no message is there: a look finds the end.
         self.len().max(1)
     }
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Next<'_, Self::Ring>> {
+    fn next(&mut self) -> Option<Message<'_, T>> {
         if !self.find() {
             return None;
         }
@@ -256,7 +248,7 @@ impl<T> RecvEnd for Lanes<T> {
         let lane = &mut self.lanes[self.current];
         if lane.end.ring.seen() < wanted {
             let most = (self.budget * u64::from(lane.options.weight)).min(LONGEST_TURN);
-            lane.end.ring.look_until(self.from.plus(most));
+            lane.end.ring.refresh_tail_until(self.from.plus(most));
         }
         lane.end.ring.seen().min(wanted)
     }
@@ -299,8 +291,8 @@ impl<T> RecvEnd for Lanes<T> {
         panics.catch(|| self.adopt());
         self.closed = true;
         // One barrier for all lanes.
-        refuse(&mut self.lanes, |lane| &mut *lane.end.ring, own);
-        panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_all()));
+        refuse(&mut self.lanes, |lane| &mut lane.end.ring, own);
+        panics.catch(|| each(&mut self.lanes, |lane| lane.end.wake_to_close()));
         panics.resume();
     }
 
@@ -326,13 +318,11 @@ impl<T> RecvEnd for Lanes<T> {
         sum
     }
 
-    #[cfg(feature = "std")]
     fn count_parks(&mut self, n: u64) {
         self.past.receiver_parks += n;
     }
 
-    #[cfg(feature = "std")]
-    fn moved(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.end.moved()).fold(self.past.received, u64::wrapping_add)
+    fn transferred(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.end.transferred()).fold(self.past.received, u64::wrapping_add)
     }
 }

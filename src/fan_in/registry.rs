@@ -1,14 +1,14 @@
 //! Where lanes are opened and given back.
 
-use crate::channel::SendEnd;
+use crate::channel::RingSender;
+use crate::channel::lane::{LaneReceiver, LaneSender, lane};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
-use crate::ring::order::{self, mutant};
-use crate::ring::stack::{Node, Stack, Taken};
-use crate::spsc::end::{Rx, Tx, ends};
+use crate::ring::backend::Heap;
 #[cfg(feature = "std")]
 use crate::sync::Mutex;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
+use crate::sync::stack::{Drained, Node, Stack};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::EventCount;
 #[cfg(feature = "std")]
@@ -93,10 +93,10 @@ impl Default for LaneOptions {
 
 /// The reading end of a lane.
 pub(super) struct Lane<T> {
-    pub(super) end: Rx<T>,
+    pub(super) end: LaneReceiver<T>,
     pub(super) id: LaneId,
     pub(super) options: LaneOptions,
-    /// In what it is given back: made with it, so that the receiver allocates nothing for that.
+    /// The node in which it is given back: made with the lane, so that the receiver allocates nothing for that.
     spare: Box<Node<Spare<T>>>,
 }
 
@@ -110,12 +110,11 @@ struct Spare<T> {
 /// What openers have collected.
 #[cfg(feature = "std")]
 struct Collected<T> {
-    spare: Taken<Spare<T>>,
-    bare: Taken<Spare<T>>,
+    spare: Drained<Spare<T>>,
+    bare: Drained<Spare<T>>,
 }
 
-/// What the handles of a channel share. Touched only when a lane opens or closes, but for one look of the receiver at the end of
-/// each turn.
+/// What the handles of a channel share. Touched when a lane opens or closes, and once by the receiver at the end of each turn.
 pub(crate) struct Registry<T> {
     /// Opened, and not yet seen by the receiver.
     pub(super) opened: Stack<Lane<T>>,
@@ -123,7 +122,7 @@ pub(crate) struct Registry<T> {
     spare: Stack<Spare<T>>,
     /// The same without: numbers.
     bare: Stack<Spare<T>>,
-    /// Those that openers have collected from there, one opener at a time: another would find none meanwhile, and make a lane too many.
+    /// Those that openers have collected from there, one opener at a time: a second opener would find none meanwhile, and make a lane too many.
     #[cfg(feature = "std")]
     collected: Mutex<Collected<T>>,
     /// Spares with memory. A hint.
@@ -155,7 +154,7 @@ impl<T> Registry<T> {
             spare: Stack::new(),
             bare: Stack::new(),
             #[cfg(feature = "std")]
-            collected: Mutex::new(Collected { spare: Taken::nothing(), bare: Taken::nothing() }),
+            collected: Mutex::new(Collected { spare: Drained::empty(), bare: Drained::empty() }),
             kept: AtomicU64::new(0),
             alive: AtomicU64::new(0),
             gone: AtomicU64::new(0),
@@ -166,7 +165,7 @@ impl<T> Registry<T> {
     }
 
     /// Opens a lane, whose sender waits on `sender`, and counts that sender.
-    pub(super) fn open(&self, options: LaneOptions, sender: EventCount) -> Result<(Tx<T>, LaneId), BuildError> {
+    pub(super) fn open(&self, options: LaneOptions, sender: EventCount) -> Result<(LaneSender<T>, LaneId), BuildError> {
         if self.is_gone() {
             return Err(BuildError::Disconnected);
         }
@@ -186,11 +185,11 @@ impl<T> Registry<T> {
             },
         };
         let id = spare.value.id;
-        let (mut tx, rx) = ends(memory, sender, self.receiver.clone());
+        let (mut tx, rx) = lane(memory, sender, self.receiver.clone());
         // Before the lane can be seen: a receiver that finds no sender and no lane believes that all is over.
         self.alive.fetch_add(1, Ordering::Relaxed);
         self.opened.put(place.fill(Lane { end: rx, id, options, spare }));
-        // A receiver that leaves says so, fences, then closes the lanes it finds. Either it finds this one or we see it gone.
+        // A receiver that leaves says so, fences, then closes the lanes that it finds. Either it finds this one, or we see that it has gone.
         if !mutant!(OpenFence) {
             fence(Ordering::SeqCst);
         }
@@ -202,7 +201,7 @@ impl<T> Registry<T> {
         Ok((tx, id))
     }
 
-    /// A number, and memory if some is at hand.
+    /// A number, with memory if some is kept.
     fn spare(&self) -> Result<Box<Node<Spare<T>>>, BuildError> {
         if let Some(spare) = self.collect() {
             return Ok(spare);
@@ -214,10 +213,10 @@ impl<T> Registry<T> {
 
     #[cfg(feature = "std")]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        fn next<V>(taken: &mut Taken<V>, pile: &Stack<V>) -> Option<Box<Node<V>>> {
+        fn next<V>(taken: &mut Drained<V>, stack: &Stack<V>) -> Option<Box<Node<V>>> {
             taken.next_node().or_else(|| {
-                if !pile.is_empty() {
-                    *taken = pile.take_all();
+                if !stack.is_empty() {
+                    *taken = stack.take_all();
                 }
                 taken.next_node()
             })
@@ -229,11 +228,11 @@ impl<T> Registry<T> {
     /// Without a lock to wait for: two openers at once may make a lane more than there need be.
     #[cfg(not(feature = "std"))]
     fn collect(&self) -> Option<Box<Node<Spare<T>>>> {
-        [&self.spare, &self.bare].into_iter().find_map(|pile| {
-            let mut taken = pile.take_all();
+        [&self.spare, &self.bare].into_iter().find_map(|stack| {
+            let mut taken = stack.take_all();
             let first = taken.next_node();
             while let Some(other) = taken.next_node() {
-                pile.put(other);
+                stack.put(other);
             }
             first
         })
@@ -243,9 +242,9 @@ impl<T> Registry<T> {
     pub(super) fn give_back(&self, lane: Lane<T>) {
         let Lane { end, mut spare, .. } = lane;
         spare.value.id.generation = spare.value.id.generation.wrapping_add(1);
-        let memory = end.ring.backing().share();
+        let memory = end.ring.backend().share();
         drop(end);
-        // Unless its sender is still on its way out: then the memory goes with it.
+        // Unless its sender still holds the memory: then that frees it.
         spare.value.memory = memory.renew().filter(|_| self.kept.load(Ordering::Relaxed) < self.worth_keeping());
         if spare.value.memory.is_none() {
             self.bare.put(spare);
@@ -255,7 +254,7 @@ impl<T> Registry<T> {
         self.kept.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Of how many lanes the memory is kept for others to come: as many as there are senders, and one.
+    /// For how many lanes memory is kept: as many as there are senders, at least one.
     fn worth_keeping(&self) -> u64 {
         self.alive.load(Ordering::Relaxed).max(1)
     }
@@ -267,19 +266,19 @@ impl<T> Registry<T> {
         }
         #[cfg(feature = "std")]
         {
-            // The receiver waits for no opener; what it leaves is for the next time.
+            // The receiver does not wait for an opener: if the lock is taken, it frees nothing this time.
             let mut collected = match self.collected.try_lock() {
                 Ok(collected) => collected,
                 Err(TryLockError::Poisoned(e)) => e.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Taken::nothing()), Taken::nothing());
+            let mut kept = self.keep(core::mem::replace(&mut collected.spare, Drained::empty()), Drained::empty());
             kept = self.keep(self.spare.take_all(), kept);
             collected.spare = kept;
         }
         #[cfg(not(feature = "std"))]
         {
-            let mut kept = self.keep(self.spare.take_all(), Taken::nothing());
+            let mut kept = self.keep(self.spare.take_all(), Drained::empty());
             while let Some(spare) = kept.next_node() {
                 self.spare.put(spare);
             }
@@ -287,7 +286,7 @@ impl<T> Registry<T> {
     }
 
     /// Adds those of `spares` to `kept` that are worth keeping, and frees the memory of the others.
-    fn keep(&self, mut spares: Taken<Spare<T>>, mut kept: Taken<Spare<T>>) -> Taken<Spare<T>> {
+    fn keep(&self, mut spares: Drained<Spare<T>>, mut kept: Drained<Spare<T>>) -> Drained<Spare<T>> {
         while let Some(mut spare) = spares.next_node() {
             if self.kept.load(Ordering::Relaxed) <= self.worth_keeping() {
                 kept.put_node(spare);
@@ -302,12 +301,12 @@ impl<T> Registry<T> {
 
     /// A sender has closed its lane. Whether it was the last.
     pub(super) fn leave(&self) -> bool {
-        self.alive.fetch_sub(1, order::leave_lanes()) == 1
+        self.alive.fetch_sub(1, order!(leave_lanes)) == 1
     }
 
     /// Whether the last sender has closed its lane.
     pub(super) fn is_left(&self) -> bool {
-        self.alive.load(order::observe_lanes_end()) == 0
+        self.alive.load(order!(observe_lanes_end)) == 0
     }
 
     /// The receiver accepts nothing more. It closes the lanes that it finds after this.

@@ -1,15 +1,15 @@
 //! How a mesh is made.
 
 use super::error::BuildError;
-use super::hub::Hub;
 use super::inbox::Inbox;
 use super::lanes::Lanes;
 use super::outbox::Outbox;
 use super::seat::Seat;
-use crate::ring::backing::{Heap, check};
-use crate::ring::cursor::Position;
+use super::shared::Shared;
+use crate::channel::lane::lane;
+use crate::ring::backend::{Heap, check};
 use crate::room::{room, table};
-use crate::spsc::end::ends;
+use crate::sync::position::Position;
 use crate::sync::{Arc, share};
 use crate::wait::{Deadline, EventCount, FenceMode, WaitStrategy};
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ use core::time::Duration;
 /// Most seats of a mesh.
 const MAX_SHARDS: usize = 1024;
 
-/// What a seat does with the others.
+/// Whether a shard sends, receives or both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Role {
     /// Sends and receives.
@@ -67,8 +67,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// All to all, 256 messages a lane, [`WaitStrategy::Park`], [`FenceMode::Auto`], 30 seconds for everybody to join. How many seats
-    /// is still to be said, with [`Builder::shards`], `cores` or [`Builder::roles`].
+    /// A lane for each ordered pair, of 256 messages; [`WaitStrategy::Park`], [`FenceMode::Auto`], 30 seconds to join. The number of shards is still
+    /// needed: call [`Builder::shards`], `cores` or [`Builder::roles`].
     pub fn new() -> Self {
         Self {
             shards: 0,
@@ -85,7 +85,7 @@ impl Builder {
         }
     }
 
-    /// One seat for each of these cores: [`Seat::join`] pins the thread that calls it there. A core may be named more than once.
+    /// A shard for each of these cores: [`Seat::join`] pins the calling thread to the core. A core may be named more than once.
     #[cfg(feature = "affinity")]
     pub fn cores(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
         let cores: Vec<usize> = cores.into_iter().collect();
@@ -94,14 +94,14 @@ impl Builder {
         self
     }
 
-    /// `n` seats, whose threads run where they like.
+    /// `n` shards, whose threads are not pinned.
     pub fn shards(mut self, n: usize) -> Self {
         (self.shards, self.cores) = (n, None);
         self
     }
 
-    /// What each seat does: a lane is made from everyone that sends to every other that receives, and no memory is spent on the
-    /// rest. One role a seat; without seats so far, as many as there are roles.
+    /// The role of each shard. There is a lane from each shard that sends to each other one that receives; other pairs have none, and take no
+    /// memory. Sets the number of shards, too, if that was not set before.
     pub fn roles(mut self, roles: impl IntoIterator<Item = Role>) -> Self {
         let roles: Vec<Role> = roles.into_iter().collect();
         if self.shards == 0 {
@@ -111,46 +111,45 @@ impl Builder {
         self
     }
 
-    /// Messages that each lane holds, exactly: 1 to 2^30.
+    /// How many messages each lane holds, exactly: 1 to 2^30.
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = messages;
         self
     }
 
-    /// Most messages that an endpoint takes from one peer before the next one's turn. 0 is taken for 1; the default is 64.
+    /// Most messages of a turn: what an endpoint takes from one peer before the next peer's turn. 0 counts as 1. The default is 64.
     pub fn budget(mut self, messages: u32) -> Self {
         self.budget = messages.max(1);
         self
     }
 
-    /// How endpoints wait, unless one [says otherwise](super::Endpoint::set_wait).
+    /// How endpoints wait. [`Endpoint::set_wait`](super::Endpoint::set_wait) changes it for one of them.
     pub fn wait(mut self, strategy: WaitStrategy) -> Self {
         self.wait = strategy;
         self
     }
 
-    /// What a sleeping endpoint costs those that send to it.
+    /// How the event counts keep publishing and sleeping in order, which is what a sleeping endpoint costs its senders.
     pub fn fence_mode(mut self, mode: FenceMode) -> Self {
         self.fence_mode = mode;
         self
     }
 
-    /// How long after [`Builder::build`] a seat may stay empty. Then whoever waits, or tries to send and finds no room, gives it
-    /// up: its lanes count as closed, and taking it fails. So a thread that never starts hangs nobody. [`Duration::MAX`] is for ever.
+    /// How long after [`Builder::build`] a thread may join. After that, a peer that waits, or that finds no room, gives up the seat: its lanes count
+    /// as closed, and [`Seat::join`] fails. So no peer waits for ever for a thread that never starts. [`Duration::MAX`] is no deadline.
     pub fn join_deadline(mut self, limit: Duration) -> Self {
         self.join_deadline = Some(limit);
         self
     }
 
-    /// Whether [`Seat::join`] has the kernel make the memory of the lanes to this seat present at once, near the core that joins, instead
-    /// of page by page when messages come (Linux 5.14 and later; elsewhere it makes no difference). Lanes that stay idle then take their
-    /// memory too.
+    /// Whether [`Seat::join`] has the kernel make the memory of the lanes to the shard present at once, near the joining thread's core. Otherwise
+    /// that happens page by page when messages come. Lanes that stay idle then take their memory too. Linux 5.14 and later; no effect elsewhere.
     pub fn prefault(mut self, yes: bool) -> Self {
         self.prefault = yes;
         self
     }
 
-    /// Polls in vain before an endpoint has its event count watch its lanes.
+    /// Polls that find nothing before an endpoint has its event count watch its lanes.
     #[doc(hidden)]
     pub fn watch_after(mut self, polls: u32) -> Self {
         self.watch_after = polls.max(1);
@@ -164,13 +163,13 @@ impl Builder {
         self
     }
 
-    /// Allocates the mesh. Seat `i` is that of peer `i`.
+    /// Allocates the mesh. Seat `i` is that of shard `i`.
     ///
-    /// All lanes to one seat lie in one reservation, which nobody touches before messages come ([`Builder::prefault`] says otherwise). A
-    /// lane costs about 2 KiB beside its messages.
+    /// The messages of all lanes to one shard lie in one reservation, which is not touched before messages come, unless
+    /// [`Builder::prefault`] is set. Beside that a lane takes about 2 KiB.
     ///
     /// # Errors
-    /// No seats, more than 1024, roles for another number, an impossible capacity, or no memory.
+    /// No shards, more than 1024, roles for another number, a capacity of 0 or above 2^30, or no memory.
     pub fn build<T>(self) -> Result<Vec<Seat<T>>, BuildError> {
         let shards = self.shards;
         if shards == 0 {
@@ -194,16 +193,16 @@ impl Builder {
         for to in (0..shards).filter(|&to| role(to).receives()) {
             let memory = Heap::row(peers(to, Role::sends).count(), self.capacity, Position::new(self.start))?;
             for (from, memory) in peers(to, Role::sends).zip(memory) {
-                let (tx, rx) = ends(memory, events[from].clone(), events[to].clone());
+                let (tx, rx) = lane(memory, events[from].clone(), events[to].clone());
                 lanes[from].out.add(to, tx);
                 lanes[to].inbox.add(from, rx);
             }
         }
-        let hub = share(Hub::new(&events, Deadline::after(self.join_deadline))?)?;
+        let shared = share(Shared::new(&events, Deadline::after(self.join_deadline))?)?;
         let mut seats = room(shards)?;
         seats.extend(events.into_iter().zip(lanes).enumerate().map(|(id, (event, lanes))| Seat {
             core: self.cores.as_ref().map(|cores| cores[id]),
-            hub: Arc::clone(&hub),
+            shared: Arc::clone(&shared),
             lanes: Some(lanes),
             id,
             event,

@@ -1,13 +1,13 @@
-//! Calls between the shards of a mesh: a request, and its answer. Room for the answer is reserved before the request leaves.
+//! Calls between the shards of a mesh: a request and its answer. Room for the answer is reserved before the request leaves.
 //!
 //! ```text
 //!                 ┌─ k ────────┐ ┌─ k ───────┐ ┌─ 1 ──────┐
-//!   endpoint 0 ──►│ requests … │ │ answers … │ │ finished │──► endpoint 1        a lane holds 2k + 1; k credits a pair
+//!   endpoint 0 ──►│ requests … │ │ answers … │ │ finished │──► endpoint 1        a lane holds 2k + 1 messages; k credits for an ordered pair
 //!                 └────────────┘ └───────────┘ └──────────┘
 //! ```
 //!
-//! [`Builder::build_calls`](super::Builder::build_calls) makes [`Seat`]s like those of a mesh. A seat becomes an [`Endpoint`], which calls and
-//! serves:
+//! [`Builder::build_calls`](super::Builder::build_calls) makes [`Seat`]s like those of a mesh. A seat becomes an [`Endpoint`], which calls its peers
+//! and serves their calls:
 //!
 //! ```
 //! use ringmail::mesh::{Builder, call::Endpoint};
@@ -17,9 +17,9 @@
 //!
 //! fn shard(me: &mut Endpoint<u64, u64>) -> u64 {
 //!     let peer = 1 - me.id();
-//!     // Several at once; each is given away, or comes back with why not.
+//!     // Several calls at once, each of which takes a credit.
 //!     let replies: Vec<_> = (0..3).map(|n| me.try_call(peer, n).expect("three credits")).collect();
-//!     // Waiting serves: two that call each other both get their answers.
+//!     // It serves while it waits: two shards that call each other both get their answers.
 //!     replies.into_iter().map(|reply| me.wait(reply, |_me, _from, n, token| token.answer(n * n)).expect("an answer")).sum()
 //! }
 //!
@@ -40,67 +40,67 @@
 //! # Why an answer always finds room
 //!
 //! Let `k` be the credits of a pair. On the lane from A to B lie
-//! * requests of A to B, at most `k`: each holds a credit of A's until its answer has been *received*, and its answer was sent after
-//!   B had freed the place of the request;
-//! * answers of A to B, at most `k`: each is to a request that holds a credit of B's, which B gets back when it has received the answer,
-//!   after it freed the place;
-//! * once, the word that A calls no more.
+//! * requests of A to B, at most `k`: each holds a credit of A's until A has *received* the answer, and B sent the answer after it had freed the
+//!   place of the request;
+//! * answers of A to B, at most `k`: each is to a request that holds a credit of B's, which B gets back when it has received the answer, after it
+//!   freed the place;
+//! * once, the message that A has finished.
 //!
-//! So `2k + 1` places are enough. That A *sees* them free follows from the messages themselves: B frees a place before it publishes the
-//! message that lets A use it again, and A has received that message. This is why endpoints take messages one by one here, and not a turn at
-//! a time: a place is free before the handler runs. Sending an answer is wait-free and fails only if the caller is gone.
+//! So `2k + 1` places are enough. A *sees* that they are free: B frees a place before it publishes the message that lets A use the place again, and A
+//! has received that message. For this reason a call endpoint frees each place before the handler runs, not at the end of a turn. Sending an
+//! answer is wait-free, and fails only if the caller is disconnected.
 //!
 //! # Calling
 //!
-//! | | |
+//! | to | verb |
 //! |---|---|
-//! | start | [`try_call`](Endpoint::try_call): [`NoCredit`](TryCallError::NoCredit) gives the request back; [`call_or_poll`](Endpoint::call_or_poll) serves until there is a credit |
-//! | wait for one | [`wait`](Endpoint::wait), [`wait_timeout`](Endpoint::wait_timeout): serve others meanwhile |
-//! | look | [`Reply::try_take`], [`Reply::is_ready`] |
-//! | await | a [`Reply`] is a future; somebody has to [`poll`](Endpoint::poll) the endpoint, as the loop of an executor does |
-//! | forget | drop the [`Reply`]: the credit comes back with the answer, which is dropped |
+//! | start a call | [`try_call`](Endpoint::try_call) returns [`NoCredit`](TryCallError::NoCredit) with the request if all credits are in use; [`call_or_poll`](Endpoint::call_or_poll) serves until there is one |
+//! | wait for an answer | [`wait`](Endpoint::wait), [`wait_timeout`](Endpoint::wait_timeout): they serve meanwhile |
+//! | look for an answer | [`Reply::try_take`], [`Reply::is_ready`] |
+//! | await an answer | a [`Reply`] is a future. Another task has to [`poll`](Endpoint::poll) the endpoint, as the loop of an executor does |
+//! | ignore an answer | drop the [`Reply`]: the credit comes back with the answer, which is dropped |
 //!
-//! Answers come in any order. One that has arrived holds its credit until it is taken.
+//! Answers come in any order. An answer that has come holds its credit until it is taken.
 //!
 //! # Serving
 //!
-//! [`poll`](Endpoint::poll), and all that waits, hands each request to a handler, with a [`Token`]. Answer at once, or keep the token and answer
-//! later: any number may be kept. What a token is given leaves after the handler returns, or with the endpoint's next verb
-//! ([`flush`](Endpoint::flush) does nothing else). A token that is dropped, also by a panic of the handler, answers
-//! [`Refused`](CallError::Refused): no caller is left hanging, unless a token is leaked (`mem::forget`).
+//! [`poll`](Endpoint::poll), and every verb that waits, hands each request to a handler, with a [`Token`]. Answer at once, or keep the token and
+//! answer later; any number of tokens may be kept. An answer leaves when the handler returns, or with the endpoint's next verb;
+//! [`flush`](Endpoint::flush) does only that. A token that is dropped, also by a panic of the handler, answers [`Refused`](CallError::Refused). So every
+//! caller gets an answer or an error, unless a token is leaked (`mem::forget`).
 //!
-//! The handler is lent the endpoint: it may call others, and had better keep the token and answer when the reply has come. It may also wait
-//! for a reply, on a stack that grows with each request that comes meanwhile: what such a frame waits for always began after it, so that
-//! no two wait for each other. It must not wait for a *credit* ([`call_or_poll`](Endpoint::call_or_poll)): the calls that hold them may be waiting
-//! for this very handler.
+//! The handler borrows the endpoint, so it may call other peers. It should keep the token then, and answer when the reply has come. It may also wait
+//! for a reply; the stack grows with each request that comes meanwhile. A call that such a handler waits for began after the handler did, so two
+//! handlers never wait for each other. A handler must not wait for a *credit* ([`call_or_poll`](Endpoint::call_or_poll)): the calls that hold the credits
+//! may wait for this handler.
 //!
 //! # Leaving
 //!
-//! A shard that has no more calls to make still owes answers. [`finish`](Endpoint::finish) says that it calls no more; when all have said so,
-//! which [`Progress::open`](super::Progress::open) counts down, they can go. [`leave`](Endpoint::leave) does both. A peer that is
-//! dropped, panics or never joins fails the calls to it, in flight or new, with [`Disconnected`](super::Disconnected), which says why.
+//! A shard that makes no more calls has to answer those of its peers. [`finish`](Endpoint::finish) tells the peers that it makes no more calls.
+//! [`Progress::open`](super::Progress::open) is the number of peers that have not finished; at 0 the endpoint can be dropped. [`leave`](Endpoint::leave) does
+//! both. When a peer drops its endpoint, panics or never joins, calls to it fail, those in flight and new ones, with
+//! [`Disconnected`](super::Disconnected) and its cause.
 //!
 //! # Cost
 //!
-//! * A call is two messages of the mesh, and a place in a table of the caller's: no allocation after the join.
-//! * A lane's memory is that of `2k + 1` of the larger of request and answer. Beside it a shard reserves `k` entries a peer for
-//!   answers to come and `k` for answers to send; they are touched only as deep as calls are ever in flight at once.
-//! * The mesh's verbs cost what they do there, but that each message frees its place by itself.
+//! * A call is two messages of the mesh, and an entry in a table of the caller. Nothing is allocated after the join.
+//! * A lane has memory for `2k + 1` messages of the size of the larger of request and answer. Beside that a shard reserves, for each peer, `k` entries
+//!   for answers to come and `k` for answers to send. Only as many are touched as calls are in flight at once.
+//! * The verbs cost what those of the mesh cost, except that each message frees its place by itself.
 //!
 //! # Limits
 //!
-//! * Replies and tokens stay on the endpoint's thread. Their state is the endpoint's, plain memory.
-//! * Calls only, no plain messages on the same lanes, which would take the room of answers: make a second mesh for those, or answer `()`.
-//! * [Roles](super::Builder::roles) that leave out one direction of a pair leave no calls between the two: [`Cause::NoLane`](super::Cause::NoLane).
-//!
-//! An endpoint of its own, not more verbs on the mesh's: the room for answers is proven only as long as nothing else is sent on the lanes.
+//! * Replies and tokens stay on the endpoint's thread: they share plain memory with the endpoint.
+//! * The lanes carry calls only: plain messages would take the room of answers. This is why calls have an endpoint of their own. Make a second mesh
+//!   for plain messages, or answer `()`.
+//! * If the [roles](super::Builder::roles) leave out one direction of a pair, there are no calls between the two: [`Cause::NoLane`](super::Cause::NoLane).
 
 mod endpoint;
 mod error;
 mod reply;
 mod seat;
-mod shared;
 mod sleep;
+mod tables;
 mod wait;
 
 pub use endpoint::Endpoint;
@@ -109,13 +109,13 @@ pub use reply::{Reply, Token};
 pub use seat::Seat;
 pub use sleep::Armed;
 
-/// What travels on a lane. The number is the call's, in the table of the one that called.
+/// A message on a lane. The number is the call's index in the table of its caller.
 enum Envelope<Req, Rep> {
     Request(u32, Req),
     Answer(u32, Rep),
     /// The token was dropped.
     Refusal(u32),
-    /// No more requests come.
+    /// The sender makes no more calls.
     Finished,
 }
 

@@ -1,12 +1,12 @@
-//! A thread's own end of the mesh.
+//! A shard's end of the mesh.
 
 use super::error::{Cause, Disconnected};
-use super::hub::{Hub, Standing};
 use super::lanes::Lanes;
-use crate::ring::ends::Writer;
+use super::shared::{PeerState, Shared};
 use crate::ring::layout::Stats;
-use crate::ring::order::mutant;
 use crate::sync::Arc;
+use crate::sync::OnDrop;
+use crate::sync::order::mutant;
 use crate::wait::panics::{Panics, wake};
 use crate::wait::{Deadline, TimedOut, WaitStrategy, Waiter};
 use alloc::sync::Arc as Text;
@@ -15,56 +15,58 @@ use core::marker::PhantomData;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 
-/// A thread's own end of the mesh: a lane to each peer, a lane from each, and one event count for all of them.
+/// A shard's end of the mesh: a lane to each peer, a lane from each, and one event count for all of them.
 ///
-/// It stays on the thread that joined. Every verb takes `&mut self`: the endpoint is the only writer of its words. Dropping it closes
-/// its lanes both ways; what lies in those to it is dropped. Dropped by a panic, it tells its peers so.
+/// It stays on the thread that joined. Every verb takes `&mut self`, so that the endpoint is the only writer of its words.
+///
+/// Dropping it closes its lanes both ways, and drops the messages that it has not received. If a panic drops it, its peers find
+/// [`Cause::Panicked`].
 pub struct Endpoint<T> {
     pub(super) id: usize,
-    pub(super) hub: Arc<Hub>,
+    pub(super) shared: Arc<Shared>,
     pub(super) lanes: Lanes<T>,
-    pub(super) side: Waiter,
+    pub(super) waiter: Waiter,
     /// Seats that were given up, as far as this endpoint has looked.
-    pub(super) noticed: u64,
-    /// Polls in vain since the last message, or since the event count was last asked to watch.
+    pub(super) given_up_seen: u64,
+    /// Polls that found nothing since the last message, or since the event count last began to watch.
     pub(super) idle: u32,
     pub(super) watch_after: u32,
-    /// Whether the event count notes what comes, and a look after it was told so found nothing.
+    /// Whether the event count watches the lanes: it notes that something has come, and a look after it began found nothing.
     pub(super) watched: bool,
-    /// The task that waits, if one does: verbs that wait meanwhile take the event count from it.
+    /// The task that waits, if one does. Another verb that waits meanwhile takes the event count from it.
     pub(super) task: Option<Waker>,
     parks: u64,
     /// Whether a panic was under way already when this was made.
     panicking: bool,
-    here: PhantomData<*mut ()>,
+    not_send: PhantomData<*mut ()>,
 }
 
-/// What one lane each way has done.
+/// Counters of the two lanes between an endpoint and a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct PeerStats {
     /// The lane to the peer, if there is one. `full`, `sender_parks` and `sender_wakes` are this endpoint's.
     pub to: Option<Stats>,
-    /// The lane from the peer, if there is one. Sleeps of this endpoint are in [`Endpoint::parks`]: it sleeps for all lanes at once.
+    /// The lane from the peer, if there is one. `receiver_parks` stays 0: an endpoint sleeps for all lanes at once, see [`Endpoint::parks`].
     pub from: Option<Stats>,
 }
 
 impl<T> Endpoint<T> {
-    pub(super) fn new(id: usize, hub: Arc<Hub>, lanes: Lanes<T>, side: Waiter, watch_after: u32) -> Self {
+    pub(super) fn new(id: usize, shared: Arc<Shared>, lanes: Lanes<T>, waiter: Waiter, watch_after: u32) -> Self {
         Self {
             id,
-            // What was given up before is found by `notice`.
-            noticed: 0,
-            hub,
+            // `reap_late` finds the seats that were given up before.
+            given_up_seen: 0,
+            shared,
             lanes,
-            side,
+            waiter,
             idle: 0,
             watch_after,
             watched: false,
             task: None,
             parks: 0,
             panicking: std::thread::panicking(),
-            here: PhantomData,
+            not_send: PhantomData,
         }
     }
 
@@ -73,12 +75,12 @@ impl<T> Endpoint<T> {
         self.id
     }
 
-    /// Seats of the mesh, this one too: peers are numbered from 0 to one less.
+    /// The number of shards of the mesh, this one included: they are numbered from 0.
     pub fn shards(&self) -> usize {
-        self.hub.len()
+        self.shared.len()
     }
 
-    /// The peers that there is a lane to, ascending, whatever has become of them.
+    /// The peers that there is a lane to, ascending, also those that are disconnected.
     pub fn peers(&self) -> impl Iterator<Item = usize> {
         self.lanes.out.lanes.iter().map(|lane| lane.to)
     }
@@ -88,37 +90,37 @@ impl<T> Endpoint<T> {
         self.lanes.inbox.open_peers()
     }
 
-    /// What the lanes to and from `peer` have done. Each look costs the peer one cache miss.
+    /// Counters of the lanes to and from `peer`. Each call costs the peer one cache miss.
     pub fn stats(&self, peer: usize) -> PeerStats {
         let out = &self.lanes.out;
         PeerStats { to: out.at(peer).map(|at| out.lanes[at].end.ring.stats()), from: self.lanes.inbox.stats(peer) }
     }
 
-    /// Times that this endpoint went to sleep, or announced that it would.
+    /// How often this endpoint went to sleep, or announced that it would.
     pub fn parks(&self) -> u64 {
         self.parks
     }
 
     /// Changes how this endpoint waits.
     pub fn set_wait(&mut self, strategy: WaitStrategy) {
-        self.side.set_strategy(strategy);
+        self.waiter.set_strategy(strategy);
     }
 
-    /// Sends nothing more: each peer gets what was sent, and then finds this endpoint closed. Receiving goes on.
+    /// Sends nothing more: each peer receives what was sent, and then finds this endpoint closed. This endpoint can still receive.
     pub fn close(&mut self) {
-        self.lanes.close_out();
+        self.lanes.out.close();
     }
 
-    /// Tells the peers that this shard panicked, and how.
+    /// Reports to the peers that this shard panicked, and the message of the panic.
     pub(super) fn poison(&mut self, message: Option<Text<str>>) {
-        self.hub.leave(self.id, Standing::Panicked(message));
+        self.shared.leave(self.id, PeerState::Panicked(message));
     }
 
-    /// Says how this endpoint ends, unless that was said before. To be called before the lanes close: who finds one closed asks why; and
-    /// before others' code runs, whose panics are not this shard's.
-    pub(super) fn say_why(&self) {
+    /// Records how this endpoint ends, unless that was recorded before. To be called before the lanes close, as a peer that finds a lane closed
+    /// asks for the cause; and before code of wakers and messages runs, whose panics are not this shard's.
+    pub(super) fn record_end(&self) {
         let panics = std::thread::panicking() && !self.panicking;
-        self.hub.leave(self.id, if panics { Standing::Panicked(None) } else { Standing::Left });
+        self.shared.leave(self.id, if panics { PeerState::Panicked(None) } else { PeerState::Left });
     }
 
     /// Waits until `ready`, which must look at everything that it waits for, or until the deadline.
@@ -127,22 +129,16 @@ impl<T> Endpoint<T> {
         deadline: Deadline,
         mut ready: impl FnMut(&mut Lanes<T>) -> bool,
     ) -> Result<(), TimedOut> {
-        /// Also by a panic.
-        struct HandBack<'a, T>(&'a mut Endpoint<T>);
-        impl<T> Drop for HandBack<'_, T> {
-            fn drop(&mut self) {
-                self.0.hand_back();
-            }
-        }
-        let waits = HandBack(self);
-        let own = &mut *waits.0;
+        // Also by a panic.
+        let waking = OnDrop(self, Self::wake_task);
+        let own = &mut *waking.0;
         own.unwatch();
         loop {
-            let (moved, limit) = (own.lanes.moved(), deadline.earlier(own.hub.limit()));
-            let (hub, noticed, lanes) = (&own.hub, own.noticed, &mut own.lanes);
-            let ended = own.side.block(limit, moved, |_| ready(lanes) || hub.gave_up_since(noticed));
+            let (moved, limit) = (own.lanes.transferred(), deadline.earlier(own.shared.limit()));
+            let (shared, seen, lanes) = (&own.shared, own.given_up_seen, &mut own.lanes);
+            let ended = own.waiter.block(limit, moved, |_| ready(lanes) || shared.gave_up_since(seen));
             own.count_parks();
-            own.notice();
+            own.reap_late();
             if ready(&mut own.lanes) {
                 return Ok(());
             }
@@ -152,52 +148,53 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// A verb that waited took the event count from a task: it looks again.
-    pub(super) fn hand_back(&mut self) {
+    /// Wakes the task from which a verb that waited took the event count: the task looks again.
+    pub(super) fn wake_task(&mut self) {
         if let Some(task) = self.task.take().filter(|_| !mutant!(HandBack)) {
             wake(task);
         }
     }
 
     pub(super) fn count_parks(&mut self) {
-        self.parks += self.side.take_sleeps();
+        self.parks += self.waiter.take_sleeps();
     }
 
-    /// Gives up seats whose time is over, and finds those that others gave up.
-    pub(super) fn notice(&mut self) {
+    /// Gives up the seats that no thread joined in time, and finds those that peers gave up.
+    pub(super) fn reap_late(&mut self) {
         let mut panics = Panics::new();
-        panics.catch(|| self.hub.give_up_late());
-        let given_up = self.hub.given_up();
-        if given_up != self.noticed {
-            for peer in (0..self.hub.len()).filter(|&peer| peer != self.id) {
-                if self.hub.was_given_up(peer) {
+        panics.catch(|| self.shared.give_up_late());
+        let given_up = self.shared.given_up();
+        if given_up != self.given_up_seen {
+            for peer in (0..self.shared.len()).filter(|&peer| peer != self.id) {
+                if self.shared.was_given_up(peer) {
                     // A value that the peer left may panic.
                     panics.catch(|| self.lanes.give_up(peer));
                 }
             }
-            self.noticed = given_up;
+            self.given_up_seen = given_up;
         }
         panics.resume();
     }
 
-    /// A peer that is lost, if there is one of which nobody was told: it panicked, or never joined, and all that it sent has been
-    /// received. Those that closed in order are passed over.
+    /// The next peer that panicked or never joined, if there is one that was not reported before. All that the peer sent has been received.
+    ///
+    /// Each such peer is reported once, by this or by a receiving verb. Peers that closed in order are not reported.
     pub fn next_disconnected(&mut self) -> Option<Disconnected> {
-        let lost = self.first_lost();
+        let disconnected = self.first_disconnected();
         self.lanes.inbox.forget_ended();
-        lost
+        disconnected
     }
 
     /// Whether there is one.
     #[cold]
-    pub(super) fn has_lost(&mut self) -> bool {
-        self.first_lost().is_some()
+    pub(super) fn has_disconnected(&mut self) -> bool {
+        self.first_disconnected().is_some()
     }
 
-    /// The first one, which stays to be told. Forgets those before it, which closed in order.
-    fn first_lost(&mut self) -> Option<Disconnected> {
+    /// The first one, which stays unreported. Forgets the peers before it, which closed in order.
+    fn first_disconnected(&mut self) -> Option<Disconnected> {
         while let Some(peer) = self.lanes.inbox.first_ended() {
-            let gone = self.hub.gone(peer);
+            let gone = self.shared.disconnected(peer);
             if gone.cause != Cause::Closed {
                 return Some(gone);
             }
@@ -210,10 +207,10 @@ impl<T> Endpoint<T> {
 impl<T> Drop for Endpoint<T> {
     fn drop(&mut self) {
         if mutant!(CauseFirst) {
-            self.lanes.close(self.side.event());
+            self.lanes.close(self.waiter.event());
         }
-        self.say_why();
-        self.lanes.close(self.side.event());
+        self.record_end();
+        self.lanes.close(self.waiter.event());
     }
 }
 

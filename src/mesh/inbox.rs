@@ -1,132 +1,145 @@
-//! The lanes that a seat receives from, in turn.
+//! The lanes that a shard receives from. They take turns.
 
-use super::lanes::{lane_at, no_lanes};
-use crate::channel::rx::Next;
-use crate::channel::{Free, RecvEnd};
+use super::lane_index::LaneIndex;
+use crate::channel::lane::LaneReceiver;
+use crate::channel::message::Message;
+use crate::channel::turns::{Found, Turns};
+use crate::channel::{Free, RingReceiver};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::spsc::Consumer;
 use crate::room::room;
-use crate::spsc::end::Rx;
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// The lanes that a seat receives from.
+/// The lanes that a shard receives from.
 pub(super) struct Inbox<T> {
-    /// By peer: the lane's index, if there is one.
-    index: Box<[u32]>,
+    index: LaneIndex,
     pub(super) lanes: Vec<InLane<T>>,
-    /// Whose turn it is: as long as it has messages that it has seen.
+    turns: Turns,
+    /// The lane that has the turn, as long as it has messages that were seen.
     current: usize,
     /// Most messages of a turn.
-    turn: u64,
-    /// Lanes that may still bring something.
-    open: usize,
-    /// Lanes that are over, and nobody was told.
-    ended: VecDeque<u32>,
+    budget: u64,
+    ends: Ends,
 }
 
 pub(super) struct InLane<T> {
-    pub(super) end: Rx<T>,
+    pub(super) end: LaneReceiver<T>,
     from: usize,
+    /// Whether nothing will come, as far as this shard has looked.
     over: bool,
+}
+
+/// How many lanes are over, and which of these ends are to be reported.
+struct Ends {
+    /// Lanes that are not over.
+    open: usize,
+    /// Lanes that are over, which was not reported.
+    unreported: VecDeque<u32>,
+}
+
+impl Ends {
+    /// Lane `at` is over.
+    fn add(&mut self, at: usize, over: &mut bool) {
+        if !core::mem::replace(over, true) {
+            self.open -= 1;
+            self.unreported.push_back(at as u32);
+        }
+    }
 }
 
 impl<T> Inbox<T> {
     /// With room for `lanes`.
-    pub(super) fn new(shards: usize, lanes: usize, turn: u32) -> Result<Self, BuildError> {
-        let (index, lanes, turn) = (no_lanes(shards)?, room(lanes)?, u64::from(turn.max(1)));
-        Ok(Self { index, lanes, current: 0, turn, open: 0, ended: VecDeque::new() })
+    pub(super) fn new(shards: usize, lanes: usize, budget: u32) -> Result<Self, BuildError> {
+        let ends = Ends { open: 0, unreported: VecDeque::new() };
+        let (index, lanes, budget) = (LaneIndex::new(shards)?, room(lanes)?, u64::from(budget.max(1)));
+        Ok(Self { index, lanes, turns: Turns::new(0), current: 0, budget, ends })
     }
 
-    pub(super) fn add(&mut self, from: usize, end: Rx<T>) {
-        self.index[from] = self.lanes.len() as u32;
+    pub(super) fn add(&mut self, from: usize, end: LaneReceiver<T>) {
+        self.index.set(from, self.lanes.len());
         self.lanes.push(InLane { end, from, over: false });
-        self.open += 1;
+        self.turns.push();
+        self.ends.open += 1;
     }
 
     /// Where the lane from `peer` is.
     pub(super) fn at(&self, peer: usize) -> Option<usize> {
-        lane_at(&self.index, peer)
+        self.index.at(peer)
     }
 
-    /// Lanes that may still bring something.
+    /// How many lanes may still have messages, as far as this shard has looked.
     #[inline(always)]
     pub(super) fn open(&self) -> usize {
-        self.open
+        self.ends.open
     }
 
-    /// Whether the lane whose turn it is has messages that were seen.
+    /// Whether the lane that has the turn has messages that were seen.
     #[inline(always)]
     pub(super) fn has_seen(&self) -> bool {
         self.lanes.get(self.current).is_some_and(|lane| lane.end.ring.seen() != 0)
     }
 
-    /// Whether there is a message: finds whose turn it is.
+    /// Whether there is a message. Passes the turn on if the lane that has it has none.
     #[inline(always)]
     pub(super) fn find(&mut self) -> bool {
         self.has_seen() || self.next_turn()
     }
 
-    /// Gives the turn to the next lane that has a message. Whether there is one.
+    /// Passes the turn to the next lane that has a message. Whether there is one.
     #[inline(never)]
     pub(super) fn next_turn(&mut self) -> bool {
-        for _ in 0..self.lanes.len() {
-            self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
-            let lane = &mut self.lanes[self.current];
-            if lane.over || !lane.end.ring.stirs() {
-                continue;
+        let next = self.turns.next(&mut self.lanes, |at, lane| {
+            if lane.over {
+                return false;
             }
-            // A turn is what the lane sees of its messages.
-            if lane.end.ring.look(self.turn) {
-                lane.end.ring.fetch_seen();
-                return true;
+            match lane.end.begin_turn(self.budget) {
+                Found::Message => {
+                    lane.end.ring.prefetch();
+                    return true;
+                }
+                Found::Nothing => {}
+                Found::End => self.ends.add(at, &mut lane.over),
             }
-            if lane.end.is_over() {
-                self.end(self.current);
-            }
-        }
-        false
+            false
+        });
+        self.current = next.unwrap_or(self.current);
+        next.is_some()
     }
 
-    /// The lane brings nothing more.
+    /// Nothing more comes on lane `at`.
     pub(super) fn end(&mut self, at: usize) {
-        if !core::mem::replace(&mut self.lanes[at].over, true) {
-            self.open -= 1;
-            self.ended.push_back(at as u32);
-        }
+        self.ends.add(at, &mut self.lanes[at].over);
     }
 
-    /// A peer whose lane is over, of which nobody was told.
+    /// The first peer whose lane is over, which was not reported.
     pub(super) fn first_ended(&self) -> Option<usize> {
-        self.ended.front().map(|&at| self.lanes[at as usize].from)
+        self.ends.unreported.front().map(|&at| self.lanes[at as usize].from)
     }
 
-    /// It was told.
+    /// That peer has been reported, or needs no report.
     pub(super) fn forget_ended(&mut self) {
-        self.ended.pop_front();
+        self.ends.unreported.pop_front();
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        !self.ended.is_empty()
+        !self.ends.unreported.is_empty()
     }
 
-    /// Whether a receiving verb has something to say.
+    /// Whether a receiving verb has something to return other than "empty".
     pub(super) fn has_news(&mut self) -> bool {
-        self.find() || self.has_ended() || self.open == 0
+        self.find() || self.has_ended() || self.ends.open == 0
     }
 
-    /// The next message of the lane whose turn it is, and from whom, if one was seen.
+    /// The next message of the lane that has the turn, if one was seen, and the peer that sent it.
     #[inline(always)]
-    pub(super) fn next_seen(&mut self) -> Option<(usize, Next<'_, Consumer<Heap<T>>>)> {
+    pub(super) fn next_seen(&mut self) -> Option<(usize, Message<'_, T>)> {
         let lane = self.lanes.get_mut(self.current)?;
         let from = lane.from;
         Some((from, lane.end.next_seen()?))
     }
 
-    /// Hands up to `limit` of the messages that the lane whose turn it is has seen to `f`, then frees their places together.
-    pub(super) fn hand_over(&mut self, limit: u64, f: &mut impl FnMut(usize, T)) -> u64 {
+    /// Hands up to `limit` of the messages that were seen in the lane that has the turn to `f`, then frees their places together.
+    pub(super) fn deliver(&mut self, limit: u64, f: &mut impl FnMut(usize, T)) -> u64 {
         let Some(lane) = self.lanes.get_mut(self.current) else { return 0 };
         let n = lane.end.ring.seen().min(limit);
         let freeing = Free(&mut lane.end);
@@ -137,16 +150,16 @@ impl<T> Inbox<T> {
         n
     }
 
-    /// The next message of one lane, which does not have to have the turn.
-    pub(super) fn next_of(&mut self, at: usize) -> Option<Next<'_, Consumer<Heap<T>>>> {
+    /// The next message of lane `at`, which need not have the turn.
+    pub(super) fn next_of(&mut self, at: usize) -> Option<Message<'_, T>> {
         let lane = &mut self.lanes[at];
         if lane.end.ring.seen() == 0 && !lane.over {
-            lane.end.ring.look(self.turn);
+            lane.end.ring.refresh_tail_limited(self.budget);
         }
         lane.end.next_seen()
     }
 
-    /// Whether one lane has a message, or never will.
+    /// Whether lane `at` has a message, or never will.
     pub(super) fn has_news_of(&mut self, at: usize) -> bool {
         self.next_of(at).is_some() || self.is_over(at)
     }
@@ -155,23 +168,26 @@ impl<T> Inbox<T> {
         self.lanes[at].over || self.lanes[at].end.is_over()
     }
 
-    /// Peers that may still bring something.
+    /// Peers whose lanes may still have messages, as far as this shard has looked.
     pub(super) fn open_peers(&self) -> impl Iterator<Item = usize> {
         self.lanes.iter().filter(|lane| !lane.over).map(|lane| lane.from)
     }
 
     /// Has the kernel make the slots of all lanes present, near this thread's core.
     pub(super) fn prefault(&self) {
-        // A kernel that does not do it makes them present when messages come.
-        let _ = self.lanes.first().map(|lane| lane.end.ring.backing().prefault_row());
+        // A kernel that cannot do this makes them present when messages come.
+        let _ = self.lanes.first().map(|lane| lane.end.ring.backend().prefault_row());
     }
 
     pub(super) fn stats(&self, peer: usize) -> Option<crate::Stats> {
         self.at(peer).map(|at| self.lanes[at].end.stats())
     }
 
-    /// Makes room for all that it will ever note.
-    pub(super) fn reserve(&mut self) {
-        self.ended.reserve(self.lanes.len());
+    /// Moves the lanes into memory of the calling thread's, and reserves all memory that this will ever need.
+    pub(super) fn rehome(&mut self) {
+        let mut lanes = Vec::with_capacity(self.lanes.len());
+        lanes.append(&mut self.lanes);
+        self.lanes = lanes;
+        self.ends.unreported.reserve(self.lanes.len());
     }
 }

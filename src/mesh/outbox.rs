@@ -1,66 +1,63 @@
-//! The lanes that a seat sends on.
+//! The lanes that a shard sends on.
 
-use super::lanes::{lane_at, no_lanes};
-use crate::channel::SendEnd;
+use super::lane_index::LaneIndex;
+use crate::channel::RingSender;
+use crate::channel::lane::LaneSender;
 use crate::error::BuildError;
-use crate::ring::ends::Writer;
 use crate::room::room;
-use crate::spsc::end::Tx;
 use crate::wait::panics::each;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// The lanes that a seat sends on.
+/// The lanes that a shard sends on.
 pub(super) struct Outbox<T> {
-    /// By peer: the lane's index, if there is one.
-    index: Box<[u32]>,
+    index: LaneIndex,
     pub(super) lanes: Vec<OutLane<T>>,
-    /// Lanes that answered "full" and have not shown room since.
+    /// Lanes that were full at a send, and have had no room since.
     full: Vec<u32>,
-    /// Whether one of them has shown room, and nobody was told.
+    /// Whether one of them got room, which was not reported.
     room: bool,
 }
 
 pub(super) struct OutLane<T> {
-    pub(super) end: Tx<T>,
+    pub(super) end: LaneSender<T>,
     pub(super) to: usize,
-    /// Whether it is among those that are full.
+    /// Whether it is one of [`Outbox::full`].
     full: bool,
-    /// Whether a broadcast still owes it a message.
-    pub(super) owed: bool,
+    /// Whether the message of a broadcast is still to be sent on it.
+    pub(super) pending: bool,
 }
 
 impl<T> Outbox<T> {
     /// With room for `lanes`.
     pub(super) fn new(shards: usize, lanes: usize) -> Result<Self, BuildError> {
-        Ok(Self { index: no_lanes(shards)?, lanes: room(lanes)?, full: Vec::new(), room: false })
+        Ok(Self { index: LaneIndex::new(shards)?, lanes: room(lanes)?, full: Vec::new(), room: false })
     }
 
-    pub(super) fn add(&mut self, to: usize, end: Tx<T>) {
-        self.index[to] = self.lanes.len() as u32;
-        self.lanes.push(OutLane { end, to, full: false, owed: false });
+    pub(super) fn add(&mut self, to: usize, end: LaneSender<T>) {
+        self.index.set(to, self.lanes.len());
+        self.lanes.push(OutLane { end, to, full: false, pending: false });
     }
 
     /// Where the lane to `peer` is.
-    #[inline(always)]
     pub(super) fn at(&self, peer: usize) -> Option<usize> {
-        lane_at(&self.index, peer)
+        self.index.at(peer)
     }
 
+    /// The lane to `peer`.
     #[inline(always)]
     pub(super) fn to(&mut self, peer: usize) -> Option<&mut OutLane<T>> {
-        let at = self.at(peer)?;
+        let at = self.index.at(peer)?;
         self.lanes.get_mut(at)
     }
 
-    /// Notes that a lane answered "full": [`Outbox::has_news`] is true once it has room.
+    /// Notes that a lane was full: [`Outbox::has_news`] is true once it has room.
     pub(super) fn note_full(&mut self, at: usize) {
         if !core::mem::replace(&mut self.lanes[at].full, true) {
             self.full.push(at as u32);
         }
     }
 
-    /// Whether a lane that answered "full" has room now, or never will.
+    /// Whether a lane that was full has room now, or never will.
     pub(super) fn has_news(&mut self) -> bool {
         let (lanes, room) = (&mut self.lanes, &mut self.room);
         self.full.retain(|&at| {
@@ -72,18 +69,21 @@ impl<T> Outbox<T> {
         self.room
     }
 
-    /// The room that was found has been told.
+    /// The room that was found has been reported.
     pub(super) fn forget_room(&mut self) {
         self.room = false;
     }
 
-    /// Whether a lane that answered "full" has not shown room since.
+    /// Whether a lane was full at a send, and has had no room since.
     pub(super) fn waits_for_room(&self) -> bool {
         !self.full.is_empty()
     }
 
-    /// Makes room for all that it will ever note.
-    pub(super) fn reserve(&mut self) {
+    /// Moves the lanes into memory of the calling thread's, and reserves all memory that this will ever need.
+    pub(super) fn rehome(&mut self) {
+        let mut lanes = Vec::with_capacity(self.lanes.len());
+        lanes.append(&mut self.lanes);
+        self.lanes = lanes;
         self.full.reserve(self.lanes.len());
     }
 
@@ -101,6 +101,6 @@ impl<T> Outbox<T> {
 impl<T> OutLane<T> {
     /// Whether there is room, or never will be.
     pub(super) fn may_send(&mut self) -> bool {
-        self.end.ring.room(1) != 0 || self.end.ring.is_closed()
+        self.end.has_room() || self.end.is_closed()
     }
 }

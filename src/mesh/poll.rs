@@ -1,69 +1,75 @@
-//! Polling: what the shard of a runtime does all day.
+//! Polling.
 //!
-//! A poll looks at each lane, and most lanes of a mesh are idle. So an endpoint that has polled in vain for a while has its own event count note
-//! whether anything comes, as a sleeper would, and from then on a poll is one look at the event count, whatever the number of peers: a line of
-//! this endpoint's that nobody writes while nothing arrives. Whoever sends finds the event count hung up and takes the note off it, once; the
-//! next poll then looks at the lanes again. It is the event count's protocol, barrier and all: what was sent before the poll is found by it.
+//! A poll looks at each lane, and most lanes of a mesh are idle. So after some polls that found nothing, the endpoint has its event count *watch*:
+//! it announces itself there, as before a sleep. From then on a poll is one load of the event count's word, for any number of peers. No other thread
+//! writes that word until a message comes. The first peer that sends finds the announcement and takes it back; the next poll looks at the lanes again.
+//! The event count's protocol holds, with its fences: a poll finds every message that was sent before it.
 
 use super::Endpoint;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use core::task::Waker;
 
-/// Polls in vain before the event count watches. The barrier that it takes costs some microseconds, and other cores an interrupt: so
-/// many polls of many lanes cost about as much (`tests/timing/idle_mesh.rs` prints the costs).
+/// Polls that find nothing before the event count watches. To begin takes a fence of some microseconds, and other cores an interrupt: so
+/// many polls of many lanes cost about as much (`cargo test --release --test idle_mesh -- --nocapture` prints the costs).
 pub(super) const WATCH_AFTER: u32 = 256;
 
-/// So few lanes are looked at as fast as the event. A model has no room for more.
+/// A look at so few lanes takes no longer than one at the event count. A model has no room for more lanes.
 const FEW: usize = if cfg!(ringmail_loom) { 0 } else { 2 };
 
-/// What a poll did.
+/// The result of a poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Messages handed over.
+    /// Messages that were handed to the closure.
     pub received: usize,
     /// Whether the budget ended before the messages did.
     pub more: bool,
-    /// Whether a peer was lost: [`Endpoint::next_disconnected`] says which.
-    pub lost: bool,
-    /// Peers that may still send something. With none left, and no [`more`](Progress::more), nothing will ever come.
+    /// Whether a peer panicked or never joined: [`Endpoint::next_disconnected`] returns it.
+    pub disconnected: bool,
+    /// How many peers may still send. If none, and there is no [`more`](Progress::more), no message will come.
     pub open: usize,
 }
 
 impl<T> Endpoint<T> {
     /// Hands up to `budget` of the messages that are there to `f`, with the number of the peer that sent each.
     ///
-    /// Peers take turns, each up to [`Builder::budget`](super::Builder::budget) messages, across polls too: one that sends without end holds up
-    /// another for one turn at most. Places are freed, and senders woken, at the end of a turn. A message counts as received
-    /// before `f` sees it: if `f` panics, that one is gone and the rest stay.
+    /// Peers take turns, each of up to [`Builder::budget`](super::Builder::budget) messages. A turn may extend over several polls. So a peer that
+    /// sends without end holds up another one for at most one turn. Places are freed, and senders woken, at the end of a turn. A message counts
+    /// as received before `f` gets it: if `f` panics, that message is dropped and the others stay.
     ///
-    /// Never waits. A poll in vain looks at each lane; after some hundred in vain it looks only at the endpoint's own event count, until
-    /// something comes.
+    /// Wait-free, if `f` is. A poll that finds nothing looks at each lane. After 256 such polls it loads one word of the endpoint's event count instead,
+    /// until a message comes.
     #[inline]
     pub fn poll(&mut self, budget: usize, mut f: impl FnMut(usize, T)) -> Progress {
         let mut left = budget as u64;
         while left != 0 && self.find() {
-            left -= self.lanes.inbox.hand_over(left, &mut f);
+            left -= self.lanes.inbox.deliver(left, &mut f);
         }
         Progress {
             received: budget - left as usize,
             more: left == 0 && self.find(),
-            lost: self.lanes.inbox.has_ended() && self.has_lost(),
+            disconnected: self.lanes.inbox.has_ended() && self.has_disconnected(),
             open: self.lanes.inbox.open(),
         }
     }
 
-    /// Whether there is a message: finds whose turn it is.
+    /// Whether there is a message. Passes the turn on if the lane that has it has none.
     #[inline(always)]
     pub(super) fn find(&mut self) -> bool {
-        self.lanes.inbox.has_seen() || !(self.watched && self.side.is_quiet()) && self.look()
+        self.lanes.inbox.has_seen() || self.find_next()
+    }
+
+    /// The same where the lane that has the turn has no message that was seen.
+    #[inline(always)]
+    pub(super) fn find_next(&mut self) -> bool {
+        !(self.watched && self.waiter.is_quiet()) && self.look()
     }
 
     /// Looks at all lanes.
     #[inline(never)]
     fn look(&mut self) -> bool {
         if self.watched {
-            // Something rang, perhaps only for room: the barrier of the next watch must be earned anew.
+            // A peer has notified the event count, perhaps only of room. The next watch begins after as many polls again.
             self.unwatch();
         }
         if self.lanes.inbox.next_turn() {
@@ -71,7 +77,7 @@ impl<T> Endpoint<T> {
             return true;
         }
         if self.idle == 0 {
-            self.side.polled(|| self.lanes.moved());
+            self.waiter.polled(|| self.lanes.transferred());
         }
         self.idle += 1;
         if self.idle < self.watch_after {
@@ -81,26 +87,26 @@ impl<T> Endpoint<T> {
         self.watch()
     }
 
-    /// The event count no longer watches, or is about to be used for something else.
+    /// The event count no longer watches, or is about to be used otherwise.
     #[inline]
     pub(super) fn unwatch(&mut self) {
         (self.watched, self.idle) = (false, 0);
     }
 
-    /// Has the event count watch, if that pays. Whether the look after that found something.
+    /// Has the event count watch, if that pays. Whether the look after that found a message.
     #[cold]
     fn watch(&mut self) -> bool {
-        self.notice();
-        // A task that waits has its own waker in the event count; and while seats are missing somebody has to look at the clock.
-        let pays = self.lanes.inbox.open() > FEW && self.task.is_none() && !self.hub.is_missing();
-        if !pays || !self.side.watch(self.lanes.moved()) {
+        self.reap_late();
+        // A task that waits has its own waker in the event count; and while threads are missing a poll has to look at the clock.
+        let pays = self.lanes.inbox.open() > FEW && self.task.is_none() && !self.shared.is_missing();
+        if !pays || !self.waiter.watch(self.lanes.transferred()) {
             return false;
         }
         let found = !mutant!(WatchLooks) && self.lanes.inbox.next_turn();
-        // The last missing seat may have been given up since `notice`, and the event count rung for it before it watched.
-        self.watched = !found && !self.hub.gave_up_since(self.noticed);
+        // The last empty seat may have been given up since `reap_late`, and the event count been notified of that before it watched.
+        self.watched = !found && !self.shared.gave_up_since(self.given_up_seen);
         if !self.watched {
-            self.side.disarm(Waker::noop());
+            self.waiter.disarm(Waker::noop());
         }
         found
     }

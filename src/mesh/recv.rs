@@ -1,7 +1,7 @@
 //! The verbs that receive.
 
 use super::Endpoint;
-use super::error::{Cause, Disconnected, DrainError, RecvError, RecvTimeoutError, TryRecvError};
+use super::{Cause, Disconnected, DrainError, Peers, RecvError, RecvTimeoutError, TryRecvError};
 use crate::wait::Deadline;
 use alloc::vec::Vec;
 use core::future::Future;
@@ -9,95 +9,103 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-/// Messages that [`Endpoint::drain`] takes between two looks at the clock.
+/// Messages that [`Endpoint::drain`] takes before it looks at the clock again.
 const BETWEEN: usize = 1024;
 
 impl<T> Endpoint<T> {
-    /// Takes the next message, with the number of the peer that sent it, if there is one now.
+    /// Takes the next message if there is one now. Returns the number of the peer that sent it, and the message.
     ///
-    /// In the order of each peer; peers take turns as in [`Endpoint::poll`]. Wait-free.
+    /// All receiving verbs return the peer: the shards of a mesh answer each other, so they need its number for nearly every message.
+    ///
+    /// The messages of a peer come in the order in which it sent them. Peers take turns as in [`Endpoint::poll`].
+    ///
+    /// Wait-free: it looks at each lane at most once.
     ///
     /// # Errors
-    /// No message now, a peer is lost, or all have closed.
+    /// `Empty`: no message now. `Disconnected`: see [`Peers`].
     #[inline]
-    pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError> {
-        if self.find() {
-            if let Some((from, next)) = self.lanes.inbox.next_seen() {
-                return Ok(next.take_as(|value| (from, value)));
+    pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError<Peers>> {
+        loop {
+            if let Some((peer, message)) = self.lanes.inbox.next_seen() {
+                return Ok(message.take_as(|message| (peer, message)));
+            }
+            if !self.find_next() {
+                return Err(self.nothing());
             }
         }
-        Err(self.nothing())
     }
 
-    /// Takes the next message, waiting for one if need be.
+    /// Takes the next message. Waits until there is one.
     ///
     /// # Errors
-    /// A peer is lost, told once a peer; or all have closed, and all is received.
+    /// See [`Peers`].
     #[inline]
-    pub fn recv(&mut self) -> Result<(usize, T), RecvError> {
-        self.recv_until(|| Deadline::NEVER).map_err(|error| match error {
-            RecvTimeoutError::Lost(gone) => RecvError::Lost(gone),
-            // There is no deadline to pass.
-            RecvTimeoutError::Closed | RecvTimeoutError::Timeout => RecvError::Closed,
-        })
-    }
-
-    /// Takes the next message, waiting for at most `timeout`. One too long for the clock is for ever.
-    ///
-    /// # Errors
-    /// No message in time; else as [`Endpoint::recv`].
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError> {
-        self.recv_until(|| Deadline::after(Some(timeout)))
-    }
-
-    #[inline]
-    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(usize, T), RecvTimeoutError> {
+    pub fn recv(&mut self) -> Result<(usize, T), RecvError<Peers>> {
         match self.try_recv() {
             Ok(message) => Ok(message),
-            Err(why) => self.recv_later(why, deadline()),
+            Err(error) => self.recv_later(error, Deadline::NEVER).map_err(|error| match error {
+                RecvTimeoutError::Disconnected(peers) => RecvError(peers),
+                RecvTimeoutError::Timeout => unreachable!("there is no deadline"),
+            }),
+        }
+    }
+
+    /// Takes the next message. Waits for at most `timeout`. A timeout that the clock cannot represent never ends.
+    ///
+    /// # Errors
+    /// `Timeout`: no message in time. `Disconnected`: see [`Peers`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError<Peers>> {
+        match self.try_recv() {
+            Ok(message) => Ok(message),
+            Err(error) => self.recv_later(error, Deadline::after(Some(timeout))),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn recv_later(&mut self, mut why: TryRecvError, deadline: Deadline) -> Result<(usize, T), RecvTimeoutError> {
+    fn recv_later(
+        &mut self,
+        mut error: TryRecvError<Peers>,
+        deadline: Deadline,
+    ) -> Result<(usize, T), RecvTimeoutError<Peers>> {
         loop {
-            match why {
-                TryRecvError::Empty => {}
-                TryRecvError::Lost(gone) => return Err(RecvTimeoutError::Lost(gone)),
-                TryRecvError::Closed => return Err(RecvTimeoutError::Closed),
+            if let TryRecvError::Disconnected(peers) = error {
+                return Err(RecvTimeoutError::Disconnected(peers));
             }
             let waited = self.wait(deadline, |lanes| lanes.inbox.has_news());
-            why = match self.try_recv() {
+            error = match self.try_recv() {
                 Ok(message) => return Ok(message),
                 Err(TryRecvError::Empty) if waited.is_err() => return Err(RecvTimeoutError::Timeout),
-                Err(why) => why,
+                Err(error) => error,
             };
         }
     }
 
-    /// Takes the next message of one peer, waiting for one if need be. Those of others stay where they are, and hold up
-    /// their senders once their lanes are full.
+    /// Takes the next message of one peer. Waits until there is one.
+    ///
+    /// The messages of other peers stay in their lanes. While it waits, a peer whose lane is full can send nothing more here.
     ///
     /// # Errors
-    /// All that the peer sent is received, and it is gone: says why, each time.
-    pub fn recv_from(&mut self, peer: usize) -> Result<T, Disconnected> {
-        let Some(at) = self.lanes.inbox.at(peer) else { return Err(Disconnected { peer, cause: Cause::NoLane }) };
+    /// The peer is disconnected, and all that it sent has been received. Reported each time.
+    pub fn recv_from(&mut self, peer: usize) -> Result<T, RecvError<Disconnected>> {
+        let Some(at) = self.lanes.inbox.at(peer) else {
+            return Err(RecvError(Disconnected { peer, cause: Cause::NoLane }));
+        };
         loop {
             if let Some(next) = self.lanes.inbox.next_of(at) {
-                return next.take();
+                return next.take_as(Ok);
             }
             if self.lanes.inbox.is_over(at) {
-                return Err(self.hub.gone(peer));
+                return Err(RecvError(self.shared.disconnected(peer)));
             }
-            // For ever: a message comes, or the end.
+            // Without a deadline: a message comes, or the end.
             let _ = self.wait(Deadline::NEVER, |lanes| lanes.inbox.has_news_of(at));
         }
     }
 
-    /// Takes the next message, waiting for one if need be.
+    /// Takes the next message. Waits until there is one.
     ///
-    /// Cancel-safe: a future dropped before it is ready has taken nothing. Needs no particular runtime.
+    /// Cancel-safe: a future that is dropped before it is ready has taken nothing. Needs no particular runtime.
     ///
     /// # Errors
     /// As [`Endpoint::recv`].
@@ -105,24 +113,23 @@ impl<T> Endpoint<T> {
         RecvFuture { endpoint: self, waits: false, done: false }
     }
 
-    /// Takes the next message, or arranges for the context's task to be woken when there is one.
+    /// Takes the next message. Without one, has the context's task woken when a message comes.
     ///
-    /// After 128 polls in a row that were ready, one is pending and wakes its task at once: other tasks of the executor have their turn.
+    /// After 128 polls in a row that were ready, one is pending and wakes its task at once, so that other tasks of the executor can run.
     ///
-    /// Of several tasks the last that polled is woken. Another verb that waits on this endpoint meanwhile takes the event count over, and wakes
-    /// the task when it is done. Futures have no clock: they notice seats that nobody takes only when a peer that waits does.
+    /// If several tasks poll, the last one is woken. Another verb that waits on this endpoint meanwhile takes over the event count, and wakes
+    /// the task when it is done. A future has no clock: a seat that no thread joins is given up only by a peer that waits or sends.
     ///
     /// # Errors
     /// As [`Endpoint::recv`].
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError>> {
-        if self.side.out_of_budget() {
-            return self.side.yield_to_executor(cx);
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<(usize, T), RecvError<Peers>>> {
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
         }
         loop {
             match self.try_recv() {
                 Ok(message) => return self.done(Ok(message)),
-                Err(TryRecvError::Lost(gone)) => return self.done(Err(RecvError::Lost(gone))),
-                Err(TryRecvError::Closed) => return self.done(Err(RecvError::Closed)),
+                Err(TryRecvError::Disconnected(peers)) => return self.done(Err(RecvError(peers))),
                 Err(TryRecvError::Empty) => {}
             }
             self.unwatch();
@@ -130,28 +137,28 @@ impl<T> Endpoint<T> {
             if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
                 self.task = Some(cx.waker().clone());
             }
-            let (moved, hub, noticed) = (self.lanes.moved(), &self.hub, self.noticed);
+            let (moved, hub, given_up_seen) = (self.lanes.transferred(), &self.shared, self.given_up_seen);
             let lanes = &mut self.lanes;
-            let poll = self.side.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(noticed));
+            let poll = self.waiter.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(given_up_seen));
             self.count_parks();
             if poll.is_pending() {
                 return Poll::Pending;
             }
-            self.notice();
+            self.reap_late();
         }
     }
 
-    /// A task has its answer: it waits no more.
+    /// The poll is ready: no task waits any more.
     #[inline]
     fn done<R>(&mut self, answer: R) -> Poll<R> {
-        self.stand_down();
+        self.cancel_wait();
         Poll::Ready(answer)
     }
 
     #[inline]
-    fn stand_down(&mut self) {
+    fn cancel_wait(&mut self) {
         if let Some(task) = self.task.take() {
-            self.side.cancel_wait();
+            self.waiter.cancel_wait();
             drop(task);
         }
     }
@@ -159,10 +166,10 @@ impl<T> Endpoint<T> {
     /// Why there is no message.
     #[cold]
     #[inline(never)]
-    fn nothing(&mut self) -> TryRecvError {
+    fn nothing(&mut self) -> TryRecvError<Peers> {
         match self.next_disconnected() {
-            Some(gone) => TryRecvError::Lost(gone),
-            None if self.lanes.inbox.open() == 0 => TryRecvError::Closed,
+            Some(gone) => TryRecvError::Disconnected(Peers::One(gone)),
+            None if self.lanes.inbox.open() == 0 => TryRecvError::Disconnected(Peers::All),
             None => TryRecvError::Empty,
         }
     }
@@ -170,13 +177,13 @@ impl<T> Endpoint<T> {
     /// Hands messages to `f` until every peer has closed, for at most `within`. Returns how many there were.
     ///
     /// # Errors
-    /// A peer panicked or never joined, or the time ran out before all had closed.
+    /// A peer panicked or never joined, or the time ran out before all peers had closed.
     pub fn drain(&mut self, within: Duration, mut f: impl FnMut(usize, T)) -> Result<usize, DrainError> {
-        let (deadline, mut received, mut lost) = (Deadline::after(Some(within)), 0, Vec::new());
+        let (deadline, mut received, mut disconnected) = (Deadline::after(Some(within)), 0, Vec::new());
         loop {
             let progress = self.poll(BETWEEN, &mut f);
             received += progress.received;
-            lost.extend(core::iter::from_fn(|| self.next_disconnected()));
+            disconnected.extend(core::iter::from_fn(|| self.next_disconnected()));
             if progress.received != 0 && !deadline.passed() {
                 continue;
             }
@@ -187,16 +194,20 @@ impl<T> Endpoint<T> {
                 break;
             }
         }
-        lost.extend(core::iter::from_fn(|| self.next_disconnected()));
+        disconnected.extend(core::iter::from_fn(|| self.next_disconnected()));
         let open: Vec<usize> = self.open_peers().collect();
-        if lost.is_empty() && open.is_empty() { Ok(received) } else { Err(DrainError { received, lost, open }) }
+        if disconnected.is_empty() && open.is_empty() {
+            Ok(received)
+        } else {
+            Err(DrainError { received, disconnected, open })
+        }
     }
 
-    /// Leaves in order: closes, hands what still comes to `f` until every peer has closed too, for at most `within`, and is gone.
-    /// Returns how many messages came.
+    /// Leaves in order: closes, hands messages to `f` until every peer has closed too, for at most `within`, and drops the endpoint.
+    /// Returns how many messages there were.
     ///
     /// # Errors
-    /// As [`Endpoint::drain`]. The endpoint is gone all the same; what had not been received is dropped.
+    /// As [`Endpoint::drain`]. The endpoint is dropped in any case, and with it the messages that were not received.
     pub fn leave(mut self, within: Duration, f: impl FnMut(usize, T)) -> Result<usize, DrainError> {
         self.close();
         self.drain(within, f)
@@ -208,14 +219,14 @@ impl<T> Endpoint<T> {
 #[must_use = "futures do nothing unless polled"]
 pub struct RecvFuture<'a, T> {
     endpoint: &'a mut Endpoint<T>,
-    /// Whether this future announced itself: then it takes that back when it is dropped.
+    /// Whether this future announced that it waits: then it takes that back when it is dropped.
     waits: bool,
-    /// Whether it has given its answer. Another poll would take another message.
+    /// Whether it was ready. Another poll would take another message.
     done: bool,
 }
 
 impl<T> Future for RecvFuture<'_, T> {
-    type Output = Result<(usize, T), RecvError>;
+    type Output = Result<(usize, T), RecvError<Peers>>;
 
     /// # Panics
     /// If polled again after it was ready, like every future made by `async`.
@@ -240,7 +251,7 @@ impl<T> Drop for RecvFuture<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if self.waits {
-            self.endpoint.stand_down();
+            self.endpoint.cancel_wait();
         }
     }
 }

@@ -1,36 +1,36 @@
-//! Sleeping until there is something to do: on a futex of this thread's, or on whatever a reactor sleeps on.
+//! Sleeping until there is something to do: in the kernel ([`Endpoint::park`]), or on what the caller's reactor sleeps on ([`Endpoint::arm`]).
 
 use super::Endpoint;
 use crate::lend::lend;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::wait::Deadline;
 use crate::wait::panics::Panics;
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
 
-/// Why there is no reason to sleep.
+/// What there is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Ready {
     /// There is a message to receive.
     Message,
-    /// A peer panicked or never joined: [`Endpoint::next_disconnected`] says which, and until then this is the answer.
-    Lost,
-    /// A peer that answered [`Full`](super::TrySendError::Full) has room, or is gone. Told once.
+    /// A peer panicked or never joined. Reported until [`Endpoint::next_disconnected`] or a receiving verb has returned the peer.
+    Disconnected,
+    /// A lane on which a send was [`Full`](super::TrySendError::Full) has room now, or its peer is disconnected. Reported once.
     Room,
-    /// Every peer has closed, all is received, and no peer owes room: nothing will ever happen.
-    Over,
-    /// This endpoint's event count never sleeps ([`FenceMode::Never`](crate::FenceMode::Never)), or a seat was given up this moment: look again.
-    /// Only [`Endpoint::arm`] says so.
+    /// Every peer is disconnected, all messages have been received, and no [`Ready::Room`] is awaited: nothing will be to do again.
+    AllDisconnected,
+    /// Look again: the event count does not allow sleep ([`FenceMode::Never`](crate::FenceMode::Never)), or a seat was given up at this moment.
+    /// Only [`Endpoint::arm`] returns this.
     Again,
 }
 
 impl<T> Endpoint<T> {
-    /// Sleeps until there is something to do, and says what. Returns at once if there is.
+    /// Sleeps until there is something to do, and returns what. Returns at once if there is something.
     ///
-    /// It looks, announces itself, looks again and sleeps; [`WaitStrategy`](crate::WaitStrategy) says how long it polls first. A peer that
-    /// closes in order is nothing to do, unless it was the last.
+    /// It looks, announces that it sleeps, looks again and sleeps. [`WaitStrategy`](crate::WaitStrategy) says how long it polls first. A peer that
+    /// closes in order is nothing to do, unless it is the last one.
     pub fn park(&mut self) -> Ready {
         loop {
             if let Some(ready) = self.park_until(Deadline::NEVER) {
@@ -39,7 +39,7 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// The same for at most `timeout`; `None` if there was nothing to do in time.
+    /// The same for at most `timeout`. `None`: there was nothing to do in time.
     pub fn park_timeout(&mut self, timeout: Duration) -> Option<Ready> {
         self.park_until(Deadline::after(Some(timeout)))
     }
@@ -51,34 +51,34 @@ impl<T> Endpoint<T> {
             if ready.is_some() || waited.is_err() {
                 return ready;
             }
-            // A peer has closed.
+            // A peer has closed in order.
         }
     }
 
-    /// What there is to do, if anything. A room that is told is forgotten.
+    /// What there is to do, if anything. Room that is reported is forgotten.
     fn ready(&mut self) -> Option<Ready> {
         if self.lanes.inbox.find() {
             Some(Ready::Message)
-        } else if self.lanes.inbox.has_ended() && self.has_lost() {
-            Some(Ready::Lost)
+        } else if self.lanes.inbox.has_ended() && self.has_disconnected() {
+            Some(Ready::Disconnected)
         } else if self.lanes.out.has_news() {
             self.lanes.out.forget_room();
             Some(Ready::Room)
         } else if self.lanes.is_over() {
-            Some(Ready::Over)
+            Some(Ready::AllDisconnected)
         } else {
             None
         }
     }
 
-    /// Announces that this thread is about to sleep on a primitive of its own, which `waker` wakes, and looks again: then it may sleep,
+    /// Announces that this thread is about to sleep on a primitive of its own, which `waker` wakes. Then looks again: either the thread may sleep,
     /// or there is something to do.
     ///
-    /// Everything that could be forgotten is done here: the announcement comes before the look, the look covers every lane and every
-    /// peer that owes room, and while the answer lives nothing can be received behind its back.
+    /// No event is missed: the announcement comes before the look, the look covers every lane and every awaited room, and while the
+    /// [`Armed`] lives no other verb of this endpoint can run.
     ///
     /// # Errors
-    /// There is something to do: what. The event count is not armed.
+    /// There is something to do, and the event count is not armed.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -91,7 +91,7 @@ impl<T> Endpoint<T> {
     /// let fd = EventFd::new()?; // `AsFd`: register it with epoll, io_uring, mio, tokio's `AsyncFd`
     /// let waker = Waker::from(fd.clone());
     /// let sender = std::thread::spawn(move || other.join().unwrap().send_to(0, "good morning").unwrap());
-    /// // The loop of a reactor: do all there is to do, then sleep.
+    /// // The loop of a reactor: do all that is to do, then sleep.
     /// 'turns: loop {
     ///     while let Ok((from, text)) = me.try_recv() {
     ///         assert_eq!((from, text), (1, "good morning"));
@@ -99,7 +99,7 @@ impl<T> Endpoint<T> {
     ///     }
     ///     match me.arm(&waker) {
     ///         Ok(armed) => armed.sleep(|limit| fd.wait(limit))?, // here: epoll_wait, io_uring_enter, …
-    ///         Err(Ready::Over | Ready::Lost) => break,
+    ///         Err(Ready::AllDisconnected | Ready::Disconnected) => break,
     ///         Err(_) => continue,
     ///     };
     /// }
@@ -108,18 +108,18 @@ impl<T> Endpoint<T> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn arm<'a>(&'a mut self, waker: &'a Waker) -> Result<Armed<'a, T>, Ready> {
-        self.notice();
+        self.reap_late();
         if let Some(ready) = self.ready() {
             return Err(ready);
         }
         self.unwatch();
-        if !self.side.arm(waker, self.lanes.moved()) {
+        if !self.waiter.arm(waker, self.lanes.transferred()) {
             return Err(Ready::Again);
         }
         self.count_parks();
         let armed = Armed { endpoint: self, waker };
         let own = &mut *armed.endpoint;
-        let again = own.hub.gave_up_since(own.noticed).then_some(Ready::Again);
+        let again = own.shared.gave_up_since(own.given_up_seen).then_some(Ready::Again);
         let ready = if mutant!(ArmLooks) { None } else { own.ready().or(again) };
         match ready {
             None => Ok(armed),
@@ -131,7 +131,7 @@ impl<T> Endpoint<T> {
     }
 }
 
-/// An endpoint that will be woken: sleep on what its waker wakes. Dropping this disarms it.
+/// An endpoint that will be woken: sleep on what its waker wakes. Dropping this disarms the endpoint.
 #[must_use = "dropping it disarms the endpoint"]
 pub struct Armed<'a, T> {
     endpoint: &'a mut Endpoint<T>,
@@ -139,36 +139,36 @@ pub struct Armed<'a, T> {
 }
 
 impl<T> Armed<'_, T> {
-    /// Sleeps by calling `f`, then disarms. Returns what it returned.
+    /// Sleeps by calling `f`, then disarms. Returns what `f` returned.
     ///
-    /// `f` blocks on what the waker wakes, and may wake for other reasons too. It is told how long it may sleep at most, for the sake of
-    /// seats that nobody has taken yet: `None` once all are.
+    /// `f` blocks on what the waker wakes, and may return for other reasons too. Its argument is how long it may sleep at most: until the
+    /// [join deadline](super::Builder::join_deadline) of the threads that have not joined. `None`: all have joined.
     pub fn sleep<R>(self, f: impl FnOnce(Option<Duration>) -> R) -> R {
-        // Disarming may wake another, whose waker may panic.
+        // To disarm may wake a task, and its waker may panic.
         lend(self, |armed| f(armed.limit()))
     }
 
-    /// How long the sleep may last at most; see [`Armed::sleep`].
+    /// How long the sleep may last at most, see [`Armed::sleep`].
     pub fn limit(&self) -> Option<Duration> {
-        self.endpoint.hub.limit().left()
+        self.endpoint.shared.limit().left()
     }
 
-    /// Peers that may still send something, as far as the last look saw.
+    /// How many peers may still send, as far as the last look saw.
     pub(super) fn open(&self) -> usize {
         self.endpoint.lanes.inbox.open()
     }
 
-    /// Whether nobody has rung since.
+    /// Whether the waker has not been woken since.
     pub fn is_quiet(&self) -> bool {
-        self.endpoint.side.is_quiet()
+        self.endpoint.waiter.is_quiet()
     }
 }
 
 impl<T> Drop for Armed<'_, T> {
     fn drop(&mut self) {
         let mut panics = Panics::new();
-        panics.catch(|| self.endpoint.side.disarm(self.waker));
-        panics.catch(|| self.endpoint.hand_back());
+        panics.catch(|| self.endpoint.waiter.disarm(self.waker));
+        panics.catch(|| self.endpoint.wake_task());
         panics.resume();
     }
 }

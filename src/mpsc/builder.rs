@@ -1,11 +1,12 @@
 //! How a channel is made.
 
-use super::end::ends;
+use super::receiver::MpscReceiver;
+use super::sender::MpscSender;
 use super::{Mpsc, Receiver, Sender};
 use crate::channel;
 use crate::error::BuildError;
-use crate::ring::cursor::Position;
 use crate::ring::mpsc::pair;
+use crate::sync::position::Position;
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, SenderQueue, Waiter};
 
@@ -32,19 +33,21 @@ impl Builder {
         let (producer, consumer) = pair(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) =
-                ends(producer, consumer, crate::wait::EventCount, crate::wait::EventCount, crate::wait::SenderQueue)?;
-            Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
+            use crate::wait::{EventCount, SenderQueue};
+            let rx = MpscReceiver::new(consumer, EventCount, &EventCount, SenderQueue)?;
+            let tx = MpscSender::new(producer, EventCount, SenderQueue);
+            Ok((Sender { end: tx, membership: () }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
             let senders = EventCount::own(self.fence_mode)?;
             let receiver = self.receiver_event.map_or_else(|| EventCount::own(self.fence_mode), Ok)?;
             let queue = SenderQueue::new()?;
-            let (tx, rx) = ends(producer, consumer, senders.clone(), receiver.clone(), queue.clone())?;
+            let rx = MpscReceiver::new(consumer, senders.clone(), &receiver, queue.clone())?;
+            let tx = MpscSender::new(producer, receiver.clone(), queue.clone());
             Ok((
-                Sender { end: tx, side: Waiter::try_new(senders, self.sender_wait)?.queued(queue) },
-                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), waiter: Waiter::try_new(senders, self.sender_wait)?.queued(queue) },
+                Receiver { end: rx, closed: false, waiter: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }

@@ -17,8 +17,8 @@ impl<T> Sender<T> {
 
 /// A sender that keeps one message while there is no room for it. From [`Sender::into_sink`].
 ///
-/// Room in a ring with several senders is nobody's before a message is in it, so there is none that a sink could be ready for. Instead
-/// a message that finds none stays here: the sink is ready for another when that one is sent, and flushed. Dropping the sink drops it.
+/// In a ring with several senders, no sender owns room before its message is there, so a sink cannot be ready for room. Instead a message that
+/// finds no room stays here: the sink is ready for another message when that one is sent, and flushed. Dropping the sink drops it.
 ///
 /// Errors are `Disconnected` with the message that was not sent, if any; and `Full` with the message for a `start_send` that did not ask
 /// `poll_ready` first while one is kept.
@@ -47,7 +47,7 @@ impl<T> SenderSink<T> {
     }
 }
 
-// As a sender; what it keeps it never looks into.
+// As a sender; it never reads the message that it keeps.
 impl<T> UnwindSafe for SenderSink<T> {}
 impl<T> RefUnwindSafe for SenderSink<T> {}
 

@@ -1,4 +1,4 @@
-//! Many producers, one consumer: a ring whose slots say for themselves when they are full.
+//! Many producers, one consumer: a ring in which a stamp in each slot says when it is full.
 //!
 //! ```text
 //!   tail ──► claimed by compare-and-swap, position by position, by any producer
@@ -19,14 +19,14 @@
 //! * M1 A position is claimed once: `tail` only grows, by compare-and-swap. A claim needs `position < head + capacity`
 //!   for a `head` that the claimer itself loaded with Acquire: the slot's last value is out.
 //! * M2 A claimed slot belongs to its claimer until it stores the stamp; from then on, while `head ≤ position`, to the consumer.
-//! * M3 No code of the user runs between claim and stamp. Should anything unwind there, a guard leaves tombstones: a claim is
-//!   never left open.
-//! * M4 Once bit 0 of `tail` is set no more is claimed: the last producer sets it when it leaves, or the consumer when it closes.
-//! * M5 `head`, and what lies behind it, belongs to whoever holds `reader`: the consumer at first, and once that is gone one producer at a time.
-//!   It is given up only if no producer was late since the last look: one that published when the consumer had gone asks for that look.
+//! * M3 No code of the user runs between claim and stamp. If a panic unwinds there, a guard leaves tombstones: a claim is never left open.
+//! * M4 Once bit 0 of `tail` is set, nothing more is claimed. The last producer sets it when it leaves, or the consumer when it closes.
+//! * M5 `head`, and the slots behind it, belong to the end that has the role of the reader (`reader`): first the consumer, and once that is gone one
+//!   producer at a time. An end gives the role up only if no producer has published late since its last look: a producer that publishes after the
+//!   consumer has gone asks for another look.
 //!
-//! **Steps.** `push` is lock-free: it repeats only when another producer has claimed meanwhile. Nobody waits for a
-//! producer that stands still between claim and stamp: others claim and publish behind it, the consumer says "empty".
+//! **Steps.** `push` is lock-free: it repeats only when another producer has claimed meanwhile. If a producer stops between claim and stamp, no
+//! other thread waits for it: other producers claim and publish behind it, and the consumer answers "empty".
 //!
 //! Source of the idea: Vyukov's bounded queue with a sequence number a slot, as in crossbeam's `ArrayQueue`; there the
 //! consumer restamps the slots, here it does not.
@@ -37,13 +37,13 @@ mod producer;
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::{Claim, Producer, Weak};
 
-use super::backing::check;
-use super::cursor::Position;
+use super::backend::check;
 use super::layout::{Counter, Stats};
-use super::order::{self, mutant};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering, share};
 use core::ptr::NonNull;
 use crossbeam_utils::CachePadded;
@@ -72,7 +72,7 @@ pub(crate) struct Ring<T> {
     start: Position,
 }
 
-/// Written by the consumer, seldom.
+/// Written by the consumer, rarely.
 struct ConsumerWords {
     /// The position that a sleeping consumer waits for.
     awaited: AtomicU64,
@@ -81,20 +81,20 @@ struct ConsumerWords {
     wakes: Counter,
 }
 
-/// Who reads. Written by a consumer that goes, and by producers after it.
+/// Which end has the role of the reader. Written by a consumer that goes, and by producers after it.
 struct ReaderWords {
     /// [`HELD`] and [`ASKED`].
     held: AtomicU64,
-    /// Whether the event count of the consumer tells producers that it left. Of whoever holds the role.
+    /// Whether the event count of the consumer tells producers that it left. Written by the end that has the role.
     told: AtomicU64,
 }
 
 /// One end has the role of the reader.
 const HELD: u64 = 1;
-/// A producer asks it for another look before it gives the role up.
+/// A producer asks that end for another look before it gives the role up.
 const ASKED: u64 = 2;
 
-/// Written by all producers, seldom.
+/// Written by all producers, rarely.
 struct ProducerWords {
     /// Producers there are.
     alive: AtomicU64,
@@ -138,13 +138,13 @@ impl<T> Slots<T> {
     /// Whether the slot holds the value of `position`.
     #[inline(always)]
     fn is_full(&self, position: Position) -> bool {
-        self.at(position).stamp.load(order::observe_stamp()) == position.plus(1).open_word()
+        self.at(position).stamp.load(order!(observe_stamp)) == position.plus(1).open_word()
     }
 
     /// What the slot says of `position`.
     #[inline(always)]
-    fn look(&self, position: Position) -> Found {
-        let stamp = self.at(position).stamp.load(order::observe_stamp());
+    fn state_of(&self, position: Position) -> Found {
+        let stamp = self.at(position).stamp.load(order!(observe_stamp));
         let next = position.plus(1);
         if stamp == next.open_word() {
             Found::Value
@@ -174,7 +174,7 @@ pub(crate) fn pair<T>(capacity: usize, start: Position) -> Result<(Producer<T>, 
     for index in 0..len {
         // SAFETY: `index < len`, inside the allocation.
         let place = unsafe { slots.first().add(index) };
-        // SAFETY: valid, and nobody else knows of it yet.
+        // SAFETY: valid, and no other thread knows of it yet.
         let word = unsafe { &raw mut (*place.as_ptr()).stamp };
         // SAFETY: valid and aligned. The value, which may be large, is left as it is: a slot may hold anything.
         unsafe { word.write(stamp(index)) };
@@ -223,7 +223,7 @@ impl<T> Ring<T> {
 
     fn len(&self) -> usize {
         // `head` first: `tail`, read later, is then not behind it.
-        let head = Position::from_word(self.head.load(order::find_head()));
+        let head = Position::from_word(self.head.load(order!(find_head)));
         self.tail().since(head).min(self.capacity) as usize
     }
 
@@ -247,32 +247,32 @@ impl<T> Ring<T> {
 }
 
 impl<T> Drop for Ring<T> {
-    /// Drops what nobody took.
+    /// Drops the messages that were not taken.
     fn drop(&mut self) {
         let (mut at, to, slots) = (self.head(), self.tail(), self.slots());
-        // SAFETY: nobody else is left, so every position is ours (M2, M5); the reference count ordered all that they did before this.
+        // SAFETY: no other end is left, so every position is ours (M2, M5); the reference count ordered all that they did before this.
         unsafe { Rest { slots: &slots, at: &mut at, to, over_holes: true }.run() };
     }
 }
 
-/// The role of the reader, in the hands of an end that only drops what was published (M5). Given up by [`Heir::serve`], also by a panic.
-struct Heir<'a, T, N: FnMut()> {
+/// The role of the reader (M5), of an end that only drops what was published. [`DropOwner::serve`] gives it up, also by a panic.
+struct DropOwner<'a, T, N: FnMut()> {
     ring: &'a Ring<T>,
     slots: &'a Slots<T>,
-    /// Called if the event count tells senders that the consumer left, once nothing can be left behind any more.
+    /// Called once no message can be left behind any more, if the event count tells senders that the consumer left.
     noted: N,
     done: bool,
 }
 
-impl<'a, T, N: FnMut()> Heir<'a, T, N> {
+impl<'a, T, N: FnMut()> DropOwner<'a, T, N> {
     /// # Safety
     /// The caller has the role.
     unsafe fn new(ring: &'a Ring<T>, slots: &'a Slots<T>, noted: N) -> Self {
         Self { ring, slots, noted, done: false }
     }
 
-    /// Drops what was published, up to the first open claim, and gives the role up. Goes again if a sender was late meanwhile: each is once at
-    /// most, as nothing can be claimed any more.
+    /// Drops what was published, up to the first open claim, and gives the role up. Repeats if a producer published late meanwhile: at most once for
+    /// each producer, as nothing can be claimed any more.
     fn serve(mut self) {
         self.run();
     }
@@ -280,11 +280,11 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
     fn run(&mut self) {
         let held = &self.ring.reader.held;
         loop {
-            // Before the look: who asks after this asks for another.
-            held.swap(HELD, order::take_over_head());
+            // Before the look: a producer that asks after this asks for another.
+            held.swap(HELD, order!(take_over_head));
             self.look();
-            let alone = held.compare_exchange(HELD, 0, order::give_up_head(), Ordering::Relaxed).is_ok();
-            if alone || mutant!(HeirLooks) {
+            let alone = held.compare_exchange(HELD, 0, order!(give_up_head), Ordering::Relaxed).is_ok();
+            if alone || mutant!(DropOwnerLooks) {
                 self.done = true;
                 return;
             }
@@ -292,7 +292,7 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
     }
 
     fn look(&mut self) {
-        /// Says how far it came, also by a panic.
+        /// Stores how far it came, also by a panic.
         struct Head<'a>(&'a AtomicU64, Position);
         impl Drop for Head<'_> {
             fn drop(&mut self) {
@@ -313,7 +313,7 @@ impl<'a, T, N: FnMut()> Heir<'a, T, N> {
     }
 }
 
-impl<T, N: FnMut()> Drop for Heir<'_, T, N> {
+impl<T, N: FnMut()> Drop for DropOwner<'_, T, N> {
     fn drop(&mut self) {
         if !self.done {
             self.run();
@@ -321,12 +321,12 @@ impl<T, N: FnMut()> Drop for Heir<'_, T, N> {
     }
 }
 
-/// Drops published values, moving a position past each before its own code runs; what is left at a panic is dropped all the same.
+/// Drops published values. Moves a position past each before its own code runs; after a panic it drops the others all the same.
 struct Rest<'a, T> {
     slots: &'a Slots<T>,
     at: &'a mut Position,
     to: Position,
-    /// Whether to pass over claims that were never published, or to stop there.
+    /// `true`: pass over claims that were never published; `false`: stop there.
     over_holes: bool,
 }
 
@@ -339,7 +339,7 @@ impl<T> Rest<'_, T> {
 
     fn each(&mut self) {
         while *self.at != self.to {
-            let (here, found) = (*self.at, self.slots.look(*self.at));
+            let (here, found) = (*self.at, self.slots.state_of(*self.at));
             if found == Found::Nothing && !self.over_holes {
                 return;
             }

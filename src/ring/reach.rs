@@ -8,20 +8,20 @@
 pub enum Reach {
     /// Nowhere: that session has not begun.
     Nowhere,
-    /// Wherever the ring ends: it is this session, the last.
+    /// To the end of the ring: it is this session, the last.
     All(u64),
     /// Up to this count of messages.
     Until(u64),
 }
 
-/// A ring as a receiver of sessions needs it.
+/// A mapped ring, as the receiver reads it session by session.
 pub trait BoundedReader {
-    /// Looks for a message, no further than that. Whether there is one; of nowhere, whether one lies there all the same.
+    /// Looks for a message, no further than `reach`. Whether there is one. With [`Reach::Nowhere`]: whether a message lies there all the same.
     fn look_as_far(&mut self, reach: Reach) -> bool;
 
     /// Messages that were received.
     fn count(&self) -> u64;
 
-    /// Whether the places of all of them are free: none of them comes again, however this side ends.
+    /// Whether the places of all of them are free: then none of them comes again, also if this side dies.
     fn has_freed(&self) -> bool;
 }

@@ -17,7 +17,7 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Memory for `size` bytes, at least one, that nobody has touched.
+    /// Memory for `size` bytes, at least one, untouched.
     pub(super) fn reserve(size: NonZero<usize>, align: usize) -> Result<Self, BuildError> {
         let size = size.get();
         let page = page_size().max(align);

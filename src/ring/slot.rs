@@ -1,6 +1,8 @@
 //! One cell of a ring, and runs of cells. The only places where a value enters or leaves shared memory.
 
-use crate::sync::UnsafeCell;
+use super::layout::Counter;
+use crate::sync::position::Position;
+use crate::sync::{AtomicU64, Ordering, UnsafeCell};
 use core::mem::MaybeUninit;
 
 /// Room for one value. Whether it holds one is known from the positions alone (invariants I2 and I3 of [`super`]).
@@ -14,25 +16,39 @@ impl<T> Slot<T> {
     }
 }
 
+/// Gives `$body` the pointer to the value's bytes as `$bytes`; in a model, as an access that loom sees.
+macro_rules! access {
+    ($slot:expr, $with:ident, |$bytes:ident| $body:expr) => {{
+        #[cfg(not(ringmail_loom))]
+        {
+            // A slot is `repr(transparent)` over the cell.
+            let $bytes = UnsafeCell::raw_get($slot.cast::<UnsafeCell<MaybeUninit<T>>>());
+            $body
+        }
+        #[cfg(ringmail_loom)]
+        {
+            // SAFETY: valid by the promise of the caller of the function that this stands in.
+            let slot = unsafe { &*$slot };
+            slot.0.$with(|$bytes| $body)
+        }
+    }};
+}
+
 /// Puts `value` into `slot`.
 ///
 /// # Safety
 /// `slot` is valid, the caller owns it as producer (I2), and it holds no value, or one that may be leaked.
 #[inline(always)]
 pub(crate) unsafe fn write<T>(slot: *const Slot<T>, value: T) {
-    // SAFETY: valid by the caller's promise.
-    let slot = unsafe { &*slot };
-    slot.0.with_mut(|p| {
-        // SAFETY: the caller owns the cell, so nobody else reads or writes it meanwhile.
-        unsafe { p.write(MaybeUninit::new(value)) }
-    });
+    // SAFETY: the caller owns the cell: no other thread reads or writes it meanwhile.
+    access!(slot, with_mut, |bytes| unsafe { bytes.cast::<T>().write(value) });
 }
 
-/// How many cells ahead of the one that it writes a producer asks for the cache lines, 0 for not at all: about a kilobyte.
+/// How many cells ahead of the one that it writes a producer prefetches, 0 for none: about a kilobyte.
 ///
-/// The consumer's core has them since the last round. A store waits for its line in the store buffer, and the stores behind
-/// it wait too: of large messages a few fill the buffer, and a locked instruction, such as a claim, waits until it is empty.
-/// So a ring of one producer, which locks nothing, asks for cells of 32 bytes on only. On a pair of cores near each other and
+/// The consumer's core has these lines since the last lap. A store waits for its line in the store buffer, and the stores behind
+/// it wait too. A few large messages fill the buffer, and a locked instruction, such as a claim, waits until it is empty.
+/// So a ring of one producer, which locks nothing, prefetches only cells of 32 bytes or more. On a pair of cores near each other and
 /// one far apart a kilobyte was as good as the best of a quarter to 6. (`paired --suite payload,mpsc-payload`: 64 and 256 bytes
 /// move 1.1 to 1.4 times as much; `mpsc-try-1` 1.1 to 1.3 times near and 2 times far.) A cell of a kilobyte is its own run ahead.
 pub(crate) const fn ahead<C>() -> u64 {
@@ -42,27 +58,26 @@ pub(crate) const fn ahead<C>() -> u64 {
     }
 }
 
-/// Asks for the cache lines of `cell`, to be written soon. A hint: `cell` may be any address.
+/// Prefetches the cache lines of `cell`, to be written soon. A hint: `cell` may be any address.
 #[inline(always)]
 pub(crate) fn prefetch_for_write<C>(cell: *const C) {
     // Of the hint instruction there is no intrinsic that the compiler does not turn into one for reading.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     for line in (0..size_of::<C>()).step_by(64) {
         let line = cell.cast::<u8>().wrapping_add(line);
-        // SAFETY: changes neither memory nor registers nor flags, and never faults, whatever the address.
+        // SAFETY: changes neither memory nor registers nor flags, and never faults, also at an address that is not mapped.
         unsafe { core::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly)) };
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = cell;
 }
 
-/// Asks for the first cache line of `cell`, to be read soon. A hint: `cell` may be any address.
-#[cfg(feature = "std")]
+/// Prefetches the first cache line of `cell`, to be read soon. A hint: `cell` may be any address.
 #[inline(always)]
 pub(crate) fn prefetch_for_read<C>(cell: *const C) {
     // The intrinsic is safe in some versions of the compiler, and not in others.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: changes neither memory nor registers nor flags, and never faults, whatever the address.
+    // SAFETY: changes neither memory nor registers nor flags, and never faults, also at an address that is not mapped.
     unsafe {
         core::arch::asm!("prefetcht0 [{}]", in(reg) cell, options(nostack, preserves_flags, readonly));
     }
@@ -73,14 +88,12 @@ pub(crate) fn prefetch_for_read<C>(cell: *const C) {
 /// Takes the value out of `slot`.
 ///
 /// # Safety
-/// `slot` is valid, the caller owns it as consumer (I3), it holds a value, and nobody takes that value again.
+/// `slot` is valid, the caller owns it as consumer (I3), it holds a value, and that value is not taken again.
 #[inline(always)]
 pub(crate) unsafe fn read<T>(slot: *const Slot<T>) -> T {
-    // SAFETY: valid by the caller's promise.
-    let slot = unsafe { &*slot };
-    slot.0.with(|p| {
-        // SAFETY: the caller owns the cell, so nobody writes it meanwhile.
-        let value = unsafe { copy_out(p) };
+    access!(slot, with, |bytes| {
+        // SAFETY: the caller owns the cell: no other thread writes it meanwhile.
+        let value = unsafe { copy_out::<T>(bytes.cast()) };
         // SAFETY: the caller promises that the cell holds a value.
         unsafe { value.assume_init() }
     })
@@ -135,14 +148,8 @@ unsafe fn copy_out<T>(source: *const MaybeUninit<T>) -> MaybeUninit<T> {
 /// As [`read`], and the caller owns the slot for all of `'a`.
 #[inline(always)]
 pub(crate) unsafe fn borrow<'a, T>(slot: *const Slot<T>) -> &'a T {
-    // SAFETY: valid by the caller's promise.
-    let slot: &'a Slot<T> = unsafe { &*slot };
-    slot.0.with(|p| {
-        // SAFETY: the caller owns the cell for 'a, so nobody writes it meanwhile.
-        let value = unsafe { &*p };
-        // SAFETY: the caller promises that the cell holds a value.
-        unsafe { value.assume_init_ref() }
-    })
+    // SAFETY: the caller owns the cell for 'a, no other thread writes it meanwhile, and it holds a value.
+    access!(slot, with, |bytes| unsafe { &*bytes.cast::<T>() })
 }
 
 /// Copies `n` values from `source` into the slots from `slot` on.
@@ -192,5 +199,32 @@ pub(crate) unsafe fn read_run<T>(slot: *const Slot<T>, target: *mut T, n: usize)
         let value = unsafe { read(slot) };
         // SAFETY: valid for a write.
         unsafe { target.write(value) };
+    }
+}
+
+/// Proof that a consumer has seen a message: only the ring makes one. It borrows the consumer, so the message is still there.
+pub(crate) struct Ready<'a, T> {
+    /// The slot at `head`, which is the consumer's and full (I3, M2).
+    pub(super) slot: *const Slot<T>,
+    pub(super) head: &'a mut Position,
+    /// Where `head` is published, and the ordering of that store.
+    pub(super) published: &'a AtomicU64,
+    pub(super) order: Ordering,
+    /// Counts the senders that the consumer has woken.
+    pub(crate) wakes: &'a Counter,
+}
+
+impl<T> Ready<'_, T> {
+    /// Takes the message, frees its place and returns what `wrap` makes of the message.
+    ///
+    /// `wrap` makes what the caller returns, so that the message is copied once, to where the caller wants it. Wrapped later, a large message
+    /// would be copied twice (`verify/assembly/check` looks).
+    #[inline(always)]
+    pub(crate) fn take<A>(self, wrap: impl FnOnce(T) -> A) -> A {
+        // SAFETY: ours and full, see the type; `head` moves past it at once.
+        let message = wrap(unsafe { read(self.slot) });
+        *self.head = self.head.plus(1);
+        self.published.store(self.head.open_word(), self.order);
+        message
     }
 }

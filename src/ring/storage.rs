@@ -20,14 +20,14 @@ use alloc::vec::Vec;
 pub(super) struct Storage<C> {
     first: NonNull<C>,
     len: usize,
-    /// What the cells are a part of, if they are: then that frees them.
+    /// The region that the cells are a part of, if they are: then the region frees them.
     #[cfg(feature = "std")]
     region: Option<Arc<Region>>,
 }
 
 #[cfg(not(ringmail_loom))]
 impl<C> Storage<C> {
-    /// Memory for `len` cells that nobody has touched.
+    /// Memory for `len` cells, untouched.
     pub(super) fn allocate(len: usize) -> Result<Self, BuildError> {
         let too_large = BuildError::OutOfMemory { bytes: len.checked_mul(size_of::<C>()) };
         let layout = Self::layout(len).ok_or(too_large)?;
@@ -70,7 +70,7 @@ impl<C> Storage<C> {
 
 #[cfg(not(ringmail_loom))]
 impl<T> Storage<Slot<T>> {
-    /// Slots that nobody has touched: the first to write a page decides where it lies.
+    /// Untouched slots: the first thread that writes a page decides on which memory node it lies.
     pub(super) fn untouched(len: usize) -> Result<Self, BuildError> {
         // A slot may hold anything: `MaybeUninit`.
         Self::allocate(len)
@@ -79,8 +79,8 @@ impl<T> Storage<Slot<T>> {
 
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 impl<T> Storage<Slot<T>> {
-    /// `rows` times `len` slots that nobody has touched, side by side in one reservation that starts at a page. The answer gives each row; to be
-    /// asked once for each.
+    /// `rows` times `len` untouched slots, side by side in one reservation that starts at a page. The answer gives each row, and is to be called once
+    /// for each.
     pub(super) fn rows(rows: usize, len: usize) -> Result<impl Fn(usize) -> Result<Self, BuildError>, BuildError> {
         let (Some(row), Some(total)) =
             (Self::layout(len), Self::layout(len).and_then(|row| row.size().checked_mul(rows)))

@@ -1,7 +1,6 @@
 //! Onlookers: what a channel does, seen without taking part. No lock is taken and no word is written.
 
 use super::{Mismatch, bytes};
-use crate::ring::cursor::Position;
 use crate::ring::layout::Stats;
 use crate::shm::error::{Cause, OpenError};
 use crate::shm::peer::session::Peer;
@@ -15,6 +14,7 @@ use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{directory, file, locks};
 use crate::sync::Ordering;
+use crate::sync::position::Position;
 use core::fmt;
 use rustix::fs::OFlags;
 use std::path::Path;

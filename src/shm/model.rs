@@ -1,21 +1,20 @@
 //! A ring for the models that outlives its ends, as one in a mapped file does: by the rules of memory that another process maps too
-//! ([`Backing::SHARED`]), but with slots that loom sees.
+//! ([`Backend::SHARED`]), but with slots that loom sees.
 
 #![allow(missing_debug_implementations, unsafe_code)]
 
 pub(crate) mod peer;
 
-use crate::ring::backing::{Backing, Geometry, Heap};
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
+use crate::ring::backend::{Backend, Geometry, Heap};
 use crate::ring::reach::{BoundedReader, Reach};
 use crate::ring::spsc::{Consumer, Producer};
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
 use peer::session::{self, Session};
 
 /// The memory. Its ends come and go.
-pub struct Ends<T> {
+pub struct SharedRing<T> {
     ring: Heap<T>,
     sessions: Arc<[Session; 2]>,
 }
@@ -28,13 +27,13 @@ struct Mapping<T> {
 }
 
 /// The end that writes; dropped it closes.
-pub struct Writing<T>(Producer<Mapping<T>>);
+pub struct SharedSender<T>(Producer<Mapping<T>>);
 
 /// The end that reads; dropped it closes.
-pub struct Reading<T>(Consumer<Mapping<T>>);
+pub struct SharedReceiver<T>(Consumer<Mapping<T>>);
 
 // SAFETY: those of the `Heap` that it keeps.
-unsafe impl<T> Backing for Mapping<T> {
+unsafe impl<T> Backend for Mapping<T> {
     type Item = T;
 
     const SHARED: bool = true;
@@ -60,7 +59,7 @@ unsafe impl<T> Backing for Mapping<T> {
     }
 }
 
-impl<T: Copy> Ends<T> {
+impl<T: Copy> SharedRing<T> {
     /// An empty ring.
     ///
     /// # Panics
@@ -89,22 +88,22 @@ impl<T: Copy> Ends<T> {
     ///
     /// # Safety
     /// There is no other, and what the last one did has been seen.
-    pub unsafe fn writing(&self) -> Writing<T> {
+    pub unsafe fn sender(&self) -> SharedSender<T> {
         // SAFETY: the caller's promise.
-        Writing(unsafe { Producer::attach(self.map()) })
+        SharedSender(unsafe { Producer::attach(self.map()) })
     }
 
     /// The end that reads, from where the last one was.
     ///
     /// # Safety
     /// There is no other, and what the last one did has been seen.
-    pub unsafe fn reading(&self) -> Reading<T> {
+    pub unsafe fn receiver(&self) -> SharedReceiver<T> {
         // SAFETY: the caller's promise.
-        Reading(unsafe { Consumer::attach(self.map()) })
+        SharedReceiver(unsafe { Consumer::attach(self.map()) })
     }
 }
 
-impl<T: Copy> Writing<T> {
+impl<T: Copy> SharedSender<T> {
     /// Writes again, where one that left before has closed.
     pub fn reopen(&mut self) {
         self.0.reopen();
@@ -122,7 +121,10 @@ impl<T: Copy> Writing<T> {
 
     /// Whether there was room and a reader that has not closed.
     pub fn push(&mut self, value: T) -> bool {
-        self.0.push(value).is_ok()
+        let Some(slot) = self.0.vacancy() else { return false };
+        // SAFETY: just found vacant.
+        self.0.fill(|| unsafe { Mapping::put(slot, value) });
+        true
     }
 
     /// Whether another reader has begun than the one this end knows.
@@ -150,11 +152,11 @@ impl<T: Copy> Writing<T> {
 
     /// What a kill does to it: nothing of it happens any more.
     pub fn kill(self) {
-        self.0.backing().killed.set(true);
+        self.0.backend().killed.set(true);
     }
 }
 
-impl<T: Copy> Reading<T> {
+impl<T: Copy> SharedReceiver<T> {
     /// Reads again, where one that left before has closed.
     pub fn reopen(&mut self) {
         self.0.reopen();
@@ -192,11 +194,11 @@ impl<T: Copy> Reading<T> {
 
     /// What a kill does to it: nothing of it happens any more.
     pub fn kill(self) {
-        self.0.backing().killed.set(true);
+        self.0.backend().killed.set(true);
     }
 }
 
-impl<T: Copy> BoundedReader for Reading<T> {
+impl<T: Copy> BoundedReader for SharedReceiver<T> {
     fn look_as_far(&mut self, reach: Reach) -> bool {
         self.0.look_as_far(reach)
     }

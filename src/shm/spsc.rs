@@ -1,6 +1,5 @@
 //! One sender, one receiver, each in a process of its own or both in one.
 
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::shm::builder::{Channel, Messages, One, parts};
 use crate::shm::chunk::ReadChunk;
@@ -217,7 +216,7 @@ impl<T: Message> Receiver<T> {
 
     /// Messages in the channel. The sender may add some at any time.
     pub fn len(&self) -> usize {
-        Reader::len(&*self.rx.ring)
+        self.rx.ring.len()
     }
 
     /// Whether there was no message a moment ago.
@@ -239,7 +238,7 @@ impl<T: Message> Receiver<T> {
 
     /// Most messages that the channel holds.
     pub fn capacity(&self) -> usize {
-        Reader::capacity(&*self.rx.ring)
+        self.rx.ring.capacity()
     }
 
     /// What the channel has done since it was made, under all who had its sides.

@@ -1,18 +1,17 @@
 //! How a channel is made.
 
-use super::end::ends;
 use super::{Receiver, Sender, Spsc};
-use crate::channel;
+use crate::channel::{self, lane::lane};
 use crate::error::BuildError;
-use crate::ring::backing::Heap;
-use crate::ring::cursor::Position;
+use crate::ring::backend::Heap;
+use crate::sync::position::Position;
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, Waiter};
 
 /// A channel for exactly `capacity` messages, 1 to 2^30.
 ///
 /// All memory is allocated here: `capacity` rounded up to a power of two, times the size of `T`, and about a
-/// kilobyte. Nothing touches the slots before the first message does, so on a NUMA machine they lie where the sender first runs.
+/// kilobyte. The first message touches the slots first, so on a NUMA machine they lie where the sender runs then.
 ///
 /// # Errors
 /// Capacity 0 or above the limit, or no memory.
@@ -32,17 +31,17 @@ impl Builder {
         let memory = Heap::new(self.capacity, Position::new(self.start))?;
         #[cfg(not(feature = "std"))]
         {
-            let (tx, rx) = ends(memory, crate::wait::EventCount, crate::wait::EventCount);
-            Ok((Sender { end: tx }, Receiver { end: rx, closed: false }))
+            let (tx, rx) = lane(memory, crate::wait::EventCount, crate::wait::EventCount);
+            Ok((Sender { end: tx, membership: () }, Receiver { end: rx, closed: false }))
         }
         #[cfg(feature = "std")]
         {
             let event = |given: Option<EventCount>| given.map_or_else(|| EventCount::own(self.fence_mode), Ok);
             let (sender, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
-            let (tx, rx) = ends(memory, sender.clone(), receiver.clone());
+            let (tx, rx) = lane(memory, sender.clone(), receiver.clone());
             Ok((
-                Sender { end: tx, side: Waiter::try_new(sender, self.sender_wait)? },
-                Receiver { end: rx, closed: false, side: Waiter::try_new(receiver, self.receiver_wait)? },
+                Sender { end: tx, membership: (), waiter: Waiter::try_new(sender, self.sender_wait)? },
+                Receiver { end: rx, closed: false, waiter: Waiter::try_new(receiver, self.receiver_wait)? },
             ))
         }
     }
@@ -50,7 +49,7 @@ impl Builder {
 
 #[cfg(feature = "std")]
 impl Builder {
-    /// The event count that rings when there is room, instead of one of the sender's own.
+    /// The event count to notify when there is room, instead of one of the sender's own.
     pub fn sender_event(mut self, event: EventCount) -> Self {
         self.sender_event = Some(event);
         self

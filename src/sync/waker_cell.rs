@@ -27,7 +27,7 @@
 #[cfg(ringmail_loom)]
 use super::UnsafeCell as TrackedUnsafeCell;
 use super::{AtomicU32, Ordering};
-use crate::ring::order::{self, mutant};
+use crate::sync::order::{mutant, order};
 use core::cell::UnsafeCell;
 use core::task::Waker;
 
@@ -76,31 +76,31 @@ impl WakerCell {
     /// Puts `waker` where the next [`WakerCell::take`] finds it. One thread at a time may call this. Wait-free.
     pub fn put(&self, waker: Waker) -> Put {
         // Acquire on failure too: what the taker did before is there for the owner's next check.
-        if self.state.compare_exchange(IDLE, HELD, by(order::hold_waker()), by(order::observe_taker())).is_err() {
+        if self.state.compare_exchange(IDLE, HELD, by(order!(hold_waker)), by(order!(observe_taker))).is_err() {
             return Put { previous: None, refused: Some(waker) };
         }
         // SAFETY: only this thread moved `state` from IDLE to HELD, and no other thread reaches the slot before IDLE.
         let previous = unsafe { self.cell() }.replace(waker);
-        if self.state.compare_exchange(HELD, IDLE, by(order::release_waker()), Ordering::Relaxed).is_ok() {
+        if self.state.compare_exchange(HELD, IDLE, by(order!(release_waker)), Ordering::Relaxed).is_ok() {
             return Put { previous, refused: None };
         }
         // A taker has come meanwhile, and left without the waker.
         // SAFETY: as above; HELD | TAKEN is held.
         let refused = unsafe { self.cell() }.take();
         // What the last taker did before is there for the owner's next check.
-        self.state.swap(IDLE, by(order::take_waker()));
+        self.state.swap(IDLE, by(order!(take_waker)));
         Put { previous, refused: refused.filter(|_| !mutant!(WakeRefused)) }
     }
 
     /// Takes the waker out, to be woken. `None` if there is none, or if another thread puts or takes it at this moment: that thread wakes it.
     /// Wait-free.
     pub fn take(&self) -> Option<Waker> {
-        if self.state.fetch_or(TAKEN, by(order::take_waker())) != IDLE {
+        if self.state.fetch_or(TAKEN, by(order!(take_waker))) != IDLE {
             return None;
         }
         // SAFETY: only this thread moved `state` from IDLE to TAKEN, and no other thread reaches the slot before IDLE.
         let waker = unsafe { self.cell() }.take();
-        self.state.fetch_and(!TAKEN, by(order::release_waker()));
+        self.state.fetch_and(!TAKEN, by(order!(release_waker)));
         waker
     }
 

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{CheckPhase, Deadline, EventCount, WaitStrategy, Waiter};
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use core::task::Waker;
 use core::time::Duration;
 

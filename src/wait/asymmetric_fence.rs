@@ -35,9 +35,10 @@ pub fn full_fence() {
 #[cfg(ringmail_loom)]
 mod imp {
     use super::full_fence;
-    use crate::ring::order::mutant;
+    use crate::sync::Ordering;
+    use crate::sync::order::mutant;
 
-    pub(crate) fn light() {
+    pub(crate) fn light(_: Ordering) {
         if !mutant!(LightBarrier) {
             full_fence();
         }
@@ -67,13 +68,9 @@ mod imp {
 
 #[cfg(not(ringmail_loom))]
 mod imp {
-    use crate::sync::{AtomicU8, Ordering, compiler_fence};
-
     /// The notifier's half: keeps the compiler from moving the read above the publication. Partner: [`heavy`].
-    #[inline(always)]
-    pub(crate) fn light() {
-        compiler_fence();
-    }
+    pub(crate) use crate::sync::compiler_fence as light;
+    use crate::sync::{AtomicU8, Ordering};
 
     /// The waiter's half: on return each other thread of the process has passed a full barrier. `false` if the kernel refuses the call, as when
     /// a seccomp filter was installed later. Partner: [`light`].

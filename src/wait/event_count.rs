@@ -51,7 +51,7 @@ use super::asymmetric_fence;
 use super::panics::{self, Panics, wake};
 use super::queue_registry::QueueRegistry;
 use crate::error::BuildError;
-use crate::ring::order::{self, mutant};
+use crate::sync::order::{mutant, order};
 use crate::sync::{Arc, AtomicU32, Mutex, Ordering, WakerCell, share};
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -98,10 +98,11 @@ pub struct EventCount {
     pub(super) inner: Arc<Inner>,
 }
 
+#[repr(C)]
 pub(super) struct Inner {
-    /// Alone on its line: every notifier reads it after every publication.
-    state: CachePadded<AtomicU32>,
-    waker: WakerCell,
+    /// Alone on its line, as the next field begins another: every notifier reads it after every publication.
+    state: AtomicU32,
+    waker: CachePadded<WakerCell>,
     /// The waker that [`EventCount::arm`] registers.
     pub(super) reactor: Option<Waker>,
     fence_mode: FenceMode,
@@ -124,10 +125,10 @@ impl Inner {
         // No side ever waits on such an event count, so no notifier needs a fence.
         let initial = if fence_mode == FenceMode::Never { 0 } else { initial };
         let fence_mode = if has_heavy || fence_mode == FenceMode::Never { fence_mode } else { FenceMode::Fence };
-        let state = CachePadded::new(AtomicU32::new(initial));
+        let state = AtomicU32::new(initial);
         Self {
             state,
-            waker: WakerCell::new(),
+            waker: CachePadded::new(WakerCell::new()),
             reactor,
             fence_mode,
             shared,
@@ -192,7 +193,7 @@ impl EventCount {
     /// The hot half of a notification, after publishing: whether the slow half is to be called.
     #[inline(always)]
     pub(crate) fn has_waiter(&self) -> bool {
-        asymmetric_fence::light();
+        asymmetric_fence::light(Ordering::SeqCst);
         // Relaxed: the fence above orders it.
         self.inner.state.load(Ordering::Relaxed) != 0
     }
@@ -208,13 +209,13 @@ impl EventCount {
     /// what the waiter noted before it set WAITING.
     #[inline(always)]
     pub(crate) fn notify_slow_if(&self, mine: impl FnOnce() -> bool) -> Notified {
-        let mut state = self.inner.state.load(order::see_waiting());
+        let mut state = self.inner.state.load(order!(see_waiting));
         if state & FENCED != 0 {
             if !mutant!(NotifyFence) {
                 asymmetric_fence::full_fence();
             }
             if !mutant!(NotifyReload) {
-                state = self.inner.state.load(order::see_waiting());
+                state = self.inner.state.load(order!(see_waiting));
             }
         }
         if state & !(FENCED | SETTLED) == 0 {
@@ -237,7 +238,7 @@ impl EventCount {
         }
         // Only this flag: FENCED is the waiter's.
         let keep = if mutant!(SwapState) { 0 } else { !WAITING };
-        if self.inner.state.fetch_and(keep, order::clear_waiting()) & WAITING == 0 {
+        if self.inner.state.fetch_and(keep, order!(clear_waiting)) & WAITING == 0 {
             return false;
         }
         if let Some(waker) = self.inner.waker.take() {
@@ -282,7 +283,7 @@ impl EventCount {
         if !often {
             self.clear_fenced();
         }
-        let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order::prepare_wait());
+        let before = state.fetch_or(if often { WAITING | FENCED } else { WAITING }, order!(prepare_wait));
         if before & SETTLED != 0 {
             if !mutant!(SleepFence) {
                 asymmetric_fence::full_fence();
@@ -391,7 +392,7 @@ impl EventCount {
     pub(crate) fn cancel_wait(&self, waker: &Waker) {
         if self.is_waiting() {
             // As a notifier does: the waker of the waiter that set it is there to take.
-            self.inner.state.fetch_and(!WAITING, order::clear_waiting());
+            self.inner.state.fetch_and(!WAITING, order!(clear_waiting));
             if self.inner.shared && !mutant!(HandOver) {
                 if let Some(other) = self.inner.waker.take().filter(|w| !w.will_wake(waker)) {
                     wake(other);

@@ -1,7 +1,8 @@
 //! The waiting parts without `std`: no verb waits, so an event count has no waiter and a queue has no entries.
 
 #[derive(Clone, Debug)]
-pub(crate) struct EventCount;
+#[allow(unreachable_pub, missing_docs, reason = "in a signature of the sealed traits")]
+pub struct EventCount;
 
 pub(crate) struct Notified {
     pub(crate) woke: bool,

@@ -8,7 +8,7 @@
 //! 3. While a panic unwinds, a second one is caught where it began, as it would abort the process out of a destructor: [`wake`] for all wakes,
 //!    [`Panics`] for the rest.
 
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use alloc::boxed::Box;
 use core::any::Any;
 use core::task::Waker;

@@ -31,8 +31,8 @@
 
 use super::asymmetric_fence;
 use super::wait_loop::{ParkSlot, QueueRank};
-use crate::ring::failpoint::point;
-use crate::ring::order::mutant;
+use crate::sync::failpoint::point;
+use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::time::Duration;
 
@@ -181,7 +181,7 @@ impl ParkWord {
     #[inline(always)]
     pub fn should_wake(&self, fenced: u64) -> bool {
         if !mutant!(ParkLight) {
-            asymmetric_fence::light();
+            asymmetric_fence::light(Ordering::SeqCst);
         }
         // One branch, not two: a message takes a few nanoseconds.
         (self.0.load(Ordering::Relaxed) | fenced) & (ASLEEP | FENCED) != 0

@@ -70,7 +70,7 @@ impl Parker {
 }
 
 #[cfg(not(ringmail_loom))]
-impl crate::ring::arc::Wakes for Parker {
+impl crate::sync::arc::Wakes for Parker {
     fn wake(&self) {
         self.unpark();
     }

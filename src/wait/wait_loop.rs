@@ -23,7 +23,7 @@ use super::wait_policy::{LEAST_ROUNDS, POLL_TRIES, POLLS, WaitPolicy};
 use super::wait_strategy::WaitStrategy;
 #[cfg(not(ringmail_loom))]
 use super::yield_cost::CurrentCore;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::sync::{spin_loop, yield_now};
 use core::time::Duration;
 use std::time::Instant;

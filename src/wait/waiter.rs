@@ -18,7 +18,7 @@ use super::wait_loop::{CheckPhase, ParkSlot, QueueRank};
 use super::wait_policy::WaitPolicy;
 use super::wait_strategy::WaitStrategy;
 use crate::error::BuildError;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use core::fmt;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;

@@ -148,7 +148,7 @@ fn a_panicking_drop_of_a_handler_leaks_no_message() {
         let (mut me, peer) = (seats.next().unwrap().join().unwrap(), seats.next().unwrap());
         drop(peer);
         let mut handler = owning(ledger.bomb(), drop);
-        panics(|| me.send_or_poll(1, ledger.value(), move |_, value| handler(value)));
+        panics(|| me.send_or_poll_to(1, ledger.value(), move |_, value| handler(value)));
         assert_eq!(ledger.drops(), [1, 1]);
     });
 }

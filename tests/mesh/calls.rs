@@ -49,7 +49,7 @@ fn answers_come_in_any_order() {
         assert_eq!((from, token.peer()), (0, 0));
         tokens.push((n, token));
     });
-    assert_eq!((progress.received, progress.more, progress.lost, progress.open), (2, false, false, 2));
+    assert_eq!((progress.received, progress.more, progress.disconnected, progress.open), (2, false, false, 2));
     c.poll(9, square);
     assert_eq!(a.poll(9, nobody_calls).received, 1);
     let first = first.try_take().unwrap_err();
@@ -111,7 +111,7 @@ fn both_lanes_full_of_requests_still_have_room_for_every_answer() {
             }
         }
         assert_eq!((a.stats(1).to.unwrap().full, b.stats(0).to.unwrap().full), (0, 0), "nothing was ever refused");
-        assert_eq!((a.park(), b.poll(1, square).open), (Ready::Over, 0));
+        assert_eq!((a.park(), b.poll(1, square).open), (Ready::AllDisconnected, 0));
     }
 }
 
@@ -137,25 +137,28 @@ fn a_dropped_token_is_an_error_and_so_is_a_handler_that_panics() {
 fn who_cannot_be_called_is_an_error_with_the_request_back() {
     let [mut a, b, c] = joined::<u64, u64, 3>(1);
     for peer in [0, 3, usize::MAX] {
-        let Err(TryCallError::Gone(error)) = a.try_call(peer, 7) else { panic!("called") };
-        assert_eq!((error.value, error.gone, a.credits(peer)), (7, gone(peer, Cause::NoLane), 0));
+        let refused = TryCallError::Disconnected(7, gone(peer, Cause::NoLane));
+        assert_eq!((a.try_call(peer, 7).unwrap_err(), a.credits(peer)), (refused, 0));
     }
     drop(b);
-    let Err(TryCallError::Gone(error)) = a.try_call(1, 8) else { panic!("called") };
-    assert_eq!((error.value, error.gone), (8, gone(1, Cause::Closed)));
+    assert_eq!(a.try_call(1, 8).unwrap_err(), TryCallError::Disconnected(8, gone(1, Cause::Closed)));
     // The refused call left no trace, and once its end is seen there is no attempt.
     assert_eq!((a.in_flight(1), a.poll(1, nobody_calls).open), (0, 1));
     assert_eq!(a.call_or_poll(1, 9, nobody_calls).unwrap_err().into_inner(), 9);
     a.finish();
-    let Err(TryCallError::Gone(error)) = a.try_call(2, 10) else { panic!("called") };
-    assert_eq!(error.gone, gone(2, Cause::Closed), "it said that it calls no more");
+    let refused = TryCallError::Disconnected(10, gone(2, Cause::Closed));
+    assert_eq!(a.try_call(2, 10).unwrap_err(), refused, "it said that it calls no more");
     drop(c);
 
     let producer_consumer = Builder::new().roles([Role::Producer, Role::Consumer]).build_calls::<u8, u8>(1).unwrap();
     let [mut p, mut c] = <[_; 2]>::try_from(producer_consumer).unwrap().map(|seat| seat.join().unwrap());
-    assert!(matches!(p.try_call(1, 1).unwrap_err(), TryCallError::Gone(e) if e.gone.cause == Cause::NoLane));
-    assert!(matches!(c.try_call(0, 1).unwrap_err(), TryCallError::Gone(e) if e.gone.cause == Cause::NoLane));
-    assert_eq!((p.park(), c.poll(1, nobody_calls).open), (Ready::Over, 0));
+    assert!(
+        matches!(p.try_call(1, 1).unwrap_err(), TryCallError::Disconnected(_, gone) if gone.cause == Cause::NoLane)
+    );
+    assert!(
+        matches!(c.try_call(0, 1).unwrap_err(), TryCallError::Disconnected(_, gone) if gone.cause == Cause::NoLane)
+    );
+    assert_eq!((p.park(), c.poll(1, nobody_calls).open), (Ready::AllDisconnected, 0));
 
     let build = |credits| Builder::new().shards(2).build_calls::<u8, [u8; 64]>(credits).map(|_| ()).unwrap_err();
     assert_eq!(build(0), BuildError::Lane(ringmail::BuildError::ZeroCapacity));
@@ -216,13 +219,13 @@ fn calls_in_flight_fail_with_why_their_peer_is_gone() {
             (answers, why_not)
         });
         let failed = |answer: &Result<u64, CallError>| match answer.clone().unwrap_err() {
-            CallError::Gone(Disconnected { peer: 1, cause }) => text(cause),
+            CallError::Disconnected(Disconnected { peer: 1, cause }) => text(cause),
             other => panic!("{other:?}"),
         };
         let first = if i < 2 { failed(&answers[0]) } else { format!("{:?}", answers[0]) };
         assert_eq!(first, if i < 2 { why } else { "Ok(5)" }, "what was answered before arrives");
         assert_eq!([failed(&answers[1]), failed(&answers[2])], [why, why]);
-        assert!(matches!(why_not, TryCallError::Gone(e) if text(e.gone.cause.clone()) == why));
+        assert!(matches!(why_not, TryCallError::Disconnected(_, gone) if text(gone.cause.clone()) == why));
     }
 }
 
@@ -239,7 +242,7 @@ fn an_endpoint_that_goes_fails_its_own_calls() {
     assert_eq!(wakes.count(), 1);
     assert_eq!(one.try_take().unwrap(), Ok(1), "what had come is there");
     let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(two.as_mut().poll(&mut cx), Poll::Ready(Err(CallError::Gone(gone(1, Cause::Closed)))));
+    assert_eq!(two.as_mut().poll(&mut cx), Poll::Ready(Err(CallError::Disconnected(gone(1, Cause::Closed)))));
     assert_eq!(two.as_mut().poll(&mut cx), Poll::Ready(Err(CallError::Taken)));
     // A token outlives its endpoint.
     let mut kept = None;
@@ -247,7 +250,7 @@ fn an_endpoint_that_goes_fails_its_own_calls() {
     assert_eq!((progress.received, progress.open), (1, 0), "what was sent arrives");
     kept.unwrap().answer(9); // to nobody
     b.flush();
-    assert_eq!(b.park(), Ready::Over);
+    assert_eq!(b.park(), Ready::AllDisconnected);
 }
 
 #[test]

@@ -34,11 +34,11 @@ fn all_replies_fail_despite_one_waker() {
             drop(other);
             panics(|| me.poll(9, |_, _, _, _| {}));
             assert_eq!(me.in_flight(1), 0);
-            assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Over));
+            assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::AllDisconnected));
         }
         assert_eq!((wakes.count(), nasty.woken.load(Ordering::SeqCst)), (2, 2));
         for reply in &mut replies {
-            assert!(matches!(poll(reply, &good), Poll::Ready(Err(call::CallError::Gone(_)))));
+            assert!(matches!(poll(reply, &good), Poll::Ready(Err(call::CallError::Disconnected(_)))));
         }
     }
 }
@@ -54,7 +54,7 @@ fn an_endpoint_of_calls_that_a_replys_waker_ends_has_closed() {
     assert!(poll(&mut reply, &bad).is_pending());
     panics(|| drop(me));
     let gone = Disconnected { peer: 0, cause: Cause::Closed };
-    assert_eq!(other.wait(to_me, |_, _, _, _| {}), Err(call::CallError::Gone(gone)));
+    assert_eq!(other.wait(to_me, |_, _, _, _| {}), Err(call::CallError::Disconnected(gone)));
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn a_reactor_sleeps_until_requests_answers_and_ends_come() {
             });
             match me.arm(&hook) {
                 Ok(armed) => armed.sleep(|limit| limit.map_or_else(thread::park, thread::park_timeout)),
-                Err(Ready::Over) => break,
+                Err(Ready::AllDisconnected) => break,
                 Err(_) => {}
             }
         }
@@ -193,7 +193,7 @@ fn a_reactor_sleeps_until_requests_answers_and_ends_come() {
         assert!(
             answers[1..]
                 .iter()
-                .all(|answer| *answer == Err(CallError::Gone(Disconnected { peer: 1, cause: Cause::Closed }))),
+                .all(|answer| *answer == Err(CallError::Disconnected(Disconnected { peer: 1, cause: Cause::Closed }))),
             "{answers:?}"
         );
     });
@@ -222,6 +222,6 @@ fn a_park_ends_when_a_call_fails_and_when_the_time_is_over() {
 fn one_that_does_not_leave_holds_up_the_others_for_their_time() {
     let [a, b] = seats::<u64, u64, 2>(1).map(|seat| seat.join().unwrap());
     let error = a.leave(Duration::from_millis(5), nobody_calls).unwrap_err();
-    assert_eq!((error.received, error.lost, error.open), (0, vec![], vec![1]));
+    assert_eq!((error.received, error.disconnected, error.open), (0, vec![], vec![1]));
     assert_eq!(b.leave(LONG, nobody_calls).unwrap(), 1, "its word that it calls no more");
 }

@@ -2,8 +2,8 @@
 
 use crate::support::{Ledger, ends, let_it_sleep, until};
 use ringmail::mesh::{
-    Builder, Cause, Disconnected, DrainError, Endpoint, JoinError, Ready, RecvError, RecvTimeoutError, Role, Seat,
-    TryRecvError, TrySendError,
+    Builder, Cause, Disconnected, DrainError, Endpoint, JoinError, Peers, Ready, RecvError, RecvTimeoutError, Role,
+    Seat, TryRecvError, TrySendError,
 };
 use ringmail::wait::waker_fn;
 use std::panic::resume_unwind;
@@ -50,10 +50,10 @@ fn what_was_sent_before_a_close_is_received_and_then_the_end() {
                     }
                     me.close();
                     let refused = me.try_send_to(0, 9).unwrap_err();
-                    assert_eq!(refused, TrySendError::Gone(me.send_to(0, 9).unwrap_err()));
+                    assert_eq!(refused, me.send_to(0, 9).unwrap_err().into());
                     // It still receives.
                     assert_eq!(me.recv_from(0), Ok(100));
-                    assert_eq!(me.recv_from(0), Err(gone(0, Cause::Closed)));
+                    assert_eq!(me.recv_from(0), Err(RecvError(gone(0, Cause::Closed))));
                 })
             })
             .collect();
@@ -63,9 +63,9 @@ fn what_was_sent_before_a_close_is_received_and_then_the_end() {
             assert_eq!(i, next[from]);
             next[from] += 1;
         }
-        assert_eq!(me.recv(), Err(RecvError::Closed));
-        assert_eq!((me.try_recv(), me.park()), (Err(TryRecvError::Closed), Ready::Over));
-        assert_eq!(me.recv_timeout(LONG), Err(RecvTimeoutError::Closed));
+        assert_eq!(me.recv(), Err(RecvError(Peers::All)));
+        assert_eq!((me.try_recv(), me.park()), (Err(TryRecvError::Disconnected(Peers::All)), Ready::AllDisconnected));
+        assert_eq!(me.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected(Peers::All)));
         assert_eq!(me.broadcast(&100), 2, "they listen, though they send no more");
         assert_eq!(me.leave(LONG, |_, _| ()), Ok(0));
         others.into_iter().for_each(|other| other.join().unwrap());
@@ -84,7 +84,7 @@ fn all_leave_in_order_and_every_message_arrives() {
                     let mut me = seat.join().unwrap();
                     let (id, mut received) = (me.id(), 0);
                     for peer in (0..500).map(|i| (id + 1 + i % 4) % 5) {
-                        assert!(me.send_or_poll(peer, ledger.value(), |_, _| received += 1).is_ok());
+                        assert!(me.send_or_poll_to(peer, ledger.value(), |_, _| received += 1).is_ok());
                     }
                     received + me.leave(LONG, |_, _| ()).unwrap()
                 })
@@ -126,7 +126,7 @@ fn an_unanswered_drain_ends_in_time_and_names_the_open_peers() {
     let (start, mut got) = (Instant::now(), vec![]);
     let error = a.drain(Duration::from_millis(20), |from, v| got.push((from, v))).unwrap_err();
     assert!(start.elapsed() >= Duration::from_millis(20));
-    assert_eq!(error, DrainError { received: 1, lost: vec![], open: vec![2] });
+    assert_eq!(error, DrainError { received: 1, disconnected: vec![], open: vec![2] });
     assert_eq!(got, [(1, 1)]);
     assert!(error.to_string().contains("[2]"), "{error}");
     drop(c);
@@ -141,20 +141,20 @@ fn a_shard_that_panics_tells_its_cause_to_all_and_wakes_them() {
         let failing = seats.next().unwrap();
         let cause = || panicked(1, "out of luck");
         let receives = shard(seats.next().unwrap(), move |me| {
-            assert_eq!(me.recv(), Err(RecvError::Lost(cause())), "blocked");
+            assert_eq!(me.recv(), Err(RecvError(Peers::One(cause()))), "blocked");
             me.send_to(0, 2).unwrap();
-            assert_eq!(me.recv_from(1), Err(cause()));
+            assert_eq!(me.recv_from(1), Err(RecvError(cause())));
         });
         let sends = shard(seats.next().unwrap(), move |me| {
             me.send_to(1, 0).unwrap();
             let error = me.send_to(1, 1).unwrap_err();
-            assert_eq!((error.value, error.gone), (1, cause()), "blocked");
+            assert_eq!((error.0, error.1), (1, cause()), "blocked");
         });
         let polls = shard(seats.next().unwrap(), move |me| {
             me.send_to(1, 0).unwrap();
-            let error = me.send_or_poll(1, 1, |_, _| ()).unwrap_err();
-            assert_eq!(error.gone, cause(), "blocked");
-            until(|| me.poll(9, |_, _| ()).lost);
+            let error = me.send_or_poll_to(1, 1, |_, _| ()).unwrap_err();
+            assert_eq!(error.1, cause(), "blocked");
+            until(|| me.poll(9, |_, _| ()).disconnected);
             assert_eq!((me.next_disconnected(), me.next_disconnected()), (Some(cause()), None), "once");
         });
         let failing = shard(failing, |me| {
@@ -169,7 +169,7 @@ fn a_shard_that_panics_tells_its_cause_to_all_and_wakes_them() {
         while said.len() < 3 {
             said.push(me.recv());
         }
-        assert_eq!(said.iter().filter(|said| **said == Err(RecvError::Lost(cause()))).count(), 1);
+        assert_eq!(said.iter().filter(|said| **said == Err(RecvError(Peers::One(cause())))).count(), 1);
         assert!(said.iter().position(|said| *said == Ok((1, 1))) < said.iter().position(Result::is_err));
         assert!(said.contains(&Ok((2, 2))));
         assert_eq!(me.try_send_to(1, 3).unwrap_err().to_string(), "peer 1 panicked: out of luck");
@@ -177,7 +177,7 @@ fn a_shard_that_panics_tells_its_cause_to_all_and_wakes_them() {
         for shard in [receives, sends, polls] {
             shard.join().unwrap();
         }
-        assert_eq!(me.recv(), Err(RecvError::Closed));
+        assert_eq!(me.recv(), Err(RecvError(Peers::All)));
     });
 }
 
@@ -199,9 +199,9 @@ fn an_endpoint_or_a_seat_dropped_by_a_panic_says_so() {
             }),
         ];
         let mut lost = [me.recv().unwrap_err(), me.recv().unwrap_err()];
-        lost.sort_by_key(|error| matches!(error, RecvError::Lost(Disconnected { peer: 2, .. })));
-        assert_eq!(lost, [1, 2].map(|peer| RecvError::Lost(gone(peer, Cause::Panicked(None)))));
-        assert_eq!(me.recv(), Err(RecvError::Closed));
+        lost.sort_by_key(|error| matches!(error, RecvError(Peers::One(Disconnected { peer: 2, .. }))));
+        assert_eq!(lost, [1, 2].map(|peer| RecvError(Peers::One(gone(peer, Cause::Panicked(None))))));
+        assert_eq!(me.recv(), Err(RecvError(Peers::All)));
         let error = me.drain(LONG, |_, _| ());
         assert_eq!(error, Ok(0), "who is lost was told");
         threads.into_iter().for_each(|thread| assert!(thread.join().is_err()));
@@ -239,7 +239,7 @@ fn a_value_that_panics_as_its_receiver_leaves_wakes_all() {
         let armed = me.arm(&hook).unwrap();
         asleep.send(()).unwrap();
         armed.sleep(|_| rings.recv_timeout(Duration::from_secs(20))).expect("somebody rings");
-        assert_eq!(me.recv().map(drop), Err(RecvError::Closed));
+        assert_eq!(me.recv().map(drop), Err(RecvError(Peers::All)));
     });
     let ((begun, begins), (end, ends)) = (channel(), channel());
     assert!(me.try_send_to(1, Value::Slow(begun, ends)).is_ok());
@@ -269,21 +269,21 @@ fn a_seat_that_is_dropped_never_joins() {
             drop(dropped);
         });
         let error = me.send_to(1, 2).unwrap_err();
-        assert_eq!((error.value, error.gone), (2, gone(1, Cause::NeverJoined)));
-        assert_eq!(me.recv(), Err(RecvError::Lost(gone(1, Cause::NeverJoined))));
+        assert_eq!((error.0, error.1), (2, gone(1, Cause::NeverJoined)));
+        assert_eq!(me.recv(), Err(RecvError(Peers::One(gone(1, Cause::NeverJoined)))));
         dropper.join().unwrap();
         drop(seats);
         let lost = vec![gone(2, Cause::NeverJoined)];
-        assert_eq!(me.leave(LONG, |_, _| ()), Err(DrainError { received: 0, lost, open: vec![] }));
+        assert_eq!(me.leave(LONG, |_, _| ()), Err(DrainError { received: 0, disconnected: lost, open: vec![] }));
     });
 }
 
 /// Tries in vain until it is told that it tries in vain.
-fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V>>) -> Disconnected {
+fn refused<R, V>(mut attempt: impl FnMut() -> Result<R, TrySendError<V, Disconnected>>) -> Disconnected {
     let start = Instant::now();
     loop {
         match attempt() {
-            Err(TrySendError::Gone(error)) => return error.gone,
+            Err(TrySendError::Disconnected(_, gone)) => return gone,
             _ => assert!(start.elapsed() < Duration::from_secs(20), "it is told nothing"),
         }
         thread::yield_now();
@@ -295,22 +295,22 @@ fn a_seat_that_is_not_taken_hangs_no_peer() {
     const LIMIT: Duration = Duration::from_millis(100);
     // One verb a round: each must end by itself.
     let verbs: [fn(&mut Endpoint<u32>) -> Disconnected; 9] = [
-        |me| me.recv_from(1).unwrap_err(),
-        |me| me.send_to(1, 2).unwrap_err().gone,
-        |me| me.send_or_poll(1, 2, |_, _| ()).unwrap_err().gone,
+        |me| me.recv_from(1).unwrap_err().0,
+        |me| me.send_to(1, 2).unwrap_err().1,
+        |me| me.send_or_poll_to(1, 2, |_, _| ()).unwrap_err().1,
         |me| match me.recv_timeout(LONG) {
-            Err(RecvTimeoutError::Lost(gone)) => gone,
+            Err(RecvTimeoutError::Disconnected(Peers::One(gone))) => gone,
             other => panic!("{other:?}"),
         },
         |me| {
-            assert_eq!((me.park(), me.park()), (Ready::Lost, Ready::Lost), "until it is told");
+            assert_eq!((me.park(), me.park()), (Ready::Disconnected, Ready::Disconnected), "until it is told");
             me.next_disconnected().unwrap()
         },
         |me| {
-            until(|| me.poll(1, |_, _| ()).lost);
+            until(|| me.poll(1, |_, _| ()).disconnected);
             me.next_disconnected().unwrap()
         },
-        |me| me.drain(3 * LIMIT, |_, _| ()).unwrap_err().lost.remove(0), // the third stays open
+        |me| me.drain(3 * LIMIT, |_, _| ()).unwrap_err().disconnected.remove(0), // the third stays open
         // Who only ever tries does not wait.
         |me| refused(|| me.try_send_to(1, 2)),
         |me| refused(|| me.try_send_iter_to(1, &mut [2].into_iter())),
@@ -326,8 +326,8 @@ fn a_seat_that_is_not_taken_hangs_no_peer() {
             // The third is there, and sleeps without a clock of its own.
             let other = shard(seats.next().unwrap(), |me| {
                 let told = me.recv();
-                assert_eq!(told, Err(RecvError::Lost(gone(1, Cause::NeverJoined))));
-                assert_eq!(me.recv(), Err(RecvError::Closed));
+                assert_eq!(told, Err(RecvError(Peers::One(gone(1, Cause::NeverJoined)))));
+                assert_eq!(me.recv(), Err(RecvError(Peers::All)));
             });
             assert_eq!(verb(&mut me), gone(1, Cause::NeverJoined));
             assert!(start.elapsed() >= LIMIT, "not before its time");
@@ -349,7 +349,7 @@ fn seats_may_be_taken_late_if_they_may() {
             let_it_sleep();
             second.join().unwrap().send_to(0, 1).unwrap();
         });
-        assert_eq!((me.recv(), me.recv()), (Ok((1, 1)), Err(RecvError::Closed)));
+        assert_eq!((me.recv(), me.recv()), (Ok((1, 1)), Err(RecvError(Peers::All))));
         late.join().unwrap();
     });
 }

@@ -2,8 +2,8 @@
 
 use crate::support::{Ledger, ends, let_it_sleep, panics};
 use ringmail::mesh::{
-    BuildError, Builder, Cause, Disconnected, Endpoint, Ready, RecvError, RecvTimeoutError, Role, Seat, TryRecvError,
-    TrySendError,
+    BuildError, Builder, Cause, Disconnected, Endpoint, Peers, Ready, RecvError, RecvTimeoutError, Role, Seat,
+    TryRecvError, TrySendError,
 };
 use std::sync::Arc;
 use std::thread;
@@ -64,13 +64,12 @@ fn a_message_reaches_the_peer_it_names_and_no_other() {
 fn whom_there_is_no_lane_to_is_an_error_with_the_message_back() {
     let [mut a, _b] = joined::<u32, 2>(4);
     for peer in [0, 2, usize::MAX] {
-        let Err(TrySendError::Gone(error)) = a.try_send_to(peer, 7) else { panic!("sent") };
-        assert_eq!((error.value, error.gone), (7, gone(peer, Cause::NoLane)));
-        assert_eq!(a.send_to(peer, 8).unwrap_err().value, 8);
-        assert_eq!(a.send_or_poll(peer, 9, |_, _| ()).unwrap_err().gone.cause, Cause::NoLane);
+        assert_eq!(a.try_send_to(peer, 7), Err(TrySendError::Disconnected(7, gone(peer, Cause::NoLane))));
+        assert_eq!(a.send_to(peer, 8).unwrap_err().0, 8);
+        assert_eq!(a.send_or_poll_to(peer, 9, |_, _| ()).unwrap_err().1.cause, Cause::NoLane);
         assert_eq!(a.send_timeout_to(peer, 9, Duration::ZERO).unwrap_err().into_inner(), 9);
         assert!(!a.try_send_iter_to(peer, &mut [1].into_iter()).unwrap_err().is_full());
-        assert_eq!(a.recv_from(peer), Err(gone(peer, Cause::NoLane)));
+        assert_eq!(a.recv_from(peer), Err(RecvError(gone(peer, Cause::NoLane))));
     }
 }
 
@@ -82,8 +81,8 @@ fn roles_make_only_the_lanes_that_are_needed() {
     assert_eq!(p.peers().collect::<Vec<_>>(), [1, 2]);
     assert_eq!(c.peers().count(), 0);
     assert_eq!(both.peers().collect::<Vec<_>>(), [1]);
-    assert_eq!(p.try_recv(), Err(TryRecvError::Closed), "nobody ever sends to a producer");
-    assert_eq!(p.park(), Ready::Over);
+    assert_eq!(p.try_recv(), Err(TryRecvError::Disconnected(Peers::All)), "nobody ever sends to a producer");
+    assert_eq!(p.park(), Ready::AllDisconnected);
     assert_eq!(c.open_peers().collect::<Vec<_>>(), [0, 2]);
     assert_eq!(p.broadcast(&5), 2);
     assert_eq!((c.recv_from(0), both.recv()), (Ok(5), Ok((0, 5))));
@@ -118,7 +117,10 @@ fn what_cannot_be_built_is_an_error_that_says_what_to_do() {
         assert_eq!((wide.0, (&raw const wide).addr() % 8192), (i, 0));
     }
     let [mut alone] = joined::<u8, 1>(1);
-    assert_eq!((alone.recv(), alone.park(), alone.broadcast(&1)), (Err(RecvError::Closed), Ready::Over, 0));
+    assert_eq!(
+        (alone.recv(), alone.park(), alone.broadcast(&1)),
+        (Err(RecvError(Peers::All)), Ready::AllDisconnected, 0)
+    );
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn every_pair_keeps_its_order_at_each_capacity() {
                         };
                         for i in 0..N {
                             for peer in (0..shards).filter(|&peer| peer != id) {
-                                me.send_or_poll(peer, (id, i), &mut take).unwrap();
+                                me.send_or_poll_to(peer, (id, i), &mut take).unwrap();
                             }
                         }
                         me.close();
@@ -249,8 +251,8 @@ fn one_peer_can_be_heard_before_the_others() {
     let mut rest: Vec<_> = std::iter::from_fn(|| a.try_recv().ok()).collect();
     rest.sort_unstable();
     assert_eq!(rest.len(), 2);
-    assert_eq!(a.recv_from(2), Err(gone(2, Cause::Closed)), "each time");
-    assert_eq!(a.recv_from(2), Err(gone(2, Cause::Closed)));
+    assert_eq!(a.recv_from(2), Err(RecvError(gone(2, Cause::Closed))), "each time");
+    assert_eq!(a.recv_from(2), Err(RecvError(gone(2, Cause::Closed))));
     assert_eq!(a.open_peers().collect::<Vec<_>>(), [1]);
 }
 
@@ -270,7 +272,7 @@ fn a_seat_of_a_core_is_taken_there_or_not_at_all() {
     thread::spawn(move || {
         let mut me = first.join().unwrap();
         assert_eq!(current_core().unwrap_or(core), core);
-        assert_eq!(me.send_to(2, 1).unwrap_err().gone, gone(2, Cause::NeverJoined));
+        assert_eq!(me.send_to(2, 1).unwrap_err().1, gone(2, Cause::NeverJoined));
     })
     .join()
     .unwrap();
@@ -278,7 +280,7 @@ fn a_seat_of_a_core_is_taken_there_or_not_at_all() {
     assert_eq!(plain[0].core(), None, "what was said last counts");
 }
 
-/// Why there is `send_or_poll`: the same two threads, with lanes that are full both ways.
+/// Why there is `send_or_poll_to`: the same two threads, with lanes that are full both ways.
 #[test]
 fn two_peers_that_wait_for_each_others_room_must_poll() {
     let try_both = |send: fn(&mut Endpoint<u32>, usize) -> bool| {
@@ -299,7 +301,7 @@ fn two_peers_that_wait_for_each_others_room_must_poll() {
     assert_eq!(plain, [false, false]);
     let polling = try_both(|me, peer| {
         let mut got = 0;
-        me.send_or_poll(peer, 2, |_, _| got += 1).unwrap();
+        me.send_or_poll_to(peer, 2, |_, _| got += 1).unwrap();
         // The other may still wait for room.
         (got..2).all(|_| me.recv().is_ok())
     });

@@ -144,7 +144,7 @@ fn a_shards_own_panic_goes_on_despite_its_peers_wakers() {
         assert_eq!(payload.downcast_ref(), Some(&"out of luck"));
         drop(armed);
         let why = Cause::Panicked(Some("out of luck".into()));
-        assert_eq!(peer.recv(), Err(mesh::RecvError::Lost(Disconnected { peer: 0, cause: why })));
+        assert_eq!(peer.recv(), Err(mesh::RecvError(mesh::Peers::One(Disconnected { peer: 0, cause: why }))));
     });
 }
 
@@ -172,7 +172,7 @@ fn all_learn_of_abandoned_seats_despite_one_waker() {
         assert_eq!(rung.load(Ordering::SeqCst), 3);
         drop(armed);
         let gone = Disconnected { peer: 4, cause: Cause::NeverJoined };
-        assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Lost));
+        assert_eq!(me.park_timeout(Duration::from_secs(60)), Some(Ready::Disconnected));
         assert_eq!(me.next_disconnected(), Some(gone));
         drop(late);
     });

@@ -2,7 +2,7 @@
 
 use crate::support::tasks::block_on;
 use crate::support::{Wakes, ends, let_it_sleep};
-use ringmail::mesh::{Builder, Endpoint, Ready, RecvError, Seat, TrySendError};
+use ringmail::mesh::{Builder, Endpoint, Peers, Ready, RecvError, Seat, TrySendError};
 use ringmail::wait::waker_fn;
 use ringmail::{FenceMode, WaitStrategy};
 use std::sync::Arc;
@@ -62,8 +62,8 @@ fn a_message_room_and_the_end_wake_a_parked_endpoint() {
         assert_eq!(me.park(), Ready::Message, "a message until it is taken");
         assert_eq!(me.recv(), Ok((1, 5)));
         me.try_send_to(2, 3).unwrap();
-        assert_eq!(me.park(), Ready::Over, "peers that close one by one are nothing to do");
-        assert_eq!(me.recv(), Err(RecvError::Closed));
+        assert_eq!(me.park(), Ready::AllDisconnected, "peers that close one by one are nothing to do");
+        assert_eq!(me.recv(), Err(RecvError(Peers::All)));
         peers.into_iter().for_each(|peer| peer.join().unwrap());
         assert!(me.parks() > 0);
     });
@@ -107,7 +107,7 @@ fn an_armed_endpoint_calls_its_waker_once_a_dropped_one_never() {
     drop(armed);
     drop(me.arm(&hook).unwrap());
     drop(b);
-    assert_eq!(me.arm(&hook).unwrap_err(), Ready::Over);
+    assert_eq!(me.arm(&hook).unwrap_err(), Ready::AllDisconnected);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn an_event_that_never_sleeps_is_not_armed_but_polls() {
         assert_eq!(me.arm(&hook).unwrap_err(), Ready::Again);
         let sender = thread::spawn(move || peer.join().unwrap().send_to(0, 7).unwrap());
         assert_eq!(me.park(), Ready::Message);
-        assert_eq!((me.try_recv(), me.recv()), (Ok((1, 7)), Err(RecvError::Closed)));
+        assert_eq!((me.try_recv(), me.recv()), (Ok((1, 7)), Err(RecvError(Peers::All))));
         sender.join().unwrap();
         assert_eq!(me.parks(), 0);
     });
@@ -161,7 +161,7 @@ fn no_message_is_slept_through() {
         |me| loop {
             match me.try_recv() {
                 Ok(message) => break Some(message),
-                Err(_) if me.park() == Ready::Over => break None,
+                Err(_) if me.park() == Ready::AllDisconnected => break None,
                 Err(_) => {}
             }
         },
@@ -182,7 +182,7 @@ fn no_message_is_slept_through() {
                 }
                 match me.arm(&hook) {
                     Ok(armed) => armed.sleep(|_| thread::park()),
-                    Err(Ready::Over) => break None,
+                    Err(Ready::AllDisconnected) => break None,
                     Err(_) => {}
                 }
             }
@@ -300,7 +300,7 @@ fn a_reactor_sleeps_on_one_descriptor_for_all_its_peers() {
                     armed.sleep(|_| poll(&mut [PollFd::new(&fd, PollFlags::IN)], None)).unwrap();
                     assert!(fd.clear().unwrap() > 0, "it woke for a ring");
                 }
-                Err(Ready::Over) => break,
+                Err(Ready::AllDisconnected) => break,
                 Err(_) => {} // a poll says what
             }
         }

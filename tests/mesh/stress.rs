@@ -76,14 +76,14 @@ fn shard(me: &mut Endpoint<Message>, stop: &AtomicBool) -> Tally {
             }
             _ => {
                 let peer = (id + 1 + choices.below(SHARDS as u64 - 1) as usize) % SHARDS;
-                me.send_or_poll(peer, (id, peer, sent[peer]), &mut take).unwrap();
+                me.send_or_poll_to(peer, (id, peer, sent[peer]), &mut take).unwrap();
                 sent[peer] += 1;
             }
         }
     }
     me.close();
     me.drain(Duration::from_secs(200), &mut take).unwrap();
-    assert_eq!(me.park(), Ready::Over);
+    assert_eq!(me.park(), Ready::AllDisconnected);
     Tally { sent, received, parks: me.parks() }
 }
 

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringmail::affinity::spawn_pinned;
-use ringmail::mesh::{Builder, Endpoint, Seat, SendTimeoutError, TryRecvError, TrySendError};
+use ringmail::mesh::{Builder, Endpoint, RecvTimeoutError, Seat, SendTimeoutError, TryRecvError, TrySendError};
 
 use super::channel::{Link, Message, Wire, strategy};
 use super::pair::{self, Visit};
@@ -124,12 +124,12 @@ impl<const N: usize> Link<N> for Through<N> {
         let message = match self.endpoint.try_send_to(self.peer, message) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(message)) => message,
-            Err(TrySendError::Gone(_)) => return Err(StopReason::Gone),
+            Err(TrySendError::Disconnected(..)) => return Err(StopReason::Gone),
         };
         let left = deadline.saturating_duration_since(Instant::now());
         self.endpoint.send_timeout_to(self.peer, message, left).map_err(|error| match error {
             SendTimeoutError::Timeout(_) => StopReason::Silent,
-            SendTimeoutError::Gone(_) => StopReason::Gone,
+            SendTimeoutError::Disconnected(..) => StopReason::Gone,
         })
     }
 
@@ -149,8 +149,8 @@ impl<const N: usize> Through<N> {
     fn wait(&mut self, deadline: Instant) -> Result<(usize, Message<N>), StopReason> {
         let left = deadline.saturating_duration_since(Instant::now());
         self.endpoint.recv_timeout(left).map_err(|error| match error {
-            ringmail::mesh::RecvTimeoutError::Timeout => StopReason::Silent,
-            ringmail::mesh::RecvTimeoutError::Lost(_) | ringmail::mesh::RecvTimeoutError::Closed => StopReason::Gone,
+            RecvTimeoutError::Timeout => StopReason::Silent,
+            RecvTimeoutError::Disconnected(_) => StopReason::Gone,
         })
     }
 }

@@ -7,7 +7,7 @@ use super::text::{Look, Page, table};
 use super::{format, matrix, summary};
 use crate::measure::jitter::HICCUP_NS;
 use crate::options::Cell;
-use crate::report::{Jitter, Pair, Ratio, Report, RunEnd};
+use crate::report::{Flag, Jitter, Pair, Ratio, Report, RunEnd};
 
 /// Pairs up to which the table shows them all; beyond, the extremes.
 const ALL_PAIRS: usize = 12;
@@ -118,7 +118,12 @@ fn ratios(page: &mut Page, pair: &Pair) {
         let Some(ratio) = ratio else { return };
         let [low, high] = ratio.range.map(format::ratio);
         let (median, used, all) = (format::ratio(ratio.median), ratio.slices_used, ratio.slices);
-        text += &format!("; {name} {median} ({low}–{high}, {used} of {all} slices with a steady floor)");
+        // Without enough slices with a steady floor the ratio is over all of them.
+        let slices = match pair.flags.contains(&Flag::UnsteadyFloor) {
+            true => format!("all {all} slices"),
+            false => format!("{used} of {all} slices with a steady floor"),
+        };
+        text += &format!("; {name} {median} ({low}–{high}, {slices})");
     };
     if let Some(processes) = &pair.processes {
         put("RTT processes / threads", processes.ratio_to_channel.as_ref());
@@ -240,6 +245,14 @@ mod tests {
         }
         let narrow = draw(&fixture::between_processes(), Cell::P50, Look { width: 30, ..PLAIN });
         assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
+    }
+
+    #[test]
+    fn a_ratio_over_all_slices_claims_no_steady_floor() {
+        let mut report = fixture::report(2);
+        report.pairs[0].flags = vec![Flag::UnsteadyFloor];
+        let text = draw(&report, Cell::P50, PLAIN);
+        assert!(text.contains("RTT / floor 1.20 (1.10–1.40, all 100 slices)"), "{text}");
     }
 
     #[test]

@@ -103,12 +103,12 @@ pub fn a_call_ends_with_its_peer() {
                     "answered"
                 }
                 Err(error) => {
-                    assert_eq!(error, CallError::Gone(gone));
+                    assert_eq!(error, CallError::Disconnected(gone));
                     "gone"
                 }
             },
-            Err(TryCallError::Gone(error)) => {
-                assert_eq!(error.gone, gone);
+            Err(TryCallError::Disconnected(_, found)) => {
+                assert_eq!(found, gone);
                 "refused at once"
             }
             Err(TryCallError::NoCredit(_)) => panic!("no credit"),
@@ -161,14 +161,14 @@ pub fn an_armed_endpoint_hears_the_answer_or_the_end() {
             }
             match me.arm(&hook) {
                 Ok(armed) => armed.sleep(|_| thread::park()),
-                Err(Ready::Over) => assert!(reply.is_ready(), "calls fail before that"),
+                Err(Ready::AllDisconnected) => assert!(reply.is_ready(), "calls fail before that"),
                 Err(_) => {}
             }
         };
         other.join().unwrap();
         match said {
             Ok(2) => "answered",
-            Err(CallError::Gone(_)) => "gone",
+            Err(CallError::Disconnected(_)) => "gone",
             other => panic!("{other:?}"),
         }
     });

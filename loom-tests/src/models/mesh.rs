@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use ringmail::FenceMode;
-use ringmail::mesh::{Builder, Cause, Endpoint, Ready, RecvError, Role, Seat, TryRecvError};
+use ringmail::mesh::{Builder, Cause, Endpoint, Ready, RecvError, Role, Seat, TryRecvError, Peers};
 use ringmail::wait::waker_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
@@ -38,7 +38,7 @@ fn all_to_all(barrier: FenceMode, m: u32, n: u32) {
             let mut me = seat.join().unwrap();
             let (peer, mut got) = (1 - me.id(), vec![]);
             for value in values {
-                assert!(me.send_or_poll(peer, value, |from, value: Counted| got.push((from, value))).is_ok());
+                assert!(me.send_or_poll_to(peer, value, |from, value: Counted| got.push((from, value))).is_ok());
             }
             me.close();
             me.drain(Duration::MAX, |from, value| got.push((from, value))).unwrap();
@@ -63,7 +63,7 @@ pub fn two_that_send_without_room_make_room() {
                 let peer = 1 - me.id();
                 let mut got = 0;
                 me.try_send_to(peer, 1).unwrap();
-                me.send_or_poll(peer, 2, |_, value| got += value).unwrap();
+                me.send_or_poll_to(peer, 2, |_, value| got += value).unwrap();
                 while got != 3 {
                     got += me.recv().unwrap().1;
                 }
@@ -101,7 +101,7 @@ pub fn a_message_wakes_an_armed_endpoint() {
         let hook = unpark();
         assert_eq!(react(&mut me, &hook), Ready::Message);
         assert_eq!(me.try_recv(), Ok((1, 1)));
-        while react(&mut me, &hook) != Ready::Over {
+        while react(&mut me, &hook) != Ready::AllDisconnected {
             assert!(me.try_recv().is_err());
         }
         sender.join().unwrap();
@@ -164,7 +164,7 @@ pub fn two_peers_notify_one_event_count() {
             })
             .collect();
         assert_eq!(me.recv(), Ok((1, 1)));
-        assert_eq!(me.recv(), Err(RecvError::Closed));
+        assert_eq!(me.recv(), Err(RecvError(Peers::All)));
         peers.into_iter().for_each(|peer| peer.join().unwrap());
     });
 }
@@ -220,13 +220,13 @@ pub fn a_closed_lane_has_a_cause() {
         let said = match me.try_send_to(1, 1) {
             Ok(()) => "sent",
             Err(error) => {
-                let ringmail::mesh::TrySendError::Gone(error) = error else { panic!("full") };
-                assert_eq!(error.gone.cause, Cause::Panicked(None));
+                let ringmail::mesh::TrySendError::Disconnected(_, gone) = error else { panic!("full") };
+                assert_eq!(gone.cause, Cause::Panicked(None));
                 "refused"
             }
         };
         match me.try_recv() {
-            Err(TryRecvError::Lost(gone)) => assert_eq!(gone.cause, Cause::Panicked(None)),
+            Err(TryRecvError::Disconnected(Peers::One(gone))) => assert_eq!(gone.cause, Cause::Panicked(None)),
             other => assert_eq!(other, Err(TryRecvError::Empty)),
         }
         failing.join().unwrap();
@@ -241,13 +241,13 @@ pub fn a_panic_wakes_who_waits_for_it() {
         let mut me = seats.next().unwrap().join().unwrap();
         let (failing, receiving) = (seats.next().unwrap(), seats.next().unwrap());
         let failing = thread::spawn(move || fails(failing, |_| ()));
-        let receiving = thread::spawn(move || receiving.join().unwrap().recv_from(1).unwrap_err().cause);
+        let receiving = thread::spawn(move || receiving.join().unwrap().recv_from(1).unwrap_err().0.cause);
         let refused = loop {
             if let Err(error) = me.send_to(1, 1) {
                 break error;
             }
         };
-        assert_eq!(refused.gone.cause, cause());
+        assert_eq!(refused.1.cause, cause());
         assert_eq!(receiving.join().unwrap(), cause());
         failing.join().unwrap();
     });
@@ -262,7 +262,7 @@ fn given_up(told: Arc<AtomicBool>, then: fn(&mut Endpoint<u32>)) -> (Endpoint<u3
         // Its own seat may have been given up just as well.
         let Ok(mut other) = other.join() else { return };
         // Otherwise the endpoint that must be told gives the seat up at this moment.
-        let lost = matches!(other.arm(&waker_fn(|| ())), Err(Ready::Lost));
+        let lost = matches!(other.arm(&waker_fn(|| ())), Err(Ready::Disconnected));
         told.store(lost, Ordering::Release);
         then(&mut other);
     });
@@ -277,7 +277,7 @@ pub fn a_poll_that_watches_sees_a_seat_given_up() {
         for _ in 0..3 {
             let told = told.load(Ordering::Acquire);
             let progress = me.poll(1, |_, _| ());
-            assert!(!told || progress.lost, "it was given up before this poll");
+            assert!(!told || progress.disconnected, "it was given up before this poll");
         }
         other.join().unwrap();
     });
@@ -291,8 +291,8 @@ pub fn a_seat_given_up_wakes_a_sleeper() {
         let (mut me, other, _nobody) = given_up(told, |other| assert!(other.recv_from(0).is_err()));
         loop {
             match me.recv() {
-                Err(RecvError::Lost(gone)) if gone.peer == 2 => break,
-                Err(RecvError::Lost(gone)) => assert_eq!((gone.peer, gone.cause), (1, Cause::NeverJoined)),
+                Err(RecvError(Peers::One(gone))) if gone.peer == 2 => break,
+                Err(RecvError(Peers::One(gone))) => assert_eq!((gone.peer, gone.cause), (1, Cause::NeverJoined)),
                 other => panic!("{other:?}"),
             }
         }
@@ -307,7 +307,7 @@ pub fn one_that_has_left_takes_nothing() {
         let [me, peer] = seats::<u32, 2>(FenceMode::Auto);
         let mut me = me.join().unwrap();
         let peer = thread::spawn(move || drop(peer.join().unwrap()));
-        assert_eq!(me.recv(), Err(RecvError::Closed));
+        assert_eq!(me.recv(), Err(RecvError(Peers::All)));
         assert!(me.send_to(1, 1).is_err());
         peer.join().unwrap();
     });

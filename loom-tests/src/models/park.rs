@@ -68,9 +68,9 @@ impl Line {
                 barrier();
                 true
             };
-            let nap = |_| self.sleepers.sleep(|| self.tail.load(Ordering::Relaxed) == next - 1);
+            let sleep = |_| self.sleepers.sleep(|| self.tail.load(Ordering::Relaxed) == next - 1);
             let found = || (look() >= next).then_some(());
-            sleeper.sleep(&[(&self.parked, next - 1)], next - 1, barrier, found, nap);
+            sleeper.sleep(&[(&self.parked, next - 1)], next - 1, barrier, found, sleep);
             // SAFETY: published; loom reports it if not.
             assert_eq!(cell.with(|cell| unsafe { *cell }), next);
         }
@@ -148,14 +148,14 @@ fn two_lanes() {
     let (mut heads, mut sleeper) = ([0; 2], Sleeper::new(false));
     while heads != [1; 2] {
         let look = |heads: [u64; 2]| (0..2).find(|&i| lanes[i].tail.load(Ordering::Acquire) != heads[i]);
-        let beds = [(&lanes[0].parked, heads[0]), (&lanes[1].parked, heads[1])];
+        let slots = [(&lanes[0].parked, heads[0]), (&lanes[1].parked, heads[1])];
         let barrier = || {
             full();
             true
         };
         // The kernel looks at all words before it lets go, and a wake on any of them ends the sleep.
-        let nap = |_| sleepers.sleep(|| (0..2).all(|i| lanes[i].tail.load(Ordering::Relaxed) == heads[i]));
-        let found = sleeper.sleep(&beds, heads[0] + heads[1], barrier, || look(heads), nap);
+        let sleep = |_| sleepers.sleep(|| (0..2).all(|i| lanes[i].tail.load(Ordering::Relaxed) == heads[i]));
+        let found = sleeper.sleep(&slots, heads[0] + heads[1], barrier, || look(heads), sleep);
         // SAFETY: published; loom reports it if not.
         assert_eq!(lanes[found].cells[0].with(|cell| unsafe { *cell }), 1);
         heads[found] += 1;

@@ -203,14 +203,14 @@ fn begins_beside<const N: usize>(mut sleeper: Sleeper, messages: [u32; N]) {
         };
         let receiver = RefCell::new(&mut rx);
         let look = || receiver.borrow_mut().finds().then_some(());
-        let nap = |_| {
+        let sleep = |_| {
             if reached.get() {
                 thread::yield_now();
             } else {
                 sleepers.sleep(|| look().is_none());
             }
         };
-        sleeper.sleep(&[(channel.ring.of_receiver().parked(), at as u64)], at as u64, barrier, look, nap);
+        sleeper.sleep(&[(channel.ring.of_receiver().parked(), at as u64)], at as u64, barrier, look, sleep);
         assert_eq!(rx.ring.take(), Some(message));
         rx.ring.release();
     }

@@ -6,7 +6,7 @@ use crate::check::outcomes;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{End, Ends, Found, Peer, Reading, ReportedEnds, Stand, Writing, look_after};
+use ringmail::model::{End, Found, Peer, ReportedEnds, SharedReceiver, SharedRing, SharedSender, Stand, look_after};
 
 /// A sender is killed: the receiver, which asks the kernel, is told after the last message and not before.
 pub fn a_death_shows_after_the_last_message() {

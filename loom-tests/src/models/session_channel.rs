@@ -6,7 +6,7 @@
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{End, Ends, Found, Peer, Reading, Stand, ReportedEnds, Writing, look_after};
+use ringmail::model::{End, SharedReceiver, SharedRing, SharedSender, Found, Peer, Stand, Reportedlook_after};
 
 /// The lock of one side, with no more order than the kernel gives (`ringmail`'s `shm::peer::session` says what and why).
 pub(super) struct Kernel(AtomicU64);
@@ -42,13 +42,13 @@ impl Kernel {
 pub(super) struct Channel {
     pub(super) tx: Kernel,
     pub(super) rx: Kernel,
-    pub(super) ring: Ends<u32>,
+    pub(super) ring: SharedRing<u32>,
     steps: AtomicU64,
 }
 
 impl Channel {
     pub(super) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { tx: Kernel::new(), rx: Kernel::new(), ring: Ends::new(capacity), steps: AtomicU64::new(0) })
+        Arc::new(Self { tx: Kernel::new(), rx: Kernel::new(), ring: SharedRing::new(capacity), steps: AtomicU64::new(0) })
     }
 
     /// Where the search may switch to another thread. Loom remembers one access a word, and a thread that begins a session loads its words before it
@@ -62,7 +62,7 @@ impl Channel {
     fn die_early(&self) {
         self.tx.take();
         // SAFETY: the lock is ours.
-        let ring = unsafe { self.ring.writing() };
+        let ring = unsafe { self.ring.sender() };
         self.ring.of_sender().take_over(ring.count(), 1, 0);
         ring.kill();
         self.tx.give();
@@ -71,7 +71,7 @@ impl Channel {
 
 /// A sender, as `shm` makes one.
 pub(super) struct Tx {
-    pub(super) ring: Writing<u32>,
+    pub(super) ring: SharedSender<u32>,
     pub(super) told: ReportedEnds,
     channel: Arc<Channel>,
 }
@@ -85,7 +85,7 @@ impl Tx {
     pub(super) fn open_as(channel: &Arc<Channel>, registered: bool) -> Self {
         channel.tx.take();
         // SAFETY: the lock is ours.
-        let mut ring = unsafe { channel.ring.writing() };
+        let mut ring = unsafe { channel.ring.sender() };
         let register = || {
             channel.step();
             registered
@@ -161,7 +161,7 @@ pub(super) fn left(session: u64) -> Seen {
 
 /// A receiver, as `shm` makes one, and all that it was told.
 pub(super) struct Rx {
-    pub(super) ring: Reading<u32>,
+    pub(super) ring: SharedReceiver<u32>,
     channel: Arc<Channel>,
     told: ReportedEnds,
     /// Whether it asks the kernel where there is nothing.
@@ -173,7 +173,7 @@ impl Rx {
     pub(super) fn open(channel: &Arc<Channel>, asks: bool) -> Self {
         channel.rx.take();
         // SAFETY: the lock is ours.
-        let mut ring = unsafe { channel.ring.reading() };
+        let mut ring = unsafe { channel.ring.receiver() };
         let register = || {
             channel.step();
             true

@@ -1,23 +1,23 @@
 //! What can go wrong with a call, as values.
 
 use super::Reply;
-use crate::mesh::{Disconnected, SendError};
+use crate::mesh::Disconnected;
 use core::fmt;
 
-/// A call brought no answer.
+/// A call ended without an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CallError {
     /// The peer dropped the request's token.
     Refused {
-        /// Its number.
+        /// The peer's number.
         peer: usize,
     },
-    /// The peer is gone, or this endpoint is, before the answer came.
-    Gone(Disconnected),
-    /// The reply is of another endpoint.
+    /// The peer was disconnected before the answer came, or this endpoint was dropped.
+    Disconnected(Disconnected),
+    /// The reply belongs to another endpoint.
     WrongEndpoint,
-    /// The answer was taken before: the reply was polled to its end.
+    /// The answer was taken before: the reply was polled until it was ready, and again.
     Taken,
 }
 
@@ -25,8 +25,10 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { peer } => write!(f, "peer {peer} dropped the request without an answer"),
-            Self::Gone(gone) => gone.fmt(f),
-            Self::WrongEndpoint => f.write_str("a reply of another endpoint: wait with the one that called"),
+            Self::Disconnected(gone) => gone.fmt(f),
+            Self::WrongEndpoint => {
+                f.write_str("the reply belongs to another endpoint: wait on the endpoint that called")
+            }
             Self::Taken => f.write_str("the answer was taken before"),
         }
     }
@@ -34,20 +36,20 @@ impl fmt::Display for CallError {
 
 impl core::error::Error for CallError {}
 
-/// A call was not started; the request comes back.
+/// A call was not started; it returns the request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum TryCallError<Req> {
-    /// All credits for the peer are in use: as many calls are in flight, or answered and not taken.
+    /// All credits for the peer are in use: by calls in flight, or by answers that were not taken.
     NoCredit(Req),
-    /// The peer takes no requests any more, or this endpoint has said that it calls no more.
-    Gone(SendError<Req>),
+    /// The peer is disconnected, or this endpoint has [finished](super::Endpoint::finish).
+    Disconnected(Req, Disconnected),
 }
 
 impl<Req> TryCallError<Req> {
     /// The request that was not sent.
     pub fn into_inner(self) -> Req {
         match self {
-            Self::NoCredit(value) | Self::Gone(SendError { value, .. }) => value,
+            Self::NoCredit(value) | Self::Disconnected(value, _) => value,
         }
     }
 
@@ -60,8 +62,8 @@ impl<Req> TryCallError<Req> {
 impl<Req> fmt::Display for TryCallError<Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCredit(_) => f.write_str("all credits are in use: take answers that have come, or wait for one"),
-            Self::Gone(error) => error.fmt(f),
+            Self::NoCredit(_) => f.write_str("all credits are in use: take an answer that has come, or wait for one"),
+            Self::Disconnected(_, gone) => gone.fmt(f),
         }
     }
 }
@@ -70,7 +72,9 @@ impl<Req> fmt::Debug for TryCallError<Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCredit(_) => f.write_str("NoCredit(..)"),
-            Self::Gone(error) => f.debug_tuple("Gone").field(error).finish(),
+            Self::Disconnected(_, gone) => {
+                f.debug_tuple("Disconnected").field(&format_args!("..")).field(gone).finish()
+            }
         }
     }
 }
@@ -79,7 +83,7 @@ impl<Req> core::error::Error for TryCallError<Req> {}
 
 /// A wait for an answer ended without one.
 pub enum WaitTimeoutError<Rep> {
-    /// No answer until the deadline; the reply comes back, and the call goes on. Drop it to forget the call.
+    /// No answer until the deadline. The call goes on: wait for the reply again, or drop it.
     Timeout(Reply<Rep>),
     /// There will be no answer.
     Failed(CallError),

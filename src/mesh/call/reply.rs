@@ -1,7 +1,7 @@
 //! The two ends of one call: the caller's [`Reply`] and the server's [`Token`].
 
 use super::error::CallError;
-use super::shared::{Answer, Shared};
+use super::tables::{Answer, Tables};
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
@@ -11,37 +11,36 @@ use core::task::{Context, Poll};
 
 /// An answer to come. From [`Endpoint::try_call`](super::Endpoint::try_call).
 ///
-/// The endpoint puts the answer here when it polls or waits; nothing else does. As a future it is woken then; it needs no particular
-/// runtime, and is cancel-safe. Dropped, the call goes on: its credit comes back when the answer does, which is dropped. A leaked one keeps
-/// its credit.
+/// The endpoint puts the answer here when it polls or waits, and only then. As a future it is woken then; it is cancel-safe and needs no particular
+/// runtime. If it is dropped, the call goes on: the credit comes back with the answer, which is dropped. A leaked reply keeps its credit.
 #[must_use = "dropping it drops the answer"]
 pub struct Reply<Rep> {
-    shared: Rc<Shared<Rep>>,
+    tables: Rc<Tables<Rep>>,
     peer: usize,
-    /// The call's number; none once its answer was taken.
+    /// The call's index; `None` once its answer was taken.
     call: Option<u32>,
 }
 
 impl<Rep> Reply<Rep> {
     #[inline]
-    pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
-        Self { shared, peer, call: Some(call) }
+    pub(super) fn new(tables: Rc<Tables<Rep>>, peer: usize, call: u32) -> Self {
+        Self { tables, peer, call: Some(call) }
     }
 
-    /// Who was called.
+    /// The peer that was called.
     pub fn peer(&self) -> usize {
         self.peer
     }
 
-    /// Whether there is an answer to take, or the reason why there will be none.
+    /// Whether there is an answer to take, or an error that says why there will be none.
     pub fn is_ready(&self) -> bool {
-        self.call.is_none_or(|call| self.shared.is_done(call))
+        self.call.is_none_or(|call| self.tables.is_done(call))
     }
 
-    /// Takes the answer if it has come, which frees the credit; else the reply comes back. Wait-free.
+    /// Takes the answer if it has come, and frees the credit. Wait-free.
     ///
     /// # Errors
-    /// No answer so far: the reply. Inside: there will be none, and why.
+    /// Outer: no answer so far; returns the reply. Inner: there will be no answer.
     #[inline]
     pub fn try_take(mut self) -> Result<Result<Rep, CallError>, Self> {
         self.take().ok_or(self)
@@ -50,23 +49,23 @@ impl<Rep> Reply<Rep> {
     #[inline]
     fn take(&mut self) -> Option<Result<Rep, CallError>> {
         let Some(call) = self.call else { return Some(Err(CallError::Taken)) };
-        let answer = self.shared.take(call)?;
+        let answer = self.tables.take(call)?;
         self.call = None;
         Some(answer)
     }
 
-    pub(super) fn is_of(&self, shared: &Rc<Shared<Rep>>) -> bool {
-        Rc::ptr_eq(&self.shared, shared)
+    pub(super) fn is_of(&self, tables: &Rc<Tables<Rep>>) -> bool {
+        Rc::ptr_eq(&self.tables, tables)
     }
 }
 
 impl<Rep> Future for Reply<Rep> {
     type Output = Result<Rep, CallError>;
 
-    /// Polled again after it was ready, it answers [`CallError::Taken`].
+    /// If polled again after it was ready, returns [`CallError::Taken`].
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(call) = self.call else { return Poll::Ready(Err(CallError::Taken)) };
-        let poll = self.shared.poll(call, cx);
+        let poll = self.tables.poll(call, cx);
         if poll.is_ready() {
             self.call = None;
         }
@@ -84,12 +83,12 @@ impl<Rep> futures_core::FusedFuture for Reply<Rep> {
 impl<Rep> Drop for Reply<Rep> {
     fn drop(&mut self) {
         if let Some(call) = self.call {
-            self.shared.drop_reply(call);
+            self.tables.drop_reply(call);
         }
     }
 }
 
-// No code of the user's runs while the tables that it shares are borrowed.
+// No code of the user's runs while the shared tables are borrowed.
 impl<Rep> UnwindSafe for Reply<Rep> {}
 impl<Rep> RefUnwindSafe for Reply<Rep> {}
 
@@ -99,25 +98,25 @@ impl<Rep> fmt::Debug for Reply<Rep> {
     }
 }
 
-/// The right, and the duty, to answer one request. May be kept.
+/// What answers one request. May be kept.
 ///
-/// Dropped, it answers [`CallError::Refused`]. What it is given leaves when the handler returns, or with the next verb of the endpoint
-/// that it came from; if that is gone it is dropped, and the caller was told. A leaked one (`mem::forget`) leaves its caller waiting until this
-/// endpoint goes.
+/// If it is dropped, it answers [`CallError::Refused`]. The answer leaves when the handler returns, or with the next verb of the endpoint that the token
+/// came from. If that endpoint was dropped, so is the answer; the caller has got an error then. If a token is leaked (`mem::forget`), its caller
+/// waits until this endpoint is dropped.
 #[must_use = "dropping it refuses the request"]
 pub struct Token<Rep> {
-    shared: Rc<Shared<Rep>>,
+    tables: Rc<Tables<Rep>>,
     peer: u32,
     call: u32,
-    owed: bool,
+    pending: bool,
 }
 
 impl<Rep> Token<Rep> {
-    pub(super) fn new(shared: Rc<Shared<Rep>>, peer: usize, call: u32) -> Self {
-        Self { shared, peer: peer as u32, call, owed: true }
+    pub(super) fn new(tables: Rc<Tables<Rep>>, peer: usize, call: u32) -> Self {
+        Self { tables, peer: peer as u32, call, pending: true }
     }
 
-    /// Who called.
+    /// The peer that called.
     pub fn peer(&self) -> usize {
         self.peer as usize
     }
@@ -125,15 +124,15 @@ impl<Rep> Token<Rep> {
     /// Answers the request. Never waits, never allocates, and finds room.
     #[inline]
     pub fn answer(mut self, value: Rep) {
-        self.owed = false;
-        self.shared.answer(Answer { peer: self.peer, call: self.call, value: Some(value) });
+        self.pending = false;
+        self.tables.answer(Answer { peer: self.peer, call: self.call, value: Some(value) });
     }
 }
 
 impl<Rep> Drop for Token<Rep> {
     fn drop(&mut self) {
-        if self.owed {
-            self.shared.answer(Answer { peer: self.peer, call: self.call, value: None });
+        if self.pending {
+            self.tables.answer(Answer { peer: self.peer, call: self.call, value: None });
         }
     }
 }

@@ -8,10 +8,11 @@ use core::task::Waker;
 use core::time::Duration;
 
 impl<Req, Rep> Endpoint<Req, Rep> {
-    /// Sleeps until there is something to do, and says what. Returns at once if there is.
+    /// Sleeps until there is something to do, and returns what. Returns at once if there is something.
     ///
-    /// `Message`: poll, and look at replies: requests or answers have come, or calls have failed. `Lost`: [`Endpoint::next_disconnected`]. `Over`: nobody
-    /// calls any more, and no call is in flight.
+    /// * `Message`: poll, and look at the replies. Requests or answers have come, or calls have failed.
+    /// * `Disconnected`: [`Endpoint::next_disconnected`] returns the peer.
+    /// * `AllDisconnected`: all peers have finished, and no call is in flight.
     pub fn park(&mut self) -> Ready {
         loop {
             if let Some(ready) = self.park_until(Deadline::NEVER) {
@@ -20,7 +21,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// The same for at most `timeout`; `None` if there was nothing to do in time.
+    /// The same for at most `timeout`. `None`: there was nothing to do in time.
     pub fn park_timeout(&mut self, timeout: Duration) -> Option<Ready> {
         self.park_until(Deadline::after(Some(timeout)))
     }
@@ -41,35 +42,35 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         let failed = self.look_at_ends();
         if found || failed {
             Some(Ready::Message)
-        } else if self.mesh.lanes.inbox.has_ended() && self.mesh.has_lost() {
-            Some(Ready::Lost)
-        } else if self.calling == 0 && !self.shared.waits() {
-            Some(Ready::Over)
+        } else if self.mesh.lanes.inbox.has_ended() && self.mesh.has_disconnected() {
+            Some(Ready::Disconnected)
+        } else if self.calling == 0 && !self.tables.waits() {
+            Some(Ready::AllDisconnected)
         } else {
             None
         }
     }
 
-    /// Announces that this thread is about to sleep on a primitive of its own, which `waker` wakes, and looks again: then it may sleep, or
-    /// there is something to do. As [`mesh::Endpoint::arm`](crate::mesh::Endpoint::arm), which has an example.
+    /// Announces that this thread is about to sleep on a primitive of its own, which `waker` wakes. Then looks again: either the thread may sleep,
+    /// or there is something to do. As [`mesh::Endpoint::arm`](crate::mesh::Endpoint::arm), which has an example.
     ///
     /// Answers leave before the announcement. A token that is answered while the endpoint is armed waits for its next verb.
     ///
     /// # Errors
-    /// There is something to do: what, as [`Endpoint::park`] says it. `Again`: look again. The event count is not armed.
+    /// There is something to do, as for [`Endpoint::park`], or `Again`: look again. The event count is not armed.
     pub fn arm<'a>(&'a mut self, waker: &'a Waker) -> Result<Armed<'a, Req, Rep>, Ready> {
         if let Some(ready) = self.ready() {
             return Err(ready);
         }
-        // A lane that was found over only now may have calls to fail first.
-        let again = |ready| if ready == Ready::Over { Ready::Again } else { ready };
+        // If a lane was found over only now, there may be calls to fail first.
+        let again = |ready| if ready == Ready::AllDisconnected { Ready::Again } else { ready };
         let armed = self.mesh.arm(waker).map_err(again)?;
         // A peer that closes in order is nothing to do for the mesh, but calls to it fail.
         if armed.open() != self.open { Err(Ready::Again) } else { Ok(Armed(armed)) }
     }
 }
 
-/// An endpoint that will be woken: sleep on what its waker wakes. Dropping this disarms it.
+/// An endpoint that will be woken: sleep on what its waker wakes. Dropping this disarms the endpoint.
 #[must_use = "dropping it disarms the endpoint"]
 pub struct Armed<'a, Req, Rep>(mesh::Armed<'a, Envelope<Req, Rep>>);
 
@@ -84,7 +85,7 @@ impl<Req, Rep> Armed<'_, Req, Rep> {
         self.0.limit()
     }
 
-    /// Whether nobody has rung since.
+    /// Whether the waker has not been woken since.
     pub fn is_quiet(&self) -> bool {
         self.0.is_quiet()
     }

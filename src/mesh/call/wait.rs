@@ -4,23 +4,23 @@ use super::error::{CallError, TryCallError, WaitTimeoutError};
 use super::{Endpoint, Reply, Token};
 use crate::lend::lend;
 use crate::mesh::DrainError;
-use crate::ring::order::mutant;
+use crate::sync::order::mutant;
 use crate::wait::{Deadline, TimedOut};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Messages taken between two looks at what is waited for.
+/// Messages that are taken before a look at what is waited for.
 const BETWEEN: usize = 64;
 
 impl<Req, Rep> Endpoint<Req, Rep> {
-    /// Calls `peer`, waiting for a credit if need be; hands requests that come meanwhile to `serve`.
+    /// Calls `peer`. Waits for a credit if there is none, and hands requests that come meanwhile to `serve`.
     ///
-    /// A credit comes back with an answer, and nobody waits for room to answer: so it cannot deadlock as long as peers go on polling and it is
-    /// not called in a handler, whose own request may be what the credits wait for.
+    /// A credit comes back with an answer, and no peer waits for room to answer. So it cannot deadlock, if two conditions hold: peers go on polling,
+    /// and it is not called in a handler, because the credits may wait for the handler's own request.
     ///
     /// # Errors
-    /// The peer is gone; or no call to it is in flight, and all credits are held by answers that have come: take those first. The request
-    /// comes back.
+    /// `Disconnected`: see [`Endpoint::try_call`]. `NoCredit`: no call to the peer is in flight, and answers that have come hold all credits: take
+    /// those first. Both return the request.
     pub fn call_or_poll(
         &mut self,
         peer: usize,
@@ -42,19 +42,19 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 done => return done,
             };
             let received = self.take(BETWEEN, serve).received;
-            if received == 0 && self.in_flight(peer) != 0 && self.shared.credits(peer) == 0 {
-                // For ever is not long: an answer comes, or the peer goes.
+            if received == 0 && self.in_flight(peer) != 0 && self.tables.credits(peer) == 0 {
+                // Without a deadline: an answer comes, or the peer closes.
                 let _ = self.sleep(Deadline::NEVER);
             }
         }
     }
 
-    /// Waits for the answer to a call; hands requests that come meanwhile to `serve`, as [`Endpoint::poll`].
+    /// Waits for the answer to a call. Hands requests that come meanwhile to `serve`, as [`Endpoint::poll`] does.
     ///
-    /// It cannot deadlock as long as peers go on polling, and no handler waits for a credit: two that wait for each other answer each other.
+    /// It cannot deadlock, if peers go on polling and no handler waits for a credit: two shards that wait for each other answer each other.
     ///
     /// # Errors
-    /// There will be no answer, and why.
+    /// There will be no answer.
     pub fn wait(
         &mut self,
         reply: Reply<Rep>,
@@ -68,11 +68,11 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// As [`Endpoint::wait`], for at most `timeout`. One too long for the clock is for ever. The time is looked at between messages:
-    /// `serve` may make it late.
+    /// As [`Endpoint::wait`], but waits for at most `timeout`. A timeout that the clock cannot represent never ends. The clock is looked at between
+    /// messages, so `serve` may make it late.
     ///
     /// # Errors
-    /// No answer in time: the reply comes back, and the call goes on. Or there will be no answer, and why.
+    /// `Timeout`: no answer in time; returns the reply, and the call goes on. `Failed`: there will be no answer.
     pub fn wait_timeout(
         &mut self,
         reply: Reply<Rep>,
@@ -88,7 +88,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         deadline: Deadline,
         serve: &mut impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<Rep, WaitTimeoutError<Rep>> {
-        if !reply.is_of(&self.shared) {
+        if !reply.is_of(&self.tables) {
             return Err(WaitTimeoutError::Failed(CallError::WrongEndpoint));
         }
         self.flush();
@@ -98,7 +98,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 Ok(answer) => return answer.map_err(WaitTimeoutError::Failed),
                 Err(reply) => reply,
             };
-            // Others may call without end.
+            // Peers may call without end.
             let late = if received != 0 { deadline.passed() } else { self.sleep(deadline).is_err() };
             if late && !reply.is_ready() {
                 return Err(WaitTimeoutError::Timeout(reply));
@@ -106,35 +106,39 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
     }
 
-    /// Sleeps until there is a message, or a lane is over of which nobody was told. What tokens were given must have left.
+    /// Sleeps until there is a message, or until a lane is over that [`Endpoint::look_at_ends`] has not seen. Answers must have been sent before.
     pub(super) fn sleep(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
         let seen = self.open;
         self.mesh.wait(deadline, |lanes| lanes.inbox.find() || lanes.inbox.open() != seen && !mutant!(EndEndsWait))
     }
 
-    /// Leaves in order: [finishes](Endpoint::finish), serves until nobody calls any more, for at most `within`, and is gone. Returns how many
-    /// messages came: requests, and answers, which their [`Reply`]s have.
+    /// Leaves in order: [finishes](Endpoint::finish), serves until all peers have finished, for at most `within`, and drops the endpoint. Returns how
+    /// many messages came: requests, and answers, which their [`Reply`]s have.
     ///
-    /// Tokens that were kept and not answered by then end as [`Gone`](CallError::Gone).
+    /// Calls whose tokens were kept and not answered by then fail as [`Disconnected`](CallError::Disconnected).
     ///
     /// # Errors
-    /// A peer panicked or never joined, or the time ran out before all had finished. The endpoint is gone all the same.
+    /// A peer panicked or never joined, or the time ran out before all peers had finished. The endpoint is dropped in any case.
     pub fn leave(
         mut self,
         within: Duration,
         mut serve: impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Result<usize, DrainError> {
-        let (deadline, mut received, mut lost) = (Deadline::after(Some(within)), 0, Vec::new());
+        let (deadline, mut received, mut disconnected) = (Deadline::after(Some(within)), 0, Vec::new());
         self.finish();
         loop {
             let progress = self.take(BETWEEN, &mut serve);
             received += progress.received;
-            lost.extend(core::iter::from_fn(|| self.next_disconnected()));
+            disconnected.extend(core::iter::from_fn(|| self.next_disconnected()));
             if self.calling == 0 || deadline.passed() || progress.received == 0 && self.sleep(deadline).is_err() {
                 break;
             }
         }
         let open: Vec<usize> = self.callers().collect();
-        if lost.is_empty() && open.is_empty() { Ok(received) } else { Err(DrainError { received, lost, open }) }
+        if disconnected.is_empty() && open.is_empty() {
+            Ok(received)
+        } else {
+            Err(DrainError { received, disconnected, open })
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The end that reads.
 
-use super::{Found, Heir, Rest, Ring, Slots};
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
-use crate::ring::layout::Stats;
-use crate::ring::{OnDrop, order, slot};
+use super::{DropOwner, Found, Rest, Ring, Slots};
+use crate::ring::layout::{Counter, Stats};
+use crate::ring::slot::{self, Ready};
+use crate::sync::OnDrop;
+use crate::sync::order::order;
+use crate::sync::position::Position;
 use crate::sync::{Arc, Ordering};
 use alloc::vec::Vec;
 
@@ -20,7 +21,7 @@ pub(crate) struct Consumer<T> {
     over: bool,
     /// Whether this end closed `tail`.
     closed: bool,
-    /// Whether tombstones were passed since the last [`Reader::take_passed`].
+    /// Whether tombstones were passed since the last [`Consumer::take_passed`].
     passed: bool,
     /// Whether this end gave up its role.
     left: bool,
@@ -36,25 +37,25 @@ impl<T> Consumer<T> {
     }
 
     #[inline(always)]
-    fn find_message(&mut self) -> bool {
+    fn refresh_seen(&mut self) -> bool {
         if self.slots.is_full(self.head) {
             self.seen = self.head.plus(1);
             return true;
         }
-        // The rest only if there is more to it than "nothing yet".
-        let quiet = !self.closed && self.ring.ended.load(order::observe_end()) == 0;
-        !(quiet && self.slots.look(self.head) == Found::Nothing) && self.find_later()
+        // The slow path only if there is more to it than "nothing yet".
+        let quiet = !self.closed && self.ring.ended.load(order!(observe_end)) == 0;
+        !(quiet && self.slots.state_of(self.head) == Found::Nothing) && self.find_behind()
     }
 
-    /// A tombstone, or the end: perhaps a message behind it, perhaps nothing ever.
+    /// Looks behind tombstones, and for the end.
     #[cold]
     #[inline(never)]
-    fn find_later(&mut self) -> bool {
+    fn find_behind(&mut self) -> bool {
         loop {
             // Before the slot: what was claimed before the end is then not missed.
-            let ended = self.closed || self.ring.ended.load(order::observe_end()) != 0;
+            let ended = self.closed || self.ring.ended.load(order!(observe_end)) != 0;
             let tail = self.ring.tail();
-            match self.slots.look(self.head) {
+            match self.slots.state_of(self.head) {
                 Found::Value => {
                     self.seen = self.head.plus(1);
                     return true;
@@ -75,35 +76,52 @@ impl<T> Consumer<T> {
     }
 }
 
-// SAFETY: `has_message` is whether the stamp at `head` was seen: then the slot is ours and full (M2).
-unsafe impl<T> Reader for Consumer<T> {
-    type Item = T;
-
+impl<T> Consumer<T> {
+    /// The next message, if there is one now.
     #[inline(always)]
-    unsafe fn read(&mut self) -> T {
+    pub(crate) fn next(&mut self) -> Option<Ready<'_, T>> {
+        if !self.has_message() {
+            return None;
+        }
+        // The stamp at `head` was seen: the slot is ours and full (M2).
+        let slot = &raw const self.slots.at(self.head).value;
+        let (published, wakes) = (&*self.ring.head, &self.ring.consumer.wakes);
+        Some(Ready { slot, head: &mut self.head, published, order: order!(free_head), wakes })
+    }
+
+    /// Takes the next message, if there is one now; its place stays occupied until [`Consumer::release`].
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Option<T> {
+        if !self.has_message() {
+            return None;
+        }
         let at = self.head;
-        // SAFETY: its stamp was seen (M2), by the caller's promise; `head` moves past it at once.
+        // SAFETY: its stamp was seen (M2); `head` moves past it at once.
         let value = unsafe { slot::read(&raw const self.slots.at(at).value) };
         self.head = at.plus(1);
-        value
+        Some(value)
     }
 
+    /// Whether a message is there; looks again if none was known.
     #[inline(always)]
-    fn has_message(&mut self) -> bool {
-        self.head != self.seen || self.find_message()
+    pub(crate) fn has_message(&mut self) -> bool {
+        self.head != self.seen || self.refresh_seen()
     }
 
+    /// Publishes how far this end has read: the places before are free.
     #[inline(always)]
-    fn release(&mut self) {
-        self.ring.head.store(self.head.open_word(), order::free_head());
+    pub(crate) fn release(&mut self) {
+        self.ring.head.store(self.head.open_word(), order!(free_head));
     }
 
-    fn take_passed(&mut self) -> bool {
+    /// Whether places without a message were freed since the last call: senders may find room.
+    pub(crate) fn take_passed(&mut self) -> bool {
         core::mem::take(&mut self.passed)
     }
 
+    /// Messages ready to read in one run, up to `wanted`; looks again if fewer were known.
     #[inline(always)]
-    fn available(&mut self, wanted: u64) -> u64 {
+    pub(crate) fn available(&mut self, wanted: u64) -> u64 {
         if wanted == 0 || !self.has_message() {
             return 0;
         }
@@ -115,8 +133,9 @@ unsafe impl<T> Reader for Consumer<T> {
         n.min(wanted)
     }
 
+    /// A message that [`Consumer::available`] has seen, in place.
     #[inline(always)]
-    fn front(&self, offset: u64) -> Option<&T> {
+    pub(crate) fn front(&self, offset: u64) -> Option<&T> {
         if offset >= self.seen.since(self.head) {
             return None;
         }
@@ -125,7 +144,8 @@ unsafe impl<T> Reader for Consumer<T> {
         Some(unsafe { slot::borrow(&raw const place.value) })
     }
 
-    fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
+    /// Moves the next `n` messages to the end of `target` and frees their places; fewer if fewer were seen.
+    pub(crate) fn move_into(&mut self, target: &mut Vec<T>, n: u64) -> usize {
         let n = self.seen.since(self.head).min(n) as usize;
         // May panic or abort; nothing has moved yet.
         target.reserve(n);
@@ -137,7 +157,8 @@ unsafe impl<T> Reader for Consumer<T> {
         n
     }
 
-    fn skip(&mut self, n: u64) {
+    /// Drops the next `n` messages and frees their places; fewer if fewer were seen.
+    pub(crate) fn skip(&mut self, n: u64) {
         let to = self.head.plus(self.seen.since(self.head).min(n));
         let this = OnDrop(self, Self::release);
         let Consumer { slots, head, .. } = &mut *this.0;
@@ -145,7 +166,10 @@ unsafe impl<T> Reader for Consumer<T> {
         unsafe { Rest { slots, at: head, to, over_holes: false }.run() };
     }
 
-    fn free_leaked(&mut self) -> bool {
+    /// Frees what a leaked guard took without freeing it. Whether there was any: then senders must be woken.
+    ///
+    /// To be called before the channel answers "empty" or waits: with places missing, a sender might wait as well.
+    pub(crate) fn free_leaked(&mut self) -> bool {
         let leaked = self.ring.head.load(Ordering::Relaxed) != self.head.open_word();
         if leaked {
             self.release();
@@ -153,28 +177,30 @@ unsafe impl<T> Reader for Consumer<T> {
         leaked
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether the last look found nothing, and nothing will ever come.
+    pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    #[cfg(feature = "std")]
-    fn note_awaited(&self) {
+    /// Notes which message this end is about to wait for: only its sender wakes it.
+    pub(crate) fn note_awaited(&self) {
         self.ring.consumer.awaited.store(self.head.open_word(), Ordering::Relaxed);
     }
 
-    #[cfg(feature = "std")]
-    fn is_noted(&self) -> bool {
+    /// Whether the message noted last is still the next.
+    pub(crate) fn is_noted(&self) -> bool {
         self.ring.consumer.awaited.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    fn close(&mut self) -> bool {
+    /// Accepts nothing more: ends the claims. What is claimed still comes; this end waits for it, or drops it when it leaves.
+    pub(crate) fn close(&mut self) {
         self.closed = true;
         self.ring.close_tail();
-        // What is claimed still comes: this end waits for it, or sees to it when it leaves.
-        false
     }
 
-    fn leave(&mut self, tell: impl Fn(bool)) {
+    /// To be called once, by an end that goes. `tell(true)` has the event count of the senders say that they are to drop what they publish from
+    /// now on, `tell(false)` takes that back.
+    pub(crate) fn leave(&mut self, tell: impl Fn(bool)) {
         if core::mem::replace(&mut self.left, true) {
             return;
         }
@@ -183,8 +209,8 @@ unsafe impl<T> Reader for Consumer<T> {
         self.ring.head.store(self.head.open_word(), Ordering::Relaxed);
         let mut at = self.head;
         while at != to && core::mem::needs_drop::<T>() {
-            if self.slots.look(at) == Found::Nothing {
-                // An open claim: what is published there comes behind our last look, or is told of that.
+            if self.slots.state_of(at) == Found::Nothing {
+                // An open claim: our last look may miss what is published there, so its producer must be told.
                 self.ring.reader.told.store(1, Ordering::Relaxed);
                 tell(true);
                 break;
@@ -192,42 +218,44 @@ unsafe impl<T> Reader for Consumer<T> {
             at = at.plus(1);
         }
         // SAFETY: we are the consumer, and have not given up our role before (M5).
-        unsafe { Heir::new(&self.ring, &self.slots, || tell(false)) }.serve();
+        unsafe { DropOwner::new(&self.ring, &self.slots, || tell(false)) }.serve();
     }
 
-    fn peer_closed(&self) -> bool {
+    /// Whether the senders have sent their last message.
+    pub(crate) fn peer_closed(&self) -> bool {
         self.ring.ended.load(Ordering::Relaxed) != 0
     }
 
-    fn len(&self) -> usize {
+    /// Places that are claimed and not read; senders may claim some meanwhile, so it is at least this.
+    pub(crate) fn len(&self) -> usize {
         self.ring.tail().since(self.head).min(self.ring.capacity) as usize
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.ring.capacity as usize
     }
 
-    #[cfg(feature = "std")]
-    fn received(&self) -> u64 {
+    /// Places read so far.
+    pub(crate) fn received(&self) -> u64 {
         self.head.since(self.ring.start)
     }
 
-    #[cfg(feature = "std")]
-    fn count_parks(&self, n: u64) {
+    pub(crate) fn count_parks(&self, n: u64) {
         self.ring.consumer.parks.add(n);
     }
 
-    fn count_wake(&self) {
-        self.ring.consumer.wakes.add(1);
+    /// How many senders this end has woken.
+    pub(crate) fn wakes(&self) -> &Counter {
+        &self.ring.consumer.wakes
     }
 
-    fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.ring.stats()
     }
 }
 
 impl<T> Drop for Consumer<T> {
-    /// Drops what was published, up to the first open claim; the rest falls to the senders, or to the last owner.
+    /// Drops what was published, up to the first open claim. Senders drop the rest, or the last owner of the memory.
     fn drop(&mut self) {
         self.leave(|_| ());
     }

@@ -1,16 +1,14 @@
 //! One of the ends that write.
 
-use super::{ASKED, HELD, Heir, Ring, Slots, Stamped};
-use crate::ring::cursor::Position;
-use crate::ring::ends::Writer;
+use super::{ASKED, DropOwner, HELD, Ring, Slots, Stamped};
 use crate::ring::layout::Stats;
-use crate::ring::order::{self, mutant};
 use crate::ring::slot;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
 use crate::sync::{Arc, Ordering};
-#[cfg(feature = "std")]
 use alloc::vec::Vec;
 
-/// Refusals of one end that the common count learns of at once.
+/// Refusals of one end that are added to the common count together.
 const COUNTED_TOGETHER: u64 = 64;
 
 /// One of the ends that write.
@@ -37,11 +35,11 @@ impl<T> Producer<T> {
 
     fn attach(ring: Arc<Ring<T>>, capacity: u64) -> Self {
         // As fresh as any look: the places before it are free (M1).
-        let head_seen = Position::from_word(ring.head.load(order::find_head()));
+        let head_seen = Position::from_word(ring.head.load(order!(find_head)));
         Self { slots: ring.slots(), capacity, head_seen, full: 0, ring }
     }
 
-    /// Another end of the same ring; one that sends nothing more has no other.
+    /// Another end of the same ring. Of an end that is closed, one that is closed too.
     pub(crate) fn another(&self) -> Self {
         let live = if self.capacity == 0 { None } else { Self::revive(&self.ring) };
         live.unwrap_or_else(|| Self::attach(Arc::clone(&self.ring), 0))
@@ -80,11 +78,11 @@ impl<T> Producer<T> {
         Ok(at)
     }
 
-    /// Asks for the line that this end, or another, writes soon after `at`, which it has just claimed.
+    /// Prefetches the line that this end, or another, writes soon after `at`, which this end has just claimed.
     #[inline(always)]
     fn prepare(&self, at: Position) {
         let ahead = const { slot::ahead::<Stamped<T>>() };
-        // Each line once: of small cells a power of two, for a stamp is eight bytes, begin in it.
+        // Each line once. Small cells: their number in a line is a power of two, as a stamp has eight bytes.
         let in_line = const { if size_of::<Stamped<T>>() < 64 { 64 / size_of::<Stamped<T>>() as u64 } else { 1 } };
         let first = at.slot(in_line - 1) == 0;
         // Only a slot that is free: the consumer may be reading the others.
@@ -100,7 +98,7 @@ impl<T> Producer<T> {
         let place = self.slots.at(at);
         // SAFETY: the slot is ours by the caller's promise, and empty (M1).
         unsafe { slot::write(&raw const place.value, value) };
-        place.stamp.store(at.plus(1).open_word(), order::publish_stamp());
+        place.stamp.store(at.plus(1).open_word(), order!(publish_stamp));
     }
 
     /// Copies as many of `values` as there is room for, with one claim. Returns where they begin and how many.
@@ -123,7 +121,6 @@ impl<T> Producer<T> {
 
     /// Moves as many of `values`, from the first on, as there is room for, with one claim. Returns where they begin and how
     /// many.
-    #[cfg(feature = "std")]
     pub(crate) fn push_all(&mut self, values: &mut Vec<T>) -> Option<(Position, u64)> {
         if values.is_empty() {
             return None;
@@ -171,7 +168,7 @@ impl<T> Producer<T> {
             match self.ring.tail.compare_exchange_weak(
                 tail.open_word(),
                 tail.plus(n).open_word(),
-                order::claim_tail(),
+                order!(claim_tail),
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Some((tail, n)),
@@ -188,24 +185,23 @@ impl<T> Producer<T> {
         if Position::is_closed(word) || self.capacity == 0 {
             return None;
         }
-        // Again, with the `head` that its claimer had seen: from an older one than that the ring would look full that never was, or fuller
-        // than full.
-        let word = self.ring.tail.load(order::observe_claim());
-        self.head_seen = Position::from_word(self.ring.head.load(order::find_head()));
+        // Loads `tail` again, with Acquire: then this `head` is not behind the one that the last claimer saw. With an older `head` the ring would
+        // look full that never was, or fuller than full.
+        let word = self.ring.tail.load(order!(observe_claim));
+        self.head_seen = Position::from_word(self.ring.head.load(order!(find_head)));
         let used = Position::from_word(word).since(self.head_seen);
         if used < self.capacity {
             Some(word)
         } else if used == self.capacity || mutant!(StaleTail) {
             None
         } else {
-            // An old `tail`, behind this `head`. Every claim before `head` is ordered before the store of `head` that we saw, so
-            // this look is not behind it.
+            // This `tail` is behind `head`. Every claim before `head` is ordered before the store of `head` that we saw, so the next load of
+            // `tail` is not behind it.
             Some(self.ring.tail.load(Ordering::Relaxed))
         }
     }
 
     /// Whether there was no message a moment ago.
-    #[cfg(feature = "std")]
     pub(crate) fn looks_empty(&self) -> bool {
         self.ring.len() == 0
     }
@@ -216,34 +212,36 @@ impl<T> Producer<T> {
             return None;
         }
         self.show_full();
-        let left = self.ring.producers.alive.fetch_sub(1, order::leave_senders()) - 1;
+        let left = self.ring.producers.alive.fetch_sub(1, order!(leave_senders)) - 1;
         if left == 0 {
             self.ring.close_tail();
-            self.ring.ended.store(1, order::end_tail());
+            self.ring.ended.store(1, order!(end_tail));
         }
         // Last: a value's own code may panic.
-        self.settle_with(noted);
+        self.drop_orphans(noted);
         Some(left as usize)
     }
 
-    /// The event count of the consumer said, after a publication, that it has left: has the reader look again, or is the reader.
+    /// To be called after a publication if the event count of the consumer says that it has left. If another end has the role of the reader, asks it
+    /// for another look; else takes the role.
     pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
         // The event count may be of several channels.
         if Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
-            && (self.ring.reader.held.swap(HELD | ASKED, order::ask_heir()) & HELD == 0 || mutant!(OneHeir))
+            && (self.ring.reader.held.swap(HELD | ASKED, order!(ask_drop_owner)) & HELD == 0 || mutant!(OneDropOwner))
         {
-            // SAFETY: nobody held the role, and now we do (M5).
-            unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
+            // SAFETY: no end had the role, and now we have it (M5).
+            unsafe { DropOwner::new(&self.ring, &self.slots, noted) }.serve();
         }
     }
 
-    /// Drops what is left, unless that is what another end does already.
-    fn settle_with(&mut self, noted: impl FnMut()) {
+    /// To be called once nothing can be sent any more: if the consumer has left, drops what it did not, up to the first claim that is still
+    /// open, unless another end does that already. `noted` is called once the event count need not say any more that the consumer has left.
+    pub(crate) fn drop_orphans(&mut self, noted: impl FnMut()) {
         let held = &self.ring.reader.held;
-        let taken = held.compare_exchange(0, HELD, order::take_over_head(), Ordering::Relaxed);
-        if taken.is_ok() || mutant!(OneHeir) {
-            // SAFETY: nobody held the role, and now we do (M5).
-            unsafe { Heir::new(&self.ring, &self.slots, noted) }.serve();
+        let taken = held.compare_exchange(0, HELD, order!(take_over_head), Ordering::Relaxed);
+        if taken.is_ok() || mutant!(OneDropOwner) {
+            // SAFETY: no end had the role, and now we have it (M5).
+            unsafe { DropOwner::new(&self.ring, &self.slots, noted) }.serve();
         }
     }
 
@@ -258,54 +256,50 @@ impl<T> Producer<T> {
     }
 }
 
-impl<T> Writer for Producer<T> {
-    fn is_closed(&self) -> bool {
+impl<T> Producer<T> {
+    /// Whether a send can never succeed again.
+    pub(crate) fn is_closed(&self) -> bool {
         self.capacity == 0 || Position::is_closed(self.ring.tail.load(Ordering::Relaxed))
     }
 
-    #[cfg(feature = "std")]
-    fn has_room(&mut self) -> bool {
+    /// Whether there was room for a message a moment ago; looks again if none was known. Another producer may take it.
+    pub(crate) fn has_room(&mut self) -> bool {
         let word = self.ring.tail.load(Ordering::Relaxed);
         Position::from_word(word).since(self.head_seen) < self.capacity || self.find_room(word).is_some()
     }
 
-    /// Up to the first claim that is still open.
-    fn settle(&mut self, noted: impl FnOnce()) {
-        let mut noted = Some(noted);
-        self.settle_with(|| _ = noted.take().map(|noted| noted()));
-    }
-
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.ring.capacity as usize
     }
 
-    fn len(&self) -> usize {
+    /// Places that are claimed and not freed; the consumer may free some meanwhile, so it is at most this.
+    pub(crate) fn len(&self) -> usize {
         self.ring.len()
     }
 
-    #[cfg(feature = "std")]
-    fn sent(&self) -> u64 {
+    /// Places that all producers have claimed so far.
+    pub(crate) fn sent(&self) -> u64 {
         self.ring.tail().since(self.ring.start)
     }
 
-    /// For all to see some refusals later: a line that all write, written each time, would slow everybody down.
-    fn count_full(&mut self) {
+    /// Counts a refusal. It shows in the common count some refusals later: a line that all producers write, written each time, would slow
+    /// them all down.
+    pub(crate) fn count_full(&mut self) {
         self.full += 1;
         if self.full == COUNTED_TOGETHER {
             self.show_full();
         }
     }
 
-    #[cfg(feature = "std")]
-    fn count_parks(&self, n: u64) {
+    pub(crate) fn count_parks(&self, n: u64) {
         self.ring.producers.parks.add_shared(n);
     }
 
-    fn count_wake(&self) {
+    pub(crate) fn count_wake(&self) {
         self.ring.producers.wakes.add_shared(1);
     }
 
-    fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let stats = self.ring.stats();
         Stats { full: stats.full + self.full, ..stats }
     }
@@ -369,7 +363,7 @@ impl<T> Claim<'_, T> {
     pub(crate) fn give_up(&mut self) {
         while self.left != 0 {
             let at = self.advance();
-            self.producer.slots.at(at).stamp.store(at.plus(1).closed_word(), order::publish_stamp());
+            self.producer.slots.at(at).stamp.store(at.plus(1).closed_word(), order!(publish_stamp));
         }
     }
 

@@ -1,56 +1,49 @@
 //! The end that reads.
 
-use super::super::OnDrop;
-#[cfg(not(ringmail_loom))]
-use super::super::backing::Heap;
-use super::super::backing::{Backing, Geometry, drop_run};
-use super::super::cursor::Position;
-use super::super::ends::{Next, Reader};
-use super::super::failpoint::point;
-use super::super::layout::{ConsumerBlock, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
-use super::super::order::{self, mutant};
-#[cfg(feature = "std")]
-use super::super::reach::{BoundedReader, Reach};
-use super::super::slot::{self, Slot};
+use super::super::backend::{Backend, Geometry, Heap, drop_run};
+use super::super::layout::{ConsumerBlock, Counter, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
+use super::super::slot::{self, Ready, Slot};
 use super::stats;
-use crate::sync::AtomicU64;
-use crate::sync::Ordering;
+use crate::sync::failpoint::point;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
+use crate::sync::{OnDrop, Ordering};
 use alloc::vec::Vec;
 
 /// The end that reads.
-pub(crate) struct Consumer<B: Backing> {
+pub(crate) struct Consumer<B: Backend> {
     /// Next position to read; at or ahead of the published `head`.
-    head: Position,
+    pub(super) head: Position,
     /// The last `tail` seen.
-    tail_seen: Position,
+    pub(super) tail_seen: Position,
     /// Whether nothing will ever come: the last look said so, or this end has retired.
-    over: bool,
+    pub(super) over: bool,
     /// Whether `gone` was set: the producer writes that word too from then on.
-    refused: bool,
+    pub(super) refused: bool,
     /// Whether it was set with TOLD, and that was not taken back.
-    told: bool,
-    /// Whether the role was given up: nothing may be touched any more.
-    retired: bool,
+    pub(super) told: bool,
+    /// Whether this end gave its role up: then it touches nothing any more.
+    pub(super) retired: bool,
     /// Whether the other side's position was impossible.
-    corrupt: bool,
-    /// The other side's session that this end is in: a look finds no message of another.
-    session: u64,
-    geometry: Geometry<B::Item>,
+    pub(super) corrupt: bool,
+    /// The other side's session that this end is in: it sees no message of another.
+    pub(super) session: u64,
+    pub(super) geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    backing: B,
+    pub(super) backend: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it reads may come from another.
-unsafe impl<B: Backing> Send for Consumer<B> where B::Item: Send {}
+unsafe impl<B: Backend> Send for Consumer<B> where B::Item: Send {}
 
-impl<B: Backing> Consumer<B> {
+impl<B: Backend> Consumer<B> {
     /// Resumes at the published position.
     ///
     /// # Safety
     /// No other consumer is attached to this ring (I4).
-    pub(crate) unsafe fn attach(backing: B) -> Self {
-        let geometry = backing.geometry();
-        // SAFETY: a backing's blocks are valid while it lives.
+    pub(crate) unsafe fn attach(backend: B) -> Self {
+        let geometry = backend.geometry();
+        // SAFETY: a backend's blocks are valid while it lives.
         let own = unsafe { geometry.consumer.as_ref() };
         let head = Position::from_word(own.head.load(Ordering::Relaxed));
         // No message known yet: the first operation looks.
@@ -64,32 +57,20 @@ impl<B: Backing> Consumer<B> {
             corrupt: false,
             session: 0,
             geometry,
-            backing,
+            backend,
         }
     }
 
     #[inline(always)]
-    fn own(&self) -> &ConsumerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+    pub(super) fn own(&self) -> &ConsumerBlock {
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.consumer.as_ref() }
     }
 
     #[inline(always)]
-    fn peer(&self) -> &ProducerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+    pub(super) fn peer(&self) -> &ProducerBlock {
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.producer.as_ref() }
-    }
-
-    /// Where the other side's block lies: what else is in its page is no business of the ring's.
-    #[inline(always)]
-    pub(crate) fn peer_block(&self) -> *const ProducerBlock {
-        self.geometry.producer.as_ptr()
-    }
-
-    /// The word that this end publishes.
-    #[inline(always)]
-    pub(crate) fn position_word(&self) -> &AtomicU64 {
-        &self.own().head
     }
 
     #[inline(always)]
@@ -98,39 +79,33 @@ impl<B: Backing> Consumer<B> {
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
 
-    /// The next of the messages that were seen, without looking for more.
-    #[inline(always)]
-    pub(crate) fn next_seen(&mut self) -> Option<Next<'_, Self>> {
-        if self.seen() != 0 { Some(Next(self)) } else { None }
-    }
-
     /// Messages that were seen and not taken.
     #[inline(always)]
     pub(crate) fn seen(&self) -> u64 {
         self.tail_seen.since(self.head)
     }
 
-    /// Whether a look might find something: a message that was not seen, or the end. Orders nothing. For whoever looks at many rings,
-    /// most of which are empty.
+    /// Whether [`Consumer::refresh_tail_limited`] might find something: a message that was not seen, or the end. Orders nothing. For a receiver of
+    /// many rings, most of which are empty.
     #[inline(always)]
-    pub(crate) fn stirs(&self) -> bool {
+    pub(crate) fn may_have_news(&self) -> bool {
         self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
-    /// BoundedReader how far the producer has come, and sees no more than `limit` messages of it. Whether there is one.
+    /// Loads the producer's position, and sees at most `limit` messages. Whether there is one.
     #[inline(always)]
-    pub(crate) fn look(&mut self, limit: u64) -> bool {
-        let found = self.find_message();
+    pub(crate) fn refresh_tail_limited(&mut self, limit: u64) -> bool {
+        let found = self.refresh_tail();
         if found && self.seen() > limit {
             self.tail_seen = self.head.plus(limit);
         }
         found
     }
 
-    /// BoundedReader again, and sees no message from `limit` on, which is at or ahead of what was seen.
+    /// Loads the producer's position again, and sees no message from `limit` on. `limit` is at or ahead of what was seen.
     #[inline(always)]
-    pub(crate) fn look_until(&mut self, limit: Position) {
-        if self.find_message() && self.seen() > limit.since(self.head) {
+    pub(crate) fn refresh_tail_until(&mut self, limit: Position) {
+        if self.refresh_tail() && self.seen() > limit.since(self.head) {
             self.tail_seen = limit;
         }
     }
@@ -141,12 +116,11 @@ impl<B: Backing> Consumer<B> {
         self.head
     }
 
-    /// Asks for the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and one after the other they
-    /// would be waited for. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
+    /// Prefetches the lines of the messages that were seen, a kilobyte of them: the producer's core has them, and the reader would wait for one
+    /// after the other. (`paired --suite mesh`: 1.1 to 1.2 times as much one by one, 1.3 times in batches; between shards
     /// that share a core, and on `fan_in`, it makes no difference.)
-    #[cfg(feature = "std")]
     #[inline(always)]
-    pub(crate) fn fetch_seen(&self) {
+    pub(crate) fn prefetch(&self) {
         let line = const {
             match size_of::<B::Item>() as u64 {
                 0 => u64::MAX,
@@ -161,18 +135,18 @@ impl<B: Backing> Consumer<B> {
         }
     }
 
-    /// BoundedReader how far the producer has come. Inline, and short: a receiver sees a message the sooner the more often it looks, and takes it
-    /// without a call.
+    /// Loads the producer's position. Whether there is a message. Inline and short: the more often a receiver looks, the sooner it sees a message,
+    /// and it takes it without a call.
     #[inline(always)]
-    fn find_message(&mut self) -> bool {
-        let word = B::observe(&self.peer().tail, order::observe_tail());
+    pub(super) fn refresh_tail(&mut self) -> bool {
+        let word = B::observe(&self.peer().tail, order!(observe_tail));
         let tail = Position::from_word(word);
-        // The session after the position: whoever sees a message sees that its session has begun.
-        let is_other = || self.backing.producer_session(&self.geometry) != self.session;
+        // The session after the position: a consumer that sees a message also sees that the message's session has begun.
+        let is_other = || self.backend.producer_session(&self.geometry) != self.session;
         if B::SHARED && (tail.since(self.head) > self.geometry.capacity || is_other()) {
-            return self.find_with_care(tail);
+            return self.refuse_tail(tail);
         }
-        // An end that has retired reads no more, whatever has come since; it is over anyway.
+        // An end that has retired reads no more, also if a message has come since.
         if tail != self.head && !self.retired {
             self.tail_seen = tail;
             return true;
@@ -183,66 +157,13 @@ impl<B: Backing> Consumer<B> {
         false
     }
 
-    /// The same where the other side wrote nonsense, or another session of it has begun: no message before [`BoundedReader::look_as_far`] says how far.
+    /// The same if the other side wrote nonsense, or began another session: there is no message before [`BoundedReader::look_as_far`] was called.
     #[cold]
     #[inline(never)]
-    fn find_with_care(&mut self, tail: Position) -> bool {
+    fn refuse_tail(&mut self, tail: Position) -> bool {
         self.corrupt |= tail.since(self.head) > self.geometry.capacity;
         self.over = true;
         false
-    }
-
-    /// Receives again, where one that left before has closed.
-    pub(crate) fn reopen(&mut self) {
-        point!();
-        self.own().gone.0.store(0, Ordering::Relaxed);
-        point!();
-    }
-
-    /// What the producer's word holds: to be read before a look that finds nothing, and slept on after it.
-    pub(crate) fn peer_word(&self) -> u64 {
-        B::observe(&self.peer().tail, Ordering::Relaxed)
-    }
-
-    /// Where the producer stands while there is no message.
-    pub(crate) fn awaited(&self) -> Position {
-        self.head
-    }
-
-    /// Receives nothing more; what is in the ring stays there.
-    pub(crate) fn halt(&mut self) {
-        (self.tail_seen, self.retired, self.over) = (self.head, true, true);
-    }
-
-    /// The next message, as [`Consumer::rewind`] takes it.
-    pub(crate) fn position(&self) -> Position {
-        self.head
-    }
-
-    /// Takes a message without a look at it.
-    ///
-    /// # Safety
-    /// One was seen and not taken: otherwise the positions say that the ring is full of what was never written.
-    #[inline(always)]
-    pub(crate) unsafe fn advance(&mut self) {
-        debug_assert!(self.seen() != 0);
-        self.head = self.head.plus(1);
-    }
-
-    /// Takes the next `n` messages without a look at them; fewer if fewer were seen.
-    pub(crate) fn pass(&mut self, n: u64) {
-        self.head = self.head.plus(n.min(self.seen()));
-    }
-
-    /// Takes back what was taken since and not released. Forgets what was seen: from there on it may be more than a ring holds, should the
-    /// other side have written nonsense meanwhile, so it is looked at and checked again.
-    pub(crate) fn rewind(&mut self, to: Position) {
-        (self.head, self.tail_seen) = (to, to);
-    }
-
-    /// Whether the producer's position was impossible.
-    pub(crate) fn is_corrupt(&self) -> bool {
-        self.corrupt
     }
 
     /// The slots of the next `n` messages, in order, as the two runs they form; fewer if fewer were seen.
@@ -255,11 +176,11 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// The memory that this end is attached to.
-    pub(crate) fn backing(&self) -> &B {
-        &self.backing
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
     }
 
-    /// The producer's next send is refused. `tell`: and its event count will say so. Whether this is the first time, and it is to be told.
+    /// Has the producer's next send refused. `tell`: the event count will say so. Whether this is the first time, and the producer is to be told.
     fn refuse(&mut self, tell: bool) -> bool {
         if core::mem::replace(&mut self.refused, true) && !B::SHARED {
             return false;
@@ -271,18 +192,18 @@ impl<B: Backing> Consumer<B> {
         tell
     }
 
-    /// Gives the role up, unless the producer has published for the last time and left the rest to us: then takes that, too.
+    /// Gives the role up. If the producer has published its last message before that, takes what is left first.
     fn give_up(&mut self) {
-        self.own().head.store(self.head.open_word(), order::publish_head());
-        let late = self.own().gone.0.fetch_or(RETIRED, order::retire()) & LATE != 0;
+        self.own().head.store(self.head.open_word(), order!(publish_head));
+        let late = self.own().gone.0.fetch_or(RETIRED, order!(retire)) & LATE != 0;
         if late && !mutant!(RetireLooks) {
-            self.find_message();
+            self.refresh_tail();
         }
         let from = self.head;
         self.head = self.tail_seen;
         (self.retired, self.over) = (true, true);
         if late {
-            // Before any value's own code runs: nobody but us reads it, and the memory's last owner after us.
+            // Before any value's own code runs. Only this end reads the word, and the memory's last owner after it.
             self.own().head.store(self.head.open_word(), Ordering::Relaxed);
             // SAFETY: the producer left the values in [from, head) to us (I3, I5), and `head` has passed them.
             unsafe { drop_run(self.geometry.slots, self.geometry.mask, from, self.head) };
@@ -290,9 +211,37 @@ impl<B: Backing> Consumer<B> {
     }
 }
 
-#[cfg(not(ringmail_loom))]
 impl<T> Consumer<Heap<T>> {
+    /// The next message, if there is one now.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<Ready<'_, T>> {
+        if self.has_message() { Some(self.ready()) } else { None }
+    }
+
+    /// The next of the messages that were seen, without looking for more.
+    #[inline(always)]
+    pub(crate) fn next_seen(&mut self) -> Option<Ready<'_, T>> {
+        if self.seen() != 0 { Some(self.ready()) } else { None }
+    }
+
+    /// The next message, which was seen.
+    #[inline(always)]
+    fn ready(&mut self) -> Ready<'_, T> {
+        debug_assert!(self.seen() != 0);
+        let slot = self.slot(self.head);
+        // SAFETY: the backend is alive and keeps its block valid.
+        let own = unsafe { self.geometry.consumer.as_ref() };
+        Ready {
+            slot,
+            head: &mut self.head,
+            published: &own.head,
+            order: order!(publish_head),
+            wakes: &own.counters.0.wakes,
+        }
+    }
+
     /// The next `n` messages in place, in order, as the two runs they form; fewer if fewer were seen.
+    #[cfg(not(ringmail_loom))]
     #[inline(always)]
     pub(crate) fn slices(&self, n: u64) -> (&[T], &[T]) {
         let (first, second) = self.runs(n);
@@ -308,49 +257,55 @@ impl<T> Consumer<Heap<T>> {
 #[cfg(not(ringmail_loom))]
 type Run<T> = (*const Slot<T>, usize);
 
-// SAFETY: `has_message` is whether `head < tail`, seen with Acquire: then the slot at `head` is ours and full (I3).
-unsafe impl<B: Backing> Reader for Consumer<B> {
-    type Item = B::Item;
-
+impl<B: Backend> Consumer<B> {
+    /// Takes the next message, if there is one now; its place stays occupied until [`Consumer::release`].
     #[inline(always)]
-    unsafe fn read(&mut self) -> B::Item {
+    pub(crate) fn take(&mut self) -> Option<B::Item> {
+        if !self.has_message() {
+            return None;
+        }
         let head = self.head;
-        // SAFETY: the slot is ours and full by the caller's promise; `head` moves past it at once.
+        // SAFETY: `head < tail` was seen with Acquire, so the slot is ours and full (I3); `head` moves past it at once.
         let value = unsafe { B::get(self.slot(head)) };
         self.head = head.plus(1);
-        value
+        Some(value)
     }
 
+    /// Whether a message is there; looks again if none was known.
     #[inline(always)]
-    fn has_message(&mut self) -> bool {
-        self.head != self.tail_seen || self.find_message()
+    pub(crate) fn has_message(&mut self) -> bool {
+        self.head != self.tail_seen || self.refresh_tail()
     }
 
+    /// Publishes how far this end has read: the places before are free.
     #[inline(always)]
-    fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         point!();
-        self.own().head.store(self.head.open_word(), order::publish_head());
+        self.own().head.store(self.head.open_word(), order!(publish_head));
         point!();
     }
 
+    /// The same for guards that may have taken nothing.
     #[inline(always)]
-    fn free(&mut self) {
+    pub(crate) fn free(&mut self) {
         // An end that has retired writes no more (I5).
         if !self.retired {
             self.release();
         }
     }
 
+    /// Messages ready to read in one run, up to `wanted`; looks again if fewer were known.
     #[inline(always)]
-    fn available(&mut self, wanted: u64) -> u64 {
+    pub(crate) fn available(&mut self, wanted: u64) -> u64 {
         if self.tail_seen.since(self.head) < wanted {
-            self.find_message();
+            self.refresh_tail();
         }
         self.tail_seen.since(self.head).min(wanted)
     }
 
+    /// A message that [`Consumer::available`] has seen, in place.
     #[inline(always)]
-    fn front(&self, offset: u64) -> Option<&B::Item> {
+    pub(crate) fn front(&self, offset: u64) -> Option<&B::Item> {
         if B::SHARED || offset >= self.tail_seen.since(self.head) {
             return None;
         }
@@ -358,7 +313,8 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         Some(unsafe { slot::borrow(self.slot(self.head.plus(offset))) })
     }
 
-    fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
+    /// Moves the next `n` messages to the end of `target` and frees their places; fewer if fewer were seen.
+    pub(crate) fn move_into(&mut self, target: &mut Vec<B::Item>, n: u64) -> usize {
         let n = self.tail_seen.since(self.head).min(n) as usize;
         let to_end = ((self.geometry.mask + 1 - self.head.slot(self.geometry.mask)) as usize).min(n);
         let len = target.len();
@@ -385,8 +341,9 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         n
     }
 
+    /// Drops the next `n` messages and frees their places; fewer if fewer were seen.
     #[inline(always)]
-    fn skip(&mut self, n: u64) {
+    pub(crate) fn skip(&mut self, n: u64) {
         let from = self.head;
         self.head = from.plus(self.tail_seen.since(from).min(n));
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
@@ -396,7 +353,10 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         drop(free);
     }
 
-    fn free_leaked(&mut self) -> bool {
+    /// Frees what a leaked guard took without freeing it. Whether there was any: then senders must be woken.
+    ///
+    /// To be called before the channel answers "empty" or waits: with places missing, a sender might wait as well.
+    pub(crate) fn free_leaked(&mut self) -> bool {
         let leaked = self.own().head.load(Ordering::Relaxed) != self.head.open_word();
         if leaked {
             self.free();
@@ -404,34 +364,40 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         leaked && !self.retired
     }
 
+    /// Whether there is nothing to do after a look that found nothing: no place to free, and no end to report.
     #[inline(always)]
-    fn rests(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         !self.over && self.own().head.load(Ordering::Relaxed) == self.head.open_word()
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether the last look found nothing, and nothing will ever come.
+    pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    fn close(&mut self) -> bool {
-        // What has no drop of its own is not missed, and a producer that has closed sends nothing more.
+    /// Accepts nothing more. What was sent before can still be read. `true`: a message may come that a look soon after does not see. Then
+    /// the event count that the sender reads must say so, and a barrier must pass, before such a look.
+    #[must_use]
+    pub(crate) fn close(&mut self) -> bool {
+        // A message without a drop of its own need not be dropped, and a producer that has closed sends nothing more.
         let tell = !B::SHARED && core::mem::needs_drop::<B::Item>() && !self.peer_closed();
         self.refuse(tell)
     }
 
-    fn untell(&mut self) -> bool {
+    /// To be called after that barrier: whether the sender closed before it, so that the event count need not tell it.
+    pub(crate) fn take_back_told(&mut self) -> bool {
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.
         core::mem::take(&mut self.told)
             && self.peer_closed()
             && self.own().gone.0.fetch_and(!TOLD, Ordering::Relaxed) & LATE == 0
     }
 
-    /// See [`super`], I5.
-    fn retire(&mut self) {
+    /// To be called once a closed end found nothing: drops what raced with the close, so that the answer cannot change. See [`super`], I5.
+    pub(crate) fn retire(&mut self) {
         if self.retired {
             return;
         }
-        self.find_message();
+        self.refresh_tail();
         let from = self.head;
         self.head = self.tail_seen;
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
@@ -441,11 +407,13 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         drop(last);
     }
 
-    fn peer_closed(&self) -> bool {
+    /// Whether the sender has sent its last message.
+    pub(crate) fn peer_closed(&self) -> bool {
         Position::is_closed(B::observe(&self.peer().tail, Ordering::Relaxed))
     }
 
-    fn len(&self) -> usize {
+    /// Messages in the ring; the sender may add some meanwhile, so it is at least this.
+    pub(crate) fn len(&self) -> usize {
         if self.retired {
             return 0;
         }
@@ -453,67 +421,34 @@ unsafe impl<B: Backing> Reader for Consumer<B> {
         tail.since(self.head).min(self.geometry.capacity) as usize
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.geometry.capacity as usize
     }
 
-    #[cfg(feature = "std")]
-    fn received(&self) -> u64 {
+    /// Messages received so far.
+    pub(crate) fn received(&self) -> u64 {
         self.head.since(self.geometry.start)
     }
 
-    #[cfg(feature = "std")]
-    fn count_parks(&self, n: u64) {
+    pub(crate) fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
         point!();
     }
 
-    fn count_wake(&self) {
-        self.own().counters.0.wakes.add(1);
-        point!();
+    /// How many senders this end has woken.
+    pub(crate) fn wakes(&self) -> &Counter {
+        &self.own().counters.0.wakes
     }
 
-    fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let tail = Position::from_word(B::observe(&self.peer().tail, Ordering::Relaxed));
         stats(self.peer(), self.own(), self.geometry.start, self.head, tail, self.geometry.capacity)
     }
 }
 
-#[cfg(feature = "std")]
-impl<B: Backing> BoundedReader for Consumer<B> {
-    fn look_as_far(&mut self, reach: Reach) -> bool {
-        if self.retired || self.corrupt {
-            return false;
-        }
-        self.over = false;
-        let end = match reach {
-            Reach::All(session) => {
-                self.session = session;
-                return self.has_message();
-            }
-            Reach::Nowhere => self.head,
-            Reach::Until(count) => Position::new(count),
-        };
-        let tail = Position::from_word(B::observe(&self.peer().tail, order::observe_tail()));
-        let (there, ahead) = (tail.since(self.head), end.since(self.head));
-        // The next session begins where this one ended: not behind what was published since.
-        self.corrupt = there > self.geometry.capacity || ahead > there;
-        (self.tail_seen, self.over) = (if self.corrupt { self.head } else { end }, true);
-        self.seen() != 0 || (reach == Reach::Nowhere && there != 0)
-    }
-
-    fn count(&self) -> u64 {
-        self.head.count()
-    }
-
-    fn has_freed(&self) -> bool {
-        self.own().head.load(Ordering::Relaxed) == self.head.open_word()
-    }
-}
-
-impl<B: Backing> Drop for Consumer<B> {
+impl<B: Backend> Drop for Consumer<B> {
     fn drop(&mut self) {
-        if !self.backing.is_here() {
+        if !self.backend.is_here() {
             return;
         }
         self.refuse(false);

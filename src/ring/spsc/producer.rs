@@ -1,59 +1,47 @@
 //! The end that writes.
 
-use super::super::backing::{Backing, Geometry, Heap, drop_run};
-use super::super::cursor::Position;
-use super::super::ends::Writer;
-use super::super::failpoint::point;
+use super::super::backend::{Backend, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, LATE, ProducerBlock, RETIRED, Stats, TOLD};
-use super::super::order::{self, mutant};
 use super::super::slot::{self, Slot};
 use super::stats;
-use crate::sync::AtomicU64;
 use crate::sync::Ordering;
-#[cfg(not(ringmail_loom))]
-use core::mem::MaybeUninit;
-
-/// Slots that hold nothing yet, as the two runs they form.
-#[cfg(not(ringmail_loom))]
-pub(crate) type Vacant<'a, T> = (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>]);
-
-/// Slots that lie behind each other.
-#[cfg(not(ringmail_loom))]
-type Run<T> = (*mut Slot<T>, usize);
+use crate::sync::failpoint::point;
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
 
 /// The end that writes.
-pub(crate) struct Producer<B: Backing> {
+pub(crate) struct Producer<B: Backend> {
     /// Next position to write.
-    tail: Position,
+    pub(super) tail: Position,
     /// `tail` may not pass this: the last `head` seen, plus capacity.
-    full_at: Position,
+    pub(super) full_at: Position,
     /// Values written from `tail` on and not yet published.
-    staged: u64,
+    pub(super) staged: u64,
     /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
-    reserved: u64,
-    closed: bool,
-    /// Whether this end has said that it was [`LATE`]: it publishes nothing after that.
-    settled: bool,
+    pub(super) reserved: u64,
+    pub(super) closed: bool,
+    /// Whether this end has set [`LATE`]: it publishes nothing after that.
+    pub(super) settled: bool,
     /// Whether the other side's position was impossible.
-    corrupt: bool,
+    pub(super) corrupt: bool,
     /// The other side's last session as this end knows it: it finds no room once there is another, before [`Producer::meet`].
-    session: u64,
-    geometry: Geometry<B::Item>,
+    pub(super) session: u64,
+    pub(super) geometry: Geometry<B::Item>,
     /// Keeps the memory of `geometry` alive.
-    backing: B,
+    pub(super) backend: B,
 }
 
 // SAFETY: the end is used by one thread at a time (`&mut self`), and values that it writes may be read on another.
-unsafe impl<B: Backing> Send for Producer<B> where B::Item: Send {}
+unsafe impl<B: Backend> Send for Producer<B> where B::Item: Send {}
 
-impl<B: Backing> Producer<B> {
+impl<B: Backend> Producer<B> {
     /// Resumes at the published position.
     ///
     /// # Safety
     /// No other producer is attached to this ring (I4).
-    pub(crate) unsafe fn attach(backing: B) -> Self {
-        let geometry = backing.geometry();
-        // SAFETY: a backing's blocks are valid while it lives.
+    pub(crate) unsafe fn attach(backend: B) -> Self {
+        let geometry = backend.geometry();
+        // SAFETY: a backend's blocks are valid while it lives.
         let own = unsafe { geometry.producer.as_ref() };
         let tail = Position::from_word(own.tail.load(Ordering::Relaxed));
         // No room known yet: the first operation looks.
@@ -67,53 +55,32 @@ impl<B: Backing> Producer<B> {
             corrupt: false,
             session: 0,
             geometry,
-            backing,
+            backend,
         }
     }
 
     #[inline(always)]
-    fn own(&self) -> &ProducerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+    pub(super) fn own(&self) -> &ProducerBlock {
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.producer.as_ref() }
     }
 
     #[inline(always)]
-    fn peer(&self) -> &ConsumerBlock {
-        // SAFETY: the backing is alive and keeps its block valid.
+    pub(super) fn peer(&self) -> &ConsumerBlock {
+        // SAFETY: the backend is alive and keeps its block valid.
         unsafe { self.geometry.consumer.as_ref() }
     }
 
-    /// Where the other side's block lies: what else is in its page is no business of the ring's.
     #[inline(always)]
-    pub(crate) fn peer_block(&self) -> *const ConsumerBlock {
-        self.geometry.consumer.as_ptr()
-    }
-
-    /// The word that this end publishes.
-    #[inline(always)]
-    pub(crate) fn position_word(&self) -> &AtomicU64 {
-        &self.own().tail
-    }
-
-    #[inline(always)]
-    fn slot(&self, at: Position) -> *const Slot<B::Item> {
+    pub(super) fn slot(&self, at: Position) -> *const Slot<B::Item> {
         // SAFETY: the index is at most `mask`, inside the storage.
         unsafe { self.geometry.slots.add(at.slot(self.geometry.mask) as usize) }.as_ptr()
     }
 
     /// The memory that this end is attached to.
     #[cfg(ringmail_loom)]
-    pub(crate) fn backing(&self) -> &B {
-        &self.backing
-    }
-
-    /// Sends one value; returns it if there is no room or no receiver. Wait-free.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, value: B::Item) -> Result<(), B::Item> {
-        let Some(slot) = self.vacancy() else { return Err(value) };
-        // SAFETY: just found vacant.
-        self.fill(|| unsafe { B::put(slot, value) });
-        Ok(())
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
     }
 
     /// The slot of the next message, which is ours and empty until that is published (I2); `None` if there is no room or no receiver.
@@ -130,36 +97,23 @@ impl<B: Backing> Producer<B> {
         Some(self.slot(self.tail))
     }
 
-    /// Publishes the message that `write` puts into the vacancy.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, write: impl FnOnce()) {
-        #[cfg(ringmail_planted_early_publish)]
-        if B::SHARED {
-            // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
-            self.publish(1);
-            return write();
-        }
-        write();
-        self.publish(1);
-    }
-
-    #[inline(always)]
-    fn publish(&mut self, n: u64) {
+    pub(super) fn publish(&mut self, n: u64) {
         debug_assert!(!self.settled, "nothing is published once the other side was found gone");
         self.tail = self.tail.plus(n);
         point!();
-        self.own().tail.store(self.tail.open_word(), order::publish_tail());
+        self.own().tail.store(self.tail.open_word(), order!(publish_tail));
         point!();
     }
 
-    /// Looks how far the consumer has come. Whether there is room now.
+    /// Loads the consumer's position. Whether there is room now.
     #[cold]
     #[inline(never)]
-    fn find_room(&mut self) -> bool {
+    pub(super) fn find_room(&mut self) -> bool {
         if self.closed {
             return false;
         }
-        let word = B::observe(&self.peer().head, order::observe_head());
+        let word = B::observe(&self.peer().head, order!(observe_head));
         let head = Position::from_word(word);
         // No consumer closes its word.
         let nonsense = self.tail.since(head) > self.geometry.capacity || Position::is_closed(word);
@@ -169,37 +123,12 @@ impl<B: Backing> Producer<B> {
             return false;
         }
         // After the position: a receiver that has freed a place since has begun before.
-        if B::SHARED && self.backing.consumer_session(&self.geometry) != self.session {
+        if B::SHARED && self.backend.consumer_session(&self.geometry) != self.session {
             self.full_at = self.tail;
             return false;
         }
         self.full_at = head.plus(self.geometry.capacity);
         self.tail != self.full_at
-    }
-
-    /// Finds room from now on where the other side's last session is this one, and it has not closed.
-    pub(crate) fn meet(&mut self, session: u64) {
-        self.session = session;
-    }
-
-    /// As [`Producer::vacancy`], whether there is a receiver or not: between processes what is sent waits for the next.
-    pub(crate) fn vacancy_for_the_next(&mut self) -> Option<*const Slot<B::Item>> {
-        (self.tail != self.full_at || self.find_room()).then(|| self.slot(self.tail))
-    }
-
-    /// As [`Producer::room`], whether there is a receiver or not.
-    pub(crate) fn room_for_the_next(&mut self, wanted: u64) -> u64 {
-        if self.full_at.since(self.tail) < wanted {
-            self.find_room();
-        }
-        self.full_at.since(self.tail).min(wanted)
-    }
-
-    /// As [`Producer::reserve`], whether there is a receiver or not.
-    pub(crate) fn reserve_for_the_next(&mut self, wanted: u64) -> u64 {
-        self.staged = 0;
-        self.reserved = self.room_for_the_next(wanted);
-        self.reserved
     }
 
     /// Room for up to `wanted` messages: as many as are free, 0 if full or if no receiver is left.
@@ -220,186 +149,22 @@ impl<B: Backing> Producer<B> {
         self.peer().gone.0.load(Ordering::Relaxed) != 0
     }
 
-    // ---- staging: values written ahead and published together
-
-    /// Begins a reservation of up to `wanted` slots and returns how many. Forgets what an earlier one left staged.
-    #[inline(always)]
-    pub(crate) fn reserve(&mut self, wanted: u64) -> u64 {
-        self.staged = 0;
-        self.reserved = self.room(wanted);
-        self.reserved
-    }
-
-    pub(crate) fn staged(&self) -> u64 {
-        self.staged
-    }
-
-    pub(crate) fn reserved(&self) -> u64 {
-        self.reserved
-    }
-
-    /// Writes one value into the reservation; returns it if the reservation is used up.
-    #[inline(always)]
-    pub(crate) fn stage(&mut self, value: B::Item) -> Result<(), B::Item> {
-        if self.staged == self.reserved {
-            return Err(value);
-        }
-        // SAFETY: `staged < reserved ≤ full_at - tail`, so the slot is ours and empty (I2).
-        unsafe { B::put(self.slot(self.tail.plus(self.staged)), value) };
-        self.staged += 1;
-        Ok(())
-    }
-
-    /// Writes values until the iterator or the reservation ends. Returns how many. If the iterator panics, those before
-    /// stay staged.
-    #[inline(always)]
-    pub(crate) fn stage_iter(&mut self, values: &mut impl Iterator<Item = B::Item>) -> u64 {
-        /// Counts what was written even if the iterator panics.
-        struct Count<'a>(&'a mut u64, u64);
-        impl Drop for Count<'_> {
-            fn drop(&mut self) {
-                *self.0 = self.1;
-            }
-        }
-        let (before, reserved) = (self.staged, self.reserved);
-        // Two runs at most: up to the end of the storage, and from its start.
-        let to_end = self.geometry.mask + 1 - self.tail.slot(self.geometry.mask);
-        let (slots, first) = (self.geometry.slots, self.slot(self.tail));
-        let mut count = Count(&mut self.staged, before);
-        while count.1 < reserved.min(to_end) {
-            let Some(value) = values.next() else { return count.1 - before };
-            // SAFETY: `count < to_end`, inside the storage.
-            let slot = unsafe { first.add(count.1 as usize) };
-            // SAFETY: `count < reserved ≤ full_at - tail`: ours and empty (I2).
-            unsafe { B::put(slot, value) };
-            count.1 += 1;
-        }
-        while count.1 < reserved {
-            let Some(value) = values.next() else { return count.1 - before };
-            // SAFETY: `count - to_end < reserved - to_end ≤ mask + 1`, inside the storage.
-            let slot = unsafe { slots.add((count.1 - to_end) as usize) };
-            // SAFETY: `count < reserved ≤ full_at - tail`: ours and empty (I2).
-            unsafe { B::put(slot.as_ptr(), value) };
-            count.1 += 1;
-        }
-        count.1 - before
-    }
-
-    /// Copies values until the slice or the reservation ends. Returns how many.
-    #[inline(always)]
-    pub(crate) fn stage_slice(&mut self, values: &[B::Item]) -> u64
-    where
-        B::Item: Copy,
-    {
-        let n = (self.reserved - self.staged).min(values.len() as u64);
-        let at = self.tail.plus(self.staged);
-        let to_end = (self.geometry.mask + 1 - at.slot(self.geometry.mask)).min(n) as usize;
-        let (first, second) = values[..n as usize].split_at(to_end);
-        if B::SHARED {
-            for (offset, &value) in (self.staged..).zip(&values[..n as usize]) {
-                // SAFETY: one of `n` reserved slots, ours and empty (I2).
-                unsafe { B::put(self.slot(self.tail.plus(offset)), value) };
-            }
-            self.staged += n;
-            return n;
-        }
-        // SAFETY: `n` slots from `at` on are reserved, ours and empty (I2), the first `to_end` up to the storage's end.
-        unsafe { slot::write_run(self.slot(at), first.as_ptr(), first.len()) };
-        // SAFETY: the rest of them lie from the storage's start on.
-        unsafe { slot::write_run(self.geometry.slots.as_ptr(), second.as_ptr(), second.len()) };
-        self.staged += n;
-        n
-    }
-
-    /// Writes again what was staged `offset` values ago and behind; as much of it as was staged.
-    pub(crate) fn restage(&mut self, offset: u64, values: &[B::Item])
-    where
-        B::Item: Copy,
-    {
-        for (offset, &value) in (offset..self.staged).zip(values) {
-            // SAFETY: one of the staged slots, ours until they are published (I2); a `Copy` value needs no drop.
-            unsafe { B::put(self.slot(self.tail.plus(offset)), value) };
-        }
-    }
-
-    /// Publishes what is staged with one store and ends the reservation. Returns how many.
-    #[inline(always)]
-    pub(crate) fn publish_staged(&mut self) -> u64 {
-        self.reserved = 0;
-        let n = core::mem::take(&mut self.staged);
-        if n != 0 {
-            self.publish(n);
-        }
-        n
-    }
-
-    /// Drops what is staged and ends the reservation.
-    pub(crate) fn discard_staged(&mut self) {
-        self.reserved = 0;
-        let n = core::mem::take(&mut self.staged);
-        // SAFETY: these values were written by us and never published, so nobody else knows of them.
-        unsafe { drop_run(self.geometry.slots, self.geometry.mask, self.tail, self.tail.plus(n)) };
-    }
-
-    /// Sends again, where one that left before has closed.
-    pub(crate) fn reopen(&mut self) {
-        point!();
-        self.own().tail.store(self.tail.open_word(), order::publish_tail());
-        point!();
-    }
-
-    /// The next position to write.
-    #[inline(always)]
-    pub(crate) fn position(&self) -> Position {
-        self.tail
-    }
-
-    /// What the consumer's word holds: to be read before a look that finds nothing, and slept on after it.
-    pub(crate) fn peer_word(&self) -> u64 {
-        B::observe(&self.peer().head, Ordering::Relaxed)
-    }
-
-    /// Whether another receiver has begun than the one this end knows: there may be room that it does not find.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.backing.consumer_session(&self.geometry) != self.session
-    }
-
-    /// Whether the answer "no room" has another reason than a full ring: the receiver closed, wrote nonsense, or is another than this end knows.
-    pub(crate) fn is_strange(&self) -> bool {
-        self.corrupt || self.peer_gone() || self.is_behind()
-    }
-
-    /// The message that must be consumed before there is room for `n`.
-    pub(crate) fn awaited(&self, n: u64) -> Position {
-        self.tail.plus(n.wrapping_sub(1)).plus(self.geometry.capacity.wrapping_neg())
-    }
-
-    /// Sends nothing more: what the other side wrote elsewhere cannot be.
-    pub(crate) fn spoil(&mut self) {
-        (self.full_at, self.corrupt) = (self.tail, true);
-    }
-
-    /// Whether the consumer's position was impossible.
-    pub(crate) fn is_corrupt(&self) -> bool {
-        self.corrupt
-    }
-
     /// Sends nothing more. The consumer still gets what was published.
     pub(crate) fn close(&mut self) {
         if !self.closed {
             self.closed = true;
             self.full_at = self.tail;
             point!();
-            self.own().tail.store(self.tail.closed_word(), order::close_tail());
+            self.own().tail.store(self.tail.closed_word(), order!(close_tail));
             point!();
         }
     }
 
-    /// Says that nothing more comes. If the consumer has retired, drops what it left; else the consumer does.
+    /// Sets LATE: this end publishes nothing more. If the consumer has retired, drops what is left; else the consumer does.
     #[cold]
-    fn inherit(&mut self, noted: impl FnOnce()) {
+    fn take_over(&mut self, noted: impl FnOnce()) {
         self.settled = true;
-        let gone = self.peer().gone.0.fetch_or(LATE, order::come_late());
+        let gone = self.peer().gone.0.fetch_or(LATE, order!(come_late));
         if gone & TOLD != 0 {
             noted();
         }
@@ -407,9 +172,9 @@ impl<B: Backing> Producer<B> {
             return;
         }
         let head = Position::from_word(self.peer().head.load(Ordering::Relaxed));
-        // Before any value's own code runs, so that whoever frees the memory does not drop it again. The word is ours
+        // Before any value's own code runs, so that the last owner of the memory does not drop a value again. The word is ours
         // now (I5), and the memory's owners are ordered by their reference count.
-        if !mutant!(InheritStore) {
+        if !mutant!(TakeOverStore) {
             self.peer().head.store(self.tail.open_word(), Ordering::Relaxed);
         }
         // SAFETY: the consumer retired before we were late, so the values in [head, tail) are ours (I3, I5), and we just gave up `head`.
@@ -418,94 +183,73 @@ impl<B: Backing> Producer<B> {
 }
 
 impl<T> Producer<Heap<T>> {
-    /// The slots of the reservation that hold nothing yet, in order, as the two runs they form.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn vacant(&mut self) -> Vacant<'_, T> {
-        let (first, second) = self.vacant_runs();
-        // SAFETY: reserved slots, ours alone (I2) for as long as `self` is borrowed; a slot is `repr(transparent)` over `MaybeUninit<T>`.
-        let first = unsafe { core::slice::from_raw_parts_mut(first.0.cast(), first.1) };
-        // SAFETY: as above, disjoint from the first run.
-        let second = unsafe { core::slice::from_raw_parts_mut(second.0.cast(), second.1) };
-        (first, second)
+    /// Sends one value; returns it if there is no room or no receiver. Wait-free.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
+        let Some(slot) = self.vacancy() else { return Err(value) };
+        // SAFETY: just found vacant.
+        unsafe { slot::write(slot, value) };
+        self.publish(1);
+        Ok(())
     }
 }
 
-impl<B: Backing> Producer<B> {
-    /// The slots of the reservation that are not staged, in order, as the two runs they form.
-    #[cfg(not(ringmail_loom))]
-    pub(crate) fn vacant_runs(&mut self) -> (Run<B::Item>, Run<B::Item>) {
-        let n = (self.reserved - self.staged) as usize;
-        let at = self.tail.plus(self.staged);
-        let to_end = ((self.geometry.mask + 1 - at.slot(self.geometry.mask)) as usize).min(n);
-        ((self.slot(at).cast_mut(), to_end), (self.geometry.slots.as_ptr(), n - to_end))
-    }
-
-    /// Counts `n` more values as staged.
-    ///
-    /// # Safety
-    /// The first `n` slots of [`Producer::vacant_runs`] have been written.
-    pub(crate) unsafe fn assume_staged(&mut self, n: u64) {
-        self.staged += n.min(self.reserved - self.staged);
-    }
-}
-
-impl<B: Backing> Writer for Producer<B> {
-    fn is_closed(&self) -> bool {
+impl<B: Backend> Producer<B> {
+    /// Whether a send can never succeed again.
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed || self.peer_gone()
     }
 
-    #[cfg(feature = "std")]
-    fn has_room(&mut self) -> bool {
-        self.room(1) != 0
-    }
-
+    /// To be called once nothing can be sent any more: if the consumer has left, drops what was published behind its last look.
+    /// `noted` is called if the event count told this end that the consumer has left, and need not say so any more.
     #[inline(always)]
-    fn settle(&mut self, noted: impl FnOnce()) {
+    pub(crate) fn drop_orphans(&mut self, noted: impl FnOnce()) {
         if !B::SHARED && self.peer_gone() && !self.settled {
-            self.inherit(noted);
+            self.take_over(noted);
         }
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.geometry.capacity as usize
     }
 
-    fn len(&self) -> usize {
+    /// Messages in the ring; the consumer may take some meanwhile, so it is at most this.
+    pub(crate) fn len(&self) -> usize {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
         self.tail.since(head).min(self.geometry.capacity) as usize
     }
 
-    #[cfg(feature = "std")]
-    fn sent(&self) -> u64 {
+    /// Messages sent so far.
+    pub(crate) fn sent(&self) -> u64 {
         self.tail.since(self.geometry.start)
     }
 
-    fn count_full(&mut self) {
+    /// Counts a refusal.
+    pub(crate) fn count_full(&mut self) {
         self.own().counters.0.full.add(1);
         point!();
     }
 
-    #[cfg(feature = "std")]
-    fn count_parks(&self, n: u64) {
+    pub(crate) fn count_parks(&self, n: u64) {
         self.own().counters.0.parks.add(n);
         point!();
     }
 
-    fn count_wake(&self) {
+    pub(crate) fn count_wake(&self) {
         self.own().counters.0.wakes.add(1);
         point!();
     }
 
-    fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let head = Position::from_word(B::observe(&self.peer().head, Ordering::Relaxed));
         stats(self.own(), self.peer(), self.geometry.start, head, self.tail, self.geometry.capacity)
     }
 }
 
-impl<B: Backing> Drop for Producer<B> {
-    /// What a consumer that has retired left is dropped with the memory, unless this end settled before.
+impl<B: Backend> Drop for Producer<B> {
+    /// What a consumer that has retired left is dropped with the memory, unless [`Producer::drop_orphans`] was called before.
     fn drop(&mut self) {
-        if self.backing.is_here() {
+        if self.backend.is_here() {
             self.close();
         }
     }

@@ -33,7 +33,6 @@ use crate::shm::segment::layout::Kind;
 
 use super::receiver::{read_owned, take, take_owned};
 use super::{HEADER, InPlace, RecordInfo, SCHEMA, WORD, large_enough, layout, max_len};
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::shm::peer::session::{End, Peer};
 
@@ -210,7 +209,7 @@ impl Receiver {
 
     /// Longest body that a lane can carry, in bytes.
     pub fn max_len(&self) -> usize {
-        self.lanes.lane(0).map_or(0, |rx| max_len(Reader::capacity(&*rx.ring)))
+        self.lanes.lane(0).map_or(0, |rx| max_len(rx.ring.capacity()))
     }
 
     /// What the kernel says of a lane's sender; `None` if there is no such lane. A system call.
@@ -235,7 +234,7 @@ impl Receiver {
 
     /// Whether no lane had room a moment ago, not even for a record without a body. Full lanes stay full until this handle receives.
     pub fn is_full(&self) -> bool {
-        self.lanes.iter().all(|rx| Reader::capacity(&*rx.ring) - Reader::len(&*rx.ring) < HEADER)
+        self.lanes.iter().all(|rx| rx.ring.capacity() - rx.ring.len() < HEADER)
     }
 
     /// Whether this side has closed, or every sender that there was has closed or given up, at least one, and none has come since. Records, and ends to

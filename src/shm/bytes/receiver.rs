@@ -1,7 +1,6 @@
 //! The side that receives records.
 
 use super::{HEADER, Header, WORD, max_len};
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::shm::error::{Cause, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use crate::shm::iter::iterates;
@@ -197,7 +196,7 @@ impl Receiver {
 
     /// Bytes of the ring that hold records, their headers included. The sender may add some at any time.
     pub fn len(&self) -> usize {
-        Reader::len(&*self.rx.ring) * WORD
+        self.rx.ring.len() * WORD
     }
 
     /// Whether there was no room a moment ago, not even for a record without a body. A full channel stays full until this handle receives.
@@ -214,12 +213,12 @@ impl Receiver {
 
     /// Bytes of the ring.
     pub fn capacity(&self) -> usize {
-        Reader::capacity(&*self.rx.ring) * WORD
+        self.rx.ring.capacity() * WORD
     }
 
     /// Longest body that the channel can carry, in bytes.
     pub fn max_len(&self) -> usize {
-        max_len(Reader::capacity(&*self.rx.ring))
+        max_len(self.rx.ring.capacity())
     }
 
     /// What the channel has done since it was made, under all who had its sides. Counts words of 8 bytes, headers included, where

@@ -1,9 +1,6 @@
 //! The side that sends records.
 
 use super::{HEADER, Header, Record, Reservation, WORD, max_len};
-use crate::ring::cursor::Position;
-use crate::ring::ends::Writer;
-use crate::ring::failpoint::point;
 use crate::ring::layout::Stats;
 use crate::shm::error;
 use crate::shm::error::{Cause, OpenError};
@@ -14,6 +11,8 @@ use crate::shm::ring::mapped::MessageBytes;
 use crate::shm::ring::open::Opened;
 use crate::shm::ring::sending_end::Tx;
 use crate::sync::Ordering;
+use crate::sync::failpoint::point;
+use crate::sync::position::Position;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;

@@ -1,7 +1,5 @@
 //! What both ends of a mapped channel do: take part, look after the other side, sleep and wake.
 
-use crate::ring::cursor::Position;
-use crate::ring::failpoint::point;
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
 use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
@@ -13,6 +11,8 @@ use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Ringer, Watch};
 use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, Waited, shortest};
 use crate::shm::wait::{futex, wake_fd};
+use crate::sync::failpoint::point;
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::park_word::WordParkSlot;
 use crate::wait::wait_policy::WaitPolicy;

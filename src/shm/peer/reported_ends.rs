@@ -4,23 +4,23 @@
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
 use super::session::{End, KEPT, MOST, Peer, Record, Session, look_after};
-use crate::ring::cursor::Position;
-use crate::ring::failpoint::point;
-use crate::ring::order::mutant;
 use crate::ring::reach::{BoundedReader, Reach};
+use crate::sync::failpoint::point;
+use crate::sync::order::mutant;
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 
-/// Where one side is among the other's sessions. Each is told once when it is over, in their order; then this side is in the next.
+/// Where one side is among the other's sessions. When a session is over, its end is reported once; then this side is in the next session.
 #[derive(Debug)]
 pub struct ReportedEnds {
     /// The session that this side is in, or waits for.
     current: Cell<u64>,
     /// Of a receiver: messages that had been received when it came to that one.
     entered: Cell<u64>,
-    /// Sessions up to this were over when this side was opened: passed in silence, if nothing of them was taken.
+    /// Sessions up to this one were over when this side was opened: their ends are not reported if none of their messages was taken.
     old: u64,
-    /// The last session that was seen to have begun: the words cannot take that back.
+    /// The last session that was seen to have begun. Words that say less later are nonsense.
     seen: Cell<u64>,
 }
 
@@ -29,7 +29,7 @@ pub struct ReportedEnds {
 pub enum Stand {
     /// It has not begun.
     Awaited,
-    /// The words do not say that it is over.
+    /// No end was written.
     Open,
     /// It is over.
     Over(End),
@@ -37,24 +37,24 @@ pub enum Stand {
     Impossible,
 }
 
-/// What a receiver found where its ring said that there is more to it than messages.
+/// What a receiver found when its ring had no message, and the sender had closed or a later session had begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Found {
     /// A message of the session that it is in.
     Message,
     /// None, and none is missing.
     Nothing,
-    /// None, and none comes any more: the session is over, and so it ended.
+    /// None, and none comes any more: the session is over, and ended like this.
     Over(End),
-    /// What no sender does.
+    /// Nonsense: no sender writes that.
     Impossible,
 }
 
 impl ReportedEnds {
     /// Of a side that has told the ends of `taken` sessions of `peer`, or that is told of none which is over by now (`None`), and has received
-    /// `count` messages. `is_held` asks the kernel whether a process has the other side. `all`: none is passed in silence.
+    /// `count` messages. `is_held` asks the kernel whether the other side is held. `all`: none is passed in silence.
     ///
-    /// To a sender, a receiver that has closed and still has its side is one that overlaps it: no other can come meanwhile, so the first send
+    /// To a sender, a receiver that has closed and still holds its side counts as present: no other can come meanwhile, so the first send
     /// says it, instead of filling a ring that is not read.
     pub fn new(peer: &Session, taken: Option<u64>, count: u64, all: bool, is_held: impl FnOnce() -> bool) -> Self {
         let last = peer.last();
@@ -62,7 +62,7 @@ impl ReportedEnds {
         let is_open = last != 0 && may_be_open() && is_held();
         let over = if is_open { last - 1 } else { last };
         let taken = match taken {
-            // No message is received from behind an end that was not told.
+            // No message is received from a session before the ends of those before it were reported.
             Some(taken) => behind(peer, taken.saturating_add(2), last, count).map_or(taken, |session| session - 1),
             None => over,
         };
@@ -90,10 +90,10 @@ impl ReportedEnds {
         self.seen.get() != 0
     }
 
-    /// As the function of that name; a side that was seen before is never `Never`, also where its words say so later.
+    /// As the function of that name. A side that was seen before is never called [`Peer::Never`], also if its words say so.
     pub fn look_after(&self, peer: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
         let (state, session) = look_after(peer, is_held);
-        // Not by the lock alone: a process that fails to open the side, or removes the segment, has the lock for a moment.
+        // Not by the lock alone: a process that fails to open it, or removes the segment, has the lock for a moment.
         self.seen.set(self.seen.get().max(session));
         (if state == Peer::Never && self.was_ever_attached() { Peer::Died } else { state }, session)
     }
@@ -106,8 +106,7 @@ impl ReportedEnds {
             if last <= current {
                 return if last == current { Reach::All(current) } else { Reach::Nowhere };
             }
-            // What a session sent ends where the next one begins; of those that the table has forgotten, where the first begins that it
-            // knows.
+            // The messages of a session end where the next session begins; those of forgotten sessions, where the first known one begins.
             if let Some((_, next)) = first_kept(peer, current + 1, last) {
                 return Reach::Until(next.start);
             }
@@ -132,7 +131,7 @@ impl ReportedEnds {
         match peer.record(current) {
             Some(Record { end: Some(end), .. }) => Stand::Over(end),
             _ if last == current => Stand::Open,
-            // The next holder writes the death before its own session begins.
+            // The next holder writes the death of the last one before its own session begins.
             Some(_) => Stand::Over(End::Died),
             None => {
                 let next = first_kept(peer, current + 1, last).map_or(last, |(session, _)| session);
@@ -146,7 +145,7 @@ impl ReportedEnds {
     /// What a receiver finds next. To be asked where a look at the ring found no message, and that the sender has closed or that another
     /// session has begun. Passes old sessions of which there is nothing; `taken` is this side's word for those.
     pub fn look(&self, peer: &Session, ring: &mut impl BoundedReader, taken: &AtomicU64) -> Found {
-        // A turn for each session that is passed, and each that begins meanwhile: a peer that writes nonsense there cannot make this loop endless.
+        // A turn for each session that is passed, and each that begins meanwhile. Bounded: a process that writes nonsense there cannot hold us up.
         for _ in 0..4 * KEPT {
             let reach = self.reach(peer);
             if ring.look_as_far(reach) {
@@ -184,7 +183,7 @@ impl ReportedEnds {
         Found::Nothing
     }
 
-    /// Whether this session is passed in silence: it was over when this side was opened, which has none of its messages.
+    /// Whether the end of this session is not reported: it was over when this side was opened, and this side has none of its messages.
     pub fn passes(&self, count: u64) -> bool {
         self.current.get() <= self.old && !self.has_taken(count)
     }
@@ -217,14 +216,14 @@ impl ReportedEnds {
         }
         point!();
         let session = self.current.get();
-        // After the answer: had it left, or had another come, it would be seen now.
+        // After the answer: if it has left, or another has come, the words say so now.
         let end = match self.stand(peer) {
             Stand::Open => End::Died,
             Stand::Over(end) => end,
             // The next look finds it.
             Stand::Awaited | Stand::Impossible => return Found::Nothing,
         };
-        // Or the look told of it, as of one that was over before this side came.
+        // Or that look has reported it, as a session that was over before this side was opened.
         if (!mutant!(LookAtLast) && is_ready()) || self.current.get() != session {
             return Found::Message;
         }

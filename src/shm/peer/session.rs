@@ -1,24 +1,24 @@
-//! Sessions: who holds a side of a mapped channel, and who did. Words that each side writes of itself and the other one reads.
+//! Sessions: which process holds a side of a mapped channel, and which ones did. Each side writes words about itself, and the other side reads them.
 //!
-//! A side is held by the process that has the kernel's lock for it: that is its session. The words say what the lock does not: how often the side was
-//! taken, where each session began in the order of messages, and how it ended. They never say that the holder is there: only the kernel does.
+//! The process that has the kernel's lock for a side holds it: that is one session. The words say what the lock does not: how often the side was
+//! taken, where each session began in the order of messages, and how it ended. They never say that a holder is alive: only the kernel does.
 //!
 //! ```text
 //!   entry of n - 1: died?   entry of n ── begun ── (ring resumes) ── epoch ── … ── entry: how it ended ── (ring closes) ── given back
 //!     │                                     │                          │             │
-//!     └ it did not say how it ended         └ session n is being set up└ it is       └ by its holder; without this it died
+//!     └ no end was written                  └ session n is being set up└ it is       └ by its holder; without this it died
 //! ```
 //!
-//! **The table.** The last [`KEPT`] sessions have an entry each, one written over the other in turn. Its holder writes a session's entry, and
-//! the next holder enters the death of one that did not end its session: the lock has proven it. A reader that finds a later session's number comes
-//! too late: it is told how many sessions it knows nothing of.
+//! **The table.** Each of the last [`KEPT`] sessions has an entry; a later session's entry replaces an earlier one's. The holder writes the entry of
+//! its session. If it died, the next holder enters the death, which the lock has proven. A reader that finds a later session's number in an entry
+//! has come too late: it learns how many sessions it knows nothing of.
 //!
-//! **The reader.** Either side goes through the other's sessions in their order ([`ReportedEnds`](super::reported_ends::ReportedEnds)). A receiver takes no message from behind the end of
-//! the session that it is in before it has told that end. What a session sent ends where the next begins.
+//! **The reader.** Each side goes through the other's sessions in their order ([`ReportedEnds`]). A receiver reports the end of a session before it takes a
+//! message of the next one. The messages of a session end where the next session begins.
 //!
-//! **What is asked of the kernel.** The process that gets the lock has seen all that the last holder did, killed or not. A process that is told that none
-//! has it has seen all that the last holder did; the answer may be old, but not older than what the asker has seen
-//! already. An answer that it is held orders nothing. (Linux keeps both: taking, giving back, losing by death and asking all pass
+//! **What is asked of the kernel.** A process that gets the lock has seen all that the last holder did, killed or not. A process to which the kernel
+//! answers "not held" has seen all that the last holder did; the answer may be old, but not older than what the asker has seen
+//! already. The answer "held" orders nothing. (Linux guarantees both: taking, giving back, losing by death and asking all pass
 //! one spin lock, that of the file's locks, while the asker itself has a lock on the file.)
 //!
 //! Under loom the models run this file, with a lock of their own: see `loom-tests`, `session`.
@@ -26,9 +26,9 @@
 // Under loom the models of another crate use it.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 
-use crate::ring::failpoint::point;
 use crate::ring::layout::Line;
-use crate::ring::order::{self, mutant};
+use crate::sync::failpoint::point;
+use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::park_word::ParkWord;
 
@@ -47,7 +47,7 @@ pub struct Session {
     pub(crate) begun: AtomicU64,
     /// Sessions so far; the last is the current one.
     pub(crate) epoch: AtomicU64,
-    /// 1 if the holder executes no fence after it publishes: the other side calls `membarrier` before it sleeps.
+    /// 1 if the holder executes no fence after it publishes: then the other side calls `membarrier` before it sleeps.
     pub(crate) unfenced: AtomicU64,
     /// The core that the holder waited on last, and 1 more: a hint for the other side's yields. 0 before it waits.
     pub(crate) core: AtomicU64,
@@ -85,7 +85,7 @@ pub struct Record {
     pub pid: u64,
     /// When it began, in nanoseconds since 1970.
     pub began: u64,
-    /// How it ended; `None` if its entry does not say.
+    /// How it ended; `None` if no end was written.
     pub end: Option<End>,
 }
 
@@ -123,15 +123,15 @@ const fn mark(session: u64, how: u64) -> u64 {
 pub enum Peer {
     /// It was never opened.
     Never,
-    /// A process has it.
+    /// It is held.
     Here,
     /// Its last holder closed it.
     Left,
-    /// Its last holder gave up: by a panic, or because it said so.
+    /// Its last holder gave up: by a panic, or by a call.
     GivenUp,
-    /// The process of its last holder ended without closing.
+    /// Its last holder ended without closing.
     Died,
-    /// The file of the channel is gone: a side that opens the name makes another channel. What this handle says of the other side is no longer of use.
+    /// The file of the channel is gone: its name opens another channel. The state of the other side's holder means nothing any more.
     Removed,
 }
 
@@ -175,7 +175,7 @@ impl Entry {
 }
 
 impl Session {
-    /// Of a side that was never opened.
+    /// Of a side that was never held.
     #[cfg(ringmail_loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
@@ -194,7 +194,7 @@ impl Session {
 
     /// The last session, also one that is being set up; 0 before the first.
     pub fn last(&self) -> u64 {
-        observe(&self.begun, order::see_session())
+        observe(&self.begun, order!(see_session))
     }
 
     /// How many ends receivers have told.
@@ -212,14 +212,14 @@ impl Session {
     /// Says by which number the holder's event count is known, before it sleeps by that.
     pub fn name_descriptor(&self, number: u64) {
         self.event.store(number, Ordering::Relaxed);
-        order_by_fence(order::name_descriptor());
+        order_by_fence(order!(name_descriptor));
     }
 
     /// The event count to ring, for the other side that is about to wake this one; `None` if it sleeps otherwise.
     pub fn event(&self) -> Option<u64> {
         let is_by_descriptor = self.parked.0.is_by_descriptor();
-        // A side that sees that there is an event count sees which one.
-        order_by_fence(order::find_descriptor());
+        // A thread that sees the flag also sees the number.
+        order_by_fence(order!(find_descriptor));
         is_by_descriptor.then(|| self.event.load(Ordering::Relaxed))
     }
 
@@ -230,11 +230,11 @@ impl Session {
     /// What the table says of a session that has begun; `None` if a later one has taken its place there.
     pub fn record(&self, session: u64) -> Option<Record> {
         let entry = self.entry(session);
-        let end = observe(&entry.end, order::read_entry());
+        let end = observe(&entry.end, order!(read_entry));
         let start = entry.start.load(Ordering::Relaxed);
         let (pid, began) = entry.notes();
         // Partner: the fence of `take_over`. Had any of these been the next one's, its number would be seen now, or none.
-        order_by_fence(order::read_entry());
+        order_by_fence(order!(read_entry));
         let again = entry.end.load(Ordering::Relaxed);
         let is = |word: u64| word >> HOW == session & u64::MAX >> HOW;
         if session == 0 || !is(end) || !is(again) {
@@ -249,34 +249,34 @@ impl Session {
         Some(Record { start, pid, began, end })
     }
 
-    /// The first step of the process that has just got the lock: says whether the last session died, and that the next begins, at `start`. Which one
-    /// that is.
+    /// The first step of a process that has just got the lock: writes that the last session died, if it did, and that the next one begins, at
+    /// `start`. Returns the number of that session.
     pub fn take_over(&self, start: u64, pid: u32, now: u64) -> u64 {
         // The lock is ours, so all that the last holder stored is there.
         let last = self.last();
         if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
             point!();
-            // A side that sees this sees all that the session did: the lock has shown it to us.
-            self.entry(last).end.store(mark(last, DIED), order::write_entry());
+            // A thread that sees this sees all that the session did: the lock has shown it to us.
+            self.entry(last).end.store(mark(last, DIED), order!(write_entry));
         }
-        // `check_words` has seen that there is room to count on; should a peer write there since, it wraps.
+        // `check_words` has seen that there is room to count on. If another process has written there since, it wraps.
         let session = last.wrapping_add(1);
         let entry = self.entry(session);
         point!();
         entry.end.store(0, Ordering::Relaxed);
         point!();
-        order_by_fence(order::write_entry());
+        order_by_fence(order!(write_entry));
         entry.start.store(start, Ordering::Relaxed);
         entry.note(pid.into(), now);
         point!();
-        entry.end.store(mark(session, OPEN), order::write_entry());
+        entry.end.store(mark(session, OPEN), order!(write_entry));
         point!();
-        self.begun.store(session, order::begin_session());
+        self.begun.store(session, order!(begin_session));
         session
     }
 
     /// Begins a session of process `pid`, with `start` messages before it. `register` says whether `membarrier` will reach this process, `resume`
-    /// is what the ring does about having been closed before, `wake` ends the sleep of a side that waits for `epoch`. What `register` said.
+    /// is what the ring does about having been closed before, `wake` ends the sleep of a side that waits for `epoch`. Returns what `register` returned.
     pub fn begin(
         &self,
         start: u64,
@@ -293,7 +293,7 @@ impl Session {
         let registered = register();
         self.unfenced.store(registered.into(), Ordering::Relaxed);
         point!();
-        // Partner: the first fence of `barrier`. If the other side did not see that word yet, we see that it sleeps.
+        // Partner: the first fence of `barrier`. If a sleeper did not see that word yet, we see that it sleeps.
         if !mutant!(BeginFence) {
             fence(Ordering::SeqCst);
         }
@@ -302,7 +302,7 @@ impl Session {
         point!();
         resume();
         point!();
-        // For a side that waits for it: what depends on the session is ordered by `begun`.
+        // For a side that waits for it: `begun` orders what depends on the session.
         self.epoch.store(session, Ordering::Relaxed);
         point!();
         wake(&self.epoch);
@@ -315,8 +315,8 @@ impl Session {
         let session = self.begun.load(Ordering::Relaxed);
         let how = if how == End::Left { LEFT } else { GIVEN_UP };
         point!();
-        // A side that sees this sees all that the session did.
-        self.entry(session).end.store(mark(session, how), order::write_entry());
+        // A thread that sees this sees all that the session did.
+        self.entry(session).end.store(mark(session, how), order!(write_entry));
         point!();
     }
 
@@ -342,7 +342,7 @@ impl Session {
     }
 }
 
-/// What became of the side that has the words `of`, and in which session; `is_held` asks the kernel whether a process has it.
+/// What became of the side that has the words `of`, and in which session; `is_held` asks the kernel whether it is held.
 pub fn look_after(of: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
     // The words on both sides of the question: else a session that begins just after it would pass for one without a holder, and
     // one that ends just before it for one that did not close.
@@ -367,11 +367,10 @@ pub fn look_after(of: &Session, is_held: impl FnOnce() -> bool) -> (Peer, u64) {
     (state, session)
 }
 
-/// Whether a process has the side with the words `of`, and that session has set up the ring.
-/// Else what its `epoch` holds meanwhile.
+/// Whether the side that has the words `of` is held, and its holder has set the ring up. Else what its `epoch` holds meanwhile.
 pub fn is_set_up(of: &Session, is_held: impl FnOnce() -> bool) -> Result<(), u64> {
-    let epoch = observe(&of.epoch, order::see_session());
-    // A process that has just got the lock has written nothing yet: then the words are those of the session before.
+    let epoch = observe(&of.epoch, order!(see_session));
+    // A holder may have the lock and not have come so far: then the words of the last session are still there.
     let is_open = epoch != 0 && epoch == of.last() && of.record(epoch).is_some_and(|record| record.end.is_none());
     if is_open && is_held() { Ok(()) } else { Err(epoch) }
 }

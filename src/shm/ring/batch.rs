@@ -1,9 +1,8 @@
 //! Many messages of a mapped ring at once, and those that are looked at before they are taken.
 
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
 use crate::shm::ring::mapped::Unchecked;
 use crate::shm::ring::receiving_end::Rx;
+use crate::sync::position::Position;
 use zerocopy::{Immutable, TryFromBytes};
 
 impl<T> Rx<T> {

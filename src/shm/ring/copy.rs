@@ -1,6 +1,6 @@
 //! Copies of messages between our own memory and memory that another process may write at any time.
 //!
-//! A plain copy of such memory could be a data race, which the language forbids between processes, too. So a word is a relaxed atomic
+//! A plain copy of such memory could be a data race, which the language forbids, also with another process. So a word is a relaxed atomic
 //! access. On x86-64 there are instructions that the compiler cannot see into: four of 16 bytes for each row of 64, and one string
 //! instruction to write a message of whole words and a kilobyte or more. What any of them does could be done by relaxed atomic
 //! accesses of a byte each, in any order, and no code relies on more: the positions order whole messages, and what a peer tore that
@@ -12,7 +12,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::ring::failpoint::point;
+use crate::sync::failpoint::point;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::mem::MaybeUninit;
 
@@ -45,7 +45,7 @@ mod row {
     /// `source` is valid for reads of them, and `target` is mapped for writing, and no reference leads to it.
     #[inline(always)]
     pub(crate) unsafe fn write_words(source: *const u8, target: *const u8, words: usize) {
-        // SAFETY: reads and writes what the caller promises, upwards, as the direction flag is clear wherever Rust runs; see the module
+        // SAFETY: reads and writes what the caller promises, upwards, as the direction flag is clear in all Rust code; see the module
         // for the race.
         unsafe {
             asm!(

@@ -2,18 +2,17 @@
 //!
 //! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
 //! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
-//! read ([`Backing::SHARED`]), and messages are copied out before they are looked at.
+//! read ([`Backend::SHARED`]), and messages are copied out before they are looked at.
 
 #![allow(unsafe_code)]
 
 use super::copy;
-use crate::ring::backing::{Backing, Geometry};
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
+use crate::ring::backend::{Backend, Geometry};
 use crate::ring::layout::{ConsumerBlock, Line, ProducerBlock};
 use crate::ring::slot::Slot;
 use crate::ring::spsc::{Consumer, Producer};
 use crate::shm::peer::session::{self, Session};
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
@@ -29,16 +28,16 @@ pub(crate) struct ProducerPage {
     pub(crate) marks: Line<[Mark; 2]>,
 }
 
-/// The consumer's page. Not in the producer's order: with both positions at the same place of their pages, a side's look at the other's would
-/// wait for its own last store, as processors tell the two apart by the lower twelve bits of their addresses at first.
+/// The consumer's page. Its order is not the producer's: processors first compare the lower twelve bits of addresses, so with both positions at the
+/// same place of their pages, a side's load of the other's position would wait for its own last store.
 #[repr(C)]
 pub(crate) struct ConsumerPage {
     pub(crate) session: Session,
     pub(crate) block: ConsumerBlock,
 }
 
-/// How many records there were at a position. The producer writes the two in turn, each before the position that it names: a producer that
-/// takes over finds the one of the position that was published, wherever the producer before ended.
+/// How many records there were at a position. The producer writes the two marks in turn, each before the position that it names. So the next
+/// producer finds the mark of the published position, at every store where the last one may have ended.
 #[repr(C)]
 pub(crate) struct Mark {
     pub(crate) records: AtomicU64,
@@ -75,10 +74,10 @@ impl<T: IntoBytes> MessageBytes<T> {
     }
 }
 
-/// Where a message is copied to before it is known to be one. Not handed on: each hand is another copy of a large message.
+/// Where a message is copied to before it is known to be valid. It stays there: each move would copy a large message again.
 pub(crate) struct Unchecked<T> {
     bytes: copy::Aligned<T>,
-    /// Whether the bytes are initialised and the message was not taken.
+    /// Whether the bytes are initialised and the message was not handed out.
     full: bool,
 }
 
@@ -97,7 +96,7 @@ impl<T: TryFromBytes + Immutable> Unchecked<T> {
         let first = self.bytes.0.as_ptr().cast::<u8>();
         // SAFETY: all of them were initialised: `full`.
         let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
-        // Where they are, not in another copy. An array, as that has a layout which `zerocopy` knows for every `T`.
+        // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.
         <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
     }
 
@@ -114,7 +113,7 @@ impl<T: TryFromBytes + Immutable> Unchecked<T> {
         }
         good(context);
         self.full = false;
-        // SAFETY: a valid `T`, as was just seen, and taken once: `full` is false from here on.
+        // SAFETY: a valid `T`, as was just seen; `full` is false, so it is handed out once.
         Ok(unsafe { self.bytes.0.assume_init_read() })
     }
 }
@@ -156,7 +155,7 @@ impl<T, K> Mapped<MessageBytes<T>, K> {
 }
 
 // SAFETY: as promised to `new`; `keep` is held, and the blocks are atomics, for which any content is valid.
-unsafe impl<T, K> Backing for Mapped<MessageBytes<T>, K> {
+unsafe impl<T, K> Backend for Mapped<MessageBytes<T>, K> {
     type Item = MessageBytes<T>;
 
     const SHARED: bool = true;
@@ -226,7 +225,7 @@ impl<T, K> Consumer<Mapped<MessageBytes<T>, K>> {
 }
 
 impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<MessageBytes<T>, K>> {
-    /// As [`Reader::take`], the bytes copied to where they are checked. Whether there were any.
+    /// As [`Consumer::take`], the bytes copied to where they are checked. Whether there were any.
     #[inline(always)]
     pub(crate) fn fetch(&mut self, to: &mut Unchecked<T>) -> bool {
         if !self.has_message() {
@@ -299,8 +298,8 @@ impl<K> Consumer<Mapped<MessageBytes<u64>, K>> {
     /// The bytes of the next `n` words in place, in order, as the two runs that they form; fewer if fewer were seen.
     ///
     /// # Safety
-    /// While the answer lives, no process writes to words that were published and not freed: so does no process that runs this crate, as
-    /// a producer writes to free slots alone (I2).
+    /// While the answer lives, no process writes to words that were published and not freed. No process that runs this crate does: a producer
+    /// writes to free slots alone (I2).
     pub(crate) unsafe fn in_place(&self, n: u64) -> (&[u8], &[u8]) {
         let (first, second) = self.runs(n);
         // SAFETY: mapped, and initialised as all of a file is; no process writes it, as the caller promises.

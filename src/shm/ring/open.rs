@@ -1,6 +1,5 @@
 //! Opening a side, and what the two ends have in common.
 
-use crate::ring::failpoint::point;
 use crate::shm::error::{Cause, OpenError};
 use crate::shm::peer::session::{End, Session};
 use crate::shm::peer::{Role, attachment};
@@ -12,6 +11,7 @@ use crate::shm::segment::location::Location;
 use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{attach, file, locks};
+use crate::sync::failpoint::point;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! The receiving end of a mapped ring, for messages and for records.
 
-use crate::ring::cursor::Position;
-use crate::ring::ends::Reader;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::shm::error::{Cause, RecvTimeoutError};
@@ -18,6 +16,7 @@ use crate::shm::ring::sending_end::VAIN;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
 use crate::shm::wait::{Sleep, Waited};
+use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::park_word::ParkWord;
 use crate::wait::{Deadline, WaitStrategy};
@@ -59,9 +58,9 @@ impl<T> Rx<T> {
         let Opened { maps, layout, held, path, missed_ends: all } = opened;
         let rings = attach::consumers(held, path, &maps, &layout);
         let begin = |(map, (held, ring)): (Arc<Map>, _)| {
-            let mut ring = CachePadded::new(ring);
+            let mut ring: CachePadded<Consumer<Ring<T>>> = CachePadded::new(ring);
             let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
-            let count = Consumer::position(&ring).count();
+            let count = ring.position().count();
             let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
             let attachment = Attachment::begin(held, with, || Consumer::reopen(&mut ring));
             Self { ring, map, watch: None, attachment, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
@@ -76,7 +75,7 @@ impl<T> Rx<T> {
             self.attachment.reported.note(&self.map.consumer().session.taken, &*self.ring);
             self.attachment.end(attachment::sessions(&self.map, Role::Receiver).0, how);
             // A message that is not taken stays for the next receiver.
-            let _ = Reader::close(&mut *self.ring);
+            let _ = self.ring.close();
             let (peer, head) = self.ring.peer_session();
             self.attachment.closed(peer, head);
         }
@@ -102,7 +101,7 @@ impl<T> Rx<T> {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        Reader::stats(&*self.ring)
+        self.ring.stats()
     }
 
     fn sender(&self) -> &Session {
@@ -221,7 +220,7 @@ impl<T> Rx<T> {
     fn wake(&mut self, n: u64) {
         let (peer, head) = self.ring.peer_session();
         if self.attachment.wake(peer, head, self.ring.position(), n) {
-            Reader::count_wake(&*self.ring);
+            self.ring.count_wake();
         }
     }
 
@@ -265,7 +264,7 @@ impl<T> Rx<T> {
             (!go).then_some(word)
         };
         let (awaited, passed) = (ring.borrow().awaited(), ring.borrow().position());
-        let parks = || Reader::count_parks(&**ring.borrow(), 1);
+        let parks = || ring.borrow().count_parks(1);
         self.attachment.block(own, peer, tail, awaited, passed, sleep, ready, parks)
     }
 
@@ -441,7 +440,7 @@ impl<T> Rx<T> {
     }
 
     pub(crate) fn count_park(&self) {
-        Reader::count_parks(&*self.ring, 1);
+        self.ring.count_parks(1);
     }
 
     /// Messages that were received on the lane so far.

@@ -1,6 +1,5 @@
 //! What a receiver of many lanes takes as runs, a lane at a time.
 
-use crate::ring::ends::Reader;
 use crate::shm::error::{RecvError, TryRecvError, without_deadline};
 use crate::shm::ring::batch::FreeOnDrop;
 use crate::shm::ring::lanes::{Disconnected, Lanes};
@@ -105,12 +104,12 @@ impl<T> Lanes<T> {
 
     /// Places that are occupied.
     pub(crate) fn occupied(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::len(&*rx.ring)).sum()
+        self.lanes.iter().map(|rx| rx.ring.len()).sum()
     }
 
     /// Places of all lanes.
     pub(crate) fn places(&self) -> usize {
-        self.lanes.iter().map(|rx| Reader::capacity(&*rx.ring)).sum()
+        self.lanes.iter().map(|rx| rx.ring.capacity()).sum()
     }
 
     /// Whether this side has closed, or each lane that ever had a sender is closed, and there is one.

@@ -1,6 +1,5 @@
 //! The sending end of a mapped ring, for messages and for records.
 
-use crate::ring::ends::Writer;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Producer;
 use crate::shm::error::{Cause, SendTimeoutError, TrySendError};

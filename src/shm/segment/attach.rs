@@ -1,6 +1,5 @@
 //! Taking a role of a segment: the lock, and the file for the mappings.
 
-use crate::ring::failpoint::point;
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
 use crate::shm::segment::file::{RETRIES, RETRY_DELAY, check_size, failed, read_header};
@@ -10,6 +9,7 @@ use crate::shm::segment::location::Location;
 use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{create, locks};
+use crate::sync::failpoint::point;
 use core::iter;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;

@@ -3,13 +3,13 @@
 //! Where the file system has no files without a name, or `/proc` is not there to name one by, it has another name first; should its maker
 //! be killed then, that stays (`.ringmail-….new`).
 
-use crate::ring::failpoint::point;
 use crate::shm::error::OpenError;
 use crate::shm::segment::file::failed;
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::Layout;
 use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::{directory, locks};
+use crate::sync::failpoint::point;
 use core::hash::BuildHasher;
 use rustix::fs::{self as rfs, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -32,7 +32,7 @@ struct FsSupport {
 impl FsSupport {
     fn all() -> Self {
         #[cfg(ringmail_failpoints)]
-        let unnamed = !crate::ring::failpoint::names_first();
+        let unnamed = !crate::sync::failpoint::names_first();
         #[cfg(not(ringmail_failpoints))]
         let unnamed = true;
         Self { unnamed, no_replace: true }

@@ -1,8 +1,8 @@
 //! The directory of plain names: which one it is, that it is this user's alone, and what is in it.
 
-use crate::ring::failpoint::point;
 use crate::shm::error::{Fault, OpenError};
 use crate::shm::segment::file::{RETRIES, RETRY_DELAY, failed};
+use crate::sync::failpoint::point;
 use rustix::fs::{self as rfs, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;

@@ -1,7 +1,7 @@
 //! Where everything lies in a segment.
 
 use crate::error::BuildError;
-use crate::ring::backing::MAX_CAPACITY;
+use crate::ring::backend::MAX_CAPACITY;
 use crate::shm::error::OpenError;
 use crate::shm::wait::futex::MOST_SLEPT_ON;
 use core::fmt;
@@ -65,7 +65,7 @@ impl Layout {
         stride: usize,
         align: usize,
     ) -> Result<Self, BuildError> {
-        crate::ring::backing::check(capacity)?;
+        crate::ring::backend::check(capacity)?;
         let page = rustix::param::page_size() as u64;
         let slots = (capacity as u64).next_power_of_two();
         let too_large = BuildError::OutOfMemory { bytes: None };

@@ -1,6 +1,5 @@
 //! Removal of segments, also of those that cannot be opened: damaged, of another version or boot, never finished.
 
-use crate::ring::failpoint::point;
 use crate::shm::error::{Fault, OpenError};
 use crate::shm::inspect;
 use crate::shm::peer::Role;
@@ -13,6 +12,7 @@ use crate::shm::segment::layout::Layout;
 use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::{directory, file, header, locks};
 use crate::shm::wait::wake_fd;
+use crate::sync::failpoint::point;
 use core::fmt;
 use core::iter;
 use rustix::fs::AtFlags;

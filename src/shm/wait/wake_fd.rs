@@ -19,13 +19,13 @@
 //! kernel: so a side that is woken often pays for neither. A side that cannot reach the other's event count says so in its page; the other's timer
 //! then runs for a millisecond.
 
-use crate::ring::failpoint::point;
 use crate::shm::peer::session::Session;
 use crate::shm::peer::{Role, attachment};
 use crate::shm::segment::file::open_bell;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::UNREACHED_INTERVAL;
 use crate::sync::Ordering;
+use crate::sync::failpoint::point;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::hash::BuildHasher;

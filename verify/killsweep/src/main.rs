@@ -7,7 +7,7 @@
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
 //! point, the second, and so on until one run reaches its end. The driver (`driver`) plays the other side (`counterpart`), and then
-//! opens the dead side anew. The points are `ringmail::ring::failpoint`'s: `verify/killsweep/check` builds with them.
+//! opens the dead side anew. The points are `ringmail::sync::failpoint`'s: `verify/killsweep/check` builds with them.
 //!
 //! What must hold, at every point:
 //! * no message is torn, out of order or received twice, and none is missing whose send has returned;

@@ -107,6 +107,7 @@ impl Many for FanIn {
 }
 
 /// Notes that it was woken.
+#[derive(Default)]
 #[allow(clippy::disallowed_types, reason = "no part of what loom models")]
 struct Flag(AtomicBool);
 
@@ -130,7 +131,7 @@ fn block_on<F: Future>(waker: &(Arc<Flag>, Waker), future: F) -> F::Output {
 }
 
 fn task() -> (Arc<Flag>, Waker) {
-    let flag = Arc::new(Flag(AtomicBool::new(false)));
+    let flag = Arc::<Flag>::default();
     // One count is never given back: ThreadSanitizer reports a last drop in the standard library, which is not instrumented.
     std::mem::forget(Arc::clone(&flag));
     (Arc::clone(&flag), Waker::from(flag))

@@ -18,14 +18,14 @@ const CAPACITIES: [usize; 3] = [1, 3, 64];
 type Wait = fn(&mut Endpoint<Letter>, &Waker) -> bool;
 
 const WAITS: [Wait; 3] = [
-    |me, _| me.park() == Ready::Over,
-    |me, _| me.park_timeout(Duration::from_micros(50)) == Some(Ready::Over),
+    |me, _| me.park() == Ready::AllDisconnected,
+    |me, _| me.park_timeout(Duration::from_micros(50)) == Some(Ready::AllDisconnected),
     |me, hook| match me.arm(hook) {
         Ok(armed) => {
             armed.sleep(|_| thread::park());
             false
         }
-        Err(ready) => ready == Ready::Over,
+        Err(ready) => ready == Ready::AllDisconnected,
     },
 ];
 
@@ -64,7 +64,7 @@ fn shard(seat: Seat<Letter>, messages: u64, wait: Wait) -> u64 {
         for peer in (0..SHARDS).filter(|&peer| peer != id) {
             let letter = Letter::new(id as u64, number);
             if number % 2 == 0 {
-                me.send_or_poll(peer, letter, &mut take).expect("the peer is there");
+                me.send_or_poll_to(peer, letter, &mut take).expect("the peer is there");
                 continue;
             }
             // The same by hand: room or a message ends the wait.

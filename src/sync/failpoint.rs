@@ -1,5 +1,5 @@
 //! Points at which a process may be killed: before and after each store that another process can see (a string
-//! instruction is one), and each step that it can see of a file. `verify/killsweep` kills one at every point and looks what is left.
+//! instruction is one), and each step that it can see of a file. `verify/killsweep` kills a process at every point and checks what is left.
 //!
 //! In every build that ships a point is nothing at all; `--cfg ringmail_failpoints` makes it a call.
 
@@ -11,7 +11,7 @@ macro_rules! point {
 #[cfg(all(ringmail_failpoints, feature = "shm", target_os = "linux", not(ringmail_loom)))]
 macro_rules! point {
     () => {
-        $crate::ring::failpoint::pass()
+        $crate::sync::failpoint::pass()
     };
 }
 pub(crate) use point;
@@ -37,7 +37,7 @@ mod armed {
         set(k, false);
     }
 
-    /// Stops this process there instead, until somebody lets it go on.
+    /// Stops this process there instead, until another process lets it go on.
     pub fn arm_stop(k: u64) {
         set(k, true);
     }
@@ -59,14 +59,14 @@ mod armed {
     #[inline(never)]
     pub(crate) fn pass() {
         // The compiler moves no store past this: what comes before has happened, what comes after has not.
-        compiler_fence();
+        compiler_fence(Ordering::SeqCst);
         let passed = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
         if passed == AT.load(Ordering::Relaxed) {
             let signal = if STOPS.load(Ordering::Relaxed) { Signal::STOP } else { Signal::KILL };
             // To oneself: the signal has come before the call returns.
             let _ = kill_process(getpid(), signal);
         }
-        compiler_fence();
+        compiler_fence(Ordering::SeqCst);
     }
 }
 #[cfg(all(ringmail_failpoints, feature = "shm", target_os = "linux", not(ringmail_loom)))]

@@ -1,6 +1,6 @@
 //! `Stream` and `Sink`, as thin as the poll verbs allow.
 
-use super::{Flavor, Receiver, RecvEnd, Sender, SingleSender};
+use super::{Flavor, Receiver, RingReceiver, Sender, SingleSender};
 use crate::error::TrySendError;
 use core::pin::Pin;
 use core::task::{Context, Poll};

@@ -1,12 +1,12 @@
 //! The memory a ring lives in.
 
-use super::cursor::Position;
 use super::layout::{ConsumerBlock, ProducerBlock};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
 #[cfg(feature = "std")]
 use crate::room::table;
+use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering, share};
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use core::ptr::NonNull;
 /// Largest capacity: 2^30 messages.
 pub(crate) const MAX_CAPACITY: usize = 1 << 30;
 
-/// What the algorithm needs to know of its memory. A handle copies it once, at construction, and never asks again.
+/// What the ends need to know of their memory. A handle copies it once, when it is made.
 pub(crate) struct Geometry<T> {
     pub(crate) producer: NonNull<ProducerBlock>,
     pub(crate) consumer: NonNull<ConsumerBlock>,
@@ -32,18 +32,18 @@ pub(crate) struct Geometry<T> {
 /// Memory that holds a ring: two blocks and a power of two of slots.
 ///
 /// # Safety
-/// As long as the backing lives, every pointer of [`Backing::geometry`] stays valid and means the same memory, the
-/// blocks are initialised, and the answer never changes. A backing may be used and dropped on any thread.
-pub(crate) unsafe trait Backing {
+/// As long as the backend lives, every pointer of [`Backend::geometry`] stays valid and means the same memory, the
+/// blocks are initialised, and the answer never changes. A backend may be used and dropped on any thread.
+pub(crate) unsafe trait Backend {
     type Item;
 
-    /// Whether another process may write any of it, at any time: then positions are checked, values are copied
-    /// and never lent, what is left stays for the next to come, and nobody writes a word of the other side's.
+    /// Whether another process may write any of it, at any time. Then positions are checked, values are copied and never lent, what is left stays
+    /// for the next session, and no side writes a word of the other side's.
     const SHARED: bool = false;
 
     fn geometry(&self) -> Geometry<Self::Item>;
 
-    /// Whether this process has the memory: of one that another process maps too, a forked child may not.
+    /// Whether this process has the memory. A forked child does not have memory that its parent mapped.
     fn is_here(&self) -> bool {
         true
     }
@@ -55,7 +55,7 @@ pub(crate) unsafe trait Backing {
         0
     }
 
-    /// As [`Backing::producer_session`].
+    /// As [`Backend::producer_session`].
     #[inline(always)]
     fn consumer_session(&self, _: &Geometry<Self::Item>) -> u64 {
         0
@@ -88,7 +88,7 @@ pub(crate) unsafe trait Backing {
     }
 }
 
-/// A ring in this process's own memory, freed by whichever side goes last.
+/// A ring in this process's own memory. The side that goes last frees it.
 pub(crate) struct Heap<T>(Arc<HeapRing<T>>);
 
 struct HeapRing<T> {
@@ -144,12 +144,12 @@ impl<T> Heap<T> {
         self.0.slots.region().is_some_and(|region| region.prefault())
     }
 
-    /// A second owner of the same ring, for the other side. Whoever attaches both sides answers for their number.
+    /// A second owner of the same ring, for the other side. The caller attaches at most one producer and one consumer.
     pub(crate) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 
-    /// The same memory as good as new, if nobody else has it; else it is freed by whoever goes last.
+    /// The same memory for a new ring, if it has no other owner; else `None`, and the last owner frees it.
     pub(crate) fn renew(mut self) -> Option<Self> {
         let start = self.0.start;
         let ring = Arc::get_mut(&mut self.0)?;
@@ -172,7 +172,7 @@ pub(crate) fn check(capacity: usize) -> Result<(), BuildError> {
 
 // SAFETY: the pointers lead into the `Arc`'s block and into `Storage`, both of which stay where they are until the last
 // `Heap` drops; the blocks are initialised in `new`.
-unsafe impl<T> Backing for Heap<T> {
+unsafe impl<T> Backend for Heap<T> {
     type Item = T;
 
     fn geometry(&self) -> Geometry<T> {
@@ -201,7 +201,7 @@ impl<T> HeapRing<T> {
         let head = Position::from_word(self.consumer.head.load(Ordering::Relaxed));
         // Should a value panic, the rest is dropped on the way out, and never again.
         self.consumer.head.store(tail.open_word(), Ordering::Relaxed);
-        // SAFETY: nobody else is left, so the values between head and tail (I3) are ours.
+        // SAFETY: no other owner is left, so the values between head and tail (I3) are ours.
         unsafe { drop_run(self.slots.first(), self.slots.len() as u64 - 1, head, tail) };
     }
 }
@@ -216,7 +216,7 @@ pub(super) unsafe fn drop_run<T>(slots: NonNull<Slot<T>>, mask: u64, head: Posit
         fn run(&mut self) {
             while self.2 != self.3 {
                 let index = self.2.slot(self.1) as usize;
-                // Before the value's own `drop` runs: should it panic, it must not be dropped twice.
+                // Before the value's own `drop` runs: if that panics, the value must not be dropped twice.
                 self.2 = self.2.plus(1);
                 // SAFETY: `index` is at most `mask`, inside the storage.
                 let slot = unsafe { self.0.add(index) };

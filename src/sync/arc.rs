@@ -7,17 +7,18 @@
 //! ```
 //!
 //! **Orders.** Each owner gives up its share with Release, and the last one loads the count again with Acquire: what any owner did with the
-//! value is ordered before the drop. A count of one, seen with Acquire, makes its owner the only one: nobody else can add a share.
+//! value is ordered before the drop. A count of one, seen with Acquire, makes its owner the only one: no other thread can add a share.
 //!
-//! The count has 64 bits: no program lives to overflow it by shares that it leaks.
+//! The count has 64 bits: shares that a program leaks cannot overflow it in practice.
 //!
 //! Source of the idea: `std::sync::Arc`, without weak references.
 
+#![allow(unsafe_code)]
 // Under loom the channels use loom's own, and the models of another crate use this one.
 #![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
 #![cfg_attr(ringmail_loom, allow(missing_debug_implementations))]
 
-use super::order;
+use super::order::order;
 use crate::error::BuildError;
 use crate::sync::{AtomicU64, Ordering};
 #[cfg(feature = "std")]
@@ -55,7 +56,7 @@ impl<T> Arc<T> {
         let memory = unsafe { alloc(layout) };
         let shared = NonNull::new(memory.cast::<Shared<T>>());
         let shared = shared.ok_or(BuildError::OutOfMemory { bytes: Some(layout.size()) })?;
-        // SAFETY: just allocated with this layout, and nobody else knows of it.
+        // SAFETY: just allocated with this layout, and no other thread knows of it.
         unsafe { shared.write(Shared { count: AtomicU64::new(1), value }) };
         Ok(Self { shared, owns: PhantomData })
     }
@@ -75,7 +76,7 @@ impl<T> Arc<T> {
 
     /// The value, for its only owner.
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
-        if this.shared().count.load(order::sole_share()) != 1 {
+        if this.shared().count.load(order!(sole_share)) != 1 {
             return None;
         }
         // SAFETY: this is the only owner, which stays so while it is borrowed, and the others gave up their shares before.
@@ -107,18 +108,19 @@ impl<T> Deref for Arc<T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        &self.shared().value
+        // SAFETY: it lives as long as it has an owner.
+        unsafe { &self.shared.as_ref().value }
     }
 }
 
 impl<T> Drop for Arc<T> {
     fn drop(&mut self) {
-        if self.shared().count.fetch_sub(1, order::give_up_share()) != 1 {
+        if self.shared().count.fetch_sub(1, order!(give_up_share)) != 1 {
             return;
         }
         // A load and not a fence, which ThreadSanitizer does not see. It reads what the `fetch_sub` above has written.
-        self.shared().count.load(order::take_last_share());
-        // SAFETY: `try_new` allocated it as a `Box` does, and nobody else owns it any more. Should the value's drop panic, the memory is
+        self.shared().count.load(order!(take_last_share));
+        // SAFETY: `try_new` allocated it as a `Box` does, and it has no other owner any more. If the value's drop panics, the memory is
         // freed all the same.
         drop(unsafe { Box::from_raw(self.shared.as_ptr()) });
     }

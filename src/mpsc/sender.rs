@@ -1,30 +1,25 @@
-//! The ends of a many-to-one ring, each with the event count of the other side.
+//! The sending end of a many-to-one ring, with the event count of the receiver.
 
-use crate::channel::{SendEnd, rx};
-use crate::error::BuildError;
-use crate::ring::cursor::Position;
-use crate::ring::ends::Writer;
-use crate::ring::mpsc::{self as ring, Claim, Consumer, Producer};
-use crate::ring::order::mutant;
+use crate::channel::RingSender;
+use crate::ring::layout::Stats;
+use crate::ring::mpsc::{Claim, Producer, Weak};
+use crate::sync::order::mutant;
+use crate::sync::position::Position;
+#[cfg(feature = "std")]
+use crate::wait::OvertakeBudget;
 use crate::wait::{EventCount, SenderQueue};
 #[cfg(feature = "std")]
-use crate::wait::{OvertakeBudget, QueueRegistration};
-#[cfg(feature = "std")]
 use alloc::vec::Vec;
-use crossbeam_utils::CachePadded;
 
 /// Items that [`Gather`] takes from an iterator before places are claimed for them.
 #[cfg(feature = "std")]
 const GATHERED: usize = 32;
 
-/// Empty answers after which a receiver that only polls looks whether a sender waits behind one that does not come.
-#[cfg(feature = "std")]
-const IDLE_LOOKS: u32 = 64;
-
-/// A writing end, and the event count of the receiver.
-pub(crate) struct Tx<T> {
-    /// Padded: a handle's private copies must not share a line with another handle's, wherever the two are kept.
-    ring: CachePadded<Producer<T>>,
+/// A sending end. Aligned as [`LaneSender`](crate::channel::lane::LaneSender).
+#[allow(missing_debug_implementations, reason = "behind the handles, which have one")]
+#[repr(align(128))]
+pub struct MpscSender<T> {
+    ring: Producer<T>,
     receiver: EventCount,
     queue: SenderQueue,
     #[cfg(feature = "std")]
@@ -34,80 +29,11 @@ pub(crate) struct Tx<T> {
     gathered: Vec<T>,
 }
 
-/// The reading end, and the senders.
-pub(crate) type Rx<T> = rx::Rx<Consumer<T>, Senders>;
-
-/// The event count of the senders, and those of them that wait.
-pub(crate) struct Senders {
-    event: EventCount,
-    queue: SenderQueue,
-    #[cfg(feature = "std")]
-    idle: u32,
-    /// Has those called up who wait, before a sleep on a event count of the user's.
-    #[cfg(feature = "std")]
-    _registration: Option<QueueRegistration>,
-}
-
-impl rx::Senders for Senders {
-    #[inline(always)]
-    fn event(&self) -> &EventCount {
-        &self.event
-    }
-
-    #[cfg(feature = "std")]
-    fn found_nothing_yet(&mut self) {
-        self.idle = self.idle.wrapping_add(1);
-        if self.idle % IDLE_LOOKS == 0 && !mutant!(WakeBehindIdle) {
-            self.queue.try_wake_behind();
-        }
-    }
-
-    #[cfg(feature = "std")]
-    fn before_sleep(&self) {
-        if !mutant!(WakeBehind) {
-            self.queue.wake_behind();
-        }
-    }
-
-    #[cfg(feature = "std")]
-    #[inline(always)]
-    fn found_empty(&self) {
-        if SenderQueue::is_future(self.queue.first()) {
-            self.queue.try_wake_behind();
-        }
-    }
-
-    fn wake_all(&self) {
-        if !mutant!(CloseWakesAll) {
-            self.queue.wake_all();
-        }
-    }
-}
-
-/// Both ends; each rings the other side's event.
-pub(super) fn ends<T>(
-    producer: Producer<T>,
-    consumer: Consumer<T>,
-    senders: EventCount,
-    receiver: EventCount,
-    queue: SenderQueue,
-) -> Result<(Tx<T>, Rx<T>), BuildError> {
-    let senders = Senders {
-        event: senders,
-        queue: queue.clone(),
-        #[cfg(feature = "std")]
-        idle: 0,
-        #[cfg(feature = "std")]
-        _registration: receiver.register_queue(&queue)?,
-    };
-    Ok((Tx::new(producer, receiver, queue), Rx::new(consumer, senders)))
-}
-
-impl<T> Tx<T> {
-    fn new(producer: Producer<T>, receiver: EventCount, queue: SenderQueue) -> Self {
+impl<T> MpscSender<T> {
+    pub(super) fn new(producer: Producer<T>, receiver: EventCount, queue: SenderQueue) -> Self {
         queue.reserve_slot(producer.alive());
         Self {
-            ring: CachePadded::new(producer),
+            ring: producer,
             receiver,
             queue,
             #[cfg(feature = "std")]
@@ -121,8 +47,8 @@ impl<T> Tx<T> {
         Self::new(self.ring.another(), self.receiver.clone(), self.queue.clone())
     }
 
-    pub(super) fn downgrade(&self) -> WeakTx<T> {
-        WeakTx { ring: self.ring.downgrade(), receiver: self.receiver.clone(), queue: self.queue.clone() }
+    pub(super) fn downgrade(&self) -> WeakMpscSender<T> {
+        WeakMpscSender { ring: self.ring.downgrade(), receiver: self.receiver.clone(), queue: self.queue.clone() }
     }
 
     pub(super) fn alive(&self) -> usize {
@@ -131,7 +57,7 @@ impl<T> Tx<T> {
 
     /// Wakes the receiver if it sleeps for one of the `n` messages from `at` on.
     #[inline(always)]
-    fn ring_receiver(&mut self, at: Position, n: u64) {
+    fn published(&mut self, at: Position, n: u64) {
         if self.receiver.has_waiter() {
             self.wake_receiver(at, n);
         }
@@ -170,10 +96,10 @@ impl<T> Held<'_, T> {
     /// Publishes `value` in the next place.
     pub fn send(&mut self, value: T) {
         self.claim.fill(value);
-        self.ring_receiver();
+        self.published();
     }
 
-    fn ring_receiver(&mut self) {
+    fn published(&mut self) {
         if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).departed {
             self.claim.come_late(|| self.receiver.acknowledge_departure());
         }
@@ -184,7 +110,7 @@ impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         self.claim.give_up();
         if !mutant!(TombstoneNotifies) {
-            self.ring_receiver();
+            self.published();
         }
     }
 }
@@ -196,8 +122,9 @@ impl<T> core::fmt::Debug for Held<'_, T> {
 }
 
 #[cfg(feature = "std")]
-impl<T> Tx<T> {
-    /// Gathers items for [`Tx::push_gathered`]. Should the iterator panic, sends what there is room for and drops the rest.
+impl<T> MpscSender<T> {
+    /// A guard that gathers items for [`MpscSender::push_gathered`]. If the iterator panics, it sends those for which there is room and drops the
+    /// others.
     pub(super) fn gather(&mut self) -> Gather<'_, T> {
         self.gathered.reserve_exact(GATHERED);
         Gather(self, false)
@@ -210,7 +137,7 @@ impl<T> Tx<T> {
     /// Sends as many of them as there is room for.
     pub(super) fn push_gathered(&mut self) -> usize {
         let Some((at, n)) = self.ring.push_all(&mut self.gathered) else { return 0 };
-        self.ring_receiver(at, n);
+        self.published(at, n);
         n as usize
     }
 
@@ -219,10 +146,10 @@ impl<T> Tx<T> {
         self.gathered.clear();
     }
 
-    /// Drops them but for the first. Should the drop of one panic, all are dropped.
+    /// Takes the first and drops the others. If the drop of one panics, all are dropped.
     pub(super) fn take_gathered(&mut self) -> Option<T> {
         let mut gathered = self.gathered.drain(..);
-        // In a local while the others are dropped: what stands in the place of the answer when one of them panics is leaked.
+        // In a local while the others are dropped: if one of them panics, an answer already in its place would leak.
         let first = gathered.next();
         drop(gathered);
         first
@@ -230,7 +157,7 @@ impl<T> Tx<T> {
 }
 
 #[cfg(feature = "std")]
-pub(super) struct Gather<'a, T>(&'a mut Tx<T>, bool);
+pub(super) struct Gather<'a, T>(&'a mut MpscSender<T>, bool);
 
 #[cfg(feature = "std")]
 impl<T> Gather<'_, T> {
@@ -253,42 +180,31 @@ impl<T> Drop for Gather<'_, T> {
     }
 }
 
-impl<T> SendEnd for Tx<T> {
+impl<T> RingSender for MpscSender<T> {
     type Item = T;
-    type Ring = Producer<T>;
-
-    #[inline(always)]
-    fn ring(&self) -> &Self::Ring {
-        &self.ring
-    }
-
-    #[inline(always)]
-    fn ring_mut(&mut self) -> &mut Self::Ring {
-        &mut self.ring
-    }
 
     #[inline(always)]
     fn push(&mut self, value: T) -> Result<(), T> {
         match self.ring.push(value) {
             Ok(at) => {
-                self.ring_receiver(at, 1);
+                self.published(at, 1);
                 Ok(())
             }
             Err(value) => Err(value),
         }
     }
 
-    /// Each attempt that overtakes is counted. Behind a future that may not come, whoever finds the ring empty goes: its receiver may be about
-    /// to sleep.
+    /// Each attempt that overtakes is counted. Behind a future, which may never be polled, a sender that finds the ring empty may go: the receiver may
+    /// be about to sleep.
     #[cfg(feature = "std")]
     #[inline(always)]
-    fn may_go(&mut self) -> bool {
+    fn may_overtake(&mut self) -> bool {
         let first = self.queue.first();
         first == 0 || self.budget.spend(first) || SenderQueue::is_future(first) && self.ring.looks_empty()
     }
 
     #[cfg(feature = "std")]
-    fn waited(&self) {
+    fn after_wait(&self) {
         self.queue.wake_behind_if(|| self.ring.looks_empty());
     }
 
@@ -297,12 +213,12 @@ impl<T> SendEnd for Tx<T> {
         T: Copy,
     {
         let Some((at, n)) = self.ring.push_slice(values) else { return 0 };
-        self.ring_receiver(at, n);
+        self.published(at, n);
         n as usize
     }
 
-    fn settle(&mut self) {
-        self.ring.settle(|| self.receiver.acknowledge_departure());
+    fn drop_orphans(&mut self) {
+        self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
     }
 
     fn close(&mut self) {
@@ -312,23 +228,55 @@ impl<T> SendEnd for Tx<T> {
         }
         self.queue.shrink(left, || self.ring.alive());
     }
+
+    fn has_room(&mut self) -> bool {
+        self.ring.has_room()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    fn transferred(&self) -> u64 {
+        self.ring.sent()
+    }
+
+    fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    fn count_full(&mut self) {
+        self.ring.count_full();
+    }
+
+    fn count_parks(&self, n: u64) {
+        self.ring.count_parks(n);
+    }
 }
 
-/// A writing end that does not count as one.
-pub(super) struct WeakTx<T> {
-    ring: ring::Weak<T>,
+/// A reference to the sending end's parts that does not count as a sender.
+pub(super) struct WeakMpscSender<T> {
+    ring: Weak<T>,
     receiver: EventCount,
     pub(super) queue: SenderQueue,
 }
 
-impl<T> Clone for WeakTx<T> {
+impl<T> Clone for WeakMpscSender<T> {
     fn clone(&self) -> Self {
         Self { ring: self.ring.clone(), receiver: self.receiver.clone(), queue: self.queue.clone() }
     }
 }
 
-impl<T> WeakTx<T> {
-    pub(super) fn upgrade(&self) -> Option<Tx<T>> {
-        Some(Tx::new(self.ring.upgrade()?, self.receiver.clone(), self.queue.clone()))
+impl<T> WeakMpscSender<T> {
+    pub(super) fn upgrade(&self) -> Option<MpscSender<T>> {
+        Some(MpscSender::new(self.ring.upgrade()?, self.receiver.clone(), self.queue.clone()))
     }
 }

@@ -1,12 +1,15 @@
-//! A pile: anybody puts things on it, somebody takes all of them away at once. Lock-free.
+//! A stack that any thread pushes on and that is emptied all at once. Lock-free.
 //!
-//! How lanes travel between the senders that open them and the receiver that reads them, and how the buffers of a pool come home. Taking
-//! the whole pile with one swap leaves no room for the ABA problem of a stack that is taken apart node by node (Treiber 1986).
+//! On it lanes go from the senders that open them to the receiver that reads them, and buffers go back to their pool. One swap takes all nodes, so
+//! there is no ABA problem, as a stack has that is popped node by node (Treiber 1986).
 //!
-//! A node belongs to one side at a time: to whoever holds its `Box`, from the exchange that puts it on the pile to the pile, from the swap
-//! that takes it off to the [`Taken`]. Closing is a swap too: what is put after it comes back.
+//! A node has one owner at a time: the holder of its `Box`; from the exchange that pushes it, the stack; from the swap that takes it, the
+//! [`Drained`]. Closing is a swap too: what is pushed after it comes back.
 
-use super::{OnDrop, order};
+#![allow(unsafe_code)]
+
+use super::OnDrop;
+use super::order::order;
 use crate::error::BuildError;
 use crate::sync::{AtomicPtr, Ordering};
 use alloc::alloc::{Layout, alloc};
@@ -14,29 +17,29 @@ use alloc::boxed::Box;
 use core::mem::MaybeUninit;
 use core::ptr;
 
-/// Things that have been put down and not yet taken away.
+/// Nodes that were pushed and not yet taken.
 pub(crate) struct Stack<V> {
     top: AtomicPtr<Node<V>>,
 }
 
-/// A thing that can be put on a pile without allocating.
+/// A value that can be pushed without allocating.
 pub(crate) struct Node<V> {
     pub(crate) value: V,
     below: *mut Node<V>,
 }
 
-// SAFETY: values move from the thread that puts them to the one that takes them.
+// SAFETY: values move from the thread that pushes them to the one that takes them.
 unsafe impl<V: Send> Send for Stack<V> {}
-// SAFETY: as above; a node is reached by its maker alone until it is on the pile, and by its taker alone once it is off.
+// SAFETY: as above; only its maker reaches a node until it is on the stack, and only its taker once it is off.
 unsafe impl<V: Send> Sync for Stack<V> {}
-// SAFETY: `below` is followed only by whoever owns the node.
+// SAFETY: only the owner of the node follows `below`.
 unsafe impl<V: Send> Send for Node<V> {}
 // SAFETY: as above: a shared node shows its value alone.
 unsafe impl<V: Sync> Sync for Node<V> {}
 // SAFETY: it owns its nodes.
-unsafe impl<V: Send> Send for Taken<V> {}
+unsafe impl<V: Send> Send for Drained<V> {}
 
-/// What lies on a closed pile: no node, which has an address that an allocator gave.
+/// The top of a closed stack: no node has this address, as an allocator gives theirs.
 fn closed<V>() -> *mut Node<V> {
     ptr::dangling_mut()
 }
@@ -46,26 +49,26 @@ impl<V> Stack<V> {
         Self { top: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Whether nothing lay on it a moment ago.
+    /// Whether it was empty a moment ago.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.top.load(Ordering::Relaxed).is_null()
     }
 
-    /// Puts a value down, in a node that was made for it. A pile that is closed drops it.
+    /// Pushes a node. A stack that is closed drops it.
     pub(crate) fn put(&self, node: Box<Node<V>>) {
-        // SAFETY: the pile is borrowed for longer.
+        // SAFETY: the stack is borrowed for longer.
         drop(unsafe { put(self, node) });
     }
 
-    /// Takes everything, the last one put first.
-    pub(crate) fn take_all(&self) -> Taken<V> {
-        Taken::from_top(self.top.swap(ptr::null_mut(), order::take_pile()))
+    /// Takes all nodes, the last one pushed first.
+    pub(crate) fn take_all(&self) -> Drained<V> {
+        Drained::from_top(self.top.swap(ptr::null_mut(), order!(take_stack)))
     }
 
-    /// Takes everything, and from now on gives back what is put.
-    pub(crate) fn close(&self) -> Taken<V> {
-        Taken::from_top(self.top.swap(closed(), order::take_pile()))
+    /// Takes all nodes. After this, what is pushed comes back.
+    pub(crate) fn close(&self) -> Drained<V> {
+        Drained::from_top(self.top.swap(closed(), order!(take_stack)))
     }
 }
 
@@ -75,32 +78,32 @@ impl<V> Drop for Stack<V> {
     }
 }
 
-/// Puts `node` on the pile, or returns it if that is closed.
+/// Pushes `node` on the stack, or returns it if that is closed.
 ///
 /// # Safety
-/// The pile lives until the node is on it. It is not touched after that: its owner may take the node and end the pile.
-unsafe fn put<V>(pile: *const Stack<V>, node: Box<Node<V>>) -> Option<Box<Node<V>>> {
+/// The stack lives until the node is on it. It is not touched after that: its owner may take the node and drop the stack.
+unsafe fn put<V>(stack: *const Stack<V>, node: Box<Node<V>>) -> Option<Box<Node<V>>> {
     let node = Box::into_raw(node);
-    // SAFETY: the pile lives until the exchange below has succeeded, which is the last use of this.
-    let top = unsafe { &(*pile).top };
+    // SAFETY: the stack lives until the exchange below has succeeded, which is the last use of this.
+    let top = unsafe { &(*stack).top };
     let mut below = top.load(Ordering::Relaxed);
     loop {
         if below == closed() {
-            // SAFETY: `into_raw` made it, and it is on no pile.
+            // SAFETY: `into_raw` made it, and it is on no stack.
             return Some(unsafe { Box::from_raw(node) });
         }
         // SAFETY: the node is ours until the exchange succeeds.
         unsafe { (*node).below = below };
-        match top.compare_exchange_weak(below, node, order::put_on_pile(), Ordering::Relaxed) {
+        match top.compare_exchange_weak(below, node, order!(push_stack), Ordering::Relaxed) {
             Ok(_) => return None,
             Err(now) => below = now,
         }
     }
 }
 
-/// Values that know the pile where they belong.
+/// Values that know the stack where their owner takes them back.
 pub(crate) trait HasOwner: Sized {
-    fn home(&self) -> &Stack<Self>;
+    fn owner(&self) -> &Stack<Self>;
 }
 
 impl<V> Node<V> {
@@ -131,24 +134,24 @@ impl<V> Place<V> {
 }
 
 impl<V: HasOwner> Node<V> {
-    /// Puts the node on its pile, or returns it if that is closed.
+    /// Pushes the node on its owner's stack, or returns it if that is closed.
     pub(crate) fn return_to_owner(self: Box<Self>) -> Option<Box<Self>> {
-        let home: *const Stack<V> = self.value.home();
-        // SAFETY: what `home` borrowed from the value stays while that is left alone, and the node is ours until it is on the pile.
-        unsafe { put(home, self) }
+        let owner: *const Stack<V> = self.value.owner();
+        // SAFETY: what `owner` borrowed from the value stays while the value is not touched, and the node is ours until it is on the stack.
+        unsafe { put(owner, self) }
     }
 }
 
-/// What was taken off a pile: a pile of one's own.
-pub(crate) struct Taken<V>(*mut Node<V>);
+/// The nodes that were taken off a stack.
+pub(crate) struct Drained<V>(*mut Node<V>);
 
-impl<V> Taken<V> {
-    pub(crate) fn nothing() -> Self {
+impl<V> Drained<V> {
+    pub(crate) fn empty() -> Self {
         Self(ptr::null_mut())
     }
 
     fn from_top(top: *mut Node<V>) -> Self {
-        if top == closed() { Self::nothing() } else { Self(top) }
+        if top == closed() { Self::empty() } else { Self(top) }
     }
 
     /// The top one, allocation and all.
@@ -157,15 +160,15 @@ impl<V> Taken<V> {
         if self.0.is_null() {
             return None;
         }
-        // SAFETY: `Box` made it, and the swap that took it off the pile made it ours, with all below.
+        // SAFETY: `Box` made it, and the swap that took it off the stack made it ours, with all below.
         let node = unsafe { Box::from_raw(self.0) };
         self.0 = node.below;
         Some(node)
     }
 
-    /// The same, the one put first on top.
+    /// The same in the order in which they were pushed.
     pub(crate) fn reversed(mut self) -> Self {
-        let mut reversed = Self::nothing();
+        let mut reversed = Self::empty();
         while let Some(node) = self.next_node() {
             reversed.put_node(node);
         }
@@ -180,7 +183,7 @@ impl<V> Taken<V> {
     }
 }
 
-impl<V> Iterator for Taken<V> {
+impl<V> Iterator for Drained<V> {
     type Item = V;
 
     fn next(&mut self) -> Option<V> {
@@ -188,9 +191,9 @@ impl<V> Iterator for Taken<V> {
     }
 }
 
-impl<V> Drop for Taken<V> {
+impl<V> Drop for Drained<V> {
     fn drop(&mut self) {
-        // Should the drop of one panic, the others are dropped all the same.
+        // If the drop of one panics, the others are dropped all the same.
         let rest = OnDrop(self, |taken: &mut Self| taken.for_each(drop));
         rest.0.by_ref().for_each(drop);
     }

@@ -18,49 +18,67 @@
 //! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
 //! | [`end_tail`] | Release | [`observe_end`] | the claims of all senders: `tail` is final |
 //! | [`observe_end`] | Acquire | [`end_tail`] | |
-//! | [`give_up_head`] | Release | [`take_over_head`] | an `mpsc` receiver's role, and that of an heir |
-//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_heir`] | |
-//! | [`ask_heir`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that whoever reads may have passed by |
-//! | [`put_on_pile`] | Release | [`take_pile`] | what was put on a pile |
-//! | [`take_pile`] | Acquire | [`put_on_pile`] | |
+//! | [`give_up_head`] | Release | [`take_over_head`] | the role of an `mpsc` ring's reader |
+//! | [`take_over_head`] | Acquire | [`give_up_head`], [`ask_drop_owner`] | |
+//! | [`ask_drop_owner`] | AcqRel | [`take_over_head`], [`give_up_head`] | the stamp of a message that the reader may have passed |
+//! | [`push_stack`] | Release | [`take_stack`] | what was pushed on a stack |
+//! | [`take_stack`] | Acquire | [`push_stack`] | |
 //! | [`give_up_share`] | Release | [`take_last_share`], [`sole_share`] | what an owner did with a shared value, before another drops or changes it |
 //! | [`take_last_share`] | Acquire | [`give_up_share`] | |
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
-//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: who asks the kernel then is not told "nobody" of an earlier time |
+//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time |
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
-//! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for whoever sees that it sleeps by one |
+//! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
 //! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
 //! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
 //! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
-//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the sleeper noted that it waits for |
+//! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the waiter noted that it waits for |
 //! | [`release_waker`] | Release | [`hold_waker`], [`take_waker`] | the waker in the cell, or that it is out |
 //! | [`hold_waker`] | Acquire | [`release_waker`] | |
-//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a ringer did before, for a sleeper that it meets in the cell |
+//! | [`take_waker`] | AcqRel | [`release_waker`], [`observe_taker`], itself | all that a notifier did before, for a waiter that it meets in the cell |
 //! | [`observe_taker`] | Acquire | [`take_waker`] | |
 //!
-//! Relaxed on purpose: the look at the `gone` word (it carries no data; whoever acts on it goes on with `come_late`), the count of leavers in
-//! a event count (either the leaver's barrier comes first, and then the `gone` word is seen too, or its last look sees the message),
-//! the look at a event count after a publish (the barrier before it is its order), a side's reads of its own words, and
-//! every statistic.
+//! Relaxed on purpose:
 //!
-//! Fences, in `wait::barrier`: the ringer's light barrier pairs with the sleeper's heavy one; where a event count is FENCED, the
-//! ringer's fence pairs with the sleeper's fence. Between processes, in `session`: the fence of one that begins pairs with the first of
-//! one that is about to sleep.
+//! * the load of the `gone` word: it carries no data, and a side that acts on it goes on with `come_late`;
+//! * the count of departures in an event count: either the barrier of the receiver that leaves comes first, and then `gone` is seen too, or the
+//!   receiver's last look sees the message;
+//! * the load of an event count after a publication: the barrier before it orders it;
+//! * a side's loads of its own words, and every statistic.
 //!
-//! In a normal build each name is a constant. Under loom each asks whether the running model weakened its [`Site`],
-//! so one build runs every mutant, and a mutant that no model kills is a hole in the proof.
+//! Fences, in `wait::asymmetric_fence`: the notifier's light barrier pairs with the waiter's heavy one. Where an event count is FENCED, the
+//! notifier's fence pairs with the waiter's fence. Between processes, in `session`: the fence of a session that begins pairs with the first fence of
+//! a side that is about to sleep.
+//!
+//! In a normal build each name is a constant; [`order!`] gives it. Under loom each asks whether the running model weakened its [`Site`],
+//! so one build runs every mutant. If no model kills a mutant, the proof has a hole.
 
 use crate::sync::Ordering;
 
-/// A place of the protocol that a mutant can break.
+/// The sites, in one list: the enum and [`Site::ALL`] are made of it.
 #[cfg(ringmail_loom)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Site {
+macro_rules! sites {
+    ($($(#[$doc:meta])* $site:ident,)*) => {
+        /// A place of the protocol that a mutant can break.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Site {
+            $($(#[$doc])* $site,)*
+        }
+
+        impl Site {
+            /// Every site, so that a test can insist that each is either killed or excused.
+            pub const ALL: [Site; [$(Site::$site),*].len()] = [$(Site::$site),*];
+        }
+    };
+}
+
+#[cfg(ringmail_loom)]
+sites! {
     PublishTail,
     CloseTail,
     ObserveTail,
@@ -79,9 +97,9 @@ pub enum Site {
     ObserveEnd,
     GiveUpHead,
     TakeOverHead,
-    AskHeir,
-    PutOnPile,
-    TakePile,
+    AskDropOwner,
+    PushStack,
+    TakeStack,
     GiveUpShare,
     TakeLastShare,
     SoleShare,
@@ -102,97 +120,97 @@ pub enum Site {
     HoldWaker,
     TakeWaker,
     ObserveTaker,
-    /// A waker that meets a ringer in the cell is woken.
+    /// A waker that meets a notifier in the cell is woken.
     WakeRefused,
     /// A wait that a panic ends is taken back.
     PanicLeaves,
-    /// The ringer's barrier between publishing and looking at the event.
+    /// The notifier's barrier between the publication and the load of the event count.
     LightBarrier,
-    /// The sleeper's barrier between announcing and looking again, event count not FENCED.
+    /// The waiter's barrier between the announcement and its second look, event count not FENCED.
     HeavyBarrier,
-    /// The ringer's fence of a FENCED event.
+    /// The notifier's fence of a FENCED event count.
     NotifyFence,
-    /// The ringer's second look at the state, behind that fence.
+    /// The notifier's second load of the state, behind that fence.
     NotifyReload,
-    /// The sleeper's fence of a FENCED event.
+    /// The waiter's fence of a FENCED event count.
     SleepFence,
-    /// The sleeper's second look at the ring.
+    /// The waiter's second look at the ring.
     LookAgain,
-    /// A ringer that clears the whole state, FENCED too, instead of WAITING alone.
+    /// A notifier clears WAITING alone, not the whole state with FENCED.
     SwapState,
     /// An announcement is renewed only where no other can stand in its place.
     RenewOwn,
-    /// A second waiter of a event count wakes the one that it replaces.
+    /// A second waiter of an event count wakes the one that it replaces.
     WakeReplaced,
-    /// A waiter that replaces its own waker does not wake itself, whatever `will_wake` says.
+    /// A waiter that replaces its own waker does not wake itself, also where `will_wake` says no.
     WakeSelf,
-    /// A waiter that leaves a event count wakes the one whose announcement it takes back.
+    /// A waiter that leaves an event count wakes the one whose announcement it takes back.
     HandOver,
-    /// A sender that closes rings.
+    /// A sender that closes notifies.
     SenderCloseNotifies,
-    /// A receiver that closes rings.
+    /// A receiver that closes notifies.
     ReceiverCloseNotifies,
     /// The fence between joining the queue and looking again.
     JoinFence,
-    /// Who was called up and leaves has another called in its stead.
+    /// A waiter that was woken and leaves wakes another in its place.
     PassWakeOn,
     /// The fence between opening a lane and looking whether the receiver has gone.
     OpenFence,
-    /// An inherited ring is marked empty before its values drop.
-    InheritStore,
+    /// A ring that a sender takes over is marked empty before its values drop.
+    TakeOverStore,
     /// A receiver notes which message it waits for before it announces itself.
     NoteAwaited,
     /// An announcement is renewed only for the same wait.
     RenewSame,
-    /// Claims that are given up ring.
+    /// Claims that are given up notify.
     TombstoneNotifies,
     /// A sender whose `tail` is behind its fresh `head` reads `tail` again.
     StaleTail,
     /// A receiver that passed a tombstone while it waited notes and announces anew.
     WaitAnew,
     /// One sender at a time drops what a receiver left behind.
-    OneHeir,
-    /// Who leaves the front of the queue wakes the next.
+    OneDropOwner,
+    /// A waiter that leaves the front of the queue wakes the next.
     LeaveWakes,
-    /// A receiver that is about to sleep calls up a sender behind the first.
+    /// A receiver that is about to sleep wakes a sender behind the first.
     WakeBehind,
     /// A sender behind the first looks again once it stands in the queue.
     LookAfterJoin,
-    /// A receiver that polls without sleeping calls one up too, now and then.
+    /// A receiver that polls without sleeping wakes one too, after some empty answers.
     WakeBehindIdle,
-    /// Where none but futures wait behind the first, all of them are called up.
+    /// Where only futures wait behind the first, all of them are woken.
     WakeAllFutures,
-    /// A sender that leaves a future in front of an empty ring calls up.
+    /// A sender that leaves a future in front of an empty ring wakes one behind it.
     LeaveWakesBehind,
-    /// A receiver that asks whether the ring is empty calls up if it is: it may poll by that alone.
+    /// A receiver that asks whether the ring is empty wakes one if it is: it may poll by that alone.
     EmptyWakesBehind,
-    /// One that is about to sleep on a event count of the user's calls up.
+    /// A thread that is about to sleep on an event count of the user's wakes one.
     EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
     CloseWakesAll,
-    /// The last sender of a `fan_in` channel rings once no sender is left.
+    /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
-    /// Between processes: the barrier between a publication and the look for a sleeper.
+    /// Between processes: the barrier between a publication and the check for a waiter.
     ParkLight,
     /// Between processes: the barrier between an announcement and the look before the sleep.
     ParkHeavy,
-    /// Between processes: a sleeper says which position it waits for.
+    /// Between processes: a waiter says which position it waits for.
     ParkAwaited,
-    /// A sleeper that is FENCED fences between its announcement and its look.
+    /// A waiter that is FENCED fences between its announcement and its check.
     ParkFence,
-    /// A sleeper that sleeps often says so in its word.
+    /// A side that sleeps often says so in its word.
     ParkFenced,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
-    /// Between processes: a sleeper fences between its announcement and the question whether the other side fences.
+    /// Between processes: a waiter fences between its announcement and the question whether the other side fences.
     AskFence,
     /// Between processes: which session it is about is read before the kernel is asked.
     SessionFirst,
     /// Between processes: the ring is looked at once more after a session was found to be over.
     OverLooks,
-    /// Between processes: the ring is looked at once more after the kernel said that nobody is there.
+    /// Between processes: the ring is looked at once more after the kernel said that the other side is not held.
     LookAtLast,
-    /// An endpoint of a mesh looks at its lanes after it armed its event.
+    /// An endpoint of a mesh looks at its lanes after it armed its event count.
     ArmLooks,
     /// An endpoint that polls looks at its lanes after it had its event count watch.
     WatchLooks,
@@ -210,125 +228,18 @@ pub enum Site {
     EndFailsCalls,
     /// An endpoint that waits for an answer looks for lanes that are over, too.
     EndEndsWait,
-    /// A pool that ends closes its pile.
-    CloseHome,
+    /// A pool that ends closes its stack.
+    ClosePool,
     /// A receiver that leaves has its event count say so.
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
     LeaveBarrier,
-    /// A sender whose event count says that a receiver has left looks whether it is its own.
+    /// A sender whose event count says that a receiver has left checks whether that is its own receiver.
     LateLooks,
     /// A receiver that retires looks again if its sender was late.
     RetireLooks,
-    /// Whoever reads a ring without a receiver looks again if a sender was late.
-    HeirLooks,
-}
-
-#[cfg(ringmail_loom)]
-impl Site {
-    /// Every site, so that a test can insist that each is either killed or excused.
-    pub const ALL: [Site; 100] = [
-        Site::PublishTail,
-        Site::CloseTail,
-        Site::ObserveTail,
-        Site::PublishHead,
-        Site::ObserveHead,
-        Site::Retire,
-        Site::ComeLate,
-        Site::PublishStamp,
-        Site::ObserveStamp,
-        Site::FreeHead,
-        Site::FindHead,
-        Site::ClaimTail,
-        Site::ObserveClaim,
-        Site::LeaveSenders,
-        Site::EndTail,
-        Site::ObserveEnd,
-        Site::GiveUpHead,
-        Site::TakeOverHead,
-        Site::AskHeir,
-        Site::PutOnPile,
-        Site::TakePile,
-        Site::GiveUpShare,
-        Site::TakeLastShare,
-        Site::SoleShare,
-        Site::LeaveLanes,
-        Site::ObserveLanesEnd,
-        Site::BeginSession,
-        Site::SeeSession,
-        Site::WriteEntry,
-        Site::ReadEntry,
-        Site::NameDescriptor,
-        Site::FindDescriptor,
-        Site::PrepareWait,
-        Site::ClearWaiting,
-        Site::SeeWaiting,
-        Site::WakerCell,
-        Site::ReleaseWaker,
-        Site::HoldWaker,
-        Site::TakeWaker,
-        Site::ObserveTaker,
-        Site::WakeRefused,
-        Site::PanicLeaves,
-        Site::LightBarrier,
-        Site::HeavyBarrier,
-        Site::NotifyFence,
-        Site::NotifyReload,
-        Site::SleepFence,
-        Site::LookAgain,
-        Site::SwapState,
-        Site::RenewOwn,
-        Site::WakeReplaced,
-        Site::WakeSelf,
-        Site::HandOver,
-        Site::SenderCloseNotifies,
-        Site::ReceiverCloseNotifies,
-        Site::JoinFence,
-        Site::PassWakeOn,
-        Site::OpenFence,
-        Site::InheritStore,
-        Site::NoteAwaited,
-        Site::RenewSame,
-        Site::TombstoneNotifies,
-        Site::StaleTail,
-        Site::WaitAnew,
-        Site::OneHeir,
-        Site::LeaveWakes,
-        Site::WakeBehind,
-        Site::LookAfterJoin,
-        Site::WakeBehindIdle,
-        Site::WakeAllFutures,
-        Site::LeaveWakesBehind,
-        Site::EmptyWakesBehind,
-        Site::EventWakesBehind,
-        Site::CloseWakesAll,
-        Site::LastLaneNotifies,
-        Site::ParkLight,
-        Site::ParkHeavy,
-        Site::ParkAwaited,
-        Site::ParkFence,
-        Site::ParkFenced,
-        Site::BeginFence,
-        Site::AskFence,
-        Site::SessionFirst,
-        Site::OverLooks,
-        Site::LookAtLast,
-        Site::ArmLooks,
-        Site::WatchLooks,
-        Site::CauseFirst,
-        Site::GivenUpLooks,
-        Site::HandBack,
-        Site::LeaveRefuses,
-        Site::RoomForAnswers,
-        Site::EndFailsCalls,
-        Site::EndEndsWait,
-        Site::CloseHome,
-        Site::LeaveTells,
-        Site::LeaveBarrier,
-        Site::LateLooks,
-        Site::RetireLooks,
-        Site::HeirLooks,
-    ];
+    /// A sender that drops the rest of a ring without a receiver looks again if another was late.
+    DropOwnerLooks,
 }
 
 #[cfg(ringmail_loom)]
@@ -338,7 +249,7 @@ std::thread_local! {
     static WEAKENED: core::cell::Cell<u128> = const { core::cell::Cell::new(0) };
 }
 
-/// Runs `model` with `site` broken, and whatever an outer call broke.
+/// Runs `model` with `site` broken, and the sites that an outer call broke.
 #[cfg(ringmail_loom)]
 pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
     struct Restore(u128);
@@ -363,7 +274,7 @@ pub(crate) fn weakened(site: Site) -> bool {
 macro_rules! mutant {
     ($site:ident) => {{
         #[cfg(ringmail_loom)]
-        let broken = $crate::ring::order::weakened($crate::ring::order::Site::$site);
+        let broken = $crate::sync::order::weakened($crate::sync::order::Site::$site);
         #[cfg(not(ringmail_loom))]
         let broken = false;
         broken
@@ -371,15 +282,25 @@ macro_rules! mutant {
 }
 pub(crate) use mutant;
 
+/// The ordering of a site: a constant, or in a model what the running mutant has left of it.
+macro_rules! order {
+    ($name:ident) => {{
+        #[cfg(ringmail_loom)]
+        let order = $crate::sync::order::$name();
+        #[cfg(not(ringmail_loom))]
+        let order = $crate::sync::order::$name;
+        order
+    }};
+}
+pub(crate) use order;
+
 macro_rules! orders {
     ($($(#[$cfg:meta])* $name:ident = $order:ident, $site:ident;)*) => {
         $(
             $(#[$cfg])*
             #[cfg(not(ringmail_loom))]
-            #[inline(always)]
-            pub(crate) const fn $name() -> Ordering {
-                Ordering::$order
-            }
+            #[allow(non_upper_case_globals, reason = "a function in the models")]
+            pub(crate) const $name: Ordering = Ordering::$order;
 
             $(#[$cfg])*
             #[cfg(ringmail_loom)]
@@ -416,9 +337,9 @@ orders! {
     observe_end = Acquire, ObserveEnd;
     give_up_head = Release, GiveUpHead;
     take_over_head = Acquire, TakeOverHead;
-    ask_heir = AcqRel, AskHeir;
-    put_on_pile = Release, PutOnPile;
-    take_pile = Acquire, TakePile;
+    ask_drop_owner = AcqRel, AskDropOwner;
+    push_stack = Release, PushStack;
+    take_stack = Acquire, TakeStack;
     give_up_share = Release, GiveUpShare;
     take_last_share = Acquire, TakeLastShare;
     sole_share = Acquire, SoleShare;

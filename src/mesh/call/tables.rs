@@ -1,4 +1,4 @@
-//! What an endpoint shares with the replies and tokens that it gave out, all on its thread.
+//! The tables that an endpoint shares with its replies and tokens, all on one thread.
 //!
 //! ```text
 //!            start           answer, end             take
@@ -8,8 +8,8 @@
 //!                                   answer, end
 //! ```
 //!
-//! A call holds its credit from start to `Free`. No code of the user's runs while a table is borrowed: values, wakers and errors are moved
-//! out first, and used or dropped after.
+//! A call holds its credit from the start to `Free`. No code of the user's runs while a table is borrowed: values, wakers and errors are moved out
+//! first, and used or dropped after that.
 
 use super::error::CallError;
 use crate::error::BuildError;
@@ -24,17 +24,17 @@ use core::task::{Context, Poll, Waker};
 /// No call, in the list of free ones.
 const NONE: u32 = u32::MAX;
 
-/// The tables of one endpoint. `Send` as long as nobody joined.
-pub(super) struct Shared<Rep> {
+/// The tables of one endpoint. `Send`, as its seat is; the endpoint shares them by an `Rc`.
+pub(super) struct Tables<Rep> {
     calls: RefCell<Calls<Rep>>,
     answers: RefCell<Answers<Rep>>,
-    /// Whether the endpoint is gone: no answer leaves any more.
+    /// Whether the endpoint was dropped: no answer leaves any more.
     over: Cell<bool>,
 }
 
 /// Calls of this endpoint.
 struct Calls<Rep> {
-    /// Grows as deep as calls are in flight at once, in memory that was reserved.
+    /// As long as the most calls that were ever in flight at once, in memory that was reserved.
     list: Vec<Call<Rep>>,
     free: u32,
     /// Most calls to one peer.
@@ -57,10 +57,10 @@ struct Call<Rep> {
 }
 
 enum State<Rep> {
-    /// With the next one of the list of free calls.
+    /// With the index of the next free call.
     Free(u32),
     Waiting(Option<Waker>),
-    /// Nobody waits for the answer.
+    /// The reply was dropped: the answer will be, too.
     Dropped,
     Done(Result<Rep, CallError>),
 }
@@ -68,19 +68,19 @@ enum State<Rep> {
 /// Answers that tokens were given and that have not left, in order.
 struct Answers<Rep> {
     list: Vec<Option<Answer<Rep>>>,
-    /// Those before have left.
+    /// The answers before this index have left.
     next: usize,
 }
 
-/// An answer on its way out; without a value, a refusal.
+/// An answer that is to leave; without a value, a refusal.
 pub(super) struct Answer<Rep> {
     pub(super) peer: u32,
     pub(super) call: u32,
     pub(super) value: Option<Rep>,
 }
 
-impl<Rep> Shared<Rep> {
-    /// Room for `credits` calls to each of `lanes` peers, of `shards` seats, and as many from them.
+impl<Rep> Tables<Rep> {
+    /// Room for `credits` calls to each of `lanes` peers, of `shards` shards, and as many from them.
     pub(super) fn new(shards: usize, lanes: usize, credits: u32) -> Result<Self, BuildError> {
         let room = lanes.saturating_mul(credits as usize);
         if room >= NONE as usize {
@@ -98,7 +98,7 @@ impl<Rep> Shared<Rep> {
         Ok(Self { calls: RefCell::new(calls), answers: RefCell::new(answers), over: Cell::new(false) })
     }
 
-    /// Takes a credit for `peer`, which has a lane, and returns the number of the call; `None` if there is none.
+    /// Takes a credit for `peer`, which has a lane, and returns the index of the call; `None` if there is no credit.
     #[inline(always)]
     pub(super) fn start(&self, peer: usize) -> Option<u32> {
         let calls = &mut *self.calls.borrow_mut();
@@ -125,17 +125,17 @@ impl<Rep> Shared<Rep> {
 
     /// A call that was not sent, and whose reply was dropped, gives its credit back.
     pub(super) fn cancel(&self, call: u32) {
-        // Nobody sends it: as if its refusal had come.
+        // As if its refusal had come.
         self.arrive(call, Err(CallError::Taken));
     }
 
-    /// The answer to a call has come, or the end of it.
+    /// The answer to a call has come, or the call has failed.
     #[inline(always)]
     pub(super) fn arrive(&self, call: u32, answer: Result<Rep, CallError>) {
         let mut borrow = self.calls.borrow_mut();
         let calls = &mut *borrow;
-        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent. One that nobody waits
-        // for is dropped at the end, as an argument is: the table is not borrowed then.
+        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent. An answer whose reply was
+        // dropped is dropped when this returns, as an argument is: the table is not borrowed then.
         let Some(Call { peer, state }) = calls.list.get_mut(call as usize) else { return };
         let peer = *peer as usize;
         let waker = match state {
@@ -158,7 +158,7 @@ impl<Rep> Shared<Rep> {
         }
     }
 
-    /// Fails all calls to a peer that have no answer, with what `error` says. Whether there were any.
+    /// Fails all calls to a peer that have no answer, each with an error made by `error`. Whether there were any.
     pub(super) fn fail(&self, peer: usize, mut error: impl FnMut() -> CallError) -> bool {
         let (mut any, mut panics) = (false, Panics::new());
         for call in 0.. {
@@ -178,7 +178,7 @@ impl<Rep> Shared<Rep> {
         any
     }
 
-    /// The answer to a call, if it has come: its credit is free then.
+    /// The answer to a call, if it has come. Frees its credit.
     #[inline(always)]
     pub(super) fn take(&self, call: u32) -> Option<Result<Rep, CallError>> {
         self.calls.borrow_mut().take(call)
@@ -188,7 +188,7 @@ impl<Rep> Shared<Rep> {
         self.calls.borrow().list.get(call as usize).is_some_and(|call| matches!(call.state, State::Done(_)))
     }
 
-    /// The answer to a call; without one, has the context's task woken when it comes.
+    /// The answer to a call. Without one, has the context's task woken when it comes.
     pub(super) fn poll(&self, call: u32, cx: &Context<'_>) -> Poll<Result<Rep, CallError>> {
         if let Some(answer) = self.take(call) {
             return Poll::Ready(answer);
@@ -196,15 +196,15 @@ impl<Rep> Shared<Rep> {
         if self.calls.borrow().has_waker(call, cx.waker()) {
             return Poll::Pending;
         }
-        // Others' code: it may poll the endpoint. So the answer may have come once it is done, to a call without a waker.
+        // The clone is the executor's code, which may poll the endpoint. So the answer may have come when it returns, to a call without a waker.
         let waker = cx.waker().clone();
         let unused = self.calls.borrow_mut().wake_later(call, waker);
-        // As may the drop of the one before; but then the new one has been woken.
+        // The drop of the old waker may poll the endpoint, too; but then the new one has been woken.
         drop(unused);
         self.take(call).map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Nobody waits for the answer to a call any more.
+    /// The reply to a call is dropped.
     pub(super) fn drop_reply(&self, call: u32) {
         let dropped = self.calls.borrow_mut().drop_reply(call);
         drop(dropped);
@@ -226,7 +226,7 @@ impl<Rep> Shared<Rep> {
         self.calls.borrow().waiting != 0
     }
 
-    /// An answer, or a refusal, that is to leave. At most as many as calls of the peers are open: they fit what was reserved.
+    /// Adds an answer, or a refusal, that is to leave. There are at most as many as calls of the peers in flight: they fit the reserved memory.
     #[inline(always)]
     pub(super) fn answer(&self, answer: Answer<Rep>) {
         if self.over.get() {
@@ -237,11 +237,11 @@ impl<Rep> Shared<Rep> {
 
     /// Whether there are answers to send.
     #[inline(always)]
-    pub(super) fn owes(&self) -> bool {
+    pub(super) fn has_answers(&self) -> bool {
         !self.answers.borrow().list.is_empty()
     }
 
-    /// The next one to send.
+    /// The next answer to send.
     #[inline(always)]
     pub(super) fn next_answer(&self) -> Option<Answer<Rep>> {
         let answers = &mut *self.answers.borrow_mut();
@@ -251,19 +251,19 @@ impl<Rep> Shared<Rep> {
                 return Some(answer);
             }
         }
-        // Of what has left only empty places remain.
+        // All have left: only empty entries remain.
         answers.list.clear();
         answers.next = 0;
         None
     }
 
-    /// The endpoint is gone: nothing leaves any more.
+    /// The endpoint is being dropped: nothing leaves any more.
     pub(super) fn close(&self) {
         self.over.set(true);
     }
 }
 
-/// What is to be dropped once the table is not borrowed any more.
+/// What the caller is to drop once the table is not borrowed any more.
 type Unclaimed<Rep> = Option<Result<Rep, CallError>>;
 
 impl<Rep> Calls<Rep> {
@@ -288,7 +288,7 @@ impl<Rep> Calls<Rep> {
         (answer, waker)
     }
 
-    /// The place of a call and its credit are free. Returns what the call came to.
+    /// Frees the entry of a call, and its credit. Returns the state that the call had.
     #[inline(always)]
     fn release(&mut self, at: u32) -> State<Rep> {
         let call = &mut self.list[at as usize];
@@ -296,7 +296,7 @@ impl<Rep> Calls<Rep> {
         replace(&mut call.state, State::Free(replace(&mut self.free, at)))
     }
 
-    /// Has `waker` woken when the call has its answer. Returns what was there.
+    /// Has `waker` woken when the call has its answer. Returns the waker to drop.
     fn wake_later(&mut self, at: u32, waker: Waker) -> Option<Waker> {
         match self.list.get_mut(at as usize) {
             Some(Call { state: State::Waiting(old), .. }) => old.replace(waker),

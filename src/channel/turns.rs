@@ -1,0 +1,97 @@
+//! Turns of lanes: which of several lanes a receiver reads next, and how many of its messages.
+//!
+//! The receiver reads one lane until it has taken the messages that it saw there. Then the turn passes to the next lane that has a message, round
+//! and round. At the begin of a turn the receiver sees at most the lane's budget of messages. So a lane with a message waits for at most one turn of
+//! each other lane, and a message within a turn costs no look at other lanes.
+//!
+//! `fan_in` has a rotation for each priority, `mesh` has one.
+
+use super::lane::LaneReceiver;
+
+/// Lanes `from..to` of a table, which take turns.
+pub(crate) struct Turns {
+    from: usize,
+    to: usize,
+    /// The lane of the last turn, counted from `from`.
+    last: usize,
+}
+
+/// What a receiver found where a turn was to begin.
+pub(crate) enum Found {
+    /// Messages: the lane has the turn.
+    Message,
+    Nothing,
+    /// No message, and none will come.
+    End,
+}
+
+impl Turns {
+    /// No lanes: the first one will be lane `from` of the table.
+    pub(crate) const fn new(from: usize) -> Self {
+        Self { from, to: from, last: 0 }
+    }
+
+    /// The first lane's place in the table.
+    pub(crate) const fn first(&self) -> usize {
+        self.from
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
+    /// Adds the lane that was appended to the table.
+    #[cfg(feature = "std")]
+    pub(crate) fn push(&mut self) {
+        self.to += 1;
+    }
+
+    /// Adds a lane whose turn comes after those of all others. Returns where it is to be inserted into the table.
+    pub(crate) fn insert(&mut self) -> usize {
+        self.last = if self.is_empty() { 0 } else { self.last + 1 };
+        self.to += 1;
+        self.from + self.last
+    }
+
+    /// A lane was inserted into the table before these lanes.
+    pub(crate) fn shift(&mut self) {
+        (self.from, self.to) = (self.from + 1, self.to + 1);
+    }
+
+    /// Lane `at` was removed from the table, which may be one of these. If the lane had the last turn, the one before it has it.
+    pub(crate) fn remove(&mut self, at: usize) {
+        if (self.from..self.to).contains(&at) && at - self.from <= self.last {
+            self.last = self.last.saturating_sub(1);
+        }
+        self.from -= usize::from(self.from > at);
+        self.to -= usize::from(self.to > at);
+    }
+
+    /// Passes the turn to the next lane at which `begin` finds a message. Returns its place in the table.
+    #[inline(always)]
+    pub(crate) fn next<L>(&mut self, lanes: &mut [L], mut begin: impl FnMut(usize, &mut L) -> bool) -> Option<usize> {
+        let lanes = &mut lanes[self.from..self.to];
+        for _ in 0..lanes.len() {
+            self.last = if self.last + 1 < lanes.len() { self.last + 1 } else { 0 };
+            let at = self.from + self.last;
+            if begin(at, &mut lanes[self.last]) {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
+
+impl<T> LaneReceiver<T> {
+    /// Begins a turn of up to `budget` messages.
+    #[inline(always)]
+    pub(crate) fn begin_turn(&mut self, budget: u64) -> Found {
+        if !self.ring.may_have_news() {
+            return Found::Nothing;
+        }
+        if self.ring.refresh_tail_limited(budget) {
+            return Found::Message;
+        }
+        if self.ring.is_over() { Found::End } else { Found::Nothing }
+    }
+}

@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }));
 
-    // Nobody may give up the spare seats, however long they stay empty.
+    // No peer may give up the spare seats, however long they stay empty.
     let mesh = Builder::new().shards(1 + ACTORS + SPARE).capacity(CAPACITY).join_deadline(Duration::MAX);
     let mut spare = mesh.build()?;
     let seat = spare.remove(SUPERVISOR);

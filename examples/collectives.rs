@@ -5,7 +5,7 @@
 //! ```
 //!
 //! All shards run the same program, so the next message from a peer is the one that is meant: `recv_from`, and no tags. Plain
-//! sends that wait for room are safe here, whatever the capacity: a shard that is behind all others finds what it receives sent already,
+//! sends that wait for room are safe here with any capacity: a shard that is behind all others finds what it receives sent already,
 //! and the lanes that it sends to empty. All is checked against a serial run. Without a number: a shard for each core, at least three.
 
 use ringmail::mesh::{Builder, Disconnected, Endpoint};
@@ -65,7 +65,7 @@ impl Comm<'_> {
     }
 
     /// Makes `block`, of the same length everywhere, the combination of all, item by item. On a ring: each shard sends what one block holds
-    /// about twice, whatever their number.
+    /// about twice, however many there are.
     fn allreduce(&mut self, block: &mut [u64], combine: impl Fn(u64, u64) -> u64) -> Result<(), Disconnected> {
         let (id, n, len) = (self.0.id(), self.0.shards(), block.len());
         let (next, last) = ((id + 1) % n, (id + n - 1) % n);
@@ -117,7 +117,7 @@ fn program(me: &mut Endpoint<Block>) -> Result<Outcome, Disconnected> {
     let mut barriers = Vec::new();
     for n in 0..BARRIERS {
         if n % comm.0.shards() == id {
-            thread::sleep(Duration::from_micros(200)); // somebody is late
+            thread::sleep(Duration::from_micros(200)); // one shard is late
         }
         let came = Instant::now();
         comm.barrier()?;
@@ -149,7 +149,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for n in 0..BARRIERS {
         let last_came = outcomes.iter().map(|shard| shard.barriers[n].0).max();
         let first_left = outcomes.iter().map(|shard| shard.barriers[n].1).min();
-        assert!(last_came <= first_left, "nobody left before all had come");
+        assert!(last_came <= first_left, "no shard left before all had come");
     }
     println!(
         "{shards} shards: scatter, gather and two allreduces of {ITEMS} items as in a serial run; {BARRIERS} barriers held"

@@ -46,7 +46,7 @@ mod linux {
         }
     }
 
-    /// Takes whatever the others have sent.
+    /// Takes all that the others have sent.
     fn receive(me: &mut Endpoint<Met>, counts: &mut Counts) -> Result<(), Disconnected> {
         me.poll(usize::MAX, |_, (byte, n)| counts[usize::from(byte)] += n);
         me.next_disconnected().map_or(Ok(()), Err)

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (mut next, mut sleeps) = (0, 0);
     'reactor: loop {
-        // The turn: whatever is there, in order.
+        // The turn: all that is there, in order.
         loop {
             match rx.try_recv() {
                 Ok(value) => {

@@ -1,5 +1,5 @@
 //! Two processes, each with tokio: requests go through one mapped channel and answers come back through another. Both wait in tokio's reactor,
-//! beside whatever else their runtime does.
+//! beside the other tasks of their runtime.
 //!
 //! ```text
 //! cargo run --release --features shm --example shm_tokio

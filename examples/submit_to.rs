@@ -34,7 +34,7 @@ enum Message {
 struct Shard {
     id: usize,
     table: RefCell<Table>,
-    /// What is to be sent to each shard. Nobody blocks to send, so no two shards can wait for each other.
+    /// What is to be sent to each shard. No shard blocks to send, so no two shards can wait for each other.
     outbox: RefCell<Vec<VecDeque<Message>>>,
     answers: RefCell<HashMap<u64, Answer>>,
     tickets: Cell<u64>,

@@ -48,7 +48,7 @@ impl fmt::Display for BuildError {
             Self::OutOfMemory { bytes: Some(bytes) } => {
                 write!(f, "no memory for {bytes} bytes: ask for a smaller capacity or a smaller message")
             }
-            Self::Disconnected => f.write_str("the channel is closed: there is nobody to open a lane to"),
+            Self::Disconnected => f.write_str("the channel is closed: no receiver is there to open a lane to"),
             Self::OutOfMemory { bytes: None } => f.write_str(
                 "what was asked for would not fit the address space: ask for a smaller capacity or a smaller message",
             ),

@@ -107,7 +107,7 @@
     not(all(feature = "std", feature = "shm")),
     allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)
 )]
-// Seen through `sync` these types are core's own, which clippy cannot tell apart; under loom they are loom's, and whoever
+// Seen through `sync` these types are core's own, which clippy cannot tell apart; under loom they are loom's, and a file that
 // names core's directly stands out: the gate lints that build.
 #![cfg_attr(not(ringmail_loom), allow(clippy::disallowed_types))]
 // Mapped channels have verbs of their own in `ring` and `wait`, which are dead code in a build without these channels.

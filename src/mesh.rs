@@ -116,7 +116,7 @@
 //! * A poll that finds nothing looks at every lane, about 2.5 ns each. After 256 such polls, if more than two lanes are open, it looks at the
 //!   endpoint's event count alone, about 3.5 ns for any number of peers: no other thread writes that line until a message comes. The poll that
 //!   begins this takes one fence of [`FenceMode`](crate::FenceMode), which may take microseconds; the next sender takes some tens of ns to end it.
-//!   (`cargo test --release --test timing idle_mesh -- --nocapture` prints the figures of a machine.)
+//!   (`cargo test --release --test idle_mesh -- --nocapture` prints the figures of a machine.)
 //! * An ordered pair of shards takes about 2 KiB. The memory for messages is reserved when the mesh is built, in one piece for each receiver, and is
 //!   not touched before messages come: an idle pair takes none. [`Builder::prefault`] has the receiving core make it present at the join.
 //! * Pairs that the [roles](Builder::roles) leave out take nothing.

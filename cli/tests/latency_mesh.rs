@@ -14,7 +14,7 @@ fn every_pair_of_cores_has_a_round_trip_a_floor_and_a_ratio() {
     let mut cores = Topology::detect().unwrap().allowed();
     cores.truncate(4);
     let list = cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-    let args = ["latency", "mesh", "--cores", &list, "--duration", "250ms", "--seed", "7", "--json", "-"];
+    let args = ["latency", "mesh", "--cores", &list, "--duration", "1500ms", "--seed", "7", "--json", "-"];
     let output = run(&args);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,6 +1,6 @@
 //! Core lists such as `0-3,7`, `physical,!0` or `llc:1`; the grammar is at [`Topology::select`].
 //!
-//! Work and memory are bounded by the length of the list times the number of cores, whatever numbers the list holds.
+//! Work and memory are bounded by the length of the list times the number of cores, also with very large numbers in the list.
 
 use std::collections::BTreeSet;
 use std::string::String;

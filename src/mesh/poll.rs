@@ -10,7 +10,7 @@ use crate::sync::order::mutant;
 use core::task::Waker;
 
 /// Polls that find nothing before the event count watches. To begin takes a fence of some microseconds, and other cores an interrupt: so
-/// many polls of many lanes cost about as much (`cargo test --release --test timing idle_mesh -- --nocapture` prints the costs).
+/// many polls of many lanes cost about as much (`cargo test --release --test idle_mesh -- --nocapture` prints the costs).
 pub(super) const WATCH_AFTER: u32 = 256;
 
 /// A look at so few lanes takes no longer than one at the event count. A model has no room for more lanes.

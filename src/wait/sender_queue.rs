@@ -14,7 +14,7 @@
 //!    queue.
 //! 4. A thread that is woken runs. A **future** may not: its executor may not poll it, or it was leaked. It must not stop the others. While the
 //!    first is a future, a receiver that is about to sleep wakes those behind it, up to the next thread ([`SenderQueue::wake_behind`]). A sender
-//!    that finds the ring empty may send whatever its place. A sender that leaves a future in front of an empty ring wakes those behind it too,
+//!    that finds the ring empty may send at any place. A sender that leaves a future in front of an empty ring wakes those behind it too,
 //!    as the receiver may have checked before ([`SenderQueue::wake_behind_if`]).
 //!
 //! | who | writes |

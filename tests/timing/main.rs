@@ -1,4 +1,4 @@
-//! What takes a core, or measures processor time or memory of the process. A program of its own with one test at a time, because each other test would
+//! What takes a core, or measures time. A program of its own with one test at a time, because each other test would
 //! be part of what is measured.
 // Tests are not what loom models.
 #![allow(clippy::disallowed_types)]
@@ -8,7 +8,6 @@ mod support;
 
 #[cfg(all(target_os = "linux", feature = "std"))]
 mod busy_cores;
-mod idle_mesh;
 #[cfg(target_os = "linux")]
 mod parked_cpu;
 #[cfg(feature = "std")]

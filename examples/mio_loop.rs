@@ -60,7 +60,7 @@ mod unix {
         let mut poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), MESH)?;
         // It runs in the middle of a worker's send, which it must not fail; a wake-up that fails is one that is already on its way.
-        let hook = waker_fn(move || drop(waker.wake()));
+        let waker = waker_fn(move || drop(waker.wake()));
         poll.registry().register(socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
         let (mut events, mut sleeps) = (Events::with_capacity(8), 0);
         let (mut readable, mut writable, mut ended) = (true, true, false);
@@ -97,7 +97,7 @@ mod unix {
             if ended && answers.is_empty() && busy.iter().all(|&n| n == 0) {
                 break;
             }
-            match me.arm(&hook) {
+            match me.arm(&waker) {
                 Ok(armed) => armed.sleep(|limit| poll.poll(&mut events, limit))?,
                 Err(Ready::AllDisconnected) => return Err("the workers have gone".into()),
                 Err(_) => continue,

@@ -37,9 +37,9 @@ mod linux {
     /// Waits until there is something to do on the mesh: a message, or room for one. It is woken by the waker of the task that polls it
     /// first, on any runtime, so it is not for moving from task to task.
     async fn park(me: &mut Endpoint<Met>) -> mesh::Ready {
-        let hook = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         loop {
-            match me.arm(&hook) {
+            match me.arm(&waker) {
                 Ok(armed) => poll_fn(|_| if armed.is_quiet() { Poll::Pending } else { Poll::Ready(()) }).await,
                 Err(ready) => return ready,
             }

@@ -46,7 +46,7 @@ mod linux {
     /// Takes requests from a socket to the shard that owns the key, and answers back, in the order in which they come.
     async fn front(me: &mut Endpoint<Message>, socket: tokio::net::UnixDatagram) -> Result<Counters, Failed> {
         let event = EventFd::new()?;
-        let hook = Waker::from(event.clone());
+        let waker = Waker::from(event.clone());
         // SAFETY: `event`, which is dropped after this, keeps the descriptor open, and a borrowed descriptor is always the same one.
         let watched = unsafe { AsyncFd::register(event.as_fd()) }.map_err(io::Error::from)?;
         let (mut under_way, mut ended, mut request) = (0, false, [0; 8]);
@@ -62,7 +62,7 @@ mod linux {
             if ended && under_way == 0 {
                 break;
             }
-            let armed = match me.arm(&hook) {
+            let armed = match me.arm(&waker) {
                 Ok(armed) => armed,
                 Err(Ready::AllDisconnected) => return Err("the stores have gone".into()),
                 Err(_) => continue,

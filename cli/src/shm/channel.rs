@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use ringmail::shm::RecvTimeoutError;
 use ringmail::shm::bytes::{self, fan_in};
-use ringmail::shm::{self, Kind, OpenError, ChannelInfo, Records};
+use ringmail::shm::{self, ChannelInfo, Kind, OpenError, Records};
 
 use super::exit::refused;
 use crate::failure::Failure;

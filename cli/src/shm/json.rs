@@ -1,6 +1,6 @@
 //! The state of a channel, as JSON.
 
-use ringmail::shm::{Cause, Kind, LaneView, ChannelInfo, SessionView, SideView};
+use ringmail::shm::{Cause, ChannelInfo, Kind, LaneView, SessionView, SideView};
 use serde::Serialize;
 
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use ringmail::shm::{self, Kind, OpenError, ChannelInfo, Peer};
+use ringmail::shm::{self, ChannelInfo, Kind, OpenError, Peer};
 
 use super::exit::{show, warn};
 use super::json;

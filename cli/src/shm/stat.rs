@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use ringmail::shm::{self, Kind, ChannelInfo, SessionView};
+use ringmail::shm::{self, ChannelInfo, Kind, SessionView};
 
 use super::exit::{refused, show};
 use super::json;

@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use ringmail::FenceMode;
-use ringmail::mesh::{Builder, Cause, Endpoint, Ready, RecvError, Role, Seat, TryRecvError, Peers};
+use ringmail::mesh::{Builder, Cause, Endpoint, Peers, Ready, RecvError, Role, Seat, TryRecvError};
 use ringmail::wait::waker_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;

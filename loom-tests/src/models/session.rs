@@ -1,12 +1,10 @@
 //! Sessions of a mapped channel: a side is taken, left, or lost by a kill, and taken again, while the other side goes on.
 //! The channel is [`session_channel`](super::session_channel)'s.
 
-use super::session_channel::{Channel, Kernel, Message, Rx, Seen, Tx, died, left, receive};
+use super::session_channel::{Channel, Message, Rx, Seen, Tx, died, left, receive};
 use crate::check::outcomes;
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{End, Found, Peer, ReportedEnds, SharedReceiver, SharedRing, SharedSender, Stand, look_after};
+use ringmail::model::{End, Peer, look_after};
 
 /// A sender is killed: the receiver, which asks the kernel, is told after the last message and not before.
 pub fn a_death_shows_after_the_last_message() {

@@ -6,7 +6,7 @@
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use ringmail::model::{End, SharedReceiver, SharedRing, SharedSender, Found, Peer, Stand, Reportedlook_after};
+use ringmail::model::{End, Found, ReportedEnds, SharedReceiver, SharedRing, SharedSender, Stand};
 
 /// The lock of one side, with no more order than the kernel gives (`ringmail`'s `shm::peer::session` says what and why).
 pub(super) struct Kernel(AtomicU64);
@@ -48,7 +48,12 @@ pub(super) struct Channel {
 
 impl Channel {
     pub(super) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { tx: Kernel::new(), rx: Kernel::new(), ring: SharedRing::new(capacity), steps: AtomicU64::new(0) })
+        Arc::new(Self {
+            tx: Kernel::new(),
+            rx: Kernel::new(),
+            ring: SharedRing::new(capacity),
+            steps: AtomicU64::new(0),
+        })
     }
 
     /// Where the search may switch to another thread. Loom remembers one access a word, and a thread that begins a session loads its words before it
@@ -59,7 +64,7 @@ impl Channel {
     }
 
     /// A process takes the sender's side and is killed before the session is set up.
-    fn die_early(&self) {
+    pub(super) fn die_early(&self) {
         self.tx.take();
         // SAFETY: the lock is ours.
         let ring = unsafe { self.ring.sender() };
@@ -73,7 +78,7 @@ impl Channel {
 pub(super) struct Tx {
     pub(super) ring: SharedSender<u32>,
     pub(super) told: ReportedEnds,
-    channel: Arc<Channel>,
+    pub(super) channel: Arc<Channel>,
 }
 
 impl Tx {
@@ -112,7 +117,7 @@ impl Tx {
     }
 
     /// The end of a receiver that is told now, if there is one.
-    fn refusal(&mut self) -> Option<End> {
+    pub(super) fn refusal(&mut self) -> Option<End> {
         let Stand::Over(end) = self.told.stand(self.channel.ring.of_receiver()) else { return None };
         self.told.pass(end, 0);
         Some(end)
@@ -162,7 +167,7 @@ pub(super) fn left(session: u64) -> Seen {
 /// A receiver, as `shm` makes one, and all that it was told.
 pub(super) struct Rx {
     pub(super) ring: SharedReceiver<u32>,
-    channel: Arc<Channel>,
+    pub(super) channel: Arc<Channel>,
     told: ReportedEnds,
     /// Whether it asks the kernel where there is nothing.
     asks: bool,
@@ -221,7 +226,7 @@ impl Rx {
     }
 
     /// Asks the kernel. Whether it was told of an end.
-    fn ask(&mut self) -> bool {
+    pub(super) fn ask(&mut self) -> bool {
         let channel = self.channel.clone();
         let is_held = || {
             channel.step();

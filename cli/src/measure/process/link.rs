@@ -6,7 +6,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ringmail::shm::{RecvError, SendError};
 use ringmail::shm::spsc::{Builder, Receiver, Sender};
 use ringmail::shm::{self, Cause, Schema};
 use ringmail::shm::{RecvTimeoutError, SendTimeoutError};
@@ -63,7 +62,9 @@ impl<const N: usize> Link<N> for Mapped<N> {
                 Ok(words) => return Ok(words.0),
                 // The names are gone on purpose, see `Folder`.
                 Err(RecvTimeoutError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected(Cause::Removed)) => return Err(StopReason::Silent),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected(Cause::Removed)) => {
+                    return Err(StopReason::Silent);
+                }
                 Err(RecvTimeoutError::Disconnected(ended)) => return Err(reason(ended)),
             }
         }

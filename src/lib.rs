@@ -79,7 +79,7 @@
 //! * **Fork.** A child of `fork` may make channels of its own, and waits on them like any process. It must not use the handles of its parent that it has
 //!   copies of: none of the threads at the other ends is there, and a lock that one of them held stays locked. It leaves them alone (`_exit`, `exec`, or
 //!   `mem::forget`). Handles of mapped channels do nothing in a child.
-//! * Linux on x86-64 is what is tested. Other platforms use portable fences and have not been run. 64-bit atomics are required.
+//! * Linux on x86-64 is what is tested, and in part aarch64 in an emulator. Elsewhere portable fences are used, and nothing was run. 64-bit atomics are required.
 //!
 //! # Features
 //!
@@ -123,15 +123,15 @@ extern crate alloc;
 #[cfg(feature = "affinity")]
 pub mod affinity;
 mod channel;
+mod drop_order;
 pub mod error;
 pub mod fan_in;
-mod lend;
 #[cfg(feature = "std")]
 pub mod mesh;
 pub mod mpsc;
 pub mod pool;
 mod ring;
-mod room;
+mod try_alloc;
 // Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub mod shm;

@@ -58,9 +58,9 @@ pub use sink::SenderSink;
 use crate::channel::RingSender;
 use crate::channel::{self, Flavor, Sealed};
 #[cfg(feature = "std")]
-use crate::error::SendError;
+use crate::drop_order::lend;
 #[cfg(feature = "std")]
-use crate::lend::lend;
+use crate::error::SendError;
 #[cfg(feature = "std")]
 use crate::wait::{EventCount, WaitStrategy, Waiter};
 use core::fmt;

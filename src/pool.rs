@@ -53,13 +53,13 @@
 //!
 //! Source of the idea: return-to-owner lists, as in Seastar's `foreign_ptr` and snmalloc's message passing.
 
+use crate::drop_order::lend;
 use crate::error::BuildError;
-use crate::lend::lend;
 use crate::ring::backend::check;
-use crate::room::room;
 use crate::sync::order::mutant;
 use crate::sync::stack::{Drained, HasOwner, Node, Stack};
 use crate::sync::{Arc, share};
+use crate::try_alloc::room;
 use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, DerefMut};

@@ -13,7 +13,7 @@
 //! [`without_fences`]: light and heavy barrier both broken, so that loom's extra fences hide nothing.
 //!
 //! **Processes** are threads, and a kill is where one stops. Mapped memory is a ring that outlives its ends, with slots that loom sees; the kernel's
-//! lock is a word with no more order than `ringmail`'s `ring::session` asks of it.
+//! lock is a word with no more order than `ringmail`'s `shm::peer::session` asks of it.
 //!
 //! **Not covered.** Load buffering and timeouts of a length (a sleep that may time out ends at once); a kill between the stores of one
 //! publication (`verify/killsweep` does that); the kernel's half of `membarrier`, `futex` and locks: the models assume what their manuals say.

@@ -1,8 +1,8 @@
 //! The sending verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
 use super::{Flavor, RingSender, SendFuture, Sender, SingleSender};
+use crate::drop_order::lend;
 use crate::error::{SendError, SendTimeoutError, TrySendError};
-use crate::lend::lend;
 use crate::wait::{CheckPhase, Deadline, WaitStrategy};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;

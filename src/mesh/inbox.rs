@@ -6,7 +6,7 @@ use crate::channel::message::Message;
 use crate::channel::turns::{Found, Turns};
 use crate::channel::{Free, RingReceiver};
 use crate::error::BuildError;
-use crate::room::room;
+use crate::try_alloc::room;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 

@@ -1,7 +1,7 @@
 //! Where a peer's lane is in a table of lanes.
 
 use crate::error::BuildError;
-use crate::room::slice;
+use crate::try_alloc::slice;
 use alloc::boxed::Box;
 
 /// No lane.

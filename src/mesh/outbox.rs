@@ -4,7 +4,7 @@ use super::lane_index::LaneIndex;
 use crate::channel::RingSender;
 use crate::channel::lane::LaneSender;
 use crate::error::BuildError;
-use crate::room::room;
+use crate::try_alloc::room;
 use crate::wait::panics::each;
 use alloc::vec::Vec;
 

@@ -4,7 +4,7 @@ use super::Endpoint;
 use super::error::JoinError;
 use super::lanes::Lanes;
 use super::shared::{PeerState, Shared};
-use crate::lend::lend;
+use crate::drop_order::lend;
 use crate::sync::Arc;
 use crate::wait::panics::Panics;
 use crate::wait::{EventCount, WaitStrategy, Waiter};

@@ -3,7 +3,7 @@
 use super::Endpoint;
 use super::{Cause, Disconnected, SendError, SendTimeoutError, TrySendError};
 use crate::channel::RingSender;
-use crate::lend::lend;
+use crate::drop_order::lend;
 use crate::wait::Deadline;
 use core::time::Duration;
 

@@ -5,9 +5,9 @@
 
 use super::error::{Cause, Disconnected};
 use crate::error::BuildError;
-use crate::room::slice;
 use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::try_alloc::slice;
 use crate::wait::panics::each;
 use crate::wait::{Deadline, EventCount};
 use alloc::boxed::Box;

@@ -1,7 +1,7 @@
 //! Sleeping until there is something to do: in the kernel ([`Endpoint::park`]), or on what the caller's reactor sleeps on ([`Endpoint::arm`]).
 
 use super::Endpoint;
-use crate::lend::lend;
+use crate::drop_order::lend;
 use crate::sync::order::mutant;
 use crate::wait::Deadline;
 use crate::wait::panics::Panics;

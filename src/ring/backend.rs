@@ -4,10 +4,10 @@ use super::layout::{ConsumerBlock, ProducerBlock};
 use super::slot::{self, Slot};
 use super::storage::Storage;
 use crate::error::BuildError;
-#[cfg(feature = "std")]
-use crate::room::table;
 use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering, share};
+#[cfg(feature = "std")]
+use crate::try_alloc::table;
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use core::ptr::NonNull;

@@ -1,6 +1,6 @@
 //! The sending side of a channel of messages, or of a lane of one.
 
-use crate::lend::lend;
+use crate::drop_order::lend;
 use crate::ring::layout::Stats;
 use crate::shm::chunk::WriteChunk;
 use crate::shm::error::{Cause, SendError, SendTimeoutError, TrySendError, send_without_deadline};

@@ -13,11 +13,11 @@
 //!   it has just published, so once a position. A waiter that is stopped or was killed costs its peer one system call, not one a message.
 //!   A count of sleeps with the last answered one would not do: a check that belongs to the message before may answer the sleep for the next
 //!   message, which then is not woken. The models find that.
-//! * **BY_DESCRIPTOR**: a reactor sleeps on a descriptor. The notifier writes to that descriptor (`shm::wake`) instead of waking a futex.
+//! * **BY_DESCRIPTOR**: a reactor sleeps on a descriptor. The notifier writes to that descriptor (`shm::wait::wake_fd`) instead of waking a futex.
 //! * **FENCED**: the other side executes a full fence after each publication. `membarrier` between processes interrupts the cores of every
 //!   process that has registered for it, so a side that sleeps often sets FENCED with one such call. From then on, a full fence is enough for
 //!   the waiter. This holds for later sessions of the other side too: each executes a fence as it begins, after it has said whether the call
-//!   can reach it (`ring::session`). So either the call reached it, or it sees FENCED.
+//!   can reach it (`shm::peer::session`). So either the call reached it, or it sees FENCED.
 //!
 //! | ordering | partner |
 //! |---|---|

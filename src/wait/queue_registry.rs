@@ -5,8 +5,8 @@
 
 use super::{EventCount, SenderQueue};
 use crate::error::BuildError;
-use crate::room::missing;
 use crate::sync::MutexGuard;
+use crate::try_alloc::missing;
 use alloc::vec::Vec;
 use std::sync::PoisonError;
 

@@ -35,9 +35,9 @@
 use super::asymmetric_fence;
 use super::panics::{Panics, wake};
 use crate::error::BuildError;
-use crate::room::missing;
 use crate::sync::order::mutant;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, share};
+use crate::try_alloc::missing;
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::task::Waker;

@@ -151,8 +151,12 @@ fn a_shards_own_panic_goes_on_despite_its_peers_wakers() {
 #[test]
 fn all_learn_of_abandoned_seats_despite_one_waker() {
     ends(|| {
-        let mut seats =
-            mesh::Builder::new().shards(5).capacity(1).join_deadline(Duration::from_millis(50)).build::<u32>().unwrap();
+        let mut seats = mesh::Builder::new()
+            .shards(5)
+            .capacity(1)
+            .join_deadline(Duration::from_millis(500))
+            .build::<u32>()
+            .unwrap();
         let late = seats.pop().unwrap();
         let mut endpoints: Vec<_> = seats.into_iter().map(|seat| seat.join().unwrap()).collect();
         let mut me = endpoints.pop().unwrap();
@@ -167,7 +171,7 @@ fn all_learn_of_abandoned_seats_despite_one_waker() {
             })
             .collect();
         let armed: Vec<_> = endpoints.iter_mut().zip(&hooks).map(|(peer, hook)| peer.arm(hook).unwrap()).collect();
-        thread::sleep(Duration::from_millis(60));
+        thread::sleep(Duration::from_millis(520));
         panics(|| me.park_timeout(Duration::from_millis(1)));
         assert_eq!(rung.load(Ordering::SeqCst), 3);
         drop(armed);

@@ -13,7 +13,7 @@
 
 use super::error::CallError;
 use crate::error::BuildError;
-use crate::room::slice;
+use crate::try_alloc::slice;
 use crate::wait::panics::{Panics, wake};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

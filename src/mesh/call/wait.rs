@@ -2,7 +2,7 @@
 
 use super::error::{CallError, TryCallError, WaitTimeoutError};
 use super::{Endpoint, Reply, Token};
-use crate::lend::lend;
+use crate::drop_order::lend;
 use crate::mesh::DrainError;
 use crate::sync::order::mutant;
 use crate::wait::{Deadline, TimedOut};

@@ -193,7 +193,7 @@ impl<T: Message> Receiver<T> {
         self.rx.close(None);
     }
 
-    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets [`Cause::GivenUp`](crate::shm::Cause::GivenUp). So does one whose
+    /// Closes as [`Receiver::close`] does, and says that not all was done that was to be: the sender gets [`Cause::GivenUp`]. So does one whose
     /// receiver is dropped by a panic.
     pub fn give_up(&mut self) {
         self.rx.close(Some(End::GivenUp));

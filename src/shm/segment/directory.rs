@@ -112,7 +112,7 @@ pub(crate) fn refused(what: &'static str, path: &Path, error: Errno) -> OpenErro
 }
 
 /// The plain names of this user's channels, in order. Files that are no channels may be among them: [`inspect`](fn@crate::shm::inspect) says so. Channels
-/// at paths of their own are not. The directory is that of plain names: see [`shm`](super#where-segments-are).
+/// at paths of their own are not. The directory is that of plain names: see [`shm`](crate::shm#where-segments-are).
 ///
 /// # Errors
 /// The directory cannot be read, or is not this user's alone.

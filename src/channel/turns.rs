@@ -12,7 +12,7 @@ use super::lane::LaneReceiver;
 pub(crate) struct Turns {
     from: usize,
     to: usize,
-    /// The lane of the last turn, counted from `from`.
+    /// The lane of the last turn.
     last: usize,
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum Found {
 impl Turns {
     /// No lanes: the first one will be lane `from` of the table.
     pub(crate) const fn new(from: usize) -> Self {
-        Self { from, to: from, last: 0 }
+        Self { from, to: from, last: from }
     }
 
     /// The first lane's place in the table.
@@ -48,34 +48,30 @@ impl Turns {
 
     /// Adds a lane whose turn comes after those of all others. Returns where it is to be inserted into the table.
     pub(crate) fn insert(&mut self) -> usize {
-        self.last = if self.is_empty() { 0 } else { self.last + 1 };
+        self.last = if self.is_empty() { self.from } else { self.last + 1 };
         self.to += 1;
-        self.from + self.last
+        self.last
     }
 
     /// A lane was inserted into the table before these lanes.
     pub(crate) fn shift(&mut self) {
-        (self.from, self.to) = (self.from + 1, self.to + 1);
+        (self.from, self.to, self.last) = (self.from + 1, self.to + 1, self.last + 1);
     }
 
     /// Lane `at` was removed from the table, which may be one of these. If the lane had the last turn, the one before it has it.
     pub(crate) fn remove(&mut self, at: usize) {
-        if (self.from..self.to).contains(&at) && at - self.from <= self.last {
-            self.last = self.last.saturating_sub(1);
-        }
         self.from -= usize::from(self.from > at);
         self.to -= usize::from(self.to > at);
+        self.last -= usize::from(self.last >= at && self.last > self.from);
     }
 
     /// Passes the turn to the next lane at which `begin` finds a message. Returns its place in the table.
     #[inline(always)]
     pub(crate) fn next<L>(&mut self, lanes: &mut [L], mut begin: impl FnMut(usize, &mut L) -> bool) -> Option<usize> {
-        let lanes = &mut lanes[self.from..self.to];
-        for _ in 0..lanes.len() {
-            self.last = if self.last + 1 < lanes.len() { self.last + 1 } else { 0 };
-            let at = self.from + self.last;
-            if begin(at, &mut lanes[self.last]) {
-                return Some(at);
+        for _ in self.from..self.to {
+            self.last = if self.last + 1 < self.to { self.last + 1 } else { self.from };
+            if begin(self.last, &mut lanes[self.last]) {
+                return Some(self.last);
             }
         }
         None
@@ -85,11 +81,11 @@ impl Turns {
 impl<T> LaneReceiver<T> {
     /// Begins a turn of up to `budget` messages.
     #[inline(always)]
-    pub(crate) fn begin_turn(&mut self, budget: u64) -> Found {
+    pub(crate) fn begin_turn(&mut self, budget: impl FnOnce() -> u64) -> Found {
         if !self.ring.may_have_news() {
             return Found::Nothing;
         }
-        if self.ring.refresh_tail_limited(budget) {
+        if self.ring.refresh_tail_limited(budget()) {
             return Found::Message;
         }
         if self.ring.is_over() { Found::End } else { Found::Nothing }

@@ -88,7 +88,7 @@ impl<T> Lanes<T> {
         for class in &mut self.classes {
             // A turn is the messages that this look sees, and those that a verb that wants many sees later.
             let next = class.turns.next(&mut self.lanes, |_, lane| {
-                match lane.end.begin_turn(self.budget * u64::from(lane.options.weight)) {
+                match lane.end.begin_turn(|| self.budget * u64::from(lane.options.weight)) {
                     Found::Message => {
                         (self.from, self.last) = (lane.end.ring.next_position(), Some(lane.id));
                         true

@@ -88,11 +88,12 @@ impl<T> Inbox<T> {
     /// Passes the turn to the next lane that has a message. Whether there is one.
     #[inline(never)]
     pub(super) fn next_turn(&mut self) -> bool {
+        let budget = self.budget;
         let next = self.turns.next(&mut self.lanes, |at, lane| {
             if lane.over {
                 return false;
             }
-            match lane.end.begin_turn(self.budget) {
+            match lane.end.begin_turn(|| budget) {
                 Found::Message => {
                     lane.end.ring.prefetch();
                     return true;

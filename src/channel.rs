@@ -51,6 +51,11 @@ use core::fmt;
 /// assert_eq!(drain(&mut rx), 6);
 /// # Ok::<(), ringmail::BuildError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no kind of channel",
+    label = "expected `ringmail::spsc::Spsc`, `ringmail::mpsc::Mpsc` or `ringmail::fan_in::FanIn`",
+    note = "name a channel's own types instead, such as `ringmail::spsc::Sender<T>`"
+)]
 pub trait Flavor: 'static {
     #[doc(hidden)]
     const SEALED: Sealed;
@@ -71,6 +76,11 @@ pub trait Flavor: 'static {
 }
 
 /// A [`Flavor`] whose sending half is the only writer of its ring: places can be reserved and written in place.
+#[diagnostic::on_unimplemented(
+    message = "places cannot be reserved in this channel: its senders share one ring",
+    label = "needs a sender that alone writes its ring: `spsc` or `fan_in`",
+    note = "on `mpsc`, send the messages of an iterator by `send_iter`"
+)]
 pub trait SingleSender: Flavor {
     /// The lane that this sender alone writes.
     #[doc(hidden)]

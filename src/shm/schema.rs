@@ -59,6 +59,11 @@ impl fmt::Display for Schema {
 ///
 /// assert_eq!(Quote::SCHEMA.to_string(), "quote version 2 (reads 1 and later)");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot pass between processes",
+    label = "a message for shared memory implements `ringmail::shm::Message`",
+    note = "derive zerocopy's `TryFromBytes`, `IntoBytes` and `Immutable` with `#[repr(C)]`, then implement `Message` with a `SCHEMA`"
+)]
 pub trait Message: TryFromBytes + IntoBytes + Immutable + Send + 'static {
     /// What both sides must agree on.
     const SCHEMA: Schema;

@@ -29,7 +29,7 @@ macro_rules! position {
             }
 
             /// The message count of this position.
-            #[allow(dead_code, reason = "of the one that ships")]
+            #[cfg_attr(test, allow(dead_code, reason = "the small position of the unit tests does not use it"))]
             #[inline(always)]
             pub(crate) const fn count(self) -> $word {
                 self.0 >> 1

@@ -8,7 +8,7 @@ use crate::shm::peer::session::{self, End, Session, is_set_up, observe};
 use crate::shm::ring::attach::Attached;
 use crate::shm::segment::layout::Layout;
 use crate::shm::segment::map::Map;
-use crate::shm::wait::wake_fd::{Ringer, Watch};
+use crate::shm::wait::wake_fd::{PeerNotifier, Watch};
 use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, Waited, shortest};
 use crate::shm::wait::{futex, wake_fd};
 use crate::sync::failpoint::point;
@@ -28,7 +28,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(crate) struct Attachment {
     held: Attached,
-    ringer: Ringer,
+    notifier: PeerNotifier,
     /// Who opened it: a forked child has no part in it.
     pid: u32,
     /// Where it is among the other side's sessions.
@@ -59,14 +59,14 @@ impl Attachment {
     pub(crate) fn begin(held: Attached, with: Beginning<'_>, resume: impl FnOnce()) -> Self {
         let Beginning { map, role, count, taken, all, wait } = with;
         let (own, peer) = sessions(map, role);
-        let ringer = Ringer::new(held.path.clone(), map, role);
+        let notifier = PeerNotifier::new(held.path.clone(), map, role);
         let register = || membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         let pid = std::process::id();
         let registered = own.begin(count, pid, now, register, resume, futex::wake);
         let reported = ReportedEnds::new(peer, taken, count, all, || held.peer_holds());
         let (waiter, in_panic) = (WaitPolicy::new(wait), std::thread::panicking());
-        Self { held, ringer, pid, reported, fences: u64::from(!registered), waiter, settled: false, in_panic }
+        Self { held, notifier, pid, reported, fences: u64::from(!registered), waiter, settled: false, in_panic }
     }
 
     /// Ends the session: in order unless this thread panics, or as `how` says.
@@ -90,7 +90,7 @@ impl Attachment {
     pub(crate) fn wake(&self, peer: &Session, word: &AtomicU64, to: Position, n: u64) -> bool {
         let wakes = peer.parked.0.is_awaited(to.count().wrapping_sub(n), n);
         // One that sleeps by its event count sleeps nowhere else.
-        if wakes && !self.ringer.ring(peer) {
+        if wakes && !self.notifier.notify(peer) {
             point!();
             futex::wake(word);
             point!();
@@ -103,7 +103,7 @@ impl Attachment {
         fence(Ordering::SeqCst);
         if peer.parked.0.should_wake(0) {
             futex::wake(word);
-            self.ringer.ring(peer);
+            self.notifier.notify(peer);
         }
     }
 

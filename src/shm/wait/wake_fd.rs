@@ -353,8 +353,8 @@ watched! {
     crate::shm::bytes::fan_in::Receiver, lanes;
 }
 
-/// How a side rings the other's event.
-pub(crate) struct Ringer {
+/// How a side notifies the other when that sleeps by its descriptor.
+pub(crate) struct PeerNotifier {
     segment: Option<Arc<Path>>,
     map: Arc<Map>,
     role: Role,
@@ -362,20 +362,20 @@ pub(crate) struct Ringer {
     event: RefCell<(u64, Option<OwnedFd>)>,
 }
 
-impl fmt::Debug for Ringer {
+impl fmt::Debug for PeerNotifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ringer").field("event", &self.event).finish_non_exhaustive()
+        f.debug_struct("PeerNotifier").field("event", &self.event).finish_non_exhaustive()
     }
 }
 
-impl Ringer {
+impl PeerNotifier {
     /// Of the side that has `role`.
     pub(crate) fn new(segment: Option<Arc<Path>>, map: &Arc<Map>, role: Role) -> Self {
         Self { segment, map: Arc::clone(map), role, event: RefCell::new((0, None)) }
     }
 
     /// Rings, if the other side sleeps by its event. Whether it does.
-    pub(crate) fn ring(&self, peer: &Session) -> bool {
+    pub(crate) fn notify(&self, peer: &Session) -> bool {
         let named = peer.event();
         if let Some(number) = named {
             let mut event = self.event.borrow_mut();

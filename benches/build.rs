@@ -1,5 +1,5 @@
-//! Names the build after what cargo says of it: the profile, how it panics, and what the environment changes. `paired` and `ipc` write that name
-//! into their JSON, and `paired report` tells builds apart by it.
+//! Names the build after what cargo says of it: the profile, and what the environment changes. `paired` and `ipc` write that name into their JSON,
+//! with how the program panics, which no build script is told; `paired report` tells builds apart by it.
 
 use std::env;
 use std::path::Path;
@@ -14,9 +14,6 @@ fn main() {
     let profile = Path::new(&out).ancestors().find(|folder| folder.ends_with("build")).and_then(Path::parent);
     let profile = profile.and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("unknown profile");
     let mut name = profile.to_owned();
-    if env::var("CARGO_CFG_PANIC").is_ok_and(|panic| panic == "abort") {
-        name.push_str(", panic=abort");
-    }
     let mut of = vec!["RELEASE".to_owned(), profile.to_uppercase().replace('-', "_")];
     of.dedup();
     for variable in of.iter().flat_map(|of| SETTINGS.map(|setting| format!("CARGO_PROFILE_{of}_{setting}"))) {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// The build of this program: its profile, how it panics, and which compiler settings came from the environment.
-pub const BUILD: &str = env!("RINGMAIL_BUILD");
+pub const BUILD: &str =
+    if cfg!(panic = "abort") { concat!(env!("RINGMAIL_BUILD"), ", panic=abort") } else { env!("RINGMAIL_BUILD") };
 
 /// A whole run.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! One thread moves messages over one path of a channel. `check` beside this package runs it under callgrind.
 //!
 //! ```text
-//! ringmail-instructions                    the names of the paths
-//! ringmail-instructions PATH MESSAGES      moves that many messages over one of them; a multiple of 512
+//! ringmail-instructions                  the names of the paths
+//! ringmail-instructions MESSAGES...      moves so many messages over each of them, a multiple of 512; callgrind writes the counts of each under
+//!                                        its name and that number
 //! ```
 //!
 //! A name is `channel/verbs/shape`. Shape `burst` sends 512 messages, then receives 512; `ping` sends one run, then receives it.
@@ -10,7 +11,9 @@
 //! as often as such traffic makes it. `loop` is the measuring loop without a channel, which every count includes, and `planted` is
 //! that loop with one locked instruction a message.
 
+mod callgrind;
 mod others;
+#[cfg(feature = "peers")]
 mod peers;
 mod rings;
 
@@ -96,6 +99,7 @@ fn paths() -> Vec<Path> {
     paths.push(("planted/fence", |n| bare(n, BURST, || fence(Ordering::SeqCst))));
     rings::add(&mut paths);
     others::add(&mut paths);
+    #[cfg(feature = "peers")]
     peers::add(&mut paths);
     paths
 }
@@ -108,11 +112,10 @@ fn main() -> ExitCode {
             paths.iter().for_each(|(name, _)| println!("{name}"));
             ExitCode::SUCCESS
         }
-        [name, messages] => {
-            let path = paths.iter().find(|(path, _)| path == name);
-            let messages = messages.parse().ok().filter(|n| *n > 0 && n % BURST == 0);
-            let (Some((_, path)), Some(messages)) = (path, messages) else {
-                eprintln!("no such path, or messages not a multiple of {BURST}: {name} {messages:?}");
+        numbers => {
+            let numbers = numbers.iter().map(|n| n.parse().ok().filter(|n| *n > 0 && n % BURST == 0));
+            let Some(numbers) = numbers.collect::<Option<Vec<u64>>>() else {
+                eprintln!("usage: ringmail-instructions [MESSAGES...]; a multiple of {BURST} each");
                 return ExitCode::from(2);
             };
             // valgrind passes `membarrier` on to the kernel. If that refused it, each message would pay for fences, as in `spsc-fenced`.
@@ -120,12 +123,14 @@ fn main() -> ExitCode {
                 eprintln!("no membarrier here: channels fall back to fences");
                 return ExitCode::from(3);
             }
-            path(messages);
+            for (name, path) in paths {
+                for &messages in &numbers {
+                    callgrind::zero();
+                    path(messages);
+                    callgrind::dump(&format!("{name} {messages}"));
+                }
+            }
             ExitCode::SUCCESS
-        }
-        _ => {
-            eprintln!("usage: ringmail-instructions [PATH MESSAGES]");
-            ExitCode::from(2)
         }
     }
 }

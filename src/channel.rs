@@ -9,6 +9,7 @@ mod chunk;
 mod free;
 #[cfg(feature = "std")]
 mod future;
+mod in_place;
 #[cfg(feature = "std")]
 mod iter;
 pub(crate) mod lane;

@@ -89,7 +89,13 @@ impl<B: Backend> Consumer<B> {
     /// many rings, most of which are empty.
     #[inline(always)]
     pub(crate) fn may_have_news(&self) -> bool {
-        self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
+        self.retired || self.tail_moved()
+    }
+
+    /// The same for an end that has not retired.
+    #[inline(always)]
+    pub(crate) fn tail_moved(&self) -> bool {
+        self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
     /// Loads the producer's position, and sees at most `limit` messages. Whether there is one.

@@ -6,6 +6,13 @@ use crate::ring::place::{Filled, Place};
 use crate::sync::OnDrop;
 use core::mem::MaybeUninit;
 
+/// Lends the next message to `look`, if one was seen. Then, also by a panic, drops it and frees its place.
+#[inline(always)]
+pub(crate) fn look_at_next<E: RingReceiver, R>(end: &mut E, look: impl FnOnce(&E::Item) -> R) -> Option<R> {
+    let taking = OnDrop(end, |end: &mut E| end.skip(1));
+    taking.0.front(0).map(look)
+}
+
 impl<T, S: Flavor> Sender<T, S> {
     /// Has `write` put the next message where it will lie, if there is room now, and sends it. For large messages.
     ///
@@ -63,12 +70,8 @@ impl<T, S: Flavor> Receiver<T, S> {
         if !self.end.has_message() {
             return Err(self.nothing());
         }
-        let taking = OnDrop(&mut self.end, |end: &mut S::Receiver<T>| end.skip(1));
-        match taking.0.front(0) {
-            Some(message) => Ok(look(message)),
-            // Not after `has_message`.
-            None => Err(TryRecvError::Empty),
-        }
+        // There is one: it was just found.
+        look_at_next(&mut self.end, look).ok_or(TryRecvError::Empty)
     }
 
     /// Moves the next message to `target`, if there is one now, and returns it there. Copies it once.

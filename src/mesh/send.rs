@@ -224,7 +224,7 @@ impl<T> Endpoint<T> {
     /// Why a send was refused.
     #[cold]
     #[inline(never)]
-    fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V, Disconnected> {
+    pub(super) fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V, Disconnected> {
         let Some(at) = self.lanes.out.at(peer) else { return no_lane(peer, value).into() };
         // A caller that tries again and again waits, too, perhaps for a thread that never joins.
         self.reap_late();
@@ -248,6 +248,6 @@ impl<T> Endpoint<T> {
 }
 
 #[cold]
-fn no_lane<V>(peer: usize, value: V) -> SendError<V, Disconnected> {
+pub(super) fn no_lane<V>(peer: usize, value: V) -> SendError<V, Disconnected> {
     SendError(value, Disconnected { peer, cause: Cause::NoLane })
 }

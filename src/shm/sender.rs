@@ -112,7 +112,7 @@ impl<T: Message> Sender<T> {
     /// it before `write` has returned.
     ///
     /// # Errors
-    /// `Full`, or `Disconnected` with the cause; `write` was not called then.
+    /// `Full`, or `Disconnected` with the cause; `write` comes back and was not called.
     ///
     /// ```
     /// # use ringmail::shm::spsc::Builder;
@@ -125,21 +125,23 @@ impl<T: Message> Sender<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline(always)]
-    pub fn try_send_with(&mut self, write: impl FnOnce(&mut T)) -> Result<(), TrySendError<(), Cause>>
+    pub fn try_send_with<F>(&mut self, write: F) -> Result<(), TrySendError<F, Cause>>
     where
         T: FromBytes,
+        F: FnOnce(&mut T),
     {
-        self.tx.push_with(write).map_err(|_| self.tx.why_full())
+        self.tx.push_with(write).map_err(|write| self.tx.why_full().with(write))
     }
 
     /// As [`Sender::try_send_with`], waiting for room if need be.
     ///
     /// # Errors
-    /// `Disconnected` with the cause; `write` was not called then.
+    /// `Disconnected` with the cause; `write` comes back and was not called.
     #[inline(always)]
-    pub fn send_with(&mut self, write: impl FnOnce(&mut T)) -> Result<(), SendError<(), Cause>>
+    pub fn send_with<F>(&mut self, write: F) -> Result<(), SendError<F, Cause>>
     where
         T: FromBytes,
+        F: FnOnce(&mut T),
     {
         self.tx.push_with_until(write, Deadline::NEVER).map_err(send_without_deadline)
     }
@@ -147,14 +149,11 @@ impl<T: Message> Sender<T> {
     /// As [`Sender::try_send_with`], waiting for room for at most `timeout`.
     ///
     /// # Errors
-    /// No room in time, or `Disconnected` with the cause; `write` was not called then.
-    pub fn send_with_timeout(
-        &mut self,
-        write: impl FnOnce(&mut T),
-        timeout: Duration,
-    ) -> Result<(), SendTimeoutError<(), Cause>>
+    /// No room in time, or `Disconnected` with the cause; `write` comes back and was not called.
+    pub fn send_with_timeout<F>(&mut self, write: F, timeout: Duration) -> Result<(), SendTimeoutError<F, Cause>>
     where
         T: FromBytes,
+        F: FnOnce(&mut T),
     {
         self.tx.push_with_until(write, Deadline::after(Some(timeout)))
     }

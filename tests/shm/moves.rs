@@ -136,17 +136,17 @@ fn a_full_channel_refuses_and_calls_no_writer() {
     })
     .unwrap();
     assert_eq!(tx.try_send_ref(&2), Err(TrySendError::Full(())));
-    assert_eq!(tx.try_send_with(never), Err(TrySendError::Full(())));
+    assert!(tx.try_send_with(never).is_err_and(|refused| refused.is_full()));
     assert_eq!(tx.send_ref_timeout(&2, SOON), Err(SendTimeoutError::Timeout(())));
-    assert_eq!(tx.send_with_timeout(never, SOON), Err(SendTimeoutError::Timeout(())));
+    assert!(tx.send_with_timeout(never, SOON).is_err_and(|refused| refused.is_timeout()));
     assert_eq!(rx.try_recv(), Ok(1));
     // What was there before is there still.
     tx.send_with(|place| *place += 1).unwrap();
     drop(rx);
-    assert_eq!(tx.try_send_with(never), Err(TrySendError::Disconnected((), Cause::Closed)));
+    assert!(matches!(tx.try_send_with(never), Err(TrySendError::Disconnected(_, Cause::Closed))));
     tx.close();
     assert_eq!(tx.send_ref(&3), Err(SendError((), Cause::Closed)));
-    assert_eq!(tx.send_with(never), Err(SendError((), Cause::Closed)));
+    assert!(matches!(tx.send_with(never), Err(SendError(_, Cause::Closed))));
 }
 
 #[test]
@@ -156,13 +156,13 @@ fn what_is_sent_to_a_receiver_that_left_waits_for_the_next() {
     drop(spsc::Builder::<u64>::new(dir.file()).open_receiver().unwrap());
     assert_eq!(tx.try_send_ref(&1), Err(TrySendError::Disconnected((), Cause::Closed)));
     assert_eq!(tx.try_send_ref(&1), Ok(()));
-    assert_eq!(tx.try_send_with(|place| *place = 2), Ok(()));
-    assert_eq!(tx.try_send_with(|place| *place = 3), Err(TrySendError::Full(())));
+    tx.try_send_with(|place| *place = 2).unwrap();
+    assert!(tx.try_send_with(|place| *place = 3).is_err_and(|refused| refused.is_full()));
     let mut rx = spsc::Builder::<u64>::new(dir.file()).open_receiver().unwrap();
     let mut place = MaybeUninit::uninit();
     assert_eq!(rx.recv_into(&mut place), Ok(&mut 1));
     assert_eq!(rx.recv_into(&mut place), Ok(&mut 2));
-    assert_eq!(tx.send_with_timeout(|place| *place = 4, SOON), Ok(()));
+    tx.send_with_timeout(|place| *place = 4, SOON).unwrap();
     assert_eq!(rx.recv_timeout_into(&mut place, SOON), Ok(&mut 4));
     assert_eq!(rx.recv_timeout_into(&mut place, SOON), Err(RecvTimeoutError::Timeout));
 }

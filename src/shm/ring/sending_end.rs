@@ -136,16 +136,18 @@ impl<T> Tx<T> {
         &mut self,
         write: F,
         deadline: Deadline,
-    ) -> Result<(), SendTimeoutError<(), Cause>>
+    ) -> Result<(), SendTimeoutError<F, Cause>>
     where
         T: FromBytes + IntoBytes,
     {
         let mut write = write;
-        while let Err(back) = self.push_with(write) {
+        loop {
+            let Err(back) = self.push_with(write) else { return Ok(()) };
+            if let Err(refused) = self.wait_after_refusal(deadline) {
+                return Err(refused.with(back));
+            }
             write = back;
-            self.wait_after_refusal(deadline)?;
         }
-        Ok(())
     }
 
     /// As [`Tx::push`], waiting for room.

@@ -168,7 +168,8 @@ impl<T: Message> Sender<T> {
         T: Copy,
     {
         self.tx.try_reserve(values.len())?;
-        Ok(PublishOnDrop(&mut self.tx).0.ring.stage_from(values))
+        let publishing = PublishOnDrop(&mut self.tx);
+        Ok(publishing.0.ring.stage_from(&mut publishing.0.staging, values))
     }
 
     /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together.

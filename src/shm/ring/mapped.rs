@@ -315,8 +315,8 @@ impl<T: IntoBytes, K> Producer<Mapped<MessageBytes<T>, K>> {
 
     /// Copies values until the slice or the reservation ends. Returns how many.
     #[inline(always)]
-    pub(crate) fn stage_from(&mut self, values: &[T]) -> usize {
-        let (first, second) = self.vacant_runs();
+    pub(crate) fn stage_from(&mut self, staging: &mut Staging, values: &[T]) -> usize {
+        let (first, second) = self.vacant_runs(staging);
         let mut staged = 0;
         for (slots, room) in [first, second] {
             let run = &values[staged..values.len().min(staged + room)];
@@ -328,7 +328,7 @@ impl<T: IntoBytes, K> Producer<Mapped<MessageBytes<T>, K>> {
             staged += run.len();
         }
         // SAFETY: so many were just written.
-        unsafe { self.assume_staged(staged as u64) };
+        unsafe { self.assume_staged(staging, staged as u64) };
         staged
     }
 }

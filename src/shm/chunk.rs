@@ -70,7 +70,7 @@ impl<'a, T: Message> WriteChunk<'a, T> {
     where
         T: Copy,
     {
-        self.fill_from_iter(values.iter().copied())
+        self.tx.ring.stage_from(&mut self.tx.staging, values)
     }
 
     /// Publishes what was written, with one store and at most one wake. Returns how many messages that was. Has the receiver left since the

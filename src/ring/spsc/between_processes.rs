@@ -43,8 +43,15 @@ impl<B: Backend> Producer<B> {
     }
 
     /// As [`Producer::vacancy`], with or without a receiver: between processes a message waits for the next receiver.
+    #[inline(always)]
     pub(crate) fn vacancy_for_the_next(&mut self) -> Option<*const Slot<B::Item>> {
         (self.tail != self.full_at || self.find_room()).then(|| self.slot(self.tail))
+    }
+
+    /// Whether there is room and a receiver; looks again if none was known.
+    #[inline(always)]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.vacancy().is_some()
     }
 
     /// As [`Producer::room`], with or without a receiver.

@@ -154,6 +154,7 @@ pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sende
 pub use channel::{IntoIter, Iter, RecvFuture, SendFuture, TryIter};
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use ring::layout::Stats;
+pub use ring::place::{Filled, Place};
 #[cfg(feature = "std")]
 pub use wait::{FenceMode, WaitStrategy, init};
 

@@ -3,7 +3,7 @@
 use super::lane_index::LaneIndex;
 use crate::channel::lane::LaneReceiver;
 use crate::channel::message::Message;
-use crate::channel::{Free, RingReceiver};
+use crate::channel::{Free, RingReceiver, look_at_next};
 use crate::error::BuildError;
 use crate::try_alloc::{room, slice};
 use alloc::boxed::Box;
@@ -153,6 +153,13 @@ impl<T> Inbox<T> {
         let lane = self.lanes.get_mut(self.current)?;
         let from = lane.from;
         Some((from, lane.end.next_seen()?))
+    }
+
+    /// Lends the next message of the lane that has the turn to `look`, if one was seen. Then drops it and frees its place.
+    #[inline(always)]
+    pub(super) fn look_at_next<R>(&mut self, look: impl FnOnce(usize, &T) -> R) -> Option<R> {
+        let lane = self.lanes.get_mut(self.current)?;
+        look_at_next(&mut lane.end, |message| look(lane.from, message))
     }
 
     /// Hands up to `limit` of the messages that were seen in the lane that has the turn to `f`, then frees their places together.

@@ -165,7 +165,7 @@ impl<T> Endpoint<T> {
 
     /// Why there is no message.
     #[inline(never)]
-    fn nothing(&mut self) -> TryRecvError<Peers> {
+    pub(super) fn nothing(&mut self) -> TryRecvError<Peers> {
         if !self.lanes.inbox.has_ended() && self.lanes.inbox.open() != 0 {
             return TryRecvError::Empty;
         }

@@ -240,8 +240,8 @@ impl<T: Message> Sender<T> {
 
     /// Sends from `values` as many as are reserved.
     fn stage_iter(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
-        let publishing = PublishOnDrop(&mut self.tx);
-        publishing.0.ring.stage_iter(&mut values.map(MessageBytes::new)) as usize
+        let PublishOnDrop(Tx { ring, staging, .. }) = &mut PublishOnDrop(&mut self.tx);
+        ring.stage_iter(staging, &mut values.map(MessageBytes::new)) as usize
     }
 
     /// Why that was not sent.

@@ -7,7 +7,7 @@ use std::{env, fs};
 use clap::{Args, Parser, Subcommand};
 use ringmail_benches::pair_slice::Env;
 use ringmail_benches::paired::analyse::{Summary, summarise};
-use ringmail_benches::paired::data::{RunFile, SuiteRun};
+use ringmail_benches::paired::data::{BUILD, RunFile, SuiteRun};
 use ringmail_benches::paired::stats::{median_interval, quartiles};
 use ringmail_benches::paired::table;
 
@@ -72,9 +72,6 @@ struct Run {
     /// Seconds after which a slice that has not ended is killed and reported.
     #[arg(long, default_value_t = 10.0)]
     patience: f64,
-    /// A name for this build in the JSON.
-    #[arg(long, default_value = "default")]
-    build: String,
     /// Where to write the JSON; `paired report` reads it.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -119,7 +116,7 @@ impl Run {
         let program = env::current_exe().map_err(|e| format!("where is this program: {e}"))?;
         let plan = self.plan(&program)?;
         let mut file = RunFile {
-            build: self.build.clone(),
+            build: BUILD.into(),
             cores: plan.pairs.cores,
             cpu: cpu(),
             clean: self.clean,
@@ -161,9 +158,9 @@ impl Run {
             let text = serde_json::to_string(&file).map_err(|e| e.to_string())?;
             fs::write(path, text).map_err(|e| format!("writing {}: {e}", path.display()))?;
         }
-        println!("cores {}→{}, {}", file.cores[0], file.cores[1], file.cpu);
+        println!("cores {}→{}, {}; build: {}", file.cores[0], file.cores[1], file.cpu, file.build);
         let beside: Vec<_> = file.suites.iter().filter(|suite| suite.suite == WAKE).flat_map(beside).collect();
-        let summaries = summarise(&[file], &self.baseline);
+        let summaries = summarise(&[&file], &self.baseline);
         for summary in &summaries {
             print!("{}", table::text(summary, &self.baseline));
         }

@@ -21,7 +21,7 @@
 //! In the suites with a sleeping receiver the bare futex takes the place of the floor: [`wake_latency`].
 //!
 //! Two rings that take a few nanoseconds a message can be compared only over several builds: the place of a loop in the program, and how
-//! often it polls, change their ratio more than the mapping does. `--build` names one, and `paired report` pools the JSON of several.
+//! often it polls, change their ratio more than the mapping does. Each run writes its build into its JSON, and `paired report` shows the ratio of each build.
 #![cfg(target_os = "linux")]
 
 pub mod catalog;

@@ -1,4 +1,4 @@
-//! From slices to ratios. Several runs (other seeds, other builds) may be pooled.
+//! From slices to ratios. Several runs of one build (other seeds, other times) may be pooled.
 
 use std::collections::HashMap;
 
@@ -21,10 +21,8 @@ pub struct Summary {
     pub lower_is_better: bool,
     /// Best first.
     pub rows: Vec<Row>,
-    /// How many seeds of how many builds.
+    /// How many seeds of how many runs.
     pub series: usize,
-    /// Builds pooled.
-    pub builds: usize,
     /// The bands that slices had to lie in, one a run; none if the suite knows no band.
     pub bands: Vec<[f64; 2]>,
 }
@@ -77,7 +75,7 @@ fn kept(run: &RunFile, suite: &SuiteRun, slice: &Slice) -> bool {
 }
 
 /// One table a suite, in the order of first appearance.
-pub fn summarise(runs: &[RunFile], baseline: &str) -> Vec<Summary> {
+pub fn summarise(runs: &[&RunFile], baseline: &str) -> Vec<Summary> {
     let mut names: Vec<&str> = Vec::new();
     for suite in runs.iter().flat_map(|run| &run.suites) {
         if !names.contains(&suite.suite.as_str()) {
@@ -87,9 +85,9 @@ pub fn summarise(runs: &[RunFile], baseline: &str) -> Vec<Summary> {
     names.into_iter().filter_map(|name| summary(runs, name, baseline)).collect()
 }
 
-fn summary(runs: &[RunFile], name: &str, baseline: &str) -> Option<Summary> {
+fn summary(runs: &[&RunFile], name: &str, baseline: &str) -> Option<Summary> {
     let parts: Vec<(&RunFile, &SuiteRun)> =
-        runs.iter().flat_map(|run| run.suites.iter().filter(|s| s.suite == name).map(move |s| (run, s))).collect();
+        runs.iter().flat_map(|run| run.suites.iter().filter(|s| s.suite == name).map(move |s| (*run, s))).collect();
     let (_, first) = parts.first()?;
     let mut contenders: Vec<&str> = Vec::new();
     let named = parts.iter().flat_map(|(_, suite)| {
@@ -103,9 +101,6 @@ fn summary(runs: &[RunFile], name: &str, baseline: &str) -> Option<Summary> {
     let mut rows: Vec<Row> = contenders.iter().map(|who| row(&parts, who, baseline)).collect();
     let key = |row: &Row| row.value.map_or(f64::INFINITY, |v| if first.lower_is_better { v[1] } else { -v[1] });
     rows.sort_by(|a, b| key(a).total_cmp(&key(b)));
-    let mut builds: Vec<&str> = parts.iter().map(|(run, _)| run.build.as_str()).collect();
-    builds.sort_unstable();
-    builds.dedup();
     Some(Summary {
         suite: name.into(),
         label: if first.label.is_empty() { name } else { &first.label }.into(),
@@ -114,7 +109,6 @@ fn summary(runs: &[RunFile], name: &str, baseline: &str) -> Option<Summary> {
         lower_is_better: first.lower_is_better,
         rows,
         series: parts.iter().map(|(_, suite)| seeds(suite).len()).sum(),
-        builds: builds.len(),
         bands: parts.iter().filter_map(|(_, suite)| suite.band).collect(),
     })
 }
@@ -217,7 +211,7 @@ mod tests {
             slice("own", 2, 400.0, 100.0, 0.0),
             slice("peer", 2, 100.0, 100.0, 0.0),
         ];
-        let summary = &summarise(&[run(false, slices)], "own")[0];
+        let summary = &summarise(&[&run(false, slices)], "own")[0];
         let row = summary.rows.iter().find(|row| row.contender == "peer").unwrap();
         let ratio = row.ratio.as_ref().unwrap();
         assert_eq!((ratio.pairs, ratio.quartiles), (2, [2.5, 3.0, 3.5]));
@@ -228,7 +222,7 @@ mod tests {
     #[test]
     fn a_shorter_latency_is_a_ratio_above_one() {
         let slices = vec![slice("own", 0, 100.0, 100.0, 0.0), slice("peer", 0, 150.0, 100.0, 0.0)];
-        let summary = &summarise(&[run(true, slices)], "own")[0];
+        let summary = &summarise(&[&run(true, slices)], "own")[0];
         let row = summary.rows.iter().find(|row| row.contender == "peer").unwrap();
         assert_eq!(row.ratio.as_ref().unwrap().quartiles[1], 1.5);
         assert_eq!(row.floors.unwrap()[1], 1.5);

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::data::RunFile;
+use super::data::{BUILD, RunFile};
 use super::pool::Entrant;
 use super::rounds::{Plan, Runner};
 use super::{analyse, child, report, table};
@@ -76,9 +76,6 @@ struct Run {
     /// Seconds after which a child that does not answer is killed and reported.
     #[arg(long, default_value_t = 10.0)]
     patience: f64,
-    /// A name for this build in the JSON.
-    #[arg(long, default_value = "default")]
-    build: String,
     /// Where to write the JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -161,7 +158,7 @@ impl Run {
         });
         let end = self.time_budget.map(|s| seconds(s, "--time-budget")).transpose()?.map(|d| Instant::now() + d);
         let mut file = RunFile {
-            build: self.build.clone(),
+            build: BUILD.into(),
             cores,
             cpu: cpu(),
             clean: self.clean,
@@ -184,8 +181,8 @@ impl Run {
             let text = serde_json::to_string(&file).map_err(|e| e.to_string())?;
             fs::write(path, text).map_err(|e| format!("writing {}: {e}", path.display()))?;
         }
-        println!("cores {}→{}, {}", file.cores[0], file.cores[1], file.cpu);
-        for summary in analyse::summarise(&[file], &self.baseline) {
+        println!("cores {}→{}, {}; build: {}", file.cores[0], file.cores[1], file.cpu, file.build);
+        for summary in analyse::summarise(&[&file], &self.baseline) {
             print!("{}", table::text(&summary, &self.baseline));
         }
         if failed > 0 { Err(format!("{failed} slices failed; see above")) } else { Ok(()) }

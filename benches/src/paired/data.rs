@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The build of this program: its profile, how it panics, and which compiler settings came from the environment.
+pub const BUILD: &str =
+    if cfg!(panic = "abort") { concat!(env!("RINGMAIL_BUILD"), ", panic=abort") } else { env!("RINGMAIL_BUILD") };
+
 /// A whole run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunFile {
-    /// Name of the build that ran; pooled runs of different builds are told apart by it.
+    /// The build that ran, as its build script named it: see [`BUILD`].
     pub build: String,
     /// The two cores: sender, receiver.
     pub cores: [usize; 2],

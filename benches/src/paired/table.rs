@@ -12,8 +12,8 @@ pub fn text(summary: &Summary, baseline: &str) -> String {
     let label = if summary.label == summary.suite { String::new() } else { format!(" {}:", summary.label) };
     let _ = writeln!(
         out,
-        "\n{}:{label} {}; {}, {better}; {} seeds, {} builds; {floor}",
-        summary.suite, summary.about, summary.unit, summary.series, summary.builds
+        "\n{}:{label} {}; {}, {better}; {} seeds; {floor}",
+        summary.suite, summary.about, summary.unit, summary.series
     );
     let _ = writeln!(
         out,

@@ -10,7 +10,7 @@ use super::copy;
 use crate::ring::backend::{Backend, Geometry};
 use crate::ring::layout::{ConsumerBlock, Line, ProducerBlock};
 use crate::ring::slot::Slot;
-use crate::ring::spsc::{Consumer, Producer};
+use crate::ring::spsc::{Consumer, Producer, Staging};
 use crate::shm::peer::session::{self, Session};
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
@@ -277,8 +277,8 @@ impl<K> Producer<Mapped<MessageBytes<u64>, K>> {
     ///
     /// A peer that keeps to the protocol neither reads nor writes them: the consumer maps the slots for reading only, and reads those alone that
     /// were published (I3).
-    pub(crate) fn vacant_bytes(&mut self) -> (&mut [u8], &mut [u8]) {
-        let (first, second) = self.vacant_runs();
+    pub(crate) fn vacant_bytes(&mut self, staging: &Staging) -> (&mut [u8], &mut [u8]) {
+        let (first, second) = self.vacant_runs(staging);
         // SAFETY: the reserved and unpublished slots are this producer's alone (I2, I4) while `self` is borrowed, and no other reference leads to
         // them. They are mapped for writing on this side, and initialised as all of a file is; for bytes any content is valid, and any alignment.
         let first = unsafe { core::slice::from_raw_parts_mut(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
@@ -288,9 +288,9 @@ impl<K> Producer<Mapped<MessageBytes<u64>, K>> {
     }
 
     /// Counts `n` more words as staged, at most those that are reserved, with the bytes that they hold.
-    pub(crate) fn stage_bytes(&mut self, n: u64) {
+    pub(crate) fn stage_bytes(&mut self, staging: &mut Staging, n: u64) {
         // SAFETY: all bytes of a file are initialised, and any are a word.
-        unsafe { self.assume_staged(n) };
+        unsafe { self.assume_staged(staging, n) };
     }
 }
 

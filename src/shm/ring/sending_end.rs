@@ -1,7 +1,7 @@
 //! The sending end of a mapped ring, for messages and for records.
 
 use crate::ring::layout::Stats;
-use crate::ring::spsc::Producer;
+use crate::ring::spsc::{Producer, Staging};
 use crate::shm::error::{Cause, SendTimeoutError, TrySendError};
 use crate::shm::peer::attachment::{Attachment, Beginning};
 use crate::shm::peer::reported_ends::{ReportedEnds, Stand};
@@ -30,6 +30,8 @@ pub(crate) const VAIN: u32 = 4096;
 pub(crate) struct Tx<T> {
     // In this order they go: the role's lock last, so that the next holder finds the session ended.
     pub(crate) ring: CachePadded<Producer<Ring<T>>>,
+    /// The reservation that was made last.
+    pub(crate) staging: Staging,
     pub(crate) map: Arc<Map>,
     watch: Option<Watch>,
     attachment: Attachment,
@@ -50,7 +52,7 @@ impl<T> Tx<T> {
         let count = ring.position().count();
         let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, wait };
         let attachment = Attachment::begin(held, with, || ring.reopen());
-        Self { ring, map, watch: None, attachment, closed: false, vain: 0, wanted: 1 }
+        Self { ring, staging: Staging::NONE, map, watch: None, attachment, closed: false, vain: 0, wanted: 1 }
     }
 
     pub(crate) fn lane(&self) -> usize {
@@ -144,14 +146,20 @@ impl<T> Tx<T> {
     /// Begins a reservation of `n`: of all, or else of as many as there are.
     #[inline]
     pub(crate) fn reserve(&mut self, n: u64) -> u64 {
-        let mut room = self.ring.reserve(n);
-        while room != n && self.ring.is_strange() && self.catches_up() {
-            room = self.ring.reserve_for_the_next(n);
+        self.staging = self.ring.reserve(n);
+        while self.staging.room() != n && self.ring.is_strange() && self.catches_up() {
+            self.staging = self.ring.reserve_for_the_next(n);
             if !self.ring.is_behind() {
                 break;
             }
         }
-        room
+        self.staging.room()
+    }
+
+    /// Publishes what is staged. Returns how many.
+    #[inline(always)]
+    pub(crate) fn publish_staged(&mut self) -> u64 {
+        self.ring.publish_staged(&mut self.staging)
     }
 
     /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
@@ -271,7 +279,7 @@ pub(crate) struct PublishOnDrop<'a, T>(pub(crate) &'a mut Tx<T>);
 
 impl<T> Drop for PublishOnDrop<'_, T> {
     fn drop(&mut self) {
-        let n = self.0.ring.publish_staged();
+        let n = self.0.publish_staged();
         if n != 0 {
             self.0.announce(n);
         }

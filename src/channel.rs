@@ -9,6 +9,7 @@ mod chunk;
 mod free;
 #[cfg(feature = "std")]
 mod future;
+mod in_place;
 #[cfg(feature = "std")]
 mod iter;
 pub(crate) mod lane;
@@ -34,6 +35,8 @@ pub use receiver::Receiver;
 pub use sender::Sender;
 
 pub(crate) use free::Free;
+#[cfg(feature = "std")]
+pub(crate) use in_place::look_at_next;
 pub(crate) use traits::{RingReceiver, RingSender, Sealed};
 
 use core::fmt;

@@ -133,6 +133,7 @@ mod builder;
 pub mod call;
 mod endpoint;
 mod error;
+mod in_place;
 mod inbox;
 mod lane_index;
 mod lanes;

@@ -42,6 +42,7 @@
 pub(crate) mod backend;
 pub(crate) mod layout;
 pub(crate) mod mpsc;
+pub(crate) mod place;
 #[cfg(feature = "std")]
 pub(crate) mod reach;
 #[cfg(all(feature = "std", not(ringmail_loom)))]

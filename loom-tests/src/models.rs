@@ -53,7 +53,7 @@ macro_rules! every_model {
             fenced: a_message_wakes_the_receiver, room_wakes_the_sender, messages_pass_one_by_one, a_message_wakes_the_task,
                 a_second_poll_by_another_task, a_dropped_sender_wakes_the_receiver,
                 a_settled_event_count_needs_no_barrier, the_step_to_fenced, the_step_back;
-            mpsc: each_senders_messages_stay_in_order, one_place_is_claimed_once, two_places_are_claimed_twice,
+            mpsc: each_senders_messages_stay_in_order, a_message_written_in_place_is_whole, one_place_is_claimed_once, two_places_are_claimed_twice,
                 a_place_is_reused_after_it_is_read, full_is_never_answered_from_an_old_tail,
                 full_and_empty_are_never_answered_from_an_old_look, positions_wrap, no_sender_waits_for_a_stalled_one,
                 a_message_behind_an_open_claim_is_not_next, tombstones_are_passed_over;

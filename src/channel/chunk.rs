@@ -1,6 +1,6 @@
 //! Many messages at once, written and read where they lie.
 
-use super::lane::LaneSender;
+use super::lane::Reserved;
 use super::{Flavor, Free, RingReceiver, SingleSender};
 use core::fmt;
 use core::iter::FusedIterator;
@@ -12,25 +12,19 @@ use core::mem::MaybeUninit;
 /// It counts what is written into it; [`WriteChunk::commit`] publishes just that. Dropped, it sends nothing and drops what was
 /// written; leaked, it sends nothing and leaks what was written.
 #[must_use = "nothing is sent before `commit`"]
-pub struct WriteChunk<'a, T> {
-    tx: &'a mut LaneSender<T>,
-}
+pub struct WriteChunk<'a, T>(pub(super) Reserved<'a, T>);
 
-impl<'a, T> WriteChunk<'a, T> {
-    /// Takes over the reservation that the ring just made.
-    #[inline(always)]
-    pub(super) fn new(tx: &'a mut LaneSender<T>) -> Self {
-        Self { tx }
-    }
-
+impl<T> WriteChunk<'_, T> {
     /// Places reserved, in messages.
+    #[inline]
     pub fn capacity(&self) -> usize {
-        self.tx.ring.reserved() as usize
+        self.0.staging.room() as usize
     }
 
     /// Messages written so far.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.tx.ring.staged() as usize
+        self.0.staging.staged() as usize
     }
 
     /// Whether nothing has been written yet.
@@ -44,38 +38,36 @@ impl<'a, T> WriteChunk<'a, T> {
     /// Gives it back if every place is written.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), T> {
-        self.tx.ring.stage(value)
+        self.0.end.ring.stage(&mut self.0.staging, value)
     }
 
     /// Writes from `values` until it or the chunk ends. Returns how many. Nothing is taken from the iterator without a place for it.
-    #[inline]
+    #[inline(always)]
     pub fn fill_from_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
-        self.tx.ring.stage_iter(&mut values.into_iter()) as usize
+        self.0.stage_iter(&mut values.into_iter()) as usize
     }
 
     /// Copies from `values` until it or the chunk ends. Returns how many.
-    #[inline]
+    #[inline(always)]
     pub fn fill_from_slice(&mut self, values: &[T]) -> usize
     where
         T: Copy,
     {
-        self.tx.ring.stage_slice(values) as usize
+        self.0.end.ring.stage_slice(&mut self.0.staging, values) as usize
     }
 
     /// Publishes what was written, with one store and at most one wake. Returns how many messages that was.
     ///
     /// If the receiver has left since the reservation they are dropped.
-    #[inline]
-    pub fn commit(self) -> usize {
-        let n = self.len();
-        drop(self.tx.publishing());
-        n
+    #[inline(always)]
+    pub fn commit(mut self) -> usize {
+        self.0.publish() as usize
     }
 
     /// The places not yet written, in order, as the two runs they form: for writers that need raw memory.
     #[cfg(not(ringmail_loom))]
     pub fn vacant_slices(&mut self) -> (&mut [MaybeUninit<T>], &mut [MaybeUninit<T>]) {
-        self.tx.ring.vacant()
+        self.0.end.ring.vacant(&self.0.staging)
     }
 
     /// Counts the first `n` of [`WriteChunk::vacant_slices`] as written.
@@ -85,16 +77,7 @@ impl<'a, T> WriteChunk<'a, T> {
     #[allow(unsafe_code, reason = "passes the caller's promise on to the ring")]
     pub unsafe fn assume_written(&mut self, n: usize) {
         // SAFETY: the caller's promise is the callee's condition.
-        unsafe { self.tx.ring.assume_staged(n as u64) }
-    }
-}
-
-impl<T> Drop for WriteChunk<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.tx.ring.staged() != 0 {
-            self.tx.ring.discard_staged();
-        }
+        unsafe { self.0.end.ring.assume_staged(&mut self.0.staging, n as u64) }
     }
 }
 
@@ -129,24 +112,23 @@ impl<'a, T, S: Flavor> ReadChunk<'a, T, S> {
     }
 
     /// Drops the first `n` messages (all, if `n` is more) and frees their places. The rest stay in the channel.
-    #[inline]
+    #[inline(always)]
     pub fn commit(self, n: usize) {
         let n = self.len.min(n as u64);
         self.rx.skip(n);
     }
 
     /// Drops all messages of the chunk and frees their places.
-    #[inline]
+    #[inline(always)]
     pub fn commit_all(self) {
-        let n = self.len();
-        self.commit(n);
+        self.rx.skip(self.len);
     }
 }
 
 impl<T, S: SingleSender> ReadChunk<'_, T, S> {
     /// The messages, in order, as the two runs they form; the second is empty unless the chunk crosses the storage's end.
     #[cfg(not(ringmail_loom))]
-    #[inline]
+    #[inline(always)]
     pub fn as_slices(&self) -> (&[T], &[T]) {
         S::slices(self.rx, self.len)
     }

@@ -6,7 +6,8 @@ use super::message::{Message, wake_sender};
 use super::{RingReceiver, RingSender};
 use crate::ring::backend::Heap;
 use crate::ring::layout::Stats;
-use crate::ring::spsc::{Consumer, Producer, pair};
+use crate::ring::place::{Filled, Place};
+use crate::ring::spsc::{Consumer, Producer, Staging, pair};
 use crate::sync::OnDrop;
 use crate::sync::order::mutant;
 use crate::wait::EventCount;
@@ -59,33 +60,82 @@ impl<T> LaneSender<T> {
         }
     }
 
-    /// A guard that publishes what is staged when it is dropped, also by a panic.
+    /// Sends from `values` until it or the room ends, and publishes that together. Returns for how many there was room, and how many were sent. If the
+    /// iterator panics, the values before are sent.
     #[inline(always)]
-    pub(crate) fn publishing(&mut self) -> Publish<'_, T> {
-        Publish(self)
+    pub(crate) fn push_iter(&mut self, values: &mut impl Iterator<Item = T>) -> (u64, u64) {
+        // No more than it can need: if enough room is known, the receiver's line is not read.
+        let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.ring.capacity());
+        let mut run = Publish(self.reserve(most as u64));
+        (run.0.staging.room(), run.0.stage_iter(values))
+    }
+
+    /// A reservation of up to `wanted` places.
+    #[inline(always)]
+    fn reserve(&mut self, wanted: u64) -> Reserved<'_, T> {
+        let room = self.ring.room(wanted);
+        self.reserved(room)
+    }
+
+    /// A reservation of `room` places, of those that are known to be free.
+    #[inline(always)]
+    pub(super) fn reserved(&mut self, room: u64) -> Reserved<'_, T> {
+        let staging = self.ring.staging(room);
+        Reserved { end: self, staging }
     }
 }
 
-/// Publishes what is staged when dropped, also by a panic.
-pub(crate) struct Publish<'a, T>(&'a mut LaneSender<T>);
+/// A reservation with the end that it is of. Dropped, it sends nothing and drops what was written.
+pub(crate) struct Reserved<'a, T> {
+    pub(crate) end: &'a mut LaneSender<T>,
+    pub(crate) staging: Staging,
+}
 
-impl<T> Publish<'_, T> {
+impl<T> Reserved<'_, T> {
     /// Writes values until the iterator or the reservation ends. Returns how many.
     #[inline(always)]
-    pub(crate) fn stage_iter(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
-        self.0.ring.stage_iter(values) as usize
+    pub(crate) fn stage_iter(&mut self, values: &mut impl Iterator<Item = T>) -> u64 {
+        self.end.ring.stage_iter(&mut self.staging, values)
+    }
+
+    /// Publishes what was written, and wakes the receiver if it sleeps. Returns how many messages that was.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self) -> u64 {
+        let n = self.end.ring.publish_staged(&mut self.staging);
+        if n != 0 {
+            self.end.published();
+            // The receiver may have left since the reservation, which may be long ago. With `std` the event count has said so.
+            #[cfg(not(feature = "std"))]
+            self.end.drop_orphans();
+        }
+        n
     }
 }
+
+impl<T> Drop for Reserved<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if core::mem::needs_drop::<T>() && self.staging.staged() != 0 {
+            self.discard();
+        }
+    }
+}
+
+impl<T> Reserved<'_, T> {
+    #[cold]
+    #[inline(never)]
+    fn discard(&mut self) {
+        self.end.ring.discard_staged(&mut self.staging);
+    }
+}
+
+/// Publishes what was written when dropped, also by a panic.
+struct Publish<'a, T>(Reserved<'a, T>);
 
 impl<T> Drop for Publish<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.0.ring.publish_staged() != 0 {
-            self.0.published();
-            // The receiver may have left since the reservation, which may be long ago. With `std` the event count has said so.
-            #[cfg(not(feature = "std"))]
-            self.0.drop_orphans();
-        }
+        self.0.publish();
     }
 }
 
@@ -103,15 +153,23 @@ impl<T> RingSender for LaneSender<T> {
         }
     }
 
+    #[inline(always)]
+    fn push_with<F>(&mut self, write: F) -> Result<(), F>
+    where
+        F: FnOnce(Place<'_, T>) -> Filled<'_>,
+    {
+        self.ring.push_with(write)?;
+        self.published();
+        Ok(())
+    }
+
     fn push_slice(&mut self, values: &[T]) -> usize
     where
         T: Copy,
     {
-        if self.ring.reserve(values.len() as u64) == 0 {
-            return 0;
-        }
-        let sending = self.publishing();
-        sending.0.ring.stage_slice(values) as usize
+        let mut run = self.reserve(values.len() as u64);
+        run.end.ring.stage_slice(&mut run.staging, values);
+        run.publish() as usize
     }
 
     fn has_room(&mut self) -> bool {
@@ -243,6 +301,10 @@ impl<T> RingReceiver for LaneReceiver<T> {
 
     #[inline(always)]
     fn skip(&mut self, n: u64) {
+        if !core::mem::needs_drop::<T>() {
+            self.ring.skip(n);
+            return self.freed();
+        }
         // Also if the drop of a message panics.
         let waking = OnDrop(self, |this: &mut Self| this.freed());
         waking.0.ring.skip(n);

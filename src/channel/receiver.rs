@@ -68,7 +68,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// assert_eq!(rx.try_recv(), Ok(2));
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T, S>, TryRecvError> {
         let len = self.end.available(n as u64);
         if len == 0 && n > 0 {
@@ -178,7 +178,7 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     /// Why the ring gave nothing.
     #[inline(always)]
-    fn nothing(&mut self) -> TryRecvError {
+    pub(super) fn nothing(&mut self) -> TryRecvError {
         if !self.closed && self.end.is_idle() {
             return TryRecvError::Empty;
         }

@@ -130,12 +130,10 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// # Errors
     /// `Full` if there is no room at all, `Disconnected` if the channel is closed; nothing was taken from the iterator then.
     pub fn try_send_iter(&mut self, values: &mut impl Iterator<Item = T>) -> Result<usize, TrySendError<()>> {
-        // No more than it can need: if enough room is known, the receiver's line is not read.
-        let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.capacity());
-        if S::lane(&mut self.end).ring.reserve(most as u64) == 0 {
-            return Err(self.refusal());
+        match S::lane(&mut self.end).push_iter(values) {
+            (0, _) => Err(self.refusal()),
+            (_, sent) => Ok(sent as usize),
         }
-        Ok(S::lane(&mut self.end).publishing().stage_iter(values))
     }
 
     /// Reserves room for up to `n` messages, to be written in place and published together.
@@ -159,13 +157,13 @@ impl<T, S: SingleSender> Sender<T, S> {
     /// assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
     /// # Ok::<(), ringmail::BuildError>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
-        let room = S::lane(&mut self.end).ring.reserve(n as u64);
+        let room = S::lane(&mut self.end).ring.room(n as u64);
         if room == 0 && (n > 0 || self.end.is_closed()) {
             return Err(self.refusal());
         }
-        Ok(WriteChunk::new(S::lane(&mut self.end)))
+        Ok(WriteChunk(S::lane(&mut self.end).reserved(room)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use crate::ring::layout::Stats;
+use crate::ring::place::{Filled, Place};
 use crate::wait::EventCount;
 use alloc::vec::Vec;
 
@@ -16,6 +17,11 @@ pub trait RingSender {
 
     /// Sends one value; returns it if there is no room or no receiver.
     fn push(&mut self, value: Self::Item) -> Result<(), Self::Item>;
+
+    /// Sends what `write` puts into the place; returns `write` if there is no room or no receiver. If it panics, nothing is sent.
+    fn push_with<F>(&mut self, write: F) -> Result<(), F>
+    where
+        F: FnOnce(Place<'_, Self::Item>) -> Filled<'_>;
 
     /// Copies as many of `values` as fit and publishes them together; 0 if there is no room or no receiver.
     fn push_slice(&mut self, values: &[Self::Item]) -> usize

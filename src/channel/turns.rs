@@ -4,7 +4,7 @@
 //! and round. At the begin of a turn the receiver sees at most the lane's budget of messages. So a lane with a message waits for at most one turn of
 //! each other lane, and a message within a turn costs no look at other lanes.
 //!
-//! `fan_in` has a rotation for each priority, `mesh` has one.
+//! `fan_in` has a rotation for each priority. The one of `mesh` is all lanes of an endpoint.
 
 use super::lane::LaneReceiver;
 
@@ -38,12 +38,6 @@ impl Turns {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.from == self.to
-    }
-
-    /// Adds the lane that was appended to the table.
-    #[cfg(feature = "std")]
-    pub(crate) fn push(&mut self) {
-        self.to += 1;
     }
 
     /// Adds a lane whose turn comes after those of all others. Returns where it is to be inserted into the table.

@@ -4,6 +4,7 @@ use super::{Flavor, Receiver, RecvFuture, RingReceiver};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::wait::{CheckPhase, Deadline, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::time::Instant;
@@ -33,6 +34,35 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// No message in time, or the channel is closed and drained.
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         self.recv_until(|| Deadline::at(deadline))
+    }
+
+    /// Lends the next message to `look` where it lies, waiting for one if need be. As [`Receiver::try_recv_with`].
+    ///
+    /// # Errors
+    /// The channel is closed and drained; `look` was not called.
+    #[inline]
+    pub fn recv_with<R>(&mut self, look: impl FnOnce(&T) -> R) -> Result<R, RecvError> {
+        self.wait_until_next()?;
+        self.try_recv_with(look).map_err(|_| RecvError)
+    }
+
+    /// Moves the next message to `target`, waiting for one if need be, and returns it there. As [`Receiver::try_recv_into`].
+    ///
+    /// # Errors
+    /// The channel is closed and drained; `target` is as it was.
+    #[inline]
+    pub fn recv_into<'t>(&mut self, target: &'t mut MaybeUninit<T>) -> Result<&'t mut T, RecvError> {
+        self.wait_until_next()?;
+        self.try_recv_into(target).map_err(|_| RecvError)
+    }
+
+    /// Waits until a message is there, which the next look finds.
+    #[inline]
+    fn wait_until_next(&mut self) -> Result<(), RecvError> {
+        if !self.end.has_message() {
+            self.wait_for_message(Deadline::NEVER).unwrap_or_default();
+        }
+        if self.end.has_message() { Ok(()) } else { Err(RecvError) }
     }
 
     /// Waits for a message, then moves up to `limit` of those there to the end of `buffer`. Returns how many: at least one
@@ -139,6 +169,8 @@ impl<T, S: Flavor> Receiver<T, S> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
         loop {
             self.end.found_nothing(self.closed);

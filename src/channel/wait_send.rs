@@ -3,6 +3,7 @@
 use super::{Flavor, RingSender, SendFuture, Sender, SingleSender};
 use crate::drop_order::lend;
 use crate::error::{SendError, SendTimeoutError, TrySendError};
+use crate::ring::place::{Filled, Place};
 use crate::wait::{CheckPhase, Deadline, WaitStrategy};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -35,6 +36,34 @@ impl<T, S: Flavor> Sender<T, S> {
     /// No room in time, or the channel is closed; the value comes back.
     pub fn send_deadline(&mut self, value: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
         self.send_until(value, || Deadline::at(deadline))
+    }
+
+    /// Has `write` put the next message where it will lie, waiting for room before if need be, and sends it. As [`Sender::try_send_with`].
+    ///
+    /// # Errors
+    /// The channel is closed; `write` comes back, which was not called.
+    #[inline]
+    pub fn send_with<F>(&mut self, write: F) -> Result<(), SendError<F>>
+    where
+        F: FnOnce(Place<'_, T>) -> Filled<'_>,
+    {
+        let pushed = if self.end.may_overtake() { self.end.push_with(write) } else { Err(write) };
+        match pushed {
+            Ok(()) => Ok(()),
+            Err(write) => self.send_with_later(write),
+        }
+    }
+
+    /// Sends a copy of `message`, waiting for room if need be. Copies it once, from where it is.
+    ///
+    /// # Errors
+    /// The channel is closed.
+    #[inline]
+    pub fn send_ref(&mut self, message: &T) -> Result<(), SendError<()>>
+    where
+        T: Copy,
+    {
+        self.send_with(|place| place.copy_from(message)).map_err(|_| SendError(()))
     }
 
     /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together.
@@ -111,6 +140,33 @@ impl<T, S: Flavor> Sender<T, S> {
             Some(value) => {
                 self.end.drop_orphans();
                 Err(SendTimeoutError::Disconnected(value))
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_with_later<F>(&mut self, write: F) -> Result<(), SendError<F>>
+    where
+        F: FnOnce(Place<'_, T>) -> Filled<'_>,
+    {
+        if self.refusal().is_disconnected() {
+            return Err(SendError(write));
+        }
+        let mut write = Some(write);
+        self.wait_to_push(|end| {
+            if end.has_room()
+                && let Some(now) = write.take()
+            {
+                write = end.push_with(now).err();
+            }
+            write.is_none()
+        });
+        match write {
+            None => Ok(()),
+            Some(write) => {
+                self.end.drop_orphans();
+                Err(SendError(write))
             }
         }
     }
@@ -250,6 +306,13 @@ mod tests {
         fn push(&mut self, value: Self::Item) -> Result<(), Self::Item> {
             self.pushes += 1;
             if self.looks >= self.room_at { Ok(()) } else { Err(value) }
+        }
+
+        fn push_with<F>(&mut self, write: F) -> Result<(), F>
+        where
+            F: FnOnce(Place<'_, Self::Item>) -> Filled<'_>,
+        {
+            Err(write)
         }
 
         fn push_slice(&mut self, _: &[Self::Item]) -> usize {

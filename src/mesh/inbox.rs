@@ -3,18 +3,16 @@
 use super::lane_index::LaneIndex;
 use crate::channel::lane::LaneReceiver;
 use crate::channel::message::Message;
-use crate::channel::turns::{Found, Turns};
-use crate::channel::{Free, RingReceiver};
+use crate::channel::{Free, RingReceiver, look_at_next};
 use crate::error::BuildError;
-use crate::try_alloc::room;
-use alloc::collections::VecDeque;
+use crate::try_alloc::{room, slice};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The lanes that a shard receives from.
 pub(super) struct Inbox<T> {
     index: LaneIndex,
     pub(super) lanes: Vec<InLane<T>>,
-    turns: Turns,
     /// The lane that has the turn, as long as it has messages that were seen.
     current: usize,
     /// Most messages of a turn.
@@ -33,16 +31,22 @@ pub(super) struct InLane<T> {
 struct Ends {
     /// Lanes that are not over.
     open: usize,
-    /// Lanes that are over, which was not reported.
-    unreported: VecDeque<u32>,
+    /// The lanes that are over, in the order in which they were found to be: `noted` of them, of which `reported` were reported.
+    lanes: Box<[u32]>,
+    noted: usize,
+    reported: usize,
 }
 
 impl Ends {
-    /// Lane `at` is over.
-    fn add(&mut self, at: usize, over: &mut bool) {
+    /// Lane `at` is over. Makes no call, so that a look at all lanes keeps its registers.
+    #[inline(always)]
+    fn note(&mut self, at: usize, over: &mut bool) {
         if !core::mem::replace(over, true) {
             self.open -= 1;
-            self.unreported.push_back(at as u32);
+            if let Some(lane) = self.lanes.get_mut(self.noted) {
+                *lane = at as u32;
+                self.noted += 1;
+            }
         }
     }
 }
@@ -50,15 +54,14 @@ impl Ends {
 impl<T> Inbox<T> {
     /// With room for `lanes`.
     pub(super) fn new(shards: usize, lanes: usize, budget: u32) -> Result<Self, BuildError> {
-        let ends = Ends { open: 0, unreported: VecDeque::new() };
+        let ends = Ends { open: 0, lanes: slice(lanes, |_| 0)?, noted: 0, reported: 0 };
         let (index, lanes, budget) = (LaneIndex::new(shards)?, room(lanes)?, u64::from(budget.max(1)));
-        Ok(Self { index, lanes, turns: Turns::new(0), current: 0, budget, ends })
+        Ok(Self { index, lanes, current: 0, budget, ends })
     }
 
     pub(super) fn add(&mut self, from: usize, end: LaneReceiver<T>) {
         self.index.set(from, self.lanes.len());
         self.lanes.push(InLane { end, from, over: false });
-        self.turns.push();
         self.ends.open += 1;
     }
 
@@ -86,44 +89,57 @@ impl<T> Inbox<T> {
     }
 
     /// Passes the turn to the next lane that has a message. Whether there is one.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn next_turn(&mut self) -> bool {
-        let budget = self.budget;
-        let next = self.turns.next(&mut self.lanes, |at, lane| {
-            if lane.over {
-                return false;
-            }
-            match lane.end.begin_turn(|| budget) {
-                Found::Message => {
-                    lane.end.ring.prefetch();
+        let mut at = self.current;
+        loop {
+            at += 1;
+            let lane = match self.lanes.get_mut(at) {
+                Some(lane) => lane,
+                None => {
+                    at = 0;
+                    let Some(first) = self.lanes.first_mut() else { return false };
+                    first
+                }
+            };
+            // A lane that is over may have its closed tail, which is another word than `head`.
+            if lane.end.ring.tail_moved() && !lane.over {
+                if lane.end.ring.refresh_tail_limited(self.budget) {
+                    // Of one message it would prefetch nothing.
+                    if lane.end.ring.seen() > 1 {
+                        lane.end.ring.prefetch();
+                    }
+                    self.current = at;
                     return true;
                 }
-                Found::Nothing => {}
-                Found::End => self.ends.add(at, &mut lane.over),
+                if lane.end.ring.is_over() {
+                    self.ends.note(at, &mut lane.over);
+                }
             }
-            false
-        });
-        self.current = next.unwrap_or(self.current);
-        next.is_some()
+            if at == self.current {
+                return false;
+            }
+        }
     }
 
     /// Nothing more comes on lane `at`.
     pub(super) fn end(&mut self, at: usize) {
-        self.ends.add(at, &mut self.lanes[at].over);
+        self.ends.note(at, &mut self.lanes[at].over);
     }
 
     /// The first peer whose lane is over, which was not reported.
     pub(super) fn first_ended(&self) -> Option<usize> {
-        self.ends.unreported.front().map(|&at| self.lanes[at as usize].from)
+        self.has_ended().then(|| self.lanes[self.ends.lanes[self.ends.reported] as usize].from)
     }
 
     /// That peer has been reported, or needs no report.
     pub(super) fn forget_ended(&mut self) {
-        self.ends.unreported.pop_front();
+        self.ends.reported += usize::from(self.has_ended());
     }
 
+    #[inline(always)]
     pub(super) fn has_ended(&self) -> bool {
-        !self.ends.unreported.is_empty()
+        self.ends.reported != self.ends.noted
     }
 
     /// Whether a receiving verb has something to return other than "empty".
@@ -137,6 +153,13 @@ impl<T> Inbox<T> {
         let lane = self.lanes.get_mut(self.current)?;
         let from = lane.from;
         Some((from, lane.end.next_seen()?))
+    }
+
+    /// Lends the next message of the lane that has the turn to `look`, if one was seen. Then drops it and frees its place.
+    #[inline(always)]
+    pub(super) fn look_at_next<R>(&mut self, look: impl FnOnce(usize, &T) -> R) -> Option<R> {
+        let lane = self.lanes.get_mut(self.current)?;
+        look_at_next(&mut lane.end, |message| look(lane.from, message))
     }
 
     /// Hands up to `limit` of the messages that were seen in the lane that has the turn to `f`, then frees their places together.
@@ -189,6 +212,5 @@ impl<T> Inbox<T> {
         let mut lanes = Vec::with_capacity(self.lanes.len());
         lanes.append(&mut self.lanes);
         self.lanes = lanes;
-        self.ends.unreported.reserve(self.lanes.len());
     }
 }

@@ -25,4 +25,10 @@ impl LaneIndex {
         let at = *self.0.get(peer)?;
         if at == NONE { None } else { Some(at as usize) }
     }
+
+    /// The lane of `peer` in `lanes`, the table that this is for. [`NONE`] is no index of any table.
+    #[inline(always)]
+    pub(super) fn find<'a, L>(&self, peer: usize, lanes: &'a mut [L]) -> Option<&'a mut L> {
+        lanes.get_mut(*self.0.get(peer)? as usize)
+    }
 }

@@ -46,8 +46,7 @@ impl<T> Outbox<T> {
     /// The lane to `peer`.
     #[inline(always)]
     pub(super) fn to(&mut self, peer: usize) -> Option<&mut OutLane<T>> {
-        let at = self.index.at(peer)?;
-        self.lanes.get_mut(at)
+        self.index.find(peer, &mut self.lanes)
     }
 
     /// Notes that a lane was full: [`Outbox::has_news`] is true once it has room.

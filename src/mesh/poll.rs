@@ -62,29 +62,38 @@ impl<T> Endpoint<T> {
     /// The same where the lane that has the turn has no message that was seen.
     #[inline(always)]
     pub(super) fn find_next(&mut self) -> bool {
-        !(self.watched && self.waiter.is_quiet()) && self.look()
+        if self.watched { !self.waiter.is_quiet() && self.find_woken() } else { self.look() }
     }
 
-    /// Looks at all lanes.
+    /// Looks at all lanes. Not inlined: a call costs less than the registers that it would take from the caller. All that is rare is a call of
+    /// its own, so that this saves no registers either.
     #[inline(never)]
     fn look(&mut self) -> bool {
-        if self.watched {
-            // A peer has notified the event count, perhaps only of room. The next watch begins after as many polls again.
-            self.unwatch();
-        }
         if self.lanes.inbox.next_turn() {
             self.idle = 0;
             return true;
         }
-        if self.idle == 0 {
-            self.waiter.polled(|| self.lanes.transferred());
-        }
         self.idle += 1;
-        if self.idle < self.watch_after {
-            return false;
+        if self.idle == 1 && self.waiter.is_often() {
+            return self.look_fenced();
         }
-        self.idle = 0;
-        self.watch()
+        self.idle >= self.watch_after && self.watch()
+    }
+
+    /// The same once a peer has notified the event count, perhaps only of room. The next watch begins after as many polls again.
+    #[cold]
+    #[inline(never)]
+    fn find_woken(&mut self) -> bool {
+        self.unwatch();
+        self.look()
+    }
+
+    /// The end of a look that found nothing where senders pay for fences.
+    #[cold]
+    #[inline(never)]
+    fn look_fenced(&mut self) -> bool {
+        self.waiter.polled(self.lanes.transferred());
+        self.idle >= self.watch_after && self.watch()
     }
 
     /// The event count no longer watches, or is about to be used otherwise.
@@ -95,7 +104,9 @@ impl<T> Endpoint<T> {
 
     /// Has the event count watch, if that pays. Whether the look after that found a message.
     #[cold]
+    #[inline(never)]
     fn watch(&mut self) -> bool {
+        self.idle = 0;
         self.reap_late();
         // A task that waits has its own waker in the event count; and while threads are missing a poll has to look at the clock.
         let pays = self.lanes.inbox.open() > FEW && self.task.is_none() && !self.shared.is_missing();

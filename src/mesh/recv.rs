@@ -164,9 +164,11 @@ impl<T> Endpoint<T> {
     }
 
     /// Why there is no message.
-    #[cold]
     #[inline(never)]
-    fn nothing(&mut self) -> TryRecvError<Peers> {
+    pub(super) fn nothing(&mut self) -> TryRecvError<Peers> {
+        if !self.lanes.inbox.has_ended() && self.lanes.inbox.open() != 0 {
+            return TryRecvError::Empty;
+        }
         match self.next_disconnected() {
             Some(gone) => TryRecvError::Disconnected(Peers::One(gone)),
             None if self.lanes.inbox.open() == 0 => TryRecvError::Disconnected(Peers::All),

@@ -126,16 +126,14 @@ impl<T> Endpoint<T> {
     ) -> Result<usize, TrySendError<(), Disconnected>> {
         let Some(at) = self.lanes.out.at(peer) else { return Err(no_lane(peer, ()).into()) };
         let lane = &mut self.lanes.out.lanes[at];
-        let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, lane.end.ring.capacity());
-        let room = lane.end.ring.reserve(most as u64);
+        let (room, sent) = lane.end.push_iter(values);
         if room == 0 {
             return Err(self.refusal(peer, ()));
         }
-        let sent = lane.end.publishing().stage_iter(values);
-        if sent as u64 == room && values.size_hint().0 != 0 {
+        if sent == room && values.size_hint().0 != 0 {
             self.lanes.out.note_full(at);
         }
-        Ok(sent)
+        Ok(sent as usize)
     }
 
     /// Sends a clone of `value` to every peer that there is a lane to. Waits until each has room. Returns how many peers it was sent to: all but
@@ -226,7 +224,7 @@ impl<T> Endpoint<T> {
     /// Why a send was refused.
     #[cold]
     #[inline(never)]
-    fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V, Disconnected> {
+    pub(super) fn refusal<V>(&mut self, peer: usize, value: V) -> TrySendError<V, Disconnected> {
         let Some(at) = self.lanes.out.at(peer) else { return no_lane(peer, value).into() };
         // A caller that tries again and again waits, too, perhaps for a thread that never joins.
         self.reap_late();
@@ -250,6 +248,6 @@ impl<T> Endpoint<T> {
 }
 
 #[cold]
-fn no_lane<V>(peer: usize, value: V) -> SendError<V, Disconnected> {
+pub(super) fn no_lane<V>(peer: usize, value: V) -> SendError<V, Disconnected> {
     SendError(value, Disconnected { peer, cause: Cause::NoLane })
 }

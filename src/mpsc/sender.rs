@@ -3,6 +3,7 @@
 use crate::channel::RingSender;
 use crate::ring::layout::Stats;
 use crate::ring::mpsc::{Claim, Producer, Weak};
+use crate::ring::place::{Filled, Place};
 use crate::sync::order::mutant;
 use crate::sync::position::Position;
 #[cfg(feature = "std")]
@@ -59,29 +60,31 @@ impl<T> MpscSender<T> {
     #[inline(always)]
     fn published(&mut self, at: Position, n: u64) {
         if self.receiver.has_waiter() {
-            self.wake_receiver(at, n);
+            wake_receiver(&mut self.ring, &self.receiver, at, n);
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn wake_receiver(&mut self, at: Position, n: u64) {
-        let answer = self.receiver.notify_slow_if(|| self.ring.is_awaited(at, n));
-        if answer.woke {
-            self.ring.count_wake();
-        }
-        if answer.departed {
-            self.ring.come_late(|| self.receiver.acknowledge_departure());
-        }
-    }
-
+    #[inline(always)]
     pub(super) fn hold(&mut self, n: usize) -> Option<Held<'_, T>> {
         let receiver = &self.receiver;
         self.ring.hold(n as u64).map(|claim| Held { claim, receiver })
     }
 }
 
-/// Claimed places, from the hidden test hook `Sender::hold`. What is not sent when it is dropped becomes tombstones.
+/// `n` places from `at` on hold messages, or never will.
+#[cold]
+#[inline(never)]
+fn wake_receiver<T>(ring: &mut Producer<T>, receiver: &EventCount, at: Position, n: u64) {
+    let answer = receiver.notify_slow_if(|| ring.is_awaited(at, n));
+    if answer.woke {
+        ring.count_wake();
+    }
+    if answer.departed {
+        ring.come_late(|| receiver.acknowledge_departure());
+    }
+}
+
+/// Claimed places. What is not sent when it is dropped becomes tombstones.
 pub struct Held<'a, T> {
     claim: Claim<'a, T>,
     receiver: &'a EventCount,
@@ -95,22 +98,32 @@ impl<T> Held<'_, T> {
 
     /// Publishes `value` in the next place.
     pub fn send(&mut self, value: T) {
-        self.claim.fill(value);
-        self.published();
+        self.send_with(|place| place.write(value));
     }
 
-    fn published(&mut self) {
-        if self.receiver.has_waiter() && self.receiver.notify_slow_if(|| true).departed {
-            self.claim.come_late(|| self.receiver.acknowledge_departure());
+    /// Publishes what `write` puts into the next place. If it panics, the place becomes a tombstone.
+    #[inline(always)]
+    fn send_with(&mut self, write: impl FnOnce(Place<'_, T>) -> Filled<'_>) {
+        let (at, _) = self.claim.unfilled();
+        self.claim.fill_with(write);
+        self.published(at, 1);
+    }
+
+    #[inline(always)]
+    fn published(&mut self, at: Position, n: u64) {
+        if self.receiver.has_waiter() {
+            wake_receiver(self.claim.producer(), self.receiver, at, n);
         }
     }
 }
 
 impl<T> Drop for Held<'_, T> {
+    #[inline(always)]
     fn drop(&mut self) {
+        let (at, left) = self.claim.unfilled();
         self.claim.give_up();
-        if !mutant!(TombstoneNotifies) {
-            self.published();
+        if left != 0 && !mutant!(TombstoneNotifies) {
+            self.published(at, left);
         }
     }
 }
@@ -206,6 +219,16 @@ impl<T> RingSender for MpscSender<T> {
     #[cfg(feature = "std")]
     fn after_wait(&self) {
         self.queue.wake_behind_if(|| self.ring.looks_empty());
+    }
+
+    #[inline(always)]
+    fn push_with<F>(&mut self, write: F) -> Result<(), F>
+    where
+        F: FnOnce(Place<'_, T>) -> Filled<'_>,
+    {
+        let Some(mut held) = self.hold(1) else { return Err(write) };
+        held.send_with(write);
+        Ok(())
     }
 
     fn push_slice(&mut self, values: &[T]) -> usize

@@ -19,7 +19,8 @@
 //! * M1 A position is claimed once: `tail` only grows, by compare-and-swap. A claim needs `position < head + capacity`
 //!   for a `head` that the claimer itself loaded with Acquire: the slot's last value is out.
 //! * M2 A claimed slot belongs to its claimer until it stores the stamp; from then on, while `head ≤ position`, to the consumer.
-//! * M3 No code of the user runs between claim and stamp. If a panic unwinds there, a guard leaves tombstones: a claim is never left open.
+//! * M3 Between claim and stamp runs no code of the user but the closure that fills a place. If a panic unwinds there, a guard leaves tombstones: a
+//!   claim is never left open.
 //! * M4 Once bit 0 of `tail` is set, nothing more is claimed. The last producer sets it when it leaves, or the consumer when it closes.
 //! * M5 `head`, and the slots behind it, belong to the end that has the role of the reader (`reader`): first the consumer, and once that is gone one
 //!   producer at a time. An end gives the role up only if no producer has published late since its last look: a producer that publishes after the

@@ -1,6 +1,7 @@
 //! One cell of a ring, and runs of cells. The only places where a value enters or leaves shared memory.
 
 use super::layout::Counter;
+use super::place::{self, Filled, Place};
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering, UnsafeCell};
 use core::mem::MaybeUninit;
@@ -42,6 +43,16 @@ macro_rules! access {
 pub(crate) unsafe fn write<T>(slot: *const Slot<T>, value: T) {
     // SAFETY: the caller owns the cell: no other thread reads or writes it meanwhile.
     access!(slot, with_mut, |bytes| unsafe { bytes.cast::<T>().write(value) });
+}
+
+/// Has `write` put a value into `slot`.
+///
+/// # Safety
+/// As [`write`](fn@write).
+#[inline(always)]
+pub(crate) unsafe fn write_with<T>(slot: *const Slot<T>, write: impl FnOnce(Place<'_, T>) -> Filled<'_>) {
+    // SAFETY: the caller owns the cell: no other thread reads or writes it meanwhile.
+    access!(slot, with_mut, |bytes| place::lend(unsafe { &mut *bytes }, write));
 }
 
 /// How many cells ahead of the one that it writes a producer prefetches, 0 for none: about a kilobyte.

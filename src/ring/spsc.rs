@@ -29,6 +29,7 @@ mod staging;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
+pub(crate) use staging::Staging;
 
 use super::backend::Heap;
 use super::layout::{ConsumerBlock, ProducerBlock, Stats};

@@ -23,12 +23,12 @@ impl<'a, T: Message> WriteChunk<'a, T> {
 
     /// Places reserved, in messages.
     pub fn capacity(&self) -> usize {
-        self.tx.ring.reserved() as usize
+        self.tx.staging.room() as usize
     }
 
     /// Messages written so far.
     pub fn len(&self) -> usize {
-        self.tx.ring.staged() as usize
+        self.tx.staging.staged() as usize
     }
 
     /// Whether nothing has been written yet.
@@ -56,7 +56,7 @@ impl<'a, T: Message> WriteChunk<'a, T> {
         let (room, mut values) = (self.capacity() - self.len(), values.into_iter());
         while sent < room {
             let Some(value) = values.next() else { break };
-            if self.tx.ring.stage(MessageBytes::new(value)).is_err() {
+            if self.tx.ring.stage(&mut self.tx.staging, MessageBytes::new(value)).is_err() {
                 break;
             }
             sent += 1;
@@ -70,7 +70,7 @@ impl<'a, T: Message> WriteChunk<'a, T> {
     where
         T: Copy,
     {
-        self.fill_from_iter(values.iter().copied())
+        self.tx.ring.stage_from(&mut self.tx.staging, values)
     }
 
     /// Publishes what was written, with one store and at most one wake. Returns how many messages that was. Has the receiver left since the
@@ -85,7 +85,7 @@ impl<'a, T: Message> WriteChunk<'a, T> {
 
 impl<T: Message> Drop for WriteChunk<'_, T> {
     fn drop(&mut self) {
-        self.tx.ring.discard_staged();
+        self.tx.ring.discard_staged(&mut self.tx.staging);
     }
 }
 

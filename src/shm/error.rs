@@ -337,6 +337,28 @@ impl fmt::Display for Cause {
 
 impl core::error::Error for Cause {}
 
+impl<D> TrySendError<(), D> {
+    /// The same about `value`.
+    #[inline(always)]
+    pub(crate) fn with<T>(self, value: T) -> TrySendError<T, D> {
+        match self {
+            Self::Full(()) => TrySendError::Full(value),
+            Self::Disconnected((), cause) => TrySendError::Disconnected(value, cause),
+        }
+    }
+}
+
+impl<D> SendTimeoutError<(), D> {
+    /// The same about `value`.
+    #[inline(always)]
+    pub(crate) fn with<T>(self, value: T) -> SendTimeoutError<T, D> {
+        match self {
+            Self::Timeout(()) => SendTimeoutError::Timeout(value),
+            Self::Disconnected((), cause) => SendTimeoutError::Disconnected(value, cause),
+        }
+    }
+}
+
 /// The error of a receive that had no deadline.
 pub(crate) fn without_deadline<D>(error: RecvTimeoutError<D>) -> RecvError<D> {
     match error {

@@ -50,6 +50,7 @@ pub use crate::shm::spsc::Sender;
 use crate::shm::spsc::{CAPACITY, layout_of};
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::time::Duration;
 use std::time::Instant;
 
@@ -100,9 +101,7 @@ impl<T: Message> Receiver<T> {
     /// `Empty`, or `Disconnected`: once for each session of a sender that is over, and once where all have ended.
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(usize, T), TryRecvError<Disconnected>> {
-        let found = self.lanes.try_take(take_one)?;
-        self.last = Some(found.0);
-        Ok(found)
+        self.take_by(Lanes::try_next)
     }
 
     /// As [`Receiver::try_recv_from`], the message alone.
@@ -123,10 +122,7 @@ impl<T: Message> Receiver<T> {
     /// `Disconnected`, once for each session of a sender that is over, and once where all have ended and nothing is left.
     #[inline]
     pub fn recv_from(&mut self) -> Result<(usize, T), RecvError<Disconnected>> {
-        match self.take() {
-            Some(found) => Ok(found),
-            None => self.recv_later(Deadline::NEVER).map_err(without_deadline),
-        }
+        self.take_by(|lanes| lanes.find(|| Deadline::NEVER)).map_err(without_deadline)
     }
 
     /// As [`Receiver::recv_from`], the message alone.
@@ -143,7 +139,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As there, or no message in time.
     pub fn recv_timeout_from(&mut self, timeout: Duration) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
-        self.recv_until(|| Deadline::after(Some(timeout)))
+        self.take_by(|lanes| lanes.find(|| Deadline::after(Some(timeout))))
     }
 
     /// As [`Receiver::recv`], waiting for at most `timeout`.
@@ -159,7 +155,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As there, or no message in time.
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError<Disconnected>> {
-        self.recv_until(|| Deadline::at(deadline)).map(|(_, value)| value)
+        self.take_by(|lanes| lanes.find(|| Deadline::at(deadline))).map(|(_, value)| value)
     }
 
     /// As [`Receiver::recv_from`], waiting until `deadline`.
@@ -167,20 +163,96 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As there, or no message in time.
     pub fn recv_from_deadline(&mut self, deadline: Instant) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
-        self.recv_until(|| Deadline::at(deadline))
+        self.take_by(|lanes| lanes.find(|| Deadline::at(deadline)))
     }
 
-    /// Hands the next message to `f`, with its lane, if there is one now, and frees its place when `f` has returned: should this process be killed
+    /// Takes the next message if there is one now, with its lane, straight to `place`, and lends it there: see
+    /// [`spsc::Receiver::try_recv_into`](super::spsc::Receiver::try_recv_into).
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_from`]; `place` may have been written to.
+    ///
+    /// ```
+    /// # use ringmail::shm::fan_in::Builder;
+    /// # use std::mem::MaybeUninit;
+    /// # let channel = Builder::<u64>::create_anonymous(1)?;
+    /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// tx.send_ref(&7)?;
+    /// let mut place = MaybeUninit::uninit();
+    /// assert_eq!(rx.try_recv_into(&mut place), Ok((tx.lane(), &mut 7)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_recv_into<'a>(
+        &mut self,
+        place: &'a mut MaybeUninit<T>,
+    ) -> Result<(usize, &'a mut T), TryRecvError<Disconnected>> {
+        self.take_into(place, Lanes::try_next)
+    }
+
+    /// As [`Receiver::try_recv_into`], waiting for a message if need be.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_from`]; `place` may have been written to.
+    #[inline]
+    pub fn recv_into<'a>(
+        &mut self,
+        place: &'a mut MaybeUninit<T>,
+    ) -> Result<(usize, &'a mut T), RecvError<Disconnected>> {
+        self.take_into(place, |lanes| lanes.find(|| Deadline::NEVER)).map_err(without_deadline)
+    }
+
+    /// As [`Receiver::try_recv_into`], waiting for a message for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout_from`]; `place` may have been written to.
+    pub fn recv_timeout_into<'a>(
+        &mut self,
+        place: &'a mut MaybeUninit<T>,
+        timeout: Duration,
+    ) -> Result<(usize, &'a mut T), RecvTimeoutError<Disconnected>> {
+        self.take_into(place, |lanes| lanes.find(|| Deadline::after(Some(timeout))))
+    }
+
+    /// Lends the next message to `f` where it lies, with its lane: see
+    /// [`spsc::Receiver::try_recv_in_place`](super::spsc::Receiver::try_recv_in_place).
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv_from`].
+    ///
+    /// # Safety
+    /// As there, of all senders' processes.
+    #[inline]
+    #[allow(unsafe_code, reason = "passes the caller's promise on to the ring")]
+    pub unsafe fn try_recv_in_place<R>(
+        &mut self,
+        f: impl FnOnce(usize, &T) -> R,
+    ) -> Result<R, TryRecvError<Disconnected>> {
+        let mut f = Some(f);
+        loop {
+            let lane = self.lanes.try_next()?;
+            // SAFETY: as the caller promises.
+            let done = unsafe { self.lanes.at(lane).take_in_place(|message| f.take().map(|f| f(lane, message))) };
+            // Should it be no message, the next turn says so.
+            if let Some(done) = done.flatten() {
+                self.took(lane, 1);
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Lends a copy of the next message to `f`, with its lane, if there is one now, and frees its place when `f` has returned: should this process be killed
     /// meanwhile, or `f` panic, the message comes again. At least once.
     ///
     /// # Errors
     /// As [`Receiver::try_recv_from`].
-    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, T) -> R) -> Result<R, TryRecvError<Disconnected>> {
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, &T) -> R) -> Result<R, TryRecvError<Disconnected>> {
         loop {
             let lane = self.lanes.try_next()?;
             // Should it be no message, the next turn says so.
             if let Some(value) = self.lanes.at(lane).copy(0) {
-                let done = f(lane, value);
+                let done = f(lane, &value);
                 self.lanes.at(lane).pass(1);
                 self.took(lane, 1);
                 return Ok(done);
@@ -328,31 +400,42 @@ impl<T: Message> Receiver<T> {
         }
     }
 
-    #[inline]
-    fn take(&mut self) -> Option<(usize, T)> {
-        let found = self.lanes.take(take_one)?;
-        self.last = Some(found.0);
-        Some(found)
-    }
-
-    #[inline]
-    fn recv_until(
+    /// Takes the next message, of a lane that `find` finds, to `place`.
+    #[inline(always)]
+    fn take_into<'a, E>(
         &mut self,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
-        match self.take() {
-            Some(found) => Ok(found),
-            None => self.recv_later(deadline()),
+        mut place: &'a mut MaybeUninit<T>,
+        find: impl Fn(&mut Lanes<T>) -> Result<usize, E>,
+    ) -> Result<(usize, &'a mut T), E> {
+        loop {
+            let lane = find(&mut self.lanes)?;
+            match self.lanes.at(lane).take_into(place) {
+                Ok(message) => {
+                    self.took(lane, 1);
+                    return Ok((lane, message));
+                }
+                // Should it be no message, the next turn says so.
+                Err(back) => place = back,
+            }
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn recv_later(&mut self, deadline: Deadline) -> Result<(usize, T), RecvTimeoutError<Disconnected>> {
+    /// Takes the next message of `lane`, which has one; nothing if it is none.
+    #[inline(always)]
+    fn take(&mut self, lane: usize) -> Result<T, ()> {
+        let value = self.lanes.at(lane).take(|| ())?;
+        self.took(lane, 1);
+        Ok(value)
+    }
+
+    /// Takes the next message, of a lane that `find` finds.
+    #[inline(always)]
+    fn take_by<E>(&mut self, find: impl Fn(&mut Lanes<T>) -> Result<usize, E>) -> Result<(usize, T), E> {
         loop {
-            self.lanes.wait(deadline)?;
-            if let Some(found) = self.take() {
-                return Ok(found);
+            let lane = find(&mut self.lanes)?;
+            // Should it be no message, the next turn says so.
+            if let Ok(value) = self.take(lane) {
+                return Ok((lane, value));
             }
         }
     }
@@ -363,9 +446,7 @@ iterates! {
     Receiver::recv_from,
     |this: &mut Self| {
         let lane = this.lanes.next_untold()?;
-        let value = take_one(this.lanes.at(lane))?;
-        this.took(lane, 1);
-        Some((lane, value))
+        this.take(lane).ok().map(|value| (lane, value))
     },
 }
 
@@ -377,16 +458,11 @@ fn move_into<T: Message>(
     buffer: &mut Vec<(usize, T)>,
     last: &mut Option<usize>,
 ) -> usize {
-    let n = rx.move_into(buffer, max, |value| (lane, value));
+    let n = rx.move_items(buffer, max, |value| (lane, value));
     if n != 0 {
         *last = Some(lane);
     }
     n
-}
-
-#[inline]
-fn take_one<T: Message>(rx: &mut Rx<T>) -> Option<T> {
-    rx.take(|_| Err(())).ok()
 }
 
 impl<T: Message> fmt::Debug for Receiver<T> {

@@ -14,6 +14,7 @@ use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
+use zerocopy::FromBytes;
 
 /// The sending side, or a lane of a [`fan_in`](crate::shm::fan_in)'s. Dropping it closes its lane in order; a process that ends without is noticed by
 /// the kernel.
@@ -34,24 +35,18 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// `Full`, or `Disconnected` with the cause; the value comes back.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, value: T) -> Result<(), TrySendError<T, Cause>> {
-        match self.tx.push(value) {
-            Ok(()) => Ok(()),
-            Err(value) => Err(self.refused(value)),
-        }
+        if self.tx.push(&value) { Ok(()) } else { Err(self.tx.why_full().with(value)) }
     }
 
     /// Sends `value`, waiting for room if need be; also for a receiver that was never there.
     ///
     /// # Errors
     /// `Disconnected` with the cause; the value comes back.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, value: T) -> Result<(), SendError<T, Cause>> {
-        match self.tx.push(value) {
-            Ok(()) => Ok(()),
-            Err(value) => self.send_later(value, Deadline::NEVER).map_err(send_without_deadline),
-        }
+        self.send_until(value, || Deadline::NEVER).map_err(send_without_deadline)
     }
 
     /// Sends `value`, waiting for room for at most `timeout`.
@@ -70,6 +65,102 @@ impl<T: Message> Sender<T> {
         self.send_until(value, || Deadline::at(deadline))
     }
 
+    /// Sends a copy of `value` if there is room now: from where it is straight to its place in the channel. Wait-free.
+    ///
+    /// For large messages: one that is passed by value may be copied once more, to pass it. (The bytes of a message are all there is to it,
+    /// so it need not be `Copy`.)
+    ///
+    /// # Errors
+    /// `Full`, or `Disconnected` with the cause.
+    ///
+    /// ```
+    /// # use ringmail::shm::spsc::Builder;
+    /// # let channel = Builder::<u64>::create_anonymous(1)?;
+    /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// let message = 7;
+    /// tx.try_send_ref(&message)?;
+    /// assert!(tx.try_send_ref(&message).is_err_and(|refused| refused.is_full()));
+    /// assert_eq!(rx.recv(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn try_send_ref(&mut self, value: &T) -> Result<(), TrySendError<(), Cause>> {
+        if self.tx.push(value) { Ok(()) } else { Err(self.tx.why_full()) }
+    }
+
+    /// Sends a copy of `value`, as [`Sender::try_send_ref`] does, waiting for room if need be.
+    ///
+    /// # Errors
+    /// `Disconnected` with the cause.
+    #[inline(always)]
+    pub fn send_ref(&mut self, value: &T) -> Result<(), SendError<(), Cause>> {
+        self.tx.push_until(value, || Deadline::NEVER).map_err(send_without_deadline)
+    }
+
+    /// Sends a copy of `value`, as [`Sender::try_send_ref`] does, waiting for room for at most `timeout`.
+    ///
+    /// # Errors
+    /// No room in time, or `Disconnected` with the cause.
+    pub fn send_ref_timeout(&mut self, value: &T, timeout: Duration) -> Result<(), SendTimeoutError<(), Cause>> {
+        self.tx.push_until(value, || Deadline::after(Some(timeout)))
+    }
+
+    /// Has `write` fill the place of the next message, if there is room now, and sends that: without a copy. Wait-free but for `write`.
+    ///
+    /// `write` finds what was sent in that place before, or zeros, and may change any of it. If it panics, nothing is sent. The receiver sees nothing of
+    /// it before `write` has returned.
+    ///
+    /// Only for a receiver that is trusted to keep this crate's protocol: one that maps the ring for writing, against the protocol, would change the
+    /// message under this side's eyes, and what this side does then is undefined. For all others, [`Sender::try_send_ref`] copies.
+    ///
+    /// # Errors
+    /// `Full`, or `Disconnected` with the cause; `write` comes back and was not called.
+    ///
+    /// ```
+    /// # use ringmail::shm::spsc::Builder;
+    /// # let channel = Builder::<u64>::create_anonymous(1)?;
+    /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// tx.try_send_with(|message| *message = 7)?;
+    /// assert!(tx.try_send_with(|_| unreachable!("there is no room")).is_err_and(|refused| refused.is_full()));
+    /// assert_eq!(rx.recv(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn try_send_with<F>(&mut self, write: F) -> Result<(), TrySendError<F, Cause>>
+    where
+        T: FromBytes,
+        F: FnOnce(&mut T),
+    {
+        self.tx.push_with(write).map_err(|write| self.tx.why_full().with(write))
+    }
+
+    /// As [`Sender::try_send_with`], waiting for room if need be.
+    ///
+    /// # Errors
+    /// `Disconnected` with the cause; `write` comes back and was not called.
+    #[inline(always)]
+    pub fn send_with<F>(&mut self, write: F) -> Result<(), SendError<F, Cause>>
+    where
+        T: FromBytes,
+        F: FnOnce(&mut T),
+    {
+        self.tx.push_with_until(write, Deadline::NEVER).map_err(send_without_deadline)
+    }
+
+    /// As [`Sender::try_send_with`], waiting for room for at most `timeout`.
+    ///
+    /// # Errors
+    /// No room in time, or `Disconnected` with the cause; `write` comes back and was not called.
+    pub fn send_with_timeout<F>(&mut self, write: F, timeout: Duration) -> Result<(), SendTimeoutError<F, Cause>>
+    where
+        T: FromBytes,
+        F: FnOnce(&mut T),
+    {
+        self.tx.push_with_until(write, Deadline::after(Some(timeout)))
+    }
+
     /// Copies as many of `values` as fit now and publishes them together. Returns how many, at least one unless `values` is
     /// empty.
     ///
@@ -80,7 +171,8 @@ impl<T: Message> Sender<T> {
         T: Copy,
     {
         self.tx.try_reserve(values.len())?;
-        Ok(self.stage_iter(&mut values.iter().copied()))
+        let publishing = PublishOnDrop(&mut self.tx);
+        Ok(publishing.0.ring.stage_from(&mut publishing.0.staging, values))
     }
 
     /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together.
@@ -240,46 +332,15 @@ impl<T: Message> Sender<T> {
 
     /// Sends from `values` as many as are reserved.
     fn stage_iter(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
-        let publishing = PublishOnDrop(&mut self.tx);
-        publishing.0.ring.stage_iter(&mut values.map(MessageBytes::new)) as usize
-    }
-
-    /// Why that was not sent.
-    #[cold]
-    #[inline(never)]
-    fn refused(&mut self, value: T) -> TrySendError<T, Cause> {
-        match self.tx.refusal(1) {
-            None => TrySendError::Full(value),
-            Some(ended) => TrySendError::Disconnected(value, ended),
-        }
+        let PublishOnDrop(Tx { ring, staging, .. }) = &mut PublishOnDrop(&mut self.tx);
+        ring.stage_iter(staging, &mut values.map(MessageBytes::new)) as usize
     }
 
     #[inline(always)]
     fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
-        match self.tx.push(value) {
+        match self.tx.push_until(&value, deadline) {
             Ok(()) => Ok(()),
-            Err(value) => self.send_later(value, deadline()),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_later(&mut self, mut value: T, deadline: Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
-        loop {
-            if let Some(ended) = self.tx.refusal(1) {
-                return Err(SendTimeoutError::Disconnected(value, ended));
-            }
-            match self.tx.wait_for_room(1, deadline) {
-                Ok(()) => {}
-                Err(SendTimeoutError::Timeout(())) => return Err(SendTimeoutError::Timeout(value)),
-                Err(SendTimeoutError::Disconnected((), ended)) => {
-                    return Err(SendTimeoutError::Disconnected(value, ended));
-                }
-            }
-            match self.tx.push(value) {
-                Ok(()) => return Ok(()),
-                Err(back) => value = back,
-            }
+            Err(refused) => Err(refused.with(value)),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::shm::segment::layout::{Kind, Layout};
 pub use crate::shm::sender::Sender;
 use crate::wait::{Deadline, WaitStrategy};
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::time::Duration;
 use std::time::Instant;
 
@@ -74,18 +75,19 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// `Empty`, or `Disconnected` with the cause once nothing is left.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError<Cause>> {
-        self.rx.take(|rx| if rx.is_quiet() { Err(TryRecvError::Empty) } else { try_recv_on(rx) })
+        self.rx.try_find()?;
+        self.rx.take(|| TryRecvError::Disconnected(Cause::Corrupted))
     }
 
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
     ///
     /// # Errors
     /// `Disconnected` with the cause once nothing is left.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<T, RecvError<Cause>> {
-        self.rx.take(|rx| recv_later(rx, Deadline::NEVER).map_err(without_deadline))
+        self.recv_until(|| Deadline::NEVER).map_err(without_deadline)
     }
 
     /// Takes the next message, waiting for at most `timeout`.
@@ -104,14 +106,89 @@ impl<T: Message> Receiver<T> {
         self.recv_until(|| Deadline::at(deadline))
     }
 
-    /// Hands the next message to `f`, and frees its place when `f` has returned: should this process be killed meanwhile, or `f` panic,
+    /// Takes the next message if there is one now, straight to `place`, and lends it there. Wait-free.
+    ///
+    /// For large messages: one that is returned by value is copied twice. A message counts as received once this has returned: at most once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`]; `place` may have been written to.
+    ///
+    /// ```
+    /// # use ringmail::shm::spsc::Builder;
+    /// # use std::mem::MaybeUninit;
+    /// # let channel = Builder::<u64>::create_anonymous(1)?;
+    /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// tx.send(7)?;
+    /// let mut place = MaybeUninit::uninit();
+    /// assert_eq!(rx.try_recv_into(&mut place), Ok(&mut 7));
+    /// assert!(rx.try_recv_into(&mut place).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn try_recv_into<'a>(&mut self, place: &'a mut MaybeUninit<T>) -> Result<&'a mut T, TryRecvError<Cause>> {
+        self.rx.try_find()?;
+        self.rx.take_into(place).map_err(|_| TryRecvError::Disconnected(Cause::Corrupted))
+    }
+
+    /// Takes the next message to `place`, as [`Receiver::try_recv_into`] does, waiting for one if need be.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`]; `place` may have been written to.
+    #[inline(always)]
+    pub fn recv_into<'a>(&mut self, place: &'a mut MaybeUninit<T>) -> Result<&'a mut T, RecvError<Cause>> {
+        self.recv_into_until(place, || Deadline::NEVER).map_err(without_deadline)
+    }
+
+    /// Takes the next message to `place`, as [`Receiver::try_recv_into`] does, waiting for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`]; `place` may have been written to.
+    pub fn recv_timeout_into<'a>(
+        &mut self,
+        place: &'a mut MaybeUninit<T>,
+        timeout: Duration,
+    ) -> Result<&'a mut T, RecvTimeoutError<Cause>> {
+        self.recv_into_until(place, || Deadline::after(Some(timeout)))
+    }
+
+    /// Lends the next message to `f` where it lies, without a copy, if there is one now, and frees its place when `f` has returned: should this
+    /// process be killed meanwhile, or `f` panic, the next receive gets the message again. At least once.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    ///
+    /// # Safety
+    /// The sender's process keeps to the protocol of this crate, as code of one's own does: it writes to no message that it has sent. For all others,
+    /// [`Receiver::try_recv_into`] copies first.
+    ///
+    /// ```
+    /// # use ringmail::shm::spsc::Builder;
+    /// # let channel = Builder::<u64>::create_anonymous(1)?;
+    /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
+    /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
+    /// tx.send(7)?;
+    /// // SAFETY: the sender is of this very process, and of this crate.
+    /// let double = unsafe { rx.try_recv_in_place(|message| 2 * message) }?;
+    /// assert_eq!(double, 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[allow(unsafe_code, reason = "passes the caller's promise on to the ring")]
+    pub unsafe fn try_recv_in_place<R>(&mut self, f: impl FnOnce(&T) -> R) -> Result<R, TryRecvError<Cause>> {
+        self.rx.try_find()?;
+        // SAFETY: as the caller promises.
+        unsafe { self.rx.take_in_place(f) }.ok_or(TryRecvError::Disconnected(Cause::Corrupted))
+    }
+
+    /// Lends a copy of the next message to `f`, and frees its place when `f` has returned: should this process be killed meanwhile, or `f` panic,
     /// the next receive gets the message again. At least once.
     ///
     /// # Errors
     /// As [`Receiver::try_recv`].
-    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError<Cause>> {
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(&T) -> R) -> Result<R, TryRecvError<Cause>> {
         let Some(value) = self.peek() else { return Err(nothing(&mut self.rx)) };
-        let done = f(value);
+        let done = f(&value);
         self.rx.pass(1);
         Ok(done)
     }
@@ -153,7 +230,7 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// As [`Receiver::try_recv`]; an end only where no message is before it.
     pub fn try_recv_many(&mut self, buffer: &mut Vec<T>, max: usize) -> Result<usize, TryRecvError<Cause>> {
-        match self.rx.move_into(buffer, max, |value| value) {
+        match self.rx.move_into(buffer, max) {
             0 if max != 0 => Err(nothing(&mut self.rx)),
             n => Ok(n),
         }
@@ -247,45 +324,31 @@ impl<T: Message> Receiver<T> {
     }
 
     #[inline(always)]
+    fn recv_into_until<'a>(
+        &mut self,
+        place: &'a mut MaybeUninit<T>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<&'a mut T, RecvTimeoutError<Cause>> {
+        self.rx.find(deadline)?;
+        self.rx.take_into(place).map_err(|_| RecvTimeoutError::Disconnected(Cause::Corrupted))
+    }
+
+    #[inline(always)]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError<Cause>> {
-        self.rx.take(|rx| recv_later(rx, deadline()))
+        self.rx.find(deadline)?;
+        self.rx.take(|| RecvTimeoutError::Disconnected(Cause::Corrupted))
     }
 }
 
 iterates! {
     [T: Message] Receiver<T>, T, RecvError<Cause>,
     Receiver::recv,
-    |this: &mut Self| if this.rx.finds() { this.rx.take(|_| Err(())).ok() } else { None },
+    |this: &mut Self| if this.rx.finds() { this.rx.take(|| ()).ok() } else { None },
 }
 
 /// Why a verb that takes no step across sessions by itself found nothing.
 fn nothing<T>(rx: &mut Rx<T>) -> TryRecvError<Cause> {
     rx.nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)
-}
-
-/// Where there is more to say than that nothing was found.
-#[cold]
-#[inline(never)]
-fn try_recv_on<T: Message>(rx: &mut Rx<T>) -> Result<T, TryRecvError<Cause>> {
-    match rx.take_on() {
-        Some(value) => Ok(value),
-        None => Err(rx.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected)),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn recv_later<T: Message>(rx: &mut Rx<T>, deadline: Deadline) -> Result<T, RecvTimeoutError<Cause>> {
-    loop {
-        if let Some(ended) = rx.nothing() {
-            return Err(RecvTimeoutError::Disconnected(ended));
-        }
-        rx.wait_for_message(deadline)?;
-        // Should it be no message, the next turn says so.
-        if let Some(value) = rx.take(|_| Err(())).ok().or_else(|| rx.take_on()) {
-            return Ok(value);
-        }
-    }
 }
 
 impl<T: Message> fmt::Debug for Receiver<T> {

@@ -136,6 +136,7 @@ impl WaitPolicy {
     }
 
     /// Whether this side sleeps often.
+    #[inline(always)]
     pub(crate) fn is_often(&self) -> bool {
         self.often
     }

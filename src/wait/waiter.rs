@@ -244,10 +244,15 @@ impl Waiter {
         sleeps
     }
 
-    /// To be called now and then by a side that polls and has not slept. `transferred` is called only if its result matters.
-    #[inline]
-    pub(crate) fn polled(&mut self, transferred: impl FnOnce() -> u64) {
-        if self.policy.is_often() && self.policy.note_no_sleep(transferred()) {
+    /// Whether [`Waiter::polled`] is to be called.
+    #[inline(always)]
+    pub(crate) fn is_often(&self) -> bool {
+        self.policy.is_often()
+    }
+
+    /// To be called now and then by a side that polls and has not slept, if it sleeps often.
+    pub(crate) fn polled(&mut self, transferred: u64) {
+        if self.policy.note_no_sleep(transferred) {
             self.slot.unfence();
         }
     }

@@ -10,6 +10,7 @@ mod drop_panics;
 mod drops;
 mod errors;
 mod futures;
+mod in_place;
 mod leaving;
 mod panics;
 mod verbs;

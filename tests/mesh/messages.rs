@@ -5,6 +5,7 @@ use ringmail::mesh::{
     BuildError, Builder, Cause, Disconnected, Endpoint, Peers, Ready, RecvError, RecvTimeoutError, Role, Seat,
     TryRecvError, TrySendError,
 };
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -306,4 +307,33 @@ fn two_peers_that_wait_for_each_others_room_must_poll() {
         (got..2).all(|_| me.recv().is_ok())
     });
     assert_eq!(polling, [true, true]);
+}
+
+#[test]
+fn messages_are_written_and_looked_at_in_place() {
+    let [mut a, mut b] = joined::<[u64; 512], 2>(2);
+    for round in 0..5 {
+        assert!(a.try_send_with_to(1, |place| place.write([round; 512])).is_ok());
+        assert_eq!(a.try_send_ref_to(1, &[round + 1; 512]), Ok(()));
+        assert_eq!(a.try_send_ref_to(1, &[0; 512]), Err(TrySendError::Full(())));
+        assert_eq!(b.try_recv_with(|peer, m| (peer, m[511])), Ok((0, round)));
+        let mut target = MaybeUninit::uninit();
+        assert_eq!(b.try_recv_into(&mut target), Ok((0, &mut [round + 1; 512])));
+        assert_eq!(b.try_recv_with(|_, _| ()), Err(TryRecvError::Empty));
+        assert_eq!(b.try_recv_into(&mut target), Err(TryRecvError::Empty));
+    }
+    assert_eq!(a.try_send_ref_to(0, &[0; 512]), Err(TrySendError::Disconnected((), gone(0, Cause::NoLane))));
+    drop(b);
+    assert_eq!(a.try_send_ref_to(1, &[0; 512]), Err(TrySendError::Disconnected((), gone(1, Cause::Closed))));
+}
+
+#[test]
+fn a_panic_while_looking_frees_the_place() {
+    let [mut a, mut b] = joined::<u32, 2>(1);
+    for _ in 0..3 {
+        panics(|| a.try_send_with_to(1, |_| panic!("no message")));
+        assert_eq!(a.try_send_to(1, 1), Ok(()));
+        panics(|| b.try_recv_with(|_, _| panic!("looked")));
+    }
+    assert_eq!(b.try_recv(), Err(TryRecvError::Empty));
 }

@@ -13,6 +13,7 @@ mod cycles;
 mod fan_in;
 mod fan_in_attacks;
 mod lanes;
+mod moves;
 mod open;
 mod remove;
 mod reservation;

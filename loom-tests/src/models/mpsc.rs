@@ -5,6 +5,7 @@ use crate::check::{model, outcomes, without_fences};
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, Sender};
 use ringmail::{TryRecvError, TrySendError};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What a `try_recv` said: the message, or 0 for nothing.
 fn look(rx: &mut Receiver<u32>) -> u32 {
@@ -46,6 +47,31 @@ pub fn one_place_is_claimed_once() {
             went.extend(others);
             assert_eq!(rx.try_iter().collect::<Vec<_>>(), went);
             went
+        });
+    });
+}
+
+/// Messages written in place are seen whole, and a place whose closure panics is passed over.
+pub fn a_message_written_in_place_is_whole() {
+    let allowed = [[0, 0], [0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
+    without_fences(|| {
+        outcomes("mpsc::a_message_written_in_place_is_whole", Some(3), allowed, || {
+            let (mut tx, mut rx) = mpsc::channel(4).unwrap();
+            let other = trying(tx.clone(), &[2]);
+            let sender = thread::spawn(move || {
+                let panicked = catch_unwind(AssertUnwindSafe(|| tx.try_send_with(|_| resume_unwind(Box::new(())))));
+                assert!(panicked.is_err());
+                assert!(tx.try_send_with(|place| place.write(1)).is_ok());
+                tx
+            });
+            let look = |rx: &mut Receiver<u32>| rx.try_recv_with(|message| *message).unwrap_or(0);
+            let seen = [look(&mut rx), look(&mut rx)];
+            let (_tx, (went, _other)) = (sender.join().unwrap(), other.join().unwrap());
+            assert_eq!(went, [2]);
+            let mut all: Vec<_> = seen.into_iter().filter(|&m| m != 0).chain(rx.try_iter()).collect();
+            all.sort();
+            assert_eq!(all, [1, 2]);
+            seen
         });
     });
 }

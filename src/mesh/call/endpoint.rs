@@ -49,6 +49,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         let peers: Box<[Phase]> = (0..mesh.shards()).map(phase).collect();
         let calling = peers.iter().filter(|&&peer| peer == Phase::Calls).count();
         let open = mesh.lanes.inbox.open();
+        (0..peers.len()).filter(|&peer| peers[peer] == Phase::NoLane).for_each(|peer| tables.forbid(peer));
         Self { mesh, tables: Rc::new(tables), peers, calling, open, finished: false }
     }
 
@@ -63,10 +64,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         self.flush();
         // A peer that has closed in order still accepts requests, but cannot answer.
         self.look_at_ends();
-        if let Some(gone) = self.uncallable(peer) {
-            return Err(TryCallError::Disconnected(request, gone));
-        }
-        let Some(call) = self.tables.start(peer) else { return Err(TryCallError::NoCredit(request)) };
+        let Some(call) = self.tables.start(peer) else { return Err(self.no_call(peer, request)) };
         // Before the request leaves: if the peer's waker panics, the call is on its way all the same, and its credit comes back with the answer.
         let reply = Reply::new(Rc::clone(&self.tables), peer, call);
         match self.mesh.try_send_to(peer, Envelope::Request(call, request)) {
@@ -76,6 +74,15 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 self.tables.cancel(call);
                 Err(refused(error))
             }
+        }
+    }
+
+    /// Why a call did not start.
+    #[cold]
+    fn no_call(&self, peer: usize, request: Req) -> TryCallError<Req> {
+        match self.uncallable(peer) {
+            Some(gone) => TryCallError::Disconnected(request, gone),
+            None => TryCallError::NoCredit(request),
         }
     }
 
@@ -108,6 +115,22 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         budget: usize,
         serve: &mut impl FnMut(&mut Self, usize, Req, Token<Rep>),
     ) -> Progress {
+        let received = self.receive(budget, serve);
+        Progress {
+            received,
+            more: received == budget && self.mesh.find(),
+            disconnected: self.mesh.lanes.inbox.has_ended() && self.mesh.has_disconnected(),
+            open: self.calling,
+        }
+    }
+
+    /// As [`Endpoint::poll`]. Returns how many messages it took.
+    #[inline(always)]
+    pub(super) fn receive(
+        &mut self,
+        budget: usize,
+        serve: &mut impl FnMut(&mut Self, usize, Req, Token<Rep>),
+    ) -> usize {
         self.flush();
         let mut received = 0;
         while received < budget {
@@ -117,19 +140,24 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 Envelope::Request(call, request) => {
                     let token = Token::new(Rc::clone(&self.tables), from, call);
                     serve(self, from, request, token);
-                    self.flush();
+                    self.send_answers();
                 }
                 Envelope::Answer(call, value) => self.tables.arrive(call, Ok(value)),
-                Envelope::Refusal(call) => self.tables.arrive(call, Err(CallError::Refused { peer: from })),
-                Envelope::Finished => self.set_phase(from, Phase::Finished),
+                Envelope::Refusal(_) | Envelope::Finished => self.take_rare(from, envelope),
             }
         }
         self.look_at_ends();
-        Progress {
-            received,
-            more: received == budget && self.mesh.find(),
-            disconnected: self.mesh.lanes.inbox.has_ended() && self.mesh.has_disconnected(),
-            open: self.calling,
+        received
+    }
+
+    /// An envelope of those that have neither a request nor an answer.
+    #[cold]
+    #[inline(never)]
+    fn take_rare(&mut self, from: usize, envelope: Envelope<Req, Rep>) {
+        match envelope {
+            Envelope::Refusal(call) => self.tables.arrive(call, Err(CallError::Refused { peer: from })),
+            Envelope::Finished => self.set_phase(from, Phase::Finished),
+            Envelope::Request(..) | Envelope::Answer(..) => {}
         }
     }
 
@@ -149,35 +177,37 @@ impl<Req, Rep> Endpoint<Req, Rep> {
     #[inline]
     pub fn flush(&mut self) {
         if self.tables.has_answers() {
-            self.send_answers();
+            self.send_kept();
         }
     }
 
+    /// The answers of tokens that were kept.
+    #[cold]
     #[inline(never)]
+    fn send_kept(&mut self) {
+        self.send_answers();
+    }
+
+    #[inline(always)]
     fn send_answers(&mut self) {
         /// If a peer's waker panics, the answers to the other peers leave all the same.
         struct Rest<'a, Req, Rep>(&'a mut Endpoint<Req, Rep>);
-        impl<Req, Rep> Rest<'_, Req, Rep> {
-            #[inline(always)]
-            fn send(&mut self) {
-                while let Some(Answer { peer, call, value }) = self.0.tables.next_answer() {
-                    let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
-                    self.0.send_reserved(peer as usize, envelope);
-                }
-            }
-        }
         impl<Req, Rep> Drop for Rest<'_, Req, Rep> {
             fn drop(&mut self) {
-                if self.0.tables.has_answers() {
-                    // While a panic unwinds, a waker's own ends in `wake`.
-                    self.send();
-                }
+                // While a panic unwinds, a waker's own ends in `wake`.
+                self.0.flush();
             }
         }
-        Rest(self).send();
+        while let Some(Answer { peer, call, value }) = self.tables.next_answer() {
+            let envelope = value.map_or(Envelope::Refusal(call), |value| Envelope::Answer(call, value));
+            let rest = Rest(self);
+            rest.0.send_reserved(peer as usize, envelope);
+            core::mem::forget(rest);
+        }
     }
 
     /// Sends an envelope for which there is room: see the module's head for why.
+    #[inline(always)]
     fn send_reserved(&mut self, peer: usize, envelope: Envelope<Req, Rep>) {
         if let Err(error) = self.mesh.try_send_to(peer, envelope) {
             debug_assert!(!error.is_full(), "an answer always finds room");
@@ -192,6 +222,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         self.flush();
         if !core::mem::replace(&mut self.finished, true) {
             each(0..self.peers.len(), |peer| {
+                self.tables.forbid(peer);
                 if matches!(self.peers[peer], Phase::Calls | Phase::Finished) {
                     self.send_reserved(peer, Envelope::Finished);
                 }
@@ -214,6 +245,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
             let callable = matches!(phase, Phase::Calls | Phase::Finished);
             if callable && lanes.at(peer).is_some_and(|at| lanes.is_over(at)) {
                 self.set_phase(peer, Phase::Over);
+                self.tables.forbid(peer);
                 panics.catch(|| {
                     failed |= self.tables.fail(peer, || CallError::Disconnected(self.mesh.shared.disconnected(peer)))
                 });

@@ -81,6 +81,7 @@ impl<Rep> futures_core::FusedFuture for Reply<Rep> {
 }
 
 impl<Rep> Drop for Reply<Rep> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(call) = self.call {
             self.tables.drop_reply(call);
@@ -130,6 +131,7 @@ impl<Rep> Token<Rep> {
 }
 
 impl<Rep> Drop for Token<Rep> {
+    #[inline]
     fn drop(&mut self) {
         if self.pending {
             self.tables.answer(Answer { peer: self.peer, call: self.call, value: None });

@@ -27,7 +27,8 @@ const NONE: u32 = u32::MAX;
 /// The tables of one endpoint. `Send`, as its seat is; the endpoint shares them by an `Rc`.
 pub(super) struct Tables<Rep> {
     calls: RefCell<Calls<Rep>>,
-    answers: RefCell<Answers<Rep>>,
+    /// Answers that tokens were given and that have not left. The last one leaves first.
+    answers: RefCell<Vec<Answer<Rep>>>,
     /// Whether the endpoint was dropped: no answer leaves any more.
     over: Cell<bool>,
 }
@@ -37,17 +38,15 @@ struct Calls<Rep> {
     /// As long as the most calls that were ever in flight at once, in memory that was reserved.
     list: Vec<Call<Rep>>,
     free: u32,
-    /// Most calls to one peer.
-    credits: u32,
     peers: Box<[Credits]>,
-    /// Calls without an answer, to all peers.
-    waiting: usize,
 }
 
-#[derive(Clone, Copy, Default)]
+/// The credits for one peer.
 struct Credits {
+    /// Most calls at once; 0 if it cannot be called.
+    most: u32,
     used: u32,
-    /// Of these, calls without an answer.
+    /// Of the used ones, calls without an answer.
     waiting: u32,
 }
 
@@ -63,13 +62,6 @@ enum State<Rep> {
     /// The reply was dropped: the answer will be, too.
     Dropped,
     Done(Result<Rep, CallError>),
-}
-
-/// Answers that tokens were given and that have not left, in order.
-struct Answers<Rep> {
-    list: Vec<Option<Answer<Rep>>>,
-    /// The answers before this index have left.
-    next: usize,
 }
 
 /// An answer that is to leave; without a value, a refusal.
@@ -88,39 +80,34 @@ impl<Rep> Tables<Rep> {
             return Err(BuildError::CapacityTooLarge { requested: credits as usize, max });
         }
         let (mut calls, mut answers) = (Vec::new(), Vec::new());
-        let entry = size_of::<Call<Rep>>().saturating_add(size_of::<Option<Answer<Rep>>>());
+        let entry = size_of::<Call<Rep>>().saturating_add(size_of::<Answer<Rep>>());
         let no_memory = |_| BuildError::OutOfMemory { bytes: room.checked_mul(entry) };
         calls.try_reserve_exact(room).map_err(no_memory)?;
         answers.try_reserve_exact(room).map_err(no_memory)?;
-        let peers = slice(shards, |_| Credits::default())?;
-        let calls = Calls { list: calls, free: NONE, credits, peers, waiting: 0 };
-        let answers = Answers { list: answers, next: 0 };
+        let peers = slice(shards, |_| Credits { most: credits, used: 0, waiting: 0 })?;
+        let calls = Calls { list: calls, free: NONE, peers };
         Ok(Self { calls: RefCell::new(calls), answers: RefCell::new(answers), over: Cell::new(false) })
     }
 
-    /// Takes a credit for `peer`, which has a lane, and returns the index of the call; `None` if there is no credit.
+    /// Takes a credit for `peer` and returns the index of the call; `None` if there is no credit.
     #[inline(always)]
     pub(super) fn start(&self, peer: usize) -> Option<u32> {
         let calls = &mut *self.calls.borrow_mut();
-        let credits = calls.peers.get_mut(peer).filter(|peer| peer.used < calls.credits)?;
-        let fresh = Call { peer: peer as u32, state: State::Waiting(None) };
-        let at = match calls.list.get_mut(calls.free as usize) {
-            Some(call) => {
-                let at = calls.free;
-                if let State::Free(next) = replace(call, fresh).state {
-                    calls.free = next;
-                }
-                at
-            }
-            None => {
-                calls.list.push(fresh);
-                calls.list.len() as u32 - 1
-            }
-        };
+        let credits = calls.peers.get_mut(peer).filter(|peer| peer.used < peer.most)?;
         credits.used += 1;
         credits.waiting += 1;
-        calls.waiting += 1;
+        let at = calls.free;
+        let Some(call) = calls.list.get_mut(at as usize) else { return Some(calls.grow(peer)) };
+        // Always: it is in the list of free ones.
+        let State::Free(next) = call.state else { return None };
+        (call.peer, call.state) = (peer as u32, State::Waiting(None));
+        calls.free = next;
         Some(at)
+    }
+
+    /// No call to `peer` starts any more.
+    pub(super) fn forbid(&self, peer: usize) {
+        self.calls.borrow_mut().peers[peer].most = 0;
     }
 
     /// A call that was not sent, and whose reply was dropped, gives its credit back.
@@ -134,27 +121,32 @@ impl<Rep> Tables<Rep> {
     pub(super) fn arrive(&self, call: u32, answer: Result<Rep, CallError>) {
         let mut borrow = self.calls.borrow_mut();
         let calls = &mut *borrow;
-        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent. An answer whose reply was
-        // dropped is dropped when this returns, as an argument is: the table is not borrowed then.
-        let Some(Call { peer, state }) = calls.list.get_mut(call as usize) else { return };
-        let peer = *peer as usize;
-        let waker = match state {
-            State::Waiting(waker) => {
-                let waker = waker.take();
-                *state = State::Done(answer);
-                waker
-            }
-            State::Dropped => {
-                calls.release(call);
-                None
-            }
-            State::Free(_) | State::Done(_) => return,
+        // A call has one answer: from the peer, or by the end of the peer's lane, which comes after all that it sent.
+        let Some(entry) = calls.list.get_mut(call as usize) else { return };
+        if !matches!(entry.state, State::Waiting(_)) {
+            drop(borrow);
+            return self.forget(call, answer);
+        }
+        let waker = match replace(&mut entry.state, State::Done(answer)) {
+            State::Waiting(waker) => waker,
+            _ => None,
         };
-        calls.peers[peer].waiting -= 1;
-        calls.waiting -= 1;
+        calls.peers[entry.peer as usize].waiting -= 1;
         drop(borrow);
         if let Some(waker) = waker {
             wake(waker);
+        }
+    }
+
+    /// The same for a call whose reply was dropped. The answer is dropped when this returns, as an argument is: the table is not borrowed then.
+    #[cold]
+    #[inline(never)]
+    fn forget(&self, call: u32, _answer: Result<Rep, CallError>) {
+        let calls = &mut *self.calls.borrow_mut();
+        let Some(entry) = calls.list.get_mut(call as usize) else { return };
+        if matches!(entry.state, State::Dropped) {
+            calls.peers[entry.peer as usize].waiting -= 1;
+            entry.release(call, &mut calls.free, &mut calls.peers);
         }
     }
 
@@ -205,6 +197,8 @@ impl<Rep> Tables<Rep> {
     }
 
     /// The reply to a call is dropped.
+    #[cold]
+    #[inline(never)]
     pub(super) fn drop_reply(&self, call: u32) {
         let dropped = self.calls.borrow_mut().drop_reply(call);
         drop(dropped);
@@ -213,7 +207,7 @@ impl<Rep> Tables<Rep> {
     /// Credits for `peer` that are free.
     pub(super) fn credits(&self, peer: usize) -> usize {
         let calls = self.calls.borrow();
-        calls.peers.get(peer).map_or(0, |peer| (calls.credits - peer.used) as usize)
+        calls.peers.get(peer).map_or(0, |peer| peer.most.saturating_sub(peer.used) as usize)
     }
 
     /// Calls to `peer` without an answer.
@@ -223,7 +217,7 @@ impl<Rep> Tables<Rep> {
 
     /// Whether any call has no answer.
     pub(super) fn waits(&self) -> bool {
-        self.calls.borrow().waiting != 0
+        self.calls.borrow().peers.iter().any(|peer| peer.waiting != 0)
     }
 
     /// Adds an answer, or a refusal, that is to leave. There are at most as many as calls of the peers in flight: they fit the reserved memory.
@@ -232,29 +226,19 @@ impl<Rep> Tables<Rep> {
         if self.over.get() {
             return;
         }
-        self.answers.borrow_mut().list.push(Some(answer));
+        self.answers.borrow_mut().push(answer);
     }
 
     /// Whether there are answers to send.
     #[inline(always)]
     pub(super) fn has_answers(&self) -> bool {
-        !self.answers.borrow().list.is_empty()
+        !self.answers.borrow().is_empty()
     }
 
     /// The next answer to send.
     #[inline(always)]
     pub(super) fn next_answer(&self) -> Option<Answer<Rep>> {
-        let answers = &mut *self.answers.borrow_mut();
-        while let Some(answer) = answers.list.get_mut(answers.next) {
-            answers.next += 1;
-            if let Some(answer) = answer.take() {
-                return Some(answer);
-            }
-        }
-        // All have left: only empty entries remain.
-        answers.list.clear();
-        answers.next = 0;
-        None
+        self.answers.borrow_mut().pop()
     }
 
     /// The endpoint is being dropped: nothing leaves any more.
@@ -267,10 +251,21 @@ impl<Rep> Tables<Rep> {
 type Unclaimed<Rep> = Option<Result<Rep, CallError>>;
 
 impl<Rep> Calls<Rep> {
+    /// One more entry, in memory that was reserved, for a call to `peer`. Returns its index.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, peer: usize) -> u32 {
+        self.list.push(Call { peer: peer as u32, state: State::Waiting(None) });
+        self.list.len() as u32 - 1
+    }
+
     #[inline(always)]
     fn take(&mut self, at: u32) -> Unclaimed<Rep> {
-        self.list.get(at as usize).filter(|call| matches!(call.state, State::Done(_)))?;
-        match self.release(at) {
+        let call = self.list.get_mut(at as usize)?;
+        if !matches!(call.state, State::Done(_)) {
+            return None;
+        }
+        match call.release(at, &mut self.free, &mut self.peers) {
             State::Done(answer) => Some(answer),
             _ => None,
         }
@@ -288,14 +283,6 @@ impl<Rep> Calls<Rep> {
         (answer, waker)
     }
 
-    /// Frees the entry of a call, and its credit. Returns the state that the call had.
-    #[inline(always)]
-    fn release(&mut self, at: u32) -> State<Rep> {
-        let call = &mut self.list[at as usize];
-        self.peers[call.peer as usize].used -= 1;
-        replace(&mut call.state, State::Free(replace(&mut self.free, at)))
-    }
-
     /// Has `waker` woken when the call has its answer. Returns the waker to drop.
     fn wake_later(&mut self, at: u32, waker: Waker) -> Option<Waker> {
         match self.list.get_mut(at as usize) {
@@ -309,5 +296,14 @@ impl<Rep> Calls<Rep> {
             Some(Call { state: State::Waiting(Some(old)), .. }) => old.will_wake(waker),
             _ => false,
         }
+    }
+}
+
+impl<Rep> Call<Rep> {
+    /// Frees this entry, which has index `at`, and its credit. Returns the state that the call had.
+    #[inline(always)]
+    fn release(&mut self, at: u32, free: &mut u32, peers: &mut [Credits]) -> State<Rep> {
+        peers[self.peer as usize].used -= 1;
+        replace(&mut self.state, State::Free(replace(free, at)))
     }
 }

@@ -41,7 +41,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
                 Err(TryCallError::NoCredit(request)) if self.in_flight(peer) != 0 => request,
                 done => return done,
             };
-            let received = self.take(BETWEEN, serve).received;
+            let received = self.receive(BETWEEN, serve);
             if received == 0 && self.in_flight(peer) != 0 && self.tables.credits(peer) == 0 {
                 // Without a deadline: an answer comes, or the peer closes.
                 let _ = self.sleep(Deadline::NEVER);
@@ -93,7 +93,7 @@ impl<Req, Rep> Endpoint<Req, Rep> {
         }
         self.flush();
         loop {
-            let received = if reply.is_ready() { 0 } else { self.take(1, serve).received };
+            let received = if reply.is_ready() { 0 } else { self.receive(1, serve) };
             reply = match reply.try_take() {
                 Ok(answer) => return answer.map_err(WaitTimeoutError::Failed),
                 Err(reply) => reply,

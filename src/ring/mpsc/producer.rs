@@ -2,6 +2,7 @@
 
 use super::{ASKED, DropOwner, HELD, Ring, Slots, Stamped};
 use crate::ring::layout::Stats;
+use crate::ring::place::{Filled, Place};
 use crate::ring::slot;
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
@@ -136,6 +137,7 @@ impl<T> Producer<T> {
     }
 
     /// Claims up to `wanted` places.
+    #[inline(always)]
     pub(crate) fn hold(&mut self, wanted: u64) -> Option<Claim<'_, T>> {
         if wanted == 0 {
             return None;
@@ -340,15 +342,16 @@ impl<T> Claim<'_, T> {
         (self.at, self.left)
     }
 
-    /// Publishes `value` in the next place, if one is left.
+    /// Publishes what `write` puts into the next place, if one is left. If it panics, the place is still to be filled.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, value: T) {
+    pub(crate) fn fill_with(&mut self, write: impl FnOnce(Place<'_, T>) -> Filled<'_>) {
         if self.left == 0 {
             return;
         }
+        // SAFETY: it is of this claim, and not filled (M2).
+        unsafe { slot::write_with(&raw const self.producer.slots.at(self.at).value, write) };
         let at = self.advance();
-        // SAFETY: it is of this claim, and behind us.
-        unsafe { self.producer.publish(at, value) };
+        self.producer.slots.at(at).stamp.store(at.plus(1).open_word(), order!(publish_stamp));
     }
 
     #[inline(always)]
@@ -367,9 +370,9 @@ impl<T> Claim<'_, T> {
         }
     }
 
-    /// As [`Producer::come_late`].
-    pub(crate) fn come_late(&mut self, noted: impl FnMut()) {
-        self.producer.come_late(noted);
+    /// The end that claimed them.
+    pub(crate) fn producer(&mut self) -> &mut Producer<T> {
+        self.producer
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::backend::Backend;
 use super::super::layout::{ConsumerBlock, ProducerBlock};
 use super::super::reach::{BoundedReader, Reach};
 use super::super::slot::Slot;
-use super::{Consumer, Producer};
+use super::{Consumer, Producer, Staging};
 use crate::sync::failpoint::point;
 use crate::sync::order::order;
 use crate::sync::position::Position;
@@ -43,8 +43,15 @@ impl<B: Backend> Producer<B> {
     }
 
     /// As [`Producer::vacancy`], with or without a receiver: between processes a message waits for the next receiver.
+    #[inline(always)]
     pub(crate) fn vacancy_for_the_next(&mut self) -> Option<*const Slot<B::Item>> {
         (self.tail != self.full_at || self.find_room()).then(|| self.slot(self.tail))
+    }
+
+    /// Whether there is room and a receiver; looks again if none was known.
+    #[inline(always)]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.vacancy().is_some()
     }
 
     /// As [`Producer::room`], with or without a receiver.
@@ -56,18 +63,17 @@ impl<B: Backend> Producer<B> {
     }
 
     /// As [`Producer::reserve`], with or without a receiver.
-    pub(crate) fn reserve_for_the_next(&mut self, wanted: u64) -> u64 {
-        self.staged = 0;
-        self.reserved = self.room_for_the_next(wanted);
-        self.reserved
+    pub(crate) fn reserve_for_the_next(&mut self, wanted: u64) -> Staging {
+        let room = self.room_for_the_next(wanted);
+        self.staging(room)
     }
 
     /// Writes staged values again, from the one at `offset` on; at most those that are staged.
-    pub(crate) fn restage(&mut self, offset: u64, values: &[B::Item])
+    pub(crate) fn restage(&mut self, staging: &Staging, offset: u64, values: &[B::Item])
     where
         B::Item: Copy,
     {
-        for (offset, &value) in (offset..self.staged).zip(values) {
+        for (offset, &value) in (offset..staging.staged()).zip(values) {
             // SAFETY: one of the staged slots, ours until they are published (I2); a `Copy` value needs no drop.
             unsafe { B::put(self.slot(self.tail.plus(offset)), value) };
         }

@@ -89,7 +89,13 @@ impl<B: Backend> Consumer<B> {
     /// many rings, most of which are empty.
     #[inline(always)]
     pub(crate) fn may_have_news(&self) -> bool {
-        self.retired || self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
+        self.retired || self.tail_moved()
+    }
+
+    /// The same for an end that has not retired.
+    #[inline(always)]
+    pub(crate) fn tail_moved(&self) -> bool {
+        self.peer().tail.load(Ordering::Relaxed) != self.head.open_word()
     }
 
     /// Loads the producer's position, and sees at most `limit` messages. Whether there is one.
@@ -344,8 +350,22 @@ impl<B: Backend> Consumer<B> {
     /// Drops the next `n` messages and frees their places; fewer if fewer were seen.
     #[inline(always)]
     pub(crate) fn skip(&mut self, n: u64) {
+        let n = n.min(self.seen());
+        // Of none, nothing: an end that has retired has seen none, and writes no more (I5).
+        if n == 0 {
+            return;
+        }
+        if core::mem::needs_drop::<B::Item>() {
+            return self.drop_next(n);
+        }
+        self.head = self.head.plus(n);
+        self.release();
+    }
+
+    /// The same of messages with a drop of their own; `n` were seen.
+    fn drop_next(&mut self, n: u64) {
         let from = self.head;
-        self.head = from.plus(self.tail_seen.since(from).min(n));
+        self.head = from.plus(n.min(self.seen()));
         let (slots, mask, to) = (self.geometry.slots, self.geometry.mask, self.head);
         let free = OnDrop(self, Self::free);
         // SAFETY: the values in [from, to) are ours (I3), and `head` has passed them.

@@ -2,6 +2,7 @@
 
 use super::super::backend::{Backend, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, LATE, ProducerBlock, RETIRED, Stats, TOLD};
+use super::super::place::{Filled, Place};
 use super::super::slot::{self, Slot};
 use super::stats;
 use crate::sync::Ordering;
@@ -15,10 +16,6 @@ pub(crate) struct Producer<B: Backend> {
     pub(super) tail: Position,
     /// `tail` may not pass this: the last `head` seen, plus capacity.
     pub(super) full_at: Position,
-    /// Values written from `tail` on and not yet published.
-    pub(super) staged: u64,
-    /// Slots from `tail` on that a reservation may fill; at most `full_at - tail`.
-    pub(super) reserved: u64,
     pub(super) closed: bool,
     /// Whether this end has set [`LATE`]: it publishes nothing after that.
     pub(super) settled: bool,
@@ -45,18 +42,7 @@ impl<B: Backend> Producer<B> {
         let own = unsafe { geometry.producer.as_ref() };
         let tail = Position::from_word(own.tail.load(Ordering::Relaxed));
         // No room known yet: the first operation looks.
-        Self {
-            tail,
-            full_at: tail,
-            staged: 0,
-            reserved: 0,
-            closed: false,
-            settled: false,
-            corrupt: false,
-            session: 0,
-            geometry,
-            backend,
-        }
+        Self { tail, full_at: tail, closed: false, settled: false, corrupt: false, session: 0, geometry, backend }
     }
 
     #[inline(always)]
@@ -189,6 +175,19 @@ impl<T> Producer<Heap<T>> {
         let Some(slot) = self.vacancy() else { return Err(value) };
         // SAFETY: just found vacant.
         unsafe { slot::write(slot, value) };
+        self.publish(1);
+        Ok(())
+    }
+
+    /// Sends what `write` puts into the slot; returns `write` if there is no room or no receiver. If it panics, nothing is sent.
+    #[inline(always)]
+    pub(crate) fn push_with<F>(&mut self, write: F) -> Result<(), F>
+    where
+        F: FnOnce(Place<'_, T>) -> Filled<'_>,
+    {
+        let Some(slot) = self.vacancy() else { return Err(write) };
+        // SAFETY: just found vacant.
+        unsafe { slot::write_with(slot, write) };
         self.publish(1);
         Ok(())
     }

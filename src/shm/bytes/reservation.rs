@@ -3,6 +3,7 @@
 use super::sender::as_words;
 use super::{HEADER, Header, Sender, WORD};
 use crate::shm::ring::mapped::MessageBytes;
+use crate::shm::ring::sending_end::Tx;
 use core::fmt;
 use std::io;
 
@@ -83,14 +84,16 @@ impl<'a> Reservation<'a> {
         let mut begun = [0; WORD];
         begun[..to % WORD].copy_from_slice(&last[..to % WORD]);
         self.begun = begun;
-        self.sender.tx.ring.stage_bytes((to / WORD) as u64);
+        let Tx { ring, staging, .. } = &mut self.sender.tx;
+        ring.stage_bytes(staging, (to / WORD) as u64);
         self.written += n;
     }
 
     /// The words that are not whole yet, as bytes, with those of the word that is begun.
     fn vacant(&mut self) -> (&mut [u8], &mut [u8]) {
         let at = self.written % WORD;
-        let (first, second) = self.sender.tx.ring.vacant_bytes();
+        let Tx { ring, staging, .. } = &mut self.sender.tx;
+        let (first, second) = ring.vacant_bytes(staging);
         // With a word begun there is room for it.
         first[..at].copy_from_slice(&self.begun[..at]);
         (first, second)
@@ -99,13 +102,13 @@ impl<'a> Reservation<'a> {
     /// Sends the record, with the bytes that were written, be they fewer than were reserved.
     pub fn commit(self) {
         let Self { sender, kind, version, written, begun, .. } = self;
-        let ring = &mut *sender.tx.ring;
+        let Tx { ring, staging, .. } = &mut sender.tx;
         if written % WORD != 0 {
-            ring.stage_slice(&[MessageBytes::new(u64::from_ne_bytes(begun))]);
+            ring.stage_slice(staging, &[MessageBytes::new(u64::from_ne_bytes(begun))]);
         }
         // `reserve` has checked the length.
         let header = Header { len: written as u32, kind, version, sequence: sender.sequence }.encode();
-        ring.restage(0, &header.map(MessageBytes::new));
+        ring.restage(staging, 0, &header.map(MessageBytes::new));
         sender.publish(HEADER + written.div_ceil(WORD));
     }
 }
@@ -117,13 +120,13 @@ impl io::Write for Reservation<'_> {
         let at = self.written % WORD;
         let (first, rest) = bytes.split_at(if at == 0 { 0 } else { bytes.len().min(WORD - at) });
         self.begun[at..at + first.len()].copy_from_slice(first);
-        let ring = &mut *self.sender.tx.ring;
+        let Tx { ring, staging, .. } = &mut self.sender.tx;
         if at != 0 && at + first.len() == WORD {
-            ring.stage_slice(&[MessageBytes::new(u64::from_ne_bytes(self.begun))]);
+            ring.stage_slice(staging, &[MessageBytes::new(u64::from_ne_bytes(self.begun))]);
             self.begun = [0; WORD];
         }
         let (whole, rest) = as_words(rest);
-        ring.stage_iter(&mut whole.map(MessageBytes::new));
+        ring.stage_iter(staging, &mut whole.map(MessageBytes::new));
         if let Some(rest) = rest {
             self.begun = rest.to_ne_bytes();
         }

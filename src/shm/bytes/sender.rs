@@ -122,7 +122,7 @@ impl Sender {
         if self.tx.reserve(words) != words {
             return Err(self.tx.refusal(words).map_or(TrySendError::Full, TrySendError::Disconnected));
         }
-        self.tx.ring.stage_slice(&[MessageBytes::new(0); HEADER]);
+        self.tx.ring.stage_slice(&mut self.tx.staging, &[MessageBytes::new(0); HEADER]);
         let version = self.version;
         Ok(Reservation::begin(self, version, len))
     }
@@ -219,18 +219,18 @@ impl Sender {
         if self.tx.reserve(words as u64) != words as u64 {
             return false;
         }
-        let ring = &mut *self.tx.ring;
+        let Tx { ring, staging, .. } = &mut self.tx;
         let Record { body, kind, version } = *record;
         let version = version.unwrap_or(self.version);
         // `words` has checked the length.
         let header = Header { len: body.len() as u32, kind, version, sequence: self.sequence }.encode();
         let (whole, rest) = as_words(body);
-        ring.stage_slice(&header.map(MessageBytes::new));
-        ring.stage_iter(&mut whole.map(MessageBytes::new));
+        ring.stage_slice(staging, &header.map(MessageBytes::new));
+        ring.stage_iter(staging, &mut whole.map(MessageBytes::new));
         if let Some(rest) = rest {
-            ring.stage_slice(&[MessageBytes::new(rest)]);
+            ring.stage_slice(staging, &[MessageBytes::new(rest)]);
         }
-        debug_assert_eq!(ring.staged(), words as u64, "the reservation is used up");
+        debug_assert_eq!(staging.staged(), words as u64, "the reservation is used up");
         self.publish(words);
         true
     }
@@ -241,7 +241,7 @@ impl Sender {
         let (tail, sequence) = (self.tail.plus(words as u64), self.sequence.wrapping_add(1));
         #[cfg(ringmail_planted_early_publish)]
         // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
-        self.tx.ring.publish_staged();
+        self.tx.publish_staged();
         // The other mark is that of the position which is published now: it stays until the next has moved it.
         let mark = &self.tx.map.producer().marks.0[(sequence & 1) as usize];
         point!();
@@ -249,7 +249,7 @@ impl Sender {
         point!();
         // In this order, should this process be killed in between.
         mark.tail.store(tail.open_word(), Ordering::Release);
-        self.tx.ring.publish_staged();
+        self.tx.publish_staged();
         (self.tail, self.sequence) = (tail, sequence);
         self.tx.announce(words as u64);
     }

@@ -1,6 +1,6 @@
 //! Many messages of a mapped ring at once, and those that are looked at before they are taken.
 
-use crate::shm::ring::mapped::Unchecked;
+use crate::shm::ring::mapped::Fetched;
 use crate::shm::ring::receiving_end::Rx;
 use crate::sync::position::Position;
 use zerocopy::{Immutable, TryFromBytes};
@@ -41,22 +41,37 @@ impl<T> Rx<T> {
 impl<T: TryFromBytes + Immutable> Rx<T> {
     /// A copy of the message `offset` places behind the next, which stays where it is; none if it was not seen, or is no message.
     pub(crate) fn copy(&mut self, offset: u64) -> Option<T> {
-        let mut fetched = Unchecked::nothing();
-        if !self.ring.copy(offset, &mut fetched) {
-            return None;
-        }
-        let bad = |this: &mut Self| {
+        match self.ring.copy(offset, &mut self.large.0) {
+            Fetched::Message(message) => return Some(message.into_inner()),
             // One behind others is told when it is the next: those before it are messages.
-            if offset == 0 {
-                this.poison(this.ring.position());
-            }
-            Err(())
-        };
-        fetched.validate_or(self, |_| {}, bad).ok()
+            Fetched::NoMessage(_) if offset == 0 => self.poison(self.ring.position()),
+            Fetched::NoMessage(_) | Fetched::Nothing(_) => {}
+        }
+        None
     }
 
-    /// Moves up to `max` of the messages there are now to the end of `buffer`, each as `item` makes it. Returns how many.
-    pub(crate) fn move_into<R>(&mut self, buffer: &mut Vec<R>, max: usize, item: impl Fn(T) -> R) -> usize {
+    /// Moves up to `max` of the messages there are now to the end of `buffer`. Returns how many.
+    pub(crate) fn move_into(&mut self, buffer: &mut Vec<T>, max: usize) -> usize {
+        let n = self.ready(max);
+        // May panic; nothing has moved yet.
+        buffer.reserve(n);
+        let mut moved = 0;
+        while moved < n {
+            if !self.ring.fetch_onto(buffer) {
+                // It was seen, so it is no message.
+                self.poison(self.ring.position());
+                break;
+            }
+            moved += 1;
+        }
+        if moved != 0 {
+            self.free(moved as u64);
+        }
+        moved
+    }
+
+    /// The same, each as `item` makes it.
+    pub(crate) fn move_items<R>(&mut self, buffer: &mut Vec<R>, max: usize, item: impl Fn(T) -> R) -> usize {
         let n = self.ready(max);
         // May panic; nothing has moved yet.
         buffer.reserve(n);

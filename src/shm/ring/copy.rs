@@ -1,14 +1,13 @@
 //! Copies of messages between our own memory and memory that another process may write at any time.
 //!
 //! A plain copy of such memory could be a data race, which the language forbids, also with another process. So a word is a relaxed atomic
-//! access. On x86-64 there are instructions that the compiler cannot see into: four of 16 bytes for each row of 64, and one string
-//! instruction to write a message of whole words and a kilobyte or more. What any of them does could be done by relaxed atomic
-//! accesses of a byte each, in any order, and no code relies on more: the positions order whole messages, and what a peer tore that
-//! breaks the rules is bytes still, to be checked. The processor keeps them on their side of the position's access: loads and stores of
-//! 16 bytes as it keeps all, and the stores of a string instruction, whose order among themselves is open, before every later store
-//! (Intel's manual, volume 3, "memory-ordering model for string operations on write-back memory").
+//! access. On x86-64 there are instructions that the compiler cannot see into: for each row of 64 bytes four of 16 bytes, or two of 32 to write
+//! a large message. What any of them does could be done by relaxed atomic accesses of a byte each, in any order, and no code relies on more: the
+//! positions order whole messages, and what a peer tore that breaks the rules is bytes still, to be checked. The processor keeps them on their
+//! side of the position's access, as it keeps all loads and stores.
 //!
-//! Of our own side only the string instruction sees anything: else the compiler sees what becomes of it, and leaves copies out.
+//! Of our own side none of them sees anything: else the compiler would not see what becomes of it, and would copy a message that is passed by
+//! value once more, to have an address for it.
 
 #![allow(unsafe_code)]
 
@@ -19,10 +18,11 @@ use core::mem::MaybeUninit;
 const WORD: usize = size_of::<u64>();
 const ROW: usize = 64;
 
-/// Messages so long, and of whole words, are written by a string instruction: the lines are the reader's, which stores of 16 bytes fetch before they fill them, and
-/// four for each line fill the store buffer. (`ipc --suite one-way-4096`: 1.4 times as much.) Not read so: that was slower.
+/// Messages of so many bytes are written by stores of 32 bytes, where the processor has them: the lines are the reader's, and stores wait for them in
+/// the store buffer, which holds so many stores of any width. (Between two processes, messages of 4 KiB: 1.3 to 2 times as much as by
+/// stores of 16 bytes or by `rep movsq`, on cores near each other and far apart. Read by loads of 16 bytes: those of 32 gave nothing.)
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-const STRING: usize = 1024;
+const WIDE: usize = 256;
 
 /// Where the rows of a `T` end, and where the words behind them do; the bytes that are left go one by one.
 const fn ends<T>() -> (usize, usize) {
@@ -38,22 +38,6 @@ pub(crate) struct Aligned<T>(pub(crate) MaybeUninit<T>);
 mod row {
     use core::arch::asm;
     use core::arch::x86_64::__m128i;
-
-    /// Copies `words` words from `source` to `target`.
-    ///
-    /// # Safety
-    /// `source` is valid for reads of them, and `target` is mapped for writing, and no reference leads to it.
-    #[inline(always)]
-    pub(crate) unsafe fn write_words(source: *const u8, target: *const u8, words: usize) {
-        // SAFETY: reads and writes what the caller promises, upwards, as the direction flag is clear in all Rust code; see the module
-        // for the race.
-        unsafe {
-            asm!(
-                "rep movsq", inout("rcx") words => _, inout("rsi") source => _, inout("rdi") target => _,
-                options(nostack, preserves_flags)
-            );
-        }
-    }
 
     /// A quarter of a row at `source + OFFSET`.
     ///
@@ -86,6 +70,42 @@ mod row {
             );
         }
     }
+
+    /// Whether the processor has stores of 32 bytes.
+    #[inline(always)]
+    pub(crate) fn has_wide_stores() -> bool {
+        std::arch::is_x86_feature_detected!("avx")
+    }
+
+    /// Writes a row at `target`.
+    ///
+    /// # Safety
+    /// The 64 bytes are mapped for writing, and no reference leads to them. The processor [has wide stores](has_wide_stores).
+    #[inline(always)]
+    pub(crate) unsafe fn store_wide(target: *const u8, [a, b, c, d]: [__m128i; 4]) {
+        macro_rules! store {
+            ($($last:literal)?) => {
+                // SAFETY: writes bytes that the caller promises; see the module for the race.
+                unsafe {
+                    asm!(
+                        "vinsertf128 {a:y}, {a:y}, {b}, 1",
+                        "vinsertf128 {c:y}, {c:y}, {d}, 1",
+                        "vmovups [{target}], {a:y}",
+                        "vmovups [{target} + 32], {c:y}",
+                        $($last,)?
+                        target = in(reg) target, a = inout(xmm_reg) a => _, b = in(xmm_reg) b, c = inout(xmm_reg) c => _, d = in(xmm_reg) d,
+                        options(nostack, preserves_flags)
+                    );
+                }
+            };
+        }
+        // Code that knows of the upper halves of the registers may have something in them.
+        #[cfg(target_feature = "avx")]
+        store!();
+        // Other code is slow on some processors while there is something in them.
+        #[cfg(not(target_feature = "avx"))]
+        store!("vzeroupper");
+    }
 }
 
 /// Copies the message at `source`, in our own memory, to `target`.
@@ -97,26 +117,32 @@ mod row {
 pub(crate) unsafe fn put<T>(source: *const T, target: *const u8) {
     let source = source.cast::<u8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if const { size_of::<T>() >= STRING && size_of::<T>() % WORD == 0 } {
-        point!();
-        // SAFETY: the whole message, all its bytes initialised, and the room for it, to which no reference leads.
-        unsafe { row::write_words(source, target, size_of::<T>() / WORD) };
-        point!();
-        return;
-    }
+    let wide = const { size_of::<T>() >= WIDE } && row::has_wide_stores();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     for at in (0..const { ends::<T>().0 }).step_by(ROW) {
         let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));
+        macro_rules! quarter {
+            ($offset:literal) => {
+                // SAFETY: inside the message; the bytes are initialised.
+                unsafe { source.wrapping_add($offset).cast::<core::arch::x86_64::__m128i>().read_unaligned() }
+            };
+        }
         macro_rules! quarters {
             ($($offset:literal)*) => {$(
-                // SAFETY: inside the message; the bytes are initialised.
-                let quarter = unsafe { source.wrapping_add($offset).cast::<core::arch::x86_64::__m128i>().read_unaligned() };
+                let quarter = quarter!($offset);
                 point!();
                 // SAFETY: inside the room for it, to which no reference leads.
                 unsafe { row::store::<$offset>(target, quarter) };
             )*};
         }
-        quarters!(0 16 32 48);
+        if wide {
+            let quarters = [quarter!(0), quarter!(16), quarter!(32), quarter!(48)];
+            point!();
+            // SAFETY: inside the room for it, to which no reference leads; the processor was asked.
+            unsafe { row::store_wide(target, quarters) };
+        } else {
+            quarters!(0 16 32 48);
+        }
     }
     for at in const { ends::<T>().0..ends::<T>().1 }.step_by(WORD) {
         // SAFETY: a whole word of the message; its bytes are initialised.
@@ -145,7 +171,7 @@ pub(crate) unsafe fn put<T>(source: *const T, target: *const u8) {
 pub(crate) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
     let mut value = Aligned(MaybeUninit::<T>::uninit());
     // SAFETY: as the caller promises.
-    unsafe { get_into(source, &mut value) };
+    unsafe { get_into(source, &mut value.0) };
     value.0
 }
 
@@ -154,8 +180,8 @@ pub(crate) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
 /// # Safety
 /// `source` is mapped, aligned to a word, and as long as a message.
 #[inline(always)]
-pub(crate) unsafe fn get_into<T>(source: *const u8, value: &mut Aligned<T>) {
-    let target = value.0.as_mut_ptr().cast::<u8>();
+pub(crate) unsafe fn get_into<T>(source: *const u8, value: &mut MaybeUninit<T>) {
+    let target = value.as_mut_ptr().cast::<u8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     for at in (0..const { ends::<T>().0 }).step_by(ROW) {
         let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));

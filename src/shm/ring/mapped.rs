@@ -10,14 +10,14 @@ use super::copy;
 use crate::ring::backend::{Backend, Geometry};
 use crate::ring::layout::{ConsumerBlock, Line, ProducerBlock};
 use crate::ring::slot::Slot;
-use crate::ring::spsc::{Consumer, Producer};
+use crate::ring::spsc::{Consumer, Producer, Staging};
 use crate::shm::peer::session::{self, Session};
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
-use zerocopy::{Immutable, IntoBytes, TryFromBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, TryFromBytes};
 
 /// The producer's page.
 #[repr(C)]
@@ -74,48 +74,55 @@ impl<T: IntoBytes> MessageBytes<T> {
     }
 }
 
-/// Where a message is copied to before it is known to be valid. It stays there: each move would copy a large message again.
-pub(crate) struct Unchecked<T> {
-    bytes: copy::Aligned<T>,
-    /// Whether the bytes are initialised and the message was not handed out.
-    full: bool,
+/// What became of a copy; without a message the place for it comes back.
+pub(crate) enum Fetched<'a, T> {
+    /// There is none.
+    Nothing(&'a mut MaybeUninit<T>),
+    /// What is there is no message. It stays there.
+    NoMessage(&'a mut MaybeUninit<T>),
+    /// It is.
+    Message(Received<'a, T>),
 }
 
-impl<T: TryFromBytes + Immutable> Unchecked<T> {
+/// A message in memory of this process that was found to be one. Only [`check`] makes it, once for each copy of a message.
+pub(crate) struct Received<'a, T>(&'a mut MaybeUninit<T>);
+
+impl<'a, T> Received<'a, T> {
+    /// The message.
     #[inline(always)]
-    pub(crate) fn nothing() -> Self {
-        Self { bytes: copy::Aligned(MaybeUninit::uninit()), full: false }
+    pub(crate) fn into_inner(self) -> T {
+        // SAFETY: a valid `T`, as was seen; `self` goes, so it is handed out once.
+        unsafe { self.0.assume_init_read() }
     }
 
-    /// Whether it is a message.
+    /// The message where it is.
     #[inline(always)]
-    pub(crate) fn is_message(&self) -> bool {
-        if !self.full {
-            return false;
-        }
-        let first = self.bytes.0.as_ptr().cast::<u8>();
-        // SAFETY: all of them were initialised: `full`.
-        let bytes = unsafe { core::slice::from_raw_parts(first, size_of::<T>()) };
-        // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.
-        <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
+    pub(crate) fn into_mut(self) -> &'a mut T {
+        // SAFETY: a valid `T`, as was seen.
+        unsafe { self.0.assume_init_mut() }
     }
+}
 
-    /// The message after `good`, or else what `bad` answers.
-    #[inline(always)]
-    pub(crate) fn validate_or<C, E>(
-        &mut self,
-        context: &mut C,
-        good: impl FnOnce(&mut C),
-        bad: impl FnOnce(&mut C) -> Result<T, E>,
-    ) -> Result<T, E> {
-        if !self.is_message() {
-            return bad(context);
-        }
-        good(context);
-        self.full = false;
-        // SAFETY: a valid `T`, as was just seen; `full` is false, so it is handed out once.
-        Ok(unsafe { self.bytes.0.assume_init_read() })
-    }
+/// Whether what is in `place` is a message.
+///
+/// # Safety
+/// All bytes are initialised, and no process changes them during the call.
+#[inline(always)]
+unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { core::slice::from_raw_parts(place.cast::<u8>(), size_of::<T>()) };
+    // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.
+    <[T; 1]>::try_ref_from_bytes(bytes).is_ok()
+}
+
+/// Tells whether the copy in `place` is a message.
+///
+/// # Safety
+/// All its bytes are initialised.
+#[inline(always)]
+unsafe fn check<T: TryFromBytes + Immutable>(place: &mut MaybeUninit<T>) -> Fetched<'_, T> {
+    // SAFETY: as the caller promises; `place` is lent to this function alone.
+    if unsafe { is_message(place.as_ptr()) } { Fetched::Message(Received(place)) } else { Fetched::NoMessage(place) }
 }
 
 /// A ring whose pages `keep` holds.
@@ -225,48 +232,119 @@ impl<T, K> Consumer<Mapped<MessageBytes<T>, K>> {
 }
 
 impl<T: TryFromBytes + Immutable, K> Consumer<Mapped<MessageBytes<T>, K>> {
-    /// As [`Consumer::take`], the bytes copied to where they are checked. Whether there were any.
+    /// Copies the next message to `place`, checks it there, and takes it; its place in the ring stays occupied.
     #[inline(always)]
-    pub(crate) fn fetch(&mut self, to: &mut Unchecked<T>) -> bool {
+    pub(crate) fn fetch<'a>(&mut self, place: &'a mut MaybeUninit<T>) -> Fetched<'a, T> {
         if !self.has_message() {
-            return false;
+            return Fetched::Nothing(place);
         }
         // SAFETY: the slot is ours and full (I3), as was just seen; it is mapped, and aligned as a `MessageBytes` is.
-        unsafe { copy::get_into(self.slot(self.position()).cast(), &mut to.bytes) };
-        to.full = true;
-        // SAFETY: the message that was just seen.
-        unsafe { self.advance() };
-        true
+        unsafe { copy::get_into(self.slot(self.position()).cast(), place) };
+        // SAFETY: just initialised.
+        let fetched = unsafe { check(place) };
+        if let Fetched::Message(_) = fetched {
+            // SAFETY: the message that was just seen.
+            unsafe { self.advance() };
+        }
+        fetched
     }
 
-    /// Copies the message `offset` places behind the next, which stays where it is. Whether one was seen there.
+    /// As [`Consumer::fetch`], to the end of `buffer`. Whether it was a message.
     #[inline(always)]
-    pub(crate) fn copy(&self, offset: u64, to: &mut Unchecked<T>) -> bool {
+    pub(crate) fn fetch_onto(&mut self, buffer: &mut Vec<T>) -> bool {
+        // May panic; nothing has moved yet.
+        buffer.reserve(1);
+        let fetched = matches!(self.fetch(&mut buffer.spare_capacity_mut()[0]), Fetched::Message(_));
+        if fetched {
+            // SAFETY: the place behind the last has just got a valid `T`.
+            unsafe { buffer.set_len(buffer.len() + 1) };
+        }
+        fetched
+    }
+
+    /// As [`Consumer::fetch`], the message `offset` places behind the next; it stays where it is. Nothing also if it was not seen.
+    #[inline(always)]
+    pub(crate) fn copy<'a>(&self, offset: u64, place: &'a mut MaybeUninit<T>) -> Fetched<'a, T> {
         if offset >= self.seen() {
-            return false;
+            return Fetched::Nothing(place);
         }
         // SAFETY: `head + offset < tail`: the slot is ours and full (I3); it is mapped, and aligned as a `MessageBytes` is.
-        unsafe { copy::get_into(self.slot(self.position().plus(offset)).cast(), &mut to.bytes) };
-        to.full = true;
-        true
+        unsafe { copy::get_into(self.slot(self.position().plus(offset)).cast(), place) };
+        // SAFETY: just initialised.
+        unsafe { check(place) }
+    }
+
+    /// The next message in place, if one was seen; `Err` if what is there is none.
+    ///
+    /// # Safety
+    /// While the answer lives, no process writes to a message that was published and not freed. No process that runs this crate does: a producer
+    /// writes to free slots alone (I2).
+    #[inline(always)]
+    pub(crate) unsafe fn front_in_place(&self) -> Option<Result<&T, ()>> {
+        if self.seen() == 0 {
+            return None;
+        }
+        let message = self.slot(self.position()).cast::<T>();
+        // SAFETY: mapped, and initialised as all of a file is; no process writes it, as the caller promises.
+        if !unsafe { is_message(message) } {
+            return Some(Err(()));
+        }
+        // SAFETY: a valid `T`, as was just seen; aligned, as a `MessageBytes` begins with its message; and not written meanwhile.
+        Some(Ok(unsafe { &*message }))
     }
 }
 
 impl<T: IntoBytes, K> Producer<Mapped<MessageBytes<T>, K>> {
-    /// As [`Producer::push`], but without a copy on the way: the bytes go from `value` to the slot.
+    /// Copies `value` to the slot of the next message and publishes it. Whether there was room and a receiver.
     #[inline(always)]
-    pub(crate) fn push_message(&mut self, value: T) -> Result<(), T> {
-        let Some(slot) = self.vacancy() else { return Err(value) };
+    pub(crate) fn push_message(&mut self, value: &T) -> bool {
+        let Some(slot) = self.vacancy() else { return false };
         // SAFETY: all bytes of the value are initialised (`IntoBytes`), and the slot is vacant.
-        self.fill(|| unsafe { copy::put(&raw const value, slot.cast()) });
-        Ok(())
+        self.fill(|| unsafe { copy::put(value, slot.cast()) });
+        true
     }
 
     /// The same, whether there is a receiver or not.
-    pub(crate) fn push_for_the_next(&mut self, value: T) -> Result<(), T> {
-        let Some(slot) = self.vacancy_for_the_next() else { return Err(value) };
+    #[inline(always)]
+    pub(crate) fn push_for_the_next(&mut self, value: &T) -> bool {
+        let Some(slot) = self.vacancy_for_the_next() else { return false };
         // SAFETY: as above.
-        self.fill(|| unsafe { copy::put(&raw const value, slot.cast()) });
+        self.fill(|| unsafe { copy::put(value, slot.cast()) });
+        true
+    }
+
+    /// Copies values until the slice or the reservation ends. Returns how many.
+    #[inline(always)]
+    pub(crate) fn stage_from(&mut self, staging: &mut Staging, values: &[T]) -> usize {
+        let (first, second) = self.vacant_runs(staging);
+        let mut staged = 0;
+        for (slots, room) in [first, second] {
+            let run = &values[staged..values.len().min(staged + room)];
+            for (i, value) in run.iter().enumerate() {
+                // SAFETY: all bytes of the value are initialised (`IntoBytes`). The slot is one of the `room` reserved ones from `slots` on, ours and
+                // empty (I2); it is mapped, and aligned as a `MessageBytes` is.
+                unsafe { copy::put(value, slots.wrapping_add(i).cast()) };
+            }
+            staged += run.len();
+        }
+        // SAFETY: so many were just written.
+        unsafe { self.assume_staged(staging, staged as u64) };
+        staged
+    }
+}
+
+impl<T: FromBytes + IntoBytes, K> Producer<Mapped<MessageBytes<T>, K>> {
+    /// Has `write` fill the slot of the next message, whether there is a receiver or not, and publishes it; gives `write` back if there is no room. The
+    /// slot holds what was sent in it before, or zeros. If `write` panics, nothing is published.
+    ///
+    /// A peer that keeps to the protocol neither reads nor writes the slot meanwhile: see [`Producer::vacant_bytes`].
+    #[inline(always)]
+    pub(crate) fn push_with<F: FnOnce(&mut T)>(&mut self, write: F) -> Result<(), F> {
+        let Some(slot) = self.vacancy_for_the_next() else { return Err(write) };
+        // SAFETY: the vacant slot is this producer's alone (I2, I4), and no other reference leads to it. It is mapped for writing on this side,
+        // aligned as a `MessageBytes` is, which begins with its message, and initialised as all of a file is; any bytes are a `T` (`FromBytes`).
+        let message = unsafe { &mut *slot.cast::<T>().cast_mut() };
+        self.fill(|| write(message));
         Ok(())
     }
 }
@@ -277,8 +355,8 @@ impl<K> Producer<Mapped<MessageBytes<u64>, K>> {
     ///
     /// A peer that keeps to the protocol neither reads nor writes them: the consumer maps the slots for reading only, and reads those alone that
     /// were published (I3).
-    pub(crate) fn vacant_bytes(&mut self) -> (&mut [u8], &mut [u8]) {
-        let (first, second) = self.vacant_runs();
+    pub(crate) fn vacant_bytes(&mut self, staging: &Staging) -> (&mut [u8], &mut [u8]) {
+        let (first, second) = self.vacant_runs(staging);
         // SAFETY: the reserved and unpublished slots are this producer's alone (I2, I4) while `self` is borrowed, and no other reference leads to
         // them. They are mapped for writing on this side, and initialised as all of a file is; for bytes any content is valid, and any alignment.
         let first = unsafe { core::slice::from_raw_parts_mut(first.0.cast::<u8>(), first.1 * size_of::<u64>()) };
@@ -288,9 +366,9 @@ impl<K> Producer<Mapped<MessageBytes<u64>, K>> {
     }
 
     /// Counts `n` more words as staged, at most those that are reserved, with the bytes that they hold.
-    pub(crate) fn stage_bytes(&mut self, n: u64) {
+    pub(crate) fn stage_bytes(&mut self, staging: &mut Staging, n: u64) {
         // SAFETY: all bytes of a file are initialised, and any are a word.
-        unsafe { self.assume_staged(n) };
+        unsafe { self.assume_staged(staging, n) };
     }
 }
 

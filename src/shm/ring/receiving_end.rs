@@ -2,7 +2,7 @@
 
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
-use crate::shm::error::{Cause, RecvTimeoutError};
+use crate::shm::error::{Cause, RecvTimeoutError, TryRecvError};
 use crate::shm::peer::attachment::{Attachment, Beginning};
 use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
 use crate::shm::peer::session::Peer;
@@ -10,7 +10,8 @@ use crate::shm::peer::session::{End, Session, observe};
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::attach;
 use crate::shm::ring::attach::Ring;
-use crate::shm::ring::mapped::Unchecked;
+use crate::shm::ring::copy;
+use crate::shm::ring::mapped::Fetched;
 use crate::shm::ring::open::{Opened, SessionInfo, cause_of};
 use crate::shm::ring::sending_end::VAIN;
 use crate::shm::segment::map::Map;
@@ -21,6 +22,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::wait::park_word::ParkWord;
 use crate::wait::{Deadline, WaitStrategy};
 use core::cell::RefCell;
+use core::mem::MaybeUninit;
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
 use std::io;
@@ -45,7 +47,12 @@ pub(crate) struct Rx<T> {
     vain: u32,
     /// What the sender's word held before the last look of a wait.
     word: u64,
+    /// Where a large message is copied to before it is known to be one.
+    pub(crate) large: Box<copy::Aligned<T>>,
 }
+
+/// From so many bytes on a message is large.
+const LARGE: usize = 512;
 
 impl<T> Rx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
@@ -63,7 +70,19 @@ impl<T> Rx<T> {
             let count = ring.position().count();
             let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
             let attachment = Attachment::begin(held, with, || Consumer::reopen(&mut ring));
-            Self { ring, map, watch: None, attachment, stopped: None, untold: false, before: 0, vain: 0, word: 0 }
+            let large = Box::new(copy::Aligned(MaybeUninit::uninit()));
+            Self {
+                ring,
+                map,
+                watch: None,
+                attachment,
+                stopped: None,
+                untold: false,
+                before: 0,
+                vain: 0,
+                word: 0,
+                large,
+            }
         };
         maps.into_iter().zip(rings).map(begin).collect()
     }
@@ -137,59 +156,130 @@ impl<T> Rx<T> {
         found
     }
 
+    /// Whether there is a message; if not, why not, each end once.
+    #[inline(always)]
+    pub(crate) fn try_find(&mut self) -> Result<(), TryRecvError<Cause>> {
+        if self.ring.has_message() {
+            return Ok(());
+        }
+        if self.is_quiet() { Err(TryRecvError::Empty) } else { self.try_find_on() }
+    }
+
+    /// The same where the ring may be unable to tell, once in a session or where there is none; or where the kernel is to be asked.
+    #[cold]
+    #[inline(never)]
+    fn try_find_on(&mut self) -> Result<(), TryRecvError<Cause>> {
+        if self.ring.is_over() && self.look_on() == Found::Message {
+            return Ok(());
+        }
+        Err(self.why_nothing().map_or(TryRecvError::Empty, TryRecvError::Disconnected))
+    }
+
+    /// Waits until there is a message, or tells an end.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<(), RecvTimeoutError<Cause>> {
+        if self.ring.has_message() { Ok(()) } else { self.find_later(deadline()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_later(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
+        while !self.finds() {
+            if let Some(ended) = self.nothing() {
+                return Err(RecvTimeoutError::Disconnected(ended));
+            }
+            self.wait_for_message(deadline)?;
+        }
+        Ok(())
+    }
+
     /// The next message; its place stays occupied.
     #[inline(always)]
     pub(crate) fn read(&mut self) -> Option<T>
     where
         T: TryFromBytes + Immutable,
     {
-        self.fetch(|_| {}, |_| Err(())).ok()
+        self.fetch::<false, _>(|| ()).ok()
     }
 
-    /// Takes the next message and frees its place, or else answers what `nothing` does.
+    /// Takes the next message and frees its place; or else what `none` answers. To be called where there is one: if it is no message, this end reads
+    /// nothing any more.
     #[inline(always)]
-    pub(crate) fn take<E>(&mut self, nothing: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    pub(crate) fn take<E>(&mut self, none: impl FnOnce() -> E) -> Result<T, E>
     where
         T: TryFromBytes + Immutable,
     {
-        self.fetch(|this| this.free(1), nothing)
+        self.fetch::<true, _>(none)
     }
 
-    /// As [`Rx::take`] where that found nothing: the ring may be unable to tell, once in a session or where there is none.
+    /// As [`Rx::take`], to the caller's place, which comes back without a message.
     #[inline(always)]
-    pub(crate) fn take_on(&mut self) -> Option<T>
+    pub(crate) fn take_into<'a>(&mut self, place: &'a mut MaybeUninit<T>) -> Result<&'a mut T, &'a mut MaybeUninit<T>>
     where
         T: TryFromBytes + Immutable,
     {
-        if self.ring.is_over() { self.take_across() } else { None }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn take_across(&mut self) -> Option<T>
-    where
-        T: TryFromBytes + Immutable,
-    {
-        if self.look_on() == Found::Message { self.take(|_| Err(())).ok() } else { None }
-    }
-
-    #[inline(always)]
-    fn fetch<E>(
-        &mut self,
-        good: impl FnOnce(&mut Self),
-        nothing: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E>
-    where
-        T: TryFromBytes + Immutable,
-    {
-        let (at, mut fetched) = (self.ring.position(), Unchecked::nothing());
-        if !self.ring.fetch(&mut fetched) {
-            return nothing(self);
+        match self.ring.fetch(place) {
+            Fetched::Message(message) => {
+                self.free(1);
+                Ok(message.into_mut())
+            }
+            Fetched::NoMessage(place) => {
+                self.poison(self.ring.position());
+                Err(place)
+            }
+            Fetched::Nothing(place) => Err(place),
         }
-        fetched.validate_or(self, good, |this| {
-            this.poison(at);
-            nothing(this)
-        })
+    }
+
+    /// Lends the next message to `f` in place, then takes it and frees its place. None if it is no message: then this end reads nothing any more.
+    ///
+    /// # Safety
+    /// As for [`Consumer::front_in_place`].
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "passes the caller's promise on to the ring")]
+    pub(crate) unsafe fn take_in_place<R>(&mut self, f: impl FnOnce(&T) -> R) -> Option<R>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        // SAFETY: as the caller promises.
+        match unsafe { self.ring.front_in_place() }? {
+            Ok(message) => {
+                let done = f(message);
+                self.pass(1);
+                Some(done)
+            }
+            Err(()) => {
+                self.poison(self.ring.position());
+                None
+            }
+        }
+    }
+
+    /// A large message is copied to memory of the handle and from there to the caller; a small one may be in registers.
+    ///
+    /// In a variable beside the caller's, the compiler would copy it once more, from one place of the stack to another. Copies by string instructions
+    /// between places whose distance is just above a multiple of a page take twenty times as long, and places on one stack are apart like that.
+    #[inline(always)]
+    fn fetch<const FREE: bool, E>(&mut self, none: impl FnOnce() -> E) -> Result<T, E>
+    where
+        T: TryFromBytes + Immutable,
+    {
+        let mut here = copy::Aligned(MaybeUninit::uninit());
+        let Self { ring, attachment, large, .. } = self;
+        let place = if const { size_of::<T>() >= LARGE } { &mut **large } else { &mut here };
+        match ring.fetch(&mut place.0) {
+            Fetched::Message(message) => {
+                if FREE {
+                    free(ring, attachment, 1);
+                }
+                Ok(message.into_inner())
+            }
+            Fetched::NoMessage(_) => {
+                self.poison(self.ring.position());
+                Err(none())
+            }
+            Fetched::Nothing(_) => Err(none()),
+        }
     }
 
     /// Whether this side has closed or reads nothing any more, or the sender has closed and none has come since.
@@ -209,19 +299,7 @@ impl<T> Rx<T> {
     /// Frees the places of the `n` that were read.
     #[inline(always)]
     pub(crate) fn free(&mut self, n: u64) {
-        self.ring.release();
-        if self.attachment.should_wake(self.ring.peer_session().0) {
-            self.wake(n);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn wake(&mut self, n: u64) {
-        let (peer, head) = self.ring.peer_session();
-        if self.attachment.wake(peer, head, self.ring.position(), n) {
-            self.ring.count_wake();
-        }
+        free(&mut self.ring, &self.attachment, n);
     }
 
     /// Reads nothing any more: what is at `at` is no message. It stays where it is, as it was not received.
@@ -324,6 +402,24 @@ impl<T> Rx<T> {
             Some(Waited::Impossible) => Some(self.stop(Cause::Corrupted)),
             Some(Waited::Ready | Waited::TimedOut | Waited::Armed) | None => None,
         }
+    }
+}
+
+/// Frees the places of the `n` that were read.
+#[inline(always)]
+fn free<T>(ring: &mut Consumer<Ring<T>>, attachment: &Attachment, n: u64) {
+    ring.release();
+    if attachment.should_wake(ring.peer_session().0) {
+        wake(ring, attachment, n);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wake<T>(ring: &Consumer<Ring<T>>, attachment: &Attachment, n: u64) {
+    let (peer, head) = ring.peer_session();
+    if attachment.wake(peer, head, ring.position(), n) {
+        ring.count_wake();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a receiver of many lanes takes as runs, a lane at a time.
 
-use crate::shm::error::{RecvError, TryRecvError, without_deadline};
+use crate::shm::error::{RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use crate::shm::ring::batch::FreeOnDrop;
 use crate::shm::ring::lanes::{Disconnected, Lanes};
 use crate::shm::ring::receiving_end::Rx;
@@ -8,8 +8,9 @@ use crate::wait::{Deadline, WaitStrategy};
 
 impl<T> Lanes<T> {
     /// The lane whose turn it is, or the next, that has something. Nothing also as [`Lanes::take`]. What is taken there is to be [spent](Lanes::spend).
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<usize> {
-        let (lane, ()) = self.take(|rx| rx.is_ready().then_some(()))?;
+        let (lane, ()) = self.take(|rx| rx.finds().then_some(()))?;
         self.budget += 1;
         Some(lane)
     }
@@ -27,9 +28,33 @@ impl<T> Lanes<T> {
         found
     }
 
+    /// As [`Lanes::next`], waiting for something.
+    #[inline(always)]
+    pub(crate) fn find(
+        &mut self,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<usize, RecvTimeoutError<Disconnected>> {
+        match self.next() {
+            Some(lane) => Ok(lane),
+            None => self.find_later(deadline()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_later(&mut self, deadline: Deadline) -> Result<usize, RecvTimeoutError<Disconnected>> {
+        loop {
+            self.wait(deadline)?;
+            if let Some(lane) = self.next() {
+                return Ok(lane);
+            }
+        }
+    }
+
     /// As [`Lanes::next`]; where nothing is found, why.
+    #[inline(always)]
     pub(crate) fn try_next(&mut self) -> Result<usize, TryRecvError<Disconnected>> {
-        let (lane, ()) = self.try_take(|rx| rx.is_ready().then_some(()))?;
+        let (lane, ()) = self.try_take(|rx| rx.finds().then_some(()))?;
         self.budget += 1;
         Ok(lane)
     }

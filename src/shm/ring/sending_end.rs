@@ -1,7 +1,7 @@
 //! The sending end of a mapped ring, for messages and for records.
 
 use crate::ring::layout::Stats;
-use crate::ring::spsc::Producer;
+use crate::ring::spsc::{Producer, Staging};
 use crate::shm::error::{Cause, SendTimeoutError, TrySendError};
 use crate::shm::peer::attachment::{Attachment, Beginning};
 use crate::shm::peer::reported_ends::{ReportedEnds, Stand};
@@ -21,7 +21,7 @@ use core::time::Duration;
 use crossbeam_utils::CachePadded;
 use std::io;
 use std::sync::Arc;
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Vain looks of a verb that does not wait, between two calls of the kernel about the other side.
 pub(crate) const VAIN: u32 = 4096;
@@ -30,6 +30,8 @@ pub(crate) const VAIN: u32 = 4096;
 pub(crate) struct Tx<T> {
     // In this order they go: the role's lock last, so that the next holder finds the session ended.
     pub(crate) ring: CachePadded<Producer<Ring<T>>>,
+    /// The reservation that was made last.
+    pub(crate) staging: Staging,
     pub(crate) map: Arc<Map>,
     watch: Option<Watch>,
     attachment: Attachment,
@@ -50,7 +52,7 @@ impl<T> Tx<T> {
         let count = ring.position().count();
         let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, wait };
         let attachment = Attachment::begin(held, with, || ring.reopen());
-        Self { ring, map, watch: None, attachment, closed: false, vain: 0, wanted: 1 }
+        Self { ring, staging: Staging::NONE, map, watch: None, attachment, closed: false, vain: 0, wanted: 1 }
     }
 
     pub(crate) fn lane(&self) -> usize {
@@ -103,61 +105,121 @@ impl<T> Tx<T> {
         }
     }
 
+    /// Sends a copy of `value`. Whether there was room.
     #[inline(always)]
-    pub(crate) fn push(&mut self, value: T) -> Result<(), T>
+    pub(crate) fn push(&mut self, value: &T) -> bool
     where
         T: IntoBytes,
     {
-        match self.ring.push_message(value) {
-            Ok(()) => {
-                self.announce(1);
-                Ok(())
+        let sent = self.ring.push_message(value) || (self.finds_room() && self.ring.push_for_the_next(value));
+        if sent {
+            self.announce(1);
+        }
+        sent
+    }
+
+    /// Sends what `write` makes of the bytes of a slot; gives it back where there was no room.
+    #[inline(always)]
+    pub(crate) fn push_with<F: FnOnce(&mut T)>(&mut self, write: F) -> Result<(), F>
+    where
+        T: FromBytes + IntoBytes,
+    {
+        if !self.ring.has_room() && !self.finds_room() {
+            return Err(write);
+        }
+        self.ring.push_with(write)?;
+        self.announce(1);
+        Ok(())
+    }
+
+    /// As [`Tx::push_with`], waiting for room.
+    #[inline(always)]
+    pub(crate) fn push_with_until<F: FnOnce(&mut T)>(
+        &mut self,
+        write: F,
+        deadline: Deadline,
+    ) -> Result<(), SendTimeoutError<F, Cause>>
+    where
+        T: FromBytes + IntoBytes,
+    {
+        let mut write = write;
+        loop {
+            let Err(back) = self.push_with(write) else { return Ok(()) };
+            if let Err(refused) = self.wait_after_refusal(deadline) {
+                return Err(refused.with(back));
             }
-            Err(value) => self.push_for_the_next(value),
+            write = back;
         }
     }
 
-    /// The same where the fast look found no room: there may be some, and no receiver, or another.
-    #[cold]
-    #[inline(never)]
-    fn push_for_the_next(&mut self, value: T) -> Result<(), T>
+    /// As [`Tx::push`], waiting for room.
+    #[inline(always)]
+    pub(crate) fn push_until(
+        &mut self,
+        value: &T,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(), SendTimeoutError<(), Cause>>
     where
         T: IntoBytes,
     {
-        let mut value = value;
+        if self.push(value) {
+            return Ok(());
+        }
+        let deadline = deadline();
+        loop {
+            self.wait_after_refusal(deadline)?;
+            if self.push(value) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there is room where the fast look found none: there may be some, and no receiver, or another.
+    #[cold]
+    #[inline(never)]
+    fn finds_room(&mut self) -> bool {
         while self.catches_up() {
-            match self.ring.push_for_the_next(value) {
-                Ok(()) => {
-                    self.announce(1);
-                    return Ok(());
-                }
-                Err(back) => value = back,
+            if self.ring.room_for_the_next(1) != 0 {
+                return true;
             }
             // Full, unless one more has come meanwhile.
             if !self.ring.is_behind() {
                 break;
             }
         }
-        Err(value)
+        false
     }
 
     /// Begins a reservation of `n`: of all, or else of as many as there are.
     #[inline]
     pub(crate) fn reserve(&mut self, n: u64) -> u64 {
-        let mut room = self.ring.reserve(n);
-        while room != n && self.ring.is_strange() && self.catches_up() {
-            room = self.ring.reserve_for_the_next(n);
+        self.staging = self.ring.reserve(n);
+        while self.staging.room() != n && self.ring.is_strange() && self.catches_up() {
+            self.staging = self.ring.reserve_for_the_next(n);
             if !self.ring.is_behind() {
                 break;
             }
         }
-        room
+        self.staging.room()
+    }
+
+    /// Publishes what is staged. Returns how many.
+    #[inline(always)]
+    pub(crate) fn publish_staged(&mut self) -> u64 {
+        self.ring.publish_staged(&mut self.staging)
+    }
+
+    /// Why a message was not sent.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn why_full(&mut self) -> TrySendError<(), Cause> {
+        self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Disconnected((), ended))
     }
 
     /// Begins a reservation of up to `n`, of at least one unless `n` is 0.
     pub(crate) fn try_reserve(&mut self, n: usize) -> Result<(), TrySendError<(), Cause>> {
         if self.reserve(n as u64) == 0 && (n != 0 || self.closed) {
-            return Err(self.refusal(1).map_or(TrySendError::Full(()), |ended| TrySendError::Disconnected((), ended)));
+            return Err(self.why_full());
         }
         Ok(())
     }
@@ -183,6 +245,16 @@ impl<T> Tx<T> {
             self.ring.meet(peer.last());
         }
         goes_on
+    }
+
+    /// To be called where there was no room for a message: waits until there is, or tells an end.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wait_after_refusal(&mut self, deadline: Deadline) -> Result<(), SendTimeoutError<(), Cause>> {
+        match self.refusal(1) {
+            Some(ended) => Err(SendTimeoutError::Disconnected((), ended)),
+            None => self.wait_for_room(1, deadline),
+        }
     }
 
     /// Waits until there is room for `n`, which is at most the capacity, or until there is another reason to look: an end to tell.
@@ -271,7 +343,7 @@ pub(crate) struct PublishOnDrop<'a, T>(pub(crate) &'a mut Tx<T>);
 
 impl<T> Drop for PublishOnDrop<'_, T> {
     fn drop(&mut self) {
-        let n = self.0.ring.publish_staged();
+        let n = self.0.publish_staged();
         if n != 0 {
             self.0.announce(n);
         }

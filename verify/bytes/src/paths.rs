@@ -273,7 +273,7 @@ fn written_in_place<const W: usize>(tx: &mut spsc::Sender<Owned<W>>, message: &O
     let place: *mut u64 = chunk.vacant_slices().0[0].as_mut_ptr().cast();
     for word in [0, W - 1] {
         // SAFETY: a message is `W` words from `place` on.
-        unsafe { place.add(word).write(message.0[word]) };
+        unsafe { place.wrapping_add(word).write(message.0[word]) };
     }
     // SAFETY: its memory was zeroed by `prepared`, and its ends are written: all words are.
     unsafe { chunk.assume_written(1) };

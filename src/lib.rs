@@ -39,6 +39,8 @@
 //! | | never waits | blocks | gives up | future |
 //! |---|---|---|---|---|
 //! | one message | `try_send`, `try_recv` | `send`, `recv` | `send_timeout`, `recv_deadline`, … | `send_async`, `recv_async`, `poll_ready`, `poll_recv` |
+//! | one, large: copied once | `try_send_ref`, `try_recv_into` | `send_ref`, `recv_into` | | |
+//! | one, large: in place | `try_send_with`, `try_recv_with` | `send_with`, `recv_with` | | |
 //! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | | |
 //! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | |
 //!

@@ -2,9 +2,9 @@
 
 use crate::pair_slice::{Env, Outcome};
 use crate::peers::{
-    ArrayQueue, AsyncChannel, Crossbeam, CrossfireAsync, CrossfireBlocking, Disruptor, Flume, KanalAsync, KanalSync,
-    Payload, Ringbuf, RingbufSlices, Ringmail, RingmailDrain, RingmailSlices, RingmailSpin, Rtrb, RtrbSlices, StdSync,
-    ThingbufAsync, ThingbufBlocking, Tokio,
+    ArrayQueue, AsyncChannel, BareYield, Crossbeam, CrossfireAsync, CrossfireBlocking, Disruptor, Flume, KanalAsync,
+    KanalSync, Payload, Ringbuf, RingbufSlices, Ringmail, RingmailDrain, RingmailSlices, RingmailSpin, Rtrb,
+    RtrbSlices, StdSync, ThingbufAsync, ThingbufBlocking, Tokio,
 };
 use crate::work::{bare, batch, blocking, futex_wake, on_threads, on_tokio, pingpong, polling, spinning, wake};
 
@@ -105,6 +105,19 @@ const BLOCKING: &[Contender] = rows![
 ];
 
 /// More threads than cores: a spinning end would only keep the other from running.
+const HANDED_OVER: &[Contender] = rows![
+    "bare-yield" => blocking::<BareYield, u64>,
+    "ringmail" => blocking::<Ringmail, u64>,
+    "crossfire" => blocking::<CrossfireBlocking, u64>,
+    "crossbeam" => blocking::<Crossbeam, u64>,
+    "kanal" => blocking::<KanalSync, u64>,
+    "flume" => blocking::<Flume, u64>,
+    "std" => blocking::<StdSync, u64>,
+    "thingbuf" => blocking::<ThingbufBlocking, u64>,
+    "tokio" => blocking::<Tokio, u64>,
+    "async-channel" => blocking::<AsyncChannel, u64>,
+];
+
 const OVERSUBSCRIBED: &[Contender] = rows![
     "ringmail" => blocking::<Ringmail, u64>,
     "crossfire" => blocking::<CrossfireBlocking, u64>,
@@ -225,7 +238,7 @@ pub const SUITES: &[Suite] = &[
         capacity: 1,
         one_core: true,
         banded: false,
-        ..stream("oversub-1", "send / recv, both threads on one core, capacity 1", OVERSUBSCRIBED)
+        ..stream("oversub-1", "send / recv, both threads on one core, capacity 1", HANDED_OVER)
     },
     Suite {
         one_core: true,

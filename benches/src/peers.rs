@@ -6,6 +6,7 @@
 //! contender of its own.
 
 mod async_channel;
+mod bare_yield;
 mod concurrent_queue;
 mod crossbeam;
 mod crossfire;
@@ -27,6 +28,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use async_channel::AsyncChannel;
+pub use bare_yield::BareYield;
 pub use concurrent_queue::ConcurrentQueue;
 pub use crossbeam::{ArrayQueue, Crossbeam};
 pub use crossfire::{CrossfireAsync, CrossfireBlocking, CrossfireMpsc, CrossfireMpscAsync};

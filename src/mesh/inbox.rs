@@ -5,7 +5,8 @@ use crate::channel::lane::LaneReceiver;
 use crate::channel::message::Message;
 use crate::channel::{Free, RingReceiver, look_at_next};
 use crate::error::BuildError;
-use crate::try_alloc::room;
+use crate::try_alloc::{room, slice};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The lanes that a shard receives from.
@@ -24,26 +25,28 @@ pub(super) struct InLane<T> {
     from: usize,
     /// Whether nothing will come, as far as this shard has looked.
     over: bool,
-    /// Whether that is so and was not reported.
-    unreported: bool,
 }
 
 /// How many lanes are over, and which of these ends are to be reported.
 struct Ends {
     /// Lanes that are not over.
     open: usize,
-    /// Lanes that are over, which was not reported.
-    unreported: usize,
+    /// The lanes that are over, in the order in which they were found to be: `noted` of them, of which `reported` were reported.
+    lanes: Box<[u32]>,
+    noted: usize,
+    reported: usize,
 }
 
 impl Ends {
-    /// That lane is over.
+    /// Lane `at` is over. Makes no call, so that a look at all lanes keeps its registers.
     #[inline(always)]
-    fn note<T>(&mut self, lane: &mut InLane<T>) {
-        if !lane.over {
-            (lane.over, lane.unreported) = (true, true);
+    fn note(&mut self, at: usize, over: &mut bool) {
+        if !core::mem::replace(over, true) {
             self.open -= 1;
-            self.unreported += 1;
+            if let Some(lane) = self.lanes.get_mut(self.noted) {
+                *lane = at as u32;
+                self.noted += 1;
+            }
         }
     }
 }
@@ -51,14 +54,14 @@ impl Ends {
 impl<T> Inbox<T> {
     /// With room for `lanes`.
     pub(super) fn new(shards: usize, lanes: usize, budget: u32) -> Result<Self, BuildError> {
-        let ends = Ends { open: 0, unreported: 0 };
+        let ends = Ends { open: 0, lanes: slice(lanes, |_| 0)?, noted: 0, reported: 0 };
         let (index, lanes, budget) = (LaneIndex::new(shards)?, room(lanes)?, u64::from(budget.max(1)));
         Ok(Self { index, lanes, current: 0, budget, ends })
     }
 
     pub(super) fn add(&mut self, from: usize, end: LaneReceiver<T>) {
         self.index.set(from, self.lanes.len());
-        self.lanes.push(InLane { end, from, over: false, unreported: false });
+        self.lanes.push(InLane { end, from, over: false });
         self.ends.open += 1;
     }
 
@@ -91,20 +94,27 @@ impl<T> Inbox<T> {
         let mut at = self.current;
         loop {
             at += 1;
-            if at >= self.lanes.len() {
-                at = 0;
-            }
-            let Some(lane) = self.lanes.get_mut(at) else { return false };
+            let lane = match self.lanes.get_mut(at) {
+                Some(lane) => lane,
+                None => {
+                    at = 0;
+                    let Some(first) = self.lanes.first_mut() else { return false };
+                    first
+                }
+            };
             // A lane that is over may have its closed tail, which is another word than `head`.
             if lane.end.ring.tail_moved() && !lane.over {
                 if lane.end.ring.refresh_tail_limited(self.budget) {
+                    // Of one message it would prefetch nothing.
                     if lane.end.ring.seen() > 1 {
                         lane.end.ring.prefetch();
                     }
                     self.current = at;
                     return true;
                 }
-                self.ends.note(lane);
+                if lane.end.ring.is_over() {
+                    self.ends.note(at, &mut lane.over);
+                }
             }
             if at == self.current {
                 return false;
@@ -114,25 +124,22 @@ impl<T> Inbox<T> {
 
     /// Nothing more comes on lane `at`.
     pub(super) fn end(&mut self, at: usize) {
-        self.ends.note(&mut self.lanes[at]);
+        self.ends.note(at, &mut self.lanes[at].over);
     }
 
     /// The first peer whose lane is over, which was not reported.
     pub(super) fn first_ended(&self) -> Option<usize> {
-        self.lanes.iter().find(|lane| lane.unreported).map(|lane| lane.from)
+        self.has_ended().then(|| self.lanes[self.ends.lanes[self.ends.reported] as usize].from)
     }
 
     /// That peer has been reported, or needs no report.
     pub(super) fn forget_ended(&mut self) {
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.unreported) {
-            lane.unreported = false;
-            self.ends.unreported -= 1;
-        }
+        self.ends.reported += usize::from(self.has_ended());
     }
 
     #[inline(always)]
     pub(super) fn has_ended(&self) -> bool {
-        self.ends.unreported != 0
+        self.ends.reported != self.ends.noted
     }
 
     /// Whether a receiving verb has something to return other than "empty".

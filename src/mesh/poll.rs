@@ -74,7 +74,7 @@ impl<T> Endpoint<T> {
             return true;
         }
         self.idle += 1;
-        if self.idle == 1 && self.waiter.sleeps_often() {
+        if self.idle == 1 && self.waiter.is_often() {
             return self.look_fenced();
         }
         self.idle >= self.watch_after && self.watch()

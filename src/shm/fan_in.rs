@@ -242,17 +242,17 @@ impl<T: Message> Receiver<T> {
         }
     }
 
-    /// Hands the next message to `f`, with its lane, if there is one now, and frees its place when `f` has returned: should this process be killed
+    /// Lends a copy of the next message to `f`, with its lane, if there is one now, and frees its place when `f` has returned: should this process be killed
     /// meanwhile, or `f` panic, the message comes again. At least once.
     ///
     /// # Errors
     /// As [`Receiver::try_recv_from`].
-    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, T) -> R) -> Result<R, TryRecvError<Disconnected>> {
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(usize, &T) -> R) -> Result<R, TryRecvError<Disconnected>> {
         loop {
             let lane = self.lanes.try_next()?;
             // Should it be no message, the next turn says so.
             if let Some(value) = self.lanes.at(lane).copy(0) {
-                let done = f(lane, value);
+                let done = f(lane, &value);
                 self.lanes.at(lane).pass(1);
                 self.took(lane, 1);
                 return Ok(done);

@@ -111,6 +111,9 @@ impl<T: Message> Sender<T> {
     /// `write` finds what was sent in that place before, or zeros, and may change any of it. If it panics, nothing is sent. The receiver sees nothing of
     /// it before `write` has returned.
     ///
+    /// Only for a receiver that is trusted to keep this crate's protocol: one that maps the ring for writing, against the protocol, would change the
+    /// message under this side's eyes, and what this side does then is undefined. For all others, [`Sender::try_send_ref`] copies.
+    ///
     /// # Errors
     /// `Full`, or `Disconnected` with the cause; `write` comes back and was not called.
     ///

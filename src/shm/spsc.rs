@@ -181,14 +181,14 @@ impl<T: Message> Receiver<T> {
         unsafe { self.rx.take_in_place(f) }.ok_or(TryRecvError::Disconnected(Cause::Corrupted))
     }
 
-    /// Hands the next message to `f`, and frees its place when `f` has returned: should this process be killed meanwhile, or `f` panic,
+    /// Lends a copy of the next message to `f`, and frees its place when `f` has returned: should this process be killed meanwhile, or `f` panic,
     /// the next receive gets the message again. At least once.
     ///
     /// # Errors
     /// As [`Receiver::try_recv`].
-    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(T) -> R) -> Result<R, TryRecvError<Cause>> {
+    pub fn try_recv_with<R>(&mut self, f: impl FnOnce(&T) -> R) -> Result<R, TryRecvError<Cause>> {
         let Some(value) = self.peek() else { return Err(nothing(&mut self.rx)) };
-        let done = f(value);
+        let done = f(&value);
         self.rx.pass(1);
         Ok(done)
     }

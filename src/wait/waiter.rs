@@ -246,7 +246,7 @@ impl Waiter {
 
     /// Whether [`Waiter::polled`] is to be called.
     #[inline(always)]
-    pub(crate) fn sleeps_often(&self) -> bool {
+    pub(crate) fn is_often(&self) -> bool {
         self.policy.is_often()
     }
 

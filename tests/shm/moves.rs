@@ -61,7 +61,7 @@ fn receive<const N: usize>(rx: &mut spsc::Receiver<Bytes<N>>, verb: usize) -> By
         // SAFETY: the sender is of this process, and of this crate.
         5 => unsafe { rx.try_recv_in_place(|message| *message) }.unwrap(),
         6 => rx.recv_timeout(SOON).unwrap(),
-        7 => rx.try_recv_with(|message| message).unwrap(),
+        7 => rx.try_recv_with(|message| *message).unwrap(),
         8 => {
             let mut all = vec![Bytes::new(7)];
             assert_eq!(rx.try_recv_many(&mut all, 9).unwrap(), 1);

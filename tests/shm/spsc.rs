@@ -106,7 +106,7 @@ fn a_handler_that_panics_gets_its_messages_again() {
     assert!(caught.is_err());
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| rx.try_recv_with(|_| panic!())));
     assert!(caught.is_err());
-    assert_eq!(rx.try_recv_with(|n| n), Ok(1));
+    assert_eq!(rx.try_recv_with(|n| *n), Ok(1));
     let mut got = Vec::new();
     assert_eq!(rx.drain(9, |n| got.push(n)), 2);
     assert_eq!(got, [2, 3]);

@@ -318,7 +318,7 @@ fn the_verbs_of_lanes_say_which_lane() {
     assert!(rx.is_full() && rx.len() == 24);
     // A look does not pass the turn on.
     assert_eq!((rx.peek(), rx.peek(), rx.last_lane()), (Some((0, 0)), Some((0, 0)), None));
-    assert_eq!(rx.try_recv_with(|lane, value| (lane, value)), Ok((0, 0)));
+    assert_eq!(rx.try_recv_with(|lane, value| (lane, *value)), Ok((0, 0)));
     let caught = catch_unwind(AssertUnwindSafe(|| rx.try_recv_with(|_, _| panic!("as it should"))));
     assert!(caught.is_err());
     assert_eq!(rx.recv_from_deadline(Instant::now() + SOON), Ok((0, 1)));
@@ -465,7 +465,7 @@ fn bytes_that_are_no_message_end_a_run_and_stay() {
             }
             1 => assert_eq!(rx.try_recv_many(&mut vec![], 9), Ok(1)),
             2 => assert_eq!(rx.try_iter().count(), 1),
-            _ => assert_eq!(rx.try_recv_with(|value| value), Ok(true)),
+            _ => assert_eq!(rx.try_recv_with(|value| *value), Ok(true)),
         }
         match verb {
             0 => assert_eq!(rx.read_chunk(9).map(|mut chunk| chunk.iter().count()), Ok(0)),
@@ -475,6 +475,6 @@ fn bytes_that_are_no_message_end_a_run_and_stay() {
         assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
         assert!(rx.is_closed());
         assert_eq!(rx.stats().received, 1);
-        assert_eq!(rx.try_recv_with(|value| value), Err(TryRecvError::Disconnected(Cause::Corrupted)));
+        assert_eq!(rx.try_recv_with(|value| *value), Err(TryRecvError::Disconnected(Cause::Corrupted)));
     }
 }

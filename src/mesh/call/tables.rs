@@ -98,6 +98,7 @@ impl<Rep> Tables<Rep> {
         credits.waiting += 1;
         let at = calls.free;
         let Some(call) = calls.list.get_mut(at as usize) else { return Some(calls.grow(peer)) };
+        // Always: it is in the list of free ones.
         let State::Free(next) = call.state else { return None };
         (call.peer, call.state) = (peer as u32, State::Waiting(None));
         calls.free = next;

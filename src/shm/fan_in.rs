@@ -175,7 +175,7 @@ impl<T: Message> Receiver<T> {
     /// ```
     /// # use ringmail::shm::fan_in::Builder;
     /// # use std::mem::MaybeUninit;
-    /// # let channel = Builder::<u64>::create_anonymous(1)?;
+    /// # let channel = Builder::<u64>::create_anonymous(1, 1)?;
     /// # let mut rx = Builder::<u64>::from_fd(&channel).open_receiver()?;
     /// # let mut tx = Builder::<u64>::from_fd(&channel).open_sender()?;
     /// tx.send_ref(&7)?;

@@ -351,13 +351,14 @@ impl<B: Backend> Consumer<B> {
     #[inline(always)]
     pub(crate) fn skip(&mut self, n: u64) {
         let n = n.min(self.seen());
-        // Of none, nothing: an end that has retired has seen none, and writes no more (I5).
         if n == 0 {
-            return;
+            // What a leaked guard took may still have to be freed.
+            return self.free();
         }
         if core::mem::needs_drop::<B::Item>() {
             return self.drop_next(n);
         }
+        // An end that has retired has seen no message.
         self.head = self.head.plus(n);
         self.release();
     }

@@ -126,12 +126,6 @@ impl<T> Receiver<T> {
         self.end.last()
     }
 
-    /// A message that was just taken, with its lane.
-    #[inline]
-    fn from(&self, message: T) -> (LaneId, T) {
-        (self.end.last().unwrap_or(LaneId::FIRST), message)
-    }
-
     /// Lanes that may still bring something, as far as this side has looked.
     pub fn lane_count(&self) -> usize {
         self.end.count()
@@ -143,8 +137,10 @@ impl<T> Receiver<T> {
     /// As there.
     #[inline]
     pub fn try_recv_from(&mut self) -> Result<(LaneId, T), TryRecvError> {
-        let message = self.try_recv()?;
-        Ok(self.from(message))
+        match self.end.next_from() {
+            Some((lane, next)) => Ok(next.take_as(|message| (lane, message))),
+            None => Err(self.nothing()),
+        }
     }
 }
 
@@ -156,8 +152,8 @@ impl<T> Receiver<T> {
     /// As there.
     #[inline]
     pub fn recv_from(&mut self) -> Result<(LaneId, T), RecvError> {
-        let message = self.recv()?;
-        Ok(self.from(message))
+        self.wait_until_next()?;
+        self.try_recv_from().map_err(|_| RecvError)
     }
 
     /// As [`recv_timeout`](crate::Receiver::recv_timeout), and says which lane the message came from.
@@ -167,7 +163,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn recv_timeout_from(&mut self, timeout: Duration) -> Result<(LaneId, T), RecvTimeoutError> {
         let message = self.recv_timeout(timeout)?;
-        Ok(self.from(message))
+        Ok((self.end.last_or_first(), message))
     }
 
     /// As [`poll_recv`](crate::Receiver::poll_recv), and says which lane the message came from.
@@ -176,7 +172,7 @@ impl<T> Receiver<T> {
     /// As there.
     #[inline]
     pub fn poll_recv_from(&mut self, cx: &mut Context<'_>) -> Poll<Result<(LaneId, T), RecvError>> {
-        self.poll_recv(cx).map_ok(|message| self.from(message))
+        self.poll_recv(cx).map_ok(|message| (self.end.last_or_first(), message))
     }
 
     /// As [`recv_async`](crate::Receiver::recv_async), and says which lane the message came from. Cancel-safe too.
@@ -186,7 +182,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub async fn recv_from_async(&mut self) -> Result<(LaneId, T), RecvError> {
         let message = self.recv_async().await?;
-        Ok(self.from(message))
+        Ok((self.end.last_or_first(), message))
     }
 }
 

@@ -159,7 +159,7 @@ impl<T, S: Flavor> Iterator for IntoIter<'_, T, S> {
             return None;
         }
         self.left -= 1;
-        let message = self.freeing.0.take();
+        let message = self.freeing.0.take(|message| message);
         if self.left == 0 {
             // Not only when dropped: a leaked iterator would withhold the places of an empty channel from a sender that waits.
             self.freeing.0.free();

@@ -273,8 +273,8 @@ impl<T> RingReceiver for LaneReceiver<T> {
     }
 
     #[inline(always)]
-    fn take(&mut self) -> Option<T> {
-        self.ring.take()
+    fn take<R>(&mut self, f: impl FnOnce(T) -> R) -> Option<R> {
+        self.ring.take(f)
     }
 
     #[inline(always)]

@@ -116,8 +116,7 @@ impl<T, S: Flavor> Receiver<T, S> {
             }
             let freeing = Free(&mut self.end);
             for _ in 0..n {
-                let Some(value) = freeing.0.take() else { break };
-                f(value);
+                freeing.0.take(&mut f);
             }
             taken += n;
             if taken == max || !S::Receiver::<T>::MANY_RINGS {
@@ -178,7 +177,7 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     /// Why the ring gave nothing.
     #[inline(always)]
-    pub(super) fn nothing(&mut self) -> TryRecvError {
+    pub(crate) fn nothing(&mut self) -> TryRecvError {
         if !self.closed && self.end.is_idle() {
             return TryRecvError::Empty;
         }

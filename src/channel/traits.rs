@@ -83,8 +83,8 @@ pub trait RingReceiver {
     /// Whether a message is there; looks again if none was known.
     fn has_message(&mut self) -> bool;
 
-    /// Takes the next message; its place stays occupied until [`RingReceiver::free`].
-    fn take(&mut self) -> Option<Self::Item>;
+    /// Takes the next message and hands it to `f`; its place stays occupied until [`RingReceiver::free`]. It counts as taken before `f` runs.
+    fn take<R>(&mut self, f: impl FnOnce(Self::Item) -> R) -> Option<R>;
 
     /// Frees the places of what was taken.
     fn free(&mut self);

@@ -58,7 +58,7 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     /// Waits until a message is there, which the next look finds.
     #[inline]
-    fn wait_until_next(&mut self) -> Result<(), RecvError> {
+    pub(crate) fn wait_until_next(&mut self) -> Result<(), RecvError> {
         if !self.end.has_message() {
             self.wait_for_message(Deadline::NEVER).unwrap_or_default();
         }

@@ -177,6 +177,23 @@ impl<T> Lanes<T> {
         self.last
     }
 
+    /// The same once a message was taken.
+    #[cfg(feature = "std")]
+    pub(super) fn last_or_first(&self) -> LaneId {
+        self.last.unwrap_or(LaneId::FIRST)
+    }
+
+    /// The next message, with its lane.
+    #[inline(always)]
+    pub(super) fn next_from(&mut self) -> Option<(LaneId, Message<'_, T>)> {
+        if !self.find() {
+            return None;
+        }
+        let lane = self.lanes.get_mut(self.current)?;
+        let id = lane.id;
+        Some((id, lane.end.next_seen()?))
+    }
+
     pub(super) fn count(&self) -> usize {
         self.lanes.len()
     }
@@ -215,16 +232,13 @@ impl<T> RingReceiver for Lanes<T> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Message<'_, T>> {
-        if !self.find() {
-            return None;
-        }
-        self.lanes.get_mut(self.current)?.end.next_seen()
+        self.next_from().map(|(_, message)| message)
     }
 
     #[inline(always)]
-    fn take(&mut self) -> Option<T> {
+    fn take<R>(&mut self, f: impl FnOnce(T) -> R) -> Option<R> {
         self.unfreed = true;
-        self.lanes.get_mut(self.current)?.end.take()
+        self.lanes.get_mut(self.current)?.end.take(f)
     }
 
     #[inline(always)]

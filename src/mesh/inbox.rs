@@ -168,8 +168,7 @@ impl<T> Inbox<T> {
         let n = lane.end.ring.seen().min(limit);
         let freeing = Free(&mut lane.end);
         for _ in 0..n {
-            let Some(value) = freeing.0.take() else { break };
-            f(lane.from, value);
+            freeing.0.take(|message| f(lane.from, message));
         }
         n
     }

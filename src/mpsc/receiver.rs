@@ -88,8 +88,8 @@ impl<T> RingReceiver for MpscReceiver<T> {
     }
 
     #[inline(always)]
-    fn take(&mut self) -> Option<T> {
-        self.ring.take()
+    fn take<R>(&mut self, f: impl FnOnce(T) -> R) -> Option<R> {
+        self.ring.take(f)
     }
 
     #[inline(always)]

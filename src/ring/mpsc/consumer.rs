@@ -89,17 +89,16 @@ impl<T> Consumer<T> {
         Some(Ready { slot, head: &mut self.head, published, order: order!(free_head), wakes })
     }
 
-    /// Takes the next message, if there is one now; its place stays occupied until [`Consumer::release`].
+    /// Takes the next message, if there is one now, and hands it to `f`; its place stays occupied until [`Consumer::release`].
     #[inline(always)]
-    pub(crate) fn take(&mut self) -> Option<T> {
+    pub(crate) fn take<R>(&mut self, f: impl FnOnce(T) -> R) -> Option<R> {
         if !self.has_message() {
             return None;
         }
         let at = self.head;
-        // SAFETY: its stamp was seen (M2); `head` moves past it at once.
-        let value = unsafe { slot::read(&raw const self.slots.at(at).value) };
         self.head = at.plus(1);
-        Some(value)
+        // SAFETY: its stamp was seen (M2), and `head` has moved past it.
+        Some(f(unsafe { slot::read(&raw const self.slots.at(at).value) }))
     }
 
     /// Whether a message is there; looks again if none was known.
@@ -149,10 +148,17 @@ impl<T> Consumer<T> {
         let n = self.seen.since(self.head).min(n) as usize;
         // May panic or abort; nothing has moved yet.
         target.reserve(n);
-        for _ in 0..n {
-            let Some(value) = self.take() else { break };
-            target.push(value);
+        let room = target.spare_capacity_mut().as_mut_ptr().cast::<T>();
+        for i in 0..n {
+            let at = self.head.plus(i as u64);
+            // SAFETY: `i < n`, inside the spare capacity.
+            let room = unsafe { room.add(i) };
+            // SAFETY: its stamp was seen (M2), and `head` moves past it before it could be taken again.
+            unsafe { slot::read_run(&raw const self.slots.at(at).value, room, 1) };
         }
+        self.head = self.head.plus(n as u64);
+        // SAFETY: `n` values were moved in behind `len`.
+        unsafe { target.set_len(target.len() + n) };
         self.release();
         n
     }

@@ -112,9 +112,9 @@ impl<T> Producer<T> {
         }
         let (from, n) = self.claim(values.len() as u64)?;
         let mut at = from;
-        for &value in &values[..n as usize] {
+        for value in &values[..n as usize] {
             // SAFETY: we just claimed it, and come here once.
-            unsafe { self.publish(at, value) };
+            unsafe { self.publish(at, *value) };
             at = at.plus(1);
         }
         Some((from, n))

@@ -264,17 +264,16 @@ impl<T> Consumer<Heap<T>> {
 type Run<T> = (*const Slot<T>, usize);
 
 impl<B: Backend> Consumer<B> {
-    /// Takes the next message, if there is one now; its place stays occupied until [`Consumer::release`].
+    /// Takes the next message, if there is one now, and hands it to `f`; its place stays occupied until [`Consumer::release`].
     #[inline(always)]
-    pub(crate) fn take(&mut self) -> Option<B::Item> {
+    pub(crate) fn take<R>(&mut self, f: impl FnOnce(B::Item) -> R) -> Option<R> {
         if !self.has_message() {
             return None;
         }
-        let head = self.head;
-        // SAFETY: `head < tail` was seen with Acquire, so the slot is ours and full (I3); `head` moves past it at once.
-        let value = unsafe { B::get(self.slot(head)) };
-        self.head = head.plus(1);
-        Some(value)
+        let slot = self.slot(self.head);
+        self.head = self.head.plus(1);
+        // SAFETY: `head < tail` was seen with Acquire, so the slot is ours and full (I3); `head` has moved past it.
+        Some(f(unsafe { B::get(slot) }))
     }
 
     /// Whether a message is there; looks again if none was known.
@@ -328,7 +327,7 @@ impl<B: Backend> Consumer<B> {
         target.reserve(n);
         if B::SHARED {
             for _ in 0..n {
-                target.extend(self.take());
+                target.extend(self.take(|message| message));
             }
             self.release();
             return n;

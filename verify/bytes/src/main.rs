@@ -5,8 +5,10 @@
 //! ringmail-bytes paths    runs the verbs; the counting process starts this one under valgrind's lackey, which prints every store
 //! ```
 //!
-//! The law: a verb that copies stores a message once, one in place not at all. What it stores for a message of 8 bytes is taken off: positions,
-//! stamps, results. Then at most `SLACK` bytes are left over for both sides together. A side with `SLACK` bytes less than its copy was not counted.
+//! The law: a verb by reference stores a message once on each side, one in place not at all. A verb by value stores it once itself; with what the program and
+//! the compiler move around the call (a variable into the argument, the answer out of a `Result`) it is as often as its path says. `floor/by-value` is the same
+//! without a channel: two functions that the compiler does not look into. What a message of 8 bytes stores is taken off: positions, stamps, results. Then less
+//! is left over on a side than a copy. A side with so much less than its copies was not counted.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod copy;

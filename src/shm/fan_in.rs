@@ -43,7 +43,7 @@ use crate::shm::peer::session::{End, Peer};
 use crate::shm::ring::lanes::Lanes;
 pub use crate::shm::ring::lanes::{Departed, Disconnected};
 use crate::shm::ring::open::SessionInfo;
-use crate::shm::ring::receiving_end::Rx;
+use crate::shm::ring::receiving_end::{LARGE, Rx};
 use crate::shm::schema::{Message, Schema};
 use crate::shm::segment::layout::Kind;
 pub use crate::shm::spsc::Sender;
@@ -420,21 +420,38 @@ impl<T: Message> Receiver<T> {
         }
     }
 
-    /// Takes the next message of `lane`, which has one; nothing if it is none.
+    /// Takes the next message of `lane`; nothing if there is none.
     #[inline(always)]
-    fn take(&mut self, lane: usize) -> Result<T, ()> {
-        let value = self.lanes.at(lane).take(|| ())?;
+    fn take(&mut self, lane: usize) -> Option<T> {
+        let value = self.lanes.at(lane).take()?;
         self.took(lane, 1);
-        Ok(value)
+        Some(value)
     }
 
-    /// Takes the next message, of a lane that `find` finds.
+    /// Takes the next message, of the lane whose turn it is, or else of one that `find` finds.
     #[inline(always)]
     fn take_by<E>(&mut self, find: impl Fn(&mut Lanes<T>) -> Result<usize, E>) -> Result<(usize, T), E> {
+        if let Some(lane) = self.lanes.turn()
+            && let Some(value) = self.take(lane)
+        {
+            return Ok((lane, value));
+        }
+        // Here if it is large, as the answer of a function is one more copy.
+        if const { size_of::<T>() >= LARGE } { self.find_and_take(find) } else { self.take_later(find) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_later<E>(&mut self, find: impl Fn(&mut Lanes<T>) -> Result<usize, E>) -> Result<(usize, T), E> {
+        self.find_and_take(find)
+    }
+
+    #[inline(always)]
+    fn find_and_take<E>(&mut self, find: impl Fn(&mut Lanes<T>) -> Result<usize, E>) -> Result<(usize, T), E> {
         loop {
             let lane = find(&mut self.lanes)?;
             // Should it be no message, the next turn says so.
-            if let Ok(value) = self.take(lane) {
+            if let Some(value) = self.take(lane) {
                 return Ok((lane, value));
             }
         }
@@ -446,7 +463,7 @@ iterates! {
     Receiver::recv_from,
     |this: &mut Self| {
         let lane = this.lanes.next_untold()?;
-        this.take(lane).ok().map(|value| (lane, value))
+        this.take(lane).map(|value| (lane, value))
     },
 }
 

@@ -338,10 +338,13 @@ impl<T: Message> Sender<T> {
 
     #[inline(always)]
     fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
-        match self.tx.push_until(&value, deadline) {
-            Ok(()) => Ok(()),
-            Err(refused) => Err(refused.with(value)),
-        }
+        if self.tx.push(&value) { Ok(()) } else { self.send_later(value, deadline()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_later(&mut self, value: T, deadline: Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
+        self.tx.push_later(&value, deadline).map_err(|refused| refused.with(value))
     }
 }
 

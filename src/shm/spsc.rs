@@ -9,7 +9,7 @@ use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
 use crate::shm::ring::mapped::MessageBytes;
 use crate::shm::ring::open::SessionInfo;
-use crate::shm::ring::receiving_end::Rx;
+use crate::shm::ring::receiving_end::{LARGE, Rx};
 use crate::shm::schema::{Message, Schema};
 use crate::shm::segment::layout::{Kind, Layout};
 pub use crate::shm::sender::Sender;
@@ -77,8 +77,16 @@ impl<T: Message> Receiver<T> {
     /// `Empty`, or `Disconnected` with the cause once nothing is left.
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError<Cause>> {
-        self.rx.try_find()?;
-        self.rx.take(|| TryRecvError::Disconnected(Cause::Corrupted))
+        loop {
+            if let Some(value) = self.rx.take() {
+                return Ok(value);
+            }
+            if self.rx.is_quiet() {
+                return Err(TryRecvError::Empty);
+            }
+            // As in `wait_and_take`.
+            self.rx.try_find_on()?;
+        }
     }
 
     /// Takes the next message, waiting for one if need be; also for a sender that was never there.
@@ -335,15 +343,36 @@ impl<T: Message> Receiver<T> {
 
     #[inline(always)]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError<Cause>> {
-        self.rx.find(deadline)?;
-        self.rx.take(|| RecvTimeoutError::Disconnected(Cause::Corrupted))
+        match self.rx.take() {
+            Some(value) => Ok(value),
+            // Here, as the answer of a function is one more copy.
+            None if const { size_of::<T>() >= LARGE } => self.wait_and_take(deadline()),
+            None => self.recv_later(deadline()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_later(&mut self, deadline: Deadline) -> Result<T, RecvTimeoutError<Cause>> {
+        self.wait_and_take(deadline)
+    }
+
+    #[inline(always)]
+    fn wait_and_take(&mut self, deadline: Deadline) -> Result<T, RecvTimeoutError<Cause>> {
+        loop {
+            self.rx.find_later(deadline)?;
+            // Should it be no message, the next turn says so.
+            if let Some(value) = self.rx.take() {
+                return Ok(value);
+            }
+        }
     }
 }
 
 iterates! {
     [T: Message] Receiver<T>, T, RecvError<Cause>,
     Receiver::recv,
-    |this: &mut Self| if this.rx.finds() { this.rx.take(|| ()).ok() } else { None },
+    |this: &mut Self| if this.rx.finds() { this.rx.take() } else { None },
 }
 
 /// Why a verb that takes no step across sessions by itself found nothing.

@@ -199,6 +199,12 @@ impl<T> Lanes<T> {
         self.looks == 0
     }
 
+    /// The lane whose turn it is, unless the turn is over.
+    #[inline(always)]
+    pub(crate) fn turn(&self) -> Option<usize> {
+        (self.budget != 0).then_some(self.at)
+    }
+
     /// Counts `n` more messages that were taken from the lane whose turn it is.
     pub(crate) fn spend(&mut self, n: usize) {
         self.budget = self.budget.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));

@@ -52,7 +52,7 @@ pub(crate) struct Rx<T> {
 }
 
 /// From so many bytes on a message is large.
-const LARGE: usize = 512;
+pub(crate) const LARGE: usize = 512;
 
 impl<T> Rx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
@@ -168,7 +168,7 @@ impl<T> Rx<T> {
     /// The same where the ring may be unable to tell, once in a session or where there is none; or where the kernel is to be asked.
     #[cold]
     #[inline(never)]
-    fn try_find_on(&mut self) -> Result<(), TryRecvError<Cause>> {
+    pub(crate) fn try_find_on(&mut self) -> Result<(), TryRecvError<Cause>> {
         if self.ring.is_over() && self.look_on() == Found::Message {
             return Ok(());
         }
@@ -183,7 +183,7 @@ impl<T> Rx<T> {
 
     #[cold]
     #[inline(never)]
-    fn find_later(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
+    pub(crate) fn find_later(&mut self, deadline: Deadline) -> Result<(), RecvTimeoutError<Cause>> {
         while !self.finds() {
             if let Some(ended) = self.nothing() {
                 return Err(RecvTimeoutError::Disconnected(ended));
@@ -199,17 +199,16 @@ impl<T> Rx<T> {
     where
         T: TryFromBytes + Immutable,
     {
-        self.fetch::<false, _>(|| ()).ok()
+        self.fetch::<false>()
     }
 
-    /// Takes the next message and frees its place; or else what `none` answers. To be called where there is one: if it is no message, this end reads
-    /// nothing any more.
+    /// Takes the next message, if there is one, and frees its place. If what is there is no message, this end reads nothing any more.
     #[inline(always)]
-    pub(crate) fn take<E>(&mut self, none: impl FnOnce() -> E) -> Result<T, E>
+    pub(crate) fn take(&mut self) -> Option<T>
     where
         T: TryFromBytes + Immutable,
     {
-        self.fetch::<true, _>(none)
+        self.fetch::<true>()
     }
 
     /// As [`Rx::take`], to the caller's place, which comes back without a message.
@@ -260,7 +259,7 @@ impl<T> Rx<T> {
     /// In a variable beside the caller's, the compiler would copy it once more, from one place of the stack to another. Copies by string instructions
     /// between places whose distance is just above a multiple of a page take twenty times as long, and places on one stack are apart like that.
     #[inline(always)]
-    fn fetch<const FREE: bool, E>(&mut self, none: impl FnOnce() -> E) -> Result<T, E>
+    fn fetch<const FREE: bool>(&mut self) -> Option<T>
     where
         T: TryFromBytes + Immutable,
     {
@@ -272,13 +271,13 @@ impl<T> Rx<T> {
                 if FREE {
                     free(ring, attachment, 1);
                 }
-                Ok(message.into_inner())
+                Some(message.into_inner())
             }
             Fetched::NoMessage(_) => {
                 self.poison(self.ring.position());
-                Err(none())
+                None
             }
-            Fetched::Nothing(_) => Err(none()),
+            Fetched::Nothing(_) => None,
         }
     }
 

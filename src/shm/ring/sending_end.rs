@@ -162,10 +162,16 @@ impl<T> Tx<T> {
     where
         T: IntoBytes,
     {
-        if self.push(value) {
-            return Ok(());
-        }
-        let deadline = deadline();
+        if self.push(value) { Ok(()) } else { self.push_later(value, deadline()) }
+    }
+
+    /// The same where there was no room.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn push_later(&mut self, value: &T, deadline: Deadline) -> Result<(), SendTimeoutError<(), Cause>>
+    where
+        T: IntoBytes,
+    {
         loop {
             self.wait_after_refusal(deadline)?;
             if self.push(value) {

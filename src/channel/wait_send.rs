@@ -155,10 +155,8 @@ impl<T, S: Flavor> Sender<T, S> {
         }
         let mut write = Some(write);
         self.wait_to_push(|end| {
-            if end.has_room()
-                && let Some(now) = write.take()
-            {
-                write = end.push_with(now).err();
+            if end.has_room() {
+                write = write.take().and_then(|now| end.push_with(now).err());
             }
             write.is_none()
         });

@@ -71,11 +71,13 @@ impl<T> Endpoint<T> {
         &mut self,
         target: &'t mut MaybeUninit<T>,
     ) -> Result<(usize, &'t mut T), TryRecvError<Peers>> {
-        if self.find()
-            && let Some((peer, message)) = self.lanes.inbox.next_seen()
-        {
-            return Ok((peer, message.take_as(|message| target.write(message))));
+        loop {
+            if let Some((peer, message)) = self.lanes.inbox.next_seen() {
+                return Ok((peer, message.take_as(|message| target.write(message))));
+            }
+            if !self.find_next() {
+                return Err(self.nothing());
+            }
         }
-        Err(self.nothing())
     }
 }

@@ -431,10 +431,10 @@ impl<T: Message> Receiver<T> {
     /// Takes the next message, of the lane whose turn it is, or else of one that `find` finds.
     #[inline(always)]
     fn take_by<E>(&mut self, find: impl Fn(&mut Lanes<T>) -> Result<usize, E>) -> Result<(usize, T), E> {
-        if let Some(lane) = self.lanes.turn()
-            && let Some(value) = self.take(lane)
-        {
-            return Ok((lane, value));
+        if let Some(lane) = self.lanes.turn() {
+            if let Some(value) = self.take(lane) {
+                return Ok((lane, value));
+            }
         }
         // Here if it is large, as the answer of a function is one more copy.
         if const { size_of::<T>() >= LARGE } { self.find_and_take(find) } else { self.take_later(find) }

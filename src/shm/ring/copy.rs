@@ -36,6 +36,7 @@ pub(crate) struct Aligned<T>(pub(crate) MaybeUninit<T>);
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod row {
+    use crate::sync::failpoint::point;
     use core::arch::asm;
     use core::arch::x86_64::__m128i;
 
@@ -77,34 +78,42 @@ mod row {
         std::arch::is_x86_feature_detected!("avx")
     }
 
-    /// Writes a row at `target`.
+    /// Writes `rows` rows from `source` on at `target`.
+    ///
+    /// Never inlined: it ends with an instruction that clears the upper halves of all vector registers, and a caller's code may have been compiled to use
+    /// them. By the calling convention no caller has anything in them across a call.
     ///
     /// # Safety
-    /// The 64 bytes are mapped for writing, and no reference leads to them. The processor [has wide stores](has_wide_stores).
-    #[inline(always)]
-    pub(crate) unsafe fn store_wide(target: *const u8, [a, b, c, d]: [__m128i; 4]) {
-        macro_rules! store {
-            ($($last:literal)?) => {
-                // SAFETY: writes bytes that the caller promises; see the module for the race.
-                unsafe {
-                    asm!(
-                        "vinsertf128 {a:y}, {a:y}, {b}, 1",
-                        "vinsertf128 {c:y}, {c:y}, {d}, 1",
-                        "vmovups [{target}], {a:y}",
-                        "vmovups [{target} + 32], {c:y}",
-                        $($last,)?
-                        target = in(reg) target, a = inout(xmm_reg) a => _, b = in(xmm_reg) b, c = inout(xmm_reg) c => _, d = in(xmm_reg) d,
-                        options(nostack, preserves_flags)
-                    );
-                }
+    /// The bytes of the rows at `source` are valid for reads and initialised. Those at `target` are mapped for writing, and no reference leads to them. The
+    /// processor [has wide stores](has_wide_stores).
+    #[inline(never)]
+    pub(crate) unsafe fn store_wide(source: *const u8, target: *const u8, rows: usize) {
+        for at in (0..rows * super::ROW).step_by(super::ROW) {
+            let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));
+            let quarter = |offset: usize| {
+                // SAFETY: inside the row; its bytes are initialised.
+                unsafe { source.wrapping_add(offset).cast::<__m128i>().read_unaligned() }
             };
+            let [a, b, c, d] = [quarter(0), quarter(16), quarter(32), quarter(48)];
+            point!();
+            // SAFETY: writes bytes that the caller promises; see the module for the race.
+            unsafe {
+                asm!(
+                    "vinsertf128 {a:y}, {a:y}, {b}, 1",
+                    "vinsertf128 {c:y}, {c:y}, {d}, 1",
+                    "vmovups [{target}], {a:y}",
+                    "vmovups [{target} + 32], {c:y}",
+                    target = in(reg) target, a = inout(xmm_reg) a => _, b = in(xmm_reg) b, c = inout(xmm_reg) c => _, d = in(xmm_reg) d,
+                    options(nostack, preserves_flags)
+                );
+            }
         }
-        // Code that knows of the upper halves of the registers may have something in them.
-        #[cfg(target_feature = "avx")]
-        store!();
-        // Other code is slow on some processors while there is something in them.
+        // Code that does not know of the upper halves is slow on some processors while there is something in them. Code that does clears them itself.
         #[cfg(not(target_feature = "avx"))]
-        store!("vzeroupper");
+        // SAFETY: this function has nothing in them, nor has its caller.
+        unsafe {
+            asm!("vzeroupper", options(nomem, nostack, preserves_flags));
+        }
     }
 }
 
@@ -117,30 +126,21 @@ mod row {
 pub(crate) unsafe fn put<T>(source: *const T, target: *const u8) {
     let source = source.cast::<u8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    let wide = const { size_of::<T>() >= WIDE } && row::has_wide_stores();
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for at in (0..const { ends::<T>().0 }).step_by(ROW) {
-        let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));
-        macro_rules! quarter {
-            ($offset:literal) => {
-                // SAFETY: inside the message; the bytes are initialised.
-                unsafe { source.wrapping_add($offset).cast::<core::arch::x86_64::__m128i>().read_unaligned() }
-            };
-        }
-        macro_rules! quarters {
-            ($($offset:literal)*) => {$(
-                let quarter = quarter!($offset);
-                point!();
-                // SAFETY: inside the room for it, to which no reference leads.
-                unsafe { row::store::<$offset>(target, quarter) };
-            )*};
-        }
-        if wide {
-            let quarters = [quarter!(0), quarter!(16), quarter!(32), quarter!(48)];
-            point!();
-            // SAFETY: inside the room for it, to which no reference leads; the processor was asked.
-            unsafe { row::store_wide(target, quarters) };
-        } else {
+    if const { size_of::<T>() >= WIDE } && row::has_wide_stores() {
+        // SAFETY: rows of the message, and of the room for it; the processor was asked.
+        unsafe { row::store_wide(source, target, const { ends::<T>().0 / ROW }) };
+    } else {
+        for at in (0..const { ends::<T>().0 }).step_by(ROW) {
+            let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));
+            macro_rules! quarters {
+                ($($offset:literal)*) => {$(
+                    // SAFETY: inside the message; the bytes are initialised.
+                    let quarter = unsafe { source.wrapping_add($offset).cast::<core::arch::x86_64::__m128i>().read_unaligned() };
+                    point!();
+                    // SAFETY: inside the room for it, to which no reference leads.
+                    unsafe { row::store::<$offset>(target, quarter) };
+                )*};
+            }
             quarters!(0 16 32 48);
         }
     }

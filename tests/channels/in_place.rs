@@ -43,7 +43,7 @@ fn a_place_can_be_written_part_by_part() {
             let first = place.as_uninit().as_mut_ptr().cast::<u8>();
             for i in 0..3 {
                 // SAFETY: one of the three bytes of the place.
-                unsafe { first.add(i).write(i as u8) };
+                unsafe { first.wrapping_add(i).write(i as u8) };
             }
             // SAFETY: all three were written.
             unsafe { place.assume_written() }

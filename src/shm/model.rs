@@ -169,7 +169,7 @@ impl<T: Copy> SharedReceiver<T> {
 
     /// The next message; its place stays occupied.
     pub fn take(&mut self) -> Option<T> {
-        self.0.take()
+        self.0.take(|message| message)
     }
 
     /// Frees the places of what was taken.

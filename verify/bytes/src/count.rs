@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::mark::{ADDRESS, Mark};
-use crate::paths::{MESSAGES, PLANTED, Path, ROUNDS, SIZES, all};
+use crate::paths::{MESSAGES, PLANTED, Path, ROUNDS, all, sizes};
 
 /// Bytes that a message may cost beyond its copies, on each side: a call that copies stores its return address and the registers that it saves, and a frame
 /// of many pages touches each page. Less than a copy.
@@ -21,20 +21,20 @@ type Stored = [u64; 2];
 /// # Errors
 /// A verb stores more than it may, or the counter missed something.
 pub(crate) fn count() -> Result<(), String> {
-    let paths = all();
+    let (paths, of) = (all(), sizes());
     let rounds = run()?;
     let stored: Vec<Stored> = rounds.chunks_exact(ROUNDS).filter_map(|rounds| rounds.last()).copied().collect();
-    if stored.len() != paths.len() * SIZES.len() {
-        return Err(format!("{} of {} paths and sizes were counted", stored.len(), paths.len() * SIZES.len()));
+    if stored.len() != paths.len() * of.len() {
+        return Err(format!("{} of {} paths and sizes were counted", stored.len(), paths.len() * of.len()));
     }
     println!(
         "  {:<28} {:>6} {:>12} {:>12} {:>12}   bytes of a message beyond what one of 8 costs",
         "verb", "size", "send", "receive", "at most"
     );
     let (mut counted, mut bad, mut planted) = (0, 0, 0);
-    for (path, sizes) in paths.iter().zip(stored.chunks(SIZES.len())) {
+    for (path, sizes) in paths.iter().zip(stored.chunks(of.len())) {
         let verdicts: Vec<Result<(), &str>> =
-            SIZES[1..].iter().zip(&sizes[1..]).map(|(&size, &stored)| line(path, size, sizes[0], stored)).collect();
+            of[1..].iter().zip(&sizes[1..]).map(|(&size, &stored)| line(path, size, sizes[0], stored)).collect();
         if PLANTED.contains(&path.name) {
             // It must be refused at every size.
             planted += usize::from(verdicts.iter().all(Result::is_err));

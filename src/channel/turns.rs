@@ -4,7 +4,7 @@
 //! and round. At the begin of a turn the receiver sees at most the lane's budget of messages. So a lane with a message waits for at most one turn of
 //! each other lane, and a message within a turn costs no look at other lanes.
 //!
-//! `fan_in` has a rotation for each priority. The one of `mesh` is all lanes of an endpoint.
+//! `fan_in` has a rotation for each priority. An endpoint of a `mesh` has one, of all its lanes, in its `inbox`.
 
 use super::lane::LaneReceiver;
 

@@ -47,6 +47,7 @@ pub(crate) mod place;
 pub(crate) mod reach;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 mod region;
+pub(crate) mod slip;
 pub(crate) mod slot;
 pub(crate) mod spsc;
 mod storage;

@@ -26,7 +26,8 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// Meanwhile senders may add messages; only this handle takes any. Before it answers `Empty`, it loads the senders' position again;
     /// it answers `Disconnected` only once everything sent before the close has been taken.
     ///
-    /// Wait-free; with lanes it may look at each of them.
+    /// Wait-free; with lanes it may look at each of them. Without lanes, where two to seven messages came close to each other, it waits eight spin hints
+    /// (about 0.1 to 0.3 µs) before it loads that position, so that some gather: receiving one by one, both sides would wait for the cache lines.
     ///
     /// # Errors
     /// `Empty`, or `Disconnected` when nothing will ever come.

@@ -80,6 +80,12 @@ pub trait RingReceiver {
     /// The next message, if there is one now.
     fn next(&mut self) -> Option<Message<'_, Self::Item>>;
 
+    /// The same for a verb that waits if there is none.
+    #[inline(always)]
+    fn next_or_wait(&mut self) -> Option<Message<'_, Self::Item>> {
+        self.next()
+    }
+
     /// Whether a message is there; looks again if none was known.
     fn has_message(&mut self) -> bool;
 

@@ -16,7 +16,9 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// The channel is closed and drained.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        let Some(next) = self.end.next() else { return self.recv_later(Deadline::NEVER).map_err(|_| RecvError) };
+        let Some(next) = self.end.next_or_wait() else {
+            return self.recv_later(Deadline::NEVER).map_err(|_| RecvError);
+        };
         next.take_as(Ok)
     }
 
@@ -123,7 +125,7 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     #[inline]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError> {
-        let Some(next) = self.end.next() else { return self.recv_later(deadline()) };
+        let Some(next) = self.end.next_or_wait() else { return self.recv_later(deadline()) };
         next.take_as(Ok)
     }
 

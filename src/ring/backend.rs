@@ -61,7 +61,7 @@ pub(crate) unsafe trait Backend {
         0
     }
 
-    /// Reads the other side's position. Memory that this side has mapped read-only may need another way to do it.
+    /// Reads the other side's position. Memory that this side may have mapped read-only needs another way to do it.
     #[inline(always)]
     fn observe(word: &AtomicU64, order: Ordering) -> u64 {
         word.load(order)

@@ -2,6 +2,7 @@
 
 use super::{DropOwner, Found, Rest, Ring, Slots};
 use crate::ring::layout::{Counter, Stats};
+use crate::ring::slip::Slip;
 use crate::ring::slot::{self, Ready};
 use crate::sync::OnDrop;
 use crate::sync::order::order;
@@ -17,6 +18,9 @@ pub(crate) struct Consumer<T> {
     head: Position,
     /// Everything before this and from `head` on was seen to hold a value.
     seen: Position,
+    /// Where this end last saw none.
+    run_from: Position,
+    slip: Slip,
     /// Whether nothing will ever come.
     over: bool,
     /// Whether this end closed `tail`.
@@ -33,18 +37,42 @@ unsafe impl<T: Send> Send for Consumer<T> {}
 impl<T> Consumer<T> {
     pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
         let head = ring.head();
-        Self { slots: ring.slots(), head, seen: head, over: false, closed: false, passed: false, left: false, ring }
+        let (run_from, slip) = (head, Slip::Vain);
+        let (over, closed, passed, left) = (false, false, false, false);
+        Self { slots: ring.slots(), head, seen: head, run_from, slip, over, closed, passed, left, ring }
     }
 
     #[inline(always)]
     fn refresh_seen(&mut self) -> bool {
-        if self.slots.is_full(self.head) {
+        if !self.slots.is_full(self.head) {
+            return self.look_again();
+        }
+        self.seen = self.head.plus(1);
+        true
+    }
+
+    /// To be called where no message is.
+    #[cold]
+    #[inline(never)]
+    fn look_again(&mut self) -> bool {
+        if self.gathers() {
             self.seen = self.head.plus(1);
             return true;
         }
         // The slow path only if there is more to it than "nothing yet".
         let quiet = !self.closed && self.ring.ended.load(order!(observe_end)) == 0;
         !(quiet && self.slots.state_of(self.head) == Found::Nothing) && self.find_behind()
+    }
+
+    /// To be called where no message is: waits a little for some if they come close to each other. Whether there is one now.
+    #[inline(always)]
+    fn gathers(&mut self) -> bool {
+        let run = self.head.since(core::mem::replace(&mut self.run_from, self.head));
+        if !self.slip.waits_after(run) {
+            return false;
+        }
+        Slip::wait();
+        self.slots.is_full(self.head)
     }
 
     /// Looks behind tombstones, and for the end.

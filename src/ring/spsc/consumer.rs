@@ -2,6 +2,7 @@
 
 use super::super::backend::{Backend, Geometry, Heap, drop_run};
 use super::super::layout::{ConsumerBlock, Counter, GONE, LATE, ProducerBlock, RETIRED, Stats, TOLD};
+use super::super::slip::Slip;
 use super::super::slot::{self, Ready, Slot};
 use super::stats;
 use crate::sync::failpoint::point;
@@ -26,6 +27,10 @@ pub(crate) struct Consumer<B: Backend> {
     pub(super) retired: bool,
     /// Whether the other side's position was impossible.
     pub(super) corrupt: bool,
+    pub(super) slip: Slip,
+    /// Whether looks wait at all. Not where the reader has other rings to look at, nor where a message is several places long: then one alone would be
+    /// taken for a few.
+    pub(crate) gathers: bool,
     /// The other side's session that this end is in: it sees no message of another.
     pub(super) session: u64,
     pub(super) geometry: Geometry<B::Item>,
@@ -55,6 +60,8 @@ impl<B: Backend> Consumer<B> {
             told: false,
             retired: false,
             corrupt: false,
+            slip: Slip::Vain,
+            gathers: true,
             session: 0,
             geometry,
             backend,
@@ -141,6 +148,21 @@ impl<B: Backend> Consumer<B> {
         }
     }
 
+    /// Loads the producer's position, after a short wait if that lets messages gather. Whether there is a message.
+    #[inline(always)]
+    fn look(&mut self) -> bool {
+        if self.slip == Slip::Wait {
+            Slip::wait();
+        }
+        if !self.refresh_tail() {
+            // As little as can be: a round trip ends with the first look that is not in vain.
+            self.slip = Slip::Vain;
+            return false;
+        }
+        self.slip = if !B::SHARED || self.gathers { self.slip.after(self.seen()) } else { Slip::Found };
+        true
+    }
+
     /// Loads the producer's position. Whether there is a message. Inline and short: the more often a receiver looks, the sooner it sees a message,
     /// and it takes it without a call.
     #[inline(always)]
@@ -224,6 +246,12 @@ impl<T> Consumer<Heap<T>> {
         if self.has_message() { Some(self.ready()) } else { None }
     }
 
+    /// The same without a wait that lets messages gather.
+    #[inline(always)]
+    pub(crate) fn next_at_once(&mut self) -> Option<Ready<'_, T>> {
+        if self.head != self.tail_seen || self.refresh_tail() { Some(self.ready()) } else { None }
+    }
+
     /// The next of the messages that were seen, without looking for more.
     #[inline(always)]
     pub(crate) fn next_seen(&mut self) -> Option<Ready<'_, T>> {
@@ -279,7 +307,7 @@ impl<B: Backend> Consumer<B> {
     /// Whether a message is there; looks again if none was known.
     #[inline(always)]
     pub(crate) fn has_message(&mut self) -> bool {
-        self.head != self.tail_seen || self.refresh_tail()
+        self.head != self.tail_seen || self.look()
     }
 
     /// Publishes how far this end has read: the places before are free.
@@ -303,7 +331,7 @@ impl<B: Backend> Consumer<B> {
     #[inline(always)]
     pub(crate) fn available(&mut self, wanted: u64) -> u64 {
         if self.tail_seen.since(self.head) < wanted {
-            self.refresh_tail();
+            self.look();
         }
         self.tail_seen.since(self.head).min(wanted)
     }

@@ -90,7 +90,7 @@
 //! | `std` | yes | blocking, timeouts, futures, event counts; `rustix` |
 //! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
 //! | `shm` | | channels between processes (64-bit Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
-//! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity` |
+//! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity`, and on Linux `libc` |
 //!
 //! Without `std`: the ring and its verbs that never wait, on `alloc`. The minimum Rust version is 1.85.
 //!
@@ -101,7 +101,7 @@
 //! they cannot see.
 //!
 //! `unsafe` is confined to one module, `ring`, to three files of `sync` (a shared pointer, a stack, a waker's cell), to six files of `shm` (locks, mappings,
-//! sleep on words, mapped rings), and to one method that passes a caller's promise on.
+//! sleep on words, mapped rings), to one of `affinity` (a thread's mask of cores), and to one method that passes a caller's promise on.
 #![cfg_attr(not(any(feature = "std", ringmail_loom)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The front page names everything; without `std` some of it is not there to link to.
@@ -134,7 +134,7 @@ pub mod mpsc;
 pub mod pool;
 mod ring;
 mod try_alloc;
-// Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page is mapped for reading only.
+// Of 64 bits: a load of a 64-bit word may be a store elsewhere, and the other side's page may be mapped for reading only.
 #[cfg(all(feature = "shm", target_os = "linux", target_pointer_width = "64", not(ringmail_loom)))]
 pub mod shm;
 #[cfg(all(feature = "std", ringmail_loom))]

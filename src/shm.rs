@@ -101,10 +101,11 @@
 //!
 //! # Trust
 //!
-//! Each side maps its own page for writing and the other's for reading only. What it reads of the other's is checked: an impossible
-//! position, or bytes that are no message, is [`Cause::Corrupted`], never an access outside of the mapping, a panic or a wait without end.
-//! A message is copied out before it is checked, but by the verbs that lend it in place. But a file has a name: a process of the same user can cut it short, and the next access
-//! is then a `SIGBUS`. Named channels are for processes that do not attack each other. The memory of an [`Anonymous`] channel cannot be cut
+//! Each side writes to its own page alone, and a sender to the messages. A sender maps the receiver's page for reading only; so does a receiver with
+//! all that is the sender's if it is built with [`write_protect`](spsc::Builder::write_protect), and is slower then. What a side reads of the other's is
+//! checked: an impossible position, or bytes that are no message, is [`Cause::Corrupted`], never an access outside of the mapping, a panic or a wait
+//! without end. A message is copied out before it is checked, but by the verbs that lend it in place. But a file has a name: a process of the same user
+//! can cut it short, and the next access is then a `SIGBUS`. Named channels are for processes that do not attack each other. The memory of an [`Anonymous`] channel cannot be cut
 //! short; for the rest it is as they are.
 //!
 //! # Forks

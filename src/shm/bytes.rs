@@ -90,7 +90,7 @@ impl Channel for (Records, One) {
     }
 
     fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver, OpenError> {
-        Ok(Receiver::begin(large_enough(opened)?, wait))
+        Ok(Receiver::begin(large_enough(opened)?, wait)?)
     }
 }
 

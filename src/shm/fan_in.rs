@@ -78,7 +78,7 @@ impl<T: Message> Channel for (Messages<T>, Many) {
     }
 
     fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
-        Ok(Receiver { lanes: Lanes::begin(opened, wait), last: None })
+        Ok(Receiver { lanes: Lanes::begin(opened, wait)?, last: None })
     }
 }
 

@@ -46,7 +46,7 @@ impl<T: Message> Channel for (Messages<T>, One) {
     }
 
     fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver<T>, OpenError> {
-        Ok(Receiver { rx: Rx::begin(opened, wait) })
+        Ok(Receiver { rx: Rx::begin(opened, wait)? })
     }
 }
 
@@ -68,7 +68,8 @@ pub struct Receiver<T: Message> {
 }
 
 impl<T: Message> Receiver<T> {
-    /// Takes the next message if there is one now. Wait-free.
+    /// Takes the next message if there is one now. Wait-free; waits eight spin hints where messages come close to each other, as
+    /// [`Receiver::try_recv`](crate::Receiver::try_recv) of one process does.
     ///
     /// Does not ask the kernel whether the sender lives: [`Receiver::peer`] and the verbs that wait do. A message counts as
     /// received once this has returned it: at most once, should this process be killed.

@@ -255,6 +255,36 @@ fn the_directory_of_names_is_the_users_alone() {
 }
 
 #[test]
+fn a_receiver_maps_the_senders_pages_for_reading_only_if_it_is_told_to() {
+    let dir = Scratch::new("rights");
+    // Bytes that may be written, and that may be read only.
+    let rights = || {
+        let mut bytes = (0, 0);
+        for line in fs::read_to_string("/proc/self/maps").unwrap().lines().filter(|line| line.contains(&*dir.file())) {
+            let mut words = line.split_ascii_whitespace();
+            let (from, to) = words.next().unwrap().split_once('-').unwrap();
+            let len = usize::from_str_radix(to, 16).unwrap() - usize::from_str_radix(from, 16).unwrap();
+            match words.next().unwrap() {
+                "rw-s" => bytes.0 += len,
+                "r--s" => bytes.1 += len,
+                other => panic!("{other}"),
+            }
+        }
+        bytes
+    };
+    let page = rustix::param::page_size();
+    let builder = || Builder::<u64>::new(&*dir.file()).capacity(4);
+    let mut tx = builder().open_sender().unwrap();
+    assert_eq!(rights(), (2 * page, page), "its own and the data; the receiver's");
+    for (protect, theirs) in [(false, (3 * page, 0)), (true, (page, 2 * page))] {
+        let mut rx = builder().write_protect(protect).open_receiver().unwrap();
+        assert_eq!(rights(), (2 * page + theirs.0, page + theirs.1));
+        tx.send(7).unwrap();
+        assert_eq!(rx.recv(), Ok(7));
+    }
+}
+
+#[test]
 fn opening_and_closing_leaves_nothing_behind() {
     let dir = Scratch::new("leak");
     let open = || fs::read_dir("/proc/self/fd").unwrap().count();

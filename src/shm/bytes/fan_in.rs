@@ -68,7 +68,7 @@ impl Channel for (Records, Many) {
     }
 
     fn receiver(parts::OpenedRole(opened): parts::OpenedRole, wait: WaitStrategy) -> Result<Receiver, OpenError> {
-        Ok(Receiver { lanes: Lanes::begin(large_enough(opened)?, wait) })
+        Ok(Receiver { lanes: Lanes::begin(large_enough(opened)?, wait)? })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The side that receives records.
 
 use super::{HEADER, Header, WORD, max_len};
+use crate::error::BuildError;
 use crate::ring::layout::Stats;
 use crate::shm::error::{Cause, RecvError, RecvTimeoutError, TryRecvError, without_deadline};
 use crate::shm::iter::iterates;
@@ -37,8 +38,8 @@ pub struct RecordInfo {
 }
 
 impl Receiver {
-    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        Self { rx: Rx::begin(opened, wait) }
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Result<Self, BuildError> {
+        Ok(Self { rx: Rx::begin(opened, wait)? })
     }
 
     /// Takes the next record if there is one now; its body takes the place of what is in `body`. A bounded number of steps.
@@ -448,5 +449,24 @@ impl fmt::Debug for Receiver {
             .field("empty", &self.is_empty())
             .field("capacity", &self.capacity())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::shm::{bytes, fan_in, spsc};
+
+    /// A record is several places long, so one alone would be taken for a few messages.
+    #[test]
+    fn only_a_receiver_of_one_lane_of_messages_lets_them_gather() {
+        let records = bytes::Builder::create_anonymous(1 << 12, None).unwrap();
+        assert!(!bytes::Builder::from_fd(&records).open_receiver().unwrap().rx.ring.gathers);
+        let one = spsc::Builder::<u64>::create_anonymous(4).unwrap();
+        assert!(spsc::Builder::<u64>::from_fd(&one).open_receiver().unwrap().rx.ring.gathers);
+        for lanes in [1, 2] {
+            let many = fan_in::Builder::<u64>::create_anonymous(lanes, 4).unwrap();
+            let rx = fan_in::Builder::<u64>::from_fd(&many).open_receiver().unwrap();
+            assert!(rx.lanes.iter().all(|lane| !lane.ring.gathers), "{lanes}");
+        }
     }
 }

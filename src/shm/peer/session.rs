@@ -135,7 +135,7 @@ pub enum Peer {
     Removed,
 }
 
-/// Reads a word of the other side's: of memory that is mapped for reading only, relaxed loads alone are promised to work.
+/// Reads a word of the other side's: of memory that may be mapped for reading only, relaxed loads alone are promised to work.
 #[inline(always)]
 pub(crate) fn observe(word: &AtomicU64, order: Ordering) -> u64 {
     let value = word.load(Ordering::Relaxed);

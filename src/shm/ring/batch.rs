@@ -41,7 +41,7 @@ impl<T> Rx<T> {
 impl<T: TryFromBytes + Immutable> Rx<T> {
     /// A copy of the message `offset` places behind the next, which stays where it is; none if it was not seen, or is no message.
     pub(crate) fn copy(&mut self, offset: u64) -> Option<T> {
-        match self.ring.copy(offset, &mut self.large.0) {
+        match self.ring.copy(offset, &mut self.large[0].0) {
             Fetched::Message(message) => return Some(message.into_inner()),
             // One behind others is told when it is the next: those before it are messages.
             Fetched::NoMessage(_) if offset == 0 => self.poison(self.ring.position()),

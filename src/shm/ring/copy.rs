@@ -22,7 +22,7 @@ const ROW: usize = 64;
 /// the store buffer, which holds so many stores of any width. (Between two processes, messages of 4 KiB: 1.3 to 2 times as much as by
 /// stores of 16 bytes or by `rep movsq`, on cores near each other and far apart. Read by loads of 16 bytes: those of 32 gave nothing.)
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-const WIDE: usize = 256;
+const WIDE: usize = 1024;
 
 /// Where the rows of a `T` end, and where the words behind them do; the bytes that are left go one by one.
 const fn ends<T>() -> (usize, usize) {
@@ -80,13 +80,10 @@ mod row {
 
     /// Writes `rows` rows from `source` on at `target`.
     ///
-    /// Never inlined: it ends with an instruction that clears the upper halves of all vector registers, and a caller's code may have been compiled to use
-    /// them. By the calling convention no caller has anything in them across a call.
-    ///
     /// # Safety
     /// The bytes of the rows at `source` are valid for reads and initialised. Those at `target` are mapped for writing, and no reference leads to them. The
     /// processor [has wide stores](has_wide_stores).
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) unsafe fn store_wide(source: *const u8, target: *const u8, rows: usize) {
         for at in (0..rows * super::ROW).step_by(super::ROW) {
             let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));
@@ -108,12 +105,10 @@ mod row {
                 );
             }
         }
-        // Code that does not know of the upper halves is slow on some processors while there is something in them. Code that does clears them itself.
-        #[cfg(not(target_feature = "avx"))]
-        // SAFETY: this function has nothing in them, nor has its caller.
-        unsafe {
-            asm!("vzeroupper", options(nomem, nostack, preserves_flags));
-        }
+        // Code that does not know of the upper halves of these registers is slow on some processors while there is something in them. Code that does,
+        // as this function may be inlined into, has nothing in any of them here: they are lost as by a call.
+        // SAFETY: changes the registers that it says it does.
+        unsafe { asm!("vzeroupper", clobber_abi("sysv64"), options(nomem, nostack, preserves_flags)) };
     }
 }
 

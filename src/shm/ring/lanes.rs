@@ -1,5 +1,6 @@
 //! The receiving end of many lanes: takes turns among them, sleeps for all of them at once, says which have ended.
 
+use crate::error::BuildError;
 use crate::shm::error::{Cause, RecvTimeoutError, TryRecvError};
 use crate::shm::peer::session::End;
 use crate::shm::peer::{Role, attachment};
@@ -106,11 +107,11 @@ pub(crate) struct Lanes<T> {
 }
 
 impl<T> Lanes<T> {
-    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Result<Self, BuildError> {
         let maps = opened.maps.iter().cloned().collect();
-        let (lanes, waiter) = (Rx::begin_all(opened, wait), WaitPolicy::new(wait));
+        let (lanes, waiter) = (Rx::begin_all(opened, wait)?, WaitPolicy::new(wait));
         let (watch, due, closed, unsaid, settled) = (None, None, false, false, false);
-        Self { maps, watch, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed, unsaid, due, waiter, settled }
+        Ok(Self { maps, watch, lanes, at: 0, budget: BUDGET, looks: LOOKS, closed, unsaid, due, waiter, settled })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,8 +1,8 @@
 //! A ring in memory that another process maps too.
 //!
-//! Each side owns a page, which it maps for writing; the other side's it maps for reading only. The data pages belong to the
-//! producer. Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are
-//! read ([`Backend::SHARED`]), and messages are copied out before they are looked at.
+//! Each side owns a page and writes to it alone; the data pages belong to the producer ([`Map`](crate::shm::segment::map::Map) says how each side maps
+//! the other's). Nothing in this memory is believed twice: the geometry comes from the caller, positions are checked where they are read
+//! ([`Backend::SHARED`]), and messages are copied out before they are looked at.
 
 #![allow(unsafe_code)]
 
@@ -353,8 +353,8 @@ impl<K> Producer<Mapped<MessageBytes<u64>, K>> {
     /// The bytes of the words of the reservation that are not staged, in order, as the two runs that they form. They hold what was sent in them
     /// before, or zeros.
     ///
-    /// A peer that keeps to the protocol neither reads nor writes them: the consumer maps the slots for reading only, and reads those alone that
-    /// were published (I3).
+    /// A peer that keeps to the protocol neither reads nor writes them: the consumer writes to no slot, and reads those alone that were
+    /// published (I3).
     pub(crate) fn vacant_bytes(&mut self, staging: &Staging) -> (&mut [u8], &mut [u8]) {
         let (first, second) = self.vacant_runs(staging);
         // SAFETY: the reserved and unpublished slots are this producer's alone (I2, I4) while `self` is borrowed, and no other reference leads to

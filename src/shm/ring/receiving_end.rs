@@ -1,5 +1,6 @@
 //! The receiving end of a mapped ring, for messages and for records.
 
+use crate::error::BuildError;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::shm::error::{Cause, RecvTimeoutError, TryRecvError};
@@ -14,11 +15,13 @@ use crate::shm::ring::copy;
 use crate::shm::ring::mapped::Fetched;
 use crate::shm::ring::open::{Opened, SessionInfo, cause_of};
 use crate::shm::ring::sending_end::VAIN;
+use crate::shm::segment::layout::Kind;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
 use crate::shm::wait::{Sleep, Waited};
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
+use crate::try_alloc;
 use crate::wait::park_word::ParkWord;
 use crate::wait::{Deadline, WaitStrategy};
 use core::cell::RefCell;
@@ -47,8 +50,8 @@ pub(crate) struct Rx<T> {
     vain: u32,
     /// What the sender's word held before the last look of a wait.
     word: u64,
-    /// Where a large message is copied to before it is known to be one.
-    pub(crate) large: Box<copy::Aligned<T>>,
+    /// One place, where a large message is copied to before it is known to be one.
+    pub(crate) large: Box<[copy::Aligned<T>]>,
 }
 
 /// From so many bytes on a message is large.
@@ -56,22 +59,25 @@ pub(crate) const LARGE: usize = 512;
 
 impl<T> Rx<T> {
     /// Begins a session. `layout` is that of slots for `T`.
-    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Self {
-        Self::begin_all(opened, wait).swap_remove(0)
+    pub(crate) fn begin(opened: Opened, wait: WaitStrategy) -> Result<Self, BuildError> {
+        Ok(Self::begin_all(opened, wait)?.swap_remove(0))
     }
 
     /// The same of each lane.
-    pub(crate) fn begin_all(opened: Opened, wait: WaitStrategy) -> Vec<Self> {
+    pub(crate) fn begin_all(opened: Opened, wait: WaitStrategy) -> Result<Vec<Self>, BuildError> {
         let Opened { maps, layout, held, path, missed_ends: all } = opened;
         let rings = attach::consumers(held, path, &maps, &layout);
+        // Not records: their words are the places.
+        let gathers = layout.kind == Kind::Spsc;
         let begin = |(map, (held, ring)): (Arc<Map>, _)| {
+            let large = try_alloc::slice(1, |_| copy::Aligned(MaybeUninit::uninit()))?;
             let mut ring: CachePadded<Consumer<Ring<T>>> = CachePadded::new(ring);
+            ring.gathers = gathers;
             let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
             let count = ring.position().count();
             let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
             let attachment = Attachment::begin(held, with, || Consumer::reopen(&mut ring));
-            let large = Box::new(copy::Aligned(MaybeUninit::uninit()));
-            Self {
+            Ok(Self {
                 ring,
                 map,
                 watch: None,
@@ -82,7 +88,7 @@ impl<T> Rx<T> {
                 vain: 0,
                 word: 0,
                 large,
-            }
+            })
         };
         maps.into_iter().zip(rings).map(begin).collect()
     }
@@ -265,7 +271,7 @@ impl<T> Rx<T> {
     {
         let mut here = copy::Aligned(MaybeUninit::uninit());
         let Self { ring, attachment, large, .. } = self;
-        let place = if const { size_of::<T>() >= LARGE } { &mut **large } else { &mut here };
+        let place = if const { size_of::<T>() >= LARGE } { &mut large[0] } else { &mut here };
         match ring.fetch(&mut place.0) {
             Fetched::Message(message) => {
                 if FREE {

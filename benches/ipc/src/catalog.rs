@@ -100,9 +100,29 @@ pub const WAKE: &str = "wake";
 /// Milliseconds of a slice in which nothing is sent.
 pub const SILENCE: u64 = 5000;
 
+/// The mapped ring: messages copied from a variable of the sender's to a variable of the receiver's.
+pub const BY_REFERENCE: &str = "ringmail-shm-ref";
+/// The mapped ring: messages made and read in their slots.
+pub const IN_PLACE: &str = "ringmail-shm-in-place";
+
+/// The mapped ring with a receiver that maps the sender's pages for reading only.
+pub const PROTECTED: &str = "ringmail-shm-protected";
+
 /// All contenders.
-pub const CONTENDERS: &[&str] =
-    &[MAPPED, ONE_PROCESS, "pipe", "seqpacket", "ipc-channel", "iceoryx2", BARE, BARE_FUTEX, MAPPED_AT_ONCE];
+pub const CONTENDERS: &[&str] = &[
+    MAPPED,
+    BY_REFERENCE,
+    IN_PLACE,
+    PROTECTED,
+    ONE_PROCESS,
+    "pipe",
+    "seqpacket",
+    "ipc-channel",
+    "iceoryx2",
+    BARE,
+    BARE_FUTEX,
+    MAPPED_AT_ONCE,
+];
 
 impl Suite {
     /// Whether `contender` runs this.
@@ -110,6 +130,10 @@ impl Suite {
         let bare = self.kind == Kind::RoundTrip && self.bytes == 8 && self.waits == Waits::Spinning;
         CONTENDERS.contains(&contender)
             && (contender != BARE || bare)
+            && (contender != BY_REFERENCE || self.kind == Kind::OneWay)
+            // There is no verb that waits for a message and looks at it in place.
+            && (contender != IN_PLACE || (self.kind == Kind::OneWay && !self.blocks()))
+            && (contender != PROTECTED || !self.is_asleep())
             && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.is_asleep())
     }
 

@@ -13,7 +13,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 pub use iceoryx::Iceoryx2;
 pub use ipc_channel::IpcChannel;
 pub use kernel::{Pipe, Seqpacket};
-pub use mapped::{Mapped, MappedAtOnce};
+pub use mapped::{Mapped, MappedAtOnce, MappedProtected};
 use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
 
 use crate::message::Parcel;

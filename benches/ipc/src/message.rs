@@ -15,8 +15,17 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 pub struct Words<const N: usize>([u64; N]);
 
 /// What a message must be to travel by every contender.
-pub trait Parcel: Msg + Message + FromBytes + ZeroCopySend + Serialize + DeserializeOwned {}
-impl<const N: usize> Parcel for Words<N> {}
+pub trait Parcel: Msg + Message + FromBytes + ZeroCopySend + Serialize + DeserializeOwned {
+    /// Makes it the `seq`-th message, where it lies.
+    fn fill(&mut self, seq: u64);
+}
+
+impl<const N: usize> Parcel for Words<N> {
+    #[inline]
+    fn fill(&mut self, seq: u64) {
+        self.0.fill(seq);
+    }
+}
 
 impl<const N: usize> Default for Words<N> {
     fn default() -> Self {

@@ -4,18 +4,27 @@ use std::io::{Write, stdout};
 use std::os::fd::RawFd;
 use std::thread;
 
+use ringmail::shm::spsc::{Receiver, Sender};
 use ringmail_benches::pair_slice::{end_on_panic, pin};
 use ringmail_benches::peers::{BlockRecv, BlockSend, TryRecv, TrySend};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{BARE, BARE_FUTEX, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, SUITES, Suite, Waits};
+use crate::catalog::{
+    BARE, BARE_FUTEX, BY_REFERENCE, IN_PLACE, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, PROTECTED, SUITES, Suite,
+    Waits,
+};
 use crate::endpoint::{Endpoint, EndpointReport, Side};
-use crate::links::{CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, MappedAtOnce, Pipe, Place, Seqpacket, inherit};
+use crate::links::{
+    CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, MappedAtOnce, MappedProtected, Pipe, Place, Seqpacket, inherit,
+};
 use crate::message::{Parcel, Words};
 use crate::shared_page::{self, SharedPage};
 use crate::wake_latency::{receive_asleep, send_to_sleeper};
-use crate::work::{Blocking, Racing, Spinning, Verbs, answer, ask, receive, send};
+use crate::work::{
+    Blocking, Racing, Spinning, Verbs, answer, ask, receive, receive_by_reference, receive_in_place, send,
+    send_by_reference, send_in_place,
+};
 
 /// What a process has to do, from its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,10 +73,13 @@ fn sized<T: Parcel>(suite: &Suite, order: &Order, page: &SharedPage) -> Result<(
     }
 }
 
-fn with<V: Verbs<T>, T: Parcel>(suite: &Suite, order: &Order, page: &SharedPage) -> Result<(), String> {
+fn with<V: Verbs, T: Parcel>(suite: &Suite, order: &Order, page: &SharedPage) -> Result<(), String> {
     let task = Task { suite, order, page };
     match order.contender.as_str() {
         MAPPED => task.linked::<Mapped, V, T>(),
+        BY_REFERENCE => task.one_way(send_by_reference::<V, T>, receive_by_reference::<V, T>),
+        IN_PLACE => task.one_way(send_in_place::<V, T>, receive_in_place::<T>),
+        PROTECTED => task.linked::<MappedProtected, V, T>(),
         MAPPED_AT_ONCE => task.linked::<MappedAtOnce, V, T>(),
         "pipe" => task.linked::<Pipe, V, T>(),
         "seqpacket" => task.linked::<Seqpacket, V, T>(),
@@ -108,14 +120,14 @@ impl<'a> Task<'a> {
     }
 
     /// A's part, with what it sends to and, on a round trip, what it receives from.
-    fn a<V: Verbs<T>, T: Parcel, X, Y>(&self, endpoint: Endpoint<'_>, mut tx: X, rx: Option<Y>) -> EndpointReport
+    fn a<V: Verbs, T: Parcel, X, Y>(&self, endpoint: Endpoint<'_>, mut tx: X, rx: Option<Y>) -> EndpointReport
     where
         X: TrySend<T> + BlockSend<T>,
         Y: TryRecv<T> + BlockRecv<T>,
     {
         match rx {
             None if self.suite.is_asleep() => {
-                send_to_sleeper(self.suite.kind, endpoint, |sent| V::put(&mut tx, T::make(sent)))
+                send_to_sleeper(self.suite.kind, endpoint, |sent| V::put(&mut tx, || T::make(sent)))
             }
             None => endpoint.run(send::<V, T, X>(tx)),
             Some(rx) => endpoint.run(ask::<V, T, X, Y>(tx, rx, &self.order.contender)),
@@ -123,21 +135,21 @@ impl<'a> Task<'a> {
     }
 
     /// B's part.
-    fn b<V: Verbs<T>, T: Parcel, X, Y>(&self, endpoint: Endpoint<'_>, mut rx: Y, tx: Option<X>) -> EndpointReport
+    fn b<V: Verbs, T: Parcel, X, Y>(&self, endpoint: Endpoint<'_>, mut rx: Y, tx: Option<X>) -> EndpointReport
     where
         X: TrySend<T> + BlockSend<T>,
         Y: TryRecv<T> + BlockRecv<T>,
     {
         let (kind, who) = (self.suite.kind, &*self.order.contender);
         match tx {
-            None if self.suite.is_asleep() => receive_asleep(kind, endpoint, who, || V::take(&mut rx).seq()),
+            None if self.suite.is_asleep() => receive_asleep(kind, endpoint, who, || V::take::<T, Y>(&mut rx).seq()),
             None => endpoint.run(receive::<V, T, Y>(rx, who)),
             Some(tx) => endpoint.run(answer::<V, T, X, Y>(tx, rx)),
         }
     }
 
     /// The report of this process. Both sides open the links in the same order: some wait for the other side there.
-    fn linked<L: Link<T>, V: Verbs<T>, T: Parcel>(&self) -> Result<(), String> {
+    fn linked<L: Link<T>, V: Verbs, T: Parcel>(&self) -> Result<(), String> {
         let side = self.side()?;
         let endpoint = self.endpoint(side);
         let back = self.suite.kind == Kind::RoundTrip;
@@ -153,8 +165,23 @@ impl<'a> Task<'a> {
         })
     }
 
+    /// The report of this process, over one mapped ring with verbs of its own.
+    fn one_way<T: Parcel, A: FnMut(u64), B: FnMut(u64)>(
+        &self,
+        send: impl FnOnce(Sender<T>) -> A,
+        receive: impl FnOnce(Receiver<T>, &'a str) -> B,
+    ) -> Result<(), String> {
+        let side = self.side()?;
+        let endpoint = self.endpoint(side);
+        let who = &*self.order.contender;
+        say(&match side {
+            Side::A => endpoint.run(send(Mapped::tx(&self.place(0)).into_inner())),
+            Side::B => endpoint.run(receive(Mapped::rx(&self.place(0)).into_inner(), who)),
+        })
+    }
+
     /// Both reports, over rings on the heap.
-    fn threads<V: Verbs<T>, T: Parcel>(&self) -> Result<(), String> {
+    fn threads<V: Verbs, T: Parcel>(&self) -> Result<(), String> {
         let ring = || ringmail::spsc::channel::<T>(CAPACITY).map_err(|e| e.to_string());
         let (tx, rx) = ring()?;
         let (back_tx, back_rx) = if self.suite.kind == Kind::RoundTrip {

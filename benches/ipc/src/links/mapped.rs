@@ -15,6 +15,10 @@ pub struct Mapped;
 #[derive(Debug)]
 pub struct MappedAtOnce;
 
+/// The same with a receiver that maps the sender's pages for reading only.
+#[derive(Debug)]
+pub struct MappedProtected;
+
 /// The sending end.
 #[derive(Debug)]
 pub struct Tx<T: Parcel>(Sender<T>);
@@ -31,6 +35,20 @@ impl Mapped {
     /// Removes the segment, after both processes have ended; there is none if they ended early.
     pub(crate) fn unmake(name: &str) {
         let _ = Builder::<u64>::new(name).remove();
+    }
+}
+
+impl<T: Parcel> Tx<T> {
+    /// The channel's own end.
+    pub fn into_inner(self) -> Sender<T> {
+        self.0
+    }
+}
+
+impl<T: Parcel> Rx<T> {
+    /// The channel's own end.
+    pub fn into_inner(self) -> Receiver<T> {
+        self.0
     }
 }
 
@@ -53,6 +71,18 @@ impl<T: Parcel> Link<T> for MappedAtOnce {
     }
     fn rx(place: &Place<'_>) -> Rx<T> {
         let builder = Builder::new(place.ticket).capacity(CAPACITY).wait(WaitStrategy::ParkAtOnce);
+        Rx(builder.open_receiver().expect("ringmail: the receiving side"))
+    }
+}
+
+impl<T: Parcel> Link<T> for MappedProtected {
+    type Tx = Tx<T>;
+    type Rx = Rx<T>;
+    fn tx(place: &Place<'_>) -> Tx<T> {
+        Mapped::tx(place)
+    }
+    fn rx(place: &Place<'_>) -> Rx<T> {
+        let builder = Builder::new(place.ticket).capacity(CAPACITY).write_protect(true);
         Rx(builder.open_receiver().expect("ringmail: the receiving side"))
     }
 }

@@ -37,7 +37,7 @@
 //! * What cores share is known on Linux only, and there as far as `/sys` says it: virtual machines and containers
 //!   often leave parts out. What is left out is unknown (`None`, [`Relation::Unknown`]), never an error.
 //! * "Allowed" is the affinity mask of the **calling thread**. Call [`Topology::detect`] before you pin that thread.
-//! * Linux core numbers up to 1023; Windows up to 63, first processor group.
+//! * Linux core numbers up to 65,535, however many cores the kernel is built for; Windows up to 63, first processor group.
 //! * Outside Linux a pin cannot be read back: `Ok` means that the system took the request, and [`current_core`] is
 //!   `None`. macOS treats the request as a hint, and refuses it on Apple silicon.
 //! * A pin that held can end later: a core goes offline, or an administrator changes the thread's mask or cpuset.
@@ -45,13 +45,15 @@
 mod error;
 mod ids;
 mod list;
+#[cfg(target_os = "linux")]
+mod mask;
 mod pin;
 mod sysfs;
 mod topology;
 
-pub use error::AffinityError;
+pub use error::{AffinityError, Unusable};
 pub use pin::{current_core, pin_current, spawn_pinned};
-pub use topology::{Core, Relation, Topology};
+pub use topology::{Core, Relation, Selected, Topology};
 
 #[cfg(test)]
 mod tests;

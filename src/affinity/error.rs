@@ -34,8 +34,8 @@ pub enum AffinityError {
     NotUsable {
         /// The core.
         core: usize,
-        /// Whether the machine has that core and it is online.
-        online: bool,
+        /// Why it cannot be used.
+        why: Unusable,
         /// The cores that could be named instead.
         allowed: Vec<usize>,
     },
@@ -75,6 +75,31 @@ pub enum AffinityError {
     },
 }
 
+/// Why a core cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// The machine has it, and it is offline.
+    Offline,
+    /// The machine has no such core.
+    Absent,
+    /// It is offline, or there is no such core: the machine does not say which cores it has.
+    OfflineOrAbsent,
+    /// It is online, and outside of the affinity mask of the thread that read the topology.
+    NotAllowed,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Offline => "offline",
+            Self::Absent => "not there",
+            Self::OfflineOrAbsent => "offline or not there",
+            Self::NotAllowed => "not allowed",
+        })
+    }
+}
+
 impl fmt::Display for AffinityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,17 +112,20 @@ impl fmt::Display for AffinityError {
             Self::BadItem { item, reason } => write!(
                 f,
                 "cannot read {item:?} in the core list: {reason}; write cores as `3` or `0-3`, or `all`, `physical`, \
-                 `isolated`, `llc:0`, `node:0`, with commas between and `!` before what to leave out"
+                 `isolated`, `llc:0`, `l2:0`, `node:0`, with commas between and `!` before what to leave out"
             ),
-            Self::NotUsable { core, online: false, allowed } => {
-                write!(f, "core {core} is offline or does not exist; choose from {}", compact(allowed))
+            Self::NotUsable { core, why, allowed } => {
+                let (what, remedy) = match why {
+                    Unusable::Offline => ("is offline", ", or bring it online"),
+                    Unusable::Absent => ("does not exist", ""),
+                    Unusable::OfflineOrAbsent => ("is offline or does not exist", ""),
+                    Unusable::NotAllowed => (
+                        "is outside of this thread's affinity mask",
+                        ", or widen the mask (`taskset`, cpuset, container settings)",
+                    ),
+                };
+                write!(f, "core {core} {what}; choose from {}{remedy}", compact(allowed))
             }
-            Self::NotUsable { core, online: true, allowed } => write!(
-                f,
-                "core {core} is outside of this thread's affinity mask; choose from {}, or widen the mask (`taskset`, \
-                 cpuset, container settings)",
-                compact(allowed)
-            ),
             Self::NothingSelected { item, reason, allowed } => {
                 write!(f, "{item:?} selects no core: {reason}; choose from {}", compact(allowed))
             }

@@ -3,6 +3,9 @@
 use std::fmt::Write;
 use std::string::String;
 
+/// Core numbers of a machine end here; more are taken for garbage, not for cores. The kernel's own limit is 8192.
+pub(super) const ID_LIMIT: usize = 65_536;
+
 /// A number of ASCII digits alone. Unlike `str::parse`, no sign is taken: `+3` is a typing error.
 pub(super) fn number(text: &str) -> Result<usize, &'static str> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {

@@ -7,8 +7,8 @@ use std::string::String;
 use std::vec::Vec;
 use std::{format, vec};
 
-use super::ids;
-use super::{AffinityError, Core, Topology};
+use super::ids::{self, ID_LIMIT};
+use super::{AffinityError, Core, Selected, Topology};
 
 /// One part of a list, without its `!`.
 enum Item {
@@ -17,8 +17,10 @@ enum Item {
     All,
     Physical,
     Isolated,
-    /// Index among the L3 caches.
+    /// Index among the last-level caches.
     Llc(usize),
+    /// Index among the L2 caches.
+    L2(usize),
     Node(usize),
 }
 
@@ -35,8 +37,9 @@ fn parse(text: &str) -> Result<Item, &'static str> {
             let index = index.trim();
             match kind.trim() {
                 "llc" => ids::number(index).map(Item::Llc),
+                "l2" => ids::number(index).map(Item::L2),
                 "node" => ids::number(index).map(Item::Node),
-                _ => Err("only `llc` and `node` take a `:`"),
+                _ => Err("only `llc`, `l2` and `node` take a `:`"),
             }
         }
         None if text.starts_with(char::is_alphabetic) => Err("there is no such word"),
@@ -44,13 +47,23 @@ fn parse(text: &str) -> Result<Item, &'static str> {
     }
 }
 
-pub(super) fn select(topology: &Topology, list: &str) -> Result<Vec<usize>, AffinityError> {
+/// What to do with cores of a range that cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gaps {
+    Refuse,
+    LeaveOut,
+}
+
+pub(super) fn select(topology: &Topology, list: &str, gaps: Gaps) -> Result<Selected, AffinityError> {
     if list.trim().is_empty() {
         return Err(AffinityError::EmptyList { allowed: topology.allowed() });
     }
     let mut chosen = vec![];
     let mut seen = BTreeSet::new();
-    let mut left_out = BTreeSet::new();
+    let mut excluded = BTreeSet::new();
+    // Also of cores that are not online, which `excluded` does not hold.
+    let mut excluded_ranges = vec![];
+    let mut left_out = vec![];
     let mut only_exclusions = true;
     for part in list.split(',').map(str::trim) {
         let (exclude, text) = match part.strip_prefix('!') {
@@ -60,11 +73,15 @@ pub(super) fn select(topology: &Topology, list: &str) -> Result<Vec<usize>, Affi
         let item = parse(text).map_err(|reason| AffinityError::BadItem { item: clip(part), reason })?;
         let nothing = |reason| AffinityError::NothingSelected { item: clip(part), reason, allowed: topology.allowed() };
         if exclude {
-            left_out.extend(members(topology, &item).map_err(nothing)?);
+            if let Item::Range(first, last) = item {
+                excluded_ranges.push(first..=last);
+            }
+            excluded.extend(members(topology, &item).map_err(nothing)?);
         } else {
             only_exclusions = false;
             let cores = match item {
-                Item::Range(first, last) => named(topology, first, last)?,
+                Item::Range(first, last) if gaps == Gaps::Refuse || first == last => named(topology, first, last)?,
+                Item::Range(first, last) => usable(topology, first, last, &mut left_out)?,
                 _ => selected(topology, &item).map_err(nothing)?,
             };
             chosen.extend(cores.into_iter().filter(|&id| seen.insert(id)));
@@ -73,7 +90,10 @@ pub(super) fn select(topology: &Topology, list: &str) -> Result<Vec<usize>, Affi
     if only_exclusions {
         chosen = topology.allowed();
     }
-    chosen.retain(|id| !left_out.contains(id));
+    chosen.retain(|id| !excluded.contains(id));
+    left_out.retain(|id| !excluded.contains(id) && !excluded_ranges.iter().any(|range| range.contains(id)));
+    left_out.sort_unstable();
+    left_out.dedup();
     if chosen.is_empty() {
         return Err(AffinityError::NothingSelected {
             item: clip(list.trim()),
@@ -81,7 +101,8 @@ pub(super) fn select(topology: &Topology, list: &str) -> Result<Vec<usize>, Affi
             allowed: topology.allowed(),
         });
     }
-    Ok(chosen)
+    let left_out = left_out.into_iter().filter_map(|id| Some((id, topology.unusable(id)?))).collect();
+    Ok(Selected { cores: chosen, left_out })
 }
 
 /// The cores from `first` to `last`, all of which must be usable. Ends at the first that is not, so a range that goes
@@ -89,12 +110,31 @@ pub(super) fn select(topology: &Topology, list: &str) -> Result<Vec<usize>, Affi
 fn named(topology: &Topology, first: usize, last: usize) -> Result<Vec<usize>, AffinityError> {
     let mut cores = vec![];
     for id in first..=last {
-        let core = topology.core(id);
-        if !core.is_some_and(|core| core.allowed || core.isolated) {
-            return Err(AffinityError::NotUsable { core: id, online: core.is_some(), allowed: topology.allowed() });
+        if let Some(why) = topology.unusable(id) {
+            return Err(AffinityError::NotUsable { core: id, why, allowed: topology.allowed() });
         }
         cores.push(id);
     }
+    Ok(cores)
+}
+
+/// The usable ones of the cores from `first` to `last`, at least one; the others go to `left_out`. A range that goes beyond the machine is an error.
+fn usable(
+    topology: &Topology,
+    first: usize,
+    last: usize,
+    left_out: &mut Vec<usize>,
+) -> Result<Vec<usize>, AffinityError> {
+    // Bounds the work.
+    let end = topology.highest().min(ID_LIMIT);
+    if last > end {
+        named(topology, first.max(end.saturating_add(1)), last)?;
+    }
+    let (cores, others): (Vec<usize>, Vec<usize>) = (first..=last).partition(|&id| topology.unusable(id).is_none());
+    if cores.is_empty() {
+        named(topology, first, last)?;
+    }
+    left_out.extend(others);
     Ok(cores)
 }
 
@@ -127,14 +167,8 @@ fn members(topology: &Topology, item: &Item) -> Result<Vec<usize>, String> {
         Item::All => Ok(pick(&|_| true)),
         Item::Physical => Ok(pick(&|core| is_first_thread(topology, core))),
         Item::Isolated => Ok(pick(&|core| core.isolated)),
-        Item::Llc(index) => {
-            let groups: BTreeSet<usize> = topology.cores().iter().filter_map(|core| core.l3).collect();
-            match groups.iter().nth(index) {
-                Some(&group) => Ok(pick(&|core| core.l3 == Some(group))),
-                None if groups.is_empty() => Err("the machine does not say which cores share an L3 cache".into()),
-                None => Err(format!("L3 caches here count from 0 to {}", groups.len() - 1)),
-            }
-        }
+        Item::Llc(index) => behind_cache(topology, "last-level", index, Core::last_level_cache),
+        Item::L2(index) => behind_cache(topology, "L2", index, |core| core.l2),
         Item::Node(node) => {
             let nodes: BTreeSet<usize> = topology.cores().iter().filter_map(|core| core.node).collect();
             if nodes.contains(&node) {
@@ -146,6 +180,24 @@ fn members(topology: &Topology, item: &Item) -> Result<Vec<usize>, String> {
                 Err(format!("NUMA nodes with cores here: {}", ids::compact(&nodes)))
             }
         }
+    }
+}
+
+/// The online cores behind the cache that is number `index` of its kind.
+fn behind_cache(
+    topology: &Topology,
+    kind: &str,
+    index: usize,
+    cache: impl Fn(&Core) -> Option<usize>,
+) -> Result<Vec<usize>, String> {
+    let caches: BTreeSet<usize> = topology.cores().iter().filter_map(&cache).collect();
+    match caches.iter().nth(index) {
+        Some(&wanted) => {
+            let behind = topology.cores().iter().filter(|core| cache(core) == Some(wanted));
+            Ok(behind.map(|core| core.id).collect())
+        }
+        None if caches.is_empty() => Err(format!("the machine does not say which cores share {kind} caches")),
+        None => Err(format!("{kind} caches here count from 0 to {}", caches.len() - 1)),
     }
 }
 

@@ -17,13 +17,12 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::vec::Vec;
 
-use core_affinity::CoreId;
-
 use super::AffinityError;
 
-/// Core ids from here up do not fit the mask type that `core_affinity` hands to the system. It would panic on them.
+/// Core ids from here up do not fit the mask that goes to the system.
 #[cfg(target_os = "linux")]
-const MASK_BITS: usize = rustix::thread::CpuSet::MAX_CPU;
+const MASK_BITS: usize = super::ids::ID_LIMIT;
+/// Here the mask is that of `core_affinity`, which panics on more.
 #[cfg(windows)]
 const MASK_BITS: usize = 64;
 #[cfg(not(any(target_os = "linux", windows)))]
@@ -49,9 +48,8 @@ pub fn pin_current(core: usize) -> Result<(), AffinityError> {
         let reason = format!("core numbers end at {} here", MASK_BITS - 1);
         return Err(AffinityError::PinRefused { core, reason, allowed });
     }
-    // Not taken from `core_affinity`'s own enumeration, which leaves out isolated cores.
-    if !core_affinity::set_for_current(CoreId { id: core }) {
-        return Err(AffinityError::PinRefused { core, reason: refusal(), allowed });
+    if let Err(reason) = request(core) {
+        return Err(AffinityError::PinRefused { core, reason, allowed });
     }
     #[cfg(target_os = "linux")]
     check(core, allowed_cores()?, rustix::thread::sched_getcpu(), allowed)?;
@@ -73,24 +71,36 @@ pub(super) fn check(
     }
 }
 
-/// Why the system refused. Valid only right after the refused call.
+/// Asks the system for the pin; the error is why it refused.
 #[cfg(target_os = "linux")]
-fn refusal() -> String {
-    use rustix::io::Errno;
-
-    // `core_affinity` returns straight from the system call, so `errno` is still that call's.
-    let error = std::io::Error::last_os_error();
-    let hint = match Errno::from_io_error(&error) {
-        Some(Errno::INVAL) => ": the core does not exist, is offline, or is beyond this process's cpuset (container)",
-        Some(Errno::PERM) => ": a security policy (seccomp, container) forbids pinning",
-        _ => "",
+fn request(core: usize) -> Result<(), String> {
+    // The mask of `core_affinity` has 1,024 bits, and it panics on more.
+    let pinned = if core < rustix::thread::CpuSet::MAX_CPU {
+        // It returns straight from the system call, so `errno` is still that call's.
+        set_by_id(core).then_some(()).ok_or_else(std::io::Error::last_os_error)
+    } else {
+        super::mask::set(core)
     };
-    format!("{error}{hint}")
+    pinned.map_err(|error| {
+        let hint = match error.raw_os_error() {
+            Some(libc::EINVAL) => {
+                ": the core does not exist, is offline, or is beyond this process's cpuset (container)"
+            }
+            Some(libc::EPERM) => ": a security policy (seccomp, container) forbids pinning",
+            _ => "",
+        };
+        format!("{error}{hint}")
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn refusal() -> String {
-    "the system refused, without a reason".into()
+fn request(core: usize) -> Result<(), String> {
+    if set_by_id(core) { Ok(()) } else { Err("the system refused, without a reason".into()) }
+}
+
+/// Whether the system pinned the calling thread. The number is not taken from `core_affinity`'s own enumeration, which leaves out isolated cores.
+fn set_by_id(core: usize) -> bool {
+    core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
 /// Starts a thread that is pinned to `core` before `f` begins. The thread is called `core-N`.
@@ -184,10 +194,9 @@ pub fn current_core() -> Option<usize> {
 /// The calling thread's affinity mask, ascending.
 #[cfg(target_os = "linux")]
 pub(super) fn allowed_cores() -> Result<Vec<usize>, AffinityError> {
-    let mask = rustix::thread::sched_getaffinity(None).map_err(|error| AffinityError::NoCores {
+    super::mask::read().map_err(|error| AffinityError::NoCores {
         reason: format!("the system does not tell this thread's affinity mask: {error}"),
-    })?;
-    Ok((0..MASK_BITS).filter(|&id| mask.is_set(id)).collect())
+    })
 }
 
 /// The cores that the system tells of, ascending.

@@ -1,7 +1,7 @@
 //! What Linux says about cores, as text files below `/sys/devices/system`.
 //!
 //! ```text
-//!   cpu/online, cpu/isolated                  core lists
+//!   cpu/online, cpu/present, cpu/isolated     core lists
 //!   cpu/cpuN/online                           0 or 1; core 0 often has none
 //!   cpu/cpuN/topology/thread_siblings_list    core list, N among them
 //!   cpu/cpuN/topology/physical_package_id     number, or -1: not known
@@ -20,13 +20,10 @@ use std::string::String;
 use std::vec::Vec;
 use std::{format, vec};
 
-use super::ids;
+use super::ids::{self, ID_LIMIT};
 
 /// Bytes read of any one file. A core list of an 8192-core machine with every second core missing takes 20 KB.
 const FILE_LIMIT: u64 = 64 * 1024;
-
-/// Core numbers from here up are taken for garbage, not for cores. The kernel's own limit is 8192.
-const ID_LIMIT: usize = 65_536;
 
 /// Cache descriptions looked at per core. x86 and Arm machines have four or five.
 const CACHES: usize = 8;
@@ -44,6 +41,11 @@ impl Sysfs {
     /// Online cores.
     pub(super) fn online(&self) -> Option<Vec<usize>> {
         self.list("cpu/online")
+    }
+
+    /// Cores that the machine has, online or not.
+    pub(super) fn present(&self) -> Option<Vec<usize>> {
+        self.list("cpu/present")
     }
 
     /// Cores that the scheduler leaves alone (`isolcpus=`).
@@ -66,11 +68,11 @@ impl Sysfs {
         ids::number(&self.text(&format!("cpu/cpu{core}/topology/physical_package_id"))?).ok()
     }
 
-    /// The cores behind the same L3 cache as `core`.
-    pub(super) fn l3_shared(&self, core: usize) -> Option<Vec<usize>> {
+    /// The cores behind the same cache of that level as `core`.
+    pub(super) fn cache_shared(&self, core: usize, level: &str) -> Option<Vec<usize>> {
         (0..CACHES).find_map(|index| {
             let cache = format!("cpu/cpu{core}/cache/index{index}");
-            if self.text(&format!("{cache}/level"))? != "3" {
+            if self.text(&format!("{cache}/level"))? != level {
                 return None;
             }
             self.list(&format!("{cache}/shared_cpu_list"))

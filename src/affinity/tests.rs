@@ -2,6 +2,8 @@
 
 mod list;
 mod machines;
+#[cfg(target_os = "linux")]
+mod masks;
 mod pins;
 
 use std::cell::Cell;
@@ -16,6 +18,8 @@ use super::{AffinityError, Topology, sysfs};
 const VM: &str = include_str!("../../tests/fixtures/sysfs/vm-2.txt");
 const AMD: &str = include_str!("../../tests/fixtures/sysfs/amd-1x16-smt-2-l3.txt");
 const INTEL: &str = include_str!("../../tests/fixtures/sysfs/intel-2x8-smt-isolated.txt");
+const CLUSTERS: &str = include_str!("../../tests/fixtures/sysfs/arm-2-clusters-l2.txt");
+const TILES: &str = include_str!("../../tests/fixtures/sysfs/intel-hybrid-l2.txt");
 const HYBRID: &str = include_str!("../../tests/fixtures/sysfs/hybrid-offline.txt");
 
 std::thread_local! {
@@ -95,6 +99,17 @@ fn intel() -> &'static Topology {
 
 fn hybrid() -> &'static Topology {
     static MACHINE: LazyLock<Topology> = LazyLock::new(|| machine(HYBRID, "0-7"));
+    &MACHINE
+}
+
+/// Core 3 is not in the mask.
+fn clusters() -> &'static Topology {
+    static MACHINE: LazyLock<Topology> = LazyLock::new(|| machine(CLUSTERS, "0-2,4,6-7"));
+    &MACHINE
+}
+
+fn tiles() -> &'static Topology {
+    static MACHINE: LazyLock<Topology> = LazyLock::new(|| machine(TILES, "0-9"));
     &MACHINE
 }
 

@@ -7,16 +7,19 @@ use std::vec;
 use std::vec::Vec;
 
 use super::sysfs::Sysfs;
-use super::{AffinityError, list, pin};
+use super::{AffinityError, Unusable, list, pin};
 
 /// One online core (hardware thread) and what it shares with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Core {
     /// The kernel's number for it.
     pub id: usize,
     /// The online hardware threads of the same physical core, itself among them, ascending. It alone if the machine
     /// has no SMT or does not say.
     pub smt_siblings: Vec<usize>,
+    /// The L2 cache it is behind, named by the lowest online core behind that cache. `None`: no L2, or not known.
+    pub l2: Option<usize>,
     /// The L3 cache it is behind, named by the lowest online core behind that cache. `None`: no L3, or not known.
     pub l3: Option<usize>,
     /// Its NUMA node, by the kernel's number. `None`: not known.
@@ -30,6 +33,15 @@ pub struct Core {
     pub allowed: bool,
 }
 
+impl Core {
+    /// The last cache before memory that the machine tells of, named by the lowest online core behind that cache: the L3, or the L2 where a
+    /// core has no L3.
+    #[must_use]
+    pub fn last_level_cache(&self) -> Option<usize> {
+        self.l3.or(self.l2)
+    }
+}
+
 /// The closest thing that two cores are known to share. Ordered from near to far, [`Unknown`](Self::Unknown) last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Relation {
@@ -37,9 +49,11 @@ pub enum Relation {
     SameCore,
     /// Two hardware threads of one physical core: they share its L1, its L2 and its execution units.
     SmtSibling,
-    /// Two physical cores behind one L3 cache.
+    /// Two physical cores behind one L2 cache: a cluster, as of Arm cores or of small cores of Intel's.
+    SameL2,
+    /// Two physical cores behind one L3 cache, which share no L2.
     SameL3,
-    /// Two cores of one NUMA node that share no L3, or whose L3 is not known.
+    /// Two cores of one NUMA node that share no cache, or whose caches are not known.
     SameNode,
     /// Cores of different NUMA nodes.
     OtherNode,
@@ -52,6 +66,7 @@ impl fmt::Display for Relation {
         f.pad(match self {
             Self::SameCore => "same core",
             Self::SmtSibling => "SMT sibling",
+            Self::SameL2 => "same L2",
             Self::SameL3 => "same L3",
             Self::SameNode => "same node",
             Self::OtherNode => "other node",
@@ -67,6 +82,18 @@ impl fmt::Display for Relation {
 pub struct Topology {
     /// By ascending id.
     cores: Vec<Core>,
+    /// The other cores that the machine has, ascending. `None`: it does not say.
+    offline: Option<Vec<usize>>,
+}
+
+/// What a core list selects of a machine, and what it names in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Selected {
+    /// As [`Topology::select`] returns them.
+    pub cores: Vec<usize>,
+    /// The cores of ranges that cannot be used, ascending, and why.
+    pub left_out: Vec<(usize, Unusable)>,
 }
 
 impl Topology {
@@ -111,11 +138,15 @@ impl Topology {
                     // Not known, or nonsense: a list of which the core itself is not part says nothing about it.
                     smt_siblings = vec![id];
                 }
-                let l3 = sys.l3_shared(id).filter(|shared| shared.contains(&id));
+                let cache = |level| {
+                    let shared = sys.cache_shared(id, level).filter(|shared| shared.contains(&id));
+                    shared?.into_iter().find(|other| online.contains(other))
+                };
                 Core {
                     id,
                     smt_siblings,
-                    l3: l3.and_then(|shared| shared.into_iter().find(|other| online.contains(other))),
+                    l2: cache("2"),
+                    l3: cache("3"),
                     node: nodes.iter().find(|(_, members)| members.contains(&id)).map(|&(node, _)| node),
                     package: sys.package(id),
                     isolated: isolated.contains(&id),
@@ -123,7 +154,8 @@ impl Topology {
                 }
             })
             .collect();
-        Ok(Self { cores })
+        let offline = sys.present().map(|present| present.into_iter().filter(|id| !online.contains(id)).collect());
+        Ok(Self { cores, offline })
     }
 
     /// All online cores, by ascending id, also those that may not be used.
@@ -151,7 +183,8 @@ impl Topology {
     /// | `3`, `0-3` | these cores. Each must be allowed, or isolated: isolation takes a core out of the mask, but a thread can be pinned to it |
     /// | `all` | the allowed cores |
     /// | `physical` | of each physical core, the lowest allowed hardware thread |
-    /// | `llc:1` | the allowed cores behind the second L3 cache; caches count from 0 in order of their lowest core |
+    /// | `llc:1` | the allowed cores behind the second [last-level cache](Core::last_level_cache); caches count from 0 in order of their lowest core |
+    /// | `l2:1` | the same of L2 caches |
     /// | `node:1` | the allowed cores of NUMA node 1 |
     /// | `isolated` | the isolated cores, allowed or not |
     /// | `!…` | leaves out what `…` stands for, allowed or not; with nothing else in the list, from `all` |
@@ -179,7 +212,47 @@ impl Topology {
     /// # Ok::<(), ringmail::affinity::AffinityError>(())
     /// ```
     pub fn select(&self, list: &str) -> Result<Vec<usize>, AffinityError> {
-        list::select(self, list)
+        Ok(list::select(self, list, list::Gaps::Refuse)?.cores)
+    }
+
+    /// As [`select`](Self::select), but a range such as `0-7` stands for those of its cores that can be used. What it leaves out is told
+    /// with the reason.
+    ///
+    /// A core that is named alone must be usable, and so must one core of each range at least. A range ends where the machine does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`select`](Self::select).
+    ///
+    /// ```
+    /// use ringmail::affinity::{Topology, Unusable};
+    ///
+    /// let topology = Topology::from_sysfs("/nonexistent".as_ref(), &[0, 1, 3])?;
+    /// let selected = topology.select_usable("0-3")?;
+    /// assert_eq!(selected.cores, [0, 1, 3]);
+    /// assert_eq!(selected.left_out, [(2, Unusable::OfflineOrAbsent)]);
+    /// assert!(topology.select_usable("2").is_err());
+    /// # Ok::<(), ringmail::affinity::AffinityError>(())
+    /// ```
+    pub fn select_usable(&self, list: &str) -> Result<Selected, AffinityError> {
+        list::select(self, list, list::Gaps::LeaveOut)
+    }
+
+    /// Why core `id` cannot be used; `None` if it can.
+    pub(super) fn unusable(&self, id: usize) -> Option<Unusable> {
+        match (self.core(id), &self.offline) {
+            (Some(core), _) if core.allowed || core.isolated => None,
+            (Some(_), _) => Some(Unusable::NotAllowed),
+            (None, Some(offline)) if offline.binary_search(&id).is_ok() => Some(Unusable::Offline),
+            (None, Some(_)) => Some(Unusable::Absent),
+            (None, None) => Some(Unusable::OfflineOrAbsent),
+        }
+    }
+
+    /// The highest number of a core that the machine is known to have.
+    pub(super) fn highest(&self) -> usize {
+        let offline = self.offline.as_ref().and_then(|offline| offline.last().copied());
+        self.cores.last().map(|core| core.id).max(offline).unwrap_or(0)
     }
 
     /// The closest thing that cores `a` and `b` are known to share. Symmetric. Cores that are not in
@@ -193,6 +266,9 @@ impl Topology {
         // Either side may be the one whose file is missing.
         if a.smt_siblings.contains(&b.id) || b.smt_siblings.contains(&a.id) {
             return Relation::SmtSibling;
+        }
+        if a.l2.is_some() && a.l2 == b.l2 {
+            return Relation::SameL2;
         }
         if a.l3.is_some() && a.l3 == b.l3 {
             return Relation::SameL3;

@@ -4,8 +4,8 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::super::{AffinityError, Topology};
-use super::{Random, amd, bad_item, hybrid, ids, intel, vm};
+use super::super::{AffinityError, Selected, Topology, Unusable};
+use super::{Random, amd, bad_item, clusters, hybrid, ids, intel, tiles, vm};
 
 fn select(topology: &Topology, list: &str) -> Vec<usize> {
     topology.select(list).unwrap_or_else(|error| panic!("{list:?}: {error}"))
@@ -83,21 +83,71 @@ fn exclusions_count_last_and_from_all_if_alone() {
 #[test]
 fn a_core_that_cannot_be_used_is_an_error_that_tells_which_can() {
     let error = vm().select("0,2").expect_err("no core 2");
-    assert_eq!(error, AffinityError::NotUsable { core: 2, online: false, allowed: ids("0-1") });
-    assert_eq!(error.to_string(), "core 2 is offline or does not exist; choose from 0-1");
+    assert_eq!(error, AffinityError::NotUsable { core: 2, why: Unusable::Absent, allowed: ids("0-1") });
+    assert_eq!(error.to_string(), "core 2 does not exist; choose from 0-1");
     let masked = super::machine(super::AMD, "0,2-3,8");
     let error = masked.select("3-4").expect_err("4 is not in the mask");
-    assert_eq!(error, AffinityError::NotUsable { core: 4, online: true, allowed: ids("0,2-3,8") });
+    assert_eq!(error, AffinityError::NotUsable { core: 4, why: Unusable::NotAllowed, allowed: ids("0,2-3,8") });
     assert!(error.to_string().contains("choose from 0,2-3,8,"), "{error}");
-    assert!(matches!(hybrid().select("5"), Err(AffinityError::NotUsable { core: 5, online: false, .. })));
+    let error = hybrid().select("5").expect_err("5 is offline");
+    assert!(matches!(error, AffinityError::NotUsable { core: 5, why: Unusable::Offline, .. }));
+    assert_eq!(error.to_string(), "core 5 is offline; choose from 0-4,6-7, or bring it online");
+}
+
+#[test]
+fn a_range_can_leave_out_what_cannot_be_used() {
+    let selected = |topology: &Topology, list| topology.select_usable(list).map_err(|error| error.to_string());
+    let all =
+        Selected { cores: ids("0-2,4,6-7"), left_out: [(3, Unusable::NotAllowed), (5, Unusable::Offline)].into() };
+    assert_eq!(selected(clusters(), "0-7"), Ok(all.clone()));
+    assert_eq!(selected(clusters(), "0-5,3-7"), Ok(all), "each is told once");
+    let without = Selected { cores: ids("0-2,4"), left_out: [(3, Unusable::NotAllowed)].into() };
+    assert_eq!(selected(clusters(), "0-5,!5"), Ok(without), "what is left out on purpose is not told");
+    assert_eq!(selected(intel(), "12-13").map(|selected| selected.left_out), Ok([].into()), "isolated");
+    for (list, part) in [
+        ("5", "core 5 is offline; choose from 0-2,4,6-7"),
+        ("0,3", "core 3 is outside of this thread's affinity mask"),
+        ("5-5", "core 5 is offline"),
+        ("0-8", "core 8 does not exist"),
+        ("9-12", "core 9 does not exist"),
+    ] {
+        let error = selected(clusters(), list).unwrap_err();
+        assert!(error.contains(part), "{list}: {error}");
+    }
+    assert_eq!(clusters().select("0-7").unwrap_err(), clusters().select("3").unwrap_err(), "`select` refuses gaps");
+    let none = super::machine(super::CLUSTERS, "0-2").select_usable("3-6").unwrap_err().to_string();
+    assert!(none.contains("core 3 is outside of"), "{none}");
+}
+
+#[test]
+fn a_range_that_leaves_out_is_bounded_as_well() {
+    let far = Topology::from_sysfs("/nonexistent".as_ref(), &[0, usize::MAX - 1, usize::MAX]).expect("three cores");
+    for (topology, list) in [(vm(), "0-4000000000"), (&far, &format!("0-{}", usize::MAX))] {
+        assert!(matches!(topology.select_usable(list), Err(AffinityError::NotUsable { .. })), "{list}");
+    }
+    let high = far.select_usable(&format!("{}-{}", usize::MAX - 1, usize::MAX)).expect("both are allowed");
+    assert_eq!(high.cores, [usize::MAX - 1, usize::MAX]);
+}
+
+#[test]
+fn caches_select_clusters_where_there_is_no_l3() {
+    assert_eq!(select(clusters(), "llc:0"), ids("0-2"));
+    assert_eq!(select(clusters(), "llc:1"), ids("4,6-7"));
+    assert_eq!(select(clusters(), "l2:1"), select(clusters(), "llc:1"));
+    assert_eq!(select(tiles(), "llc:0"), ids("0-7"));
+    assert_eq!(select(tiles(), "llc:1"), ids("8-9"));
+    assert_eq!(select(tiles(), "l2:2"), ids("4-7"));
+    assert_eq!(select(tiles(), "all,!l2:3"), ids("0-7"));
+    assert_eq!(nothing(tiles(), "l2:4"), "L2 caches here count from 0 to 3");
+    assert!(nothing(vm(), "l2:0").contains("does not say which cores share L2 caches"));
 }
 
 #[test]
 fn a_group_that_is_unknown_or_out_of_reach_is_an_error_that_tells_why() {
     let amd = amd();
-    assert_eq!(nothing(amd, "llc:2"), "L3 caches here count from 0 to 1");
-    assert_eq!(nothing(amd, "!llc:2"), "L3 caches here count from 0 to 1");
-    assert_eq!(nothing(amd, &format!("llc:{}", usize::MAX)), "L3 caches here count from 0 to 1");
+    assert_eq!(nothing(amd, "llc:2"), "last-level caches here count from 0 to 1");
+    assert_eq!(nothing(amd, "!llc:2"), "last-level caches here count from 0 to 1");
+    assert_eq!(nothing(amd, &format!("llc:{}", usize::MAX)), "last-level caches here count from 0 to 1");
     assert_eq!(nothing(intel(), "node:2"), "NUMA nodes with cores here: 0-1");
     assert!(nothing(hybrid(), "node:0").contains("does not say"));
     let bare = Topology::from_sysfs("/nonexistent".as_ref(), &[0, 1]).expect("two cores");
@@ -124,7 +174,7 @@ fn what_cannot_be_read_is_told_with_the_reason() {
     assert!(bad_item(vm, "1-0").contains("backwards"));
     assert!(bad_item(vm, "!1-0").contains("backwards"));
     assert!(bad_item(vm, "99999999999999999999999").contains("too large"));
-    assert!(bad_item(vm, "core:1").contains("`llc` and `node`"));
+    assert!(bad_item(vm, "core:1").contains("`llc`, `l2` and `node`"));
     for list in ["0 1", "+1", "-1", "1-", "0-1-2", "0x1", "!!0", "llc:", "node:x", "llc:-1", "llc:0-1", "½", "٣"] {
         assert!(bad_item(vm, list).contains("not a number"), "{list:?}");
     }
@@ -173,6 +223,17 @@ fn any_text_gives_distinct_usable_cores_or_an_error_that_can_be_shown() {
                 }
             }
             Err(error) => assert!(!error.to_string().is_empty()),
+        }
+        match machine.select_usable(&text) {
+            Ok(Selected { cores, left_out }) => {
+                assert!(
+                    !cores.is_empty()
+                        && left_out.is_sorted_by_key(|(id, _)| *id)
+                        && !left_out.iter().any(|(id, _)| cores.contains(id))
+                );
+                assert!(machine.select(&text).is_ok_and(|strict| strict == cores) || !left_out.is_empty(), "{text:?}");
+            }
+            Err(error) => assert!(machine.select(&text).is_err(), "{text:?}: {error}"),
         }
     }
     assert!(accepted > 1000, "too few of the texts are lists: {accepted}");

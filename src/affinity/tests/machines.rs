@@ -5,13 +5,14 @@ use std::string::ToString;
 use std::{format, vec};
 
 use super::super::{AffinityError, Core, Relation, Topology};
-use super::{Random, TempTree, amd, hybrid, ids, intel, sysfs, vm};
+use super::{Random, TempTree, amd, clusters, hybrid, ids, intel, sysfs, tiles, vm};
 
 #[test]
 fn every_field_of_a_small_machine_is_read() {
     let core = |id| Core {
         id,
         smt_siblings: vec![id],
+        l2: None,
         l3: Some(0),
         node: Some(0),
         package: Some(0),
@@ -43,8 +44,33 @@ fn relations_go_from_near_to_far() {
 }
 
 #[test]
+fn cores_of_a_cluster_share_an_l2() {
+    let clusters = clusters();
+    assert_eq!(clusters.relation(0, 3), Relation::SameL2);
+    assert_eq!(clusters.relation(4, 7), Relation::SameL2);
+    assert_eq!(clusters.relation(0, 4), Relation::SameNode);
+    assert_eq!(
+        clusters.core(6).map(|core| (core.l2, core.l3, core.last_level_cache())),
+        Some((Some(4), None, Some(4)))
+    );
+    let tiles = tiles();
+    assert_eq!(tiles.relation(0, 1), Relation::SmtSibling);
+    assert_eq!(tiles.relation(0, 2), Relation::SameL3);
+    assert_eq!(tiles.relation(4, 7), Relation::SameL2);
+    assert_eq!(tiles.relation(0, 4), Relation::SameL3);
+    assert_eq!(tiles.relation(8, 9), Relation::SameL2);
+    assert_eq!(tiles.relation(4, 8), Relation::SameNode);
+    assert_eq!(
+        tiles.core(5).map(|core| (core.l2, core.l3, core.last_level_cache())),
+        Some((Some(4), Some(0), Some(0)))
+    );
+    assert!(Relation::SmtSibling < Relation::SameL2 && Relation::SameL2 < Relation::SameL3);
+    assert_eq!(Relation::SameL2.to_string(), "same L2");
+}
+
+#[test]
 fn relations_are_symmetric() {
-    for machine in [vm(), amd(), intel(), hybrid()] {
+    for machine in [vm(), amd(), intel(), hybrid(), clusters(), tiles()] {
         for a in machine.cores() {
             for b in machine.cores() {
                 assert_eq!(machine.relation(a.id, b.id), machine.relation(b.id, a.id));

@@ -2,20 +2,24 @@
 //!
 //! ```text
 //!   args ──> latency ──> measure (pinned threads, processes) ──> report ──> render ──> output
-//!               └──────> topology, env, warnings ──────────────────┘
+//!               └──────> topology, env, checks, warnings ──────────┘
 //! ```
 //! The verbs of channels between processes are in `shm`.
 
 mod args;
+mod checks;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod descriptors;
 mod env;
 mod failure;
 mod generated;
+mod histogram;
 mod latency;
 mod measure;
 mod options;
 mod output;
+mod placement;
+mod reading;
 mod render;
 mod report;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -37,7 +41,8 @@ fn run() -> Result<ExitCode, Failure> {
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::Shm(verb) => shm::run(&verb),
         args::Command::Completions { shell } => generated::completions(shell),
-        args::Command::Man { verb } => generated::man(verb.as_deref()),
+        args::Command::Man { folder: Some(folder), .. } => generated::all_pages(&folder),
+        args::Command::Man { verb, folder: None } => generated::man(&verb),
         #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
         args::Command::AnswerLatency(answer) => measure::process::run(&answer),
     }

@@ -1,44 +1,52 @@
 //! Measuring: which pair when, for how long, and when to stop.
 //!
 //! ```text
-//!   jitter | visit, visit, visit … (shuffled; every pair once, then every pair again …) | jitter
+//!   jitter | visit, visit, visit … (every pair once, then every pair again, shuffled …) | jitter
 //! ```
 //!
-//! A pair is visited several times when there is time for it. Each visit has new threads, channels and memory, so that a
+//! The first round begins with a pair of each kind, so that a run that is too short for all shows every kind. A pair is visited several times when there is time for it. Each visit has new threads, channels and memory, so that a
 //! pair's figures do not depend on where one allocation happened to lie.
 
 mod aggregate;
+mod bands;
 pub(crate) mod channel;
 pub(crate) mod clock;
+mod counts;
 pub(crate) mod floor;
 pub(crate) mod jitter;
+pub(crate) mod load;
+#[cfg(test)]
+mod machines;
 mod mesh;
 pub(crate) mod pair;
 pub(crate) mod payload;
 pub(crate) mod plan;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) mod process;
-mod round_trip;
+pub(crate) mod round_trip;
+mod schedule;
+pub(crate) mod self_test;
 pub(crate) mod shuffle;
+mod side;
+mod slice;
 pub(crate) mod stats;
+pub(crate) mod subject;
+mod touch;
+#[cfg(target_os = "linux")]
+pub(crate) mod wake;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::histogram;
 use crate::report::{Failure, Jitter, Pair, RunEnd};
 use aggregate::{Aggregate, Held};
+use jitter::{HICCUP_NS, Watched};
 use pair::{Start, Visit};
 use payload::with_words;
 use plan::{Extent, Plan, Trips};
-
-/// Visits last about this long; a pair with more time is visited more often.
-const VISIT: Duration = Duration::from_secs(1);
-/// A pair's share of the budget is never planned shorter; pairs that then do not fit are left out.
-const SHORTEST_VISIT: Duration = Duration::from_millis(20);
-/// A pair is not measured for longer, unless asked for: more samples of the same machine add little.
-const LONGEST_PAIR: Duration = Duration::from_secs(12);
-/// Slices are short enough for the machine to stay as it is during most of them, and long enough for hundreds of samples.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
+pub(crate) use schedule::Class;
+use schedule::{SHORTEST_VISIT, Schedule, first_round};
 
 /// What to measure.
 #[derive(Debug)]
@@ -47,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) payload: usize,
     pub(crate) cores: Vec<usize>,
     pub(crate) pairs: Vec<[usize; 2]>,
+    /// Of each pair.
+    pub(crate) classes: Vec<Class>,
     pub(crate) budget: Duration,
     /// Per pair; `None` spreads the budget.
     pub(crate) duration: Option<Duration>,
@@ -62,59 +72,74 @@ pub(crate) struct Outcome {
     pub(crate) failures: Vec<Failure>,
     /// Memory of early visits had to be given back.
     pub(crate) reused_memory: bool,
+    /// What it takes to measure every pair as planned, if this run could not.
+    pub(crate) full_run: Option<Duration>,
 }
 
-/// Times of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Schedule {
-    /// Before the pairs, and again after them.
-    pub(crate) jitter: Duration,
-    pub(crate) pair: Duration,
-    pub(crate) visits: u32,
-    pub(crate) slice: Duration,
+/// Where a run takes place.
+trait Machine {
+    /// Since the run began.
+    fn elapsed(&self) -> Duration;
+    fn watch(&mut self, job: &Job, time: Duration) -> Vec<Watched>;
+    fn visit(&mut self, job: &Job, cores: [usize; 2], trips: Option<Trips>, extent: Extent) -> Result<Visit, String>;
+}
+
+/// This machine.
+struct Here(Instant);
+
+impl Machine for Here {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn watch(&mut self, job: &Job, time: Duration) -> Vec<Watched> {
+        jitter::watch(&job.cores, time, HICCUP_NS, &job.plan.clock, &job.plan.stop)
+    }
+
+    fn visit(&mut self, job: &Job, cores: [usize; 2], trips: Option<Trips>, extent: Extent) -> Result<Visit, String> {
+        visit(job.payload, &job.plan, cores, trips, extent)
+    }
 }
 
 impl Job {
-    /// Plans the times. A pair costs more than its measuring time: threads start, memory is touched, a pilot runs.
     pub(crate) fn schedule(&self) -> Schedule {
-        const OVERHEAD: Duration = Duration::from_millis(8);
-        let jitter = (self.budget / 10).min(Duration::from_secs(1));
-        let room = self.budget.saturating_sub(2 * jitter);
-        if self.samples.is_some() {
-            return Schedule { jitter, pair: room, visits: 1, slice: SLICES.1 };
-        }
-        let share = room.mul_f64(0.95 / self.pairs.len().max(1) as f64).saturating_sub(OVERHEAD);
-        let pair = self.duration.unwrap_or(share.clamp(SHORTEST_VISIT, LONGEST_PAIR));
-        let visits = (pair.as_secs_f64() / VISIT.as_secs_f64()).round().clamp(1.0, 1000.0) as u32;
-        let slice = (pair / visits / 12).clamp(SLICES.0, SLICES.1);
-        Schedule { jitter, pair, visits, slice }
+        Schedule::plan(self.pairs.len(), self.budget, self.duration, self.samples.is_some())
     }
 
     /// Runs the job. `progress` is told after each visit, never during one.
-    pub(crate) fn run(&self, mut progress: impl FnMut(u64)) -> Outcome {
+    pub(crate) fn run(&self, progress: impl FnMut(u64)) -> Outcome {
+        self.run_on(&mut Here(Instant::now()), progress)
+    }
+
+    fn run_on(&self, machine: &mut impl Machine, mut progress: impl FnMut(u64)) -> Outcome {
         let Schedule { jitter: watch, pair: time, visits, .. } = self.schedule();
         let stop = &self.plan.stop;
-        let began = Instant::now();
         let until = self.budget.saturating_sub(watch);
-        let mut jitter = jitter::watch(&self.cores, watch, &self.plan.clock, stop);
+        let mut jitter = machine.watch(self, watch);
+        let watched = machine.elapsed();
         let mut aggregates: Vec<Aggregate> = self.pairs.iter().map(|&cores| Aggregate::new(cores)).collect();
         let mut held = Held::default();
-        let mut order: Vec<usize> = (0..aggregates.len()).collect();
         let mut random = shuffle::Random::new(self.seed);
-        let mut ended = RunEnd::Complete;
+        let mut order = first_round(&self.classes, &mut random);
+        let (mut ended, mut full_run, mut tried) = (RunEnd::Complete, None, 0);
         'run: for round in 0..visits {
-            random.shuffle(&mut order);
+            if round > 0 {
+                random.shuffle(&mut order);
+            }
             for &index in &order {
                 if stop.load(Ordering::Relaxed) {
                     break 'run;
                 }
                 // The first pair is always tried, however small the budget.
-                let left = until.saturating_sub(began.elapsed());
+                let left = until.saturating_sub(machine.elapsed());
                 let needed = if self.samples.is_some() { SHORTEST_VISIT } else { time / visits };
-                if left < needed && (round, index) != (0, order[0]) {
+                if left < needed && tried > 0 {
                     // Without a wish for so much time, later rounds only add to what every pair already has.
                     if round == 0 || self.duration.is_some() {
                         ended = RunEnd::TimeBudget;
+                        let each = machine.elapsed().saturating_sub(watched) / tried;
+                        // A little more, as visits do not take the same time each.
+                        full_run = Some((each * (order.len() as u32 * visits)).mul_f64(1.05) + 2 * watch);
                     }
                     break 'run;
                 }
@@ -124,26 +149,35 @@ impl Job {
                 };
                 let pair = &mut aggregates[index];
                 if pair.failure.is_none() {
-                    match visit(self.payload, &self.plan, pair.cores, pair.trips(), extent) {
-                        Ok(visit) => pair.add(visit, &mut held, self.plan.capacity * self.payload),
+                    match machine.visit(self, pair.cores, pair.trips(), extent) {
+                        Ok(visit) => {
+                            pair.add(visit, self.plan.quantum_ns, &mut held, self.plan.capacity * self.payload);
+                        }
                         Err(reason) => pair.failure = Some(reason),
                     }
                 }
+                tried += 1;
                 progress(1);
             }
         }
         if stop.load(Ordering::Relaxed) {
             ended = RunEnd::Interrupted;
         } else {
-            jitter::merge(&mut jitter, jitter::watch(&self.cores, watch, &self.plan.clock, stop));
+            jitter::merge(&mut jitter, machine.watch(self, watch));
         }
-        let mut outcome = Outcome { ended, jitter, pairs: vec![], failures: vec![], reused_memory: held.full };
+        let jitter = jitter.iter().map(Watched::report).collect();
+        let short = |pair: &Aggregate| pair.failure.is_none() && pair.samples() < self.samples.unwrap_or(0);
+        if ended == RunEnd::Complete && aggregates.iter().any(short) {
+            ended = RunEnd::TimeBudget;
+        }
+        let (pairs, failures) = (vec![], vec![]);
+        let mut outcome = Outcome { ended, jitter, pairs, failures, reused_memory: held.full, full_run };
         for pair in aggregates {
             let cores = pair.cores;
             if let Some(reason) = pair.failure.clone() {
                 outcome.failures.push(Failure { cores, reason });
             }
-            outcome.pairs.extend(pair.finish(self.plan.quantum_ns));
+            outcome.pairs.extend(pair.finish(self.plan.quantum_ns, self.pairs.len() <= histogram::MOST_PAIRS));
         }
         outcome
     }
@@ -164,7 +198,7 @@ fn visit(
         let start: Start = |_, _| Err(round_trip::StopReason::Process("there are no channels between processes on this system".into()));
         match &plan.mesh {
             Some(all) => mesh::visit::<WORDS>(plan, all, cores, trips, extent),
-            None => pair::visit(plan, cores, channel::wires::<WORDS>(), trips, extent, plan.processes.then_some(start)),
+            None => pair::visit(plan, cores, channel::wires::<WORDS>().map(channel::connects), trips, extent, plan.processes.then_some(start)),
         }
     })
 }
@@ -175,6 +209,7 @@ mod tests {
 
     use super::*;
     use crate::options::Wait;
+    use crate::placement::Placement;
 
     fn job(pairs: usize, budget: Duration) -> Job {
         let plan = Plan {
@@ -183,32 +218,14 @@ mod tests {
             slice: Duration::ZERO,
             clock: clock::Clock::choose(None),
             quantum_ns: 10.0,
+            read_ns: 10.0,
             stop: Arc::default(),
             processes: false,
             mesh: None,
+            placement: Placement::default(),
         };
-        let pairs = vec![[0, 1]; pairs];
-        Job { plan, payload: 8, cores: vec![0, 1], pairs, budget, duration: None, samples: None, seed: 1 }
-    }
-
-    #[test]
-    fn a_schedule_fits_its_budget_unless_pairs_are_too_many() {
-        for pairs in [1, 2, 6, 28, 120, 400] {
-            let budget = Duration::from_secs(16);
-            let schedule = job(pairs, budget).schedule();
-            assert!(schedule.pair * pairs as u32 + 2 * schedule.jitter < budget, "{pairs} pairs: {schedule:?}");
-            assert!(schedule.pair / schedule.visits >= 4 * schedule.slice);
-        }
-        let crowded = job(100_000, Duration::from_secs(16)).schedule();
-        assert_eq!((crowded.pair, crowded.visits), (SHORTEST_VISIT, 1));
-    }
-
-    #[test]
-    fn long_pairs_are_visited_often() {
-        let schedule = job(1, Duration::from_secs(3600)).schedule();
-        assert_eq!((schedule.pair, schedule.visits), (LONGEST_PAIR, 12));
-        let asked = Job { duration: Some(Duration::from_secs(90)), ..job(1, Duration::from_secs(120)) };
-        assert_eq!(asked.schedule().visits, 90);
+        let (pairs, classes) = (vec![[0, 1]; pairs], vec![Class { relation: 0, caches: [0; 2] }; pairs]);
+        Job { plan, payload: 8, cores: vec![0, 1], pairs, classes, budget, duration: None, samples: None, seed: 1 }
     }
 
     #[test]

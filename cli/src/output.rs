@@ -1,30 +1,33 @@
-//! Where the report goes. Files are opened before anything is measured, and emptied only once there is something to write.
+//! Where the report goes. Files are prepared before anything is measured; an earlier report stays until another is whole.
 
-use std::fs::{File, OpenOptions};
+mod place;
+
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::options::{Cell, Output};
+use crate::options::{Cell, Output, When};
 use crate::render::color;
 use crate::render::text::Look;
-use crate::render::{csv, html, json, svg, terminal};
+use crate::render::{csv, hdr, html, json, svg, terminal};
 use crate::report::Report;
+use place::{Place, target};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Json,
     Csv,
     Svg,
     Html,
+    Hdr,
 }
 
-/// A file that was asked for; `None` stands for standard output.
+/// An output that was asked for.
 #[derive(Debug)]
 struct Sink {
     kind: Kind,
     path: PathBuf,
-    file: Option<File>,
+    place: Place,
 }
 
 /// Everything that will be written.
@@ -36,54 +39,72 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Opens all files. Fails if one cannot be written, or if two outputs have one target.
+    /// Prepares all files; an earlier report stays until there is another to take its place. Fails if one cannot be written, or, before anything is
+    /// touched, if two outputs have one target.
     pub(crate) fn open(args: &Output) -> Result<Self, Failure> {
         let asked = [
             (Kind::Json, "--json", &args.json),
             (Kind::Csv, "--csv", &args.csv),
             (Kind::Svg, "--svg", &args.svg),
             (Kind::Html, "--html", &args.html),
+            (Kind::Hdr, "--hdr", &args.hdr),
         ];
-        let mut sinks: Vec<Sink> = Vec::new();
-        let mut targets: Vec<PathBuf> = Vec::new();
-        for (kind, flag, path) in asked {
-            let Some(path) = path else { continue };
-            let is_stdout = path == Path::new("-");
-            let file = if is_stdout { None } else { Some(open(flag, path)?) };
-            let target = if is_stdout { path.clone() } else { path.canonicalize().unwrap_or_else(|_| path.clone()) };
-            if targets.contains(&target) {
+        let asked = asked.map(|(kind, flag, path)| Some((kind, flag, path.as_ref()?, target(path.as_ref()?))));
+        let asked: Vec<_> = asked.into_iter().flatten().collect();
+        for (at, (_, flag, path, target)) in asked.iter().enumerate() {
+            if asked[..at].iter().any(|(.., other)| other == target) {
                 return Err(Failure::usage(format!(
                     "{flag} {}: another output goes there already; name another file",
                     path.display()
                 )));
             }
-            targets.push(target);
-            sinks.push(Sink { kind, path: path.clone(), file });
         }
-        Ok(Self { sinks, cell: args.cell, look: detect_look(args) })
+        let open = |(kind, flag, path, target): (Kind, &str, &PathBuf, PathBuf)| {
+            let place = if kind == Kind::Hdr { Place::folder(target) } else { Place::open(target) };
+            let place = place.map_err(|error| {
+                Failure::failed(format!(
+                    "{flag} {}: {error}; nothing was measured: name a file that can be written",
+                    path.display()
+                ))
+            })?;
+            Ok(Sink { kind, path: path.clone(), place })
+        };
+        let sinks = asked.into_iter().map(open).collect::<Result<_, Failure>>()?;
+        Ok(Self { sinks, cell: args.cell, look: look(args.color, args.ascii, args.quiet) })
     }
 
-    /// Writes all outputs. The terminal's report is left out if another output goes to standard output.
+    /// Writes all outputs. The terminal's report is left out if another output goes to standard output. Files are left as they are if nothing
+    /// was measured.
     pub(crate) fn write(self, report: &Report) -> Result<(), Failure> {
         let Self { sinks, cell, look } = self;
         let mut stdout_is_free = true;
         let mut failures = Vec::new();
-        for Sink { kind, path, file } in sinks {
+        for Sink { kind, path, place } in sinks {
+            if report.is_empty() && !matches!(place, Place::Stdout) {
+                eprintln!("nothing was measured: {} is left as it was", path.display());
+                continue;
+            }
+            if kind == Kind::Hdr {
+                let written = match hdr::draw(report) {
+                    Some(files) => place
+                        .write_all(&files)
+                        .map_err(|error| format!("cannot write into {}: {error}", path.display())),
+                    None => Err(no_histograms(report, &path)),
+                };
+                failures.extend(written.err());
+                continue;
+            }
             let text = match kind {
                 Kind::Json => json::draw(report),
                 Kind::Csv => Ok(csv::draw(report)),
                 Kind::Svg => Ok(svg::draw(report, cell)),
                 Kind::Html => html::draw(report, cell),
+                Kind::Hdr => Ok(String::new()),
             };
             let text =
                 text.map_err(|error| Failure::failed(format!("the report could not be put into JSON: {error}")))?;
-            let written = match file {
-                Some(file) => replace(file, &text),
-                None => {
-                    stdout_is_free = false;
-                    to_stdout(&text).map(drop)
-                }
-            };
+            stdout_is_free &= !matches!(place, Place::Stdout);
+            let written = place.write(&text);
             // One full disk must not cost the other outputs.
             if let Err(error) = written {
                 failures.push(format!("cannot write {}: {error}", path.display()));
@@ -97,24 +118,21 @@ impl Sinks {
     }
 }
 
-fn open(flag: &str, path: &Path) -> Result<File, Failure> {
-    // Not truncated here: if this run fails, the earlier report stays.
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    file.map_err(|error| {
-        Failure::failed(format!(
-            "{flag} {}: {error}; nothing was measured: name a file that can be written",
-            path.display()
-        ))
-    })
+fn no_histograms(report: &Report, path: &Path) -> String {
+    let reason = match &report.left_out {
+        Some(reason) => format!("it leaves out {reason}; name fewer --cores"),
+        None => "an earlier version of ringmail wrote it, or a verb that keeps none".to_owned(),
+    };
+    format!("--hdr {}: the report holds no histograms: {reason}", path.display())
 }
 
-fn replace(mut file: File, text: &str) -> io::Result<()> {
-    // Devices and pipes have no length to cut.
-    if file.metadata()?.is_file() {
-        file.set_len(0)?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.flush()
+/// Writes the one output of a verb whole, or leaves an earlier one. Returns whether it went to standard output.
+pub(crate) fn write_one(flag: &str, path: &Path, text: &str) -> Result<bool, Failure> {
+    let cannot = |error: io::Error| Failure::failed(format!("{flag} {}: {error}", path.display()));
+    let place = Place::open(target(path)).map_err(cannot)?;
+    let is_stdout = matches!(place, Place::Stdout);
+    place.write(text).map_err(cannot)?;
+    Ok(is_stdout)
 }
 
 /// Whether it was written. A reader that has closed its end, as in `| head -1`, is not an error.
@@ -132,7 +150,8 @@ pub(crate) fn terminal_width() -> Option<usize> {
     size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
 }
 
-fn detect_look(args: &Output) -> Look {
+/// How to draw on standard output.
+pub(crate) fn look(when: When, ascii: bool, quiet: bool) -> Look {
     let var = |name: &str| std::env::var(name).ok();
     let is_terminal = io::stdout().is_terminal();
     let columns = || var("COLUMNS").and_then(|text| text.parse().ok()).filter(|&columns: &usize| columns > 0);
@@ -140,33 +159,5 @@ fn detect_look(args: &Output) -> Look {
     // Without a locale in the environment, UTF-8 is the likely encoding of a terminal.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| var(name).filter(|value| !value.is_empty()));
     let speaks_utf8 = locale.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
-    Look {
-        width,
-        depth: color::detect(args.color, is_terminal, var),
-        ascii: args.ascii || !speaks_utf8,
-        quiet: args.quiet,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_longer_earlier_report_is_gone_after_writing() {
-        let path = std::env::temp_dir().join(format!("ringmail-output-{}", std::process::id()));
-        std::fs::write(&path, "a long report of an earlier run").unwrap();
-        let file = open("--json", &path).unwrap();
-        assert_ne!(std::fs::read_to_string(&path).unwrap(), "", "opening must not empty the file");
-        replace(file, "short").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "short");
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_folder_cannot_be_written() {
-        let failure = open("--csv", Path::new("/")).unwrap_err();
-        assert_eq!(failure.code, 1);
-        assert!(failure.message.contains("--csv /") && failure.message.contains("nothing was measured"));
-    }
+    Look { width, depth: color::detect(when, is_terminal, var), ascii: ascii || !speaks_utf8, quiet }
 }

@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Version of the JSON layout. It grows when a field changes its meaning or is removed, not when one is added.
 pub(crate) const SCHEMA: u32 = 1;
 
 /// One run of `ringmail latency`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) schema: u32,
     pub(crate) tool: Tool,
@@ -24,28 +24,43 @@ pub(crate) struct Report {
     pub(crate) env: crate::env::Env,
     /// Cores under test, in the order in which matrices show them.
     pub(crate) cores: Vec<CoreInfo>,
+    /// Cores of the ranges asked for that cannot be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cores_left_out: Vec<LeftOut>,
     pub(crate) jitter: Vec<Jitter>,
     /// Pairs that the run meant to measure; `pairs` holds those it did.
     pub(crate) planned_pairs: usize,
     /// Visits that each pair was to get.
     pub(crate) planned_visits: u32,
     pub(crate) pairs: Vec<Pair>,
+    /// Why pairs hold neither histograms nor figures of slices beyond the median, if they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<String>,
+    /// Time that it takes to measure every planned pair, if this run could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) full_run_s: Option<f64>,
     pub(crate) failures: Vec<Failure>,
+    /// What `load` measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<Load>,
+    /// What `wake` measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wake: Option<Wake>,
     pub(crate) warnings: Vec<Warning>,
 }
 
 /// Who measured, and how it was called.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Tool {
-    pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
-    pub(crate) rustc: Option<&'static str>,
-    pub(crate) profile: Option<&'static str>,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) rustc: Option<String>,
+    pub(crate) profile: Option<String>,
     pub(crate) argv: Vec<String>,
 }
 
 /// Why the run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RunEnd {
     /// Everything planned was tried.
@@ -57,54 +72,140 @@ pub(crate) enum RunEnd {
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Whether the run measured between two processes as well as between two threads.
+    #[serde(default)]
     pub(crate) between_processes: bool,
     /// Endpoints of the mesh that the messages went through; absent if each pair had channels of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mesh_shards: Option<usize>,
     pub(crate) payload_bytes: usize,
     pub(crate) capacity: usize,
-    pub(crate) wait: &'static str,
+    pub(crate) wait: String,
     pub(crate) slice_ms: f64,
     pub(crate) time_budget_s: f64,
     /// Measuring time per pair, both subjects together; absent when `samples` rules.
     pub(crate) pair_duration_s: Option<f64>,
     pub(crate) samples: Option<u64>,
+    #[serde(default, flatten)]
+    pub(crate) placement: Placement,
+}
+
+impl Settings {
+    /// Of a run that sends no messages.
+    pub(crate) fn without_messages(time: std::time::Duration) -> Self {
+        Self {
+            seed: 0,
+            between_processes: false,
+            mesh_shards: None,
+            payload_bytes: 0,
+            capacity: 0,
+            wait: "spin".into(),
+            slice_ms: 0.0,
+            time_budget_s: time.as_secs_f64(),
+            pair_duration_s: None,
+            samples: None,
+            placement: Placement::default(),
+        }
+    }
+}
+
+/// Where threads and memory were put, as asked for and, where it says so, as found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Placement {
+    /// Whose memory the channels are: `receiver`, `sender` or `node:N`. Absent unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<String>,
+    /// The memory nodes on which pages of the channels were found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_found_on_nodes: Option<Vec<usize>>,
+    /// All of the process stays in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mlock: Option<bool>,
+    /// The priority under `SCHED_FIFO` of the measuring threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rt_priority: Option<u32>,
+    /// Least bytes of a channel that were found in huge pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) huge_page_bytes: Option<u64>,
 }
 
 /// The clock behind every figure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ClockInfo {
     pub(crate) name: String,
-    /// Smallest step seen between two different readings.
+    /// The step that nearly all differences of readings are multiples of.
     pub(crate) quantum_ns: f64,
-    /// Cost of one reading. Each sample holds one; it is not subtracted.
+    /// Cost of one reading. Each sample of a channel or of two lines holds one; it is not subtracted.
     pub(crate) read_ns: f64,
 }
 
 /// A core under test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CoreInfo {
     pub(crate) id: usize,
     pub(crate) smt_siblings: Vec<usize>,
+    /// Cores of one L2 have the same number; absent where a physical core has its own.
+    #[serde(default)]
+    pub(crate) l2: Option<usize>,
     pub(crate) l3: Option<usize>,
     pub(crate) node: Option<usize>,
     pub(crate) package: Option<usize>,
     pub(crate) isolated: bool,
 }
 
+impl CoreInfo {
+    /// The last cache before memory that several physical cores are known to share: the L3, or the L2 where there is no L3.
+    pub(crate) fn last_level_cache(&self) -> Option<usize> {
+        self.l3.or(self.l2)
+    }
+}
+
+/// A core that was asked for as part of a range, and cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftOut {
+    pub(crate) core: usize,
+    /// `offline`, `not allowed` or `not there`.
+    pub(crate) why: String,
+}
+
 /// What a core did to a thread that only reads the clock.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Jitter {
     pub(crate) core: usize,
     pub(crate) watched_s: f64,
-    /// Gaps of more than 1 µs between two readings.
+    /// Gaps of more than `threshold_ns` between two readings.
     pub(crate) hiccups: u64,
     pub(crate) max_ns: u64,
     pub(crate) stolen_ns: u64,
+    #[serde(default = "usual_threshold")]
+    pub(crate) threshold_ns: u64,
+    /// How long the gaps were; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gaps: Option<Gaps>,
+    /// The gaps; encoded as [`Figures::histogram`] is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) histogram: Option<String>,
+}
+
+/// Of reports that do not name theirs.
+fn usual_threshold() -> u64 {
+    crate::measure::jitter::HICCUP_NS
+}
+
+/// Distribution of the gaps of one core.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Gaps {
+    pub(crate) min_ns: u64,
+    pub(crate) mean_ns: f64,
+    pub(crate) p50_ns: u64,
+    pub(crate) p90_ns: u64,
+    pub(crate) p99_ns: u64,
+    pub(crate) p999_ns: u64,
+    pub(crate) p9999_ns: u64,
+    pub(crate) p99999_ns: u64,
 }
 
 impl Jitter {
@@ -119,39 +220,127 @@ impl Jitter {
 }
 
 /// Two cores, and what a round trip between them costs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Pair {
     pub(crate) cores: [usize; 2],
     pub(crate) relation: String,
     pub(crate) channel: Figures,
+    /// Of the two ways to pass a value without a channel, the one that took less; `floor_kind` says which.
     pub(crate) floor: Figures,
+    #[serde(default)]
+    pub(crate) floor_kind: FloorKind,
+    /// The other way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) yardstick: Option<Figures>,
+    /// Absent if too few slices had a steady floor.
     pub(crate) ratio: Option<Ratio>,
+    /// Then only, of all slices: most compare a channel and a floor of two different moments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unsteady_ratio: Option<Ratio>,
     /// Absent unless asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) processes: Option<Processes>,
+    /// The levels between which the headline moved, lowest first; empty if it kept to one. A p50 of two levels belongs to neither.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bands: Vec<Band>,
+    /// Time that stalls took from the timing thread, warm-ups and changes of turn included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<Lost>,
+    /// Times that either side slept, per round trip of the channel; absent where the kernel does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sleeps_per_trip: Option<f64>,
     /// Times that this pair was set up anew: threads, channels, memory.
     pub(crate) visits: u32,
     /// Times that the kernel took a core away from a measuring thread; absent where it does not say.
     pub(crate) preemptions: Option<u64>,
     pub(crate) flags: Vec<Flag>,
-    /// Per slice: the floor just before, the channel, the floor just after; mean of the middle 80 % of the samples.
+    /// Per slice: p50 of the floor just before, of the channel, of the floor just after.
     pub(crate) slices_ns: Vec<[f64; 3]>,
+    /// Per slice of the channel: mean, p90, p99 and p99.9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tails_ns: Vec<[f64; 4]>,
+    /// Slices of each visit, in the order of `slices_ns`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) visit_slices: Vec<usize>,
+}
+
+/// A way to pass a value back and forth without a channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FloorKind {
+    /// A line each way, one writer a line, loads and stores.
+    #[default]
+    TwoLines,
+    /// One line that both sides change by compare-and-swap.
+    OneLine,
+}
+
+impl FloorKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::TwoLines => "two lines",
+            Self::OneLine => "one line",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::TwoLines => Self::OneLine,
+            Self::OneLine => Self::TwoLines,
+        }
+    }
+}
+
+/// A level that a channel's slices kept to for a part of the time, as on two placements of a virtual machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Band {
+    /// Of the slices, 0 to 1.
+    pub(crate) share: f64,
+    /// Median of the p50 of its slices, and their 5th to 95th percentile.
+    pub(crate) p50_ns: f64,
+    pub(crate) range_ns: [f64; 2],
+    /// Median of the floors around them.
+    pub(crate) floor_ns: f64,
+}
+
+/// Time that stalls took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lost {
+    pub(crate) watched_s: f64,
+    /// Of the watched time, 0 to 1: what a sample, a warm-up or a change of turn took beyond its usual time where that is more than 10 µs.
+    pub(crate) share: f64,
 }
 
 /// What a round trip between two processes costs, on the cores of a pair and in the same run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Processes {
     #[serde(flatten)]
     pub(crate) figures: Figures,
-    /// Over the floor.
+    /// Over the floor; absent as [`Pair::ratio`] is.
     pub(crate) ratio: Option<Ratio>,
+    /// As [`Pair::unsteady_ratio`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unsteady_ratio: Option<Ratio>,
     /// Over the channel between threads.
     pub(crate) ratio_to_channel: Option<Ratio>,
     /// Each taken between the floor and the channel of the pair's slice of the same number.
     pub(crate) slices_ns: Vec<f64>,
+    /// As [`Pair::tails_ns`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tails_ns: Vec<[f64; 4]>,
 }
 
 impl Pair {
+    /// What core-to-core-latency, a tool that many results are posted from, shows for such a pair: half of the mean of the round
+    /// trips over one line, here without what stalls took.
+    pub(crate) fn core_to_core_ns(&self) -> Option<f64> {
+        let one_line = match self.floor_kind {
+            FloorKind::OneLine => Some(&self.floor),
+            FloorKind::TwoLines => self.yardstick.as_ref(),
+        };
+        one_line.map(|figures| figures.mean_ns * (1.0 - figures.stalled_share) / 2.0)
+    }
+
     /// The main figures and their ratio to the floor: those between processes if there are any, or else those between threads.
     pub(crate) fn headline(&self) -> (&Figures, Option<&Ratio>) {
         match &self.processes {
@@ -170,10 +359,10 @@ impl Pair {
 }
 
 /// Doubts about a pair's figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Flag {
-    /// Too few slices had a steady floor on both sides; the ratio uses them all.
+    /// Too few slices had a steady floor on both sides: there is no ratio.
     UnsteadyFloor,
     /// A thread was found on a core other than its own.
     Migrated,
@@ -198,7 +387,7 @@ impl Flag {
 }
 
 /// Distribution of round trips. With `trips_per_sample` above 1, each sample is a mean of that many.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) samples: u64,
     pub(crate) trips_per_sample: u32,
@@ -209,13 +398,39 @@ pub(crate) struct Figures {
     pub(crate) p90_ns: f64,
     pub(crate) p99_ns: f64,
     pub(crate) p999_ns: f64,
+    #[serde(default = "unknown", deserialize_with = "number_or_unknown")]
+    pub(crate) p9999_ns: f64,
+    #[serde(default = "unknown", deserialize_with = "number_or_unknown")]
+    pub(crate) p99999_ns: f64,
     pub(crate) max_ns: f64,
-    /// 5th and 95th percentile of the slices' own figures: how far the machine moved during the run.
+    #[serde(default = "unknown", deserialize_with = "number_or_unknown")]
+    pub(crate) mean_ns: f64,
+    /// Share of the time of all samples that went to stalls, 0 to 1: to what a sample took beyond its usual time where that is more than 10 µs. Percentiles
+    /// count samples, and a stall is one of them, however long.
+    #[serde(default = "unknown", deserialize_with = "number_or_unknown")]
+    pub(crate) stalled_share: f64,
+    /// 5th and 95th percentile of the slices' own p50: how far the machine moved during the run.
     pub(crate) slice_range_ns: [f64; 2],
+    /// Lowest and highest p50 of the visits, if there were at least two: how far it moves from one set-up to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) visit_range_ns: Option<[f64; 2]>,
+    /// All samples, each of `trips_per_sample` round trips, in ns. In hdrhistogram's own encoding: V2, deflated, base64. Absent from runs of many pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) histogram: Option<String>,
+}
+
+/// A figure that an earlier version did not measure.
+fn unknown() -> f64 {
+    f64::NAN
+}
+
+/// JSON has no word for a figure that is not known but `null`.
+fn number_or_unknown<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// Channel over floor: median of the slices' ratios, and their 5th to 95th percentile.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Ratio {
     pub(crate) median: f64,
     pub(crate) range: [f64; 2],
@@ -224,15 +439,108 @@ pub(crate) struct Ratio {
     pub(crate) slices: usize,
 }
 
+/// Messages at a rate over one channel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Load {
+    pub(crate) cores: [usize; 2],
+    pub(crate) relation: String,
+    /// `spsc`, `mpsc` …, or a peer's name.
+    pub(crate) subject: String,
+    /// `constant`, `poisson` or `bursts`.
+    pub(crate) arrival: String,
+    /// Messages that are due at once.
+    pub(crate) burst: u32,
+    /// Core of each sender: that of `cores` and further ones. Senders share a core where there are fewer.
+    pub(crate) sender_cores: Vec<usize>,
+    /// Of the two cores.
+    pub(crate) clocks: Option<Clocks>,
+    /// Whether rates were searched for the knee.
+    pub(crate) sweep: bool,
+    /// In the order of their rates.
+    pub(crate) steps: Vec<LoadStep>,
+    /// The highest rate before latency rises steeply or the rate is not reached; absent if no step was above it, or without a sweep.
+    pub(crate) knee_per_s: Option<f64>,
+}
+
+/// How the clock of the receiver's core stands to that of the sender's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Clocks {
+    /// Shortest time from a reading of the sender's to one of the receiver's, and the other way round. Below 0 if the clocks differ by more.
+    pub(crate) there_min_ns: f64,
+    pub(crate) back_min_ns: f64,
+    /// By how much the receiver's is ahead if both ways take the same: half of the difference.
+    pub(crate) offset_ns: f64,
+    /// The true offset is not farther from `offset_ns` than this: half of the sum.
+    pub(crate) bound_ns: f64,
+}
+
+/// One rate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoadStep {
+    pub(crate) planned_per_s: f64,
+    pub(crate) sent_per_s: f64,
+    /// Messages that were due in the time that counts.
+    pub(crate) planned: u64,
+    /// How many of them were sent before its end. Those sent after it are in the figures too.
+    pub(crate) sent: u64,
+    /// Whether as many were sent as planned, but for a hundredth.
+    pub(crate) reached: bool,
+    /// The time that counts: without the warm-up, and shorter than asked for if the run was ended early.
+    pub(crate) window_s: f64,
+    /// Times that a sweep measured this rate: one that seems to be above the knee is measured again. These are the figures of the best.
+    pub(crate) tries: u32,
+    /// From the moment at which a message was to be sent until it was received.
+    pub(crate) response: Figures,
+    /// From the moment at which it was sent.
+    pub(crate) service: Figures,
+    /// The middle of the p90 that the intervals of `over_time` have: without stops of the machine, which are in few of them. A sweep goes by it.
+    pub(crate) typical_p90_ns: f64,
+    /// Messages that were received, by the clocks of the two cores, before they were sent.
+    pub(crate) before_sent: u64,
+    /// Times that the kernel took a core away from one of the threads; absent where it does not say.
+    pub(crate) preemptions: Option<u64>,
+    /// Whether a thread was found on another core.
+    pub(crate) migrated: bool,
+    /// Per interval of the step: its end in seconds, and p50 and maximum of its responses in ns.
+    pub(crate) over_time: Vec<[f64; 3]>,
+}
+
+/// How long a receiver that sleeps takes to run again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Wake {
+    /// The sender's and the receiver's.
+    pub(crate) cores: [usize; 2],
+    pub(crate) relation: String,
+    /// The receiver's clock is ahead of the sender's by between these, as round trips over two cache lines show. One-way times are off by as much.
+    pub(crate) clock_offset_ns: [f64; 2],
+    pub(crate) rows: Vec<WakeRow>,
+}
+
+/// One way to wait, after one idle time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WakeRow {
+    /// `spsc` …, a peer's name, or `futex` for the floor.
+    pub(crate) subject: String,
+    pub(crate) wait: String,
+    /// From the moment at which the receiver had dealt with the message before to the sending.
+    pub(crate) idle_ns: f64,
+    /// From the sending to the receiving.
+    pub(crate) figures: Figures,
+    /// Share of the messages whose receiver slept when they were sent, 0 to 1.
+    pub(crate) slept_share: f64,
+    /// Over a bare futex after the same idle time, in the same run: of each slice to the futex's slice just before it.
+    pub(crate) ratio: Option<Ratio>,
+}
+
 /// A pair that could not be measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) cores: [usize; 2],
     pub(crate) reason: String,
 }
 
 /// Something that distorts figures, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Warning {
     pub(crate) what: String,
     pub(crate) remedy: String,
@@ -244,23 +552,34 @@ impl Warning {
     }
 }
 
-/// Pairs by their cores, in either order.
+/// Pairs by their cores.
 #[derive(Debug)]
 pub(crate) struct Index<'a>(HashMap<[usize; 2], &'a Pair>);
 
 impl Report {
+    /// Whether nothing was measured.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+            && self.load.as_ref().is_none_or(|load| load.steps.is_empty())
+            && self.wake.is_none()
+            && !self.holds_only_jitter()
+    }
+
+    /// Whether cores were watched and no messages sent.
+    pub(crate) fn holds_only_jitter(&self) -> bool {
+        let planned = self.planned_pairs > 0 || self.load.is_some() || self.wake.is_some();
+        !planned && !self.jitter.is_empty()
+    }
+
     /// A look-up of pairs: a matrix asks for each of them twice.
     pub(crate) fn index(&self) -> Index<'_> {
-        Index(self.pairs.iter().map(|pair| (sorted(pair.cores), pair)).collect())
+        Index(self.pairs.iter().map(|pair| (pair.cores, pair)).collect())
     }
 }
 
 impl<'a> Index<'a> {
+    /// The pair in this direction; if there is none, the one in the other.
     pub(crate) fn pair(&self, a: usize, b: usize) -> Option<&'a Pair> {
-        self.0.get(&sorted([a, b])).copied()
+        self.0.get(&[a, b]).or_else(|| self.0.get(&[b, a])).copied()
     }
-}
-
-fn sorted([a, b]: [usize; 2]) -> [usize; 2] {
-    [a.min(b), a.max(b)]
 }

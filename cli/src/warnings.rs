@@ -1,60 +1,35 @@
 //! What distorts figures on this machine, each with its remedy.
 
-use crate::report::{Flag, Report, RunEnd, Warning};
+mod load;
 
-/// Above this share of lost time, the tail figures of a core measure the machine.
-const STOLEN: f64 = 0.01;
+use crate::checks::{self, STOLEN, State};
+use crate::report::{Flag, Report, RunEnd, Warning};
+use crate::topology::list;
+
+/// Above this share of time in stalls, percentiles flatter a pair.
+pub(crate) const STALLED: f64 = 0.001;
 
 /// Everything in the report that a reader should know before trusting it.
 pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
     let env = &report.env;
     let mut found = Vec::new();
     let mut warn = |what: String, remedy: &str| found.push(Warning::new(what, remedy));
-    if report.tool.profile == Some("debug") {
+    if report.tool.profile.as_deref() == Some("debug") {
         warn("debug build".into(), "build with --release; these figures say nothing about the library");
     }
-    let load = env.load_1m.zip(env.online_cores);
-    if let Some((load, cores)) = load.filter(|&(load, cores)| load > 0.25 * cores as f64) {
-        warn(
-            format!("load {load:.1} on {cores} cores before the run"),
-            "stop other work, or name idle cores with --cores",
-        );
-    }
-    if env.hypervisor == Some(true) {
-        warn(
-            "virtual machine: the host may move its cores at any time".into(),
-            "pin the virtual cores on the host, or measure on bare metal; until then trust the ratio and the ranges more than any single figure",
-        );
-    }
-    if let Some(governor) = env.governor.as_deref().filter(|&governor| governor != "performance") {
-        warn(format!("governor {governor}"), "cpupower frequency-set -g performance");
-    }
-    if let Some(source) = env.clocksource.as_deref().filter(|&source| env.arch == "x86_64" && source != "tsc") {
-        warn(
-            format!("clocksource {source}: slower and coarser than tsc"),
-            "boot with tsc=reliable if the machine's counter is sound",
-        );
-    }
-    if let Some(quota) = env.cpu_quota.filter(|&quota| quota < report.cores.len() as f64) {
-        warn(
-            format!("control group limits this process to {quota} cores"),
-            "raise cpu.max, or expect pauses of tens of ms",
-        );
-    }
-    let siblings = |core: &&crate::report::CoreInfo| {
-        core.smt_siblings.iter().any(|id| *id > core.id && report.cores.iter().any(|other| other.id == *id))
-    };
-    if let Some(core) = report.cores.iter().find(siblings) {
-        warn(
-            format!("SMT siblings under test (cores {})", list(&core.smt_siblings)),
-            "leave them out with --cores physical",
-        );
-    }
-    if let Some(share) = env.steal_share.filter(|&share| share > STOLEN) {
-        warn(
-            format!("the hypervisor gave {:.1} % of the time to other guests", share * 100.0),
-            "measure when the host is quieter",
-        );
+    let checks = [
+        checks::left_out(&report.cores_left_out),
+        checks::load(env),
+        checks::virtual_machine(env),
+        checks::governor(env),
+        checks::clocksource(env),
+        checks::quota(env, busy_threads(report)),
+        checks::throttling(env),
+        checks::smt_pairs(&report.cores),
+        checks::steal(env),
+    ];
+    for check in checks.iter().filter(|check| check.state == State::Warn) {
+        warn(check.seen.clone(), check.remedy.as_deref().unwrap_or_default());
     }
     let restless: Vec<usize> =
         report.jitter.iter().filter(|jitter| jitter.stolen_share() > STOLEN).map(|jitter| jitter.core).collect();
@@ -75,10 +50,15 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
         RunEnd::TimeBudget => {
             let (visits, planned) = (report.pairs.iter().map(|pair| pair.visits).sum::<u32>(), report.planned_pairs);
             let visits = format!("{visits} of {} visits", planned as u64 * u64::from(report.planned_visits));
-            warn(
-                format!("time budget spent: {measured} of {planned} pairs measured, {visits}"),
-                "raise --time-budget, or name fewer --cores",
-            );
+            let all = report.full_run_s.map(crate::render::format::budget);
+            let remedy = match all {
+                Some(all) => format!("all of them need --time-budget {all}; or name fewer --cores"),
+                None => "raise --time-budget, or name fewer --cores".to_owned(),
+            };
+            warn(format!("time budget spent: {measured} of {planned} pairs measured, {visits}"), &remedy);
+        }
+        RunEnd::Interrupted if report.planned_pairs == 0 => {
+            warn("interrupted: measured in part".into(), "run it again to measure all of it");
         }
         RunEnd::Interrupted => {
             warn(
@@ -88,9 +68,24 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
         }
         RunEnd::Complete => {}
     }
+    let alone = report.planned_pairs < 2;
     for failure in &report.failures {
         let [a, b] = failure.cores;
-        warn(format!("pair {a}-{b} failed: {}", failure.reason), "see the reason; the other pairs are not affected");
+        warn(
+            format!("pair {a}-{b} failed: {}", failure.reason),
+            if alone { "see the reason" } else { "see the reason; the other pairs are not affected" },
+        );
+    }
+    // Of the whole visit where that is known, or else of the samples.
+    let share = |pair: &&crate::report::Pair| pair.lost.map_or(pair.headline().0.stalled_share, |lost| lost.share);
+    let stalled: Vec<_> = report.pairs.iter().filter(|pair| share(pair) > STALLED).collect();
+    if let Some(worst) = stalled.iter().max_by(|a, b| share(a).total_cmp(&share(b))) {
+        let [a, b] = worst.cores;
+        let more = if stalled.len() > 1 { format!(" (and {} more pairs)", stalled.len() - 1) } else { String::new() };
+        warn(
+            format!("pair {a}-{b}{more}: {:.1} % of the time lost in stalls of more than 10 µs", share(worst) * 100.0),
+            "percentiles do not show it, as a stall is one sample however long: stop what else runs there, or use --cores isolated",
+        );
     }
     for (flag, what, remedy) in FLAGS {
         let pairs: Vec<_> = report.pairs.iter().filter(|pair| pair.flags.contains(&flag)).collect();
@@ -100,13 +95,16 @@ pub(crate) fn find(report: &Report, reused_memory: bool) -> Vec<Warning> {
             warn(format!("pair {a}-{b}{more}: {what}"), remedy);
         }
     }
+    if let Some(load) = &report.load {
+        load::find(load, &mut found);
+    }
     found
 }
 
 const FLAGS: [(Flag, &str, &str); 5] = [
     (
         Flag::UnsteadyFloor,
-        "the floor changed by more than a quarter within most slices, or there were too few slices",
+        "the floor changed by more than a quarter within most slices, or there were too few slices: no ratio to it is shown",
         "measure longer with --duration, on a quieter machine",
     ),
     (Flag::Migrated, "a thread was found on another core", "keep other tools from changing this process's affinity"),
@@ -118,19 +116,25 @@ const FLAGS: [(Flag, &str, &str); 5] = [
     ),
     (
         Flag::BelowFloor,
-        "the channel was faster than its floor: the floor's two polling loops fell into a slow rhythm",
+        "the channel was faster than both of its floors, which two loops that poll each other can fall behind",
         "run again; until then read this ratio as 1",
     ),
 ];
 
-fn list(ids: &[usize]) -> String {
-    ids.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+/// Threads that ran at once while pairs were measured: a mesh has one for each core.
+pub(crate) fn busy_threads(report: &Report) -> usize {
+    // `load` lists only the cores that it uses.
+    let of_load = report.load.as_ref().map(|_| report.cores.len());
+    report.settings.mesh_shards.or(of_load).unwrap_or(2).min(report.cores.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::cgroup::{Quota, Throttled};
+    use crate::env::of_cores::OfCores;
     use crate::render::fixture;
+    use crate::report::LeftOut;
 
     fn whats(report: &Report) -> String {
         find(report, false).iter().map(|warning| format!("{} -> {}\n", warning.what, warning.remedy)).collect()
@@ -139,7 +143,12 @@ mod tests {
     #[test]
     fn a_quiet_machine_gives_no_warning() {
         let mut report = fixture::report(4);
-        report.env = crate::env::Env { governor: Some("performance".into()), ..Default::default() };
+        let cores = vec![0, 1, 2, 3];
+        let governors = vec![OfCores { value: "performance".into(), cores }];
+        // As large as what runs at once, which is two threads.
+        let quota = Some(Quota { cores: 2.0, period_ms: 100.0, file: "/cpu.max".into() });
+        let throttled = Some(Throttled { times: 0, s: 0.0 });
+        report.env = crate::env::Env { governors, quota, throttled, ..Default::default() };
         report.cores.iter_mut().for_each(|core| core.smt_siblings = vec![core.id]);
         assert_eq!(whats(&report), "");
     }
@@ -149,28 +158,42 @@ mod tests {
         let mut report = fixture::report(4);
         report.env.load_1m = Some(2.3);
         report.env.online_cores = Some(4);
-        report.env.governor = Some("powersave".into());
+        report.env.governors = vec![
+            OfCores { value: "performance".into(), cores: vec![0, 1] },
+            OfCores { value: "powersave".into(), cores: vec![2, 3] },
+        ];
         report.env.hypervisor = Some(true);
-        report.env.arch = "x86_64";
+        report.env.arch = "x86_64".into();
         report.env.clocksource = Some("hpet".into());
-        report.env.cpu_quota = Some(1.5);
+        report.env.quota = Some(Quota { cores: 1.5, period_ms: 100.0, file: "/sys/fs/cgroup/a/cpu.max".into() });
+        report.env.throttled = Some(Throttled { times: 7, s: 0.25 });
+        report.cores_left_out = [(5, "offline"), (6, "offline"), (9, "not allowed")]
+            .map(|(core, why)| LeftOut { core, why: why.into() })
+            .to_vec();
         report.env.steal_share = Some(0.2);
         report.jitter[0].stolen_ns = (report.jitter[0].watched_s * 5e7) as u64;
         report.ended = RunEnd::TimeBudget;
         report.planned_pairs = 12;
         report.pairs[0].flags = vec![Flag::FewSamples];
+        report.pairs[1].lost = Some(crate::report::Lost { watched_s: 1.0, share: 0.05 });
+        report.full_run_s = Some(3700.0);
         let text = whats(&report);
         for part in [
             "load 2.3 on 4 cores",
-            "governor powersave -> cpupower frequency-set -g performance",
+            "governor powersave on cores 2-3 -> cpupower -c 2-3 frequency-set -g performance",
             "virtual machine",
             "clocksource hpet",
-            "limits this process to 1.5 cores",
-            "SMT siblings under test (cores 0,1) -> leave them out with --cores physical",
+            "CPU quota of 1.5 cores (/sys/fs/cgroup/a/cpu.max) for 2 busy threads",
+            "docker run --cpus=2",
+            "in 7 periods, for 250 ms",
+            "cannot be used and are left out: 5-6 (offline), 9 (not allowed)",
+            "SMT siblings under test (cores 0-1) -> leave them out with --cores physical",
             "20.0 % of the time",
             "cores 0 lose more than 1 %",
             "6 of 12 pairs",
+            "all of them need --time-budget 62m",
             "p99.9 is the maximum",
+            "5.0 % of the time lost in stalls",
         ] {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
         }

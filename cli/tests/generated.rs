@@ -12,9 +12,9 @@ fn text(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The verbs that `--help` lists.
-fn verbs() -> Vec<String> {
-    let help = text(&["--help"]);
+/// The verbs that the help of `of` lists.
+fn verbs_of(of: &[&str]) -> Vec<String> {
+    let help = text(&[of, &["--help"]].concat());
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let verbs = lines.take_while(|line| line.starts_with("  ")).map(|line| &line[2..]);
     // What begins further to the right goes on with the line before.
@@ -24,9 +24,13 @@ fn verbs() -> Vec<String> {
         .collect()
 }
 
+fn verbs() -> Vec<String> {
+    verbs_of(&[])
+}
+
 /// The long options in the help of a verb.
-fn options(verb: &str) -> Vec<String> {
-    let help = text(&[verb, "--help"]);
+fn options(verb: &[&str]) -> Vec<String> {
+    let help = text(&[verb, &["--help"]].concat());
     let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     words.filter(|word| word.strip_prefix("--").is_some_and(|name| name.len() > 1)).map(Into::into).collect()
 }
@@ -52,22 +56,56 @@ fn bash_reads_its_completions() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("ringmail"));
 }
 
-#[test]
-fn the_page_of_a_verb_has_each_of_its_options() {
-    assert!(text(&["man"]).contains(".TH ringmail 1"));
-    for verb in verbs().iter().filter(|verb| *verb != "help") {
-        let page = text(&["man", verb]);
-        assert!(page.contains(&format!(".TH ringmail-{verb} 1")), "{page}");
-        for option in options(verb) {
-            let escaped = option.replace('-', "\\-");
-            assert!(page.contains(&escaped), "{verb}: {option} is missing in:\n{page}");
-        }
+/// The page of the verb that these words name has each option of its help.
+fn check_page(verb: &[&str]) {
+    let (page, name) = (text(&[&["man"], verb].concat()), verb.join("-"));
+    assert!(page.contains(&format!(".TH ringmail-{name} 1")), "{page}");
+    for option in options(verb) {
+        let escaped = option.replace('-', "\\-");
+        assert!(page.contains(&escaped), "{verb:?}: {option} is missing in:\n{page}");
     }
 }
 
 #[test]
+fn the_page_of_a_verb_has_each_of_its_options() {
+    assert!(text(&["man"]).contains(".TH ringmail 1"));
+    for verb in verbs().iter().filter(|verb| *verb != "help") {
+        check_page(&[verb]);
+    }
+}
+
+#[test]
+fn verbs_of_verbs_have_pages_and_completions_too() {
+    let verbs: Vec<String> = verbs_of(&["latency"]).into_iter().filter(|verb| verb != "help").collect();
+    for expected in ["load", "wake", "jitter"] {
+        assert!(verbs.iter().any(|verb| verb == expected), "{expected} is not in {verbs:?}");
+    }
+    let scripts = ["bash", "zsh", "fish"].map(|shell| text(&["completions", shell]));
+    for verb in &verbs {
+        check_page(&["latency", verb]);
+        assert!(scripts.iter().all(|script| script.contains(verb.as_str())), "{verb} is not completed");
+    }
+}
+
+#[test]
+fn all_pages_are_written_into_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    text(&["man", "--folder", path]);
+    for page in ["ringmail.1", "ringmail-latency.1", "ringmail-latency-wake.1", "ringmail-latency-jitter.1"] {
+        let page = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(page.contains(".TH ringmail"), "{page}");
+    }
+    assert!(!folder.path().join("ringmail-answer-latency.1").exists(), "a verb that is not listed has a page");
+    let missing = format!("{path}/nowhere");
+    let output = ringmail(&["man", "--folder", &missing]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+}
+
+#[test]
 fn a_verb_that_is_not_listed_has_no_page() {
-    for verb in ["nothing", "answer-latency"] {
-        assert_eq!(ringmail(&["man", verb]).status.code(), Some(2), "{verb}");
+    for verb in [&["nothing"][..], &["answer-latency"], &["latency", "nothing"], &["send", "latency"]] {
+        assert_eq!(ringmail(&[&["man"], verb].concat()).status.code(), Some(2), "{verb:?}");
     }
 }

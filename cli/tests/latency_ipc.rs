@@ -97,23 +97,21 @@ fn three_rows_and_their_ratios_are_shown() {
     let output = run(&["latency", "ipc", &a, &b, "--duration", "400ms", "--time-budget", "3s"]);
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", err(&output));
-    let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("pair  ")).skip(1).take(3).collect();
-    for (row, name) in table.iter().zip(["RTT processes  ", "RTT threads  ", "floor  "]) {
+    let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("pair  ")).skip(1).take(4).collect();
+    for (row, name) in table.iter().zip(["channel, processes  ", "channel, threads  ", " (floor)  "]) {
         assert!(row.contains(name), "{name:?} is not in {row:?} of\n{text}");
     }
-    assert_eq!(table.len(), 3, "{text}");
+    assert!(table[3].contains("two lines  ") || table[3].contains("one line  "), "{text}");
     // Words may be on lines of their own.
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in [
-        "RTT, not halved",
-        "between two processes and, beside that, two threads",
-        "steps of",
-        "p50 p90 p99 p99.9 max",
-        "RTT processes / threads",
-        "RTT processes / floor",
-        "RTT threads / floor",
-    ] {
+    for part in ["RTT, not halved", "between two processes and, beside that, two threads", "steps of", "p50 ns p90 ns"]
+    {
         assert!(words.contains(part), "{part:?} is missing in:\n{text}");
+    }
+    // Without a steady floor, as on a busy machine, there is none of them.
+    let steady = !words.contains("no channel / floor");
+    for ratio in ["processes / threads ", "; processes / floor ", "; threads / floor "] {
+        assert_eq!(words.contains(ratio), steady, "{ratio:?} in:\n{text}");
     }
     assert!(!text.contains('\u{1b}') && err(&output).is_empty(), "{text}{}", err(&output));
 }
@@ -128,7 +126,7 @@ fn the_data_hold_both_channels_and_the_floor() {
     assert_eq!((&report["ended"], &report["settings"]["between_processes"]), (&"complete".into(), &true.into()));
     let pair = &report["pairs"][0];
     assert_eq!(pair["cores"], serde_json::json!([a.parse::<u64>().unwrap(), b.parse::<u64>().unwrap()]));
-    assert_eq!(pair["visits"], 2, "each with a process of its own");
+    assert_eq!(pair["visits"], 4, "each with a process of its own");
     for subject in ["processes", "channel", "floor"] {
         let names = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"];
         let figures = names.map(|name| pair[subject][name].as_f64().unwrap());
@@ -137,14 +135,16 @@ fn the_data_hold_both_channels_and_the_floor() {
     }
     let slices = |of: &Value| of["slices_ns"].as_array().unwrap().len();
     assert!(slices(pair) >= 3 && slices(pair) == slices(&pair["processes"]));
-    let ratio = |of: &Value| of["median"].as_f64().unwrap();
+    let unsteady = pair["flags"].as_array().unwrap().contains(&"unsteady-floor".into());
     for (name, ratio) in [
-        ("processes / floor", ratio(&pair["processes"]["ratio"])),
-        ("processes / threads", ratio(&pair["processes"]["ratio_to_channel"])),
-        ("threads / floor", ratio(&pair["ratio"])),
+        ("processes / floor", &pair["processes"]["ratio"]),
+        ("processes / threads", &pair["processes"]["ratio_to_channel"]),
+        ("threads / floor", &pair["ratio"]),
     ] {
-        // How large it is depends on who else uses the cores.
-        assert!(ratio.is_finite() && ratio > 0.0, "{name}: {ratio}");
+        // How large it is depends on who else uses the cores, and whether there is one.
+        let ratio = ratio["median"].as_f64();
+        assert_eq!(ratio.is_none(), unsteady, "{name}");
+        assert!(ratio.is_none_or(|ratio| ratio.is_finite() && ratio > 0.0), "{name}: {ratio:?}");
     }
 }
 
@@ -162,7 +162,7 @@ fn every_way_to_wait_and_size_of_message_arrives_intact() {
     ] {
         let output = run(&[&ipc[..], &variant].concat());
         assert_eq!(output.status.code(), Some(0), "{variant:?}: {}{}", out(&output), err(&output));
-        assert!(out(&output).contains("RTT processes"), "{variant:?}: {}", out(&output));
+        assert!(out(&output).contains("channel, processes"), "{variant:?}: {}", out(&output));
     }
 }
 
@@ -172,9 +172,8 @@ fn every_output_shows_the_processes() {
     let ipc = ["latency", "ipc", "--duration", "300ms", "--time-budget", "2s"];
     for (flag, part) in [
         ("--csv", ",processes,p50,"),
-        ("--csv", ",processes_to_channel,median,"),
-        ("--html", ">processes</td>"),
-        ("--html", ">threads</td>"),
+        ("--html", ">channel, processes</td>"),
+        ("--html", ">channel, threads</td>"),
         ("--svg", "</svg>"),
     ] {
         let output = run(&[&ipc[..], &[flag, "-"]].concat());
@@ -183,7 +182,7 @@ fn every_output_shows_the_processes() {
     }
     let narrow = ringmail().args(ipc).args(["--ascii", "--color", "never"]).env("COLUMNS", "40").output().unwrap();
     let text = out(&narrow);
-    assert!(text.is_ascii() && text.contains("RTT processes"), "{text}");
+    assert!(text.is_ascii() && text.contains("channel, processes"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 40), "{text}");
 }
 

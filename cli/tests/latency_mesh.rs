@@ -38,7 +38,9 @@ fn every_pair_of_cores_has_a_round_trip_a_floor_and_a_ratio() {
             // How many depends on the machine: with other programs on the cores a trip takes a time slice of the scheduler.
             assert!(pair[subject]["samples"].as_u64().unwrap() > 100);
         }
-        assert!(pair["ratio"]["median"].as_f64().unwrap() > 0.1);
+        // The latter without a steady floor, as on a busy machine.
+        let ratios = ["ratio", "unsteady_ratio"].map(|name| pair[name]["median"].as_f64());
+        assert!(matches!(ratios, [Some(ratio), None] | [None, Some(ratio)] if ratio > 0.1), "{ratios:?}");
         assert!(pair["slices_ns"].as_array().unwrap().len() >= 3);
     }
 }
@@ -58,7 +60,9 @@ fn it_is_shown_beside_its_floor_in_every_output() {
     let measure = ["latency", "mesh", "--cores", &list, "--samples", "500", "--time-budget", "1s"];
     let text = out(&run(&measure));
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["over a mesh of 2 cores", "1 of 1 pairs", "p99.9", "RTT / floor", "Jitter"] {
+    for part in
+        ["through a mesh of 2 cores", "over a mesh of 2 cores", "1 of 1 pairs", "p99.9", "channel / floor", "Jitter"]
+    {
         assert!(words.contains(part), "{part:?} is missing in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no colour into a pipe");

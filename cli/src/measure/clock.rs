@@ -45,6 +45,24 @@ impl Clock {
         }
     }
 
+    /// A reading that is not taken before what the loads before it have loaded is known. The processor may read its counter early, by as much as a
+    /// load from another core takes.
+    #[inline]
+    pub(crate) fn raw_after_loads(&self) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 processor has it, and it touches no memory.
+        #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
+        unsafe {
+            std::arch::x86_64::_mm_lfence();
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: it only waits for the instructions before it.
+        unsafe {
+            std::arch::asm!("isb", options(nostack, preserves_flags));
+        }
+        self.raw()
+    }
+
     /// Nanoseconds from one reading to a later one; 0 if it is not later.
     #[inline]
     pub(crate) fn ns(&self, from: u64, to: u64) -> u64 {
@@ -57,30 +75,17 @@ impl Clock {
     /// Measures name, quantum and read cost. Takes some 10 ms.
     pub(crate) fn info(&self) -> ClockInfo {
         let started = (Instant::now(), self.raw());
-        let mut quantum = u64::MAX;
         let mut read_ns = f64::INFINITY;
         // The best of several batches: a batch that the kernel interrupts costs more than reading does.
         for _ in 0..10 {
             let first = self.raw();
             let mut last = first;
             for _ in 0..READINGS / 10 {
-                let now = black_box(self.raw());
-                if now > last {
-                    quantum = quantum.min(now - last);
-                }
-                last = now;
+                last = black_box(self.raw());
             }
             read_ns = read_ns.min(self.ns(first, last) as f64 / (READINGS / 10) as f64);
         }
-        // A clock that stood still through all readings is coarser than they took; waiting shows its step.
-        let patience = Instant::now();
-        while quantum == u64::MAX && patience.elapsed() < Duration::from_secs(1) {
-            let before = self.raw();
-            let after = self.raw();
-            if after > before {
-                quantum = after - before;
-            }
-        }
+        let quantum = grid(&mut self.differences());
         while started.0.elapsed() < Duration::from_millis(5) {
             std::hint::spin_loop();
         }
@@ -97,6 +102,49 @@ impl Clock {
         let quantum_ns = ((quantum as f64 / ticks_per_ns) * 10.0).round().max(1.0) / 10.0;
         ClockInfo { name, quantum_ns, read_ns: (read_ns * 10.0).round() / 10.0 }
     }
+}
+
+impl Clock {
+    /// Differences of readings that different amounts of work lie between. Between readings as close as can be they would all be what a reading
+    /// takes, also of a clock of fine steps.
+    fn differences(&self) -> Vec<u64> {
+        let mut differences = Vec::with_capacity(READINGS);
+        for reading in 0..READINGS {
+            let before = self.raw();
+            for work in 0..reading % 32 {
+                black_box(work);
+            }
+            differences.extend(self.raw().checked_sub(before).filter(|&ticks| ticks != 0));
+        }
+        // A clock that stood still through nearly all readings is coarser than they took; waiting shows its step.
+        let (patience, mut last) = (Instant::now(), self.raw());
+        while differences.len() < 64 && patience.elapsed() < Duration::from_secs(1) {
+            let now = self.raw();
+            differences.extend(now.checked_sub(last).filter(|&ticks| ticks != 0));
+            last = now;
+        }
+        differences
+    }
+}
+
+/// The step of a clock that gave these differences, none of them 0: the largest that most are multiples of. A tick more or less is none less of a
+/// multiple, and some may be anything: a hypervisor that scales a counter adds single ticks, now and then, and on a busy machine often.
+/// `u64::MAX` without differences.
+fn grid(differences: &mut [u64]) -> u64 {
+    // Of a clock of single ticks no more than half are multiples of anything.
+    const MOST: f64 = 0.8;
+    differences.sort_unstable();
+    // The commonest is a multiple of the step; the shortest may be anything.
+    let commonest = differences.chunk_by(|a, b| a == b).max_by_key(|same| same.len());
+    let Some(&[commonest, ..]) = commonest else { return u64::MAX };
+    let is_grid = |step: u64| {
+        // A step of many ticks may be off by as many as the counter's frequency is known to.
+        let slack = if step < 8 { 0 } else { (step / 64).max(1) };
+        let fits = |&&ticks: &&u64| (ticks + slack) % step <= 2 * slack;
+        differences.iter().filter(fits).count() as f64 >= MOST * differences.len() as f64
+    };
+    let parts = (1..=64).map(|parts| commonest.div_ceil(parts)).filter(|&step| step >= 8);
+    parts.chain((2..8).rev()).find(|&step| is_grid(step)).unwrap_or(1)
 }
 
 /// Round trips to time as one sample so that it spans 16 quanta, given the shortest trip seen.
@@ -137,6 +185,29 @@ mod tests {
         let info = Clock::choose(Some("tsc")).info();
         assert!(info.quantum_ns > 0.0 && info.quantum_ns < 1e7, "{info:?}");
         assert!(info.read_ns > 0.0 && info.read_ns < 1e5, "{info:?}");
+    }
+
+    #[test]
+    fn the_step_is_the_grid_and_not_the_shortest_difference() {
+        // As a hypervisor's scaled counter gives them: steps of 26 ticks, one more now and then.
+        let scaled = |rare: usize| {
+            let common = (0..1000).map(|i| [26, 52, 51, 78, 26, 104][i % 6]);
+            common.chain(std::iter::repeat_n(1, rare)).collect::<Vec<u64>>()
+        };
+        assert_eq!(grid(&mut scaled(0)), 26);
+        assert_eq!(grid(&mut scaled(40)), 26);
+        // On a busy machine.
+        assert_eq!(grid(&mut scaled(150)), 26);
+        let busy =
+            |shares: [(u64, usize); 5]| shares.iter().flat_map(|&(ticks, n)| std::iter::repeat_n(ticks, n)).collect();
+        assert_eq!(grid(&mut busy([(52, 13), (26, 892), (1, 43), (25, 40), (51, 11)]) as &mut Vec<u64>), 26);
+        assert_eq!(grid(&mut busy([(52, 620), (26, 300), (1, 30), (25, 150), (78, 20)]) as &mut Vec<u64>), 26);
+        // A counter of single ticks, and one of pairs of them.
+        assert_eq!(grid(&mut (24..600).collect::<Vec<u64>>()), 1);
+        assert_eq!(grid(&mut (12..300).map(|ticks| 2 * ticks).collect::<Vec<u64>>()), 2);
+        // A clock of the system that steps by a millisecond.
+        assert_eq!(grid(&mut (0..100).map(|i| 1_000_000 * (1 + i % 3)).collect::<Vec<u64>>()), 1_000_000);
+        assert_eq!(grid(&mut []), u64::MAX);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! Each visit has a mesh of its own. An endpoint cannot leave its thread, so nothing of the mesh is kept from being used again.
 
 use std::any::Any;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,10 +18,11 @@ use std::time::Instant;
 use ringmail::affinity::spawn_pinned;
 use ringmail::mesh::{Builder, Endpoint, RecvTimeoutError, Seat, SendTimeoutError, TryRecvError, TrySendError};
 
-use super::channel::{Link, Message, Wire, strategy};
+use super::channel::{Link, Message, Wire, connects, spin_until, strategy};
 use super::pair::{self, Visit};
 use super::plan::{Extent, Plan, Trips};
 use super::round_trip::StopReason;
+use crate::options::Wait;
 
 /// Measures the pair `cores` once, through a mesh of `all` the cores.
 pub(super) fn visit<const N: usize>(
@@ -37,7 +39,8 @@ pub(super) fn visit<const N: usize>(
         mesh.build::<Message<N>>().map_err(|error| StopReason::Build(error.to_string()).to_string())?.into_iter();
     let (Some(a), Some(b)) = (seats.next(), seats.next()) else { return Err(StopReason::Gone.to_string()) };
     let idle = Idle::start(others.into_iter().zip(seats))?;
-    let visit = pair::visit(plan, cores, [Join { seat: a, peer: 1 }, Join { seat: b, peer: 0 }], trips, extent, None);
+    let wires = [Join { seat: a, peer: 1 }, Join { seat: b, peer: 0 }].map(connects);
+    let visit = pair::visit(plan, cores, wires, trips, extent, None);
     idle.stop()?;
     visit
 }
@@ -48,12 +51,16 @@ struct Idle {
     threads: Vec<JoinHandle<Result<(), StopReason>>>,
 }
 
+type Polling = Box<dyn FnOnce() -> Result<(), StopReason> + Send>;
+
 impl Idle {
     fn start<const N: usize>(seats: impl Iterator<Item = (usize, Seat<Message<N>>)>) -> Result<Self, String> {
         let mut idle = Self { over: Arc::default(), threads: Vec::new() };
         for (core, seat) in seats {
             let over = Arc::clone(&idle.over);
-            let thread = spawn_pinned(core, move || poll(seat, &over)).map_err(|error| error.to_string())?;
+            // Of one type for all messages, so that what starts a thread is compiled once.
+            let poll: Polling = Box::new(move || poll(seat, &over));
+            let thread = spawn_pinned(core, poll).map_err(|error| error.to_string())?;
             idle.threads.push(thread);
         }
         Ok(idle)
@@ -103,8 +110,8 @@ struct Join<const N: usize> {
 impl<const N: usize> Wire<N> for Join<N> {
     type Link = Through<N>;
 
-    fn connect(self, _plan: &Plan) -> Result<Through<N>, StopReason> {
-        Ok(Through { endpoint: join(self.seat)?, peer: self.peer })
+    fn connect(self, plan: &Plan) -> Result<Through<N>, StopReason> {
+        Ok(Through { endpoint: join(self.seat)?, peer: self.peer, wait: plan.wait })
     }
 
     fn keep(_link: Through<N>) -> Box<dyn Any + Send> {
@@ -116,6 +123,7 @@ impl<const N: usize> Wire<N> for Join<N> {
 struct Through<const N: usize> {
     endpoint: Endpoint<Message<N>>,
     peer: usize,
+    wait: Wait,
 }
 
 impl<const N: usize> Link<N> for Through<N> {
@@ -142,6 +150,35 @@ impl<const N: usize> Link<N> for Through<N> {
         };
         if from == self.peer { Ok(message) } else { Err(StopReason::Corrupt) }
     }
+
+    #[inline]
+    fn send_copy(&mut self, message: &Message<N>, deadline: Instant) -> Result<(), StopReason> {
+        spin_until(deadline, || match self.endpoint.try_send_ref_to(self.peer, message) {
+            Ok(()) => Some(Ok(())),
+            Err(TrySendError::Full(())) => None,
+            Err(TrySendError::Disconnected(..)) => Some(Err(StopReason::Gone)),
+        })
+    }
+
+    #[inline]
+    fn receive_to(&mut self, place: &mut MaybeUninit<Message<N>>, deadline: Instant) -> Result<(), StopReason> {
+        let peer = self.peer;
+        let mut attempt = || match self.endpoint.try_recv_into(place) {
+            Ok((from, _)) if from == peer => Some(Ok(())),
+            Ok(_) => Some(Err(StopReason::Corrupt)),
+            Err(TryRecvError::Empty) => None,
+            Err(_) => Some(Err(StopReason::Gone)),
+        };
+        if self.wait == Wait::Spin {
+            return spin_until(deadline, attempt);
+        }
+        if let Some(done) = attempt() {
+            return done;
+        }
+        // The verb that waits with a deadline returns by value: one more copy.
+        place.write(self.receive(deadline)?);
+        Ok(())
+    }
 }
 
 impl<const N: usize> Through<N> {
@@ -163,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::measure::clock::Clock;
-    use crate::options::Wait;
+    use crate::placement::Placement;
 
     fn plan(wait: Wait) -> Plan {
         Plan {
@@ -172,9 +209,11 @@ mod tests {
             slice: Duration::from_millis(1),
             clock: Clock::choose(None),
             quantum_ns: 10.0,
+            read_ns: 10.0,
             stop: Arc::default(),
             processes: false,
             mesh: None,
+            placement: Placement::default(),
         }
     }
 
@@ -191,13 +230,13 @@ mod tests {
     fn a_pair_is_measured_while_others_poll() {
         let Some([a, b]) = pair() else { return };
         let mut seats = seats(4);
-        let wires = [1, 0].map(|peer| Join { seat: seats.next().unwrap(), peer });
+        let wires = [1, 0].map(|peer| connects(Join { seat: seats.next().unwrap(), peer }));
         // On a core of the pair, for there may be no other.
         let idle = Idle::start([b, b].into_iter().zip(seats)).unwrap();
         let extent = Extent { time: Duration::from_secs(1), samples: 20 };
         let visit = pair::visit(&plan(Wait::Yield), [a, b], wires, None, extent, None).unwrap();
         idle.stop().unwrap();
-        assert!(!visit.channel.is_empty() && !visit.floor.is_empty() && !visit.slices_ns.is_empty());
+        assert!(!visit.channel.is_empty() && !visit.floors[0].is_empty() && !visit.slices.is_empty());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Sizes of messages: each has a measuring loop of its own, compiled for its number of words.
 
 /// Payload sizes, in bytes, for which a measuring loop is compiled.
-pub(crate) const PAYLOADS: [usize; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
+pub(crate) const PAYLOADS: [usize; 8] = [8, 16, 64, 256, 1024, 4096, 16_384, 65_536];
 
 /// Chooses the loop that was compiled for a payload of so many bytes; `$words` stands for its words.
 macro_rules! with_words {
     ($payload:expr, $words:ident => $call:expr) => {
-        with_words!($payload, $words => $call, 8 16 32 64 128 256 512 1024)
+        with_words!($payload, $words => $call, 8 16 64 256 1024 4096 16384 65536)
     };
     ($payload:expr, $words:ident => $call:expr, $($bytes:literal)*) => {
         match $payload {
@@ -18,5 +18,4 @@ macro_rules! with_words {
         }
     };
 }
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use with_words;

@@ -22,9 +22,11 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::channel::ChannelEnd;
-use super::pair::{Effects, Process, run_slice};
+use super::pair::Process;
 use super::plan::{PATIENCE, Plan, START};
 use super::round_trip::{RoundTrip, StopReason, Turn};
+use super::side::Effects;
+use super::slice::{Slice, run_slice};
 use answer::Report;
 pub(crate) use answer::{Answer, run};
 use link::{BACK, Folder, LOOK, Mapped, THERE, fresh_name};
@@ -54,6 +56,7 @@ pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn 
         capacity: plan.capacity,
         wait: plan.wait,
         slice_ns: plan.slice.as_nanos() as u64,
+        placement: plan.placement.clone(),
     };
     // Outlives the process. Otherwise the process could make files after the folder is gone.
     let folder = Folder::named(&args.folder).ok_or_else(|| StopReason::Build("its folder has no name".into()))?;
@@ -65,6 +68,9 @@ pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn 
     guard.wake().map_err(|reason| guard.explain(reason))?;
     let deadline = Instant::now() + START;
     while !receiver.wait_for_peer(LOOK) {
+        if plan.stopped() {
+            return Err(StopReason::Gone);
+        }
         if guard.wait(Duration::ZERO).is_some() {
             return Err(guard.explain(StopReason::Gone));
         }
@@ -78,17 +84,17 @@ pub(super) fn start<const N: usize>(plan: &Plan, core: usize) -> Result<Box<dyn 
 }
 
 impl<const N: usize> Process for Answering<N> {
-    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<f64, StopReason> {
+    fn slice(&mut self, plan: &Plan, trips: u32, most: u64, samples: &mut Histogram<u64>) -> Result<Slice, StopReason> {
         let mut turn = || {
             self.guard.wake()?;
-            let ns = run_slice(&mut self.end, plan, trips, most, samples)?;
+            let slice = run_slice(&mut self.end, plan, trips, most, samples)?;
             self.end.end(Turn::Switch)?;
-            Ok(ns)
+            Ok(slice)
         };
         turn().map_err(|reason| self.guard.explain(reason))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Effects, StopReason> {
+    fn finish(mut self: Box<Self>) -> Result<(Effects, u64), StopReason> {
         let mut turn = || {
             self.guard.wake()?;
             self.end.begin(Instant::now() + PATIENCE);
@@ -101,7 +107,7 @@ impl<const N: usize> Process for Answering<N> {
         }
         let said = self.guard.child.stdout.take().map(read).unwrap_or_default();
         let report: Report = said.parse().map_err(|()| self.guard.explain(StopReason::Gone))?;
-        Ok(report.0)
+        Ok((report.0, self.end.trips()))
     }
 }
 

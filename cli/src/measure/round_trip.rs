@@ -37,6 +37,11 @@ impl fmt::Display for StopReason {
 pub(crate) trait RoundTrip {
     /// Starts a turn; waits in it end with [`StopReason::Silent`] after `deadline`.
     fn begin(&mut self, deadline: Instant);
+    /// Timing side: comes to where a trip begins, untimed.
+    #[inline]
+    fn ready(&mut self) -> Result<(), StopReason> {
+        Ok(())
+    }
     /// Timing side: one message there and its answer back.
     fn trip(&mut self) -> Result<(), StopReason>;
     /// Timing side: ends the turn, once the peer agrees.

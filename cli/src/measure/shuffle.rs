@@ -10,7 +10,7 @@ impl Random {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,10 +21,15 @@ impl Random {
     /// Puts `items` in an order that depends only on the seed and the calls before.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
-            // Scaling a 64-bit number down favours no index by more than one part in 2^40 or so.
-            let other = ((u128::from(self.next()) * (last as u128 + 1)) >> 64) as usize;
+            let other = self.below(last as u64 + 1) as usize;
             items.swap(last, other);
         }
+    }
+
+    /// A number below `bound`; 0 if that is 0.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        // Scaling a 64-bit number down favours no number by more than one part in 2^40 or so.
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a cell of a heat map shows, and what all cells span.
 
+use super::summary;
 use crate::options::Cell;
 use crate::report::{Pair, Report};
 
@@ -7,7 +8,8 @@ use crate::report::{Pair, Report};
 pub(crate) fn cell_value(pair: &Pair, cell: Cell) -> Option<(f64, f64)> {
     let (figures, ratio) = pair.headline();
     let value = match cell {
-        Cell::P50 => figures.p50_ns,
+        // Of a pair of two levels, the one it kept to most.
+        Cell::P50 => summary::usual_ns(pair),
         Cell::P90 => figures.p90_ns,
         Cell::P99 => figures.p99_ns,
         Cell::P999 => figures.p999_ns,
@@ -34,10 +36,7 @@ pub(crate) fn cell_title(cell: Cell) -> &'static str {
 /// Smallest and largest cell, and the coarsest resolution of any; `None` when no pair has a figure.
 pub(crate) fn cell_range(report: &Report, cell: Cell) -> Option<Range> {
     let cells = report.pairs.iter().filter_map(|pair| cell_value(pair, cell));
-    cells.fold(None, |range, (value, resolution)| {
-        let Range { low, high, coarsest } = range.unwrap_or(Range { low: value, high: value, coarsest: 0.0 });
-        Some(Range { low: low.min(value), high: high.max(value), coarsest: coarsest.max(resolution) })
-    })
+    cells.fold(None, |range, (value, resolution)| Some(Range::with(range, value, resolution)))
 }
 
 /// What the cells of a heat map span.
@@ -46,4 +45,12 @@ pub(crate) struct Range {
     pub(crate) low: f64,
     pub(crate) high: f64,
     pub(crate) coarsest: f64,
+}
+
+impl Range {
+    /// Widens a range, or begins one.
+    pub(crate) fn with(range: Option<Self>, value: f64, resolution: f64) -> Self {
+        let Self { low, high, coarsest } = range.unwrap_or(Self { low: value, high: value, coarsest: 0.0 });
+        Self { low: low.min(value), high: high.max(value), coarsest: coarsest.max(resolution) }
+    }
 }

@@ -79,18 +79,23 @@ pub(crate) fn is_light(place: f64) -> bool {
     0.299 * r + 0.587 * g + 0.114 * b > 128.0
 }
 
-/// Background at a place, with a legible foreground.
-pub(crate) fn style(place: f64, depth: Depth) -> Style {
+/// The terminal's colour at a place; `None` if it shows none.
+pub(crate) fn paint(place: f64, depth: Depth) -> Option<Color> {
     let [r, g, b] = rgb(place);
-    let color = match depth {
-        Depth::None => return Style::new(),
-        Depth::True => Color::Rgb(RgbColor(r, g, b)),
+    match depth {
+        Depth::None => None,
+        Depth::True => Some(Color::Rgb(RgbColor(r, g, b))),
         Depth::Ansi256 => {
             // The 6×6×6 cube: levels 0, 95, 135, 175, 215, 255.
             let level = |part: u8| if part < 48 { 0 } else { ((u16::from(part).saturating_sub(35)) / 40).min(5) as u8 };
-            Color::Ansi256(Ansi256Color(16 + 36 * level(r) + 6 * level(g) + level(b)))
+            Some(Color::Ansi256(Ansi256Color(16 + 36 * level(r) + 6 * level(g) + level(b))))
         }
-    };
+    }
+}
+
+/// Background at a place, with a legible foreground.
+pub(crate) fn style(place: f64, depth: Depth) -> Style {
+    let Some(color) = paint(place, depth) else { return Style::new() };
     let text = if is_light(place) { 16 } else { 231 };
     Style::new().bg_color(Some(color)).fg_color(Some(Color::Ansi256(Ansi256Color(text))))
 }

@@ -1,5 +1,7 @@
 //! The matrix in words: clusters of cores by what they share, and the extreme pairs.
 
+use std::collections::HashMap;
+
 use crate::measure::stats::percentile;
 use crate::report::{Pair, Report};
 
@@ -18,17 +20,16 @@ pub(crate) struct Cluster {
 
 /// Clusters from the closest to the farthest.
 pub(crate) fn clusters(report: &Report) -> Vec<Cluster> {
-    let mut names: Vec<&str> = Vec::new();
+    let packages: HashMap<usize, usize> =
+        report.cores.iter().filter_map(|core| Some((core.id, core.package?))).collect();
+    let mut groups: HashMap<&str, Vec<&Pair>> = HashMap::new();
     for pair in &report.pairs {
-        if !names.contains(&pair.relation.as_str()) {
-            names.push(&pair.relation);
-        }
+        groups.entry(relation(pair, &packages)).or_default().push(pair);
     }
-    let mut clusters: Vec<Cluster> = names
+    let mut clusters: Vec<Cluster> = groups
         .into_iter()
-        .filter_map(|relation| {
-            let pairs: Vec<&Pair> = report.pairs.iter().filter(|pair| pair.relation == relation).collect();
-            let mut p50: Vec<f64> = pairs.iter().map(|pair| pair.headline().0.p50_ns).collect();
+        .filter_map(|(relation, pairs)| {
+            let mut p50: Vec<f64> = pairs.iter().map(|pair| usual_ns(pair)).collect();
             let mut ratios: Vec<f64> = pairs.iter().filter_map(|pair| Some(pair.headline().1?.median)).collect();
             Some(Cluster {
                 relation: relation.to_owned(),
@@ -41,15 +42,40 @@ pub(crate) fn clusters(report: &Report) -> Vec<Cluster> {
             })
         })
         .collect();
-    clusters.sort_by(|a, b| a.median_ns.total_cmp(&b.median_ns));
+    clusters.sort_by(|a, b| a.median_ns.total_cmp(&b.median_ns).then_with(|| a.relation.cmp(&b.relation)));
     clusters
 }
 
-/// Pairs by p50, lowest first.
+/// How two cores relate; cores of two sockets are told apart from those of two nodes in one.
+fn relation<'a>(pair: &'a Pair, packages: &HashMap<usize, usize>) -> &'a str {
+    let [a, b] = pair.cores.map(|id| packages.get(&id));
+    if pair.relation == "other node" && a.is_some() && b.is_some() && a != b { "other socket" } else { &pair.relation }
+}
+
+/// The same of one pair.
+pub(crate) fn relation_of<'a>(report: &Report, pair: &'a Pair) -> &'a str {
+    let of_pair = report.cores.iter().filter(|core| pair.cores.contains(&core.id));
+    relation(pair, &of_pair.filter_map(|core| Some((core.id, core.package?))).collect())
+}
+
+/// What a round trip of the pair usually takes: its p50, or that of the level it kept to most, for a p50 of two levels belongs to neither.
+pub(crate) fn usual_ns(pair: &Pair) -> f64 {
+    let level = pair.bands.iter().max_by(|a, b| a.share.total_cmp(&b.share));
+    level.map_or(pair.headline().0.p50_ns, |level| level.p50_ns)
+}
+
+/// Pairs by what they usually take, lowest first.
 pub(crate) fn by_p50(report: &Report) -> Vec<&Pair> {
     let mut pairs: Vec<&Pair> = report.pairs.iter().collect();
-    pairs.sort_by(|a, b| a.headline().0.p50_ns.total_cmp(&b.headline().0.p50_ns));
+    pairs.sort_by(|a, b| usual_ns(a).total_cmp(&usual_ns(b)));
     pairs
+}
+
+/// Median over the pairs of how far the p50 of their visits lie apart, as a share of the lowest.
+pub(crate) fn spread_over_visits(report: &Report) -> Option<f64> {
+    let spread = |pair: &Pair| pair.headline().0.visit_range_ns.map(|[low, high]| high / low - 1.0);
+    let mut spreads: Vec<f64> = report.pairs.iter().filter_map(spread).collect();
+    percentile(&mut spreads, 0.5)
 }
 
 #[cfg(test)]
@@ -65,6 +91,23 @@ mod tests {
         assert_eq!(clusters[0].relation, "SMT sibling");
         assert!(clusters.is_sorted_by(|a, b| a.median_ns <= b.median_ns));
         assert!(clusters.iter().all(|c| c.lowest_ns <= c.median_ns && c.median_ns <= c.highest_ns));
+    }
+
+    #[test]
+    fn sockets_are_told_apart_from_nodes() {
+        let report = fixture::sockets(32);
+        let names: Vec<String> = clusters(&report).into_iter().map(|cluster| cluster.relation).collect();
+        // SMT of one thread: a core is its own sibling, and no pair has that relation.
+        assert_eq!(names, ["same L3", "other node", "other socket"]);
+        let far = report.pairs.iter().find(|pair| pair.cores == [0, 31]).unwrap();
+        assert_eq!(relation_of(&report, far), "other socket");
+    }
+
+    #[test]
+    fn a_pair_of_two_levels_stands_for_the_one_it_kept_to_most() {
+        let report = fixture::two_levels();
+        assert_eq!(usual_ns(&report.pairs[0]), 100.0);
+        assert_eq!(clusters(&report)[0].median_ns, 100.0);
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Page {
         text.chars()
             .map(|c| match c {
                 'µ' => 'u',
-                '–' | '·' => '-',
+                '–' | '·' | '↔' => '-',
+                '→' => '>',
                 '×' => 'x',
                 '░' => '.',
                 '▒' => '+',
@@ -102,8 +103,13 @@ impl Page {
     }
 }
 
+/// Whether rows fit with all their columns.
+pub(crate) fn fits(rows: &[Vec<String>], width: usize) -> bool {
+    table(rows, 0, &[], 0).iter().all(|line| line.chars().count() <= width)
+}
+
 /// Rows of cells as lines: columns are right-aligned but for the first `left`, and those that do not fit are left out in
-/// the order of `dispensable`, which names the first row's cells.
+/// the order of `dispensable`, which names the first row's cells without their units.
 pub(crate) fn table(rows: &[Vec<String>], left: usize, dispensable: &[&str], width: usize) -> Vec<String> {
     let Some(head) = rows.first() else { return Vec::new() };
     let widths: Vec<usize> =
@@ -114,7 +120,8 @@ pub(crate) fn table(rows: &[Vec<String>], left: usize, dispensable: &[&str], wid
         if needed <= width + 2 {
             break;
         }
-        kept.retain(|&column| head[column] != *name);
+        let is_named = |head: &str| head == *name || head.strip_prefix(name).is_some_and(|unit| unit.starts_with(' '));
+        kept.retain(|&column| !is_named(&head[column]));
     }
     rows.iter()
         .map(|row| {
@@ -145,8 +152,8 @@ mod tests {
     #[test]
     fn ascii_pages_hold_ascii_alone() {
         let mut page = Page::new(look(40, Depth::None, true));
-        page.line(&vec![("1.2 µs – ░▒▓█ ☃".to_owned(), Style::new())]);
-        assert_eq!(page.finish(), "1.2 us - .+#@ ?\n");
+        page.line(&vec![("0↔1 → 1.2 µs – ░▒▓█ ☃".to_owned(), Style::new())]);
+        assert_eq!(page.finish(), "0-1 > 1.2 us - .+#@ ?\n");
     }
 
     #[test]
@@ -161,9 +168,9 @@ mod tests {
 
     #[test]
     fn a_table_drops_columns_in_the_order_named() {
-        let rows = [["pair", "p50", "p99"], ["0-1", "100 ns", "200 ns"]].map(|row| row.map(str::to_owned).to_vec());
-        assert_eq!(table(&rows, 1, &["p99"], 80), ["pair     p50     p99", "0-1   100 ns  200 ns"]);
-        assert_eq!(table(&rows, 1, &["p99"], 19), ["pair     p50", "0-1   100 ns"]);
+        let rows = [["pair", "p50 ns", "p99 ns"], ["0-1", "100", "200"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows, 1, &["p99"], 80), ["pair  p50 ns  p99 ns", "0-1      100     200"]);
+        assert_eq!(table(&rows, 1, &["p99"], 19), ["pair  p50 ns", "0-1      100"]);
         assert_eq!(table(&rows, 1, &["p99"], 20).len(), 2);
     }
 }

@@ -1,4 +1,6 @@
 //! What the tests of `ringmail latency` share.
+// Not every program of tests uses all of it.
+#![allow(dead_code)]
 
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,8 +33,6 @@ pub(crate) fn run(args: &[&str]) -> Output {
     ringmail().args(args).output().unwrap()
 }
 
-// Not every program of tests uses it.
-#[allow(dead_code)]
 /// Runs what takes a minute with a report to standard output, interrupts it, and returns the report.
 #[cfg(unix)]
 pub(crate) fn interrupted(args: &[&str]) -> serde_json::Value {

@@ -13,11 +13,12 @@ use ringmail::shm::Peer;
 use super::link::{BACK, Folder, LOOK, Mapped, THERE};
 use crate::failure::Failure;
 use crate::measure::channel::ChannelEnd;
-use crate::measure::pair::{Effects, Side};
 use crate::measure::payload::with_words;
 use crate::measure::plan::{PATIENCE, START};
 use crate::measure::round_trip::{RoundTrip, StopReason, Turn};
+use crate::measure::side::{Effects, Side};
 use crate::options::Wait;
+use crate::placement::Placement;
 
 /// The arguments that the timing process gives the answering one.
 #[derive(Debug, Args)]
@@ -29,15 +30,27 @@ pub(crate) struct Answer {
     #[arg(value_enum)]
     pub(super) wait: Wait,
     pub(super) slice_ns: u64,
+    #[command(flatten)]
+    pub(super) placement: Placement,
 }
 
 impl Answer {
     /// As the command line takes it.
-    pub(super) fn to_args(&self) -> [String; 7] {
-        let Self { folder, core, payload, capacity, wait, slice_ns } = self;
+    pub(super) fn to_args(&self) -> Vec<String> {
+        let Self { folder, core, payload, capacity, wait, slice_ns, placement } = self;
         let numbers = [core, payload, capacity].map(ToString::to_string);
         let [core, payload, capacity] = numbers;
-        ["answer-latency".into(), folder.clone(), core, payload, capacity, wait.name().into(), slice_ns.to_string()]
+        let mut args = vec![
+            "answer-latency".into(),
+            folder.clone(),
+            core,
+            payload,
+            capacity,
+            wait.name().into(),
+            slice_ns.to_string(),
+        ];
+        args.extend(placement.to_args());
+        args
     }
 }
 
@@ -50,7 +63,9 @@ pub(crate) fn run(args: &Answer) -> Result<ExitCode, Failure> {
 fn answer<const N: usize>(args: &Answer) -> Result<(), StopReason> {
     let folder =
         Folder::named(&args.folder).ok_or_else(|| StopReason::Process("only 'latency ipc' starts this".into()))?;
+    args.placement.begin(2).map_err(|failure| StopReason::Process(failure.message))?;
     pin_current(args.core).map_err(|error| StopReason::Process(error.to_string()))?;
+    args.placement.enter()?;
     await_turn()?;
     // In this order: each channel is made by its receiver, on the core of its receiver.
     let channel = |name| folder.channel::<N>(name, args.capacity, args.wait);
@@ -65,11 +80,11 @@ fn answer<const N: usize>(args: &Answer) -> Result<(), StopReason> {
     }
     drop(folder);
     let mut end = ChannelEnd::new(Mapped { sender, receiver });
-    let mut side = Side::begin();
+    let mut side = Side::begin_waiting(args.wait);
     loop {
         await_turn()?;
         end.begin(Instant::now() + Duration::from_nanos(args.slice_ns) + PATIENCE);
-        let turn = end.echo()?;
+        let turn = side.turn(|| end.echo())?;
         if turn == Turn::Quit {
             side.end();
             return io::stdout().write_all(Report(side.effects()).to_string().as_bytes()).map_err(|_| StopReason::Gone);
@@ -92,11 +107,10 @@ pub(super) struct Report(pub(super) Effects);
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Effects { migrated, preemptions } = self.0;
-        match preemptions {
-            Some(times) => writeln!(f, "{migrated} {times}"),
-            None => writeln!(f, "{migrated} unknown"),
-        }
+        let Effects { migrated, preemptions, sleeps } = self.0;
+        let [preemptions, sleeps] =
+            [preemptions, sleeps].map(|times| times.map_or("unknown".into(), |times| times.to_string()));
+        writeln!(f, "{migrated} {preemptions} {sleeps}")
     }
 }
 
@@ -104,10 +118,14 @@ impl FromStr for Report {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (migrated, times) = text.trim_end().split_once(' ').ok_or(())?;
-        let migrated = migrated.parse().map_err(drop)?;
-        let preemptions = if times == "unknown" { None } else { Some(times.parse().map_err(drop)?) };
-        Ok(Self(Effects { migrated, preemptions }))
+        let mut words = text.trim_end().split(' ');
+        let migrated = words.next().ok_or(())?.parse().map_err(drop)?;
+        let mut times = || match words.next().ok_or(())? {
+            "unknown" => Ok(None),
+            times => times.parse().map(Some).map_err(drop),
+        };
+        let effects = Effects { migrated, preemptions: times()?, sleeps: times()? };
+        if words.next().is_none() { Ok(Self(effects)) } else { Err(()) }
     }
 }
 
@@ -117,11 +135,11 @@ mod tests {
 
     #[test]
     fn what_a_process_reports_is_understood() {
-        for effects in [(false, None), (true, Some(0)), (false, Some(12))] {
-            let report = Report(Effects { migrated: effects.0, preemptions: effects.1 });
+        for effects in [(false, None, Some(7)), (true, Some(0), None), (false, Some(12), Some(0))] {
+            let report = Report(Effects { migrated: effects.0, preemptions: effects.1, sleeps: effects.2 });
             assert_eq!(report.to_string().parse(), Ok(report));
         }
-        for bad in ["", "true", "maybe 1", "false -1", "false 1 2"] {
+        for bad in ["", "true", "maybe 1 1", "false -1 1", "false 1", "false 1 2 3"] {
             assert_eq!(bad.parse::<Report>(), Err(()), "{bad:?}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
+use std::mem::MaybeUninit;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -68,6 +69,48 @@ impl<const N: usize> Link<N> for Mapped<N> {
                 Err(RecvTimeoutError::Disconnected(ended)) => return Err(reason(ended)),
             }
         }
+    }
+
+    #[inline]
+    fn send_copy(&mut self, message: &Message<N>, deadline: Instant) -> Result<(), StopReason> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.sender.send_ref_timeout(Words::of(message), left) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Disconnected((), Cause::Removed)) if Instant::now() < deadline => {}
+                Err(SendTimeoutError::Timeout(()) | SendTimeoutError::Disconnected((), Cause::Removed)) => {
+                    return Err(StopReason::Silent);
+                }
+                Err(SendTimeoutError::Disconnected((), ended)) => return Err(reason(ended)),
+            }
+        }
+    }
+
+    #[inline]
+    fn receive_to(&mut self, place: &mut MaybeUninit<Message<N>>, deadline: Instant) -> Result<(), StopReason> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.receiver.recv_timeout_into(Words::place(place), left) {
+                Ok(_) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected(Cause::Removed)) if Instant::now() < deadline => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected(Cause::Removed)) => {
+                    return Err(StopReason::Silent);
+                }
+                Err(RecvTimeoutError::Disconnected(ended)) => return Err(reason(ended)),
+            }
+        }
+    }
+}
+
+impl<const N: usize> Words<N> {
+    fn of(message: &Message<N>) -> &Self {
+        // SAFETY: `Words` is `repr(transparent)` over the message.
+        unsafe { &*std::ptr::from_ref(message).cast() }
+    }
+
+    fn place(place: &mut MaybeUninit<Message<N>>) -> &mut MaybeUninit<Self> {
+        // SAFETY: `Words` is `repr(transparent)` over the message, and any bits are a message as well as words.
+        unsafe { &mut *std::ptr::from_mut(place).cast() }
     }
 }
 

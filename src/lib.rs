@@ -90,6 +90,7 @@
 //! | `std` | yes | blocking, timeouts, futures, event counts; `rustix` |
 //! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
 //! | `shm` | | channels between processes (64-bit Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
+//! | `lossy` | | [`broadcast::lossy`]: messages that receivers copy; `zerocopy` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity`, and on Linux `libc` |
 //!
 //! Without `std`: the ring and its verbs that never wait, on `alloc`. The minimum Rust version is 1.85.
@@ -124,6 +125,7 @@ extern crate alloc;
 
 #[cfg(feature = "affinity")]
 pub mod affinity;
+pub mod broadcast;
 mod channel;
 mod drop_order;
 pub mod error;

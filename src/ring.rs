@@ -50,4 +50,6 @@ mod region;
 pub(crate) mod slip;
 pub(crate) mod slot;
 pub(crate) mod spsc;
+#[cfg(feature = "lossy")]
+pub(crate) mod stamped;
 mod storage;

@@ -28,7 +28,7 @@ mod imp {
     #[cfg(all(feature = "std", ringmail_tsan))]
     pub(crate) use super::tsan::{Mutex, MutexGuard};
     pub(crate) use core::cell::UnsafeCell;
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", feature = "lossy"))]
     pub(crate) use core::hint::spin_loop;
     #[cfg(ringmail_failpoints)]
     pub(crate) use core::sync::atomic::AtomicBool;

@@ -24,6 +24,8 @@ mod wait_loop;
 pub(crate) mod wait_policy;
 mod wait_strategy;
 mod waiter;
+#[cfg(feature = "lossy")]
+mod waiter_group;
 mod waker_fn;
 #[cfg(not(ringmail_loom))]
 mod yield_cost;
@@ -42,4 +44,6 @@ pub(crate) use sender_queue::{OvertakeBudget, SenderQueue};
 pub(crate) use wait_loop::CheckPhase;
 pub use wait_strategy::WaitStrategy;
 pub(crate) use waiter::Waiter;
+#[cfg(feature = "lossy")]
+pub(crate) use waiter_group::WaiterGroup;
 pub use waker_fn::waker_fn;

@@ -9,6 +9,8 @@ pub mod fan_in;
 pub mod fenced;
 pub mod future;
 pub mod leaving;
+pub mod lossy;
+pub mod lossy_wait;
 pub mod mesh;
 pub mod mpsc;
 pub mod mpsc_close;
@@ -93,6 +95,13 @@ macro_rules! every_model {
             park: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver, a_message_notifies_the_event_count;
+            lossy: a_message_is_whole, a_message_that_is_written_over_is_not_shown, received_and_lost_add_up,
+                the_newest_is_never_looked_for_in_vain, the_newest_is_whole_while_the_sender_goes_on, changes_are_seen_in_order,
+                a_slice_appears_whole, one_that_joins_begins_with_what_comes_next,
+                disconnected_only_after_the_last_message, the_last_message_stays;
+            lossy_wait: a_message_wakes_all, a_message_wakes_all_fenced, a_message_wakes_all_tasks, a_message_wakes_all_tasks_fenced,
+                a_dropped_sender_wakes_all, one_that_gives_up_keeps_no_other_asleep, one_that_leaves_keeps_no_other_asleep,
+                a_task_waits_again, one_seat_waits_twice;
             mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
                 two_peers_notify_one_event_count, a_task_is_not_forgotten, a_closed_lane_has_a_cause,

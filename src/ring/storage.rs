@@ -4,6 +4,8 @@
 use super::region::Region;
 use super::slot::Slot;
 use crate::error::BuildError;
+#[cfg(feature = "lossy")]
+use crate::sync::AtomicU64;
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 use crate::sync::{Arc, share};
 #[cfg(all(feature = "std", not(ringmail_loom)))]
@@ -77,6 +79,21 @@ impl<T> Storage<Slot<T>> {
     }
 }
 
+#[cfg(all(feature = "lossy", not(ringmail_loom)))]
+impl Storage<AtomicU64> {
+    /// Words of zero. They are written here: on a NUMA machine they lie where this is called.
+    pub(super) fn zeroed_words(len: usize) -> Result<Self, BuildError> {
+        let storage = Self::allocate(len)?;
+        for i in 0..len {
+            // SAFETY: inside the storage.
+            let word = unsafe { storage.first.as_ptr().add(i) };
+            // SAFETY: just allocated, valid for a write of this type, and no other thread knows of it.
+            unsafe { word.write(AtomicU64::new(0)) };
+        }
+        Ok(storage)
+    }
+}
+
 #[cfg(all(feature = "std", not(ringmail_loom)))]
 impl<T> Storage<Slot<T>> {
     /// `rows` times `len` untouched slots, side by side in one reservation that starts at a page. The answer gives each row, and is to be called once
@@ -137,6 +154,13 @@ impl<C> Storage<C> {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+#[cfg(all(feature = "lossy", ringmail_loom))]
+impl Storage<AtomicU64> {
+    pub(super) fn zeroed_words(len: usize) -> Result<Self, BuildError> {
+        Self::new(len, |_| AtomicU64::new(0))
     }
 }
 

@@ -11,6 +11,12 @@
 //! | [`come_late`] | AcqRel | [`retire`] | the last message: a consumer that retires after it takes it |
 //! | [`publish_stamp`] | Release | [`observe_stamp`] | one value of an `mpsc` ring |
 //! | [`observe_stamp`] | Acquire | [`publish_stamp`] | |
+//! | [`stamp_message`] | Release | [`observe_message`] | one message of a stamped ring |
+//! | [`observe_message`] | Acquire | [`stamp_message`] | |
+//! | [`publish_newest`] | Release | [`observe_newest`] | the stamp of the newest message of a stamped ring |
+//! | [`observe_newest`] | Acquire | [`publish_newest`] | |
+//! | [`end_messages`] | Release | [`observe_messages_end`] | the stamps of all messages of a stamped ring |
+//! | [`observe_messages_end`] | Acquire | [`end_messages`] | |
 //! | [`free_head`] | Release | [`find_head`] | the values before `head` of an `mpsc` ring are out |
 //! | [`find_head`] | Acquire | [`free_head`] | and every claim before it: a fresh look at `tail` is not behind |
 //! | [`claim_tail`] | Release | [`observe_claim`] | the `head` that a claim relied on: a look at `head` is not behind it |
@@ -48,11 +54,13 @@
 //! * the count of departures in an event count: either the barrier of the receiver that leaves comes first, and then `gone` is seen too, or the
 //!   receiver's last look sees the message;
 //! * the load of an event count after a publication: the barrier before it orders it;
+//! * the odd stamp and the words of a message of a stamped ring, and the second look at a stamp: the two fences between them order them;
 //! * a side's loads of its own words, and every statistic.
 //!
 //! Fences, in `wait::asymmetric_fence`: the notifier's light barrier pairs with the waiter's heavy one. Where an event count is FENCED, the
 //! notifier's fence pairs with the waiter's fence. Between processes, in `session`: the fence of a session that begins pairs with the first fence of
-//! a side that is about to sleep.
+//! a side that is about to sleep. In a stamped ring (`ring::stamped`) the Release fence
+//! behind an odd stamp pairs with the Acquire fence before the second look: a reader that copied a word of a later message sees its odd stamp.
 //!
 //! In a normal build each name is a constant; [`order!`] gives it. Under loom each asks whether the running model weakened its [`Site`],
 //! so one build runs every mutant. If no model kills a mutant, the proof has a hole.
@@ -88,6 +96,20 @@ sites! {
     ComeLate,
     PublishStamp,
     ObserveStamp,
+    StampMessage,
+    ObserveMessage,
+    PublishNewest,
+    ObserveNewest,
+    EndMessages,
+    ObserveMessagesEnd,
+    /// A stamp is odd while its message is written.
+    StampOdd,
+    /// The fence between an odd stamp and the words of its message.
+    StampFence,
+    /// The fence between the words of a message and the second look at its stamp.
+    LookFence,
+    /// The second look at the stamp of a message.
+    LookTwice,
     FreeHead,
     FindHead,
     ClaimTail,
@@ -230,6 +252,8 @@ sites! {
     EndEndsWait,
     /// A pool that ends closes its stack.
     ClosePool,
+    /// An entry of the roll is sent home before its waker is taken.
+    HomeFirst,
     /// A receiver that leaves has its event count say so.
     LeaveTells,
     /// A receiver that leaves passes a barrier before its last look.
@@ -328,6 +352,18 @@ orders! {
     #[cfg(ringmail_planted_race)]
     publish_stamp = Relaxed, PublishStamp;
     observe_stamp = Acquire, ObserveStamp;
+    #[cfg(feature = "lossy")]
+    stamp_message = Release, StampMessage;
+    #[cfg(feature = "lossy")]
+    observe_message = Acquire, ObserveMessage;
+    #[cfg(feature = "lossy")]
+    publish_newest = Release, PublishNewest;
+    #[cfg(feature = "lossy")]
+    observe_newest = Acquire, ObserveNewest;
+    #[cfg(feature = "lossy")]
+    end_messages = Release, EndMessages;
+    #[cfg(feature = "lossy")]
+    observe_messages_end = Acquire, ObserveMessagesEnd;
     free_head = Release, FreeHead;
     find_head = Acquire, FindHead;
     claim_tail = Release, ClaimTail;

@@ -46,6 +46,12 @@ impl EventCount {
         Armed { event: self }
     }
 
+    /// As [`EventCount::prepare_wait`], for one of those that the event count's own waker wakes together.
+    #[cfg(feature = "lossy")]
+    pub(super) fn prepare_group_wait(&self, often: bool) {
+        self.prepare_wait(self.registered(), REACTOR, often);
+    }
+
     /// The waker that [`EventCount::arm`] registers.
     fn registered(&self) -> &Waker {
         self.inner.reactor.as_ref().unwrap_or(Waker::noop())

@@ -169,6 +169,12 @@ impl EventCount {
         Ok(Self { inner: share(Inner::new(fence_mode, None, false))? })
     }
 
+    /// A shared event count that wakes `waker`.
+    #[cfg(feature = "lossy")]
+    pub(super) fn waking(fence_mode: FenceMode, waker: Waker) -> Result<Self, BuildError> {
+        Ok(Self { inner: share(Inner::new(fence_mode, Some(waker), true))? })
+    }
+
     /// A shared event count. Without memory the process ends.
     fn build_or_end(fence_mode: FenceMode, reactor: Option<Waker>) -> Self {
         Self { inner: Arc::new(Inner::new(fence_mode, reactor, true)) }
@@ -442,7 +448,7 @@ impl fmt::Debug for EventCount {
 /// Lets the notifier that was met in the cell finish: it is two instructions from its end. Loom would explore for ever what happens if it
 /// never finishes.
 #[inline(always)]
-fn let_taker_finish() {
+pub(super) fn let_taker_finish() {
     #[cfg(ringmail_loom)]
     crate::sync::yield_now();
 }

@@ -17,6 +17,8 @@ use super::sender_queue::{SenderQueue, Ticket};
 use super::wait_loop::{CheckPhase, ParkSlot, QueueRank};
 use super::wait_policy::WaitPolicy;
 use super::wait_strategy::WaitStrategy;
+#[cfg(feature = "lossy")]
+use super::waiter_group::Seat;
 use crate::error::BuildError;
 use crate::sync::order::mutant;
 use core::fmt;
@@ -35,6 +37,9 @@ pub(crate) struct Waiter {
 struct EventParkSlot {
     event: EventCount,
     queue: Option<SenderQueue>,
+    /// The seat of this side, if all that wait on the event count are woken together.
+    #[cfg(feature = "lossy")]
+    seat: Option<Seat>,
     /// The place of this side in the queue.
     ticket: Ticket,
     parker: Arc<Parker>,
@@ -61,6 +66,8 @@ impl Waiter {
         let slot = EventParkSlot {
             event,
             queue: None,
+            #[cfg(feature = "lossy")]
+            seat: None,
             ticket: Ticket::default(),
             parker,
             waker,
@@ -74,6 +81,22 @@ impl Waiter {
     pub(crate) fn queued(mut self, queue: SenderQueue) -> Self {
         self.slot.queue = Some(queue);
         self
+    }
+
+    /// The same side, where all that wait on its event count are woken together.
+    #[cfg(feature = "lossy")]
+    pub(crate) fn seated(mut self, seat: Seat) -> Self {
+        self.slot.seat = Some(seat);
+        self
+    }
+
+    /// A new waiter beside this one, in a seat of its own if this one has a seat.
+    #[cfg(feature = "lossy")]
+    pub(crate) fn beside(&self) -> Result<Self, BuildError> {
+        let (event, strategy) = self.event_and_strategy();
+        let mut waiter = Self::try_new(event, strategy)?;
+        waiter.slot.seat = self.slot.seat.as_ref().map(Seat::another).transpose()?;
+        Ok(waiter)
     }
 
     /// A new waiter on the same event count and in the same queue. Without memory the process ends.
@@ -280,6 +303,10 @@ impl EventParkSlot {
     }
 
     fn prepare_as(&self, waker: &Waker, often: bool) {
+        #[cfg(feature = "lossy")]
+        if let Some(seat) = &self.seat {
+            return seat.prepare_wait(&self.event, waker, often);
+        }
         // The address of the parker: no two living waiters have the same.
         self.event.prepare_wait(waker, Arc::as_ptr(&self.parker).addr(), often);
     }
@@ -287,6 +314,10 @@ impl EventParkSlot {
     /// Cancels the registration of a future of this handle.
     fn disarm(&mut self) {
         if core::mem::take(&mut self.armed) {
+            #[cfg(feature = "lossy")]
+            if let Some(seat) = &self.seat {
+                return seat.cancel_wait();
+            }
             self.event.cancel_future_wait();
         }
     }
@@ -324,6 +355,10 @@ impl ParkSlot for EventParkSlot {
 
     fn cancel_wait(&mut self) {
         if core::mem::take(&mut self.registered) {
+            #[cfg(feature = "lossy")]
+            if let Some(seat) = &self.seat {
+                return seat.cancel_wait();
+            }
             self.event.cancel_wait(&self.waker);
         }
     }

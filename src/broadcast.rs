@@ -1,0 +1,4 @@
+//! One sender, many receivers.
+
+#[cfg(feature = "lossy")]
+pub mod lossy;

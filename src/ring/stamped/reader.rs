@@ -1,0 +1,184 @@
+//! One of any number that read.
+
+use super::words::get;
+use super::{Memory, Resume, Words};
+use crate::sync::order::{mutant, order};
+use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
+use core::marker::PhantomData;
+
+/// A reader of a stamped ring. It writes no word of the ring.
+pub(crate) struct Reader<T, M: Memory> {
+    words: Words,
+    memory: M,
+    /// Position of the next message.
+    next: u64,
+    messages: PhantomData<fn() -> T>,
+}
+
+/// What a reader finds in a slot.
+pub(crate) enum Look<T> {
+    /// The message that it wanted, whole.
+    Message(T),
+    /// The message was not sent yet.
+    NotYet,
+    /// The slot holds a later message, whose stamp this is.
+    Overrun(u64),
+}
+
+// SAFETY: the words are atomics in memory that lives as long as `memory`, which may be used on any thread; messages are copied.
+unsafe impl<T: Send, M: Memory> Send for Reader<T, M> {}
+// SAFETY: by shared reference it reads words that are atomics and copies messages.
+unsafe impl<T: Send, M: Memory> Sync for Reader<T, M> {}
+
+impl<T, M: Memory> Clone for Reader<T, M> {
+    fn clone(&self) -> Self {
+        Self { words: self.words, memory: self.memory.clone(), next: self.next, messages: PhantomData }
+    }
+}
+
+impl<T, M: Memory> Reader<T, M> {
+    /// A reader that wants message `next`.
+    ///
+    /// # Safety
+    /// The slots of `memory` are of `T`s, and what one writer wrote there. A copy of the bytes of a `T` is a `T` as good as the first.
+    pub(crate) unsafe fn new(memory: M, next: u64) -> Self {
+        Self { words: memory.words(), memory, next, messages: PhantomData }
+    }
+
+    /// A reader of what is sent from now on.
+    pub(crate) fn joined(&self) -> Self {
+        let mut joined = self.clone();
+        joined.next = self.sent();
+        joined
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.words.capacity()
+    }
+
+    /// Position of the next message.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Messages sent, as far as the writer has published that.
+    #[inline(always)]
+    pub(crate) fn sent(&self) -> u64 {
+        self.word(self.words.tail.as_ptr()).load(order!(observe_newest))
+    }
+
+    /// Whether nothing more is sent. What was sent before is there for the next look.
+    #[inline(always)]
+    pub(crate) fn is_ended(&self) -> bool {
+        self.word(self.words.end.as_ptr()).load(order!(observe_messages_end)) != 0
+    }
+
+    /// Whether the next look finds a message, or that it was overrun.
+    #[inline(always)]
+    pub(crate) fn has_news(&self) -> bool {
+        // SAFETY: the slots are of `T`s, see `new`.
+        let stamp = unsafe { self.words.slot::<T>(self.next) };
+        // Relaxed: the next look loads it again.
+        self.word(stamp).load(Ordering::Relaxed) >= 2 * self.next + 2
+    }
+
+    /// Takes the next message. One pass.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Look<T> {
+        let look = self.look(self.next);
+        if let Look::Message(_) = look {
+            self.next += 1;
+        }
+        look
+    }
+
+    /// Message `position`, if it is there and stays until it is copied.
+    #[inline(always)]
+    fn look(&self, position: u64) -> Look<T> {
+        let wanted = 2 * position + 2;
+        // SAFETY: the slots are of `T`s, see `new`.
+        let slot = unsafe { self.words.slot::<T>(position) };
+        let stamp = self.word(slot);
+        let before = stamp.load(order!(observe_message));
+        if before != wanted {
+            return if before < wanted { Look::NotYet } else { Look::Overrun(before) };
+        }
+        // SAFETY: a slot of `T`s.
+        let value = unsafe { get::<T>(slot) };
+        if !mutant!(LookFence) {
+            // Of a later message whose words were copied, the odd stamp is seen below.
+            fence(Ordering::Acquire);
+        }
+        let after = stamp.load(Ordering::Relaxed);
+        if after != wanted && !mutant!(LookTwice) {
+            return Look::Overrun(after);
+        }
+        // SAFETY: the bytes are those of one message (L1), all of which are initialised (L4).
+        Look::Message(unsafe { value.assume_init() })
+    }
+
+    /// Goes on where `resume` says after a look that found `stamp` in the place of the next message. Returns how many messages were skipped, at
+    /// least one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn skip(&mut self, stamp: u64, resume: Resume) -> u64 {
+        let capacity = self.capacity();
+        // The stamp may be ahead of `tail`: every message before the one that it names was sent.
+        let sent = self.sent().max(stamp / 2);
+        let kept = match resume {
+            Resume::Oldest => capacity,
+            Resume::Middle => capacity / 2,
+            Resume::Newest => 1,
+        };
+        let to = sent.saturating_sub(kept).max(self.next + 1);
+        let skipped = to - self.next;
+        self.next = to;
+        skipped
+    }
+
+    /// The newest message and its position, `None` if none was sent.
+    ///
+    /// Another pass follows only if `capacity - 1` messages or more were sent during the last one (L2).
+    #[inline]
+    pub(crate) fn newest(&self) -> Option<(u64, T)> {
+        loop {
+            let position = self.sent().checked_sub(1)?;
+            match self.look(position) {
+                Look::Message(value) => return Some((position, value)),
+                Look::NotYet => debug_assert!(false, "a stamp is behind `tail` (L2)"),
+                Look::Overrun(_) => {}
+            }
+            spin_loop();
+        }
+    }
+
+    /// Takes the newest message, unless it was taken before, and passes over those before it. Returns its position, too.
+    ///
+    /// Steps as for [`Reader::newest`].
+    #[inline]
+    pub(crate) fn take_newest(&mut self) -> Option<(u64, T)> {
+        if !self.has_news() {
+            return None;
+        }
+        loop {
+            let newest = self.newest().filter(|(position, _)| *position >= self.next);
+            // `tail` may be behind the stamp that this reader has seen.
+            let found = newest.or_else(|| match self.look(self.next) {
+                Look::Message(value) => Some((self.next, value)),
+                Look::NotYet | Look::Overrun(_) => None,
+            });
+            if let Some((position, _)) = &found {
+                self.next = position + 1;
+                return found;
+            }
+            spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn word(&self, word: *const AtomicU64) -> &AtomicU64 {
+        // SAFETY: each caller passes a word of the ring, which lives as long as `memory`.
+        unsafe { &*word }
+    }
+}

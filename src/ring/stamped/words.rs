@@ -1,0 +1,156 @@
+//! Where the words of a stamped ring lie, and how a message becomes words. No protocol.
+//!
+//! ```text
+//!  up to 56 bytes: a slot of 16, 32 or 64 bytes          more: whole lines of 64 bytes
+//!  ┌───────┬───────────────────┐                         ┌───────┬────────────┬─────────────────────────────┐
+//!  │ stamp │ message           │                         │ stamp │ 24 unused  │ message                     │
+//!  └───────┴───────────────────┘                         └───────┴────────────┴─────────────────────────────┘
+//!  0       8                                             0       8            32
+//! ```
+//!
+//! Slots are powers of two or whole lines, so a short message never lies in two lines. A message ends with a word of its last bytes and zeros.
+
+use crate::sync::{AtomicU64, Ordering};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+const WORD: usize = size_of::<u64>();
+/// Words of a line.
+const LINE: usize = 8;
+/// Bytes of the longest message that shares a line with its stamp.
+const SHORT: usize = (LINE - 1) * WORD;
+
+/// Words before the message. Half a line before a long one: stores of 32 bytes then never lie in two lines.
+pub(crate) const fn head<T>() -> usize {
+    if size_of::<T>() <= SHORT { 1 } else { LINE / 2 }
+}
+
+/// Words of a slot.
+pub(crate) const fn stride<T>() -> usize {
+    let words = head::<T>() + size_of::<T>().div_ceil(WORD);
+    if words <= LINE { words.next_power_of_two() } else { words.next_multiple_of(LINE) }
+}
+
+/// The words of a ring.
+#[derive(Clone, Copy)]
+pub(crate) struct Words {
+    /// First of `mask + 1` slots, each of [`stride`] words.
+    pub(crate) slots: NonNull<AtomicU64>,
+    /// Messages sent.
+    pub(crate) tail: NonNull<AtomicU64>,
+    /// 1 once nothing more is sent.
+    pub(crate) end: NonNull<AtomicU64>,
+    /// Slots less one: a power of two less one.
+    pub(crate) mask: u64,
+}
+
+/// Memory that holds a stamped ring.
+///
+/// # Safety
+/// As long as the value or a clone of it lives, the words of [`Memory::words`] can be read, mean the same memory, hold initialised values, and are
+/// written by atomic stores alone. The answer never changes. A clone may be used and dropped on any thread.
+pub(crate) unsafe trait Memory: Clone {
+    fn words(&self) -> Words;
+}
+
+impl Words {
+    /// The stamp of the slot of message `position`.
+    ///
+    /// # Safety
+    /// The slots are of messages of `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn slot<T>(&self, position: u64) -> *const AtomicU64 {
+        let index = (position & self.mask) as usize;
+        // SAFETY: inside the slots: the index is at most `mask`.
+        unsafe { self.slots.as_ptr().add(index * const { stride::<T>() }) }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+}
+
+/// Writes `value` to the words behind `stamp`.
+///
+/// # Safety
+/// `stamp` is that of a slot of `T`s, which this thread alone writes. All bytes of a `T` are initialised.
+#[inline(always)]
+pub(crate) unsafe fn put<T>(stamp: *const AtomicU64, value: &T) {
+    // SAFETY: the message begins there, in the same slot.
+    let target = unsafe { stamp.add(const { head::<T>() }) };
+    let source = (&raw const *value).cast::<u8>();
+    for i in 0..const { size_of::<T>() / WORD } {
+        // SAFETY: a whole word of the value.
+        let source = unsafe { source.add(i * WORD) };
+        // SAFETY: as above; its bytes are initialised.
+        let word = unsafe { source.cast::<u64>().read_unaligned() };
+        // SAFETY: the same word of the slot.
+        let target = unsafe { target.add(i) };
+        // SAFETY: a word of the ring.
+        unsafe { &*target }.store(word, Ordering::Relaxed);
+    }
+    let (whole, rest) = const { (size_of::<T>() / WORD, size_of::<T>() % WORD) };
+    if rest != 0 {
+        let mut last = [0u8; WORD];
+        // SAFETY: the bytes behind the last whole word, inside the value.
+        let source = unsafe { source.add(whole * WORD) };
+        // SAFETY: so many bytes of the value, which are initialised, and of our own variable.
+        unsafe { source.copy_to_nonoverlapping(last.as_mut_ptr(), rest) };
+        // SAFETY: the last word of the message in the slot.
+        let target = unsafe { target.add(whole) };
+        // SAFETY: a word of the ring.
+        unsafe { &*target }.store(u64::from_ne_bytes(last), Ordering::Relaxed);
+    }
+}
+
+/// Copies the words behind `stamp`. All bytes of the answer are initialised; whether they are one message is for the caller to find out.
+///
+/// # Safety
+/// `stamp` is that of a slot of `T`s.
+#[inline(always)]
+pub(crate) unsafe fn get<T>(stamp: *const AtomicU64) -> MaybeUninit<T> {
+    // SAFETY: the message begins there, in the same slot.
+    let source = unsafe { stamp.add(const { head::<T>() }) };
+    let mut value = MaybeUninit::<T>::uninit();
+    let target = value.as_mut_ptr().cast::<u8>();
+    for i in 0..const { size_of::<T>() / WORD } {
+        // SAFETY: a whole word of the message.
+        let source = unsafe { source.add(i) };
+        // SAFETY: a word of the ring.
+        let word = unsafe { &*source }.load(Ordering::Relaxed);
+        // SAFETY: the same word of our own variable.
+        let target = unsafe { target.add(i * WORD) };
+        // SAFETY: as above.
+        unsafe { target.cast::<u64>().write_unaligned(word) };
+    }
+    let (whole, rest) = const { (size_of::<T>() / WORD, size_of::<T>() % WORD) };
+    if rest != 0 {
+        // SAFETY: the last word of the message in the slot.
+        let source = unsafe { source.add(whole) };
+        // SAFETY: a word of the ring.
+        let last = unsafe { &*source }.load(Ordering::Relaxed).to_ne_bytes();
+        // SAFETY: the bytes behind the last whole word, inside our own variable.
+        let target = unsafe { target.add(whole * WORD) };
+        // SAFETY: so many bytes of our own variables.
+        unsafe { last.as_ptr().copy_to_nonoverlapping(target, rest) };
+    }
+    value
+}
+
+#[cfg(all(test, not(ringmail_loom)))]
+mod tests {
+    use super::{head, stride};
+
+    #[test]
+    fn a_short_message_lies_in_one_line() {
+        assert_eq!((stride::<()>(), stride::<u8>(), stride::<u64>(), stride::<[u8; 24]>()), (1, 2, 2, 4));
+        assert_eq!((stride::<[u8; 25]>(), stride::<[u8; 56]>()), (8, 8));
+        assert_eq!((head::<[u8; 56]>(), head::<[u8; 57]>()), (1, 4));
+    }
+
+    #[test]
+    fn a_long_message_begins_half_a_line_behind_its_stamp() {
+        assert_eq!((stride::<[u8; 57]>(), stride::<[u8; 96]>(), stride::<[u8; 97]>()), (16, 16, 24));
+        assert_eq!(stride::<[u8; 4096]>(), 512 + 8);
+    }
+}

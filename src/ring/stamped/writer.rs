@@ -1,0 +1,106 @@
+//! The one that writes.
+
+use super::words::put;
+use super::{BATCH, Memory, Reader, Words};
+use crate::sync::order::{mutant, order};
+use crate::sync::{AtomicU64, Ordering, fence};
+use core::marker::PhantomData;
+
+/// The only writer of a stamped ring.
+pub(crate) struct Writer<T, M: Memory> {
+    words: Words,
+    memory: M,
+    messages: PhantomData<fn(T)>,
+}
+
+// SAFETY: the words are atomics in memory that lives as long as `memory`, which may be used on any thread.
+unsafe impl<T: Send, M: Memory> Send for Writer<T, M> {}
+// SAFETY: by shared reference it shows its own position and words that are atomics.
+unsafe impl<T: Send, M: Memory> Sync for Writer<T, M> {}
+
+impl<T, M: Memory> Writer<T, M> {
+    /// A writer that goes on where `tail` says.
+    ///
+    /// # Safety
+    /// The slots of `memory` are of `T`s and may be written, and no other writer lives. All bytes of each `T` are
+    /// initialised, and a copy of the bytes is a `T` as good as the first.
+    pub(crate) unsafe fn new(memory: M) -> Self {
+        Self { words: memory.words(), memory, messages: PhantomData }
+    }
+
+    /// A reader of what is sent from now on.
+    pub(crate) fn reader(&self) -> Reader<T, M> {
+        // SAFETY: the same memory, and slots of the same type, which this writer alone writes; for the copies, see `new`.
+        unsafe { Reader::new(self.memory.clone(), self.sent()) }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.words.capacity()
+    }
+
+    /// Messages sent.
+    #[inline(always)]
+    pub(crate) fn sent(&self) -> u64 {
+        // Its own word. There is no private copy: a store more would be a third of a short message's price.
+        self.tail().load(Ordering::Relaxed)
+    }
+
+    /// Sends a message. Wait-free.
+    #[inline(always)]
+    pub(crate) fn send(&mut self, value: &T) {
+        let position = self.sent();
+        self.write(position, value);
+        self.publish(position + 1);
+    }
+
+    /// Sends all of them, and calls `published` after each batch. Wait-free but for that.
+    #[inline(always)]
+    pub(crate) fn send_slice(&mut self, values: &[T], mut published: impl FnMut()) {
+        // Half a ring at most: who sees `tail` finds the newest message there.
+        let batch = BATCH.min((self.words.capacity() / 2) as usize);
+        for batch in values.chunks(batch) {
+            let mut position = self.sent();
+            for value in batch {
+                self.write(position, value);
+                position += 1;
+            }
+            self.publish(position);
+            published();
+        }
+    }
+
+    #[inline(always)]
+    fn write(&mut self, position: u64, value: &T) {
+        // SAFETY: the slots are of `T`s, see `new`.
+        let slot = unsafe { self.words.slot::<T>(position) };
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        let stamp = unsafe { &*slot };
+        if !mutant!(StampOdd) {
+            stamp.store(2 * position + 1, Ordering::Relaxed);
+        }
+        if !mutant!(StampFence) {
+            // A reader that sees one of the words below sees the odd stamp, too.
+            fence(Ordering::Release);
+        }
+        // SAFETY: a slot of `T`s, written by no other, see `new`.
+        unsafe { put(slot, value) };
+        stamp.store(2 * position + 2, order!(stamp_message));
+    }
+
+    #[inline(always)]
+    fn publish(&self, sent: u64) {
+        self.tail().store(sent, order!(publish_newest));
+    }
+
+    /// Sends nothing more.
+    pub(crate) fn close(&self) {
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { self.words.end.as_ref() }.store(1, order!(end_messages));
+    }
+
+    #[inline(always)]
+    fn tail(&self) -> &AtomicU64 {
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { self.words.tail.as_ref() }
+    }
+}

@@ -124,6 +124,7 @@ extern crate alloc;
 
 #[cfg(feature = "affinity")]
 pub mod affinity;
+pub mod broadcast;
 mod channel;
 mod drop_order;
 pub mod error;

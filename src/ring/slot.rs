@@ -110,6 +110,16 @@ pub(crate) unsafe fn read<T>(slot: *const Slot<T>) -> T {
     })
 }
 
+/// Drops the value in `slot` where it lies.
+///
+/// # Safety
+/// `slot` is valid, no other thread reads or writes it meanwhile, it holds a value, and that value is not used again, also if its drop panics.
+#[inline(always)]
+pub(crate) unsafe fn discard<T>(slot: *const Slot<T>) {
+    // SAFETY: the caller's promise.
+    access!(slot, with_mut, |bytes| unsafe { bytes.cast::<T>().drop_in_place() });
+}
+
 /// `source.read()`, word by word if there are 3 to 32: as many as fit the vector registers of x86-64 without AVX.
 ///
 /// A plain read is a copy from memory to memory. It must be done before the store that frees the slot, and the compiler

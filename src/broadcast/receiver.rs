@@ -4,6 +4,7 @@ use super::{Hub, ReadChunk, SeatId};
 use crate::error::{BuildError, TryRecvError};
 use crate::ring::broadcast::{Consumer, committing};
 use crate::ring::layout::Stats;
+use crate::ring::slot::by_words;
 #[cfg(feature = "std")]
 use crate::wait::Waiter;
 use alloc::vec::Vec;
@@ -47,7 +48,7 @@ impl<T> Receiver<T> {
     where
         T: Clone,
     {
-        self.try_recv_with(T::clone)
+        self.try_recv_with(|message| by_words(message.clone()))
     }
 
     /// Lends the next message to `look`, if there is one now.
@@ -63,13 +64,13 @@ impl<T> Receiver<T> {
         if !self.end.has_message() {
             return Err(self.nothing());
         }
-        self.take(look)
+        self.take(look, TryRecvError::Empty)
     }
 
-    /// Lends the next message, which was seen, to `look`.
+    /// Lends the next message to `look`, if one was seen.
     #[inline(always)]
-    pub(super) fn take<R>(&mut self, look: impl FnOnce(&T) -> R) -> Result<R, TryRecvError> {
-        committing(&mut self.end).0.take(look).ok_or(TryRecvError::Empty)
+    pub(super) fn take<R, E>(&mut self, look: impl FnOnce(&T) -> R, none: E) -> Result<R, E> {
+        committing(&mut self.end).0.take(|message| Ok(look(message)), || Err(none))
     }
 
     /// The next message, left where it is: the next receiving verb takes it.
@@ -146,7 +147,7 @@ impl<T> Receiver<T> {
         }
         let committing = committing(&mut self.end);
         for _ in 0..n {
-            committing.0.take(&mut f);
+            committing.0.take(&mut f, || ());
         }
         n
     }

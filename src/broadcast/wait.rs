@@ -2,6 +2,7 @@
 
 use super::{Receiver, RecvFuture};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::ring::slot::by_words;
 use crate::wait::{Deadline, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
 use core::task::{Context, Poll, ready};
@@ -18,7 +19,7 @@ impl<T> Receiver<T> {
     where
         T: Clone,
     {
-        self.recv_with(T::clone)
+        self.recv_with(|message| by_words(message.clone()))
     }
 
     /// Lends the next message to `look`, waiting for one if need be. As [`Receiver::try_recv_with`].
@@ -30,7 +31,7 @@ impl<T> Receiver<T> {
         if !self.end.has_message_at_once() {
             self.wait_for_message(Deadline::NEVER).unwrap_or_default();
         }
-        self.take(look).map_err(|_| RecvError)
+        self.take(look, RecvError)
     }
 
     /// A clone of the next message, waiting for at most `timeout`. One too long for the clock is for ever.
@@ -103,7 +104,7 @@ impl<T> Receiver<T> {
         if !self.end.has_message() {
             ready!(self.poll_message(cx));
         }
-        Poll::Ready(self.take(T::clone).map_err(|_| RecvError))
+        Poll::Ready(self.take(|message| by_words(message.clone()), RecvError))
     }
 
     /// Changes how this side waits.
@@ -122,7 +123,7 @@ impl<T> Receiver<T> {
                 return Err(RecvTimeoutError::Timeout);
             }
         }
-        self.take(T::clone).map_err(|_| RecvTimeoutError::Disconnected)
+        self.take(T::clone, RecvTimeoutError::Disconnected)
     }
 
     /// There was no message: waits for one, or for the end.

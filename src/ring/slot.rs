@@ -163,6 +163,16 @@ unsafe fn copy_out<T>(source: *const MaybeUninit<T>) -> MaybeUninit<T> {
     value
 }
 
+/// The same value, moved word by word if it has 3 to 32: it waits in registers for a store that comes before the caller's move of it. See `copy_out`.
+#[inline(always)]
+pub(crate) fn by_words<T>(value: T) -> T {
+    let value = MaybeUninit::new(value);
+    // SAFETY: our own variable, which is not used again.
+    let value = unsafe { copy_out(&raw const value) };
+    // SAFETY: a value.
+    unsafe { value.assume_init() }
+}
+
 /// Borrows the value in `slot`.
 ///
 /// # Safety

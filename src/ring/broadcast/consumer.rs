@@ -156,17 +156,20 @@ impl<T> Consumer<T> {
         ready != 0
     }
 
-    /// Lends the next message to `f`, if there is one now. It counts as taken before `f` runs; its place stays occupied until [`Consumer::free`].
+    /// Lends the next message to `f`, if one was seen; else answers with `none`. It counts as taken before `f` runs; its place stays occupied until
+    /// [`Consumer::free`].
+    ///
+    /// `f` makes what the caller returns, so that a message is copied once, to where the caller wants it.
     #[inline(always)]
-    pub(crate) fn take<R>(&mut self, f: impl FnOnce(&T) -> R) -> Option<R> {
+    pub(crate) fn take<A>(&mut self, f: impl FnOnce(&T) -> A, none: impl FnOnce() -> A) -> A {
         if self.head == self.seen {
-            return None;
+            return none();
         }
         let slot = self.slot(self.head);
         self.head = self.head.plus(1);
         // SAFETY: `head` of the seat is not beyond this position, which was seen published: full and not changed (B3) until `free`, for
         // which `f` cannot reach this end.
-        Some(f(unsafe { slot::borrow(slot) }))
+        f(unsafe { slot::borrow(slot) })
     }
 
     /// A message that was seen, in place.

@@ -20,8 +20,8 @@ pub(crate) struct Producer<T> {
     clean: Position,
     /// What `changes` was at the last look.
     changes: u64,
-    /// The seats whose consumers are to be woken.
-    first_live: *mut Seat,
+    /// The chain of the seats that gated at the last survey.
+    first: *mut Seat,
     slots: NonNull<Slot<T>>,
     mask: u64,
     closed: bool,
@@ -44,7 +44,7 @@ impl<T> Producer<T> {
             clean: start.plus(memory.slots.len() as u64),
             // Another than it is: the first operation looks.
             changes: u64::MAX,
-            first_live: ptr::null_mut(),
+            first: ptr::null_mut(),
             slots: memory.slots.first(),
             mask: memory.mask(),
             closed: false,
@@ -70,42 +70,73 @@ impl<T> Producer<T> {
         self.memory.changes() != self.changes
     }
 
-    /// Reads all seats. Whether there is room now.
+    /// Reads how far the seats are. Whether there is room now.
     #[cold]
     #[inline(never)]
     fn find_room(&mut self) -> bool {
-        self.changes = self.memory.changes();
-        if self.closed || self.memory.is_deserted() {
-            self.gate = self.tail;
-            return false;
-        }
         // Partner: the fence of a consumer that joins.
         if !mutant!(GateFence) {
             fence(Ordering::SeqCst);
         }
+        // After the fence: a consumer whose own fence came before it is in the chain then.
+        if self.has_news() {
+            return self.survey();
+        }
         let mut furthest = None;
-        self.first_live = ptr::null_mut();
-        for seat in self.memory.seats() {
-            let state = seat.state();
-            if !state.gates() {
-                continue;
-            }
+        for seat in self.chain() {
             furthest = furthest.max(Some(self.tail.since(seat.head())));
-            if state.is_live() {
-                seat.next_live.store(self.first_live, Ordering::Relaxed);
-                self.first_live = ptr::from_ref(seat).cast_mut();
+        }
+        self.set_gate(furthest)
+    }
+
+    /// Looks who is there, and how far each is. Whether there is room now.
+    #[cold]
+    #[inline(never)]
+    fn survey(&mut self) -> bool {
+        self.changes = self.memory.changes();
+        if !mutant!(GateFence) {
+            fence(Ordering::SeqCst);
+        }
+        if self.memory.is_deserted() {
+            self.gate = self.tail;
+            return false;
+        }
+        let mut furthest = None;
+        self.first = ptr::null_mut();
+        for seat in self.memory.seats() {
+            if seat.state().gates() {
+                seat.next.0.store(self.first, Ordering::Relaxed);
+                self.first = ptr::from_ref(seat).cast_mut();
+                furthest = furthest.max(Some(self.tail.since(seat.head())));
             }
         }
+        self.count_passed(furthest);
+        self.set_gate(furthest)
+    }
+
+    fn set_gate(&mut self, furthest: Option<u64>) -> bool {
         let capacity = self.memory.capacity;
         let room = match furthest {
+            _ if self.closed => 0,
             // A consumer that is about to join may still stand where `tail` was long ago.
             Some(lag) => capacity.saturating_sub(lag),
             None if self.memory.options.pass => capacity,
             None => 0,
         };
-        self.count_passed(furthest);
         self.gate = self.tail.plus(room);
         room != 0
+    }
+
+    /// The seats that gated at the last survey.
+    #[inline(always)]
+    fn chain(&self) -> impl Iterator<Item = &Seat> {
+        let mut at = self.first;
+        core::iter::from_fn(move || {
+            // SAFETY: a pointer of the chain leads to a seat, which is freed with the memory (B6).
+            let seat = unsafe { at.as_ref() }?;
+            at = seat.next.0.load(Ordering::Relaxed);
+            Some(seat)
+        })
     }
 
     /// Counts the messages that were sent while there was no seat.
@@ -164,15 +195,10 @@ impl<T> Producer<T> {
     fn wake(&mut self) {
         self.memory.after_publication();
         if self.has_news() && !mutant!(NewsLook) {
-            self.find_room();
+            self.survey();
         }
-        let mut at = self.first_live;
-        // SAFETY: seats are freed with the memory (B6).
-        while let Some(seat) = unsafe { at.as_ref() } {
-            if seat.event.has_waiter() {
-                return self.wake_all();
-            }
-            at = seat.next_live.load(Ordering::Relaxed);
+        if self.chain().any(|seat| seat.event.has_waiter()) {
+            self.wake_all();
         }
     }
 

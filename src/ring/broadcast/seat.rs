@@ -20,14 +20,14 @@ pub(crate) struct Seat {
     followed: AtomicU64,
     /// The seat that was made before this one.
     pub(super) older: AtomicPtr<Seat>,
-    /// The next one in the producer's chain of live seats. Only the producer uses it.
-    pub(super) next_live: AtomicPtr<Seat>,
     /// What the consumer sleeps on. The same for each owner.
     pub(super) event: EventCount,
     /// Whether the user of the crate brought it.
     given: bool,
     index: u32,
     pub(super) counters: Line<ConsumerCounters>,
+    /// The next one in the producer's chain of seats. Only the producer uses it.
+    pub(super) next: Line<AtomicPtr<Seat>>,
 }
 
 /// A seat's word: how often it was taken, whether it comes after others, what it is.
@@ -87,11 +87,11 @@ impl Seat {
             state: AtomicU64::new(TAKEN),
             followed: AtomicU64::new(0),
             older: AtomicPtr::new(ptr::null_mut()),
-            next_live: AtomicPtr::new(ptr::null_mut()),
             event,
             given,
             index,
             counters: Line(ConsumerCounters { parks: Counter::new(), wakes: Counter::new() }),
+            next: Line(AtomicPtr::new(ptr::null_mut())),
         };
         // SAFETY: just allocated with this layout, and no other thread knows of it.
         unsafe { seat.write(value) };

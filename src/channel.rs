@@ -42,7 +42,8 @@ pub(crate) use traits::{RingReceiver, RingSender, Sealed};
 use core::fmt;
 
 /// How the halves of a channel are joined: one of [`spsc::Spsc`](crate::spsc::Spsc), [`mpsc::Mpsc`](crate::mpsc::Mpsc),
-/// [`fan_in::FanIn`](crate::fan_in::FanIn). Code that is generic over it works with every channel.
+/// [`fan_in::FanIn`](crate::fan_in::FanIn). Code that is generic over it works with every channel. [`broadcast::Broadcast`](crate::broadcast::Broadcast) is
+/// one for senders: receivers of a broadcast share the messages, and have a type of their own.
 ///
 /// ```
 /// use ringmail::{Receiver, Flavor, spsc};
@@ -56,7 +57,7 @@ use core::fmt;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no kind of channel",
-    label = "expected `ringmail::spsc::Spsc`, `ringmail::mpsc::Mpsc` or `ringmail::fan_in::FanIn`",
+    label = "expected `ringmail::spsc::Spsc`, `ringmail::mpsc::Mpsc`, `ringmail::fan_in::FanIn` or `ringmail::broadcast::Broadcast`",
     note = "name a channel's own types instead, such as `ringmail::spsc::Sender<T>`"
 )]
 pub trait Flavor: 'static {

@@ -40,6 +40,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod backend;
+pub(crate) mod broadcast;
 pub(crate) mod layout;
 pub(crate) mod mpsc;
 pub(crate) mod place;

@@ -34,8 +34,10 @@ pub use armed::Armed;
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub use asymmetric_fence::{full_fence, heavy_fails};
+pub(crate) use asymmetric_fence::{light as light_fence, register as has_heavy_fence};
 pub(crate) use deadline::{Deadline, TimedOut};
 pub use event_count::EventCount;
+pub(crate) use event_count::heavy_fence;
 #[cfg(target_os = "linux")]
 pub use event_fd::EventFd;
 pub use fence_mode::{FenceMode, init};

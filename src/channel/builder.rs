@@ -24,6 +24,8 @@ pub struct Builder<S> {
     pub(crate) start: u64,
     /// Most messages of a turn, where lanes take turns.
     pub(crate) budget: u32,
+    /// Whether messages pass while there is no receiver, where receivers come and go.
+    pub(crate) pass: bool,
     flavor: PhantomData<fn() -> S>,
     #[cfg(feature = "std")]
     pub(crate) sender_wait: WaitStrategy,
@@ -44,6 +46,7 @@ impl<S: Flavor> Builder<S> {
             capacity,
             start: 0,
             budget: 64,
+            pass: false,
             flavor: PhantomData,
             #[cfg(feature = "std")]
             sender_wait: WaitStrategy::default(),
@@ -117,6 +120,7 @@ impl<S: Flavor> Clone for Builder<S> {
             capacity: self.capacity,
             start: self.start,
             budget: self.budget,
+            pass: self.pass,
             flavor: PhantomData,
             #[cfg(feature = "std")]
             sender_wait: self.sender_wait,

@@ -109,7 +109,7 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Why the ring took nothing.
     #[cold]
     #[inline(never)]
-    pub(super) fn refusal(&mut self) -> TrySendError<()> {
+    pub(crate) fn refusal(&mut self) -> TrySendError<()> {
         if self.end.is_closed() {
             // What was sent while the receiver left is ours to drop.
             self.end.drop_orphans();

@@ -110,6 +110,16 @@ pub(crate) unsafe fn read<T>(slot: *const Slot<T>) -> T {
     })
 }
 
+/// Drops the value in `slot` where it lies.
+///
+/// # Safety
+/// `slot` is valid, no other thread reads or writes it meanwhile, it holds a value, and that value is not used again, also if its drop panics.
+#[inline(always)]
+pub(crate) unsafe fn discard<T>(slot: *const Slot<T>) {
+    // SAFETY: the caller's promise.
+    access!(slot, with_mut, |bytes| unsafe { bytes.cast::<T>().drop_in_place() });
+}
+
 /// `source.read()`, word by word if there are 3 to 32: as many as fit the vector registers of x86-64 without AVX.
 ///
 /// A plain read is a copy from memory to memory. It must be done before the store that frees the slot, and the compiler
@@ -151,6 +161,16 @@ unsafe fn copy_out<T>(source: *const MaybeUninit<T>) -> MaybeUninit<T> {
     }
     move_words!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
     value
+}
+
+/// The same value, moved word by word if it has 3 to 32: it waits in registers for a store that comes before the caller's move of it. See `copy_out`.
+#[inline(always)]
+pub(crate) fn by_words<T>(value: T) -> T {
+    let value = MaybeUninit::new(value);
+    // SAFETY: our own variable, which is not used again.
+    let value = unsafe { copy_out(&raw const value) };
+    // SAFETY: a value.
+    unsafe { value.assume_init() }
 }
 
 /// Borrows the value in `slot`.

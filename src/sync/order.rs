@@ -34,6 +34,16 @@
 //! | [`sole_share`] | Acquire | [`give_up_share`] | |
 //! | [`leave_lanes`] | AcqRel | [`observe_lanes_end`] | the last words of the lanes of senders that left |
 //! | [`observe_lanes_end`] | Acquire | [`leave_lanes`] | |
+//! | [`publish_cast`] | Release | [`observe_cast`] | the values of a broadcast before `tail` moved |
+//! | [`close_cast`] | Release | [`observe_cast`] | the values before the close of a broadcast |
+//! | [`observe_cast`] | Acquire | [`publish_cast`], [`close_cast`] | |
+//! | [`commit_seat`] | Release | [`see_commit`] | a consumer's reads before its head, for the producer that writes there again; what it did, for followers |
+//! | [`see_commit`] | Acquire | [`commit_seat`] | |
+//! | [`leave_seat`] | Release | [`see_seat`], [`take_seat`] | all reads of a consumer that gave its seat up |
+//! | [`see_seat`] | Acquire | [`leave_seat`] | |
+//! | [`take_seat`] | Acquire | [`leave_seat`] | and the head of the seat, for the next owner, who publishes it anew |
+//! | [`desert`] | Release | [`see_deserted`] | that nothing is read any more: the producer drops the values |
+//! | [`see_deserted`] | Acquire | [`desert`] | |
 //! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time |
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
@@ -55,6 +65,7 @@
 //!   receiver's last look sees the message;
 //! * the load of an event count after a publication: the barrier before it orders it;
 //! * the odd stamp and the words of a message of a stamped ring, and the second look at a stamp: the two fences between them order them;
+//! * the counts by which a broadcast's handles say that a seat, or a follower, came or went: they say where to look;
 //! * a side's loads of its own words, and every statistic.
 //!
 //! Fences, in `wait::asymmetric_fence`: the notifier's light barrier pairs with the waiter's heavy one. Where an event count is FENCED, the
@@ -264,6 +275,36 @@ sites! {
     RetireLooks,
     /// A sender that drops the rest of a ring without a receiver looks again if another was late.
     DropOwnerLooks,
+    PublishCast,
+    CloseCast,
+    ObserveCast,
+    CommitSeat,
+    SeeCommit,
+    LeaveSeat,
+    SeeSeat,
+    TakeSeat,
+    Desert,
+    SeeDeserted,
+    /// The fence of a consumer that joins, between its seat and its second look at `tail`.
+    SeatFence,
+    /// The heavy barrier of a consumer that joins, between its word to the producer and its looks.
+    SeatBarrier,
+    /// A consumer that joins begins at a `tail` that it read after the fence.
+    SecondLook,
+    /// The fence of a producer between `tail` and its look at the seats.
+    GateFence,
+    /// A producer looks for new seats after it published.
+    NewsLook,
+    /// A consumer that has joined wakes a producer that waits for one.
+    JoinNotifies,
+    /// A consumer that gives its seat up wakes those that wait for it.
+    LeaveSeatNotifies,
+    /// A consumer that commits wakes those that come after it.
+    WakeFollowers,
+    /// A producer that closes wakes all consumers.
+    CastCloseNotifies,
+    /// The last handle that can receive wakes the producer.
+    DesertNotifies,
 }
 
 #[cfg(ringmail_loom)]
@@ -381,6 +422,16 @@ orders! {
     sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
+    publish_cast = Release, PublishCast;
+    close_cast = Release, CloseCast;
+    observe_cast = Acquire, ObserveCast;
+    commit_seat = Release, CommitSeat;
+    see_commit = Acquire, SeeCommit;
+    leave_seat = Release, LeaveSeat;
+    see_seat = Acquire, SeeSeat;
+    take_seat = Acquire, TakeSeat;
+    desert = Release, Desert;
+    see_deserted = Acquire, SeeDeserted;
     begin_session = Release, BeginSession;
     see_session = Acquire, SeeSession;
     write_entry = Release, WriteEntry;

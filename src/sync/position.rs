@@ -69,6 +69,14 @@ macro_rules! position {
                 self.0.wrapping_sub(earlier.0) >> 1
             }
 
+            /// The same, or 0 if that position is not earlier.
+            #[cfg_attr(test, allow(dead_code, reason = "the small position of the unit tests does not use it"))]
+            #[inline(always)]
+            pub(crate) const fn since_or_zero(self, earlier: Self) -> $word {
+                let distance = self.since(earlier);
+                if distance >> (<$word>::BITS - 2) == 0 { distance } else { 0 }
+            }
+
             /// The slot of this position in a storage of `mask + 1` slots, a power of two.
             #[inline(always)]
             pub(crate) const fn slot(self, mask: $word) -> $word {

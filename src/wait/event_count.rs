@@ -180,6 +180,11 @@ impl EventCount {
         Self { inner: Arc::new(Inner::new(fence_mode, reactor, true)) }
     }
 
+    /// Whether both are the same event count.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Whether a side that waits on this event count ever sleeps.
     pub(crate) fn may_sleep(&self) -> bool {
         self.inner.fence_mode != FenceMode::Never
@@ -451,6 +456,15 @@ impl fmt::Debug for EventCount {
 pub(super) fn let_taker_finish() {
     #[cfg(ringmail_loom)]
     crate::sync::yield_now();
+}
+
+/// The heavy barrier; where the kernel refuses it, fences around a sleep.
+pub(crate) fn heavy_fence() {
+    if !asymmetric_fence::heavy() {
+        asymmetric_fence::full_fence();
+        drain_store_buffers();
+        asymmetric_fence::full_fence();
+    }
 }
 
 /// Sleeps for 50 µs: longer than a store stays in a store buffer, though no processor promises a bound.

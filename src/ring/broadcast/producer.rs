@@ -1,0 +1,364 @@
+//! The end that writes.
+
+use super::super::layout::Stats;
+use super::super::place::{Filled, Place};
+use super::super::slot::{self, Slot};
+use super::memory::Memory;
+use super::seat::{Seat, SeatRef};
+use crate::sync::order::{mutant, order};
+use crate::sync::position::Position;
+use crate::sync::{Arc, OnDrop, Ordering, fence};
+use core::ptr::{self, NonNull};
+
+/// The end that writes.
+pub(crate) struct Producer<T> {
+    /// Next position to write.
+    tail: Position,
+    /// `tail` may not pass this (B1).
+    gate: Position,
+    /// The first position whose slot may hold an older value.
+    clean: Position,
+    /// What `changes` was at the last look.
+    changes: u64,
+    /// The chain of the seats that gated at the last survey.
+    first: *mut Seat,
+    slots: NonNull<Slot<T>>,
+    mask: u64,
+    closed: bool,
+    /// Messages that no seat was there for, and where the last run of them begins, if there is no seat now.
+    passed: u64,
+    passing: Option<Position>,
+    memory: Arc<Memory<T>>,
+}
+
+// SAFETY: it is used by one thread at a time; values that it writes are read on other threads (`Sync`) and dropped there (`Send`).
+unsafe impl<T: Send + Sync> Send for Producer<T> {}
+
+impl<T> Producer<T> {
+    /// The only producer of `memory`, which no other call gets.
+    pub(crate) fn new(memory: Arc<Memory<T>>) -> Self {
+        let start = memory.start;
+        Self {
+            tail: start,
+            gate: start,
+            clean: start.plus(memory.slots.len() as u64),
+            // Another than it is: the first operation looks.
+            changes: u64::MAX,
+            first: ptr::null_mut(),
+            slots: memory.slots.first(),
+            mask: memory.mask(),
+            closed: false,
+            passed: 0,
+            passing: None,
+            memory,
+        }
+    }
+
+    pub(crate) fn memory(&self) -> &Memory<T> {
+        &self.memory
+    }
+
+    #[inline(always)]
+    fn slot(&self, at: Position) -> *const Slot<T> {
+        // SAFETY: the index is at most `mask`, inside the storage.
+        unsafe { self.slots.add(at.slot(self.mask) as usize) }.as_ptr()
+    }
+
+    /// Whether the seats are to be read before `gate` is relied on.
+    #[inline(always)]
+    fn has_news(&self) -> bool {
+        self.memory.changes() != self.changes
+    }
+
+    /// Reads how far the seats are. Whether there is room now.
+    #[cold]
+    #[inline(never)]
+    fn find_room(&mut self) -> bool {
+        // Partner: the fence of a consumer that joins.
+        if !mutant!(GateFence) {
+            fence(Ordering::SeqCst);
+        }
+        // After the fence: a consumer whose own fence came before it is in the chain then.
+        if self.has_news() {
+            return self.survey();
+        }
+        let mut furthest = None;
+        for seat in self.chain() {
+            furthest = furthest.max(Some(self.tail.since(seat.head())));
+        }
+        self.set_gate(furthest)
+    }
+
+    /// Looks who is there, and how far each is. Whether there is room now.
+    #[cold]
+    #[inline(never)]
+    fn survey(&mut self) -> bool {
+        self.changes = self.memory.changes();
+        if !mutant!(GateFence) {
+            fence(Ordering::SeqCst);
+        }
+        if self.memory.is_deserted() {
+            self.gate = self.tail;
+            return false;
+        }
+        let mut furthest = None;
+        self.first = ptr::null_mut();
+        for seat in self.memory.seats() {
+            if seat.state().gates() {
+                seat.next.0.store(self.first, Ordering::Relaxed);
+                self.first = ptr::from_ref(seat).cast_mut();
+                furthest = furthest.max(Some(self.tail.since(seat.head())));
+            }
+        }
+        self.count_passed(furthest);
+        self.set_gate(furthest)
+    }
+
+    fn set_gate(&mut self, furthest: Option<u64>) -> bool {
+        let capacity = self.memory.capacity;
+        let room = match furthest {
+            _ if self.closed => 0,
+            // A consumer that is about to join may still stand where `tail` was long ago.
+            Some(lag) => capacity.saturating_sub(lag),
+            None if self.memory.options.pass => capacity,
+            None => 0,
+        };
+        self.gate = self.tail.plus(room);
+        room != 0
+    }
+
+    /// The seats that gated at the last survey.
+    #[inline(always)]
+    fn chain(&self) -> impl Iterator<Item = &Seat> {
+        let mut at = self.first;
+        core::iter::from_fn(move || {
+            // SAFETY: a pointer of the chain leads to a seat, which is freed with the memory (B6).
+            let seat = unsafe { at.as_ref() }?;
+            at = seat.next.0.load(Ordering::Relaxed);
+            Some(seat)
+        })
+    }
+
+    /// Counts the messages that were sent while there was no seat.
+    fn count_passed(&mut self, furthest: Option<u64>) {
+        match (self.passing, furthest) {
+            (None, None) => self.passing = Some(self.tail),
+            (Some(from), Some(lag)) => {
+                self.passed += self.tail.since(from).saturating_sub(lag);
+                self.passing = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Messages that were sent while there was no seat.
+    pub(crate) fn passed(&self) -> u64 {
+        self.passed + self.passing.map_or(0, |from| self.tail.since(from))
+    }
+
+    /// The slot of the next message, which is ours and empty until that is published (B2); `None` if there is no room or no receiver.
+    #[inline(always)]
+    fn vacancy(&mut self) -> Option<*const Slot<T>> {
+        if (self.has_news() || self.tail == self.gate) && !self.find_room() {
+            return None;
+        }
+        let ahead = const { if size_of::<T>() < 32 { 0 } else { slot::ahead::<T>() } };
+        // Only a slot that is ours: consumers may be reading the others.
+        if ahead != 0 && self.gate.since(self.tail) > ahead {
+            slot::prefetch_for_write(self.slot(self.tail.plus(ahead)));
+        }
+        Some(self.empty(self.tail))
+    }
+
+    /// The slot of a position before the gate, after the older value in it was dropped.
+    #[inline(always)]
+    fn empty(&mut self, at: Position) -> *const Slot<T> {
+        let slot = self.slot(at);
+        if core::mem::needs_drop::<T>() && at == self.clean {
+            // First: if the value's drop panics, it is not dropped again.
+            self.clean = at.plus(1);
+            // SAFETY: the slot is ours (B2), and holds the value of one lap before: every slot before `clean` was emptied.
+            unsafe { slot::discard(slot) };
+        }
+        slot
+    }
+
+    #[inline(always)]
+    fn publish(&mut self, n: u64) {
+        self.tail = self.tail.plus(n);
+        self.memory.tail.0.store(self.tail.open_word(), order!(publish_cast));
+        self.wake();
+    }
+
+    /// Wakes the consumers that wait.
+    #[inline(always)]
+    fn wake(&mut self) {
+        self.memory.after_publication();
+        if self.has_news() && !mutant!(NewsLook) {
+            self.survey();
+        }
+        if self.chain().any(|seat| seat.event.has_waiter()) {
+            self.wake_all();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_all(&self) {
+        let woken = self.memory.wake_seats(|seat| seat.state().is_live());
+        self.memory.counters.0.wakes.add(woken);
+    }
+
+    /// Sends one value; returns it if there is no room or no receiver. Wait-free.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
+        let Some(slot) = self.vacancy() else { return Err(value) };
+        // SAFETY: just found ours, and empty.
+        unsafe { slot::write(slot, value) };
+        self.publish(1);
+        Ok(())
+    }
+
+    /// Sends what `write` puts into the slot; returns `write` if there is no room or no receiver. If it panics, nothing is sent.
+    #[inline(always)]
+    pub(crate) fn push_with<F>(&mut self, write: F) -> Result<(), F>
+    where
+        F: FnOnce(Place<'_, T>) -> Filled<'_>,
+    {
+        let Some(slot) = self.vacancy() else { return Err(write) };
+        // SAFETY: just found ours, and empty.
+        unsafe { slot::write_with(slot, write) };
+        self.publish(1);
+        Ok(())
+    }
+
+    /// Room for up to `wanted` messages: as many as are free, 0 if full or if no receiver is left.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, wanted: u64) -> u64 {
+        if self.has_news() || self.gate.since(self.tail) < wanted {
+            self.find_room();
+        }
+        self.gate.since(self.tail).min(wanted)
+    }
+
+    /// Copies as many of `values` as fit and publishes them together.
+    pub(crate) fn push_slice(&mut self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        let n = self.room(values.len() as u64) as usize;
+        if n == 0 {
+            return 0;
+        }
+        // A value that can be copied has no drop: nothing is to be emptied.
+        let to_end = ((self.mask + 1 - self.tail.slot(self.mask)) as usize).min(n);
+        let (first, second) = values[..n].split_at(to_end);
+        // SAFETY: these slots are ours (B2), inside the storage; the values can be copied.
+        unsafe { slot::write_run(self.slot(self.tail), first.as_ptr(), first.len()) };
+        // SAFETY: as above, from the storage's start on.
+        unsafe { slot::write_run(self.slots.as_ptr(), second.as_ptr(), second.len()) };
+        self.publish(n as u64);
+        n
+    }
+
+    /// Sends from `values` until it or the room ends, and publishes that together. Returns for how many there was room, and how many were sent. If the
+    /// iterator, or the drop of an older value, panics, the values before are sent.
+    pub(crate) fn push_iter(&mut self, values: &mut impl Iterator<Item = T>) -> (u64, u64) {
+        let most = values.size_hint().1.unwrap_or(usize::MAX).clamp(1, self.memory.capacity());
+        let room = self.room(most as u64);
+        let mut run = (self, 0);
+        let run = OnDrop(&mut run, |(producer, written): &mut (&mut Self, u64)| {
+            if *written != 0 {
+                producer.publish(*written);
+            }
+        });
+        let (producer, written) = &mut *run.0;
+        while *written < room {
+            // Emptied before a value is taken out of the iterator: if that panics, none is lost.
+            let slot = producer.empty(producer.tail.plus(*written));
+            let Some(value) = values.next() else { break };
+            // SAFETY: before the gate, so ours (B2), and empty.
+            unsafe { slot::write(slot, value) };
+            *written += 1;
+        }
+        (room, *written)
+    }
+
+    /// Sends nothing more. Consumers still get what was published.
+    pub(crate) fn close(&mut self) {
+        if core::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        self.gate = self.tail;
+        self.memory.tail.0.store(self.tail.closed_word(), order!(close_cast));
+        self.memory.after_publication();
+        if !mutant!(CastCloseNotifies) {
+            self.wake_all();
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed || self.memory.is_deserted()
+    }
+
+    /// To be called once nothing can be sent any more: drops all values, if no handle is left that can receive.
+    pub(crate) fn drop_rest(&mut self) {
+        if !self.memory.is_deserted() {
+            return;
+        }
+        let lap = self.mask + 1;
+        // The values are at the positions of one lap before `clean` up to `tail`: the slot of position `p` is that of `p + lap`.
+        struct Rest<'a, T>(&'a mut Producer<T>, Position);
+        impl<T> Rest<'_, T> {
+            fn run(&mut self) {
+                while self.0.clean != self.1 {
+                    self.0.empty(self.0.clean);
+                }
+            }
+        }
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                self.run();
+            }
+        }
+        if core::mem::needs_drop::<T>() {
+            let end = self.tail.plus(lap);
+            Rest(self, end).run();
+        }
+    }
+
+    pub(crate) fn slowest(&self) -> Option<(SeatRef, u64, bool)> {
+        self.memory.slowest()
+    }
+
+    /// Messages that the slowest has not taken.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.slowest().map_or(0, |(_, lag, _)| lag.min(self.memory.capacity) as usize)
+    }
+
+    /// Messages sent so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.tail.since(self.memory.start)
+    }
+
+    pub(crate) fn count_full(&mut self) {
+        self.memory.counters.0.full.add(1);
+    }
+
+    pub(crate) fn count_parks(&self, n: u64) {
+        self.memory.counters.0.parks.add(n);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.memory.stats()
+    }
+}
+
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        // For the last owner of the memory, which drops the values.
+        self.memory.clean.store(self.clean.open_word(), Ordering::Relaxed);
+        let this = OnDrop(self, |_: &mut Self| {});
+        this.0.close();
+    }
+}

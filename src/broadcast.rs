@@ -61,6 +61,10 @@ mod chunk;
 mod end;
 mod error;
 #[cfg(feature = "std")]
+mod expiry;
+#[cfg(feature = "std")]
+mod filtered;
+#[cfg(feature = "std")]
 mod future;
 mod hub;
 #[cfg(feature = "std")]
@@ -75,6 +79,10 @@ mod wait;
 pub use builder::{Builder, NoReceiver, channel};
 pub use chunk::ReadChunk;
 pub use error::JoinError;
+#[cfg(feature = "std")]
+pub use expiry::Expiry;
+#[cfg(feature = "std")]
+pub use filtered::{Filtered, Labeled, Skipped};
 #[cfg(feature = "std")]
 pub use future::RecvFuture;
 pub use hub::{Hub, SeatId};

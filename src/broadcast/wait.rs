@@ -117,13 +117,22 @@ impl<T> Receiver<T> {
     where
         T: Clone,
     {
+        self.recv_with_until(deadline, T::clone)
+    }
+
+    #[inline]
+    pub(super) fn recv_with_until<R>(
+        &mut self,
+        deadline: impl FnOnce() -> Deadline,
+        look: impl FnOnce(&T) -> R,
+    ) -> Result<R, RecvTimeoutError> {
         if !self.end.has_message_at_once() {
             let waited = self.wait_for_message(deadline());
             if waited.is_err() && !self.end.has_message_at_once() && !self.end.is_over() {
                 return Err(RecvTimeoutError::Timeout);
             }
         }
-        self.take(T::clone, RecvTimeoutError::Disconnected)
+        self.take(look, RecvTimeoutError::Disconnected)
     }
 
     /// There was no message: waits for one, or for the end.

@@ -9,6 +9,7 @@ mod closing;
 mod drop_panics;
 mod drops;
 mod errors;
+mod filtered;
 mod futures;
 mod in_place;
 mod leaving;

@@ -23,16 +23,19 @@
 //!
 //! | I have | use | order |
 //! |---|---|---|
-//! | one sender | [`spsc`] | first in, first out |
+//! | one sender, one receiver | [`spsc`] | first in, first out |
 //! | many senders, and the order between them matters | [`mpsc`]: one ring | one total order |
 //! | many senders, as fast as possible | [`fan_in`]: a ring for each sender ([which one?](which_one)) | each sender's own |
 //! | a thread for each core, all of which send to each other | [`mesh`] | each pair's own |
 //! | threads that call each other and wait for answers | [`mesh::call`] | answers in any order |
+//! | one sender, and receivers that all get each message | [`broadcast`]: the slowest gates | first in, first out |
+//! | the same, and a sender that never waits; or readers of the newest message alone | [`broadcast::lossy`] (feature `lossy`) | first in, first out, with gaps that are counted |
+//! | one sender, and workers of which one gets each message | [`fan_out`]: a ring for each worker | each worker's own |
 //! | two processes, or many that send to one | [`shm::spsc`], [`shm::fan_in`], [`shm::bytes`] (feature `shm`) | each sender's own |
 //! | large messages whose memory returns to its owner | [`pool`], with any of these | |
 //!
-//! Every channel has one receiver. One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and never `Sync`; only
-//! [`mpsc::Sender`] is `Clone`.
+//! One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and not `Sync`. Exceptions: [`mpsc::Sender`] and receivers of
+//! [`broadcast::lossy`] are `Clone`, and an [`mpsc::SharedSender`] is `Sync`.
 //!
 //! # How to wait
 //!
@@ -74,7 +77,8 @@
 //!
 //! # Limits
 //!
-//! * No `select!`, no unbounded queue, no rendezvous, no second receiver. `docs/porting.md` in the repository says what to use instead.
+//! * No `select!`, no unbounded queue, no rendezvous, no queue that several receivers take from. `docs/porting.md` in the repository says what to use
+//!   instead.
 //! * On Linux, a side that goes to sleep calls `membarrier`, which briefly interrupts the cores that run other threads of this process. A channel whose
 //!   side sleeps often stops doing that by itself; with [`FenceMode::Fence`] it never happens, with [`FenceMode::Never`] no side sleeps.
 //! * Which strategy suits which machine, with figures beside computing threads: `docs/waiting.md` in the repository.
@@ -89,6 +93,7 @@
 //! |---|---|---|
 //! | `std` | yes | blocking, timeouts, futures, event counts; `rustix` |
 //! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
+//! | `lossy` | | [`broadcast::lossy`]; `zerocopy` |
 //! | `shm` | | channels between processes (64-bit Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `lossy` | | [`broadcast::lossy`]: messages that receivers copy; `zerocopy` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity`, and on Linux `libc` |

@@ -1,7 +1,7 @@
 //! The future of the verbs that wait, and the stream.
 
-use super::Receiver;
 use super::Message;
+use super::Receiver;
 #[cfg(feature = "futures")]
 use super::Seen;
 use crate::error::{RecvError, TryRecvError};

@@ -2,9 +2,9 @@
 
 use super::{Message, Receiver, Resume};
 use crate::ring::stamped::{Heap, Writer};
+use crate::wait::EventCount;
 #[cfg(feature = "std")]
 use crate::wait::{WaitStrategy, Waiter, WaiterGroup};
-use crate::wait::EventCount;
 use core::fmt;
 
 /// The sending half of a lossy channel. Dropping it ends the channel: receivers get what is kept, then `Disconnected`.

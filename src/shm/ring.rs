@@ -2,7 +2,6 @@
 
 pub(crate) mod attach;
 pub(crate) mod batch;
-mod copy;
 pub(crate) mod lanes;
 pub(crate) mod mapped;
 pub(crate) mod open;

@@ -40,8 +40,6 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod backend;
-#[cfg(all(any(feature = "lossy", feature = "shm"), not(ringmail_loom)))]
-pub(crate) mod copy;
 pub(crate) mod layout;
 pub(crate) mod mpsc;
 pub(crate) mod place;

@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod batch;
+mod copy;
 pub(crate) mod lanes;
 pub(crate) mod mapped;
 pub(crate) mod open;

@@ -6,8 +6,8 @@
 
 #![allow(unsafe_code)]
 
+use super::copy;
 use crate::ring::backend::{Backend, Geometry};
-use crate::ring::copy;
 use crate::ring::layout::{ConsumerBlock, Line, ProducerBlock};
 use crate::ring::slot::Slot;
 use crate::ring::spsc::{Consumer, Producer, Staging};

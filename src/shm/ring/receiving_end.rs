@@ -1,7 +1,6 @@
 //! The receiving end of a mapped ring, for messages and for records.
 
 use crate::error::BuildError;
-use crate::ring::copy;
 use crate::ring::layout::Stats;
 use crate::ring::spsc::Consumer;
 use crate::shm::error::{Cause, RecvTimeoutError, TryRecvError};
@@ -12,6 +11,7 @@ use crate::shm::peer::session::{End, Session, observe};
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::attach;
 use crate::shm::ring::attach::Ring;
+use crate::shm::ring::copy;
 use crate::shm::ring::mapped::Fetched;
 use crate::shm::ring::open::{Opened, SessionInfo, cause_of};
 use crate::shm::ring::sending_end::VAIN;

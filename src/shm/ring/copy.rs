@@ -1,10 +1,10 @@
-//! Copies of messages between our own memory and memory that another side may write at any time: another process, or the sender of a stamped ring.
+//! Copies of messages between our own memory and memory that another process may write at any time.
 //!
-//! A plain copy of such memory could be a data race, which the language forbids, with another process, too. So a word is a relaxed atomic
+//! A plain copy of such memory could be a data race, which the language forbids, also with another process. So a word is a relaxed atomic
 //! access. On x86-64 there are instructions that the compiler cannot see into: for each row of 64 bytes four of 16 bytes, or two of 32 to write
 //! a large message. What any of them does could be done by relaxed atomic accesses of a byte each, in any order, and no code relies on more: the
-//! positions or stamps order whole messages, and what a peer tore that breaks the rules is bytes still, to be checked. The processor keeps them on their
-//! side of that access, as it keeps all loads and stores.
+//! positions order whole messages, and what a peer tore that breaks the rules is bytes still, to be checked. The processor keeps them on their
+//! side of the position's access, as it keeps all loads and stores.
 //!
 //! Of our own side none of them sees anything: else the compiler would not see what becomes of it, and would copy a message that is passed by
 //! value once more, to have an address for it.
@@ -12,7 +12,6 @@
 #![allow(unsafe_code)]
 
 use crate::sync::failpoint::point;
-#[cfg(feature = "shm")]
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::mem::MaybeUninit;
 
@@ -73,13 +72,10 @@ mod row {
         }
     }
 
-    /// Whether the processor has stores of 32 bytes. Without `std` there is no asking it.
+    /// Whether the processor has stores of 32 bytes.
     #[inline(always)]
     pub(crate) fn has_wide_stores() -> bool {
-        #[cfg(feature = "std")]
-        return std::arch::is_x86_feature_detected!("avx");
-        #[cfg(not(feature = "std"))]
-        false
+        std::arch::is_x86_feature_detected!("avx")
     }
 
     /// Writes `rows` rows from `source` on at `target`.
@@ -121,46 +117,9 @@ mod row {
 /// # Safety
 /// `source` is valid for reads and all its bytes are initialised. `target` is mapped for writing, aligned to a word, and has room for a
 /// message; no reference leads to it.
-#[cfg(feature = "shm")]
 #[inline(always)]
 pub(crate) unsafe fn put<T>(source: *const T, target: *const u8) {
-    // SAFETY: the caller's promise.
-    unsafe { put_rows(source, target) };
     let source = source.cast::<u8>();
-    for at in const { ends::<T>().0..ends::<T>().1 }.step_by(WORD) {
-        // SAFETY: a whole word of the message; its bytes are initialised.
-        let word = unsafe { source.wrapping_add(at).cast::<u64>().read_unaligned() };
-        // SAFETY: the same word of the room for it, which is aligned.
-        let target = unsafe { &*target.wrapping_add(at).cast::<AtomicU64>() };
-        point!();
-        target.store(word, Ordering::Relaxed);
-    }
-    for at in const { ends::<T>().1 }..size_of::<T>() {
-        // SAFETY: inside the message.
-        let byte = unsafe { source.wrapping_add(at).read() };
-        // SAFETY: inside the room for it.
-        let target = unsafe { &*target.wrapping_add(at).cast::<AtomicU8>() };
-        point!();
-        target.store(byte, Ordering::Relaxed);
-    }
-    point!();
-}
-
-/// The bytes of a message that [`put_rows`] and [`get_rows`] copy: those of its whole rows.
-#[cfg(feature = "lossy")]
-pub(crate) const fn row_bytes<T>() -> usize {
-    ends::<T>().0
-}
-
-/// As [`put`], of the first [`row_bytes`] of the message.
-///
-/// # Safety
-/// As for [`put`].
-#[inline(always)]
-pub(crate) unsafe fn put_rows<T>(source: *const T, target: *const u8) {
-    let source = source.cast::<u8>();
-    #[cfg(any(not(target_arch = "x86_64"), miri))]
-    let _ = (source, target);
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if const { size_of::<T>() >= WIDE } && row::has_wide_stores() {
         // SAFETY: rows of the message, and of the room for it; the processor was asked.
@@ -180,13 +139,29 @@ pub(crate) unsafe fn put_rows<T>(source: *const T, target: *const u8) {
             quarters!(0 16 32 48);
         }
     }
+    for at in const { ends::<T>().0..ends::<T>().1 }.step_by(WORD) {
+        // SAFETY: a whole word of the message; its bytes are initialised.
+        let word = unsafe { source.wrapping_add(at).cast::<u64>().read_unaligned() };
+        // SAFETY: the same word of the room for it, which is aligned.
+        let target = unsafe { &*target.wrapping_add(at).cast::<AtomicU64>() };
+        point!();
+        target.store(word, Ordering::Relaxed);
+    }
+    for at in const { ends::<T>().1 }..size_of::<T>() {
+        // SAFETY: inside the message.
+        let byte = unsafe { source.wrapping_add(at).read() };
+        // SAFETY: inside the room for it.
+        let target = unsafe { &*target.wrapping_add(at).cast::<AtomicU8>() };
+        point!();
+        target.store(byte, Ordering::Relaxed);
+    }
+    point!();
 }
 
 /// Copies a message from `source`. All bytes of the answer are initialised.
 ///
 /// # Safety
 /// As for [`get_into`].
-#[cfg(feature = "shm")]
 #[inline(always)]
 pub(crate) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
     let mut value = Aligned(MaybeUninit::<T>::uninit());
@@ -199,35 +174,9 @@ pub(crate) unsafe fn get<T>(source: *const u8) -> MaybeUninit<T> {
 ///
 /// # Safety
 /// `source` is mapped, aligned to a word, and as long as a message.
-#[cfg(feature = "shm")]
 #[inline(always)]
 pub(crate) unsafe fn get_into<T>(source: *const u8, value: &mut MaybeUninit<T>) {
-    // SAFETY: as the caller promises.
-    unsafe { get_rows(source, value) };
     let target = value.as_mut_ptr().cast::<u8>();
-    for at in const { ends::<T>().0..ends::<T>().1 }.step_by(WORD) {
-        // SAFETY: a whole word of the message, which is aligned.
-        let word = unsafe { &*source.wrapping_add(at).cast::<AtomicU64>() }.load(Ordering::Relaxed);
-        // SAFETY: the same word of our own variable.
-        unsafe { target.wrapping_add(at).cast::<u64>().write_unaligned(word) };
-    }
-    for at in const { ends::<T>().1 }..size_of::<T>() {
-        // SAFETY: inside the message.
-        let byte = unsafe { &*source.wrapping_add(at).cast::<AtomicU8>() }.load(Ordering::Relaxed);
-        // SAFETY: inside our own variable.
-        unsafe { target.wrapping_add(at).write(byte) };
-    }
-}
-
-/// As [`get_into`], of the first [`row_bytes`] of the message.
-///
-/// # Safety
-/// As for [`get_into`].
-#[inline(always)]
-pub(crate) unsafe fn get_rows<T>(source: *const u8, value: &mut MaybeUninit<T>) {
-    let target = value.as_mut_ptr().cast::<u8>();
-    #[cfg(any(not(target_arch = "x86_64"), miri))]
-    let _ = (source, target);
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     for at in (0..const { ends::<T>().0 }).step_by(ROW) {
         let (source, target) = (source.wrapping_add(at), target.wrapping_add(at));
@@ -240,5 +189,17 @@ pub(crate) unsafe fn get_rows<T>(source: *const u8, value: &mut MaybeUninit<T>) 
             )*};
         }
         quarters!(0 16 32 48);
+    }
+    for at in const { ends::<T>().0..ends::<T>().1 }.step_by(WORD) {
+        // SAFETY: a whole word of the message, which is aligned.
+        let word = unsafe { &*source.wrapping_add(at).cast::<AtomicU64>() }.load(Ordering::Relaxed);
+        // SAFETY: the same word of our own variable.
+        unsafe { target.wrapping_add(at).cast::<u64>().write_unaligned(word) };
+    }
+    for at in const { ends::<T>().1 }..size_of::<T>() {
+        // SAFETY: inside the message.
+        let byte = unsafe { &*source.wrapping_add(at).cast::<AtomicU8>() }.load(Ordering::Relaxed);
+        // SAFETY: inside our own variable.
+        unsafe { target.wrapping_add(at).write(byte) };
     }
 }

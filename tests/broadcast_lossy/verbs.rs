@@ -4,9 +4,10 @@ use ringmail::broadcast::lossy::{Builder, Message, Receiver, Seen, Sender, chann
 use ringmail::{BuildError, TryRecvError};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::fmt::Debug;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
-assert_impl_all!(Sender<u64>: Send, Sync, Unpin);
-assert_impl_all!(Receiver<u64>: Send, Sync, Clone, Unpin);
+assert_impl_all!(Sender<u64>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Receiver<u64>: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe);
 assert_not_impl_any!(Sender<u64>: Clone);
 
 #[derive(Clone, Copy, PartialEq, Debug, zerocopy::IntoBytes, zerocopy::Immutable)]

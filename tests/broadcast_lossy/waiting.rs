@@ -246,4 +246,5 @@ fn a_stream_goes_on_after_a_loss() {
     assert_eq!(next(), Some(Seen::Lost(4)));
     assert_eq!(next(), Some(Seen::Message(4)));
     assert_eq!(next(), None);
+    assert!(futures_core::stream::FusedStream::is_terminated(&rx));
 }

@@ -65,6 +65,7 @@ macro_rules! rows {
     ($($name:literal => $run:expr),+ $(,)?) => { &[$(Contender { name: $name, run: $run }),+] };
 }
 
+mod lossy;
 mod many;
 mod mesh;
 
@@ -260,6 +261,12 @@ pub const SUITES: &[Suite] = &[
     mesh::sleeping::<16>("mesh-hop-16", "16 shards, hop"),
     mesh::asks("mesh-call", "2 shards, call"),
     mesh::polls("mesh-idle", "idle peers"),
+    lossy::RECEIVED_8,
+    lossy::RECEIVED_64,
+    lossy::SENT_8,
+    lossy::SENT_64,
+    lossy::NEWEST_8,
+    lossy::NEWEST_64,
 ];
 
 /// The suites that `name` selects.

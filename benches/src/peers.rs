@@ -13,6 +13,7 @@ mod crossfire;
 mod disruptor;
 mod flume;
 mod kanal;
+mod lossy;
 mod many;
 mod mesh;
 mod ringbuf;
@@ -35,6 +36,10 @@ pub use crossfire::{CrossfireAsync, CrossfireBlocking, CrossfireMpsc, CrossfireM
 pub use disruptor::{Disruptor, DisruptorMulti};
 pub use flume::Flume;
 pub use kanal::{KanalAsync, KanalSync};
+pub use lossy::{
+    Overwriting, PlainRing, PlainSlot, PlainStores, RingmailLossy, SeeNewest, SeeNext, Seqlock, SequenceLock, Swapped,
+    TokioBroadcast, TokioWatch, Words,
+};
 pub use many::{CheckEach, Drain, MAX_SENDERS, ManySenders, share, tag};
 pub use mesh::{Bulk, Inbox, Inboxes, Mesh, RingmailMesh, RingmailShard, Shard};
 pub use ringbuf::{Ringbuf, RingbufSlices};

@@ -3,6 +3,7 @@
 
 mod asynchronous;
 mod batch;
+pub mod lossy;
 pub mod many;
 pub mod mesh;
 mod pingpong;

@@ -11,6 +11,8 @@ mod support;
 mod calls;
 mod lanes_reused;
 mod lanes_trimmed;
+#[cfg(feature = "lossy")]
+mod lossy;
 mod mesh;
 mod mpsc_clones;
 mod pool;

@@ -67,6 +67,14 @@ impl<T: Message, R> futures_core::FusedFuture for RecvFuture<'_, T, R> {
     }
 }
 
+#[cfg(feature = "futures")]
+impl<T: Message> futures_core::stream::FusedStream for Receiver<T> {
+    fn is_terminated(&self) -> bool {
+        // In this order: what was sent before the end is there for the look.
+        self.is_closed() && self.is_empty()
+    }
+}
+
 /// Ends when the sender is gone and its last message was seen. A loss is an item, not the end.
 #[cfg(feature = "futures")]
 impl<T: Message> futures_core::Stream for Receiver<T> {

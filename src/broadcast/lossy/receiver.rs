@@ -8,6 +8,7 @@ use crate::ring::stamped::{Heap, Look, Reader};
 #[cfg(feature = "std")]
 use crate::wait::Waiter;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A receiving half of a lossy channel. Any number of them read at their own pace, and the sender knows of none.
 ///
@@ -56,7 +57,7 @@ impl<T: Message> Receiver<T> {
 
     /// The newest message and its number; `None` if none was sent. The position stays.
     ///
-    /// Messages that are sent meanwhile may be newer. Any number of threads may ask, by `&self`; it writes nothing.
+    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`; it writes nothing.
     ///
     /// Lock-free: it copies one message, and again only if the sender sent `capacity - 1` messages or more during the copy. A sender that stops in
     /// the middle of a send does not delay it.
@@ -150,6 +151,10 @@ impl<T> Clone for Receiver<T> {
         }
     }
 }
+
+// A panic of the user's code, in a waker, leaves the channel usable.
+impl<T> UnwindSafe for Receiver<T> {}
+impl<T> RefUnwindSafe for Receiver<T> {}
 
 /// The parts of a new handle. Without memory the process ends.
 #[cfg(feature = "std")]

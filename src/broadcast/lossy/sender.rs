@@ -6,6 +6,7 @@ use crate::wait::EventCount;
 #[cfg(feature = "std")]
 use crate::wait::{WaitStrategy, Waiter, WaiterGroup};
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// The sending half of a lossy channel. Dropping it ends the channel: receivers get what is kept, then `Disconnected`.
 pub struct Sender<T> {
@@ -23,7 +24,8 @@ impl<T: Message> Sender<T> {
     ///
     /// Never waits and never fails, also if no receiver is there. Receivers that read the oldest message at this moment find that they are overrun.
     ///
-    /// Wait-free; it has no locked instruction. If receivers sleep, it wakes all of them: a system call for each thread.
+    /// Wait-free; it has no locked instruction. If receivers sleep, it wakes all of them: a system call for each thread. A waker that panics unwinds
+    /// it after all of them are woken; the message is sent.
     #[inline(always)]
     pub fn send(&mut self, message: T) {
         self.writer.send(&message);
@@ -32,7 +34,8 @@ impl<T: Message> Sender<T> {
 
     /// Sends all of `messages` in their order, as [`Sender::send`]. Of more than `capacity` messages the first ones are gone at the return.
     ///
-    /// Receivers may see each of them at once; those that sleep are woken after each 32.
+    /// Receivers may see each of them at once; those that sleep are woken after each 32. If a waker panics, those sent so far are sent, which
+    /// [`Sender::sent`] tells, and the rest is not.
     #[inline]
     pub fn send_slice(&mut self, messages: &[T]) {
         let event = &self.event;
@@ -80,6 +83,10 @@ impl<T> Sender<T> {
         }
     }
 }
+
+// A panic of the user's code, in a waker, leaves the channel usable.
+impl<T> UnwindSafe for Sender<T> {}
+impl<T> RefUnwindSafe for Sender<T> {}
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {

@@ -60,13 +60,14 @@ unsafe impl Memory for Heap {
     }
 }
 
+/// The writer and a reader of a ring.
+pub(crate) type Ends<T> = (Writer<T, Heap>, Reader<T, Heap>);
+
 /// A ring of `capacity` slots, rounded up to a power of two, its writer, and a reader at its begin.
 ///
 /// # Errors
 /// The capacity is out of range, or there is no memory.
-pub(crate) fn pair<T: Copy + IntoBytes + Immutable>(
-    capacity: usize,
-) -> Result<(Writer<T, Heap>, Reader<T, Heap>), BuildError> {
+pub(crate) fn pair<T: Copy + IntoBytes + Immutable>(capacity: usize) -> Result<Ends<T>, BuildError> {
     // SAFETY: the only writer of these words, which were made for slots of `T`. All bytes of a `T` are initialised (`IntoBytes`), none of them is
     // behind a cell (`Immutable`), and a copy is as good (`Copy`).
     let writer = unsafe { Writer::new(Heap::new::<T>(capacity)?) };

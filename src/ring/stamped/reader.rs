@@ -65,22 +65,22 @@ impl<T, M: Memory> Reader<T, M> {
     /// Messages sent, as far as the writer has published that.
     #[inline(always)]
     pub(crate) fn sent(&self) -> u64 {
-        self.word(self.words.tail.as_ptr()).load(order!(observe_newest))
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { self.words.tail.as_ref() }.load(order!(observe_newest))
     }
 
     /// Whether nothing more is sent. What was sent before is there for the next look.
     #[inline(always)]
     pub(crate) fn is_ended(&self) -> bool {
-        self.word(self.words.end.as_ptr()).load(order!(observe_messages_end)) != 0
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { self.words.end.as_ref() }.load(order!(observe_messages_end)) != 0
     }
 
     /// Whether the next look finds a message, or that it was overrun.
     #[inline(always)]
     pub(crate) fn has_news(&self) -> bool {
-        // SAFETY: the slots are of `T`s, see `new`.
-        let stamp = unsafe { self.words.slot::<T>(self.next) };
         // Relaxed: the next look loads it again.
-        self.word(stamp).load(Ordering::Relaxed) >= 2 * self.next + 2
+        self.stamp(self.next).load(Ordering::Relaxed) >= 2 * self.next + 2
     }
 
     /// Takes the next message. One pass.
@@ -97,15 +97,13 @@ impl<T, M: Memory> Reader<T, M> {
     #[inline(always)]
     fn look(&self, position: u64) -> Look<T> {
         let wanted = 2 * position + 2;
-        // SAFETY: the slots are of `T`s, see `new`.
-        let slot = unsafe { self.words.slot::<T>(position) };
-        let stamp = self.word(slot);
+        let stamp = self.stamp(position);
         let before = stamp.load(order!(observe_message));
         if before != wanted {
             return if before < wanted { Look::NotYet } else { Look::Overrun(before) };
         }
         // SAFETY: a slot of `T`s.
-        let value = unsafe { get::<T>(slot) };
+        let value = unsafe { get::<T>(self.slot(position)) };
         if !mutant!(LookFence) {
             // Of a later message whose words were copied, the odd stamp is seen below.
             fence(Ordering::Acquire);
@@ -177,8 +175,14 @@ impl<T, M: Memory> Reader<T, M> {
     }
 
     #[inline(always)]
-    fn word(&self, word: *const AtomicU64) -> &AtomicU64 {
-        // SAFETY: each caller passes a word of the ring, which lives as long as `memory`.
-        unsafe { &*word }
+    fn slot(&self, position: u64) -> *const AtomicU64 {
+        // SAFETY: the slots are of `T`s, see `new`.
+        unsafe { self.words.slot::<T>(position) }
+    }
+
+    #[inline(always)]
+    fn stamp(&self, position: u64) -> &AtomicU64 {
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { &*self.slot(position) }
     }
 }

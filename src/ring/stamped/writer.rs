@@ -10,7 +10,8 @@ use core::marker::PhantomData;
 pub(crate) struct Writer<T, M: Memory> {
     words: Words,
     memory: M,
-    messages: PhantomData<fn(T)>,
+    /// Invariant: readers are made of it, so its messages may not become others that live longer.
+    messages: PhantomData<fn(T) -> T>,
 }
 
 // SAFETY: the words are atomics in memory that lives as long as `memory`, which may be used on any thread.

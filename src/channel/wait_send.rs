@@ -94,8 +94,8 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Sends `value`, waiting for room if need be.
     ///
-    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. To keep the value use
-    /// [`Sender::poll_ready`] and [`Sender::start_send`]. Needs no particular runtime.
+    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. [`SendFuture::into_inner`] gives the value
+    /// back. Needs no particular runtime.
     ///
     /// # Errors
     /// The channel is closed; the value comes back.

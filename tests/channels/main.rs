@@ -13,6 +13,7 @@ mod futures;
 mod in_place;
 mod leaving;
 mod panics;
+mod recv_many;
 mod verbs;
 
 mod mpsc {

@@ -28,7 +28,7 @@ mod wait_send;
 pub use builder::Builder;
 pub use chunk::{IntoIter as ReadChunkIntoIter, ReadChunk, WriteChunk};
 #[cfg(feature = "std")]
-pub use future::{RecvFuture, RecvManyFuture, SendFuture};
+pub use future::{ClosedFuture, RecvFuture, RecvManyFuture, SendFuture};
 #[cfg(feature = "std")]
 pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;

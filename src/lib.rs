@@ -153,7 +153,7 @@ mod wait;
 
 pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
 #[cfg(feature = "std")]
-pub use channel::{IntoIter, Iter, RecvFuture, RecvManyFuture, SendFuture, TryIter};
+pub use channel::{ClosedFuture, IntoIter, Iter, RecvFuture, RecvManyFuture, SendFuture, TryIter};
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use ring::layout::Stats;
 pub use ring::place::{Filled, Place};

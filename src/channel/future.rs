@@ -74,6 +74,42 @@ impl<T, S: Flavor> Drop for SendFuture<'_, T, S> {
     }
 }
 
+/// A wait for the end of a channel. From [`Sender::closed`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct ClosedFuture<'a, T, S: Flavor> {
+    pub(super) tx: &'a mut Sender<T, S>,
+    /// Whether this future may have announced itself: then it takes that back when it is dropped.
+    pub(super) waits: bool,
+    pub(super) done: bool,
+}
+
+impl<T, S: Flavor> Future for ClosedFuture<'_, T, S> {
+    type Output = ();
+
+    /// Ready again if polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let poll = self.tx.poll_closed(cx);
+        (self.waits, self.done) = (self.waits || poll.is_pending(), poll.is_ready());
+        poll
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T, S: Flavor> futures_core::FusedFuture for ClosedFuture<'_, T, S> {
+    fn is_terminated(&self) -> bool {
+        self.done
+    }
+}
+
+impl<T, S: Flavor> Drop for ClosedFuture<'_, T, S> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.tx.waiter.cancel_closed();
+        }
+    }
+}
+
 /// A receive in progress. From [`Receiver::recv_async`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]

@@ -188,6 +188,10 @@ sites! {
     EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
     CloseWakesAll,
+    /// A sender that waits for the close alone looks again once it stands in the list.
+    WatchCloseLooks,
+    /// A receiver that closes wakes those that wait for the close alone.
+    CloseWakesClosers,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
     /// Between processes: the barrier between a publication and the check for a waiter.

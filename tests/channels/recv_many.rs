@@ -1,15 +1,11 @@
 //! Receiving several messages at once with a wait: blocking, timed and as a future, on each channel.
 
+use crate::support::tasks::poll;
 use crate::support::{Wakes, ends, let_it_sleep};
 use ringmail::{Flavor, Receiver, RecvError, RecvTimeoutError, Sender, fan_in, mpsc, spsc};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-
-fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(waker))
-}
 
 /// Runs a law on each channel.
 macro_rules! on_each_channel {

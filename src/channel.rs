@@ -95,7 +95,7 @@ pub trait SingleSender: Flavor {
     fn slices<T>(receiver: &Self::Receiver<T>, n: u64) -> (&[T], &[T]);
 }
 
-fn handle(f: &mut fmt::Formatter<'_>, name: &str, len: usize, capacity: usize, closed: bool) -> fmt::Result {
+pub(crate) fn handle(f: &mut fmt::Formatter<'_>, name: &str, len: usize, capacity: usize, closed: bool) -> fmt::Result {
     f.debug_struct(name)
         .field("len", &len)
         .field("capacity", &capacity)

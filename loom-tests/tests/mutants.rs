@@ -100,6 +100,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::WatchCloseLooks | Site::CloseWakesClosers => {
             &["future::the_close_of_a_shared_ring_wakes_the_task_that_waits_for_it"]
         }
+        Site::CloseTakesBorrowed => &["mpsc_shared::a_close_takes_the_handle_of_one_that_waits"],
         Site::CloseWakesAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PushStack | Site::TakeStack => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]

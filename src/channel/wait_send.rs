@@ -233,7 +233,6 @@ impl<T, S: Flavor> Sender<T, S> {
     }
 
     /// Takes back what a poll that was pending announced.
-    #[cfg(feature = "futures")]
     pub(crate) fn stop_waiting(&mut self) {
         self.waiter.cancel_wait();
     }

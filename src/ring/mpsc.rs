@@ -36,7 +36,7 @@ mod consumer;
 mod producer;
 
 pub(crate) use consumer::Consumer;
-pub(crate) use producer::{Claim, Producer, Weak};
+pub(crate) use producer::{Claim, Producer, Weak, Writer};
 
 use super::backend::check;
 use super::layout::{Counter, Stats};

@@ -192,6 +192,8 @@ sites! {
     WatchCloseLooks,
     /// A receiver that closes wakes those that wait for the close alone.
     CloseWakesClosers,
+    /// A handle that was borrowed from a shared sender goes away if that was closed meanwhile.
+    CloseTakesBorrowed,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
     /// Between processes: the barrier between a publication and the check for a waiter.

@@ -22,6 +22,7 @@ mod mpsc {
     mod fairness;
     mod panics;
     mod sender_queue;
+    mod shared;
     #[cfg(feature = "futures")]
     mod sink;
     mod stalled_claims;

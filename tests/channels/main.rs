@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bytes;
 mod closed;
 mod closing;
 mod drop_panics;

@@ -98,7 +98,7 @@ macro_rules! every_model {
             park: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
                 a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver, a_message_notifies_the_event_count;
-            mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
+            mesh: a_wake_from_outside_ends_a_sleep, a_wake_from_outside_shows_what_came_before, all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
                 two_peers_notify_one_event_count, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
                 a_panic_wakes_who_waits_for_it, a_poll_that_watches_sees_a_seat_given_up, a_seat_given_up_wakes_a_sleeper,

@@ -34,6 +34,8 @@
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
 //! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
 //! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
+//! | [`wake_shard`] | Release | [`see_wakes`] | what a thread without a seat did before it woke a shard |
+//! | [`see_wakes`] | Acquire | [`wake_shard`] | |
 //! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
 //! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
 //! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the waiter noted that it waits for |
@@ -111,6 +113,8 @@ sites! {
     ReadEntry,
     NameDescriptor,
     FindDescriptor,
+    WakeShard,
+    SeeWakes,
     PrepareWait,
     ClearWaiting,
     SeeWaiting,
@@ -357,6 +361,10 @@ orders! {
     read_entry = Acquire, ReadEntry;
     name_descriptor = Release, NameDescriptor;
     find_descriptor = Acquire, FindDescriptor;
+    #[cfg(feature = "std")]
+    wake_shard = Release, WakeShard;
+    #[cfg(feature = "std")]
+    see_wakes = Acquire, SeeWakes;
     #[cfg(feature = "std")]
     prepare_wait = Release, PrepareWait;
     #[cfg(feature = "std")]

@@ -32,7 +32,7 @@
 //! | large messages whose memory returns to its owner | [`pool`], with any of these | |
 //!
 //! Every channel has one receiver. One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and never `Sync`; only
-//! [`mpsc::Sender`] is `Clone`.
+//! [`mpsc::Sender`] is `Clone`. Exception: [`mpsc::SharedSender`] is `Sync`, and many threads send by `&self`.
 //!
 //! # How to wait
 //!
@@ -41,14 +41,15 @@
 //! | one message | `try_send`, `try_recv` | `send`, `recv` | `send_timeout`, `recv_deadline`, … | `send_async`, `recv_async`, `poll_ready`, `poll_recv` |
 //! | one, large: copied once | `try_send_ref`, `try_recv_into` | `send_ref`, `recv_into` | | |
 //! | one, large: in place | `try_send_with`, `try_recv_with` | `send_with`, `recv_with` | | |
-//! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | | |
+//! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | `recv_many_timeout`, … | `recv_many_async`, `poll_recv_many` |
+//! | the receiver's end | `is_closed` | | | `closed`, `poll_closed` |
 //! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | |
 //!
 //! | I want to | use |
 //! |---|---|
 //! | choose how long a side polls before it sleeps | [`WaitStrategy`] |
 //! | choose which side pays for a sleep: the sleeper, or each message | [`FenceMode`] |
-//! | wait for several channels with one thread | one [`wait::EventCount`], by [`spsc::Builder::receiver_event`] |
+//! | wait for several channels with one thread, for messages here or room there | one [`wait::EventCount`], by [`spsc::Builder::receiver_event`] and [`spsc::Builder::sender_event`] |
 //! | be woken in a reactor (epoll, io_uring, a runtime of my own) | [`wait::EventCount::with_waker`], of a [`wait::EventFd`] or of [`wait::waker_fn`] |
 //!
 //! # Guarantees

@@ -1,5 +1,5 @@
-//! Bounded message channels, built from lock-free rings in which **each shared word has one writer**. (Exception: the word of an `mpsc` ring by which
-//! its senders claim places.)
+//! Bounded message channels, built from lock-free rings in which **each shared word has one writer**. (Exception: the words by which the senders
+//! of an `mpsc` ring claim places.)
 //!
 //! ```toml
 //! [dependencies]

@@ -60,7 +60,7 @@ macro_rules! every_model {
                 full_and_empty_are_never_answered_from_an_old_look, positions_wrap, no_sender_waits_for_a_stalled_one,
                 a_message_behind_an_open_claim_is_not_next, tombstones_are_passed_over;
             mpsc_shared: each_threads_messages_stay_in_order, a_place_is_reused_after_it_is_read,
-                full_is_never_answered_from_an_old_tail, a_close_beside_a_send_loses_nothing,
+                full_is_never_answered_from_an_old_tail, a_position_that_one_found_serves_the_other, a_close_beside_a_send_loses_nothing,
                 a_close_takes_the_handle_of_one_that_waits, a_receiver_that_leaves_beside_two_sends;
             mpsc_close: a_closed_receiver_gets_what_was_claimed, the_end_shows_all_that_the_senders_did,
                 a_weak_sender_and_the_last_one, what_a_receiver_left_behind_drops_at_the_next_send,

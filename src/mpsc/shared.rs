@@ -1,19 +1,18 @@
 //! One sender for many threads.
 //!
 //! ```text
-//!  &SharedSender ──┐                          ┌ no sender waits: claims a place at once, keeps no position
+//!  &SharedSender ──┐                          ┌ no sender waits: claims a place at once
 //!  &SharedSender ──┼──► SharedSender ── send ─┤
 //!  &SharedSender ──┘                          └ it has to wait: borrows a handle of its own from `handles`, or makes one
 //! ```
 //!
 //! | who | writes |
 //! |---|---|
-//! | any thread that sends | the ring's words, as each sender of an `mpsc` ring |
+//! | any thread that sends | the ring's words, as each sender of an `mpsc` ring; and once a lap the copy of the receiver's position that all share |
 //! | the one that closes | `closed`, once |
 //! | the holder of the mutex | `handles` |
 //!
-//! **The fast path** is stateless: it reads the receiver's position each time, where a handle keeps a copy. Two threads that send at once share nothing
-//! but the words of the ring.
+//! **The fast path** has no state but a copy of the receiver's position, which all threads share, and the one that finds the ring full renews.
 //!
 //! **Waiting** needs a state: a place in the queue, a thread's parker, how often it may still overtake. All that is a [`Sender`]'s, so a send that has to wait
 //! does it by one, which no other thread uses meanwhile. There are as many as have waited at the same time.
@@ -25,7 +24,7 @@ use super::{Sender, WeakSender};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::mpsc::sender::wake_receiver;
 use crate::ring::layout::Stats;
-use crate::ring::mpsc::Writer;
+use crate::ring::mpsc::SharedWriter;
 use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::wait::panics::{Panics, each};
@@ -47,9 +46,10 @@ use std::time::Instant;
 /// It fits in a `static` (in a `OnceLock`), in an `Arc`, in a logger. A thread's messages keep their order. The channel closes when all senders are
 /// dropped or closed, of which this is one; a `static` is never dropped, so [`close`](SharedSender::close) takes `&self`, too.
 ///
-/// **Its price.** A send that need not wait reads the receiver's position each time, which is a cache miss whenever the receiver has moved; a [`Sender`]
-/// reads it once a lap. A thread that sends much is better off with a handle of its own ([`SharedSender::to_sender`]). A send that has to wait borrows a handle
-/// under a mutex, and makes one if more threads wait than ever before: that allocates. These handles count in [`Sender::sender_count`].
+/// **Its price.** A send that need not wait executes as many instructions as one of a [`Sender`] (`verify/instructions/check`), and reads a few words that all its
+/// threads share. A send that has to wait, or finds others that wait, borrows a handle under a mutex, and makes one if more threads wait than ever before: that
+/// allocates. These handles count in [`Sender::sender_count`]. A thread that sends most of the time is better off with a handle of its own
+/// ([`SharedSender::to_sender`]).
 ///
 /// ```
 /// use ringmail::mpsc::{self, SharedSender};
@@ -68,7 +68,7 @@ use std::time::Instant;
 /// # Ok::<(), ringmail::BuildError>(())
 /// ```
 pub struct SharedSender<T> {
-    ring: Writer<T>,
+    ring: SharedWriter<T>,
     receiver: EventCount,
     queue: SenderQueue,
     /// 1 once this handle is closed.
@@ -84,7 +84,7 @@ impl<T> Sender<T> {
     pub fn into_shared(self) -> SharedSender<T> {
         let (ring, receiver, queue) = self.end.parts();
         SharedSender {
-            ring,
+            ring: SharedWriter::new(ring),
             receiver,
             queue,
             closed: AtomicU64::new(u64::from(self.is_closed())),

@@ -13,6 +13,8 @@
 //! | [`observe_stamp`] | Acquire | [`publish_stamp`] | |
 //! | [`free_head`] | Release | [`find_head`] | the values before `head` of an `mpsc` ring are out |
 //! | [`find_head`] | Acquire | [`free_head`] | and every claim before it: a fresh look at `tail` is not behind |
+//! | [`share_head`] | Release | [`find_shared_head`] | a `head` that one thread has found, for the others that use the same sender |
+//! | [`find_shared_head`] | Acquire | [`share_head`] | |
 //! | [`claim_tail`] | Release | [`observe_claim`] | the `head` that a claim relied on: a look at `head` is not behind it |
 //! | [`observe_claim`] | Acquire | [`claim_tail`] | |
 //! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
@@ -92,6 +94,8 @@ sites! {
     ObserveStamp,
     FreeHead,
     FindHead,
+    ShareHead,
+    FindSharedHead,
     ClaimTail,
     ObserveClaim,
     LeaveSenders,
@@ -340,6 +344,10 @@ orders! {
     observe_stamp = Acquire, ObserveStamp;
     free_head = Release, FreeHead;
     find_head = Acquire, FindHead;
+    #[cfg(feature = "std")]
+    share_head = Release, ShareHead;
+    #[cfg(feature = "std")]
+    find_shared_head = Acquire, FindSharedHead;
     claim_tail = Release, ClaimTail;
     observe_claim = Acquire, ObserveClaim;
     leave_senders = AcqRel, LeaveSenders;

@@ -74,6 +74,24 @@ pub fn full_is_never_answered_from_an_old_tail() {
     });
 }
 
+/// One thread finds how far the receiver has come, and another relies on that: the places are free.
+pub fn a_position_that_one_found_serves_the_other() {
+    without_fences(|| {
+        model("mpsc_shared::a_position_that_one_found_serves_the_other", Some(3), || {
+            let (tx, mut rx) = channel(2);
+            tx.try_send(1).unwrap();
+            tx.try_send(2).unwrap();
+            let (a, b) = (trying(&tx, &[3]), trying(&tx, &[4]));
+            assert_eq!([look(&mut rx), look(&mut rx)], [1, 2]);
+            let mut sent = a.join().unwrap();
+            sent.extend(b.join().unwrap());
+            let mut got: Vec<_> = rx.try_iter().collect();
+            got.sort_unstable();
+            assert_eq!(got, sent);
+        });
+    });
+}
+
 /// One thread closes while another sends: what went is received before the end, the rest comes back, and all drop once.
 pub fn a_close_beside_a_send_loses_nothing() {
     outcomes("mpsc_shared::a_close_beside_a_send_loses_nothing", Some(3), [false, true], || {

@@ -14,7 +14,7 @@ const COUNTED_TOGETHER: u64 = 64;
 
 /// The ring as its producers see it, without what an end keeps for itself. It does not count as an end, and any number of threads may use it at once.
 pub(crate) struct Writer<T> {
-    ring: Arc<Ring<T>>,
+    pub(super) ring: Arc<Ring<T>>,
     slots: Slots<T>,
 }
 
@@ -30,53 +30,24 @@ impl<T> Clone for Writer<T> {
 }
 
 impl<T> Writer<T> {
-    /// Sends one value and returns its position; returns the value if there is no room or no receiver. Lock-free. Reads the consumer's position
-    /// each time.
+    /// Prefetches the line that this thread, or another, writes soon after `at`, which it has just claimed. `free` says how many places are known to be free
+    /// from there on.
     #[inline(always)]
-    pub(crate) fn push(&self, value: T) -> Result<Position, T> {
-        let Some(at) = self.claim() else { return Err(value) };
-        // SAFETY: we just claimed it.
-        unsafe { self.publish(at, value) };
-        Ok(at)
-    }
-
-    /// Claims a position. As `Producer::find_room` looks: `tail` with Acquire, then `head`, which is then not behind the one that the last claimer saw.
-    #[inline(always)]
-    fn claim(&self) -> Option<Position> {
-        let ring = &*self.ring;
-        let mut word = ring.tail.load(order!(observe_claim));
-        loop {
-            let (tail, head) = (Position::from_word(word), Position::from_word(ring.head.load(order!(find_head))));
-            let used = tail.since(head);
-            if used == ring.capacity {
-                return None;
-            }
-            if used > ring.capacity {
-                if mutant!(StaleTail) {
-                    return None;
-                }
-                // This `tail` is behind `head`; the next load is not.
-                word = ring.tail.load(order!(observe_claim));
-                continue;
-            }
-            // From the open word: of a ring that is closed nothing can be claimed.
-            match ring.tail.compare_exchange_weak(
-                tail.open_word(),
-                tail.plus(1).open_word(),
-                order!(claim_tail),
-                order!(observe_claim),
-            ) {
-                Ok(_) => return Some(tail),
-                Err(now) if Position::is_closed(now) => return None,
-                Err(now) => word = now,
-            }
+    pub(super) fn prepare(&self, at: Position, free: impl FnOnce() -> u64) {
+        let ahead = const { slot::ahead::<Stamped<T>>() };
+        // Each line once. Small cells: their number in a line is a power of two, as a stamp has eight bytes.
+        let in_line = const { if size_of::<Stamped<T>>() < 64 { 64 / size_of::<Stamped<T>>() as u64 } else { 1 } };
+        let first = at.slot(in_line - 1) == 0;
+        // Only a slot that is free: the consumer may be reading the others.
+        if ahead != 0 && first && free() > ahead {
+            slot::prefetch_for_write(self.slots.place(at.plus(ahead)));
         }
     }
 
     /// # Safety
     /// The caller claimed the position, and has not published it.
     #[inline(always)]
-    unsafe fn publish(&self, at: Position, value: T) {
+    pub(super) unsafe fn publish(&self, at: Position, value: T) {
         let place = self.slots.at(at);
         // SAFETY: the slot is the caller's by its promise, and empty (M1).
         unsafe { slot::write(&raw const place.value, value) };
@@ -213,21 +184,8 @@ impl<T> Producer<T> {
         let Some((at, _)) = self.claim(1) else { return Err(value) };
         // SAFETY: we just claimed it.
         unsafe { self.writer.publish(at, value) };
-        self.prepare(at);
+        self.writer.prepare(at, || self.capacity - at.since(self.head_seen));
         Ok(at)
-    }
-
-    /// Prefetches the line that this end, or another, writes soon after `at`, which this end has just claimed.
-    #[inline(always)]
-    fn prepare(&self, at: Position) {
-        let ahead = const { slot::ahead::<Stamped<T>>() };
-        // Each line once. Small cells: their number in a line is a power of two, as a stamp has eight bytes.
-        let in_line = const { if size_of::<Stamped<T>>() < 64 { 64 / size_of::<Stamped<T>>() as u64 } else { 1 } };
-        let first = at.slot(in_line - 1) == 0;
-        // Only a slot that is free: the consumer may be reading the others.
-        if ahead != 0 && first && self.capacity - at.since(self.head_seen) > ahead {
-            slot::prefetch_for_write(self.writer.slots.place(at.plus(ahead)));
-        }
     }
 
     /// Copies as many of `values` as there is room for, with one claim. Returns where they begin and how many.

@@ -48,7 +48,7 @@ macro_rules! every_model {
                 a_poll_then_a_blocking_receive, ready_means_room, a_dropped_sender_wakes_the_task,
                 a_dropped_receiver_wakes_the_task, the_close_wakes_the_task_that_waits_for_it,
                 the_close_of_a_shared_ring_wakes_the_task_that_waits_for_it;
-            event_count: one_event_count_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
+            event_count: one_event_count_for_two_channels, one_event_count_for_input_and_room, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
                 two_threads_on_one_event_count, two_tasks_on_one_event_count,
                 the_announcement_of_another_is_not_renewed;
             cell: a_waker_is_moved_whole, a_waker_is_taken_once, a_waker_that_meets_a_taker_comes_back;

@@ -20,8 +20,9 @@ fn a_wake_ends_a_sleep_and_is_reported_once() {
     let [mut me, _peer] = two::<u32>(1);
     let shard = me.waker();
     assert_eq!(me.park_timeout(Duration::ZERO), None);
+    let another = shard.clone();
     shard.wake_by_ref();
-    shard.clone().wake();
+    another.wake();
     assert_eq!(me.park(), Ready::Woken, "once for both");
     assert_eq!(me.park_timeout(Duration::from_millis(1)), None);
     shard.wake();

@@ -1,6 +1,8 @@
 //! Programs written for another crate's channels, and their ports. `docs/porting.md` shows the same code.
 //!
 //! Each file holds a small program in the style of one crate: as it is written there (compiled where the crate is at hand), and its port.
+// Tests are not what loom models.
+#![allow(clippy::disallowed_types)]
 
 mod from_crossbeam;
 mod from_rtrb;

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 /// Refusals of one end that are added to the common count together.
 const COUNTED_TOGETHER: u64 = 64;
 
-/// The ring as its producers see it, without what an end keeps for itself. It does not count as an end, and any number of threads may use it at once.
+/// The ring as its producers see it, without what an end keeps for itself. It does not count as an end.
 pub(crate) struct Writer<T> {
     pub(super) ring: Arc<Ring<T>>,
     slots: Slots<T>,
@@ -20,8 +20,6 @@ pub(crate) struct Writer<T> {
 
 // SAFETY: the values that it writes may be read on another thread; the rest is atomic, or never changes.
 unsafe impl<T: Send> Send for Writer<T> {}
-// SAFETY: as above; each position is claimed by one thread (M1), which alone writes its slot (M2).
-unsafe impl<T: Send> Sync for Writer<T> {}
 
 impl<T> Clone for Writer<T> {
     fn clone(&self) -> Self {

@@ -17,6 +17,9 @@ pub(crate) struct SharedWriter<T> {
     head_seen: CachePadded<AtomicU64>,
 }
 
+// SAFETY: each position is claimed by one thread (M1), which alone writes its slot (M2); the rest is atomic, or never changes.
+unsafe impl<T: Send> Sync for SharedWriter<T> {}
+
 impl<T> SharedWriter<T> {
     pub(crate) fn new(writer: Writer<T>) -> Self {
         let head = writer.ring.head.load(order!(find_head));

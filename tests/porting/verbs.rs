@@ -16,7 +16,7 @@ fn run<F: Future>(future: F) -> F::Output {
     runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Writes what has come, many lines at a time, and at least every 50 ms what there is.
+/// Writes what has come, many lines at a time. Counts how often nothing came for 50 ms.
 fn write_batches(mut lines: mpsc::Receiver<String>, out: &mut impl Write) -> io::Result<u32> {
     let (mut batch, mut idle) = (Vec::new(), 0);
     loop {

@@ -28,7 +28,7 @@ mod wait_send;
 pub use builder::Builder;
 pub use chunk::{IntoIter as ReadChunkIntoIter, ReadChunk, WriteChunk};
 #[cfg(feature = "std")]
-pub use future::{RecvFuture, SendFuture};
+pub use future::{ClosedFuture, RecvFuture, RecvManyFuture, SendFuture};
 #[cfg(feature = "std")]
 pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
@@ -96,7 +96,7 @@ pub trait SingleSender: Flavor {
     fn slices<T>(receiver: &Self::Receiver<T>, n: u64) -> (&[T], &[T]);
 }
 
-fn handle(f: &mut fmt::Formatter<'_>, name: &str, len: usize, capacity: usize, closed: bool) -> fmt::Result {
+pub(crate) fn handle(f: &mut fmt::Formatter<'_>, name: &str, len: usize, capacity: usize, closed: bool) -> fmt::Result {
     f.debug_struct(name)
         .field("len", &len)
         .field("capacity", &capacity)

@@ -55,6 +55,8 @@ use crate::error::{BuildError, TryRecvError};
 #[cfg(feature = "std")]
 use crate::error::{RecvError, RecvTimeoutError};
 #[cfg(feature = "std")]
+use crate::wait::EventCount;
+#[cfg(feature = "std")]
 use core::task::{Context, Poll};
 #[cfg(feature = "std")]
 use core::time::Duration;
@@ -111,7 +113,17 @@ impl<T> Sender<T> {
     /// # Errors
     /// As [`Sender::lane`].
     pub fn lane_with(&self, options: LaneOptions) -> Result<Self, BuildError> {
-        self.membership.open(options)
+        self.membership.open(options, None)
+    }
+
+    /// As [`Sender::lane_with`], and `event` is notified when the lane has room, instead of one of the new sender's own. See
+    /// [`Builder::sender_event`](crate::Builder::sender_event).
+    ///
+    /// # Errors
+    /// As [`Sender::lane`].
+    #[cfg(feature = "std")]
+    pub fn lane_with_event(&self, options: LaneOptions, event: EventCount) -> Result<Self, BuildError> {
+        self.membership.open(options, Some(event))
     }
 
     /// Which lane this is.

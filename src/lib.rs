@@ -1,5 +1,5 @@
-//! Bounded message channels, built from lock-free rings in which **each shared word has one writer**. (Exception: the word of an `mpsc` ring by which
-//! its senders claim places.)
+//! Bounded message channels, built from lock-free rings in which **each shared word has one writer**. (Exception: the words by which the senders
+//! of an `mpsc` ring claim places.)
 //!
 //! ```toml
 //! [dependencies]
@@ -44,14 +44,15 @@
 //! | one message | `try_send`, `try_recv` | `send`, `recv` | `send_timeout`, `recv_deadline`, … | `send_async`, `recv_async`, `poll_ready`, `poll_recv` |
 //! | one, large: copied once | `try_send_ref`, `try_recv_into` | `send_ref`, `recv_into` | | |
 //! | one, large: in place | `try_send_with`, `try_recv_with` | `send_with`, `recv_with` | | |
-//! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | | |
+//! | many, copied | `try_send_slice`, `try_send_iter`, `try_recv_many`, `drain` | `send_slice`, `send_iter`, `recv_many` | `recv_many_timeout`, … | `recv_many_async`, `poll_recv_many` |
+//! | the receiver's end | `is_closed` | | | `closed`, `poll_closed` |
 //! | many, in place | `try_reserve`, `read_chunk`, `peek` | | | |
 //!
 //! | I want to | use |
 //! |---|---|
 //! | choose how long a side polls before it sleeps | [`WaitStrategy`] |
 //! | choose which side pays for a sleep: the sleeper, or each message | [`FenceMode`] |
-//! | wait for several channels with one thread | one [`wait::EventCount`], by [`spsc::Builder::receiver_event`] |
+//! | wait for several channels with one thread, for messages here or room there | one [`wait::EventCount`], by [`spsc::Builder::receiver_event`] and [`spsc::Builder::sender_event`] |
 //! | be woken in a reactor (epoll, io_uring, a runtime of my own) | [`wait::EventCount::with_waker`], of a [`wait::EventFd`] or of [`wait::waker_fn`] |
 //!
 //! # Guarantees
@@ -160,7 +161,7 @@ mod wait;
 
 pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
 #[cfg(feature = "std")]
-pub use channel::{IntoIter, Iter, RecvFuture, SendFuture, TryIter};
+pub use channel::{ClosedFuture, IntoIter, Iter, RecvFuture, RecvManyFuture, SendFuture, TryIter};
 pub use error::{BuildError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use ring::layout::Stats;
 pub use ring::place::{Filled, Place};

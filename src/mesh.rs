@@ -142,8 +142,10 @@ mod poll;
 mod recv;
 mod seat;
 mod send;
+mod send_async;
 mod shared;
 mod sleep;
+mod waker;
 
 pub use crate::error::with_cause::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
@@ -154,6 +156,7 @@ pub use error::{BuildError, Cause, Disconnected, DrainError, JoinError, Peers};
 pub use poll::Progress;
 pub use recv::RecvFuture;
 pub use seat::Seat;
+pub use send_async::SendFuture;
 pub use sleep::{Armed, Ready};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 //! spins on it or waits for it.
 //!
 //! **Senders** clone cheaply; each clone is a handle of its own (`Send`, not `Sync`) and keeps its own copy of the receiver's position. The
-//! channel closes when the last one is dropped or closed. [`WeakSender`] does not keep it open.
+//! channel closes when the last one is dropped or closed. [`WeakSender`] does not keep it open. `SharedSender` is for many threads at once.
 //!
 //! **Turns.** Senders that wait for room stand in a queue; each that sends wakes the next. A handle that comes later may overtake the one that waits
 //! longest, for 10 ms or 256 times, the larger of the two; then it waits behind it. (Strict turns would cost a sleep and a wake for each message.)
@@ -47,10 +47,14 @@
 mod builder;
 mod receiver;
 mod sender;
+#[cfg(feature = "std")]
+mod shared;
 #[cfg(feature = "futures")]
 mod sink;
 
 pub use builder::{Builder, channel};
+#[cfg(feature = "std")]
+pub use shared::{SharedSendFuture, SharedSender};
 #[cfg(feature = "futures")]
 pub use sink::SenderSink;
 

@@ -23,6 +23,8 @@
 //! **Panics** in a message's `Drop`, in an iterator or in a closure: every message is dropped exactly once, and the channel stays usable. A leaked
 //! guard (`mem::forget`) leaks messages at most.
 //!
+//! **Bytes.** A [`Sender<u8>`](Sender) is an `io::Write`, a [`Receiver<u8>`](Receiver) an `io::Read` and `io::BufRead`: a pipe within the process.
+//!
 //! ```
 //! let (mut tx, mut rx) = ringmail::spsc::channel(1024)?;
 //! let producer = std::thread::spawn(move || {
@@ -36,6 +38,8 @@
 //! ```
 
 mod builder;
+#[cfg(all(feature = "std", not(ringmail_loom)))]
+mod io;
 
 pub use builder::{Builder, channel};
 

@@ -44,6 +44,8 @@ pub use fence_mode::{FenceMode, init};
 pub(crate) use queue_registry::QueueRegistration;
 pub(crate) use sender_queue::{OvertakeBudget, SenderQueue};
 pub(crate) use wait_loop::CheckPhase;
+#[cfg(not(ringmail_loom))]
+pub(crate) use wait_policy::READY_POLLS;
 pub use wait_strategy::WaitStrategy;
 pub(crate) use waiter::Waiter;
 #[cfg(feature = "lossy")]

@@ -14,6 +14,7 @@ pub mod lossy_wait;
 pub mod mesh;
 pub mod mpsc;
 pub mod mpsc_close;
+pub mod mpsc_shared;
 pub mod mpsc_wait;
 pub mod park;
 pub mod pool;
@@ -47,8 +48,9 @@ macro_rules! every_model {
             future: a_message_wakes_the_task, room_wakes_the_task, both_sides_await, a_cancelled_receive_leaves_no_trace,
                 a_cancelled_send_leaves_no_trace, a_second_poll_by_the_same_task, a_second_poll_by_another_task,
                 a_poll_then_a_blocking_receive, ready_means_room, a_dropped_sender_wakes_the_task,
-                a_dropped_receiver_wakes_the_task;
-            event_count: one_event_count_for_two_channels, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
+                a_dropped_receiver_wakes_the_task, the_close_wakes_the_task_that_waits_for_it,
+                the_close_of_a_shared_ring_wakes_the_task_that_waits_for_it;
+            event_count: one_event_count_for_two_channels, one_event_count_for_input_and_room, a_reactor_sleeps_on_its_own, what_the_notifier_needs_is_there,
                 two_threads_on_one_event_count, two_tasks_on_one_event_count,
                 the_announcement_of_another_is_not_renewed;
             cell: a_waker_is_moved_whole, a_waker_is_taken_once, a_waker_that_meets_a_taker_comes_back;
@@ -59,6 +61,9 @@ macro_rules! every_model {
                 a_place_is_reused_after_it_is_read, full_is_never_answered_from_an_old_tail,
                 full_and_empty_are_never_answered_from_an_old_look, positions_wrap, no_sender_waits_for_a_stalled_one,
                 a_message_behind_an_open_claim_is_not_next, tombstones_are_passed_over;
+            mpsc_shared: each_threads_messages_stay_in_order, a_place_is_reused_after_it_is_read,
+                full_is_never_answered_from_an_old_tail, a_position_that_one_found_serves_the_other, a_close_beside_a_send_loses_nothing,
+                a_close_takes_the_handle_of_one_that_waits, a_receiver_that_leaves_beside_two_sends;
             mpsc_close: a_closed_receiver_gets_what_was_claimed, the_end_shows_all_that_the_senders_did,
                 a_weak_sender_and_the_last_one, what_a_receiver_left_behind_drops_at_the_next_send,
                 a_sender_inherits_the_receivers_role, two_heirs_at_once, an_inherited_value_panics, all_leave_at_once;
@@ -102,7 +107,7 @@ macro_rules! every_model {
             lossy_wait: a_message_wakes_all, a_message_wakes_all_fenced, a_message_wakes_all_tasks, a_message_wakes_all_tasks_fenced,
                 a_dropped_sender_wakes_all, one_that_gives_up_keeps_no_other_asleep, one_that_leaves_keeps_no_other_asleep,
                 a_task_waits_again, one_seat_waits_twice;
-            mesh: all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
+            mesh: a_wake_from_outside_ends_a_sleep, a_wake_from_outside_shows_what_came_before, all_to_all_then_shutdown, all_to_all_then_shutdown_fenced, two_that_send_without_room_make_room,
                 a_message_wakes_an_armed_endpoint, room_wakes_an_armed_endpoint, a_poll_that_watches_misses_nothing,
                 two_peers_notify_one_event_count, a_task_is_not_forgotten, a_closed_lane_has_a_cause,
                 a_panic_wakes_who_waits_for_it, a_poll_that_watches_sees_a_seat_given_up, a_seat_given_up_wakes_a_sleeper,

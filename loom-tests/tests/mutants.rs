@@ -104,6 +104,12 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::EventWakesBehind => {
             &["queue::a_receiver_on_its_own_event_count_calls_up", "queue::a_receiver_on_an_armed_event_count_calls_up"]
         }
+        Site::WatchCloseLooks | Site::CloseWakesClosers => {
+            &["future::the_close_of_a_shared_ring_wakes_the_task_that_waits_for_it"]
+        }
+        Site::WakeShard | Site::SeeWakes => &["mesh::a_wake_from_outside_shows_what_came_before"],
+        Site::ShareHead | Site::FindSharedHead => &["mpsc_shared::a_position_that_one_found_serves_the_other"],
+        Site::CloseTakesBorrowed => &["mpsc_shared::a_close_takes_the_handle_of_one_that_waits"],
         Site::CloseWakesAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PushStack | Site::TakeStack => {
             &["fan_in::the_end_waits_for_a_lane_just_opened", "pool::a_buffer_comes_home_whole"]

@@ -107,6 +107,31 @@ impl<S: Flavor> Builder<S> {
         self
     }
 
+    /// The event count to notify when there is room, instead of one of the sender's own. It is notified of the receiver's close, too.
+    ///
+    /// So one event count may stand for input here and room there. Of a `fan_in` channel it is that of the first sender's lane; other lanes get
+    /// theirs by [`lane_with_event`](crate::fan_in::Sender::lane_with_event). Of an `mpsc` channel it is that of all its senders: one thread at a time should
+    /// wait on it. Where senders wait by their own verbs while another thread waits on the event count, they wake each other until one finds room: no wake
+    /// is lost, but that is as busy as polling.
+    ///
+    /// ```
+    /// use ringmail::{mpsc, spsc, wait::EventCount};
+    /// let event = EventCount::new();
+    /// let (mut source, input) = spsc::Builder::new(8).receiver_event(event.clone()).build::<u32>()?;
+    /// let (mut output, mut sink) = mpsc::Builder::new(1).sender_event(event.clone()).build::<u32>()?;
+    /// output.send(1)?; // it is full now
+    /// let ready = || !input.is_empty() || input.is_closed() || !output.is_full() || output.is_closed();
+    /// assert!(!ready());
+    /// sink.recv()?; // makes room
+    /// assert!(event.wait(None, ready));
+    /// # source.send(1)?;
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn sender_event(mut self, event: EventCount) -> Self {
+        self.sender_event = Some(event);
+        self
+    }
+
     /// Which side pays for the order of publishing and sleeping, for the event counts that the channel makes itself.
     pub fn fence_mode(mut self, mode: FenceMode) -> Self {
         self.fence_mode = mode;

@@ -1,6 +1,6 @@
 //! The receiving verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
-use super::{Flavor, Receiver, RecvFuture, RingReceiver};
+use super::{Flavor, Receiver, RecvFuture, RecvManyFuture, RingReceiver};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::wait::{CheckPhase, Deadline, TimedOut, WaitStrategy};
 use alloc::vec::Vec;
@@ -73,13 +73,114 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// # Errors
     /// The channel is closed and drained.
     pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> Result<usize, RecvError> {
-        loop {
-            match self.try_recv_many(buffer, limit) {
-                Ok(n) => return Ok(n),
-                Err(TryRecvError::Disconnected) => return Err(RecvError),
-                Err(TryRecvError::Empty) => self.wait_for_message(Deadline::NEVER).unwrap_or_default(),
+        self.recv_many_until(buffer, limit, || Deadline::NEVER).map_err(|_| RecvError)
+    }
+
+    /// As [`Receiver::recv_many`], waiting for at most `timeout`. One too long for the clock is for ever.
+    ///
+    /// It returns with the first messages that it finds. It does not wait until there are `limit`.
+    ///
+    /// # Errors
+    /// No message in time, or the channel is closed and drained. `buffer` is as it was.
+    ///
+    /// ```
+    /// use ringmail::RecvTimeoutError;
+    /// use std::time::Duration;
+    /// let (mut tx, mut rx) = ringmail::spsc::channel(8)?;
+    /// let mut batch = Vec::new();
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// assert_eq!(rx.recv_many_timeout(&mut batch, 2, Duration::from_millis(1)), Ok(2));
+    /// assert_eq!(rx.recv_many_timeout(&mut batch, 2, Duration::from_millis(1)), Ok(1));
+    /// assert_eq!(rx.recv_many_timeout(&mut batch, 2, Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+    /// assert_eq!(batch, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn recv_many_timeout(
+        &mut self,
+        buffer: &mut Vec<T>,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<usize, RecvTimeoutError> {
+        self.recv_many_until(buffer, limit, || Deadline::after(Some(timeout)))
+    }
+
+    /// As [`Receiver::recv_many_timeout`], waiting until `deadline`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn recv_many_deadline(
+        &mut self,
+        buffer: &mut Vec<T>,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<usize, RecvTimeoutError> {
+        self.recv_many_until(buffer, limit, || Deadline::at(deadline))
+    }
+
+    fn recv_many_until(
+        &mut self,
+        buffer: &mut Vec<T>,
+        limit: usize,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<usize, RecvTimeoutError> {
+        let mut found = self.try_recv_many(buffer, limit);
+        if found == Err(TryRecvError::Empty) {
+            let deadline = deadline();
+            loop {
+                let waited = self.wait_for_message(deadline);
+                found = self.try_recv_many(buffer, limit);
+                match found {
+                    Err(TryRecvError::Empty) if waited.is_err() => return Err(RecvTimeoutError::Timeout),
+                    Err(TryRecvError::Empty) => {}
+                    _ => break,
+                }
             }
         }
+        found.map_err(|_| RecvTimeoutError::Disconnected)
+    }
+
+    /// Waits for a message, then moves up to `limit` of those there to the end of `buffer`. Returns how many: at least one
+    /// unless `limit` is 0.
+    ///
+    /// Cancel-safe: a future dropped before it is ready has taken nothing, and `buffer` is as it was. Needs no particular runtime.
+    ///
+    /// # Errors
+    /// The channel is closed and drained.
+    ///
+    /// ```
+    /// # use core::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let (mut tx, mut rx) = ringmail::spsc::channel(4)?;
+    /// let (mut cx, mut batch) = (Context::from_waker(Waker::noop()), Vec::new());
+    /// assert!(pin!(rx.recv_many_async(&mut batch, 8)).poll(&mut cx).is_pending());
+    /// tx.send_slice(&[5, 6])?;
+    /// assert_eq!(pin!(rx.recv_many_async(&mut batch, 8)).poll(&mut cx), Poll::Ready(Ok(2)));
+    /// assert_eq!(batch, [5, 6]);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn recv_many_async<'a>(&'a mut self, buffer: &'a mut Vec<T>, limit: usize) -> RecvManyFuture<'a, T, S> {
+        RecvManyFuture { rx: Some(self), buffer, limit, waits: false }
+    }
+
+    /// Moves up to `limit` of the messages there are to the end of `buffer`, or arranges for one wake of the context's task when there is one.
+    ///
+    /// Counts as one poll, whatever `limit` is: as to turns with other tasks, see [`Receiver::poll_recv`].
+    ///
+    /// # Errors
+    /// The channel is closed and drained.
+    pub fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<Result<usize, RecvError>> {
+        if limit != 0 && !self.end.has_message() {
+            return self.poll_later(cx, |rx| rx.try_recv_many(buffer, limit));
+        }
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
+        }
+        Poll::Ready(self.try_recv_many(buffer, limit).map_err(|_| RecvError))
     }
 
     /// Takes the next message, waiting for one if need be.
@@ -111,7 +212,7 @@ impl<T, S: Flavor> Receiver<T, S> {
     /// The channel is closed and drained.
     #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        let Some(next) = self.end.next() else { return self.poll_later(cx) };
+        let Some(next) = self.end.next() else { return self.poll_later(cx, Self::try_recv) };
         if self.waiter.out_of_budget() {
             return self.waiter.yield_to_executor(cx);
         }
@@ -147,7 +248,11 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     #[cold]
     #[inline(never)]
-    fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+    fn poll_later<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(&mut Self) -> Result<R, TryRecvError>,
+    ) -> Poll<Result<R, RecvError>> {
         // It may find one while it spins, poll after poll.
         if self.waiter.out_of_budget() {
             return self.waiter.yield_to_executor(cx);
@@ -164,7 +269,7 @@ impl<T, S: Flavor> Receiver<T, S> {
             let poll = self.waiter.poll(cx, transferred, |look| awaited(end, look));
             self.count_parks();
             ready!(poll);
-            match self.try_recv() {
+            match take(self) {
                 Err(TryRecvError::Empty) => {} // It waits anew.
                 said => return Poll::Ready(said.map_err(|_| RecvError)),
             }

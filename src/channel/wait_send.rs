@@ -1,6 +1,6 @@
 //! The sending verbs that wait: blocking, timed and asynchronous ones are one state machine, ended three ways.
 
-use super::{Flavor, RingSender, SendFuture, Sender, SingleSender};
+use super::{ClosedFuture, Flavor, RingSender, SendFuture, Sender, SingleSender};
 use crate::drop_order::lend;
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::ring::place::{Filled, Place};
@@ -94,14 +94,52 @@ impl<T, S: Flavor> Sender<T, S> {
 
     /// Sends `value`, waiting for room if need be.
     ///
-    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. To keep the value use
-    /// [`Sender::poll_ready`] and [`Sender::start_send`]. Needs no particular runtime.
+    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. [`SendFuture::into_inner`] gives the value
+    /// back. Needs no particular runtime.
     ///
     /// # Errors
     /// The channel is closed; the value comes back.
     #[inline]
     pub fn send_async(&mut self, value: T) -> SendFuture<'_, T, S> {
         SendFuture { tx: self, value: Some(value), waits: false }
+    }
+
+    /// Waits until a send through this handle can never succeed again: the receiver has closed or is gone, or this handle is closed. There may
+    /// be room meanwhile.
+    ///
+    /// It borrows the handle, so no other verb of this handle runs meanwhile. To send while another task waits for the close, give that task a
+    /// clone (`mpsc`); with one handle, look at [`Sender::poll_closed`].
+    ///
+    /// Cancel-safe: a future that is dropped has changed nothing. Needs no particular runtime. On a channel with one sender for each ring, each
+    /// message that is received meanwhile may wake the task for nothing. On `mpsc` only the close wakes it, and the first wait may allocate.
+    ///
+    /// ```
+    /// # use core::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let (mut tx, rx) = ringmail::mpsc::channel::<u32>(4)?;
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(pin!(tx.closed()).poll(&mut cx).is_pending());
+    /// drop(rx);
+    /// assert!(pin!(tx.closed()).poll(&mut cx).is_ready());
+    /// # Ok::<(), ringmail::BuildError>(())
+    /// ```
+    pub fn closed(&mut self) -> ClosedFuture<'_, T, S> {
+        ClosedFuture { tx: self, waits: false, done: false }
+    }
+
+    /// Ready when a send through this handle can never succeed again, as [`Sender::closed`].
+    ///
+    /// A pending answer arranges for one wake of the context's task. On a channel with one sender for each ring, room wakes it too, and a verb of
+    /// this handle that waits takes that wake over: then ask again. On `mpsc` it stands beside them.
+    #[cold]
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.end.is_closed() {
+            let (transferred, end) = (self.end.transferred(), &mut self.end);
+            let poll = self.waiter.poll_closed(cx, transferred, || end.is_closed());
+            self.count_parks();
+            ready!(poll);
+        }
+        self.end.drop_orphans();
+        self.poll_turn(cx)
     }
 
     /// Changes how this side waits.
@@ -195,7 +233,6 @@ impl<T, S: Flavor> Sender<T, S> {
     }
 
     /// Takes back what a poll that was pending announced.
-    #[cfg(feature = "futures")]
     pub(crate) fn stop_waiting(&mut self) {
         self.waiter.cancel_wait();
     }

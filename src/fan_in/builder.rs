@@ -51,7 +51,10 @@ impl Builder {
         let mut lanes = Lanes::new(Arc::clone(&registry), u64::from(self.budget))?;
         #[cfg(feature = "std")]
         let waiter = Waiter::try_new(event, self.receiver_wait)?;
-        let tx = membership::join(&registry, LaneOptions::new())?;
+        #[cfg(feature = "std")]
+        let tx = membership::join(&registry, LaneOptions::new(), self.sender_event)?;
+        #[cfg(not(feature = "std"))]
+        let tx = membership::join(&registry, LaneOptions::new(), None)?;
         lanes.adopt();
         let rx = Receiver {
             end: lanes,

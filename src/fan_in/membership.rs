@@ -20,8 +20,8 @@ pub struct Membership<T> {
 
 impl<T> Membership<T> {
     /// Another sender, unless this one is closed.
-    pub(super) fn open(&self, options: LaneOptions) -> Result<Sender<T>, BuildError> {
-        if self.open { join(&self.registry, options) } else { Err(BuildError::Disconnected) }
+    pub(super) fn open(&self, options: LaneOptions, event: Option<EventCount>) -> Result<Sender<T>, BuildError> {
+        if self.open { join(&self.registry, options, event) } else { Err(BuildError::Disconnected) }
     }
 
     /// Ends it, once the lane is closed.
@@ -33,15 +33,19 @@ impl<T> Membership<T> {
     }
 }
 
-/// A sender of the channel.
-pub(super) fn join<T>(registry: &Arc<Registry<T>>, options: LaneOptions) -> Result<Sender<T>, BuildError> {
+/// A sender of the channel, which waits on `event`, or on one of its own.
+pub(super) fn join<T>(
+    registry: &Arc<Registry<T>>,
+    options: LaneOptions,
+    event: Option<EventCount>,
+) -> Result<Sender<T>, BuildError> {
     #[cfg(feature = "std")]
-    let event = EventCount::own(registry.options.fence_mode)?;
+    let event = event.map_or_else(|| EventCount::own(registry.options.fence_mode), Ok)?;
     // First what may fail: a lane that was opened counts.
     #[cfg(feature = "std")]
     let waiter = Waiter::try_new(event.clone(), registry.options.sender_wait)?;
     #[cfg(not(feature = "std"))]
-    let event = EventCount;
+    let event = event.unwrap_or(EventCount);
     let (lane, id) = registry.open(options, event)?;
     Ok(crate::channel::Sender::<T, FanIn> {
         end: lane,

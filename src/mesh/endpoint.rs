@@ -28,6 +28,8 @@ pub struct Endpoint<T> {
     pub(super) waiter: Waiter,
     /// Seats that were given up, as far as this endpoint has looked.
     pub(super) given_up_seen: u64,
+    /// Wakes by threads without a seat, as far as they were reported.
+    pub(super) wakes_seen: u64,
     /// Polls that found nothing since the last message, or since the event count last began to watch.
     pub(super) idle: u32,
     pub(super) watch_after: u32,
@@ -57,6 +59,7 @@ impl<T> Endpoint<T> {
             id,
             // `reap_late` finds the seats that were given up before.
             given_up_seen: 0,
+            wakes_seen: 0,
             shared,
             lanes,
             waiter,
@@ -129,6 +132,15 @@ impl<T> Endpoint<T> {
         deadline: Deadline,
         mut ready: impl FnMut(&mut Lanes<T>) -> bool,
     ) -> Result<(), TimedOut> {
+        self.wait_for(deadline, |lanes, _| ready(lanes))
+    }
+
+    /// The same where `ready` looks at what the shards share, too.
+    pub(super) fn wait_for(
+        &mut self,
+        deadline: Deadline,
+        mut ready: impl FnMut(&mut Lanes<T>, &Shared) -> bool,
+    ) -> Result<(), TimedOut> {
         // Also by a panic.
         let waking = OnDrop(self, Self::wake_task);
         let own = &mut *waking.0;
@@ -136,10 +148,10 @@ impl<T> Endpoint<T> {
         loop {
             let (moved, limit) = (own.lanes.transferred(), deadline.earlier(own.shared.limit()));
             let (shared, seen, lanes) = (&own.shared, own.given_up_seen, &mut own.lanes);
-            let ended = own.waiter.block(limit, moved, |_| ready(lanes) || shared.gave_up_since(seen));
+            let ended = own.waiter.block(limit, moved, |_| ready(lanes, shared) || shared.gave_up_since(seen));
             own.count_parks();
             own.reap_late();
-            if ready(&mut own.lanes) {
+            if ready(&mut own.lanes, &own.shared) {
                 return Ok(());
             }
             if ended.is_err() && deadline.passed() {

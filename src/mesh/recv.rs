@@ -132,11 +132,7 @@ impl<T> Endpoint<T> {
                 Err(TryRecvError::Disconnected(peers)) => return self.done(Err(RecvError(peers))),
                 Err(TryRecvError::Empty) => {}
             }
-            self.unwatch();
-            // Before anything is announced: the clone may panic.
-            if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-                self.task = Some(cx.waker().clone());
-            }
+            self.announce_task(cx);
             let (moved, hub, given_up_seen) = (self.lanes.transferred(), &self.shared, self.given_up_seen);
             let lanes = &mut self.lanes;
             let poll = self.waiter.poll(cx, moved, |_| lanes.inbox.has_news() || hub.gave_up_since(given_up_seen));
@@ -148,15 +144,24 @@ impl<T> Endpoint<T> {
         }
     }
 
+    /// To be called by a poll before it registers the task.
+    pub(super) fn announce_task(&mut self, cx: &Context<'_>) {
+        self.unwatch();
+        // Before anything is announced: the clone may panic.
+        if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            self.task = Some(cx.waker().clone());
+        }
+    }
+
     /// The poll is ready: no task waits any more.
     #[inline]
-    fn done<R>(&mut self, answer: R) -> Poll<R> {
+    pub(super) fn done<R>(&mut self, answer: R) -> Poll<R> {
         self.cancel_wait();
         Poll::Ready(answer)
     }
 
     #[inline]
-    fn cancel_wait(&mut self) {
+    pub(super) fn cancel_wait(&mut self) {
         if let Some(task) = self.task.take() {
             self.waiter.cancel_wait();
             drop(task);

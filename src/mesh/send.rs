@@ -185,7 +185,7 @@ impl<T> Endpoint<T> {
 
     /// Sends one value if there is a lane with room.
     #[inline(always)]
-    fn push(&mut self, peer: usize, value: T) -> Result<(), T> {
+    pub(super) fn push(&mut self, peer: usize, value: T) -> Result<(), T> {
         let Some(lane) = self.lanes.out.to(peer) else { return Err(value) };
         lane.end.push(value)
     }
@@ -239,7 +239,7 @@ impl<T> Endpoint<T> {
 
     /// Why a send can never succeed. Drops what was sent while the peer left.
     #[cold]
-    fn disconnected<V>(&mut self, peer: usize, value: V) -> SendError<V, Disconnected> {
+    pub(super) fn disconnected<V>(&mut self, peer: usize, value: V) -> SendError<V, Disconnected> {
         if let Some(lane) = self.lanes.out.to(peer) {
             lane.end.drop_orphans();
         }

@@ -5,7 +5,7 @@
 
 use super::error::{Cause, Disconnected};
 use crate::error::BuildError;
-use crate::sync::order::mutant;
+use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::try_alloc::slice;
 use crate::wait::panics::each;
@@ -28,6 +28,8 @@ pub(super) struct Shared {
 /// One shard, as its peers see it.
 struct Shard {
     event: EventCount,
+    /// Wakes by threads that have no seat.
+    wakes: AtomicU64,
     /// Behind a mutex, and written before the lanes close: a peer that finds a lane closed and then takes the mutex finds the cause.
     state: Mutex<PeerState>,
 }
@@ -48,8 +50,11 @@ pub(super) enum PeerState {
 impl Shared {
     pub(super) fn new(events: &[EventCount], join_deadline: Deadline) -> Result<Self, BuildError> {
         let missing = AtomicU64::new(events.len() as u64);
-        let shards =
-            slice(events.len(), |id| Shard { event: events[id].clone(), state: Mutex::new(PeerState::Empty) })?;
+        let shards = slice(events.len(), |id| Shard {
+            event: events[id].clone(),
+            wakes: AtomicU64::new(0),
+            state: Mutex::new(PeerState::Empty),
+        })?;
         Ok(Self { shards, missing, given_up: AtomicU64::new(0), join_deadline })
     }
 
@@ -112,6 +117,19 @@ impl Shared {
     /// Whether there are more than `seen`. To be asked between an announcement and the sleep, as the lanes are looked at.
     pub(super) fn gave_up_since(&self, seen: u64) -> bool {
         !mutant!(GivenUpLooks) && self.given_up() != seen
+    }
+
+    /// A thread without a seat wakes shard `id`.
+    pub(super) fn wake(&self, id: usize) {
+        let shard = &self.shards[id];
+        // A read-modify-write: a later wake carries on what an earlier one publishes.
+        shard.wakes.fetch_add(1, order!(wake_shard));
+        shard.event.notify();
+    }
+
+    /// Wakes of shard `id` so far. Between an announcement and the sleep it is to be asked as the lanes are looked at.
+    pub(super) fn wakes(&self, id: usize) -> u64 {
+        self.shards[id].wakes.load(order!(see_wakes))
     }
 
     /// Gives up the seats that no thread has joined in time.

@@ -19,7 +19,10 @@ pub enum Ready {
     Disconnected,
     /// A lane on which a send was [`Full`](super::TrySendError::Full) has room now, or its peer is disconnected. Reported once.
     Room,
-    /// Every peer is disconnected, all messages have been received, and no [`Ready::Room`] is awaited: nothing will be to do again.
+    /// A thread called [`Endpoint::waker`]'s waker. Reported once for all wakes since the last report.
+    Woken,
+    /// Every peer is disconnected, all messages have been received, and no [`Ready::Room`] is awaited: nothing will be to do again, except after a
+    /// [`Ready::Woken`].
     AllDisconnected,
     /// Look again: the event count does not allow sleep ([`FenceMode::Never`](crate::FenceMode::Never)), or a seat was given up at this moment.
     /// Only [`Endpoint::arm`] returns this.
@@ -46,7 +49,8 @@ impl<T> Endpoint<T> {
 
     fn park_until(&mut self, deadline: Deadline) -> Option<Ready> {
         loop {
-            let waited = self.wait(deadline, |lanes| lanes.is_ready());
+            let (id, seen) = (self.id, self.wakes_seen);
+            let waited = self.wait_for(deadline, |lanes, shared| shared.wakes(id) != seen || lanes.is_ready());
             let ready = self.ready();
             if ready.is_some() || waited.is_err() {
                 return ready;
@@ -57,7 +61,11 @@ impl<T> Endpoint<T> {
 
     /// What there is to do, if anything. Room that is reported is forgotten.
     fn ready(&mut self) -> Option<Ready> {
-        if self.lanes.inbox.find() {
+        let wakes = self.shared.wakes(self.id);
+        if core::mem::replace(&mut self.wakes_seen, wakes) != wakes {
+            // First: a thread outside has no turn among the peers.
+            Some(Ready::Woken)
+        } else if self.lanes.inbox.find() {
             Some(Ready::Message)
         } else if self.lanes.inbox.has_ended() && self.has_disconnected() {
             Some(Ready::Disconnected)

@@ -40,8 +40,8 @@ impl Builder {
         }
         #[cfg(feature = "std")]
         {
-            let senders = EventCount::own(self.fence_mode)?;
-            let receiver = self.receiver_event.map_or_else(|| EventCount::own(self.fence_mode), Ok)?;
+            let event = |given: Option<EventCount>| given.map_or_else(|| EventCount::own(self.fence_mode), Ok);
+            let (senders, receiver) = (event(self.sender_event)?, event(self.receiver_event)?);
             let queue = SenderQueue::new()?;
             let rx = MpscReceiver::new(consumer, senders.clone(), &receiver, queue.clone())?;
             let tx = MpscSender::new(producer, receiver.clone(), queue.clone());

@@ -2,7 +2,7 @@
 
 use crate::channel::RingSender;
 use crate::ring::layout::Stats;
-use crate::ring::mpsc::{Claim, Producer, Weak};
+use crate::ring::mpsc::{Claim, Producer, Weak, Writer};
 use crate::ring::place::{Filled, Place};
 use crate::sync::order::mutant;
 use crate::sync::position::Position;
@@ -32,7 +32,7 @@ pub struct MpscSender<T> {
 
 impl<T> MpscSender<T> {
     pub(super) fn new(producer: Producer<T>, receiver: EventCount, queue: SenderQueue) -> Self {
-        queue.reserve_slot(producer.alive());
+        queue.reserve_slot(producer.writer().alive());
         Self {
             ring: producer,
             receiver,
@@ -53,14 +53,20 @@ impl<T> MpscSender<T> {
     }
 
     pub(super) fn alive(&self) -> usize {
-        self.ring.alive()
+        self.ring.writer().alive()
+    }
+
+    /// What a shared sender needs of this end: the ring, the receiver's event count, and the queue.
+    #[cfg(feature = "std")]
+    pub(super) fn parts(&self) -> (Writer<T>, EventCount, SenderQueue) {
+        (self.ring.writer().clone(), self.receiver.clone(), self.queue.clone())
     }
 
     /// Wakes the receiver if it sleeps for one of the `n` messages from `at` on.
     #[inline(always)]
     fn published(&mut self, at: Position, n: u64) {
         if self.receiver.has_waiter() {
-            wake_receiver(&mut self.ring, &self.receiver, at, n);
+            wake_receiver(self.ring.writer(), &self.receiver, at, n);
         }
     }
 
@@ -74,7 +80,7 @@ impl<T> MpscSender<T> {
 /// `n` places from `at` on hold messages, or never will.
 #[cold]
 #[inline(never)]
-fn wake_receiver<T>(ring: &mut Producer<T>, receiver: &EventCount, at: Position, n: u64) {
+pub(super) fn wake_receiver<T>(ring: &Writer<T>, receiver: &EventCount, at: Position, n: u64) {
     let answer = receiver.notify_slow_if(|| ring.is_awaited(at, n));
     if answer.woke {
         ring.count_wake();
@@ -112,7 +118,7 @@ impl<T> Held<'_, T> {
     #[inline(always)]
     fn published(&mut self, at: Position, n: u64) {
         if self.receiver.has_waiter() {
-            wake_receiver(self.claim.producer(), self.receiver, at, n);
+            wake_receiver(self.claim.writer(), self.receiver, at, n);
         }
     }
 }
@@ -213,12 +219,12 @@ impl<T> RingSender for MpscSender<T> {
     #[inline(always)]
     fn may_overtake(&mut self) -> bool {
         let first = self.queue.first();
-        first == 0 || self.budget.spend(first) || SenderQueue::is_future(first) && self.ring.looks_empty()
+        first == 0 || self.budget.spend(first) || SenderQueue::is_future(first) && self.ring.writer().looks_empty()
     }
 
     #[cfg(feature = "std")]
     fn after_wait(&self) {
-        self.queue.wake_behind_if(|| self.ring.looks_empty());
+        self.queue.wake_behind_if(|| self.ring.writer().looks_empty());
     }
 
     #[inline(always)]
@@ -241,7 +247,7 @@ impl<T> RingSender for MpscSender<T> {
     }
 
     fn drop_orphans(&mut self) {
-        self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
+        self.ring.writer().drop_orphans(|| self.receiver.acknowledge_departure());
     }
 
     fn close(&mut self) {
@@ -249,7 +255,7 @@ impl<T> RingSender for MpscSender<T> {
         if left == 0 && !mutant!(SenderCloseNotifies) {
             self.receiver.notify();
         }
-        self.queue.shrink(left, || self.ring.alive());
+        self.queue.shrink(left, || self.ring.writer().alive());
     }
 
     fn has_room(&mut self) -> bool {
@@ -261,11 +267,11 @@ impl<T> RingSender for MpscSender<T> {
     }
 
     fn len(&self) -> usize {
-        self.ring.len()
+        self.ring.writer().len()
     }
 
     fn capacity(&self) -> usize {
-        self.ring.capacity()
+        self.ring.writer().capacity()
     }
 
     fn transferred(&self) -> u64 {

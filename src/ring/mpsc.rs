@@ -17,7 +17,7 @@
 //!
 //! **Invariants**, beside I1 and I6 of [`super`]:
 //! * M1 A position is claimed once: `tail` only grows, by compare-and-swap. A claim needs `position < head + capacity`
-//!   for a `head` that the claimer itself loaded with Acquire: the slot's last value is out.
+//!   for a `head` that the claimer itself loaded with Acquire, or found where a thread that did has put it: the slot's last value is out.
 //! * M2 A claimed slot belongs to its claimer until it stores the stamp; from then on, while `head ≤ position`, to the consumer.
 //! * M3 Between claim and stamp runs no code of the user but the closure that fills a place. If a panic unwinds there, a guard leaves tombstones: a
 //!   claim is never left open.
@@ -34,9 +34,13 @@
 
 mod consumer;
 mod producer;
+#[cfg(feature = "std")]
+mod shared_writer;
 
 pub(crate) use consumer::Consumer;
-pub(crate) use producer::{Claim, Producer, Weak};
+pub(crate) use producer::{Claim, Producer, Weak, Writer};
+#[cfg(feature = "std")]
+pub(crate) use shared_writer::SharedWriter;
 
 use super::backend::check;
 use super::layout::{Counter, Stats};

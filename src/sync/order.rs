@@ -19,6 +19,8 @@
 //! | [`observe_messages_end`] | Acquire | [`end_messages`] | |
 //! | [`free_head`] | Release | [`find_head`] | the values before `head` of an `mpsc` ring are out |
 //! | [`find_head`] | Acquire | [`free_head`] | and every claim before it: a fresh look at `tail` is not behind |
+//! | [`share_head`] | Release | [`find_shared_head`] | a `head` that one thread has found, for the others that use the same sender |
+//! | [`find_shared_head`] | Acquire | [`share_head`] | |
 //! | [`claim_tail`] | Release | [`observe_claim`] | the `head` that a claim relied on: a look at `head` is not behind it |
 //! | [`observe_claim`] | Acquire | [`claim_tail`] | |
 //! | [`leave_senders`] | AcqRel | itself | the claims of the senders that left earlier, for the last one |
@@ -50,6 +52,8 @@
 //! | [`read_entry`] | Acquire | [`write_entry`] | |
 //! | [`name_descriptor`] | Release | [`find_descriptor`] | which event count a side sleeps by, for the side that sees that it sleeps by one |
 //! | [`find_descriptor`] | Acquire | [`name_descriptor`] | |
+//! | [`wake_shard`] | Release | [`see_wakes`] | what a thread without a seat did before it woke a shard |
+//! | [`see_wakes`] | Acquire | [`wake_shard`] | |
 //! | [`prepare_wait`] | Release | [`clear_waiting`] | the waker that was registered before WAITING was set |
 //! | [`clear_waiting`] | Acquire | [`prepare_wait`] | |
 //! | [`see_waiting`] | Acquire | [`prepare_wait`] | what the waiter noted that it waits for |
@@ -123,6 +127,8 @@ sites! {
     LookTwice,
     FreeHead,
     FindHead,
+    ShareHead,
+    FindSharedHead,
     ClaimTail,
     ObserveClaim,
     LeaveSenders,
@@ -144,6 +150,8 @@ sites! {
     ReadEntry,
     NameDescriptor,
     FindDescriptor,
+    WakeShard,
+    SeeWakes,
     PrepareWait,
     ClearWaiting,
     SeeWaiting,
@@ -221,6 +229,12 @@ sites! {
     EventWakesBehind,
     /// A receiver that closes wakes all that stand in the queue.
     CloseWakesAll,
+    /// A sender that waits for the close alone looks again once it stands in the list.
+    WatchCloseLooks,
+    /// A receiver that closes wakes those that wait for the close alone.
+    CloseWakesClosers,
+    /// A handle that was borrowed from a shared sender goes away if that was closed meanwhile.
+    CloseTakesBorrowed,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
     /// Between processes: the barrier between a publication and the check for a waiter.
@@ -407,6 +421,10 @@ orders! {
     observe_messages_end = Acquire, ObserveMessagesEnd;
     free_head = Release, FreeHead;
     find_head = Acquire, FindHead;
+    #[cfg(feature = "std")]
+    share_head = Release, ShareHead;
+    #[cfg(feature = "std")]
+    find_shared_head = Acquire, FindSharedHead;
     claim_tail = Release, ClaimTail;
     observe_claim = Acquire, ObserveClaim;
     leave_senders = AcqRel, LeaveSenders;
@@ -438,6 +456,10 @@ orders! {
     read_entry = Acquire, ReadEntry;
     name_descriptor = Release, NameDescriptor;
     find_descriptor = Acquire, FindDescriptor;
+    #[cfg(feature = "std")]
+    wake_shard = Release, WakeShard;
+    #[cfg(feature = "std")]
+    see_wakes = Acquire, SeeWakes;
     #[cfg(feature = "std")]
     prepare_wait = Release, PrepareWait;
     #[cfg(feature = "std")]

@@ -39,6 +39,7 @@ use crate::sync::order::mutant;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, share};
 use crate::try_alloc::missing;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
@@ -73,6 +74,8 @@ struct Waiting {
     tickets: u64,
     /// In the order of their tickets.
     entries: VecDeque<Entry>,
+    /// Who waits for the close alone, and stands in no order: each with a number of its own.
+    closers: Vec<(usize, Waker)>,
 }
 
 struct Entry {
@@ -104,7 +107,7 @@ impl SenderQueue {
     pub(crate) fn new() -> Result<Self, BuildError> {
         let mut entries = VecDeque::new();
         entries.try_reserve_exact(1).map_err(|_| missing::<Entry>(1))?;
-        let waiting = Mutex::new(Waiting { tickets: 0, entries });
+        let waiting = Mutex::new(Waiting { tickets: 0, entries, closers: Vec::new() });
         Ok(Self(share(Inner { first: CachePadded::new(AtomicU64::new(0)), waiting })?))
     }
 
@@ -263,9 +266,40 @@ impl SenderQueue {
         first & 1 != 0
     }
 
-    /// Wakes all of them: the channel is closed.
+    /// Has `waker` woken when the channel is closed, for the waiter of this number. The caller must check again: a receiver closes, and then takes
+    /// the mutex in [`SenderQueue::wake_all`]. If it took the mutex before this call, the check finds the close.
+    ///
+    /// May allocate; without memory the process ends.
+    pub(crate) fn watch_close(&self, waiter: usize, waker: &Waker) {
+        let mut fresh = waker.clone();
+        let mut waiting = self.lock();
+        let old = match waiting.closers.iter_mut().find(|(number, _)| *number == waiter) {
+            Some((_, registered)) => {
+                core::mem::swap(registered, &mut fresh);
+                Some(fresh)
+            }
+            None => {
+                waiting.closers.push((waiter, fresh));
+                None
+            }
+        };
+        drop(waiting);
+        drop(old);
+    }
+
+    /// Takes that back.
+    pub(crate) fn unwatch_close(&self, waiter: usize) {
+        let mut waiting = self.lock();
+        let at = waiting.closers.iter().position(|(number, _)| *number == waiter);
+        let old = at.map(|at| waiting.closers.swap_remove(at));
+        drop(waiting);
+        drop(old);
+    }
+
+    /// Wakes all of them, and those that wait for the close: the channel is closed.
     pub(crate) fn wake_all(&self) {
         let mut waiting = self.lock();
+        let closers = core::mem::take(&mut waiting.closers);
         // One by one, each woken outside the lock: a waker may use this queue.
         for entry in &mut waiting.entries {
             entry.woken = false;
@@ -281,6 +315,9 @@ impl SenderQueue {
             waiting = self.lock();
         }
         drop(waiting);
+        if !mutant!(CloseWakesClosers) {
+            closers.into_iter().for_each(|(_, waker)| panics.catch(|| wake(waker)));
+        }
         panics.resume();
     }
 

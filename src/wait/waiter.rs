@@ -49,6 +49,8 @@ struct EventParkSlot {
     registered: bool,
     /// Whether a future of this handle is registered.
     armed: bool,
+    /// Whether a future of this handle waits for the close, in the queue's list of those.
+    watches_close: bool,
 }
 
 impl Waiter {
@@ -73,6 +75,7 @@ impl Waiter {
             waker,
             registered: false,
             armed: false,
+            watches_close: false,
         };
         Self { policy: WaitPolicy::new(strategy), slot, armed_at: 0 }
     }
@@ -220,13 +223,48 @@ impl Waiter {
         Poll::Ready(())
     }
 
+    /// The poll of a future that waits for the close alone. `transferred` as in [`Waiter::block`].
+    ///
+    /// Without a queue this handle is the only waiter of its event count, which is notified of room and of the close. In a queue it would stand in the
+    /// way of those that wait for room, so it waits in a list beside it.
+    #[cold]
+    pub(crate) fn poll_closed(
+        &mut self,
+        cx: &mut Context<'_>,
+        transferred: u64,
+        mut is_closed: impl FnMut() -> bool,
+    ) -> Poll<()> {
+        let Some(queue) = &self.slot.queue else { return self.poll(cx, transferred, |_| is_closed()) };
+        queue.watch_close(self.slot.number(), cx.waker());
+        self.slot.watches_close = true;
+        if mutant!(WatchCloseLooks) || !is_closed() {
+            return Poll::Pending;
+        }
+        self.unwatch_close();
+        Poll::Ready(())
+    }
+
+    /// Ends the wait of a future that [`Waiter::poll_closed`] left pending, and that was dropped.
+    pub(crate) fn cancel_closed(&mut self) {
+        if self.slot.queue.is_some() { self.unwatch_close() } else { self.cancel_wait() }
+    }
+
+    fn unwatch_close(&mut self) {
+        if core::mem::take(&mut self.slot.watches_close) {
+            if let Some(queue) = &self.slot.queue {
+                queue.unwatch_close(self.slot.number());
+            }
+        }
+    }
+
     fn cancel_and_leave(&mut self, sent: bool) {
         self.slot.disarm();
         self.slot.leave_queue(sent);
     }
 
-    /// Gives up the place in the queue that a future took, if one did.
+    /// Gives up the places that futures took, if they did.
     pub(crate) fn leave_queue(&mut self) {
+        self.unwatch_close();
         if self.slot.ticket.is_taken() {
             self.cancel_wait();
         }
@@ -302,13 +340,17 @@ impl EventParkSlot {
         }
     }
 
+    /// The address of the parker: no two living waiters have the same.
+    fn number(&self) -> usize {
+        Arc::as_ptr(&self.parker).addr()
+    }
+
     fn prepare_as(&self, waker: &Waker, often: bool) {
         #[cfg(feature = "lossy")]
         if let Some(seat) = &self.seat {
             return seat.prepare_wait(&self.event, waker, often);
         }
-        // The address of the parker: no two living waiters have the same.
-        self.event.prepare_wait(waker, Arc::as_ptr(&self.parker).addr(), often);
+        self.event.prepare_wait(waker, self.number(), often);
     }
 
     /// Cancels the registration of a future of this handle.

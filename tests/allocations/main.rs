@@ -15,6 +15,7 @@ mod lanes_trimmed;
 mod lossy;
 mod mesh;
 mod mpsc_clones;
+mod mpsc_shared;
 mod pool;
 #[cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 mod shm_fan_in;

@@ -1,6 +1,6 @@
 //! The futures and poll verbs: who is woken, how often, and what a cancelled future leaves behind.
 
-use crate::support::{Wakes, ends, let_it_sleep, panics};
+use crate::support::{Ledger, Wakes, ends, let_it_sleep, panics};
 use ringmail::spsc::{Builder, Receiver, Sender};
 use ringmail::{BuildError, FenceMode, Flavor, RecvError, SendError, fan_in, mesh, mpsc, spsc};
 use std::pin::{Pin, pin};
@@ -187,6 +187,53 @@ fn a_cancelled_send_sends_none_a_cancelled_receive_takes_none() {
     assert_eq!(wakes.count(), 1);
     drop(receive);
     assert_eq!(block_on(rx.recv_async()), Ok(4));
+}
+
+#[test]
+fn a_send_that_is_given_up_returns_its_value() {
+    fn law<S: Flavor>((mut tx, mut rx): (ringmail::Sender<String, S>, ringmail::Receiver<String, S>)) {
+        let (wakes, waker) = Wakes::new();
+        assert_eq!(tx.send_async("never polled".into()).into_inner().as_deref(), Some("never polled"));
+        let mut send = tx.send_async("sent".into());
+        assert!(poll(&mut send, &waker).is_ready());
+        assert_eq!(send.into_inner(), None);
+        let mut send = tx.send_async("pending".into());
+        while poll(&mut send, &waker).is_pending() && wakes.take() != 0 {}
+        assert_eq!(send.into_inner().as_deref(), Some("pending"));
+        assert_eq!(rx.try_recv().as_deref(), Ok("sent"));
+        assert_eq!(wakes.count(), 0, "its task does not wait any more");
+        // Given up between its wake and its next poll.
+        tx.try_send("first".into()).unwrap();
+        let mut send = tx.send_async("woken".into());
+        while poll(&mut send, &waker).is_pending() && wakes.take() != 0 {}
+        assert_eq!(rx.try_recv().as_deref(), Ok("first"));
+        assert_eq!((wakes.count(), send.into_inner().as_deref()), (1, Some("woken")));
+        assert!(rx.try_recv().is_err(), "nothing was sent");
+        drop(rx);
+        let mut send = tx.send_async("too late".into());
+        assert_eq!(poll(&mut send, &waker), Poll::Ready(Err(SendError("too late".into()))));
+        assert_eq!(send.into_inner(), None, "the error has it");
+    }
+    law(spsc::channel(1).unwrap());
+    law(mpsc::channel(1).unwrap());
+    law(fan_in::channel(1).unwrap());
+}
+
+#[test]
+fn a_send_that_is_dropped_drops_its_value_and_one_that_is_given_up_does_not() {
+    let ledger = Ledger::default();
+    let (mut tx, _rx) = channel(1).unwrap();
+    tx.try_send(ledger.value()).unwrap();
+    let mut send = tx.send_async(ledger.value());
+    assert!(poll(&mut send, Waker::noop()).is_pending());
+    drop(send);
+    assert_eq!(ledger.drops(), [0, 1]);
+    let mut send = tx.send_async(ledger.value());
+    assert!(poll(&mut send, Waker::noop()).is_pending());
+    let kept = send.into_inner();
+    assert_eq!(ledger.drops(), [0, 1, 0]);
+    drop((kept, tx, _rx));
+    ledger.settle();
 }
 
 #[test]

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bytes;
+mod closed;
 mod closing;
 mod drop_panics;
 mod drops;
@@ -14,6 +16,7 @@ mod futures;
 mod in_place;
 mod leaving;
 mod panics;
+mod recv_many;
 mod verbs;
 
 mod mpsc {
@@ -21,6 +24,7 @@ mod mpsc {
     mod fairness;
     mod panics;
     mod sender_queue;
+    mod shared;
     #[cfg(feature = "futures")]
     mod sink;
     mod stalled_claims;

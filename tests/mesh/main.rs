@@ -10,6 +10,7 @@ mod calls_panics;
 mod calls_waiting;
 mod leaving;
 mod messages;
+mod outside;
 mod panics;
 mod sleeping;
 mod stress;

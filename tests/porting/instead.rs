@@ -1,8 +1,8 @@
 //! What other crates have and this one has not: what to do instead.
 
-use ringmail::spsc::{Builder, Sender};
+use ringmail::spsc::{Builder, Receiver, Sender};
 use ringmail::wait::EventCount;
-use ringmail::{SendError, TryRecvError, TrySendError, fan_in, spsc};
+use ringmail::{BuildError, RecvError, SendError, TryRecvError, TrySendError, fan_in, spsc};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::thread;
@@ -21,20 +21,57 @@ fn one_event_count_for_two_channels() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The sender of a channel of capacity 0.
+struct Giver<T> {
+    message: Sender<T>,
+    wanted: Receiver<()>,
+}
+
+/// Its receiver.
+struct Taker<T> {
+    message: Receiver<T>,
+    want: Sender<()>,
+}
+
+fn rendezvous<T>() -> Result<(Giver<T>, Taker<T>), BuildError> {
+    let ((tx, rx), (want, wanted)) = (spsc::channel(1)?, spsc::channel(1)?);
+    Ok((Giver { message: tx, wanted }, Taker { message: rx, want }))
+}
+
+impl<T> Giver<T> {
+    /// Waits until the receiver waits for a message, and hands it over.
+    fn send(&mut self, message: T) -> Result<(), SendError<T>> {
+        match self.wanted.recv() {
+            Ok(()) => self.message.send(message),
+            Err(_) => Err(SendError(message)), // the receiver has left, and took none
+        }
+    }
+}
+
+impl<T> Taker<T> {
+    fn recv(&mut self) -> Result<T, RecvError> {
+        self.want.send(()).map_err(|_| RecvError)?; // the sender has left
+        self.message.recv()
+    }
+}
+
 #[test]
 fn a_rendezvous() -> Result<(), Box<dyn Error>> {
-    let (mut tx, mut rx) = spsc::channel(1)?;
-    let (mut taken, mut ack) = spsc::channel(1)?;
-    let receiver = thread::spawn(move || {
-        while let Ok(message) = rx.recv() {
-            taken.send(()).expect("the sender waits for this");
-            assert_eq!(message, "hello");
-        }
-    });
-    tx.send("hello")?;
-    ack.recv()?; // the receiver has the message
+    let (mut tx, mut rx) = rendezvous()?;
+    let receiver = thread::spawn(move || (rx.recv(), rx.recv(), rx));
+    tx.send("one")?;
+    tx.send("two")?;
+    let (one, two, rx) = receiver.join().unwrap();
+    assert_eq!((one, two), (Ok("one"), Ok("two")));
+    // A receiver that leaves, while the sender waits for it or before, gives the message back.
+    let waiting = thread::spawn(move || (tx.send("three"), tx.send("four")));
+    drop(rx);
+    assert_eq!(waiting.join().unwrap(), (Err(SendError("three")), Err(SendError("four"))));
+    // A sender that leaves ends the receiver's wait.
+    let (tx, mut rx) = rendezvous::<u8>()?;
+    let waiting = thread::spawn(move || (rx.recv(), rx.recv()));
     drop(tx);
-    receiver.join().unwrap();
+    assert_eq!(waiting.join().unwrap(), (Err(RecvError), Err(RecvError)));
     Ok(())
 }
 

@@ -61,6 +61,11 @@ impl Wakes {
     pub fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
+
+    /// Wakes since the last call.
+    pub fn take(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
 }
 
 impl Wake for Wakes {

@@ -2,7 +2,7 @@
 
 use crate::support::{Wakes, ends, let_it_sleep};
 use ringmail::wait::EventCount;
-use ringmail::{TryRecvError, fan_in, mpsc, spsc};
+use ringmail::{Flavor, Receiver, Sender, TryRecvError, fan_in, mpsc, spsc};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread;
@@ -114,4 +114,103 @@ fn a_close_notifies_too() {
     drop(other);
     assert!(rings.count() > before && rx.is_closed());
     drop(armed);
+}
+
+/// A stage between two channels: it waits for input where it has nothing to pass on, and for room where it has.
+#[test]
+fn one_event_count_stands_for_input_here_and_room_there() {
+    const N: u32 = 2000;
+    fn law<S: Flavor>(event: EventCount, (mut output, sink): (Sender<u32, S>, Receiver<u32, S>))
+    where
+        Sender<u32, S>: Send + 'static,
+        Receiver<u32, S>: Send + 'static,
+    {
+        ends(move || {
+            let (mut source, mut input) = spsc::Builder::new(2).receiver_event(event.clone()).build::<u32>().unwrap();
+            let stage = thread::spawn(move || {
+                let mut held = None;
+                loop {
+                    if held.is_none() {
+                        held = match input.try_recv() {
+                            Ok(message) => Some(message),
+                            Err(TryRecvError::Empty) => None,
+                            Err(TryRecvError::Disconnected) => return,
+                        };
+                    }
+                    if let Some(message) = held.take() {
+                        match output.try_send(message) {
+                            Ok(()) => continue,
+                            Err(refused) => held = Some(refused.into_inner()),
+                        }
+                    }
+                    let idle = held.is_none();
+                    event.wait(None, || {
+                        output.is_closed()
+                            || if idle { !input.is_empty() || input.is_closed() } else { !output.is_full() }
+                    });
+                }
+            });
+            let feeder = thread::spawn(move || (0..N).for_each(|n| source.send(n).unwrap()));
+            assert!(sink.into_iter().eq(0..N));
+            feeder.join().unwrap();
+            stage.join().unwrap();
+        });
+    }
+    let event = EventCount::new();
+    law(event.clone(), spsc::Builder::new(1).sender_event(event).build().unwrap());
+    let event = EventCount::new();
+    law(event.clone(), mpsc::Builder::new(1).sender_event(event).build().unwrap());
+    let event = EventCount::new();
+    law(event.clone(), fan_in::Builder::new(1).sender_event(event).build().unwrap());
+    let event = EventCount::new();
+    let (first, rx) = fan_in::channel(1).unwrap();
+    let lane = first.lane_with_event(fan_in::LaneOptions::new(), event.clone()).unwrap();
+    drop(first);
+    law(event, (lane, rx));
+}
+
+/// Not what it is made for: senders that wait by their own verbs while a thread waits for room on their event count. All get through.
+#[test]
+fn senders_of_one_ring_and_a_thread_on_their_event_count_all_get_through() {
+    const N: u32 = 200;
+    ends(|| {
+        let event = EventCount::new();
+        let (tx, rx) = mpsc::Builder::new(1).sender_event(event.clone()).build::<u32>().unwrap();
+        for _ in 0..2 {
+            let mut tx = tx.clone();
+            thread::spawn(move || (0..N).for_each(|n| tx.send(n).unwrap()));
+        }
+        let mut tx = tx;
+        thread::spawn(move || {
+            for n in 0..N {
+                while tx.try_send(n).is_err() {
+                    event.wait(None, || !tx.is_full() || tx.is_closed());
+                }
+            }
+        });
+        assert_eq!(rx.into_iter().sum::<u32>(), 3 * (0..N).sum::<u32>());
+    });
+}
+
+#[test]
+fn the_receivers_close_is_room_enough_to_end_a_wait() {
+    fn law<S: Flavor>(event: EventCount, (mut tx, rx): (Sender<u32, S>, Receiver<u32, S>))
+    where
+        Receiver<u32, S>: Send + 'static,
+        Sender<u32, S>: Send + 'static,
+    {
+        ends(move || {
+            tx.try_send(1).unwrap();
+            let waiting = thread::spawn(move || event.wait(None, || !tx.is_full() || tx.is_closed()));
+            let_it_sleep();
+            drop(rx);
+            assert!(waiting.join().unwrap());
+        });
+    }
+    let event = EventCount::new();
+    law(event.clone(), spsc::Builder::new(1).sender_event(event).build().unwrap());
+    let event = EventCount::new();
+    law(event.clone(), mpsc::Builder::new(1).sender_event(event).build().unwrap());
+    let event = EventCount::new();
+    law(event.clone(), fan_in::Builder::new(1).sender_event(event).build().unwrap());
 }

@@ -1,11 +1,12 @@
 //! The event count itself: shared by channels, by waiters, and with sleepers of another kind.
 
-use crate::check::model;
+use crate::check::{model, outcomes};
 use crate::payload::Unordered;
 use loom::future::block_on;
 use loom::thread;
 use ringmail::RecvError;
 use ringmail::model::{Site, with_mutant};
+use ringmail::mpsc;
 use ringmail::spsc::{self, Receiver, Sender};
 use ringmail::wait::{EventCount, waker_fn};
 use std::future::poll_fn;
@@ -139,4 +140,26 @@ fn two_waiters(wait: fn(&mut Receiver<u32>) -> Result<u32, RecvError>) {
     assert_eq!(wait(&mut rx2), Ok(2));
     assert!(second.join().unwrap().is_ok());
     assert_eq!(first.join().unwrap(), Ok(1));
+}
+
+/// A thread waits on one event count for messages of one channel and for room in the ring of another: each ends the wait.
+pub fn one_event_count_for_input_and_room() {
+    outcomes("event_count::one_event_count_for_input_and_room", Some(2), [1, 2, 3], || {
+        let event = EventCount::new();
+        let (mut source, mut input) = spsc::Builder::new(1).receiver_event(event.clone()).build().unwrap();
+        let (mut output, mut sink) = mpsc::Builder::new(1).sender_event(event.clone()).build().unwrap();
+        output.try_send(1).unwrap();
+        let messages = thread::spawn(move || {
+            source.try_send(2).unwrap();
+            source
+        });
+        let room = thread::spawn(move || {
+            assert_eq!(sink.try_recv(), Ok(1));
+            sink
+        });
+        assert!(event.wait(None, || !input.is_empty() || !output.is_full()));
+        let early = u32::from(input.try_recv().is_ok()) + 2 * u32::from(output.try_send(3).is_ok());
+        let (_source, _sink) = (messages.join().unwrap(), room.join().unwrap());
+        early
+    });
 }

@@ -4,6 +4,7 @@ use crate::check::{model, outcomes};
 use crate::payload::Drops;
 use loom::future::block_on;
 use loom::thread;
+use ringmail::mpsc;
 use ringmail::spsc::{self, Receiver, Sender};
 use ringmail::{RecvError, SendError};
 use std::future::{Future, poll_fn};
@@ -189,6 +190,30 @@ pub fn a_dropped_receiver_wakes_the_task() {
         tx.try_send(1).unwrap();
         let receiver = thread::spawn(move || drop(rx));
         assert!(matches!(block_on(tx.send_async(2)), Ok(()) | Err(SendError(2))));
+        receiver.join().unwrap();
+    });
+}
+
+/// A sender with room waits for the close, and messages are received meanwhile.
+pub fn the_close_wakes_the_task_that_waits_for_it() {
+    model("future::the_close_wakes_the_task_that_waits_for_it", None, || {
+        let (mut tx, mut rx) = spsc::channel(2).unwrap();
+        tx.try_send(1).unwrap();
+        let receiver = thread::spawn(move || assert_eq!(rx.try_recv(), Ok(1)));
+        block_on(tx.closed());
+        assert!(tx.try_send(2).is_err());
+        receiver.join().unwrap();
+    });
+}
+
+/// One of the senders of a ring waits for the close, and a message is received meanwhile.
+pub fn the_close_of_a_shared_ring_wakes_the_task_that_waits_for_it() {
+    model("future::the_close_of_a_shared_ring_wakes_the_task_that_waits_for_it", Some(3), || {
+        let (mut tx, mut rx) = mpsc::channel(1).unwrap();
+        tx.try_send(1).unwrap();
+        let receiver = thread::spawn(move || assert_eq!(rx.try_recv(), Ok(1)));
+        block_on(tx.closed());
+        assert!(tx.try_send(2).is_err());
         receiver.join().unwrap();
     });
 }

@@ -1,7 +1,7 @@
 //! Endpoints of a mesh: each waits with one event count for messages and for room at once, sleeps in one of several ways, and leaves.
 
 use crate::check::{model, outcomes, without_fences};
-use crate::payload::{Counted, Drops};
+use crate::payload::{Counted, Drops, Unordered};
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
@@ -324,5 +324,42 @@ pub fn a_consumer_that_leaves_wakes_a_producer() {
         // A message for which the leaving peer makes room is sent. No shard receives it.
         while me.send_to(1, 2).is_ok() {}
         peer.join().unwrap();
+    });
+}
+
+/// A thread without a seat wakes a shard that sleeps.
+pub fn a_wake_from_outside_ends_a_sleep() {
+    model("mesh::a_wake_from_outside_ends_a_sleep", Some(3), || {
+        let [me, _peer] = seats::<u32, 2>(FenceMode::Auto);
+        let waker = me.waker();
+        let mut me = me.join().unwrap();
+        let outside = thread::spawn(move || waker.wake());
+        assert_eq!(me.park(), Ready::Woken);
+        outside.join().unwrap();
+        assert!(me.park_timeout(Duration::ZERO).is_none(), "it is reported once");
+    });
+}
+
+/// What two threads did before they woke a shard is there when it sees both wakes, and nothing but the count orders it.
+pub fn a_wake_from_outside_shows_what_came_before() {
+    without_fences(|| {
+        outcomes("mesh::a_wake_from_outside_shows_what_came_before", None, [false, true], || {
+            let [me, _peer] = seats::<u32, 2>(FenceMode::Never);
+            let (waker, memory) = (me.waker(), Unordered::new());
+            let mut me = me.join().unwrap();
+            let outside = {
+                let memory = memory.clone();
+                thread::spawn(move || {
+                    memory.write();
+                    waker.wake_by_ref();
+                })
+            };
+            let woken = matches!(me.arm(Waker::noop()), Err(Ready::Woken));
+            if woken {
+                memory.read();
+            }
+            outside.join().unwrap();
+            woken
+        });
     });
 }

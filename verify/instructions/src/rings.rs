@@ -21,6 +21,12 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     panic!("none was to wait")
 }
 
+/// One sender for many threads.
+fn shared() -> (mpsc::SharedSender<u64>, mpsc::Receiver<u64>) {
+    let (tx, rx) = mpsc::channel(CAPACITY).unwrap();
+    (tx.into_shared(), rx)
+}
+
 /// Numbers `run` from `first` on.
 #[inline(always)]
 fn number(run: &mut [u64], first: u64) {
@@ -154,6 +160,7 @@ pub(crate) fn add(paths: &mut Vec<Path>) {
         one blocking future chunk slice drain payload_64 payload_256);
     channel!(paths, "spsc-fenced", spsc::Builder::new(CAPACITY).fence_mode(FenceMode::Fence).build().unwrap(), one);
     channel!(paths, "mpsc", mpsc::channel(CAPACITY).unwrap(), one blocking future slice drain payload_64 payload_256);
+    channel!(paths, "mpsc-shared", shared(), one blocking future);
     channel!(paths, "fan_in", fan_in::channel(CAPACITY).unwrap(),
         one blocking future chunk slice drain payload_64 payload_256);
 }

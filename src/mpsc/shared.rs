@@ -1,0 +1,465 @@
+//! One sender for many threads.
+//!
+//! ```text
+//!  &SharedSender ──┐                          ┌ no sender waits: claims a place at once
+//!  &SharedSender ──┼──► SharedSender ── send ─┤
+//!  &SharedSender ──┘                          └ it has to wait: borrows a handle of its own from `handles`, or makes one
+//! ```
+//!
+//! | who | writes |
+//! |---|---|
+//! | any thread that sends | the ring's words, as each sender of an `mpsc` ring; and once a lap the copy of the receiver's position that all share |
+//! | the one that closes | `closed`, once |
+//! | the holder of the mutex | `handles` |
+//!
+//! **The fast path** has no state but a copy of the receiver's position, which all threads share, and the one that finds the ring full renews.
+//!
+//! **Waiting** needs a state: a place in the queue, a thread's parker, how often it may still overtake. All that is a [`Sender`]'s, so a send that has to wait
+//! does it by one, which no other thread uses meanwhile. There are as many as have waited at the same time.
+//!
+//! **The end.** The handles keep the channel open, not the fast path. A close drops them, and those that are borrowed when they come back. A claim that
+//! was made before stays: the receiver waits for its message.
+
+use super::{Sender, WeakSender};
+use crate::error::{SendError, SendTimeoutError, TrySendError};
+use crate::mpsc::sender::wake_receiver;
+use crate::ring::layout::Stats;
+use crate::ring::mpsc::SharedWriter;
+use crate::sync::order::mutant;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::wait::panics::{Panics, each};
+use crate::wait::{EventCount, SenderQueue};
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::ops::{Deref, DerefMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use crossbeam_utils::CachePadded;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+/// A sender for many threads at once: its verbs take `&self`. From [`Sender::into_shared`].
+///
+/// It fits in a `static` (in a `OnceLock`), in an `Arc`, in a logger. A thread's messages keep their order. The channel closes when all senders are
+/// dropped or closed, of which this is one; a `static` is never dropped, so [`close`](SharedSender::close) takes `&self`, too.
+///
+/// **Its price.** A send that need not wait executes 1.0 to 1.1 times the instructions of one by a [`Sender`] (`verify/instructions/check`), and reads a few words
+/// that all its threads share. A send that has to wait, or finds others that wait, borrows a handle under a mutex, and makes one if more threads wait than ever before: that
+/// allocates. These handles count in [`Sender::sender_count`]. A thread that sends most of the time is better off with a handle of its own
+/// ([`SharedSender::to_sender`]).
+///
+/// ```
+/// use ringmail::mpsc::{self, SharedSender};
+/// use std::sync::OnceLock;
+/// static LOG: OnceLock<SharedSender<String>> = OnceLock::new();
+///
+/// let (tx, rx) = mpsc::channel(1024)?;
+/// let log = LOG.get_or_init(|| tx.into_shared());
+/// std::thread::scope(|s| {
+///     for id in 0..4 {
+///         s.spawn(move || log.send(format!("from thread {id}")));
+///     }
+/// });
+/// log.close();
+/// assert_eq!(rx.into_iter().count(), 4);
+/// # Ok::<(), ringmail::BuildError>(())
+/// ```
+pub struct SharedSender<T> {
+    ring: SharedWriter<T>,
+    receiver: EventCount,
+    queue: SenderQueue,
+    /// 1 once this handle is closed.
+    closed: AtomicU64,
+    /// Makes handles.
+    weak: WeakSender<T>,
+    /// Those that no thread uses. Apart: the fields before are read by each send.
+    handles: CachePadded<Mutex<Vec<Sender<T>>>>,
+}
+
+impl<T> Sender<T> {
+    /// This sender for many threads at once.
+    pub fn into_shared(self) -> SharedSender<T> {
+        let (ring, receiver, queue) = self.end.parts();
+        SharedSender {
+            ring: SharedWriter::new(ring),
+            receiver,
+            queue,
+            closed: AtomicU64::new(u64::from(self.is_closed())),
+            weak: self.downgrade(),
+            handles: CachePadded::new(Mutex::new(Vec::from([self]))),
+        }
+    }
+}
+
+impl<T> From<Sender<T>> for SharedSender<T> {
+    fn from(sender: Sender<T>) -> Self {
+        sender.into_shared()
+    }
+}
+
+impl<T> SharedSender<T> {
+    /// Sends `value` if there is room now. As [`try_send`](crate::Sender::try_send) of a handle: lock-free, takes no mutex, allocates nothing.
+    ///
+    /// # Errors
+    /// `Full` or `Disconnected`, each with the value.
+    #[inline]
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        match self.push(value) {
+            Ok(()) => Ok(()),
+            Err(value) => Err(self.refusal().map(|()| value)),
+        }
+    }
+
+    /// Sends `value`, waiting for room if need be, in turn with all other senders that wait.
+    ///
+    /// # Errors
+    /// The channel is closed; the value comes back.
+    #[inline]
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        match self.push_in_turn(value) {
+            Ok(()) => Ok(()),
+            Err(value) => self.send_later(value),
+        }
+    }
+
+    /// Sends `value`, waiting for room for at most `timeout`. One too long for the clock is for ever.
+    ///
+    /// # Errors
+    /// No room in time, or the channel is closed; the value comes back.
+    pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(value, |handle, value| handle.send_timeout(value, timeout))
+    }
+
+    /// Sends `value`, waiting for room until `deadline`.
+    ///
+    /// # Errors
+    /// No room in time, or the channel is closed; the value comes back.
+    pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(value, |handle, value| handle.send_deadline(value, deadline))
+    }
+
+    /// Sends `value`, waiting for room if need be. Many tasks may do so at once.
+    ///
+    /// Cancel-safe: a future dropped before it is ready has sent nothing and drops the value. [`SharedSendFuture::into_inner`] gives the value back.
+    /// Needs no particular runtime. A future that is leaked while it waits leaks a handle, which keeps the channel open.
+    ///
+    /// # Errors
+    /// The channel is closed; the value comes back.
+    #[inline]
+    pub fn send_async(&self, value: T) -> SharedSendFuture<'_, T> {
+        SharedSendFuture { tx: self, value: Some(value), handle: None }
+    }
+
+    /// Sends nothing more through this sender: a send that begins after the return is refused. One that waits for room meanwhile goes on. Dropping the
+    /// sender does the same.
+    pub fn close(&self) {
+        self.closed.store(1, Ordering::Relaxed);
+        let handles = core::mem::take(&mut *self.lock());
+        each(handles, drop);
+    }
+
+    /// Whether a send through this sender can never succeed again: it or the receiver closed. Once true it stays true.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed) != 0 || self.ring.is_closed()
+    }
+
+    /// A handle of its own for a thread that sends much, or for the verbs that this sender has not. `None` if this sender is closed.
+    pub fn to_sender(&self) -> Option<Sender<T>> {
+        if self.is_closed() { None } else { self.weak.upgrade() }
+    }
+
+    /// A reference that does not keep the channel open.
+    pub fn downgrade(&self) -> WeakSender<T> {
+        self.weak.clone()
+    }
+
+    /// Places that are claimed. The receiver may take some at any time, and others may claim some.
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether there was no message a moment ago.
+    pub fn is_empty(&self) -> bool {
+        self.ring.looks_empty()
+    }
+
+    /// Whether there was no room a moment ago.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Most messages that the channel holds: exactly what it was built with.
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// What the channel has done so far.
+    pub fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    /// Sends one value if there is room.
+    #[inline(always)]
+    fn push(&self, value: T) -> Result<(), T> {
+        if self.closed.load(Ordering::Relaxed) != 0 {
+            return Err(value);
+        }
+        let at = self.ring.push(value)?;
+        if self.receiver.has_waiter() {
+            wake_receiver(&self.ring, &self.receiver, at, 1);
+        }
+        Ok(())
+    }
+
+    /// The same unless others wait. Whether it may overtake them, a handle knows.
+    #[inline(always)]
+    fn push_in_turn(&self, value: T) -> Result<(), T> {
+        if self.queue.first() == 0 { self.push(value) } else { Err(value) }
+    }
+
+    /// Why the ring took nothing.
+    #[cold]
+    #[inline(never)]
+    fn refusal(&self) -> TrySendError<()> {
+        if self.is_closed() {
+            self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
+            return TrySendError::Disconnected(());
+        }
+        self.ring.count_full(1);
+        TrySendError::Full(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_later(&self, value: T) -> Result<(), SendError<T>> {
+        match self.borrow() {
+            Some(mut handle) => handle.send(value),
+            None => Err(SendError(value)),
+        }
+    }
+
+    fn send_until(
+        &self,
+        value: T,
+        wait: impl FnOnce(&mut Sender<T>, T) -> Result<(), SendTimeoutError<T>>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        let Err(value) = self.push_in_turn(value) else { return Ok(()) };
+        match self.borrow() {
+            Some(mut handle) => wait(&mut handle, value),
+            None => Err(SendTimeoutError::Disconnected(value)),
+        }
+    }
+
+    /// A handle that no other thread uses. `None` if this sender is closed.
+    fn borrow(&self) -> Option<Borrowed<'_, T>> {
+        let mut handles = self.lock();
+        if self.closed.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        let idle = handles.pop();
+        drop(handles);
+        let handle = idle.or_else(|| self.weak.upgrade())?;
+        Some(Borrowed { of: self, handle: Some(handle) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Sender<T>>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handle in use. Dropped, it goes back, or away if the shared sender was closed meanwhile.
+struct Borrowed<'a, T> {
+    of: &'a SharedSender<T>,
+    /// `Some` until it is dropped.
+    handle: Option<Sender<T>>,
+}
+
+impl<T> Deref for Borrowed<'_, T> {
+    type Target = Sender<T>;
+
+    fn deref(&self) -> &Sender<T> {
+        self.handle.as_ref().expect("it is there until the drop")
+    }
+}
+
+impl<T> DerefMut for Borrowed<'_, T> {
+    fn deref_mut(&mut self) -> &mut Sender<T> {
+        self.handle.as_mut().expect("it is there until the drop")
+    }
+}
+
+impl<T> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        let Some(handle) = self.handle.take() else { return };
+        let mut handles = self.of.lock();
+        // Under the lock: a close stores this, and then takes the handles that are there.
+        let gone = if self.of.closed.load(Ordering::Relaxed) != 0 && !mutant!(CloseTakesBorrowed) {
+            Some(handle)
+        } else {
+            handles.push(handle);
+            None
+        };
+        drop(handles);
+        // Its wakes may panic.
+        drop(gone);
+    }
+}
+
+/// A send in progress. From [`SharedSender::send_async`].
+#[must_use = "futures do nothing unless polled"]
+pub struct SharedSendFuture<'a, T> {
+    tx: &'a SharedSender<T>,
+    value: Option<T>,
+    /// By which it waits.
+    handle: Option<Borrowed<'a, T>>,
+}
+
+impl<T> SharedSendFuture<'_, T> {
+    /// Gives the send up. Returns the value, unless it was sent or the future has returned it.
+    pub fn into_inner(mut self) -> Option<T> {
+        self.value.take()
+    }
+}
+
+// The value is moved out by value, never pinned.
+impl<T> Unpin for SharedSendFuture<'_, T> {}
+
+impl<T> Future for SharedSendFuture<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    /// # Panics
+    /// If polled again after it was ready, like every future made by `async`.
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.handle.is_none() {
+            assert!(this.value.is_some(), "a send was polled after it was ready");
+            if turns::is_spent() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let Some(value) = this.value.take() else { return Poll::Pending };
+            match this.tx.push_in_turn(value) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(value) => this.value = Some(value),
+            }
+        }
+        this.poll_later(cx)
+    }
+}
+
+impl<T> SharedSendFuture<'_, T> {
+    /// There was no room, or others go first: waits by a handle.
+    #[cold]
+    #[inline(never)]
+    fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        if self.handle.is_none() {
+            self.handle = self.tx.borrow();
+        }
+        if let Some(handle) = &mut self.handle {
+            let poll = handle.poll_send(cx, &mut self.value);
+            if poll.is_pending() {
+                turns::refill();
+            }
+            ready!(poll);
+        }
+        self.handle = None;
+        Poll::Ready(self.value.take().map_or(Ok(()), |value| Err(SendError(value))))
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T> futures_core::FusedFuture for SharedSendFuture<'_, T> {
+    fn is_terminated(&self) -> bool {
+        self.value.is_none()
+    }
+}
+
+impl<T> Drop for SharedSendFuture<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(mut handle) = self.handle.take() {
+            let mut panics = Panics::new();
+            panics.catch(|| handle.stop_waiting());
+            panics.catch(|| drop(handle));
+            panics.resume();
+        }
+    }
+}
+
+/// The turns of a thread's tasks: a shared sender keeps none of its own.
+mod turns {
+    #[cfg(not(ringmail_loom))]
+    mod imp {
+        use crate::wait::READY_POLLS;
+        use core::cell::Cell;
+
+        std::thread_local! {
+            /// Polls on this thread that may be ready before one has to be pending.
+            static LEFT: Cell<u32> = const { Cell::new(READY_POLLS) };
+        }
+
+        /// Whether the poll has to be pending, so that the executor runs its other tasks.
+        #[inline]
+        pub(in super::super) fn is_spent() -> bool {
+            let (left, spent) = LEFT.get().overflowing_sub(1);
+            LEFT.set(if spent { READY_POLLS } else { left });
+            spent
+        }
+
+        pub(in super::super) fn refill() {
+            LEFT.set(READY_POLLS);
+        }
+    }
+
+    /// A model's threads are of one thread of the system.
+    #[cfg(ringmail_loom)]
+    mod imp {
+        pub(in super::super) fn is_spent() -> bool {
+            false
+        }
+
+        pub(in super::super) fn refill() {}
+    }
+
+    pub(super) use imp::{is_spent, refill};
+}
+
+// As a sender.
+impl<T> UnwindSafe for SharedSender<T> {}
+impl<T> RefUnwindSafe for SharedSender<T> {}
+
+impl<T> fmt::Debug for SharedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::channel::handle(f, "SharedSender", self.len(), self.capacity(), self.is_closed())
+    }
+}
+
+impl<T> fmt::Debug for SharedSendFuture<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedSendFuture").field("tx", self.tx).finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for SharedSender<T> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod assertions {
+    use super::{SharedSendFuture, SharedSender};
+    use core::panic::{RefUnwindSafe, UnwindSafe};
+    use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+    assert_impl_all!(SharedSender<u64>: Send, Sync, Unpin);
+    assert_impl_all!(SharedSendFuture<'static, u64>: Send, Unpin);
+    // What is sent is not shared: a cell may be.
+    assert_impl_all!(SharedSender<core::cell::Cell<u64>>: Send, Sync);
+    assert_impl_all!(SharedSender<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+    assert_not_impl_any!(SharedSender<alloc::rc::Rc<u64>>: Send, Sync);
+}

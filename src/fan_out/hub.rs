@@ -58,11 +58,8 @@ impl<T> Hub<T> {
         let (registry, options) = (&self.registry, &self.registry.options);
         let event = event.map_or_else(|| EventCount::own(options.fence_mode), Ok)?;
         let waiter = Waiter::try_new(event.clone(), options.receiver_wait)?;
-        let (end, own) = lane(
-            Heap::new(options.capacity, Position::new(options.start))?,
-            registry.sender.clone(),
-            event.clone(),
-        );
+        let (end, own) =
+            lane(Heap::new(options.capacity, Position::new(options.start))?, registry.sender.clone(), event.clone());
         let (fill, hand) = pair(Heap::new(1, Position::new(options.start))?);
         let mut lanes = room(2)?;
         lanes.push(own);

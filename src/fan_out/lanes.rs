@@ -310,7 +310,10 @@ impl<T> RingSender for Lanes<T> {
     fn drop_orphans(&mut self) {}
 
     fn len(&self) -> usize {
-        self.lanes.iter().filter(|lane| !lane.left).map(|lane| lane.end.len()).sum::<usize>() + self.registry.returned() as usize
+        // What a worker has left counts once, also before this end has looked.
+        let is_there = |lane: &&Lane<T>| self.registry.news() == self.seen || self.registry.has(lane.id);
+        let own = self.lanes.iter().filter(is_there).map(|lane| lane.end.len()).sum::<usize>();
+        own + self.registry.returned() as usize
     }
 
     fn capacity(&self) -> usize {

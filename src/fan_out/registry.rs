@@ -169,6 +169,11 @@ impl<T> Registry<T> {
         self.lock().workers.len()
     }
 
+    /// Whether a worker has joined and not left.
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.lock().has(id)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

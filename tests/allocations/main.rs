@@ -16,3 +16,4 @@ mod mpsc_clones;
 mod pool;
 #[cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 mod shm_fan_in;
+mod workers;

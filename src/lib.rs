@@ -26,7 +26,7 @@
 //! | one sender | [`spsc`] | first in, first out |
 //! | many senders, and the order between them matters | [`mpsc`]: one ring | one total order |
 //! | many senders, as fast as possible | [`fan_in`]: a ring for each sender ([which one?](which_one)) | each sender's own |
-//! | one sender, and workers of which each message goes to one | [`fan_out`]: a ring for each worker | each worker's own, and each key's |
+//! | workers, and each message is for one of them | [`fan_out`]: a ring for each worker | each worker's own, each key's |
 //! | a thread for each core, all of which send to each other | [`mesh`] | each pair's own |
 //! | threads that call each other and wait for answers | [`mesh::call`] | answers in any order |
 //! | two processes, or many that send to one | [`shm::spsc`], [`shm::fan_in`], [`shm::bytes`] (feature `shm`) | each sender's own |

@@ -197,7 +197,8 @@ impl<T> Registry<T> {
             self.words.ended.store(1, Ordering::Relaxed);
         }
         drop(state);
-        if (ends && !mutant!(EndWakesWorkers)) || (now > before && !mutant!(ReturnWakesWorkers)) {
+        let (over, more) = (ends && !mutant!(EndWakesWorkers), now > before && !mutant!(ReturnWakesWorkers));
+        if over || more {
             self.notify_workers();
         }
         said

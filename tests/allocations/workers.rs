@@ -31,7 +31,7 @@ fn sending_and_receiving_allocate_nothing() {
     let (mut tx, hub) = Builder::new(2).build_hub().unwrap();
     let mut workers = [hub.join().unwrap(), hub.join().unwrap()];
     tx.try_send(0).unwrap();
-    workers.iter_mut().for_each(|rx| drop(rx.try_iter().count()));
+    workers.iter_mut().for_each(|rx| rx.try_iter().for_each(drop));
     let before = crate::allocations::allocated();
     for i in 0..1000u64 {
         tx.try_send(i).unwrap();

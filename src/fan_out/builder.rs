@@ -52,7 +52,7 @@ impl Builder {
         let registry = share(Registry::new(event.clone(), options))?;
         let hub = Hub::first(Arc::clone(&registry));
         let waiter = Waiter::try_new(event, self.sender_wait)?;
-        Ok((Sender { end: Lanes::new(registry), membership: (), waiter }, hub))
+        Ok((Sender { end: Lanes::new(registry)?, membership: (), waiter }, hub))
     }
 
     /// The event count to notify when there is room or a worker, instead of one of the sender's own.

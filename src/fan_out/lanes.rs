@@ -3,10 +3,12 @@
 use super::registry::{IdleWord, Opened, Registry};
 use crate::channel::RingSender;
 use crate::channel::lane::LaneSender;
+use crate::error::BuildError;
 use crate::ring::layout::{Counter, Stats};
 use crate::ring::place::{Filled, Place};
 use crate::sync::order::mutant;
 use crate::sync::{Arc, Ordering};
+use crate::try_alloc::room;
 use crate::wait::panics::{Panics, each};
 use alloc::vec::Vec;
 #[cfg(ringmail_loom)]
@@ -92,9 +94,10 @@ fn mix(word: u64) -> u64 {
 }
 
 impl<T> Lanes<T> {
-    pub(super) fn new(registry: Arc<Registry<T>>) -> Self {
-        Self {
-            lanes: Vec::new(),
+    /// With room for a lane.
+    pub(super) fn new(registry: Arc<Registry<T>>) -> Result<Self, BuildError> {
+        Ok(Self {
+            lanes: room(1)?,
             next: 0,
             key: None,
             keyed: false,
@@ -106,7 +109,7 @@ impl<T> Lanes<T> {
             parks: Counter::new(),
             past: Stats::default(),
             registry,
-        }
+        })
     }
 
     /// The lane for the next message, if one has room.
@@ -177,7 +180,11 @@ impl<T> Lanes<T> {
         let (registry, keyed) = (Arc::clone(&self.registry), self.keyed);
         let lanes = core::cell::RefCell::new(core::mem::take(&mut self.lanes));
         self.seen = registry.look(
-            |has_left| lanes.borrow_mut().iter_mut().for_each(|lane| lane.left = has_left(lane.id)),
+            |has_left, opened| {
+                let mut lanes = lanes.borrow_mut();
+                lanes.iter_mut().for_each(|lane| lane.left = has_left(lane.id));
+                lanes.try_reserve(opened).is_ok()
+            },
             |Opened { end, idle, id }| {
                 let mut lanes = lanes.borrow_mut();
                 lanes.iter_mut().for_each(|lane| lane.mark = lane.end.ring.sent());

@@ -321,10 +321,17 @@ impl<T> Registry<T> {
         })
     }
 
-    /// Takes in the lanes that were opened, each by `adopt`, after `left` was told of which workers have left. Returns how much news that was.
-    pub(super) fn look(&self, mut left: impl FnMut(&dyn Fn(u64) -> bool), adopt: impl FnMut(Opened<T>)) -> u64 {
+    /// Takes in the lanes that were opened, each by `adopt`. Before that `prepare` is told which workers have left, and the number of those lanes; `false` if
+    /// there is no memory for them: then they stay for the next look. Returns how much news that was.
+    pub(super) fn look(
+        &self,
+        prepare: impl FnOnce(&dyn Fn(u64) -> bool, usize) -> bool,
+        adopt: impl FnMut(Opened<T>),
+    ) -> u64 {
         let mut state = self.lock();
-        left(&|id| !state.has(id));
+        if !prepare(&|id| !state.has(id), state.opened.len()) {
+            return self.news().wrapping_sub(1);
+        }
         state.opened.drain(..).for_each(adopt);
         self.news()
     }

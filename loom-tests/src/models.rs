@@ -6,6 +6,7 @@ pub mod cell;
 pub mod close;
 pub mod event_count;
 pub mod fan_in;
+pub mod fan_out;
 pub mod fenced;
 pub mod future;
 pub mod leaving;
@@ -92,6 +93,12 @@ macro_rules! every_model {
                 the_end_shows_all_that_the_senders_did, a_lane_opened_while_the_receiver_leaves,
                 a_lane_opened_while_the_receiver_closes, two_lanes_notify_one_event_count, two_lanes_notify_one_event_count_fenced,
                 a_lane_is_used_again, two_lanes_opened_at_once;
+            fan_out: what_is_sent_to_one_that_leaves_is_handed_on, what_is_sent_to_one_that_leaves_is_handed_on_fenced,
+                what_was_not_begun_is_handed_on, what_one_leaves_wakes_another, what_one_leaves_wakes_another_fenced,
+                what_one_leaves_wakes_a_task, a_worker_that_joins_wakes_the_sender, a_worker_joins_while_the_sender_sends,
+                the_last_worker_that_leaves_wakes_the_sender, the_end_comes_once_all_is_received,
+                the_end_comes_once_all_is_received_fenced, what_is_left_at_the_end_is_received, all_leave_at_once,
+                a_key_stays_in_order_when_its_worker_leaves, a_key_that_moves_waits_for_its_former_worker;
             leaving: what_was_sent_in_time_is_dropped, what_was_sent_in_time_is_dropped_fenced,
                 what_was_committed_in_time_is_dropped, what_a_closed_receiver_told_the_end_of_is_dropped,
                 a_lane_forgets_nothing, a_lane_forgets_nothing_fenced, a_mesh_forgets_nothing, a_mesh_forgets_nothing_fenced,

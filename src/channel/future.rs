@@ -11,7 +11,7 @@ use core::task::{Context, Poll, ready};
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct SendFuture<'a, T, S: Flavor> {
-    pub(super) tx: &'a mut Sender<T, S>,
+    pub(crate) tx: &'a mut Sender<T, S>,
     pub(super) value: Option<T>,
     /// Whether this future announced itself: then it takes that back when it is dropped.
     pub(super) waits: bool,

@@ -237,6 +237,18 @@ sites! {
     CloseTakesBorrowed,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
+    /// A worker of a `fan_out` channel that joins wakes the sender.
+    JoinWakesSender,
+    /// What a worker leaves wakes the others.
+    ReturnWakesWorkers,
+    /// The last worker that finds its lane over wakes the others.
+    EndWakesWorkers,
+    /// A sender whose message came too late for a worker that leaves has it counted.
+    LateCountsAgain,
+    /// A worker looks for what others have left after it has looked at its lane, and takes that first.
+    ReturnedFirst,
+    /// A key that moves to a new worker waits until the others have received what was sent before that one joined.
+    MarksFirst,
     /// Between processes: the barrier between a publication and the check for a waiter.
     ParkLight,
     /// Between processes: the barrier between an announcement and the look before the sleep.

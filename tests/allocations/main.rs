@@ -19,3 +19,4 @@ mod mpsc_shared;
 mod pool;
 #[cfg(all(target_os = "linux", feature = "shm", target_pointer_width = "64"))]
 mod shm_fan_in;
+mod workers;

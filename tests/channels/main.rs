@@ -38,3 +38,9 @@ mod fan_in {
     mod panics;
     mod turns;
 }
+
+mod fan_out {
+    mod keys;
+    mod panics;
+    mod workers;
+}

@@ -1,6 +1,6 @@
 //! What the test suites of std's `mpsc::sync_channel` and of crossbeam-channel's `bounded` demand of a channel, held against each
-//! channel of this crate: the same bodies (`laws/`) once for `spsc`, once for `mpsc`, once for `fan_in`. The laws are theirs, the code
-//! is not.
+//! channel of this crate: the same bodies (`laws/`) once for `spsc`, once for `mpsc`, once for `fan_in`, once for `fan_out`. The laws are theirs, the
+//! code is not.
 //!
 //! Where ringmail promises something else:
 //!
@@ -8,12 +8,12 @@
 //! |---|---|---|
 //! | capacity 0 is a rendezvous: a send ends when its message is received | `BuildError::ZeroCapacity` | a ring holds at least one message; an answer belongs in a channel of its own |
 //! | `send` and `recv` take `&self`, handles are `Sync` | `&mut self`, `Send`, not `Sync` | one writer per word; futures that hold a handle stay `Send` |
-//! | crossbeam: receivers are cloned and share the messages | one receiver, not `Clone` | no many-to-many channel; shares are what `fan_in` and lanes are for |
+//! | crossbeam: receivers are cloned and share the messages | one receiver, not `Clone`; `fan_out`: `join()`, which can fail | no many-to-many channel; each worker has a lane |
 //! | senders are cloned freely | `spsc`: not at all; `fan_in`: `lane()`, which can fail; `mpsc`: as there | a lane is allocated, and says so |
 //! | `len > 0` means that `try_recv` finds something | `mpsc`: `Empty` while the next in order is not yet published | `try_recv` never spins on a sender that was interrupted |
 //! | messages of different senders keep the order in which the sends happened | `fan_in`: only each sender's own order | senders share no word; `mpsc` keeps it |
 //! | `capacity` is that of the channel | `fan_in`: a lane's on the sender, the sum on the receiver | each lane has its own room |
-//! | std: `Receiver` dropped, messages may stay until the senders go | dropped at once | a reply handle in a message must not hang behind a sender that lives |
+//! | std: `Receiver` dropped, messages may stay until the senders go | dropped at once; `fan_out`: the sender may take them back | a reply handle in a message must not hang behind a sender that lives |
 //! | std: `try_iter` and `iter` hold `&Receiver`, many at a time | `&mut`, one at a time | as above |
 //! | crossbeam: after `Disconnected` on one side the other may still be `Full` | a send after the receiver has gone is `Disconnected`, full or not | one answer |
 //! | crossbeam: the receivers share fairly; `select!`, `after`, `tick`, `never` | not there | one event count for many channels instead of `select!` |
@@ -32,6 +32,7 @@ mod compile_fail;
 mod spsc {
     use ringmail::spsc::{Receiver, Sender, channel};
 
+    mod at_once;
     mod closing;
     mod one_sender;
     mod oneshot;
@@ -47,6 +48,7 @@ mod mpsc {
         tx.clone()
     }
 
+    mod at_once;
     mod closing;
     mod many_senders;
     mod one_sender;
@@ -63,8 +65,20 @@ mod fan_in {
         tx.lane().unwrap()
     }
 
+    mod at_once;
     mod closing;
     mod many_senders;
+    mod one_sender;
+    mod oneshot;
+    mod stress;
+}
+
+/// With one worker. What the last worker leaves is not dropped at once: the sender may take it back.
+#[path = "laws"]
+mod fan_out {
+    use ringmail::fan_out::{Receiver, Sender, channel};
+
+    mod closing;
     mod one_sender;
     mod oneshot;
     mod stress;

@@ -6,7 +6,7 @@
 use ringmail::mesh::{self, Role};
 use ringmail::pool::Pool;
 use ringmail::wait::EventCount;
-use ringmail::{BuildError, TryRecvError, fan_in, mpsc, spsc};
+use ringmail::{BuildError, TryRecvError, fan_in, fan_out, mpsc, spsc};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -111,15 +111,38 @@ fn every_channel_is_built_whole_or_says_that_there_is_no_memory() {
     assert!(each_failure_is_told(|| spsc::channel::<[u64; 9]>(16)) >= 6);
     assert!(each_failure_is_told(|| mpsc::channel::<[u64; 9]>(16)) >= 8);
     assert!(each_failure_is_told(|| fan_in::channel::<[u64; 9]>(16)) >= 9);
+    assert!(each_failure_is_told(|| fan_out::channel::<[u64; 9]>(16)) >= 15);
     each_failure_is_told(|| spsc::channel::<()>(16));
     each_failure_is_told(|| mpsc::channel::<()>(16));
     each_failure_is_told(|| fan_in::channel::<()>(16));
+    each_failure_is_told(|| fan_out::channel::<()>(16));
     let event = EventCount::new();
     each_failure_is_told(|| {
         spsc::Builder::new(3).receiver_event(event.clone()).sender_event(event.clone()).build::<u8>()
     });
     each_failure_is_told(|| mpsc::Builder::new(3).receiver_event(event.clone()).build::<u8>());
     each_failure_is_told(|| fan_in::Builder::new(3).receiver_event(event.clone()).build::<u8>());
+    each_failure_is_told(|| {
+        fan_out::Builder::new(3).receiver_event(event.clone()).sender_event(event.clone()).build::<u8>()
+    });
+}
+
+#[test]
+fn a_worker_joins_whole_or_not_at_all() {
+    let (mut tx, rx) = fan_out::channel::<u64>(4).unwrap();
+    assert!(each_failure_is_told(|| rx.join()) >= 8);
+    assert_eq!(tx.worker_count(), 1);
+    let others: Vec<_> = (0..20).map(|_| rx.join().unwrap()).collect();
+    // A sender that has no memory for their lanes sends by those that it has.
+    let (said, failed) = failing(0, true, || (0..4).map(|i| tx.try_send(i).is_ok()).filter(|sent| *sent).count());
+    assert_eq!((said, failed, rx.len()), (4, true, 4));
+    assert_eq!((0..).take_while(|i| tx.try_send(*i).is_ok()).count(), 80);
+    // One that leaves, and the one that takes over, need none.
+    let (taken, failed) = failing(0, true, || {
+        drop(rx);
+        others.into_iter().map(|mut rx| rx.try_iter().count()).sum::<usize>()
+    });
+    assert_eq!((taken, failed), (84, false));
 }
 
 #[test]

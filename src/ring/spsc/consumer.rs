@@ -432,6 +432,13 @@ impl<B: Backend> Consumer<B> {
         self.refuse(tell)
     }
 
+    /// The same where this end goes to another reader with what is left: a message without a drop must not stay unseen either.
+    #[must_use]
+    pub(crate) fn close_to_hand_on(&mut self) -> bool {
+        let tell = !self.peer_closed();
+        self.refuse(tell)
+    }
+
     /// To be called after that barrier: whether the sender closed before it, so that the event count need not tell it.
     pub(crate) fn take_back_told(&mut self) -> bool {
         // One of the two takes TOLD back: a producer that closes sets LATE if it finds GONE.

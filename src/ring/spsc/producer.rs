@@ -129,6 +129,12 @@ impl<B: Backend> Producer<B> {
         self.full_at.since(self.tail).min(wanted)
     }
 
+    /// Room that is known without a look: at most what there is.
+    #[inline(always)]
+    pub(crate) fn known_room(&self) -> u64 {
+        self.full_at.since(self.tail)
+    }
+
     /// Whether the receiver accepts nothing more.
     #[inline(always)]
     pub(crate) fn peer_gone(&self) -> bool {

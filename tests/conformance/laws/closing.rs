@@ -93,19 +93,6 @@ fn the_last_handle_drops_a_full_channel_and_its_messages() {
     }
 }
 
-#[test]
-fn what_was_not_received_is_dropped_with_the_receiver() {
-    let ledger = Ledger::default();
-    let (mut tx, mut rx) = channel(5).unwrap();
-    (0..5).for_each(|_| tx.send(ledger.value()).ok().unwrap());
-    drop((rx.recv(), rx.recv()));
-    assert_eq!(ledger.drops(), [1, 1, 0, 0, 0]);
-    drop(rx);
-    assert_eq!(ledger.drops(), [1; 5], "at once, with the sender alive");
-    drop(tx);
-    ledger.settle();
-}
-
 /// Some are received, some are left behind, at sizes that differ each time.
 #[test]
 fn each_message_is_dropped_once_however_many_were_received() {

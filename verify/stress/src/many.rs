@@ -33,6 +33,10 @@ impl Letter {
         Self { sender, number, check: [!number ^ sender; 3] }
     }
 
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Fails unless this is that letter, whole.
     pub(crate) fn check(&self, sender: u64, number: u64) {
         assert_eq!(self.check, [!self.number ^ self.sender; 3], "message {} is torn", self.number);

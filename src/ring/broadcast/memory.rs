@@ -151,7 +151,12 @@ impl<T> Memory<T> {
 
     /// Tells the producer that a seat, or the last handle, came or went.
     pub(super) fn changed(&self) {
-        self.news.0.changes.fetch_add(1, Ordering::Relaxed);
+        self.news.0.changes.fetch_add(1, order!(tell_change));
+    }
+
+    /// The same count for a look that relies on it: what it counts is seen.
+    pub(super) fn changes_to_see(&self) -> u64 {
+        self.news.0.changes.load(order!(see_change))
     }
 
     #[inline(always)]
@@ -170,7 +175,9 @@ impl<T> Memory<T> {
     #[inline(always)]
     pub(super) fn after_publication(&self) {
         if self.fenced {
-            fence(Ordering::SeqCst);
+            if !mutant!(CastFence) {
+                fence(Ordering::SeqCst);
+            }
         } else {
             #[cfg(feature = "std")]
             crate::wait::light_fence(Ordering::SeqCst);
@@ -183,7 +190,7 @@ impl<T> Memory<T> {
             fence(Ordering::SeqCst);
         }
         #[cfg(feature = "std")]
-        if !self.fenced && event.may_sleep() && !mutant!(SeatBarrier) {
+        if !self.fenced && event.may_sleep() {
             crate::wait::heavy_fence();
         }
         #[cfg(not(feature = "std"))]

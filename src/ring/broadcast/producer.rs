@@ -21,7 +21,9 @@ pub(crate) struct Producer<T> {
     /// What `changes` was at the last look.
     changes: u64,
     /// The chain of the seats that gated at the last survey.
-    first: *mut Seat,
+    chain: *mut Seat,
+    /// Whether there was a seat then that sees what is sent, or need not be.
+    sends: bool,
     slots: NonNull<Slot<T>>,
     mask: u64,
     closed: bool,
@@ -44,7 +46,8 @@ impl<T> Producer<T> {
             clean: start.plus(memory.slots.len() as u64),
             // Another than it is: the first operation looks.
             changes: u64::MAX,
-            first: ptr::null_mut(),
+            chain: ptr::null_mut(),
+            sends: false,
             slots: memory.slots.first(),
             mask: memory.mask(),
             closed: false,
@@ -93,36 +96,37 @@ impl<T> Producer<T> {
     #[cold]
     #[inline(never)]
     fn survey(&mut self) -> bool {
-        self.changes = self.memory.changes();
+        self.changes = self.memory.changes_to_see();
         if !mutant!(GateFence) {
             fence(Ordering::SeqCst);
         }
         if self.memory.is_deserted() {
-            self.gate = self.tail;
+            (self.gate, self.sends) = (self.tail, false);
             return false;
         }
-        let mut furthest = None;
-        self.first = ptr::null_mut();
+        let (mut furthest, mut earliest) = (None, None);
+        self.chain = ptr::null_mut();
         for seat in self.memory.seats() {
-            if seat.state().gates() {
-                seat.next.0.store(self.first, Ordering::Relaxed);
-                self.first = ptr::from_ref(seat).cast_mut();
+            let state = seat.state();
+            if state.gates() {
+                seat.next.0.store(self.chain, Ordering::Relaxed);
+                self.chain = ptr::from_ref(seat).cast_mut();
                 furthest = furthest.max(Some(self.tail.since(seat.head())));
             }
+            if state.is_settled() {
+                earliest = earliest.max(Some(self.tail.since(seat.first())));
+            }
         }
-        self.count_passed(furthest);
+        self.count_passed(earliest);
+        // A consumer that is about to join does not see a message that is sent now.
+        self.sends = !self.closed && (earliest.is_some() || self.memory.options.pass);
         self.set_gate(furthest)
     }
 
     fn set_gate(&mut self, furthest: Option<u64>) -> bool {
-        let capacity = self.memory.capacity;
-        let room = match furthest {
-            _ if self.closed => 0,
-            // A consumer that is about to join may still stand where `tail` was long ago.
-            Some(lag) => capacity.saturating_sub(lag),
-            None if self.memory.options.pass => capacity,
-            None => 0,
-        };
+        // A consumer that is about to join may still stand where `tail` was long ago.
+        let room = self.memory.capacity.saturating_sub(furthest.unwrap_or(0));
+        let room = if self.sends { room } else { 0 };
         self.gate = self.tail.plus(room);
         room != 0
     }
@@ -130,7 +134,7 @@ impl<T> Producer<T> {
     /// The seats that gated at the last survey.
     #[inline(always)]
     fn chain(&self) -> impl Iterator<Item = &Seat> {
-        let mut at = self.first;
+        let mut at = self.chain;
         core::iter::from_fn(move || {
             // SAFETY: a pointer of the chain leads to a seat, which is freed with the memory (B6).
             let seat = unsafe { at.as_ref() }?;
@@ -139,12 +143,12 @@ impl<T> Producer<T> {
         })
     }
 
-    /// Counts the messages that were sent while there was no seat.
-    fn count_passed(&mut self, furthest: Option<u64>) {
-        match (self.passing, furthest) {
+    /// Counts the messages that were sent while there was no seat, of which the earliest began so many messages ago.
+    fn count_passed(&mut self, earliest: Option<u64>) {
+        match (self.passing, earliest) {
             (None, None) => self.passing = Some(self.tail),
-            (Some(from), Some(lag)) => {
-                self.passed += self.tail.since(from).saturating_sub(lag);
+            (Some(from), Some(ago)) => {
+                self.passed += self.tail.since(from).saturating_sub(ago);
                 self.passing = None;
             }
             _ => {}
@@ -152,7 +156,10 @@ impl<T> Producer<T> {
     }
 
     /// Messages that were sent while there was no seat.
-    pub(crate) fn passed(&self) -> u64 {
+    pub(crate) fn passed(&mut self) -> u64 {
+        if self.has_news() {
+            self.survey();
+        }
         self.passed + self.passing.map_or(0, |from| self.tail.since(from))
     }
 
@@ -205,7 +212,7 @@ impl<T> Producer<T> {
     #[cold]
     #[inline(never)]
     fn wake_all(&self) {
-        let woken = self.memory.wake_seats(|seat| seat.state().is_live());
+        let woken = self.memory.wake_seats(|_| true);
         self.memory.counters.0.wakes.add(woken);
     }
 
@@ -289,7 +296,7 @@ impl<T> Producer<T> {
         if core::mem::replace(&mut self.closed, true) {
             return;
         }
-        self.gate = self.tail;
+        (self.gate, self.sends) = (self.tail, false);
         self.memory.tail.0.store(self.tail.closed_word(), order!(close_cast));
         self.memory.after_publication();
         if !mutant!(CastCloseNotifies) {

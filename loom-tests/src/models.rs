@@ -103,9 +103,10 @@ macro_rules! every_model {
                 a_credit_is_used_again, answers_find_room_beside_requests, a_call_ends_with_its_peer, a_dropped_token_answers,
                 an_armed_endpoint_hears_the_answer_or_the_end, a_reply_is_awaited;
             broadcast: both_see_all_and_gate, first_in_first_out, disconnected_only_after_the_last_message,
-                a_join_while_the_sender_laps_the_ring, a_join_beside_another, a_receiver_that_leaves_gates_no_more,
+                a_join_while_the_sender_laps_the_ring, a_join_beside_another, a_receiver_that_leaves_gates_no_more, two_that_leave_at_once,
                 a_seat_is_used_again, a_follower_sees_what_was_committed, a_follower_of_one_that_left_sees_all,
-                a_reserved_seat_goes_from_one_to_the_next, the_sender_drops_what_is_left, values_drop_once,
+                a_reserved_seat_goes_from_one_to_the_next, the_sender_drops_what_is_left,
+                the_sender_drops_what_fills_the_ring, values_drop_once,
                 a_message_wakes_the_receiver, a_message_wakes_the_receiver_fenced, a_message_wakes_the_task,
                 one_that_just_joined_is_woken, one_that_just_joined_is_woken_fenced, room_wakes_the_sender,
                 room_wakes_the_sender_fenced, one_that_leaves_wakes_the_sender, a_join_wakes_the_sender,

@@ -36,8 +36,7 @@
 //! | [`leave_seat`] | Release | [`see_seat`], [`take_seat`] | all reads of a consumer that gave its seat up |
 //! | [`see_seat`] | Acquire | [`leave_seat`], [`live_seat`] | |
 //! | [`live_seat`] | Release | [`see_seat`] | where a consumer that joined begins |
-//! | [`tell_change`] | Release | [`see_change`] | the state of the seat that came or went: a look that counts the change sees it |
-//! | [`see_change`] | Acquire | [`tell_change`] | |
+//! | [`tell_change`] | Release | the fence of the producer's survey | the state of the seat that came or went: a look that counts the change sees it |
 //! | [`take_seat`] | Acquire | [`leave_seat`] | and the head of the seat, for the next owner, who publishes it anew |
 //! | [`desert`] | Release | [`see_deserted`] | that nothing is read any more: the producer drops the values |
 //! | [`see_deserted`] | Acquire | [`desert`] | |
@@ -264,7 +263,6 @@ sites! {
     TakeSeat,
     LiveSeat,
     TellChange,
-    SeeChange,
     Desert,
     SeeDeserted,
     /// The fence of a consumer that joins, between its seat and its second look at `tail`.
@@ -402,7 +400,6 @@ orders! {
     take_seat = Acquire, TakeSeat;
     live_seat = Release, LiveSeat;
     tell_change = Release, TellChange;
-    see_change = Acquire, SeeChange;
     desert = Release, Desert;
     see_deserted = Acquire, SeeDeserted;
     begin_session = Release, BeginSession;

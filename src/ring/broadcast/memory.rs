@@ -154,11 +154,6 @@ impl<T> Memory<T> {
         self.news.0.changes.fetch_add(1, order!(tell_change));
     }
 
-    /// The same count for a look that relies on it: what it counts is seen.
-    pub(super) fn changes_to_see(&self) -> u64 {
-        self.news.0.changes.load(order!(see_change))
-    }
-
     #[inline(always)]
     pub(super) fn changes(&self) -> u64 {
         // Relaxed: it says that there is something to look at, and the look has its own order.

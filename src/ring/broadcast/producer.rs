@@ -96,7 +96,8 @@ impl<T> Producer<T> {
     #[cold]
     #[inline(never)]
     fn survey(&mut self) -> bool {
-        self.changes = self.memory.changes_to_see();
+        self.changes = self.memory.changes();
+        // Partner: the fence of a consumer that joins; and `tell_change`: what was counted is seen after this.
         if !mutant!(GateFence) {
             fence(Ordering::SeqCst);
         }

@@ -16,6 +16,8 @@ pub(crate) struct Producer<T> {
     tail: Position,
     /// `tail` may not pass this (B1).
     gate: Position,
+    /// What `tail` was at the last fence.
+    fenced_at: Position,
     /// The first position whose slot may hold an older value.
     clean: Position,
     /// What `changes` was at the last look.
@@ -43,6 +45,7 @@ impl<T> Producer<T> {
         Self {
             tail: start,
             gate: start,
+            fenced_at: start,
             clean: start.plus(memory.slots.len() as u64),
             // Another than it is: the first operation looks.
             changes: u64::MAX,
@@ -73,23 +76,38 @@ impl<T> Producer<T> {
         self.memory.changes() != self.changes
     }
 
-    /// Reads how far the seats are. Whether there is room now.
+    /// Reads how far the seats are. Whether there is room now. Room that is not wanted may not be found.
     #[cold]
     #[inline(never)]
-    fn find_room(&mut self) -> bool {
-        // Partner: the fence of a consumer that joins.
-        if !mutant!(GateFence) {
-            fence(Ordering::SeqCst);
-        }
-        // After the fence: a consumer whose own fence came before it is in the chain then.
+    fn find_room(&mut self, wanted: u64) -> bool {
         if self.has_news() {
             return self.survey();
         }
-        let mut furthest = None;
-        for seat in self.chain() {
-            furthest = furthest.max(Some(self.tail.since(seat.head())));
+        let furthest = self.chain().map(|seat| self.tail.since(seat.head())).max().unwrap_or(0);
+        let room = if self.sends { self.memory.capacity.saturating_sub(furthest) } else { 0 };
+        if room.min(wanted) > self.unseen_room() {
+            // Partner: the fence of a consumer that joins.
+            if !mutant!(GateFence) {
+                fence(Ordering::SeqCst);
+            }
+            self.fenced_at = self.tail;
+            // A consumer whose own fence came before has said so.
+            if self.has_news() {
+                return self.survey();
+            }
         }
-        self.set_gate(furthest)
+        self.set_gate(room)
+    }
+
+    /// Room that the seats leave which this end has not seen yet: their consumers begin at `fenced_at` or later.
+    fn unseen_room(&self) -> u64 {
+        self.memory.capacity.saturating_sub(self.tail.since(self.fenced_at))
+    }
+
+    fn set_gate(&mut self, room: u64) -> bool {
+        let room = room.min(self.unseen_room());
+        self.gate = self.tail.plus(room);
+        room != 0
     }
 
     /// Looks who is there, and how far each is. Whether there is room now.
@@ -101,18 +119,19 @@ impl<T> Producer<T> {
         if !mutant!(GateFence) {
             fence(Ordering::SeqCst);
         }
+        self.fenced_at = self.tail;
         if self.memory.is_deserted() {
             (self.gate, self.sends) = (self.tail, false);
             return false;
         }
-        let (mut furthest, mut earliest) = (None, None);
+        let (mut furthest, mut earliest) = (0, None);
         self.chain = ptr::null_mut();
         for seat in self.memory.seats() {
             let state = seat.state();
             if state.gates() {
                 seat.next.0.store(self.chain, Ordering::Relaxed);
                 self.chain = ptr::from_ref(seat).cast_mut();
-                furthest = furthest.max(Some(self.tail.since(seat.head())));
+                furthest = furthest.max(self.tail.since(seat.head()));
             }
             if state.is_settled() {
                 earliest = earliest.max(Some(self.tail.since(seat.first())));
@@ -121,15 +140,9 @@ impl<T> Producer<T> {
         self.count_passed(earliest);
         // A consumer that is about to join does not see a message that is sent now.
         self.sends = !self.closed && (earliest.is_some() || self.memory.options.pass);
-        self.set_gate(furthest)
-    }
-
-    fn set_gate(&mut self, furthest: Option<u64>) -> bool {
         // A consumer that is about to join may still stand where `tail` was long ago.
-        let room = self.memory.capacity.saturating_sub(furthest.unwrap_or(0));
-        let room = if self.sends { room } else { 0 };
-        self.gate = self.tail.plus(room);
-        room != 0
+        let room = if self.sends { self.memory.capacity.saturating_sub(furthest) } else { 0 };
+        self.set_gate(room)
     }
 
     /// The seats that gated at the last survey.
@@ -167,7 +180,7 @@ impl<T> Producer<T> {
     /// The slot of the next message, which is ours and empty until that is published (B2); `None` if there is no room or no receiver.
     #[inline(always)]
     fn vacancy(&mut self) -> Option<*const Slot<T>> {
-        if (self.has_news() || self.tail == self.gate) && !self.find_room() {
+        if (self.has_news() || self.tail == self.gate) && !self.find_room(1) {
             return None;
         }
         let ahead = const { if size_of::<T>() < 32 { 0 } else { slot::ahead::<T>() } };
@@ -244,7 +257,7 @@ impl<T> Producer<T> {
     #[inline(always)]
     pub(crate) fn room(&mut self, wanted: u64) -> u64 {
         if self.has_news() || self.gate.since(self.tail) < wanted {
-            self.find_room();
+            self.find_room(wanted);
         }
         self.gate.since(self.tail).min(wanted)
     }

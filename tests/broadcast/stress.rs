@@ -19,7 +19,7 @@ fn visit(hub: &Hub<Box<u64>>, n: u64) -> Option<u64> {
     };
     for i in 0..n {
         match i % 4 {
-            0 => _ = rx.recv_with(|m| seen(m)).ok()?,
+            0 => rx.recv_with(|m| seen(m)).ok()?,
             1 => {
                 let chunk = rx.read_chunk(3).ok();
                 if let Some(chunk) = chunk {

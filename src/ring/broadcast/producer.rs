@@ -3,11 +3,12 @@
 use super::super::layout::Stats;
 use super::super::place::{Filled, Place};
 use super::super::slot::{self, Slot};
-use super::memory::Memory;
+use super::memory::{Memory, light_fence};
 use super::seat::{Seat, SeatRef};
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 use crate::sync::{Arc, OnDrop, Ordering, fence};
+use crate::wait::EventCount;
 use core::ptr::{self, NonNull};
 
 /// The end that writes.
@@ -24,6 +25,10 @@ pub(crate) struct Producer<T> {
     changes: u64,
     /// The chain of the seats that gated at the last survey.
     chain: *mut Seat,
+    /// The event count of its first seat, else one that is not to be woken.
+    first: EventCount,
+    /// Whether there is more to look at after a publication than that: several seats, or a fence.
+    many: bool,
     /// Whether there was a seat then that sees what is sent, or need not be.
     sends: bool,
     slots: NonNull<Slot<T>>,
@@ -50,6 +55,8 @@ impl<T> Producer<T> {
             // Another than it is: the first operation looks.
             changes: u64::MAX,
             chain: ptr::null_mut(),
+            first: memory.sender.clone(),
+            many: true,
             sends: false,
             slots: memory.slots.first(),
             mask: memory.mask(),
@@ -137,6 +144,9 @@ impl<T> Producer<T> {
                 earliest = earliest.max(Some(self.tail.since(seat.first())));
             }
         }
+        let first = self.chain().next().map_or(&self.memory.sender, |seat| &seat.event).clone();
+        self.first = first;
+        self.many = self.memory.fenced || self.chain().nth(1).is_some();
         self.count_passed(earliest);
         // A consumer that is about to join does not see a message that is sent now.
         self.sends = !self.closed && (earliest.is_some() || self.memory.options.pass);
@@ -214,6 +224,15 @@ impl<T> Producer<T> {
     /// Wakes the consumers that wait.
     #[inline(always)]
     fn wake(&mut self) {
+        light_fence();
+        if self.has_news() || self.first.has_waiter() || self.many {
+            self.wake_more();
+        }
+    }
+
+    /// The same for many seats, or if there is something to do.
+    #[inline(never)]
+    fn wake_more(&mut self) {
         self.memory.after_publication();
         if self.has_news() && !mutant!(NewsLook) {
             self.survey();

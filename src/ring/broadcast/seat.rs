@@ -18,7 +18,7 @@ pub(crate) struct Seat {
     state: AtomicU64,
     /// The position of its first message.
     first: AtomicU64,
-    /// Seats that come after this one.
+    /// Seats that come after this one; also [`FENCED`] where there is no heavy barrier.
     followed: AtomicU64,
     /// The seat that was made before this one.
     pub(super) older: AtomicPtr<Seat>,
@@ -46,6 +46,9 @@ const LIVE: u64 = 3;
 const VACANT: u64 = 4;
 const FOLLOWER: u64 = 8;
 const ONE: u64 = 16;
+
+/// In the count of followers: a commit is followed by a fence.
+const FENCED: u64 = 1 << 63;
 
 impl State {
     const fn kind(self) -> u64 {
@@ -81,7 +84,12 @@ impl State {
 
 impl Seat {
     /// A new seat, taken, on no list.
-    pub(super) fn allocate(event: EventCount, given: bool, index: u32) -> Result<NonNull<Self>, BuildError> {
+    pub(super) fn allocate(
+        event: EventCount,
+        given: bool,
+        index: u32,
+        fenced: bool,
+    ) -> Result<NonNull<Self>, BuildError> {
         let layout = Layout::new::<Self>();
         // SAFETY: a seat has a size.
         let memory = unsafe { alloc(layout) };
@@ -91,7 +99,7 @@ impl Seat {
             head: Line(AtomicU64::new(0)),
             state: AtomicU64::new(TAKEN),
             first: AtomicU64::new(0),
-            followed: AtomicU64::new(0),
+            followed: AtomicU64::new(if fenced { FENCED } else { 0 }),
             older: AtomicPtr::new(ptr::null_mut()),
             event,
             given,
@@ -193,10 +201,15 @@ impl Seat {
         self.followed.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether others come after it. Relaxed: a follower that joins passes a barrier before it looks.
+    /// Whether others come after it, or may. Relaxed: a follower that joins passes a barrier before it looks.
     #[inline(always)]
-    pub(super) fn is_followed(&self) -> bool {
+    pub(super) fn may_be_followed(&self) -> bool {
         self.followed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether others come after it.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Relaxed) & !FENCED != 0
     }
 
     pub(super) fn index(&self) -> u32 {

@@ -1,6 +1,7 @@
 //! The models, one law a function.
 
 pub mod batch;
+pub mod broadcast;
 pub mod call;
 pub mod cell;
 pub mod close;
@@ -122,6 +123,16 @@ macro_rules! every_model {
             call: two_that_call_each_other_have_their_answers, one_that_calls_has_its_answer_fenced,
                 a_credit_is_used_again, answers_find_room_beside_requests, a_call_ends_with_its_peer, a_dropped_token_answers,
                 an_armed_endpoint_hears_the_answer_or_the_end, a_reply_is_awaited;
+            broadcast: both_see_all_and_gate, first_in_first_out, disconnected_only_after_the_last_message,
+                a_join_while_the_sender_laps_the_ring, a_join_beside_another, a_receiver_that_leaves_gates_no_more, two_that_leave_at_once,
+                a_seat_is_used_again, a_follower_sees_what_was_committed, a_follower_of_one_that_left_sees_all,
+                a_reserved_seat_goes_from_one_to_the_next, the_sender_drops_what_is_left,
+                the_sender_drops_what_fills_the_ring, values_drop_once,
+                a_message_wakes_the_receiver, a_message_wakes_the_receiver_fenced, a_message_wakes_the_task,
+                one_that_just_joined_is_woken, one_that_just_joined_is_woken_fenced, room_wakes_the_sender,
+                room_wakes_the_sender_fenced, one_that_leaves_wakes_the_sender, a_join_wakes_the_sender,
+                the_last_handle_wakes_the_sender, a_dropped_sender_wakes_the_receivers, a_commit_wakes_the_follower,
+                a_commit_wakes_the_follower_fenced, one_that_leaves_wakes_the_follower;
             pool: a_buffer_comes_home_whole, a_buffer_travels_twice, the_owner_goes_while_buffers_come_home;
             share: the_last_owner_has_seen_what_the_others_did, an_owner_that_is_alone_has_seen_what_the_others_did;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,

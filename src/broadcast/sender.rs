@@ -136,9 +136,8 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Messages that were sent while there was no seat, which is possible in [`NoReceiver::Pass`](super::NoReceiver::Pass). A seat counts from the
-    /// moment that its receiver begins to join.
-    pub fn passed(&self) -> u64 {
+    /// Messages that no receiver saw, as they were sent while there was no seat: possible in [`NoReceiver::Pass`](super::NoReceiver::Pass). Exact.
+    pub fn passed(&mut self) -> u64 {
         self.end.ring.passed()
     }
 

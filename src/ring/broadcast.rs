@@ -29,14 +29,18 @@
 //!
 //! ```text
 //!   consumer                                  producer, when tail = gate
-//!   head := tail; state := LIVE               tail stored before
+//!   head := tail; state := JOINING            tail stored before
 //!   fence                                     fence
-//!   t := tail; head := t; begins at t         reads all seats; gate := least head + capacity
+//!   t := tail; head := t; state := LIVE       reads all seats; gate := least head + capacity
+//!   begins at t
 //! ```
 //!
 //! Of the two fences one is first. If it is the consumer's, the producer sees the seat, with a head that is not beyond `t`. If it is the producer's, the
-//! consumer sees a `tail` that is not behind the one of that look, so `t + capacity` is not behind the gate of that look: B1. Without the second
+//! consumer sees a `tail` that is not behind the one at that fence, so `t + capacity` is not behind the gate of that look: B1. Without the second
 //! read of `tail` slot `t` may be written over.
+//!
+//! The fence is needed once a lap, not at each look: the gate is also at most `capacity` beyond the `tail` of the last fence. So a producer that waits for
+//! the slowest, message by message, reads heads and does not fence. A seat that is JOINING gates, but it gives no room: its consumer may not see what is sent for it.
 //!
 //! **Followers.** A consumer that comes after others sees a message when all of these have committed it: its limit is the least of their heads,
 //! instead of `tail`. It can name seats only that are there already, so there is no cycle. A seat before it that is given up does not count any more.

@@ -42,7 +42,9 @@
 //! | [`commit_seat`] | Release | [`see_commit`] | a consumer's reads before its head, for the producer that writes there again; what it did, for followers |
 //! | [`see_commit`] | Acquire | [`commit_seat`] | |
 //! | [`leave_seat`] | Release | [`see_seat`], [`take_seat`] | all reads of a consumer that gave its seat up |
-//! | [`see_seat`] | Acquire | [`leave_seat`] | |
+//! | [`see_seat`] | Acquire | [`leave_seat`], [`live_seat`] | |
+//! | [`live_seat`] | Release | [`see_seat`] | where a consumer that joined begins |
+//! | [`tell_change`] | Release | the fence of the producer's survey | the state of the seat that came or went: a look that counts the change sees it |
 //! | [`take_seat`] | Acquire | [`leave_seat`] | and the head of the seat, for the next owner, who publishes it anew |
 //! | [`desert`] | Release | [`see_deserted`] | that nothing is read any more: the producer drops the values |
 //! | [`see_deserted`] | Acquire | [`desert`] | |
@@ -309,12 +311,14 @@ sites! {
     LeaveSeat,
     SeeSeat,
     TakeSeat,
+    LiveSeat,
+    TellChange,
     Desert,
     SeeDeserted,
     /// The fence of a consumer that joins, between its seat and its second look at `tail`.
     SeatFence,
-    /// The heavy barrier of a consumer that joins, between its word to the producer and its looks.
-    SeatBarrier,
+    /// Where there is no heavy barrier: the fence of a broadcast's handle between what it published and its look for those that wait.
+    CastFence,
     /// A consumer that joins begins at a `tail` that it read after the fence.
     SecondLook,
     /// The fence of a producer between `tail` and its look at the seats.
@@ -460,6 +464,8 @@ orders! {
     leave_seat = Release, LeaveSeat;
     see_seat = Acquire, SeeSeat;
     take_seat = Acquire, TakeSeat;
+    live_seat = Release, LiveSeat;
+    tell_change = Release, TellChange;
     desert = Release, Desert;
     see_deserted = Acquire, SeeDeserted;
     begin_session = Release, BeginSession;

@@ -8,6 +8,7 @@ mod allocations;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broadcast;
 mod calls;
 mod lanes_reused;
 mod lanes_trimmed;

@@ -2,7 +2,7 @@
 
 use super::super::slip::Slip;
 use super::super::slot::{self, Slot};
-use super::memory::{Member, Memory};
+use super::memory::{Member, Memory, light_fence};
 use super::seat::{Seat, SeatRef};
 use crate::sync::OnDrop;
 use crate::sync::order::{mutant, order};
@@ -31,6 +31,8 @@ pub(crate) struct Consumer<T> {
     seat: SeatRef,
     /// The seats that commit a message before this end sees it.
     before: Vec<SeatRef>,
+    /// What the producer sleeps on.
+    sender: EventCount,
     member: Member<T>,
 }
 
@@ -40,8 +42,9 @@ unsafe impl<T: Send + Sync> Send for Consumer<T> {}
 impl<T> Consumer<T> {
     pub(super) fn new(member: Member<T>, seat: SeatRef, head: Position, before: Vec<SeatRef>) -> Self {
         let (slots, mask) = (member.memory().slots.first(), member.memory().mask());
+        let sender = member.memory().sender.clone();
         let (end, over, left, reserved, slip) = (None, false, false, false, Slip::Vain);
-        Self { head, seen: head, end, over, left, reserved, slip, slots, mask, seat, before, member }
+        Self { head, seen: head, end, over, left, reserved, slip, slots, mask, seat, before, sender, member }
     }
 
     #[inline(always)]
@@ -207,7 +210,10 @@ impl<T> Consumer<T> {
     pub(crate) fn free(&mut self) {
         let seat = self.seat();
         seat.commit(self.head);
-        self.memory().committed(seat);
+        light_fence();
+        if seat.may_be_followed() || self.sender.has_waiter() {
+            self.memory().committed(seat);
+        }
     }
 
     /// To be called before the channel answers "empty" or waits: commits what a leaked guard took, and leaves the seat if nothing will ever come.

@@ -51,7 +51,8 @@ impl<T> Consumer<T> {
                 } else {
                     Position::from_word(memory.tail.0.load(order!(observe_cast)))
                 };
-                seat.commit(now);
+                seat.settle(now);
+                memory.changed();
                 (seat, now)
             }
         };

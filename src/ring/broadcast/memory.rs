@@ -131,7 +131,7 @@ impl<T> Memory<T> {
         #[cfg(not(feature = "std"))]
         let own = || Ok(EventCount);
         let index = self.news.0.seats.fetch_add(1, Ordering::Relaxed) as u32;
-        let seat = Seat::allocate(event.cloned().map_or_else(own, Ok)?, event.is_some(), index)?;
+        let seat = Seat::allocate(event.cloned().map_or_else(own, Ok)?, event.is_some(), index, self.fenced)?;
         Ok((self.seat(seat), true))
     }
 
@@ -151,7 +151,7 @@ impl<T> Memory<T> {
 
     /// Tells the producer that a seat, or the last handle, came or went.
     pub(super) fn changed(&self) {
-        self.news.0.changes.fetch_add(1, Ordering::Relaxed);
+        self.news.0.changes.fetch_add(1, order!(tell_change));
     }
 
     #[inline(always)]
@@ -170,10 +170,11 @@ impl<T> Memory<T> {
     #[inline(always)]
     pub(super) fn after_publication(&self) {
         if self.fenced {
-            fence(Ordering::SeqCst);
+            if !mutant!(CastFence) {
+                fence(Ordering::SeqCst);
+            }
         } else {
-            #[cfg(feature = "std")]
-            crate::wait::light_fence(Ordering::SeqCst);
+            light_fence();
         }
     }
 
@@ -183,7 +184,7 @@ impl<T> Memory<T> {
             fence(Ordering::SeqCst);
         }
         #[cfg(feature = "std")]
-        if !self.fenced && event.may_sleep() && !mutant!(SeatBarrier) {
+        if !self.fenced && event.may_sleep() {
             crate::wait::heavy_fence();
         }
         #[cfg(not(feature = "std"))]
@@ -274,20 +275,12 @@ impl<T> Memory<T> {
     }
 
     /// Tells all that wait for the head of a seat that it has moved.
-    #[inline(always)]
-    pub(super) fn committed(&self, seat: &Seat) {
-        self.after_publication();
-        if seat.is_followed() {
-            return self.wake_followers(seat);
-        }
-        self.wake_sender(&seat.counters.0.wakes);
-    }
-
     #[cold]
     #[inline(never)]
-    fn wake_followers(&self, seat: &Seat) {
+    pub(super) fn committed(&self, seat: &Seat) {
+        self.after_publication();
         let mut panics = Panics::new();
-        if !mutant!(WakeFollowers) {
+        if seat.is_followed() && !mutant!(WakeFollowers) {
             panics.catch(|| {
                 self.wake_seats(|seat| seat.state().follows());
             });
@@ -295,6 +288,13 @@ impl<T> Memory<T> {
         panics.catch(|| self.wake_sender(&seat.counters.0.wakes));
         panics.resume();
     }
+}
+
+/// The light barrier, where handles wait at all.
+#[inline(always)]
+pub(super) fn light_fence() {
+    #[cfg(feature = "std")]
+    crate::wait::light_fence(Ordering::SeqCst);
 }
 
 impl<T> Drop for Memory<T> {

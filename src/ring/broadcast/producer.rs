@@ -3,11 +3,12 @@
 use super::super::layout::Stats;
 use super::super::place::{Filled, Place};
 use super::super::slot::{self, Slot};
-use super::memory::Memory;
+use super::memory::{Memory, light_fence};
 use super::seat::{Seat, SeatRef};
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 use crate::sync::{Arc, OnDrop, Ordering, fence};
+use crate::wait::EventCount;
 use core::ptr::{self, NonNull};
 
 /// The end that writes.
@@ -16,12 +17,20 @@ pub(crate) struct Producer<T> {
     tail: Position,
     /// `tail` may not pass this (B1).
     gate: Position,
+    /// What `tail` was at the last fence.
+    fenced_at: Position,
     /// The first position whose slot may hold an older value.
     clean: Position,
     /// What `changes` was at the last look.
     changes: u64,
     /// The chain of the seats that gated at the last survey.
-    first: *mut Seat,
+    chain: *mut Seat,
+    /// The event count of its first seat, else one that is not to be woken.
+    first: EventCount,
+    /// Whether there is more to look at after a publication than that: several seats, or a fence.
+    many: bool,
+    /// Whether there was a seat then that sees what is sent, or need not be.
+    sends: bool,
     slots: NonNull<Slot<T>>,
     mask: u64,
     closed: bool,
@@ -41,10 +50,14 @@ impl<T> Producer<T> {
         Self {
             tail: start,
             gate: start,
+            fenced_at: start,
             clean: start.plus(memory.slots.len() as u64),
             // Another than it is: the first operation looks.
             changes: u64::MAX,
-            first: ptr::null_mut(),
+            chain: ptr::null_mut(),
+            first: memory.sender.clone(),
+            many: true,
+            sends: false,
             slots: memory.slots.first(),
             mask: memory.mask(),
             closed: false,
@@ -70,23 +83,38 @@ impl<T> Producer<T> {
         self.memory.changes() != self.changes
     }
 
-    /// Reads how far the seats are. Whether there is room now.
+    /// Reads how far the seats are. Whether there is room now. Room that is not wanted may not be found.
     #[cold]
     #[inline(never)]
-    fn find_room(&mut self) -> bool {
-        // Partner: the fence of a consumer that joins.
-        if !mutant!(GateFence) {
-            fence(Ordering::SeqCst);
-        }
-        // After the fence: a consumer whose own fence came before it is in the chain then.
+    fn find_room(&mut self, wanted: u64) -> bool {
         if self.has_news() {
             return self.survey();
         }
-        let mut furthest = None;
-        for seat in self.chain() {
-            furthest = furthest.max(Some(self.tail.since(seat.head())));
+        let furthest = self.chain().map(|seat| self.tail.since(seat.head())).max().unwrap_or(0);
+        let room = if self.sends { self.memory.capacity.saturating_sub(furthest) } else { 0 };
+        if room.min(wanted) > self.unseen_room() {
+            // Partner: the fence of a consumer that joins.
+            if !mutant!(GateFence) {
+                fence(Ordering::SeqCst);
+            }
+            self.fenced_at = self.tail;
+            // A consumer whose own fence came before has said so.
+            if self.has_news() {
+                return self.survey();
+            }
         }
-        self.set_gate(furthest)
+        self.set_gate(room)
+    }
+
+    /// Room that the seats leave which this end has not seen yet: their consumers begin at `fenced_at` or later.
+    fn unseen_room(&self) -> u64 {
+        self.memory.capacity.saturating_sub(self.tail.since(self.fenced_at))
+    }
+
+    fn set_gate(&mut self, room: u64) -> bool {
+        let room = room.min(self.unseen_room());
+        self.gate = self.tail.plus(room);
+        room != 0
     }
 
     /// Looks who is there, and how far each is. Whether there is room now.
@@ -94,43 +122,43 @@ impl<T> Producer<T> {
     #[inline(never)]
     fn survey(&mut self) -> bool {
         self.changes = self.memory.changes();
+        // Partner: the fence of a consumer that joins; and `tell_change`: what was counted is seen after this.
         if !mutant!(GateFence) {
             fence(Ordering::SeqCst);
         }
+        self.fenced_at = self.tail;
         if self.memory.is_deserted() {
-            self.gate = self.tail;
+            (self.gate, self.sends) = (self.tail, false);
             return false;
         }
-        let mut furthest = None;
-        self.first = ptr::null_mut();
+        let (mut furthest, mut earliest) = (0, None);
+        self.chain = ptr::null_mut();
         for seat in self.memory.seats() {
-            if seat.state().gates() {
-                seat.next.0.store(self.first, Ordering::Relaxed);
-                self.first = ptr::from_ref(seat).cast_mut();
-                furthest = furthest.max(Some(self.tail.since(seat.head())));
+            let state = seat.state();
+            if state.gates() {
+                seat.next.0.store(self.chain, Ordering::Relaxed);
+                self.chain = ptr::from_ref(seat).cast_mut();
+                furthest = furthest.max(self.tail.since(seat.head()));
+            }
+            if state.is_settled() {
+                earliest = earliest.max(Some(self.tail.since(seat.first())));
             }
         }
-        self.count_passed(furthest);
-        self.set_gate(furthest)
-    }
-
-    fn set_gate(&mut self, furthest: Option<u64>) -> bool {
-        let capacity = self.memory.capacity;
-        let room = match furthest {
-            _ if self.closed => 0,
-            // A consumer that is about to join may still stand where `tail` was long ago.
-            Some(lag) => capacity.saturating_sub(lag),
-            None if self.memory.options.pass => capacity,
-            None => 0,
-        };
-        self.gate = self.tail.plus(room);
-        room != 0
+        let first = self.chain().next().map_or(&self.memory.sender, |seat| &seat.event).clone();
+        self.first = first;
+        self.many = self.memory.fenced || self.chain().nth(1).is_some();
+        self.count_passed(earliest);
+        // A consumer that is about to join does not see a message that is sent now.
+        self.sends = !self.closed && (earliest.is_some() || self.memory.options.pass);
+        // A consumer that is about to join may still stand where `tail` was long ago.
+        let room = if self.sends { self.memory.capacity.saturating_sub(furthest) } else { 0 };
+        self.set_gate(room)
     }
 
     /// The seats that gated at the last survey.
     #[inline(always)]
     fn chain(&self) -> impl Iterator<Item = &Seat> {
-        let mut at = self.first;
+        let mut at = self.chain;
         core::iter::from_fn(move || {
             // SAFETY: a pointer of the chain leads to a seat, which is freed with the memory (B6).
             let seat = unsafe { at.as_ref() }?;
@@ -139,12 +167,12 @@ impl<T> Producer<T> {
         })
     }
 
-    /// Counts the messages that were sent while there was no seat.
-    fn count_passed(&mut self, furthest: Option<u64>) {
-        match (self.passing, furthest) {
+    /// Counts the messages that were sent while there was no seat, of which the earliest began so many messages ago.
+    fn count_passed(&mut self, earliest: Option<u64>) {
+        match (self.passing, earliest) {
             (None, None) => self.passing = Some(self.tail),
-            (Some(from), Some(lag)) => {
-                self.passed += self.tail.since(from).saturating_sub(lag);
+            (Some(from), Some(ago)) => {
+                self.passed += self.tail.since(from).saturating_sub(ago);
                 self.passing = None;
             }
             _ => {}
@@ -152,14 +180,17 @@ impl<T> Producer<T> {
     }
 
     /// Messages that were sent while there was no seat.
-    pub(crate) fn passed(&self) -> u64 {
+    pub(crate) fn passed(&mut self) -> u64 {
+        if self.has_news() {
+            self.survey();
+        }
         self.passed + self.passing.map_or(0, |from| self.tail.since(from))
     }
 
     /// The slot of the next message, which is ours and empty until that is published (B2); `None` if there is no room or no receiver.
     #[inline(always)]
     fn vacancy(&mut self) -> Option<*const Slot<T>> {
-        if (self.has_news() || self.tail == self.gate) && !self.find_room() {
+        if (self.has_news() || self.tail == self.gate) && !self.find_room(1) {
             return None;
         }
         let ahead = const { if size_of::<T>() < 32 { 0 } else { slot::ahead::<T>() } };
@@ -193,6 +224,15 @@ impl<T> Producer<T> {
     /// Wakes the consumers that wait.
     #[inline(always)]
     fn wake(&mut self) {
+        light_fence();
+        if self.has_news() || self.first.has_waiter() || self.many {
+            self.wake_more();
+        }
+    }
+
+    /// The same for many seats, or if there is something to do.
+    #[inline(never)]
+    fn wake_more(&mut self) {
         self.memory.after_publication();
         if self.has_news() && !mutant!(NewsLook) {
             self.survey();
@@ -205,7 +245,7 @@ impl<T> Producer<T> {
     #[cold]
     #[inline(never)]
     fn wake_all(&self) {
-        let woken = self.memory.wake_seats(|seat| seat.state().is_live());
+        let woken = self.memory.wake_seats(|_| true);
         self.memory.counters.0.wakes.add(woken);
     }
 
@@ -236,7 +276,7 @@ impl<T> Producer<T> {
     #[inline(always)]
     pub(crate) fn room(&mut self, wanted: u64) -> u64 {
         if self.has_news() || self.gate.since(self.tail) < wanted {
-            self.find_room();
+            self.find_room(wanted);
         }
         self.gate.since(self.tail).min(wanted)
     }
@@ -289,7 +329,7 @@ impl<T> Producer<T> {
         if core::mem::replace(&mut self.closed, true) {
             return;
         }
-        self.gate = self.tail;
+        (self.gate, self.sends) = (self.tail, false);
         self.memory.tail.0.store(self.tail.closed_word(), order!(close_cast));
         self.memory.after_publication();
         if !mutant!(CastCloseNotifies) {

@@ -16,7 +16,9 @@ pub(crate) struct Seat {
     /// Position of the next message that the consumer has not committed.
     head: Line<AtomicU64>,
     state: AtomicU64,
-    /// Seats that come after this one.
+    /// The position of its first message.
+    first: AtomicU64,
+    /// Seats that come after this one; also [`FENCED`] where there is no heavy barrier.
     followed: AtomicU64,
     /// The seat that was made before this one.
     pub(super) older: AtomicPtr<Seat>,
@@ -37,28 +39,34 @@ pub(super) struct State(u64);
 const FREE: u64 = 0;
 /// Its owner makes it ready, or gives it up.
 const TAKEN: u64 = 1;
-const LIVE: u64 = 2;
+/// It gates, and its consumer does not know yet where it begins.
+const JOINING: u64 = 2;
+const LIVE: u64 = 3;
 /// It gates, and no consumer sits there.
-const VACANT: u64 = 3;
-const FOLLOWER: u64 = 4;
-const ONE: u64 = 8;
+const VACANT: u64 = 4;
+const FOLLOWER: u64 = 8;
+const ONE: u64 = 16;
+
+/// In the count of followers: a commit is followed by a fence.
+const FENCED: u64 = 1 << 63;
 
 impl State {
     const fn kind(self) -> u64 {
-        self.0 % 4
+        self.0 % FOLLOWER
     }
 
     /// Whether the producer must not pass it.
     pub(super) const fn gates(self) -> bool {
+        self.kind() >= JOINING
+    }
+
+    /// Whether it is known which message is its first.
+    pub(super) const fn is_settled(self) -> bool {
         self.kind() >= LIVE
     }
 
     pub(super) const fn is_vacant(self) -> bool {
         self.kind() == VACANT
-    }
-
-    pub(super) const fn is_live(self) -> bool {
-        self.kind() == LIVE
     }
 
     pub(super) const fn follows(self) -> bool {
@@ -76,7 +84,12 @@ impl State {
 
 impl Seat {
     /// A new seat, taken, on no list.
-    pub(super) fn allocate(event: EventCount, given: bool, index: u32) -> Result<NonNull<Self>, BuildError> {
+    pub(super) fn allocate(
+        event: EventCount,
+        given: bool,
+        index: u32,
+        fenced: bool,
+    ) -> Result<NonNull<Self>, BuildError> {
         let layout = Layout::new::<Self>();
         // SAFETY: a seat has a size.
         let memory = unsafe { alloc(layout) };
@@ -85,7 +98,8 @@ impl Seat {
         let value = Self {
             head: Line(AtomicU64::new(0)),
             state: AtomicU64::new(TAKEN),
-            followed: AtomicU64::new(0),
+            first: AtomicU64::new(0),
+            followed: AtomicU64::new(if fenced { FENCED } else { 0 }),
             older: AtomicPtr::new(ptr::null_mut()),
             event,
             given,
@@ -134,9 +148,22 @@ impl Seat {
     ///
     /// Relaxed: a producer that sees this beside an older head of the seat gates on that, which is not beyond the newer one (B5).
     pub(super) fn begin(&self, follows: bool) {
-        let now = State(self.state.load(Ordering::Relaxed)).become_kind(LIVE);
+        let now = State(self.state.load(Ordering::Relaxed)).become_kind(JOINING);
         let now = if follows { now.0 | FOLLOWER } else { now.0 };
         self.state.store(now, Ordering::Relaxed);
+    }
+
+    /// Its first message is the one at `first`. By its owner.
+    pub(super) fn settle(&self, first: Position) {
+        self.commit(first);
+        self.first.store(first.open_word(), Ordering::Relaxed);
+        let now = State(self.state.load(Ordering::Relaxed)).become_kind(LIVE);
+        self.state.store(now.0, order!(live_seat));
+    }
+
+    /// The position of its first message, if the state says that it is settled.
+    pub(super) fn first(&self) -> Position {
+        Position::from_word(self.first.load(Ordering::Relaxed))
     }
 
     /// Gives it up: it stays vacant, or is free. By its owner.
@@ -174,10 +201,15 @@ impl Seat {
         self.followed.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether others come after it. Relaxed: a follower that joins passes a barrier before it looks.
+    /// Whether others come after it, or may. Relaxed: a follower that joins passes a barrier before it looks.
     #[inline(always)]
-    pub(super) fn is_followed(&self) -> bool {
+    pub(super) fn may_be_followed(&self) -> bool {
         self.followed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether others come after it.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Relaxed) & !FENCED != 0
     }
 
     pub(super) fn index(&self) -> u32 {

@@ -10,6 +10,8 @@
 //!
 //! Checked: the record has every tick once and in order, although its first recorder failed; the engine never saw a tick that was not recorded; each
 //! screen saw the last price, and what it saw and what it lost add up to what was sent.
+// What loom models is the crate; this is a program of a user.
+#![allow(clippy::disallowed_types)]
 
 #[cfg(not(feature = "lossy"))]
 fn main() {

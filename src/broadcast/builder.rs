@@ -83,12 +83,3 @@ impl Builder {
         Ok((tx, hub))
     }
 }
-
-#[cfg(feature = "std")]
-impl Builder {
-    /// The event count to notify when there is room, instead of one of the sender's own.
-    pub fn sender_event(mut self, event: EventCount) -> Self {
-        self.sender_event = Some(event);
-        self
-    }
-}

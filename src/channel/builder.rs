@@ -107,7 +107,8 @@ impl<S: Flavor> Builder<S> {
         self
     }
 
-    /// The event count to notify when there is room, instead of one of the sender's own. It is notified of the receiver's close, too.
+    /// The event count to notify when there is room, instead of one of the sender's own. It is notified of the receiver's close, too,
+    /// and of a receiver that joins.
     ///
     /// So one event count may stand for input here and room there. Of a `fan_in` channel it is that of the first sender's lane; other lanes get
     /// theirs by [`lane_with_event`](crate::fan_in::Sender::lane_with_event). Of an `mpsc` channel it is that of all its senders: one thread at a time should

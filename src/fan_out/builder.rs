@@ -54,10 +54,4 @@ impl Builder {
         let waiter = Waiter::try_new(event, self.sender_wait)?;
         Ok((Sender { end: Lanes::new(registry)?, membership: (), waiter }, hub))
     }
-
-    /// The event count to notify when there is room or a worker, instead of one of the sender's own.
-    pub fn sender_event(mut self, event: EventCount) -> Self {
-        self.sender_event = Some(event);
-        self
-    }
 }

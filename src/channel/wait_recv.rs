@@ -164,7 +164,7 @@ impl<T, S: Flavor> Receiver<T, S> {
 
     /// Moves up to `limit` of the messages there are to the end of `buffer`, or arranges for one wake of the context's task when there is one.
     ///
-    /// Counts as one poll, whatever `limit` is: as to turns with other tasks, see [`Receiver::poll_recv`].
+    /// Counts as one poll for any `limit`. As to turns with other tasks, see [`Receiver::poll_recv`].
     ///
     /// # Errors
     /// The channel is closed and drained.

@@ -12,7 +12,7 @@
 //! | the one that closes | `closed`, once |
 //! | the holder of the mutex | `handles` |
 //!
-//! **The fast path** has no state but a copy of the receiver's position, which all threads share, and the one that finds the ring full renews.
+//! **The fast path** has no state but a copy of the receiver's position. All threads share it. A thread that knows of no room looks again and renews it.
 //!
 //! **Waiting** needs a state: a place in the queue, a thread's parker, how often it may still overtake. All that is a [`Sender`]'s, so a send that has to wait
 //! does it by one, which no other thread uses meanwhile. There are as many as have waited at the same time.
@@ -47,8 +47,8 @@ use std::time::Instant;
 /// dropped or closed, of which this is one; a `static` is never dropped, so [`close`](SharedSender::close) takes `&self`, too.
 ///
 /// **Its price.** A send that need not wait executes 1.0 to 1.1 times the instructions of one by a [`Sender`] (`verify/instructions/check`), and reads a few words
-/// that all its threads share. A send that has to wait, or finds others that wait, borrows a handle under a mutex, and makes one if more threads wait than ever before: that
-/// allocates. These handles count in [`Sender::sender_count`]. A thread that sends most of the time is better off with a handle of its own
+/// that all its threads share. A send that has to wait, or finds others that wait, borrows a handle under a mutex, and makes one if more threads wait
+/// than ever before: that allocates. These handles count in [`Sender::sender_count`]. A thread that sends most of the time is better off with a handle of its own
 /// ([`SharedSender::to_sender`]).
 ///
 /// ```

@@ -113,7 +113,7 @@ fn a_wait_for_the_close_that_is_dropped_is_not_woken() {
 }
 
 #[test]
-fn a_wait_for_the_close_stands_in_no_ones_way() {
+fn a_wait_for_the_close_stands_in_the_way_of_no_sender() {
     ends(|| {
         let (mut tx, mut rx) = mpsc::channel(1).unwrap();
         let (wakes, waker) = Wakes::new();

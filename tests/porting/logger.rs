@@ -1,8 +1,7 @@
 //! In the style of tracing-appender: a writer that many threads share and that does not wait for the disk. A thread of its own writes, and what has
 //! come is written when its guard is dropped.
 //!
-//! As it is written with crossbeam-channel. The writer is cloned into every thread, so no one can close the channel: a message ends the thread, for which the
-//! guard's own sender waits.
+//! As it is written with crossbeam-channel. Every thread has a sender of its own, so the guard cannot close the channel: it ends the worker by a message.
 //!
 //! ```ignore
 //! enum Msg { Line(Vec<u8>), Shutdown }

@@ -42,8 +42,8 @@ pub(crate) use traits::{RingReceiver, RingSender, Sealed};
 use core::fmt;
 
 /// How the halves of a channel are joined: one of [`spsc::Spsc`](crate::spsc::Spsc), [`mpsc::Mpsc`](crate::mpsc::Mpsc),
-/// [`fan_in::FanIn`](crate::fan_in::FanIn). Code that is generic over it works with every channel. [`broadcast::Broadcast`](crate::broadcast::Broadcast) is
-/// one for senders: receivers of a broadcast share the messages, and have a type of their own.
+/// [`fan_in::FanIn`](crate::fan_in::FanIn), [`fan_out::FanOut`](crate::fan_out::FanOut). Code that is generic over it works with every channel.
+/// [`broadcast::Broadcast`](crate::broadcast::Broadcast) is one for senders: receivers of a broadcast share the messages, and have a type of their own.
 ///
 /// ```
 /// use ringmail::{Receiver, Flavor, spsc};
@@ -57,7 +57,7 @@ use core::fmt;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no kind of channel",
-    label = "expected `ringmail::spsc::Spsc`, `ringmail::mpsc::Mpsc`, `ringmail::fan_in::FanIn` or `ringmail::broadcast::Broadcast`",
+    label = "expected `Spsc`, `Mpsc`, `FanIn`, `FanOut` or `Broadcast`, each of the module of its name",
     note = "name a channel's own types instead, such as `ringmail::spsc::Sender<T>`"
 )]
 pub trait Flavor: 'static {
@@ -81,9 +81,9 @@ pub trait Flavor: 'static {
 
 /// A [`Flavor`] whose sending half is the only writer of its ring: places can be reserved and written in place.
 #[diagnostic::on_unimplemented(
-    message = "places cannot be reserved in this channel: its senders share one ring",
+    message = "places cannot be reserved in this channel: its senders share one ring, or its sender has several",
     label = "needs a sender that alone writes its ring: `spsc` or `fan_in`",
-    note = "on `mpsc`, send the messages of an iterator by `send_iter`"
+    note = "on `mpsc` and `fan_out`, send the messages of an iterator by `send_iter`"
 )]
 pub trait SingleSender: Flavor {
     /// The lane that this sender alone writes.

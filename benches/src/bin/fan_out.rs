@@ -4,7 +4,7 @@
 //! cargo run --release --package ringmail-benches --bin fan_out [rounds]
 //! ```
 //!
-//! * `1us`: jobs of one microsecond of arithmetic. What counts is jobs a second. Printed too is the processor time of a job, which others on the machine change
+//! * `0us`, `1us`: jobs of nothing, and of one microsecond of arithmetic. What counts is jobs a second. Printed too is the processor time of a job, which others on the machine change
 //!   less: what is above the work is the price of queue, waits and wakes.
 //! * `sizes`: jobs of 50 µs to 5 ms, most of them short. They are sleeps, so that four workers run at once also on fewer cores. What counts is how much longer
 //!   the whole takes than a perfect split: the time that the workers were busy, divided by four.
@@ -202,15 +202,15 @@ fn main() {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{WORKERS} workers and a sender on {cores} cores, {n} rounds");
     let steps = steps_per_microsecond();
-    for each in [4, 64, 256] {
-        let jobs = vec![steps; 200_000];
+    for (micros, each) in [(0, 64), (1, 4), (1, 64), (1, 256)] {
+        let jobs = vec![steps * micros; 200_000];
         let all = rounds(n, |(_, slice)| {
             let slice = slice(each, &jobs, compute);
             let jobs = jobs.len() as f64;
             [jobs / slice.took.as_secs_f64() / 1e6, slice.cpu.as_secs_f64() * 1e6 / jobs]
         });
         println!(
-            "1us, room for {each} a worker: jobs a microsecond, fan_out's by it; processor time of a job, fan_out's by it"
+            "{micros}us, room for {each} a worker: jobs a microsecond, fan_out's by it; processor time of a job, fan_out's by it"
         );
         let (rates, costs) = (medians(&all, 0), medians(&all, 1));
         for (at, (name, _)) in CONTENDERS.into_iter().enumerate() {

@@ -8,8 +8,10 @@ use ringmail::fan_out::{Builder, Receiver};
 use std::thread::{spawn, yield_now};
 use std::time::Duration;
 
+type Receiving = fn(&mut Receiver<Letter>) -> Option<Letter>;
+
 /// Waiting ways to receive one message.
-const RECEIVES: [fn(&mut Receiver<Letter>) -> Option<Letter>; 3] = [
+const RECEIVES: [Receiving; 3] = [
     |rx| rx.recv().ok(),
     |rx| loop {
         match rx.recv_timeout(Duration::from_micros(50)) {

@@ -340,14 +340,13 @@ sites! {
 #[cfg(ringmail_loom)]
 std::thread_local! {
     // Loom runs every modelled thread on the thread that called `loom::model`, so all of them see this switch.
-    // One bit a site.
-    static WEAKENED: core::cell::Cell<u128> = const { core::cell::Cell::new(0) };
+    static WEAKENED: core::cell::Cell<[bool; Site::ALL.len()]> = const { core::cell::Cell::new([false; Site::ALL.len()]) };
 }
 
 /// Runs `model` with `site` broken, and the sites that an outer call broke.
 #[cfg(ringmail_loom)]
 pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
-    struct Restore(u128);
+    struct Restore([bool; Site::ALL.len()]);
     impl Drop for Restore {
         fn drop(&mut self) {
             WEAKENED.set(self.0);
@@ -355,14 +354,16 @@ pub fn with_mutant<R>(site: Site, model: impl FnOnce() -> R) -> R {
     }
     let before = WEAKENED.get();
     let _restore = Restore(before);
-    WEAKENED.set(before | 1 << site as u32);
+    let mut weakened = before;
+    weakened[site as usize] = true;
+    WEAKENED.set(weakened);
     model()
 }
 
 /// Whether the running model broke `site`.
 #[cfg(ringmail_loom)]
 pub(crate) fn weakened(site: Site) -> bool {
-    WEAKENED.get() & 1 << site as u32 != 0
+    WEAKENED.get()[site as usize]
 }
 
 /// `true` when the running model broke this site; a plain `false` in every build that ships.

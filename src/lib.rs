@@ -26,12 +26,13 @@
 //! | one sender | [`spsc`] | first in, first out |
 //! | many senders, and the order between them matters | [`mpsc`]: one ring | one total order |
 //! | many senders, as fast as possible | [`fan_in`]: a ring for each sender ([which one?](which_one)) | each sender's own |
+//! | one sender, and receivers that come and go, each of which sees every message | [`broadcast`]: one ring, the slowest gates | first in, first out |
 //! | a thread for each core, all of which send to each other | [`mesh`] | each pair's own |
 //! | threads that call each other and wait for answers | [`mesh::call`] | answers in any order |
 //! | two processes, or many that send to one | [`shm::spsc`], [`shm::fan_in`], [`shm::bytes`] (feature `shm`) | each sender's own |
 //! | large messages whose memory returns to its owner | [`pool`], with any of these | |
 //!
-//! Every channel has one receiver. One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and never `Sync`; only
+//! Every channel but [`broadcast`] has one receiver. One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and never `Sync`; only
 //! [`mpsc::Sender`] is `Clone`.
 //!
 //! # How to wait

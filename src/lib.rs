@@ -26,7 +26,6 @@
 //! | one sender, one receiver | [`spsc`] | first in, first out |
 //! | many senders, and the order between them matters | [`mpsc`]: one ring | one total order |
 //! | many senders, as fast as possible | [`fan_in`]: a ring for each sender ([which one?](which_one)) | each sender's own |
-//! | workers, and each message is for one of them | [`fan_out`]: a ring for each worker | each worker's own, each key's |
 //! | a thread for each core, all of which send to each other | [`mesh`] | each pair's own |
 //! | threads that call each other and wait for answers | [`mesh::call`] | answers in any order |
 //! | one sender, and receivers that all get each message | [`broadcast`]: the slowest gates | first in, first out |

@@ -2,9 +2,10 @@
 
 use crate::pair_slice::{Env, Outcome};
 use crate::peers::{
-    ArrayQueue, AsyncChannel, BareYield, Crossbeam, CrossfireAsync, CrossfireBlocking, Disruptor, Flume, KanalAsync,
-    KanalSync, Payload, Ringbuf, RingbufSlices, Ringmail, RingmailDrain, RingmailSlices, RingmailSpin, Rtrb,
-    RtrbSlices, StdSync, ThingbufAsync, ThingbufBlocking, Tokio,
+    ArrayQueue, AsyncBroadcast, AsyncChannel, BareYield, BusPeer, Crossbeam, CrossfireAsync, CrossfireBlocking,
+    Disruptor, Flume, KanalAsync, KanalSync, Payload, Ringbuf, RingbufSlices, Ringmail, RingmailBroadcast,
+    RingmailDrain, RingmailSlices, RingmailSpin, Rtrb, RtrbSlices, StdSync, ThingbufAsync, ThingbufBlocking, Tokio,
+    TokioBroadcast,
 };
 use crate::work::{bare, batch, blocking, futex_wake, on_threads, on_tokio, pingpong, polling, spinning, wake};
 
@@ -148,6 +149,18 @@ const fn payloads<const WORDS: usize>() -> &'static [Contender] {
     ]
 }
 
+/// One receiver; `ringmail-spsc` is what a message costs without seats.
+const fn broadcasts<const WORDS: usize>() -> &'static [Contender] {
+    rows![
+        "ringmail" => spinning::<RingmailBroadcast, Payload<WORDS>>,
+        "ringmail-spsc" => spinning::<Ringmail, Payload<WORDS>>,
+        "disruptor" => spinning::<Disruptor, Payload<WORDS>>,
+        "bus" => spinning::<BusPeer, Payload<WORDS>>,
+        "async-broadcast" => spinning::<AsyncBroadcast, Payload<WORDS>>,
+        "tokio" => spinning::<TokioBroadcast, Payload<WORDS>>,
+    ]
+}
+
 const ROUND_TRIPS: &[Contender] = rows![
     "bare-lines" => bare,
     "ringmail" => pingpong::<Ringmail>,
@@ -220,6 +233,8 @@ pub const SUITES: &[Suite] = &[
     stream("payload-64", "try_send / try_recv, 64 bytes", payloads::<8>()),
     stream("payload-256", "try_send / try_recv, 256 bytes", payloads::<32>()),
     stream("payload-1024", "try_send / try_recv, 1024 bytes", payloads::<128>()),
+    stream("broadcast-8", "one of the receivers of a broadcast, try, 8 bytes", broadcasts::<1>()),
+    stream("broadcast-64", "one of the receivers of a broadcast, try, 64 bytes", broadcasts::<8>()),
     Suite { kind: Kind::Latency, ..stream("rtt", "round trip, u64, two queues", ROUND_TRIPS) },
     stream("async", "send / recv futures, one task on each of two threads", ASYNC),
     Suite {

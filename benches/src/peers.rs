@@ -7,6 +7,7 @@
 
 mod async_channel;
 mod bare_yield;
+mod broadcast;
 mod concurrent_queue;
 mod crossbeam;
 mod crossfire;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use async_channel::AsyncChannel;
 pub use bare_yield::BareYield;
+pub use broadcast::{AsyncBroadcast, BusPeer, RingmailBroadcast, TokioBroadcast};
 pub use concurrent_queue::ConcurrentQueue;
 pub use crossbeam::{ArrayQueue, Crossbeam};
 pub use crossfire::{CrossfireAsync, CrossfireBlocking, CrossfireMpsc, CrossfireMpscAsync};

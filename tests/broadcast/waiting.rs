@@ -114,6 +114,22 @@ fn a_follower_that_sleeps_is_woken_by_the_one_before() {
 }
 
 #[test]
+fn the_next_receiver_of_a_reserved_follower_is_woken_too() {
+    ends(|| {
+        let (mut tx, hub) = Builder::new(4).wait(WaitStrategy::Park).build().unwrap();
+        let mut journal = hub.reserve("journal").unwrap();
+        drop(hub.reserve_after("engine", &[&journal]).unwrap());
+        let mut engine = hub.take("engine").unwrap();
+        let (woken, waker) = Wakes::new();
+        tx.send(1).unwrap();
+        leak_pending(engine.recv_async(), &waker);
+        assert_eq!(journal.recv(), Ok(1));
+        assert_eq!(woken.count(), 1);
+        assert_eq!(engine.recv(), Ok(1));
+    });
+}
+
+#[test]
 fn futures_are_woken_and_cancel_safe() {
     let (mut tx, hub) = channel(2).unwrap();
     let (mut a, mut b) = (hub.join().unwrap(), hub.join().unwrap());

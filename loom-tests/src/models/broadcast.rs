@@ -158,7 +158,7 @@ pub fn a_receiver_that_leaves_gates_no_more() {
 /// Two leave at once: the sender may see that one has left by the word of the other.
 pub fn two_that_leave_at_once() {
     without_fences(|| {
-        model("broadcast::two_that_leave_at_once", Some(4), || {
+        model("broadcast::two_that_leave_at_once", Some(3), || {
             let (mut tx, hub) = Builder::new(1).no_receiver(NoReceiver::Pass).build().unwrap();
             let receivers = [hub.join().unwrap(), hub.join().unwrap()];
             tx.try_send(1).unwrap();

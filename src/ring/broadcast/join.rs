@@ -30,7 +30,8 @@ impl<T> Consumer<T> {
                 if !seat.try_take_vacant(vacant.generation, false) {
                     return Ok(None);
                 }
-                // No position to settle: the seat gates all the time. The producer is to look at its event count from here on.
+                // No position to settle: the seat gates all the time. The others are to look at its event count from here on.
+                before.iter().for_each(|one| memory.seat(one.seat).add_follower());
                 memory.changed();
                 memory.join_barrier(&seat.event);
                 (seat, seat.own_head())

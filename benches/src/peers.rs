@@ -40,7 +40,7 @@ pub use flume::Flume;
 pub use kanal::{KanalAsync, KanalSync};
 pub use lossy::{
     Overwriting, PlainRing, PlainSlot, PlainStores, RingmailLossy, SeeNewest, SeeNext, Seqlock, SequenceLock, Swapped,
-    TokioBroadcast, TokioWatch, Words,
+    TokioLossy, TokioWatch, Words,
 };
 pub use many::{CheckEach, Drain, MAX_SENDERS, ManySenders, share, tag};
 pub use mesh::{Bulk, Inbox, Inboxes, Mesh, RingmailMesh, RingmailShard, Shard};

@@ -2,7 +2,7 @@
 //! in a bound of a constant.)
 
 use super::{Contender, Suite, stream};
-use crate::peers::{PlainStores, RingmailLossy, SequenceLock, Swapped, TokioBroadcast, TokioWatch};
+use crate::peers::{PlainStores, RingmailLossy, SequenceLock, Swapped, TokioLossy, TokioWatch};
 use crate::work::lossy::{newest, received, sent};
 
 macro_rules! suites {
@@ -13,7 +13,7 @@ macro_rules! suites {
             concat!("received beside a sender at full speed, ", $bytes, " bytes"),
             rows![
                 "ringmail" => received::<RingmailLossy, $words>,
-                "tokio-broadcast" => received::<TokioBroadcast, $words>,
+                "tokio-broadcast" => received::<TokioLossy, $words>,
             ],
         );
 
@@ -24,7 +24,7 @@ macro_rules! suites {
             rows![
                 "plain-stores" => sent::<PlainStores, $words>,
                 "ringmail" => sent::<RingmailLossy, $words>,
-                "tokio-broadcast" => sent::<TokioBroadcast, $words>,
+                "tokio-broadcast" => sent::<TokioLossy, $words>,
             ],
         );
 

@@ -83,9 +83,9 @@ where
 
 /// `tokio::sync::broadcast`.
 #[derive(Debug)]
-pub struct TokioBroadcast;
+pub struct TokioLossy;
 
-impl<const W: usize> Overwriting<W> for TokioBroadcast {
+impl<const W: usize> Overwriting<W> for TokioLossy {
     type Tx = broadcast::Sender<Words<W>>;
     type Rx = broadcast::Receiver<Words<W>>;
 
@@ -103,7 +103,7 @@ impl<const W: usize> Overwriting<W> for TokioBroadcast {
     }
 }
 
-impl<const W: usize> SeeNext<W> for TokioBroadcast {
+impl<const W: usize> SeeNext<W> for TokioLossy {
     #[inline]
     fn next(rx: &mut Self::Rx) -> Option<Words<W>> {
         rx.try_recv().ok()

@@ -55,7 +55,9 @@ pub fn a_message_wakes_all_tasks() {
 }
 
 pub fn a_message_wakes_all_tasks_fenced() {
-    without_fences(|| model("lossy_wait::a_message_wakes_all_tasks_fenced", Some(1), || wakes_all(fenced(), task_waits)));
+    without_fences(|| {
+        model("lossy_wait::a_message_wakes_all_tasks_fenced", Some(1), || wakes_all(fenced(), task_waits))
+    });
 }
 
 /// The end wakes all, too.

@@ -121,6 +121,8 @@ sites! {
     LookFence,
     /// The second look at the stamp of a message.
     LookTwice,
+    /// A writer that comes after another finds the messages behind `tail`.
+    ResumeScan,
     FreeHead,
     FindHead,
     ClaimTail,

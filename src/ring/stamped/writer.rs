@@ -2,13 +2,14 @@
 
 use super::words::put;
 use super::{BATCH, Memory, Reader, Words};
+use crate::sync::failpoint::point;
 use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::marker::PhantomData;
 
 /// The only writer of a stamped ring.
 pub(crate) struct Writer<T, M: Memory> {
-    words: Words,
+    pub(super) words: Words,
     memory: M,
     messages: PhantomData<fn(T)>,
 }
@@ -75,9 +76,11 @@ impl<T, M: Memory> Writer<T, M> {
         let slot = unsafe { self.words.slot::<T>(position) };
         // SAFETY: a word of the ring, which lives as long as `memory`.
         let stamp = unsafe { &*slot };
+        point!();
         if !mutant!(StampOdd) {
             stamp.store(2 * position + 1, Ordering::Relaxed);
         }
+        point!();
         if !mutant!(StampFence) {
             // A reader that sees one of the words below sees the odd stamp, too.
             fence(Ordering::Release);
@@ -85,10 +88,11 @@ impl<T, M: Memory> Writer<T, M> {
         // SAFETY: a slot of `T`s, written by no other, see `new`.
         unsafe { put(slot, value) };
         stamp.store(2 * position + 2, order!(stamp_message));
+        point!();
     }
 
     #[inline(always)]
-    fn publish(&self, sent: u64) {
+    pub(super) fn publish(&self, sent: u64) {
         self.tail().store(sent, order!(publish_newest));
     }
 

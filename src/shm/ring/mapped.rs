@@ -120,7 +120,7 @@ unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
 /// # Safety
 /// All its bytes are initialised.
 #[inline(always)]
-unsafe fn check<T: TryFromBytes + Immutable>(place: &mut MaybeUninit<T>) -> Fetched<'_, T> {
+pub(crate) unsafe fn check<T: TryFromBytes + Immutable>(place: &mut MaybeUninit<T>) -> Fetched<'_, T> {
     // SAFETY: as the caller promises; `place` is lent to this function alone.
     if unsafe { is_message(place.as_ptr()) } { Fetched::Message(Received(place)) } else { Fetched::NoMessage(place) }
 }

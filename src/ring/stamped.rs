@@ -39,16 +39,15 @@
 //! Source of the idea: the sequence lock (Lameter, "Effective Synchronization on Linux/NUMA Systems", 2005; its orderings are those of Boehm, "Can
 //! seqlocks get along with programming language memory models?", MSPC 2012), one for each slot, as in Firedancer's `tango` and in Agrona's broadcast buffer.
 
-mod between_processes;
+pub(crate) mod between_processes;
 mod heap;
 mod reader;
-mod words;
+pub(crate) mod words;
 mod writer;
 
-pub(crate) use between_processes::Nonsense;
 pub(crate) use heap::{Heap, pair};
 pub(crate) use reader::{Look, Reader};
-pub(crate) use words::{Memory, Words, stride_of};
+pub(crate) use words::{Memory, Words};
 pub(crate) use writer::Writer;
 
 /// Fewest slots: in one alone, each message would be written over the newest one.

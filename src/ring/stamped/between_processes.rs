@@ -53,6 +53,26 @@ impl<T, M: Memory> Writer<T, M> {
         Ok(writer)
     }
 
+    /// Writes `whole` and begins to write `torn` behind them, publishes none of them, and makes way for the next writer.
+    #[cfg(ringmail_loom)]
+    pub(crate) fn is_killed(&mut self, whole: &[T], torn: &T) -> Result<(), Nonsense> {
+        let mut position = self.sent();
+        for value in whole {
+            self.write(position, value);
+            position += 1;
+        }
+        // SAFETY: the slots are of `T`s, see `new`.
+        let slot = unsafe { self.words.slot::<T>(position) };
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { &*slot }.store(2 * position + 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        // SAFETY: a slot of `T`s, written by no other, see `new`.
+        unsafe { super::words::put(slot, torn) };
+        // SAFETY: as for this writer, which is used no more.
+        *self = unsafe { Self::resume(self.memory.clone())? };
+        Ok(())
+    }
+
     /// Says that more is sent, after [`Writer::close`].
     pub(crate) fn reopen(&self) {
         // Relaxed: who goes by it looks again.

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 /// The only writer of a stamped ring.
 pub(crate) struct Writer<T, M: Memory> {
     pub(super) words: Words,
-    memory: M,
+    pub(super) memory: M,
     messages: PhantomData<fn(T)>,
 }
 
@@ -71,7 +71,7 @@ impl<T, M: Memory> Writer<T, M> {
     }
 
     #[inline(always)]
-    fn write(&mut self, position: u64, value: &T) {
+    pub(super) fn write(&mut self, position: u64, value: &T) {
         // SAFETY: the slots are of `T`s, see `new`.
         let slot = unsafe { self.words.slot::<T>(position) };
         // SAFETY: a word of the ring, which lives as long as `memory`.

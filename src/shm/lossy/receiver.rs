@@ -1,7 +1,8 @@
 //! A receiving side, and its verbs that never wait.
 
 use super::{Builder, Resume, Seen};
-use crate::ring::stamped::{Look, Nonsense, Reader};
+use crate::ring::stamped::between_processes::Nonsense;
+use crate::ring::stamped::{Look, Reader};
 use crate::shm::error::{Cause, OpenError, TryRecvError};
 use crate::shm::peer::attachment::check_counts;
 use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};

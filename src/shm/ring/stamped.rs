@@ -12,7 +12,9 @@
 
 use super::mapped::{Fetched, ProducerPage, check};
 use crate::ring::layout::Line;
-use crate::ring::stamped::{Memory, Nonsense, Reader, Words, Writer, stride_of};
+use crate::ring::stamped::between_processes::Nonsense;
+use crate::ring::stamped::words::stride_of;
+use crate::ring::stamped::{Memory, Reader, Words, Writer};
 use crate::shm::peer::session::{self, Session};
 use crate::shm::schema::Message;
 use crate::shm::segment::attach::RoleLock;

@@ -77,8 +77,10 @@ impl<T, M: Memory> Writer<T, M> {
         // SAFETY: a word of the ring, which lives as long as `memory`.
         let stamp = unsafe { &*slot };
         point!();
+        // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
+        let first = if cfg!(ringmail_planted_early_publish) { 2 * position + 2 } else { 2 * position + 1 };
         if !mutant!(StampOdd) {
-            stamp.store(2 * position + 1, Ordering::Relaxed);
+            stamp.store(first, Ordering::Relaxed);
         }
         point!();
         if !mutant!(StampFence) {

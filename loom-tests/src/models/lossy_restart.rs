@@ -91,14 +91,14 @@ pub fn one_killed_beside_old_messages_hides_none() {
 pub fn no_honest_sender_is_found_out() {
     without_fences(|| {
         model("lossy_restart::no_honest_sender_is_found_out", Some(3), || {
-            let (mut tx, rx) = ring(2, 1);
-            let write = || (1..4).for_each(|n| tx.send([n, n]));
+            let (mut tx, rx) = ring(2, 2);
+            let write = || (2..5).for_each(|n| tx.send([n, n]));
             let (mut rx, ()) = beside(write, rx, |rx| {
                 look(rx);
                 look(rx);
             });
             while look(&mut rx) {}
-            assert_eq!((rx.position(), newest(&rx)), (4, Some(3)));
+            assert_eq!((rx.position(), newest(&rx)), (5, Some(4)));
         });
     });
 }

@@ -12,6 +12,11 @@ pub(crate) struct Nonsense;
 /// No ring comes so far: what is computed of a position stays within 64 bits.
 const MOST: u64 = 1 << 62;
 
+/// Most messages that are sent and not published yet, in a ring of that capacity.
+fn batch(capacity: u64) -> u64 {
+    (BATCH as u64).min(capacity / 2)
+}
+
 /// How often a reader looks for the newest message before it gives up.
 const PASSES: u32 = 128;
 
@@ -41,7 +46,7 @@ impl<T, M: Memory> Writer<T, M> {
             return Err(Nonsense);
         }
         let mut end = published;
-        let most = published + (BATCH as u64).min(capacity / 2);
+        let most = published + batch(capacity);
         while !mutant!(ResumeScan) && end < most && stamp(end) == 2 * end + 2 {
             end += 1;
         }
@@ -118,11 +123,13 @@ impl<T, M: Memory> Reader<T, M> {
     #[inline(never)]
     pub(crate) fn skip_checked(&mut self, stamp: u64, resume: Resume) -> Result<u64, Nonsense> {
         // With this fence: `tail` is not older than what was published before that stamp.
-        fence(Ordering::Acquire);
+        if !mutant!(SkipFence) {
+            fence(Ordering::Acquire);
+        }
         let sent = self.sent_checked()?;
         let position = stamp.checked_sub(1).ok_or(Nonsense)? / 2;
         let is_of_slot = (position ^ self.next) & (self.capacity() - 1) == 0;
-        if position <= self.next || position > sent + BATCH as u64 || !is_of_slot || self.is_behind(sent) {
+        if position <= self.next || position > sent + batch(self.capacity()) || !is_of_slot || self.is_behind(sent) {
             return Err(Nonsense);
         }
         Ok(self.go_on(sent.max(stamp / 2), resume))
@@ -187,7 +194,7 @@ impl<T, M: Memory> Reader<T, M> {
 
     /// Whether so few messages were sent that this reader cannot have seen those that it has.
     fn is_behind(&self, sent: u64) -> bool {
-        sent + (BATCH as u64) < self.next
+        sent + batch(self.capacity()) < self.next
     }
 
     fn sent_checked(&self) -> Result<u64, Nonsense> {

@@ -5,11 +5,12 @@
 //! * the end of each session that had begun is told once, with its right cause;
 //! * the next sender uses no number twice.
 
+use crate::child::failpoint;
 use crate::directory::Name;
 use crate::limits::STEP;
 use crate::message::Words;
 use ringmail::shm::lossy::{Builder, Receiver, Seen, Sender};
-use ringmail::shm::{self, Cause, OpenError, RecvTimeoutError};
+use ringmail::shm::{Cause, OpenError, RecvTimeoutError};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -25,7 +26,7 @@ fn builder(channel: &str) -> Builder<Words> {
 
 /// The child: killed at point `at`, of none if that is 0.
 pub(crate) fn child(channel: &str, at: &str) -> ExitCode {
-    shm::arm(at.parse().expect("a number"));
+    failpoint::arm(at.parse().expect("a number"));
     let mut tx = builder(channel).open_sender().expect("the sending side");
     for _ in 0..SINGLE {
         tx.send(Words::new(tx.sent()));

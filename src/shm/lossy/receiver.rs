@@ -77,6 +77,22 @@ impl<T: Message + Copy> Receiver<T> {
     /// `Empty`, or `Disconnected` with the cause: a session of the sender is over, which is told once.
     #[inline]
     pub fn try_recv(&mut self) -> Result<Seen<T>, TryRecvError<Cause>> {
+        // By hand, and no more than this: a large message is then moved once from its copy to the caller.
+        if !self.corrupted {
+            if let Look::Message(copy) = self.reader.take_copy() {
+                return match message(copy) {
+                    Ok(message) => Ok(Seen::Message(message)),
+                    Err(Nonsense) => Err(self.stop()),
+                };
+            }
+        }
+        self.recv_later()
+    }
+
+    /// As [`Receiver::try_recv`], where the next message was not there.
+    #[cold]
+    #[inline(never)]
+    fn recv_later(&mut self) -> Result<Seen<T>, TryRecvError<Cause>> {
         match self.look() {
             Ok(Some(seen)) => Ok(seen),
             Ok(None) => self.nothing(Self::look),

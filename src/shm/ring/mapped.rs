@@ -108,7 +108,7 @@ impl<'a, T> Received<'a, T> {
 /// # Safety
 /// All bytes are initialised, and no process changes them during the call.
 #[inline(always)]
-unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
+pub(crate) unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
     // SAFETY: as the caller promises.
     let bytes = unsafe { core::slice::from_raw_parts(place.cast::<u8>(), size_of::<T>()) };
     // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.
@@ -120,7 +120,7 @@ unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
 /// # Safety
 /// All its bytes are initialised.
 #[inline(always)]
-pub(crate) unsafe fn check<T: TryFromBytes + Immutable>(place: &mut MaybeUninit<T>) -> Fetched<'_, T> {
+unsafe fn check<T: TryFromBytes + Immutable>(place: &mut MaybeUninit<T>) -> Fetched<'_, T> {
     // SAFETY: as the caller promises; `place` is lent to this function alone.
     if unsafe { is_message(place.as_ptr()) } { Fetched::Message(Received(place)) } else { Fetched::NoMessage(place) }
 }

@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code)]
 
-use super::mapped::{Fetched, ProducerPage, check};
+use super::mapped::{ProducerPage, is_message};
 use crate::ring::layout::Line;
 use crate::ring::stamped::between_processes::Nonsense;
 use crate::ring::stamped::words::stride_of;
@@ -129,10 +129,10 @@ pub(crate) fn reader<T: Message + Copy>(
 /// Its bytes are none of a `T`.
 #[inline(always)]
 pub(crate) fn message<T: Message + Copy>(copy: MaybeUninit<T>) -> Result<T, Nonsense> {
-    let mut copy = copy;
-    // SAFETY: a reader's copies have all of their bytes initialised.
-    match unsafe { check(&mut copy) } {
-        Fetched::Message(message) => Ok(message.into_inner()),
-        Fetched::NoMessage(_) | Fetched::Nothing(_) => Err(Nonsense),
+    // SAFETY: a reader's copies have all of their bytes initialised, and are memory of this process.
+    if !unsafe { is_message(copy.as_ptr()) } {
+        return Err(Nonsense);
     }
+    // SAFETY: a valid `T`, as was seen.
+    Ok(unsafe { copy.assume_init() })
 }

@@ -189,7 +189,7 @@ pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), Ope
         // A message that cannot be mapped has no slot either.
         Kind::Lossy if header.size <= MAX_SIZE => Some(stamped::slot_bytes(header.size as usize) as u64),
         Kind::Lossy => None,
-        _ => header.size.checked_next_multiple_of(align.max(1)),
+        _ => header.size.checked_next_multiple_of(align),
     };
     let plausible = align.is_power_of_two()
         && (8..=page).contains(&align)

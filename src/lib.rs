@@ -107,7 +107,7 @@
 //! assembly read, the instructions counted; each check must find a planted fault. `docs/verification.md` in the repository has the claims, the commands, and what
 //! they cannot see.
 //!
-//! `unsafe` is confined to one module, `ring`, to three files of `sync` (a shared pointer, a stack, a waker's cell), to six files of `shm` (locks, mappings,
+//! `unsafe` is confined to one module, `ring`, to three files of `sync` (a shared pointer, a stack, a waker's cell), to seven files of `shm` (locks, mappings,
 //! sleep on words, mapped rings), to one of `affinity` (a thread's mask of cores), and to one method that passes a caller's promise on.
 #![cfg_attr(not(any(feature = "std", ringmail_loom)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -22,6 +22,7 @@
 //! | [`spsc`] | one sender, one receiver, messages of one type |
 //! | [`fan_in`] | many senders, a lane for each, one receiver |
 //! | [`bytes`], [`bytes::fan_in`] | the same with records of any length up to a limit |
+//! | [`lossy`] | one sender that never waits, any number of receivers that only read: a tap |
 //!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
 //!
@@ -161,6 +162,7 @@ pub mod fan_in;
 mod futures;
 mod inspect;
 mod iter;
+pub mod lossy;
 mod panics;
 mod peer;
 mod ring;

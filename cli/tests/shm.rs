@@ -358,6 +358,33 @@ fn channels_are_shown_and_removed_when_free() {
     }
 }
 
+#[test]
+fn a_channel_whose_receivers_only_read_is_shown_and_left_alone() {
+    let dir = Folder::new("lossy");
+    std::fs::create_dir(dir.0.join("names")).unwrap();
+    std::fs::set_permissions(dir.0.join("names"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let name = dir.file("names/prices");
+    let open = || ringmail::shm::lossy::Builder::<u64>::new(&name).capacity(4);
+    let mut tx = open().open_sender().unwrap();
+    let rx = open().open_receiver().unwrap();
+    (0..6).for_each(|price| tx.send(price));
+    let shown = text(&run(&["stat", &name]).stdout);
+    for part in ["lossy, 4 messages of 8 bytes", "receivers only read", "sent 6 kept 4", "1 so far; the last:"] {
+        assert!(shown.contains(part), "{part:?} in {shown}");
+    }
+    let listed = text(&run_in(&dir, &["ls"]).stdout);
+    let row = listed.lines().find(|line| line.starts_with("prices")).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["prices", "lossy", "4", "4", "6", "here", "unlisted"]);
+    let json = text(&run(&["stat", "--json", &name]).stdout);
+    assert!(json.contains("\"kind\":\"lossy\"") && json.contains("\"sent\":6"), "{json}");
+    let refused = run(&["recv", &name]);
+    assert!(!refused.status.success() && text(&refused.stderr).contains("typed messages (u64"), "{refused:?}");
+    drop(tx);
+    assert!(run(&["clean", &name]).status.success());
+    assert_eq!(rx.latest(), Ok(Some((5, 5))), "a receiver keeps what it has mapped");
+    assert!(!std::path::Path::new(&name).exists());
+}
+
 /// Runs it with a directory of names of its own.
 fn run_in(dir: &Folder, args: &[&str]) -> Output {
     let mut command = Command::new("timeout");

@@ -12,6 +12,7 @@ pub mod fenced;
 pub mod future;
 pub mod leaving;
 pub mod lossy;
+pub mod lossy_restart;
 pub mod lossy_wait;
 pub mod mesh;
 pub mod mpsc;
@@ -112,6 +113,8 @@ macro_rules! every_model {
                 the_newest_is_never_looked_for_in_vain, the_newest_is_whole_while_the_sender_goes_on, changes_are_seen_in_order,
                 a_slice_appears_whole, one_that_joins_begins_with_what_comes_next,
                 disconnected_only_after_the_last_message, the_last_message_stays;
+            lossy_restart: a_sender_that_comes_after_one_killed_uses_no_number_twice, one_killed_beside_old_messages_hides_none,
+                no_honest_sender_is_found_out, the_newest_is_whole_over_a_restart;
             lossy_wait: a_message_wakes_all, a_message_wakes_all_fenced, a_message_wakes_all_tasks, a_message_wakes_all_tasks_fenced,
                 a_dropped_sender_wakes_all, one_that_gives_up_keeps_no_other_asleep, one_that_leaves_keeps_no_other_asleep,
                 a_task_waits_again, one_seat_waits_twice;

@@ -65,6 +65,8 @@
 mod builder;
 #[cfg(feature = "std")]
 mod future;
+#[cfg(ringmail_loom)]
+mod model;
 mod receiver;
 mod sender;
 #[cfg(feature = "std")]

@@ -33,14 +33,16 @@
 //! **Steps.** The sender is wait-free. A reader's look is one pass. [`Reader::newest`] makes another pass only if the sender sent `capacity - 1`
 //! messages or more during the last one.
 //!
-//! **A sender that dies** between two stores leaves a stamp that is odd: that message does not exist yet.
+//! **A sender that dies** between two stores leaves a stamp that is odd: that message does not exist yet. The next sender goes on behind the last
+//! stamp that is even, at most [`BATCH`] messages behind `tail`: none of their numbers is used again ([`Writer::resume`]).
 //!
 //! Source of the idea: the sequence lock (Lameter, "Effective Synchronization on Linux/NUMA Systems", 2005; its orderings are those of Boehm, "Can
 //! seqlocks get along with programming language memory models?", MSPC 2012), one for each slot, as in Firedancer's `tango` and in Agrona's broadcast buffer.
 
+pub(crate) mod between_processes;
 mod heap;
 mod reader;
-mod words;
+pub(crate) mod words;
 mod writer;
 
 pub(crate) use heap::{Heap, pair};

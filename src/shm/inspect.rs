@@ -8,6 +8,7 @@ use crate::shm::peer::session::look_after;
 use crate::shm::peer::session::{KEPT, Session};
 use crate::shm::ring::open::SessionInfo;
 use crate::shm::ring::open::cause_of;
+use crate::shm::ring::stamped;
 use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::{Kind, Layout};
 use crate::shm::segment::locks::LockRange;
@@ -137,11 +138,17 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
 
 fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     let (producer, consumer) = (map.producer(), map.consumer());
+    let is_lossy = layout.kind == Kind::Lossy;
     // What was received by the first look was sent by the second.
     let head = Position::from_word(consumer.block.head.load(Ordering::Acquire));
     let tail = Position::from_word(producer.block.tail.load(Ordering::Relaxed));
-    let stats =
-        crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity);
+    let stats = if is_lossy {
+        // Its receivers write nothing: what is kept is there for each of them.
+        let sent = stamped::page(map).tail.0.load(Ordering::Relaxed);
+        Stats { sent, depth: sent.min(layout.capacity) as usize, ..Stats::default() }
+    } else {
+        crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity)
+    };
     let records = producer.marks.0.iter().map(|mark| mark.records.load(Ordering::Relaxed)).max();
     let words = &producer.session;
     let last = words.last();
@@ -159,6 +166,9 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     LaneView { sender, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
 }
 
+/// Longest message that a header may claim.
+const MAX_SIZE: u64 = 1 << 46;
+
 /// The layout that a header claims, if this version could have made it.
 pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), OpenError> {
     if header.flags != 0 {
@@ -175,10 +185,17 @@ pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), Ope
     let damaged = || OpenError::NotASegment { path: path.into() };
     let kind = Kind::from_number(header.kind).ok_or_else(damaged)?;
     let align = u64::from(header.align);
+    let stride = match kind {
+        // A message that cannot be mapped has no slot either.
+        Kind::Lossy if header.size <= MAX_SIZE => Some(stamped::slot_bytes(header.size as usize) as u64),
+        Kind::Lossy => None,
+        _ => header.size.checked_next_multiple_of(align),
+    };
     let plausible = align.is_power_of_two()
         && (8..=page).contains(&align)
         && header.size != 0
-        && header.size.checked_next_multiple_of(align) == Some(header.stride)
+        && stride == Some(header.stride)
+        && (kind != Kind::Lossy || (header.capacity.is_power_of_two() && header.capacity > 1))
         && (!kind.is_bytes() || header.size == bytes::WORD as u64)
         && (kind.is_fan_in() || header.lanes == 1);
     let to_usize = |n: u64| usize::try_from(n).map_err(|_| damaged());
@@ -226,7 +243,10 @@ impl fmt::Display for ChannelInfo {
         } else {
             writeln!(f, "kind      {kind}, {capacity} messages of {message_bytes} bytes{each}")?;
         }
-        write!(f, "receiver  {receiver}")?;
+        match kind {
+            Kind::Lossy => f.write_str("receivers only read, and are not counted")?,
+            _ => write!(f, "receiver  {receiver}")?,
+        }
         for (i, LaneView { sender, stats, records, .. }) in lanes.iter().enumerate() {
             if kind.is_fan_in() && sender.epoch == 0 && sender.state == Peer::Never {
                 continue;
@@ -235,6 +255,7 @@ impl fmt::Display for ChannelInfo {
             write!(f, "\nsender    {lane}{sender}\n")?;
             match records {
                 Some(records) => write!(f, "records   {records} sent\nwords     {stats}")?,
+                None if *kind == Kind::Lossy => write!(f, "stats     sent {} kept {}", stats.sent, stats.depth)?,
                 None => write!(f, "stats     {stats}")?,
             }
         }

@@ -9,3 +9,4 @@ pub(crate) mod open;
 pub(crate) mod receiving_end;
 mod runs;
 pub(crate) mod sending_end;
+pub(crate) mod stamped;

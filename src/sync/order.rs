@@ -127,6 +127,10 @@ sites! {
     LookFence,
     /// The second look at the stamp of a message.
     LookTwice,
+    /// A writer that comes after another finds the messages behind `tail`.
+    ResumeScan,
+    /// The fence between a stamp that was seen last and the look at how many messages were published, of a reader that believes neither.
+    SkipFence,
     FreeHead,
     FindHead,
     ShareHead,

@@ -9,18 +9,23 @@ fn main() {
     let name = format!("/dev/shm/ringmail-test-fork-{}", std::process::id());
     if std::env::args().any(|argument| argument == "--list") {
         println!("a_child_leaves_its_parents_channel_alone: test");
+        println!("a_child_leaves_its_parents_lossy_channel_alone: test");
         return;
     }
-    let held = std::panic::catch_unwind(|| imp::a_child_leaves_its_parents_channel_alone(&name));
-    let _ = std::fs::remove_file(&name);
-    if held.is_err() {
-        std::process::exit(1);
+    let laws = [imp::a_child_leaves_its_parents_channel_alone, imp::a_child_leaves_its_parents_lossy_channel_alone];
+    for law in laws {
+        let held = std::panic::catch_unwind(|| law(&name));
+        let _ = std::fs::remove_file(&name);
+        if held.is_err() {
+            std::process::exit(1);
+        }
     }
-    println!("\ntest result: ok. 1 passed; 0 failed");
+    println!("\ntest result: ok. 2 passed; 0 failed");
 }
 
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod imp {
+    use ringmail::shm::lossy::{self, Seen};
     use ringmail::shm::spsc::Builder;
     use ringmail::shm::{Cause, OpenError, Peer, RecvError, TryRecvError, WakeFd, Watched};
     use std::io::Read;
@@ -101,6 +106,37 @@ mod imp {
         assert_eq!(wait(child), 0);
         assert_eq!(rx.peer(), Peer::Died);
         assert_eq!(rx.recv(), Err(RecvError(Cause::PeerDied)));
+    }
+
+    pub(crate) fn a_child_leaves_its_parents_lossy_channel_alone(name: &str) {
+        let open = || lossy::Builder::<u64>::new(name);
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut tx = open().open_sender().unwrap();
+        let mut rx = open().open_receiver().unwrap();
+        tx.send(1);
+        assert!(maps().contains(name));
+        // A child has none of the memory, and ends no session of its parent's.
+        let Some(child) = fork() else {
+            let mapped = maps().contains(name);
+            drop((tx, rx.clone(), rx));
+            end(i32::from(mapped));
+        };
+        assert_eq!(wait(child), 0, "the child ended as it should");
+        assert_eq!((rx.peer(), rx.is_closed()), (Peer::Here, false));
+        assert!(matches!(open().open_sender(), Err(OpenError::Taken { .. })));
+        tx.send(2);
+        assert_eq!((rx.recv(), rx.recv()), (Ok(Seen::Message(1)), Ok(Seen::Message(2))));
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        // It opens sides of its own, and ends without closing them.
+        drop(tx);
+        assert_eq!(rx.recv(), Err(RecvError(Cause::Closed)));
+        let Some(child) = fork() else {
+            let (mut tx, mut rx) = (open().open_sender().unwrap(), open().open_receiver().unwrap());
+            tx.send(3);
+            end(i32::from(rx.recv() != Ok(Seen::Message(3))));
+        };
+        assert_eq!(wait(child), 0);
+        assert_eq!((rx.recv(), rx.recv()), (Ok(Seen::Message(3)), Err(RecvError(Cause::PeerDied))));
     }
 
     fn is_readable(fd: &WakeFd) -> bool {

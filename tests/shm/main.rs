@@ -13,6 +13,8 @@ mod cycles;
 mod fan_in;
 mod fan_in_attacks;
 mod lanes;
+mod lossy;
+mod lossy_attacks;
 mod moves;
 mod open;
 mod remove;

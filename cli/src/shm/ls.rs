@@ -60,7 +60,9 @@ fn row(name: String, seen: &ChannelInfo) -> [String; 7] {
         }
     };
     let capacity = size(seen.capacity * seen.lanes.len() as u64);
-    let (kind, used, receiver) = (seen.kind.to_string(), size(seen.depth()), seen.receiver.state.to_string());
+    let (kind, used) = (seen.kind.to_string(), size(seen.depth()));
+    // Those that only read are in no list.
+    let receiver = if seen.kind == Kind::Lossy { "unlisted".into() } else { seen.receiver.state.to_string() };
     [name, kind, capacity, used, seen.sent().to_string(), sender, receiver]
 }
 

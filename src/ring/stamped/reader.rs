@@ -5,13 +5,14 @@ use super::{Memory, Resume, Words};
 use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 /// A reader of a stamped ring. It writes no word of the ring.
 pub(crate) struct Reader<T, M: Memory> {
-    words: Words,
+    pub(super) words: Words,
     memory: M,
     /// Position of the next message.
-    next: u64,
+    pub(super) next: u64,
     messages: PhantomData<fn() -> T>,
 }
 
@@ -66,14 +67,14 @@ impl<T, M: Memory> Reader<T, M> {
     #[inline(always)]
     pub(crate) fn sent(&self) -> u64 {
         // SAFETY: a word of the ring, which lives as long as `memory`.
-        unsafe { self.words.tail.as_ref() }.load(order!(observe_newest))
+        M::observe(unsafe { self.words.tail.as_ref() }, order!(observe_newest))
     }
 
     /// Whether nothing more is sent. What was sent before is there for the next look.
     #[inline(always)]
     pub(crate) fn is_ended(&self) -> bool {
         // SAFETY: a word of the ring, which lives as long as `memory`.
-        unsafe { self.words.end.as_ref() }.load(order!(observe_messages_end)) != 0
+        M::observe(unsafe { self.words.end.as_ref() }, order!(observe_messages_end)) != 0
     }
 
     /// Whether the next look finds a message, or that it was overrun.
@@ -96,9 +97,20 @@ impl<T, M: Memory> Reader<T, M> {
     /// Message `position`, if it is there and stays until it is copied.
     #[inline(always)]
     fn look(&self, position: u64) -> Look<T> {
+        match self.copy(position) {
+            // SAFETY: all bytes are initialised (L4), and the writer wrote a `T`, see `new`.
+            Look::Message(value) => Look::Message(unsafe { value.assume_init() }),
+            Look::NotYet => Look::NotYet,
+            Look::Overrun(stamp) => Look::Overrun(stamp),
+        }
+    }
+
+    /// The bytes of message `position`, all of which are initialised. They are of one message (L1).
+    #[inline(always)]
+    pub(super) fn copy(&self, position: u64) -> Look<MaybeUninit<T>> {
         let wanted = 2 * position + 2;
         let stamp = self.stamp(position);
-        let before = stamp.load(order!(observe_message));
+        let before = M::observe(stamp, order!(observe_message));
         if before != wanted {
             return if before < wanted { Look::NotYet } else { Look::Overrun(before) };
         }
@@ -112,8 +124,7 @@ impl<T, M: Memory> Reader<T, M> {
         if after != wanted && !mutant!(LookTwice) {
             return Look::Overrun(after);
         }
-        // SAFETY: the bytes are those of one message (L1), all of which are initialised (L4).
-        Look::Message(unsafe { value.assume_init() })
+        Look::Message(value)
     }
 
     /// Goes on where `resume` says after a look that found `stamp` in the place of the next message. Returns how many messages were skipped, at
@@ -121,9 +132,13 @@ impl<T, M: Memory> Reader<T, M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn skip(&mut self, stamp: u64, resume: Resume) -> u64 {
-        let capacity = self.capacity();
         // The stamp may be ahead of `tail`: every message before the one that it names was sent.
-        let sent = self.sent().max(stamp / 2);
+        self.go_on(self.sent().max(stamp / 2), resume)
+    }
+
+    /// Goes on where `resume` says, with so many messages sent. Returns how many were skipped, at least one.
+    pub(super) fn go_on(&mut self, sent: u64, resume: Resume) -> u64 {
+        let capacity = self.capacity();
         let kept = match resume {
             Resume::Oldest => capacity,
             Resume::Middle => capacity / 2,
@@ -181,7 +196,7 @@ impl<T, M: Memory> Reader<T, M> {
     }
 
     #[inline(always)]
-    fn stamp(&self, position: u64) -> &AtomicU64 {
+    pub(super) fn stamp(&self, position: u64) -> &AtomicU64 {
         // SAFETY: a word of the ring, which lives as long as `memory`.
         unsafe { &*self.slot(position) }
     }

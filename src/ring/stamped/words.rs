@@ -12,6 +12,7 @@
 //!
 //! It is copied word by word: rows of 16 bytes, as mapped rings use, took 1.3 times as long for 64 bytes, as the sender has just written them in words.
 
+use crate::sync::failpoint::point;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -24,12 +25,21 @@ const SHORT: usize = (LINE - 1) * WORD;
 
 /// Words before the message. Half a line before a long one: stores of 32 bytes then never lie in two lines.
 pub(crate) const fn head<T>() -> usize {
-    if size_of::<T>() <= SHORT { 1 } else { LINE / 2 }
+    head_of(size_of::<T>())
 }
 
 /// Words of a slot.
 pub(crate) const fn stride<T>() -> usize {
-    let words = head::<T>() + size_of::<T>().div_ceil(WORD);
+    stride_of(size_of::<T>())
+}
+
+const fn head_of(bytes: usize) -> usize {
+    if bytes <= SHORT { 1 } else { LINE / 2 }
+}
+
+/// Words of a slot for a message of so many bytes.
+pub(crate) const fn stride_of(bytes: usize) -> usize {
+    let words = head_of(bytes) + bytes.div_ceil(WORD);
     if words <= LINE { words.next_power_of_two() } else { words.next_multiple_of(LINE) }
 }
 
@@ -53,6 +63,12 @@ pub(crate) struct Words {
 /// written by atomic stores alone. The answer never changes. A clone may be used and dropped on any thread.
 pub(crate) unsafe trait Memory: Clone {
     fn words(&self) -> Words;
+
+    /// Reads a word of the ring.
+    #[inline(always)]
+    fn observe(word: &AtomicU64, order: Ordering) -> u64 {
+        word.load(order)
+    }
 }
 
 impl Words {
@@ -90,6 +106,7 @@ pub(crate) unsafe fn put<T>(stamp: *const AtomicU64, value: &T) {
         let target = unsafe { target.add(i) };
         // SAFETY: a word of the ring.
         unsafe { &*target }.store(word, Ordering::Relaxed);
+        point!();
     }
     let (whole, rest) = const { (size_of::<T>() / WORD, size_of::<T>() % WORD) };
     if rest != 0 {
@@ -102,6 +119,7 @@ pub(crate) unsafe fn put<T>(stamp: *const AtomicU64, value: &T) {
         let target = unsafe { target.add(whole) };
         // SAFETY: a word of the ring.
         unsafe { &*target }.store(u64::from_ne_bytes(last), Ordering::Relaxed);
+        point!();
     }
 }
 

@@ -2,14 +2,15 @@
 
 use super::words::put;
 use super::{BATCH, Memory, Reader, Words};
+use crate::sync::failpoint::point;
 use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::marker::PhantomData;
 
 /// The only writer of a stamped ring.
 pub(crate) struct Writer<T, M: Memory> {
-    words: Words,
-    memory: M,
+    pub(super) words: Words,
+    pub(super) memory: M,
     /// Invariant: readers are made of it, so its messages may not become others that live longer.
     messages: PhantomData<fn(T) -> T>,
 }
@@ -71,14 +72,18 @@ impl<T, M: Memory> Writer<T, M> {
     }
 
     #[inline(always)]
-    fn write(&mut self, position: u64, value: &T) {
+    pub(super) fn write(&mut self, position: u64, value: &T) {
         // SAFETY: the slots are of `T`s, see `new`.
         let slot = unsafe { self.words.slot::<T>(position) };
         // SAFETY: a word of the ring, which lives as long as `memory`.
         let stamp = unsafe { &*slot };
+        point!();
+        // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
+        let first = if cfg!(ringmail_planted_early_publish) { 2 * position + 2 } else { 2 * position + 1 };
         if !mutant!(StampOdd) {
-            stamp.store(2 * position + 1, Ordering::Relaxed);
+            stamp.store(first, Ordering::Relaxed);
         }
+        point!();
         if !mutant!(StampFence) {
             // A reader that sees one of the words below sees the odd stamp, too.
             fence(Ordering::Release);
@@ -86,10 +91,11 @@ impl<T, M: Memory> Writer<T, M> {
         // SAFETY: a slot of `T`s, written by no other, see `new`.
         unsafe { put(slot, value) };
         stamp.store(2 * position + 2, order!(stamp_message));
+        point!();
     }
 
     #[inline(always)]
-    fn publish(&self, sent: u64) {
+    pub(super) fn publish(&self, sent: u64) {
         self.tail().store(sent, order!(publish_newest));
     }
 

@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering};
 use core::cell::Cell;
 
 /// Where one side is among the other's sessions. When a session is over, its end is reported once; then this side is in the next session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReportedEnds {
     /// The session that this side is in, or waits for.
     current: Cell<u64>,

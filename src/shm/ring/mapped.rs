@@ -108,7 +108,7 @@ impl<'a, T> Received<'a, T> {
 /// # Safety
 /// All bytes are initialised, and no process changes them during the call.
 #[inline(always)]
-unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
+pub(crate) unsafe fn is_message<T: TryFromBytes + Immutable>(place: *const T) -> bool {
     // SAFETY: as the caller promises.
     let bytes = unsafe { core::slice::from_raw_parts(place.cast::<u8>(), size_of::<T>()) };
     // Where they are, not in another copy. An array, as `zerocopy` knows its layout for every `T`.

@@ -6,7 +6,7 @@ use crate::shm::peer::{Role, attachment};
 use crate::shm::schema::Schema;
 use crate::shm::segment::attach::{LaneState, Requested, RoleLock, Taken};
 use crate::shm::segment::header::Header;
-use crate::shm::segment::layout::Layout;
+use crate::shm::segment::layout::{Kind, Layout};
 use crate::shm::segment::location::Location;
 use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
@@ -46,8 +46,8 @@ pub(crate) fn open(
         let map = Map::new(&file, &layout, lane, Some(role), place.pages).map_err(file::failed("map", &path))?;
         point!();
         let map = Arc::new(map);
-        // A receiver of many lanes finds the bad ones when it looks there, and tells them.
-        if role == Role::Sender || layout.lanes == 1 {
+        // A receiver of many lanes finds the bad ones when it looks there, and tells them; the sender of a stamped ring looks at the stamps as well.
+        if layout.kind != Kind::Lossy && (role == Role::Sender || layout.lanes == 1) {
             attachment::check_words(&map, &layout)?;
         }
         attachment::check_counts(attachment::sessions(&map, role).0)?;

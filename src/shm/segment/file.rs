@@ -30,8 +30,13 @@ pub(crate) fn open_file(path: &Path) -> Result<File, OpenError> {
 
 /// Opens what is there if it is a file of this user's.
 pub(crate) fn open_as(path: &Path, access: OFlags) -> Result<File, OpenError> {
+    open_of(path, access, rustix::process::geteuid().as_raw())
+}
+
+/// Opens what is there if it is a file of `owner`'s that no other user may write to.
+pub(crate) fn open_of(path: &Path, access: OFlags, owner: u32) -> Result<File, OpenError> {
     let (file, found) = directory::open_regular(path, access)?;
-    let why = match found.uid() == rustix::process::geteuid().as_raw() {
+    let why = match found.uid() == owner {
         false => Fault::Owner(found.uid()),
         true if found.mode() & 0o022 != 0 => Fault::Mode(found.mode()),
         true => return Ok(file),

@@ -19,6 +19,8 @@ pub enum Kind {
     FanIn = 3,
     /// The same with records of any length: [`bytes::fan_in`](crate::shm::bytes::fan_in).
     BytesFanIn = 4,
+    /// One sender that never waits, any number of receivers that only read, messages of one type: [`lossy`](crate::shm::lossy).
+    Lossy = 5,
 }
 
 impl Kind {
@@ -34,7 +36,8 @@ impl Kind {
 
     /// The kind of that number in a header.
     pub(crate) fn from_number(number: u32) -> Option<Self> {
-        [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn].into_iter().find(|&kind| kind as u32 == number)
+        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy];
+        all.into_iter().find(|&kind| kind as u32 == number)
     }
 }
 
@@ -111,6 +114,7 @@ impl fmt::Display for Kind {
             Self::Bytes => "bytes",
             Self::FanIn => "fan_in",
             Self::BytesFanIn => "bytes::fan_in",
+            Self::Lossy => "lossy",
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::shm::segment::header::Header;
 use crate::shm::segment::layout::Layout;
 use crate::shm::segment::map::Pages;
 use crate::shm::segment::{create, directory, file, remove};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::fs::{MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -78,7 +78,18 @@ impl Location {
     pub(crate) fn open(&self, path: &Path) -> Result<File, OpenError> {
         match &self.file {
             Which::Named(_) => file::open_file(path),
-            Which::Memory(memory) => memory.open(path),
+            Which::Memory(memory) => memory.open(path, true),
+        }
+    }
+
+    /// Opens it for reading alone, at `path`: if it has a name, a file of `owner`'s, or else of this user's.
+    pub(crate) fn open_to_read(&self, path: &Path, owner: Option<u32>) -> Result<File, OpenError> {
+        match &self.file {
+            Which::Named(_) => {
+                let owner = owner.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+                file::open_of(path, OFlags::RDONLY, owner)
+            }
+            Which::Memory(memory) => memory.open(path, false),
         }
     }
 
@@ -156,15 +167,15 @@ impl Anonymous {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
 
-    /// Opens the memory anew.
-    fn open(&self, path: &Path) -> Result<File, OpenError> {
+    /// Opens the memory anew, for reading and, if `writes`, for writing.
+    fn open(&self, path: &Path, writes: bool) -> Result<File, OpenError> {
         match fcntl_get_seals(&self.0) {
             Ok(seals) if seals.contains(SealFlags::SHRINK) => {}
             // The other files have no seals.
             Ok(_) | Err(Errno::INVAL) => return Err(OpenError::NotSealed),
             Err(error) => return Err(file::failed("look at", path)(error)),
         }
-        File::options().read(true).write(true).open(path).map_err(|error| match error.kind() {
+        File::options().read(true).write(writes).open(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => OpenError::NoProc,
             _ => file::failed("open again", path)(error),
         })

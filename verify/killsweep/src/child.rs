@@ -14,11 +14,11 @@ use std::thread::{sleep, yield_now};
 use std::time::Duration;
 
 #[cfg(ringmail_failpoints)]
-use ringmail::shm as failpoint;
+pub(crate) use ringmail::shm as failpoint;
 
 /// Without points in the library there is nothing to sweep. The driver reports that.
 #[cfg(not(ringmail_failpoints))]
-mod failpoint {
+pub(crate) mod failpoint {
     pub(crate) fn arm(_: u64) {}
     pub(crate) fn arm_stop(_: u64) {}
     pub(crate) fn name_first() {}

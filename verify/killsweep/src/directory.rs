@@ -12,7 +12,11 @@ pub(crate) struct Name {
 
 impl Name {
     pub(crate) fn new(scenario: &Scenario) -> Result<Self, String> {
-        let directory = PathBuf::from(format!("/dev/shm/killsweep-{}-{}", scenario.name, std::process::id()));
+        Self::of(scenario.name)
+    }
+
+    pub(crate) fn of(name: &str) -> Result<Self, String> {
+        let directory = PathBuf::from(format!("/dev/shm/killsweep-{name}-{}", std::process::id()));
         fs::create_dir_all(&directory).map_err(|error| format!("no directory: {error}"))?;
         Ok(Self { channel: directory.join("channel").to_string_lossy().into_owned(), directory })
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! ringmail-killsweep                every scenario, some at a time
 //! ringmail-killsweep sweep NAME     one of them
+//! ringmail-killsweep lossy          the sender of `shm::lossy`, see `lossy`
 //! ```
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
@@ -41,6 +42,8 @@ mod ends;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
+mod lossy;
+#[cfg(target_os = "linux")]
 mod message;
 #[cfg(target_os = "linux")]
 mod postconditions;
@@ -72,6 +75,8 @@ fn main() -> ExitCode {
             Some(scenario) => driver::sweep(scenario),
             None => usage(),
         },
+        ["lossy"] => lossy::sweep(),
+        ["lossy-child", channel, at] => lossy::child(channel, at),
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {
             Some(kind) => child::main(kind, script, channel, wait, first, how, at),
             None => usage(),
@@ -88,6 +93,6 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn usage() -> ExitCode {
-    eprintln!("usage: ringmail-killsweep [sweep NAME]; names: {}", scenario::names());
+    eprintln!("usage: ringmail-killsweep [lossy | sweep NAME]; names: {}", scenario::names());
     ExitCode::FAILURE
 }

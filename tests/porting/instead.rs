@@ -1,8 +1,10 @@
 //! What other crates have and this one has not: what to do instead.
 
+#[cfg(feature = "lossy")]
+use ringmail::broadcast::lossy::{self, Seen};
 use ringmail::spsc::{Builder, Receiver, Sender};
 use ringmail::wait::EventCount;
-use ringmail::{BuildError, RecvError, SendError, TryRecvError, TrySendError, fan_in, spsc};
+use ringmail::{BuildError, RecvError, SendError, TryRecvError, TrySendError, broadcast, fan_in, fan_out, spsc};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::thread;
@@ -111,23 +113,66 @@ fn a_choice_between_two_sends() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn a_work_queue() -> Result<(), Box<dyn Error>> {
-    // A channel to each worker, and one back from all of them.
     let (results, mut collected) = fan_in::channel(64)?;
-    let mut workers = Vec::new();
-    for _ in 0..3 {
-        let (jobs, mut inbox) = spsc::channel::<u64>(4)?;
+    let (mut jobs, first) = fan_out::channel::<u64>(4)?;
+    for mut inbox in [first.join()?, first.join()?, first] {
         let mut results = results.lane()?;
         thread::spawn(move || results.send_iter(inbox.iter().map(|n| n * n)));
-        workers.push(jobs);
     }
     drop(results);
-    for job in 0..20 {
-        // The worker with the shortest queue.
-        let next = workers.iter_mut().min_by_key(|jobs| jobs.len()).expect("there are three");
-        next.send(job)?;
-    }
-    drop(workers);
+    jobs.send_iter(0..20)?;
+    drop(jobs);
     assert_eq!(collected.iter().sum::<u64>(), (0..20).map(|n| n * n).sum());
+    Ok(())
+}
+
+#[test]
+fn a_broadcast() -> Result<(), Box<dyn Error>> {
+    let (mut tx, hub) = broadcast::channel(16)?;
+    let screens: Vec<_> = (0..3)
+        .map(|_| {
+            let mut rx = hub.join()?;
+            Ok(thread::spawn(move || rx.iter().map(|price: u64| price).max()))
+        })
+        .collect::<Result<_, broadcast::JoinError>>()?;
+    drop(hub); // or it could make a fourth at any time
+    tx.send_iter([101, 103, 102])?; // waits for the slowest
+    drop(tx);
+    for screen in screens {
+        assert_eq!(screen.join().unwrap(), Some(103));
+    }
+    Ok(())
+}
+
+#[cfg(feature = "lossy")]
+#[test]
+fn a_broadcast_that_waits_for_none() -> Result<(), Box<dyn Error>> {
+    let (mut tx, mut rx) = lossy::channel::<u64>(16)?;
+    let screen = thread::spawn(move || {
+        let (mut prices, mut lost) = (0, 0);
+        while let Ok(seen) = rx.recv() {
+            match seen {
+                Seen::Message(_) => prices += 1,
+                Seen::Lost(count) => lost += count, // a value: the loop goes on
+            }
+        }
+        prices + lost
+    });
+    tx.send_slice(&[1; 1000]);
+    drop(tx);
+    assert_eq!(screen.join().unwrap(), 1000);
+    Ok(())
+}
+
+#[cfg(feature = "lossy")]
+#[test]
+fn a_watched_value() -> Result<(), Box<dyn Error>> {
+    let (mut limits, mut rx) = lossy::channel::<[u32; 4]>(64)?;
+    limits.send([10, 20, 30, 40]); // the first value
+    let reader = rx.clone();
+    limits.send([11, 21, 31, 41]);
+    assert_eq!(rx.changed()?.1, [11, 21, 31, 41]); // the newest; then waits for another
+    assert_eq!(reader.latest().map(|(_, limits)| limits), Some([11, 21, 31, 41]));
     Ok(())
 }
 

@@ -22,6 +22,8 @@ pub fn shm_header_credulous(data: &[u8]) {
 const MOST: u64 = 1 << 30;
 /// Most lanes.
 const MOST_LANES: u32 = 128;
+/// The kind whose slots begin with a stamp.
+const LOSSY: u32 = 5;
 
 /// The bytes of a header, the file's length, and this boot.
 struct Found {
@@ -59,18 +61,31 @@ impl Found {
             && (8..=PAGE).contains(&align)
             && align.is_power_of_two()
             && size != 0
-            && u128::from(size).next_multiple_of(align.into()) == stride.into()
+            && self.has_slots()
             && (1..=MOST).contains(&capacity)
             && slots() < 1 << 46
             && u128::from(PAGE) + u128::from(lanes) * (slots().next_multiple_of(PAGE.into()) + 2 * u128::from(PAGE))
                 == self.len.into()
     }
 
+    /// Whether a slot is as long as one for such a message, and there are as many as the kind has.
+    fn has_slots(&self) -> bool {
+        let (capacity, size, stride) = (self.u64_at(32), u128::from(self.u64_at(40)), u128::from(self.u64_at(48)));
+        let align = self.u32_at(28);
+        if self.u32_at(20) != LOSSY {
+            return size.next_multiple_of(align.into()) == stride;
+        }
+        // A stamp before the message, in the same line if that is short.
+        let words = if size <= 56 { 1 + size.div_ceil(8) } else { 4 + size.div_ceil(8) };
+        let words = if words <= 8 { words.next_power_of_two() } else { words.next_multiple_of(8) };
+        align == 8 && 8 * words == stride && capacity.is_power_of_two() && capacity > 1
+    }
+
     /// Whether an observer sees a channel.
     fn can_be_seen(&self) -> bool {
         let (kind, lanes) = (self.u32_at(20), self.u32_at(152));
-        let carries = [1, 3].contains(&kind) || [2, 4].contains(&kind) && self.u64_at(40) == 8;
-        self.is_usable() && carries && (lanes == 1 || kind >= 3 && (1..=MOST_LANES).contains(&lanes))
+        let carries = [1, 3, LOSSY].contains(&kind) || [2, 4].contains(&kind) && self.u64_at(40) == 8;
+        self.is_usable() && carries && (lanes == 1 || [3, 4].contains(&kind) && (1..=MOST_LANES).contains(&lanes))
     }
 
     /// Whether that is its capacity; or at least that, where its maker did not ask for one.

@@ -195,7 +195,7 @@ pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), Ope
         && (8..=page).contains(&align)
         && header.size != 0
         && stride == Some(header.stride)
-        && (kind != Kind::Lossy || (header.capacity.is_power_of_two() && header.capacity > 1))
+        && (kind != Kind::Lossy || (align == 8 && header.capacity.is_power_of_two() && header.capacity > 1))
         && (!kind.is_bytes() || header.size == bytes::WORD as u64)
         && (kind.is_fan_in() || header.lanes == 1);
     let to_usize = |n: u64| usize::try_from(n).map_err(|_| damaged());

@@ -106,7 +106,14 @@ impl Another {
                 return false;
             }
         }
-        let output = self.command.env("SHM_PART", &self.part).env("SHM_PART_ABOUT", &self.about).output().unwrap();
+        self.command.env("SHM_PART", &self.part).env("SHM_PART_ABOUT", &self.about);
+        let output = loop {
+            match self.command.output() {
+                // A child that another test started meanwhile has the copy open for writing until it calls `exec`.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                output => break output.unwrap(),
+            }
+        };
         let said = String::from_utf8_lossy(&output.stdout);
         let done = format!("done: {}", self.part);
         assert!(output.status.success() && said.contains(&done), "{}: {output:?}", self.part);

@@ -14,7 +14,12 @@
 //! were at once.
 //!
 //! **Reserved seats** ([`Hub::reserve`]) gate from then on, also while no receiver sits there: what a recorder that failed has not committed, its
-//! successor gets ([`Hub::take`]). A reserved seat that is never taken again stops the sender: [`Hub::release`] it.
+//! successor gets ([`Hub::take`]). A reserved seat that is never taken again stops the sender: [`Hub::release`] it. Keep a hub as long as a reserved seat
+//! matters: when the last hub and the last receiver are gone the channel is closed, and what was not committed is dropped.
+//!
+//! **When a message is committed.** [`recv`](Receiver::recv), [`iter`](Receiver::iter) and [`drain`](Receiver::drain) commit what they give, also if your code fails
+//! then. A receiver whose work must be done first, such as a recorder, reads by [`peek`](Receiver::peek) or [`read_chunk`](Receiver::read_chunk), and commits after
+//! the work. (To wait for a message without taking it: [`Hub::with_event`].)
 //!
 //! **Order between receivers** ([`Hub::after`]): a receiver sees a message when those before it have committed it. So stages form a pipeline, or a
 //! diamond, in one ring, without copies. A receiver can come only after receivers that exist, so there is no cycle.

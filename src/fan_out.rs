@@ -85,7 +85,8 @@
 //!
 //! # Results in order
 //!
-//! Number the jobs, return the results by [`fan_in`](crate::fan_in), and have the collector keep those that are early:
+//! Number the jobs, return the results by [`fan_in`](crate::fan_in), and have the collector keep those that are early. The number of a job whose worker panics never
+//! comes: catch the panic and send an error under that number. Behind a slow job the early ones gather: send no more than some jobs ahead of the collector.
 //!
 //! ```
 //! use ringmail::{fan_in, fan_out};

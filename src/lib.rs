@@ -3,7 +3,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! ringmail = "0.1" # more features: "futures", "affinity", "shm"
+//! ringmail = "0.1" # more features: "futures", "affinity", "lossy", "shm"
 //! ```
 //!
 //! ```
@@ -35,8 +35,8 @@
 //! | a process whose messages others look at, unnoticed | [`shm::lossy`] (feature `shm`) | first in, first out, with gaps that are counted |
 //! | large messages whose memory returns to its owner | [`pool`], with any of these | |
 //!
-//! One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and not `Sync`. Exceptions: [`mpsc::Sender`] and receivers of
-//! [`broadcast::lossy`] are `Clone`, and an [`mpsc::SharedSender`] is `Sync`.
+//! One thread at a time uses a handle: verbs take `&mut self`. Handles are `Send` if the message is, and not `Sync`. Exceptions: [`mpsc::Sender`] is
+//! `Clone`, receivers of [`broadcast::lossy`] are `Clone` and `Sync`, and [`mpsc::SharedSender`] and hubs are `Sync`.
 //!
 //! # How to wait
 //!
@@ -79,7 +79,8 @@
 //!
 //! # Limits
 //!
-//! * No `select!`, no unbounded queue, no rendezvous, no queue that several receivers take from. `docs/porting.md` in the repository says what to use
+//! * No `select!`, no unbounded queue, no rendezvous, no one queue that several receivers take from ([`fan_out`] has a
+//!   lane for each). `docs/porting.md` in the repository says what to use
 //!   instead.
 //! * On Linux, a side that goes to sleep calls `membarrier`, which briefly interrupts the cores that run other threads of this process. A channel whose
 //!   side sleeps often stops doing that by itself; with [`FenceMode::Fence`] it never happens, with [`FenceMode::Never`] no side sleeps.
@@ -95,7 +96,6 @@
 //! |---|---|---|
 //! | `std` | yes | blocking, timeouts, futures, event counts; `rustix` |
 //! | `futures` | | `Stream`, `Sink`, `FusedFuture` |
-//! | `lossy` | | [`broadcast::lossy`]; `zerocopy` |
 //! | `shm` | | channels between processes (64-bit Linux); `memmap2`, `zerocopy`, `libc`, `crc32c` |
 //! | `lossy` | | [`broadcast::lossy`]: messages that receivers copy; `zerocopy` |
 //! | `affinity` | | core lists, machine topology, pinning, meshes of cores; `core_affinity`, and on Linux `libc` |

@@ -17,6 +17,8 @@ pub enum JoinError {
     NoSuchSeat,
     /// A receiver sits on the reserved seat.
     Occupied,
+    /// The seat was reserved with another event count than this hub's, and keeps that.
+    OtherEvent,
     /// The allocator gave no memory. Nothing has changed.
     OutOfMemory {
         /// What was needed, of the piece that was refused; `None` if that number does not fit the address space.
@@ -31,6 +33,9 @@ impl fmt::Display for JoinError {
             Self::NameTaken => f.write_str("a seat of this name is reserved: `take` it, or choose another name"),
             Self::NoSuchSeat => f.write_str("no seat of this name is reserved"),
             Self::Occupied => f.write_str("a receiver sits on this seat"),
+            Self::OtherEvent => f.write_str(
+                "this seat was reserved with another event count: take it by a hub with that one, or without any",
+            ),
             Self::OutOfMemory { bytes } => BuildError::OutOfMemory { bytes: *bytes }.fmt(f),
         }
     }
@@ -55,6 +60,7 @@ impl From<Refused> for JoinError {
             Refused::Taken => Self::NameTaken,
             Refused::Unknown => Self::NoSuchSeat,
             Refused::Occupied => Self::Occupied,
+            Refused::OtherEvent => Self::OtherEvent,
             Refused::Build(error) => error.into(),
         }
     }

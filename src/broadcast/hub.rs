@@ -43,7 +43,7 @@ impl fmt::Display for SeatId {
 ///
 /// The channel is closed for its sender when all hubs and all receivers are gone: then none can ever come.
 ///
-/// Joining and leaving do not wait for the sender, nor it for them: they are lock-free. Joining passes a `membarrier` of some microseconds, unless the
+/// Joining and leaving do not wait for the sender: they are lock-free. (A thread that is interrupted within a join holds the sender up as a slow receiver does.) Joining passes a `membarrier` of some microseconds, unless the
 /// channel was built for fences ([`FenceMode`](crate::FenceMode)). Reserved seats have names, which are under a lock of their own.
 pub struct Hub<T> {
     member: Member<T>,
@@ -86,7 +86,10 @@ impl<T> Hub<T> {
     pub fn after(&self, before: &[&Receiver<T>]) -> Result<Receiver<T>, JoinError> {
         let before = self.seats(before)?;
         match Consumer::join(self.member.clone(), Start::Now(self.event.as_ref()), &before)? {
-            Some(end) => Ok(Receiver::new(end)?),
+            Some(end) => {
+                end.tell_join();
+                Ok(Receiver::new(end)?)
+            }
             None => Err(JoinError::Occupied),
         }
     }
@@ -118,7 +121,10 @@ impl<T> Hub<T> {
     /// The same hub, whose receivers wait on `event`: for a thread that waits for several channels, and for reactors
     /// ([`EventCount`](crate::wait::EventCount)).
     ///
-    /// A seat that was made for an event count serves receivers of that event count only; its memory stays until the channel goes.
+    /// A reserved seat keeps the event count that it was reserved with. The memory of a seat that was made for an event count serves receivers of that event
+    /// count only, and stays until the channel goes.
+    ///
+    /// One that comes after others has a message when these have committed it: [`Receiver::is_empty`] says so.
     pub fn with_event(&self, event: EventCount) -> Self {
         Self { member: self.member.clone(), event: Some(event) }
     }
@@ -139,13 +145,20 @@ impl<T> Hub<T> {
     pub fn reserve_after(&self, name: &str, before: &[&Receiver<T>]) -> Result<Receiver<T>, JoinError> {
         let before = self.seats(before)?;
         let end = Consumer::reserve(self.member.clone(), name, Start::Now(self.event.as_ref()), &before)?;
-        Ok(Receiver::new(end)?)
+        let made = Receiver::new(end);
+        if made.is_err() {
+            // The receiver is gone, so the seat is vacant.
+            let _ = self.member.memory().release_reserved(name);
+        }
+        Ok(made?)
     }
 
-    /// A receiver on the vacant reserved seat of this name. It goes on where the last one ended: with the first message that was not committed.
+    /// A receiver on the vacant reserved seat of this name. It goes on where the last one ended: with the first message that was not committed. It
+    /// keeps its place after others, if it has one.
     ///
     /// # Errors
-    /// There is no seat of this name, or a receiver sits there; no memory.
+    /// There is no seat of this name, or a receiver sits there; this hub is [`with_event`](Hub::with_event), and the seat was reserved with another
+    /// event count; no memory.
     ///
     /// ```
     /// let (mut tx, hub) = ringmail::broadcast::channel(4)?;
@@ -160,7 +173,7 @@ impl<T> Hub<T> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn take(&self, name: &str) -> Result<Receiver<T>, JoinError> {
-        Ok(Receiver::new(Consumer::take_reserved(self.member.clone(), name)?)?)
+        Ok(Receiver::new(Consumer::take_reserved(self.member.clone(), name, self.event.as_ref())?)?)
     }
 
     /// Gives up the vacant reserved seat of this name: the sender waits for it no more. A receiver that sits there does it by [`Receiver::release`].

@@ -36,7 +36,7 @@
 //! the last message.
 //!
 //! **Messages** are copied word by word while the sender may write over them; a copy that it wrote into is never shown. So they are [`Message`]s: plain data
-//! without padding. A message of up to 56 bytes is one cache line with its stamp.
+//! without padding: `cargo add zerocopy --features derive` for your own structures. A message of up to 56 bytes is one cache line with its stamp.
 //!
 //! ```
 //! use ringmail::broadcast::lossy::{self, Seen};
@@ -114,7 +114,7 @@ use zerocopy::{Immutable, IntoBytes};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent on a lossy channel",
     label = "a message that receivers copy while it may be written over is plain data",
-    note = "derive `Clone`, `Copy`, and zerocopy's `IntoBytes` and `Immutable` with `#[repr(C)]`; padding must be a field"
+    note = "derive `Clone`, `Copy`, and zerocopy's `IntoBytes` and `Immutable` with `#[repr(C)]`; padding must be a field; what owns memory cannot be sent: use `broadcast`"
 )]
 pub trait Message: Copy + Send + IntoBytes + Immutable {}
 

@@ -158,7 +158,7 @@ impl<T> Receiver<T> {
         self.end.close();
         // The seat of one that has taken all goes now.
         if !self.end.has_message_at_once() {
-            self.end.found_nothing();
+            self.found_nothing();
         }
     }
 
@@ -178,11 +178,10 @@ impl<T> Receiver<T> {
         self.end.lag() as usize
     }
 
-    /// Whether [`len`](Receiver::len) was 0 a moment ago.
-    ///
-    /// `false` does not promise a message to one that comes after others.
+    /// Whether a look would have found no message a moment ago. One that comes after others may have a [`len`](Receiver::len) and be empty: then these have
+    /// not committed the next message.
     pub fn is_empty(&self) -> bool {
-        self.end.lag() == 0
+        self.end.is_empty()
     }
 
     /// Most messages that the channel holds: exactly what it was built with.
@@ -211,10 +210,20 @@ impl<T> Receiver<T> {
         self.end.forget_name();
     }
 
+    /// To be called before the answer is that there is no message. A seat that is given up may have another owner at once, and its event count with it: no
+    /// future of this handle may be registered there then.
+    pub(super) fn found_nothing(&mut self) {
+        #[cfg(feature = "std")]
+        if self.end.is_leaving() {
+            self.waiter.cancel_wait();
+        }
+        self.end.found_nothing();
+    }
+
     /// Why there is no message.
     #[inline]
     pub(super) fn nothing(&mut self) -> TryRecvError {
-        self.end.found_nothing();
+        self.found_nothing();
         if self.end.is_over() { TryRecvError::Disconnected } else { TryRecvError::Empty }
     }
 }

@@ -136,7 +136,8 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Messages that no receiver saw, as they were sent while there was no seat: possible in [`NoReceiver::Pass`](super::NoReceiver::Pass). Exact.
+    /// Messages that no receiver saw, as they were sent while there was no seat: possible in [`NoReceiver::Pass`](super::NoReceiver::Pass). A
+    /// receiver that came and went between two looks of the sender may have seen some of them.
     pub fn passed(&mut self) -> u64 {
         self.end.ring.passed()
     }

@@ -139,7 +139,7 @@ impl<T> Receiver<T> {
     #[cold]
     #[inline(never)]
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.end.found_nothing();
+        self.found_nothing();
         if self.end.is_over() {
             // Nothing is waited for any more.
             self.waiter.cancel_wait();
@@ -154,7 +154,7 @@ impl<T> Receiver<T> {
     #[cold]
     #[inline(never)]
     fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
-        self.end.found_nothing();
+        self.found_nothing();
         if self.end.is_over() {
             return Ok(());
         }

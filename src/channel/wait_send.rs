@@ -265,8 +265,8 @@ fn attempt<E: RingSender>(end: &mut E, value: &mut Option<E::Item>, look: CheckP
 impl<T, S: SingleSender> Sender<T, S> {
     /// Sends everything that `values` yields, waiting for room as often as need be. Returns how many.
     ///
-    /// Each run that fits is published together, when the room or the iterator ends. So an iterator that waits for the receiver to answer these
-    /// messages waits for ever; loop over [`Sender::send`] instead. If the iterator panics, what it
+    /// Each run that fits is published together, when the room or the iterator ends: until then the receiver sees none of it. So do not give it an iterator that
+    /// waits, such as another receiver's; loop over [`Sender::send`] instead. If the iterator panics, what it
     /// yielded before is sent.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ impl EventCount {
     /// As [`EventCount::prepare_wait`], for one of those that the event count's own waker wakes together.
     #[cfg(feature = "lossy")]
     pub(super) fn prepare_group_wait(&self, often: bool) {
-        self.prepare_wait(self.registered(), REACTOR, often);
+        self.prepare_wait_of(self.registered(), REACTOR, often, false);
     }
 
     /// The waker that [`EventCount::arm`] registers.

@@ -263,6 +263,11 @@ impl EventCount {
     /// `waiter` is a number of the caller's own. `often` says that it sleeps so often that a fence for each message is cheaper than a heavy
     /// fence for each sleep.
     pub(crate) fn prepare_wait(&self, waker: &Waker, waiter: usize, often: bool) {
+        self.prepare_wait_of(waker, waiter, often, true);
+    }
+
+    /// The same; `alone`: after a panic of another's waker this waiter may take back the announcement, as it is no other's.
+    pub(super) fn prepare_wait_of(&self, waker: &Waker, waiter: usize, often: bool, alone: bool) {
         // Before the lock: the clone may panic, or use this event count.
         let registered = waker.clone();
         let mut last = self.inner.shared.then(|| self.inner.last_waiter.lock().unwrap_or_else(|e| e.into_inner()));
@@ -282,7 +287,7 @@ impl EventCount {
             let_taker_finish();
             panics.catch(|| wake(met));
         }
-        if panics.is_any() {
+        if panics.is_any() && alone {
             panics.catch(|| self.cancel_wait(waker));
         }
         panics.resume();

@@ -117,7 +117,7 @@ fn a_work_queue() -> Result<(), Box<dyn Error>> {
     let (mut jobs, first) = fan_out::channel::<u64>(4)?;
     for mut inbox in [first.join()?, first.join()?, first] {
         let mut results = results.lane()?;
-        thread::spawn(move || results.send_iter(inbox.iter().map(|n| n * n)));
+        thread::spawn(move || inbox.iter().try_for_each(|n| results.send(n * n)));
     }
     drop(results);
     jobs.send_iter(0..20)?;

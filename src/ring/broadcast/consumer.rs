@@ -139,11 +139,20 @@ impl<T> Consumer<T> {
         if self.left {
             return false;
         }
-        let memory = self.member.memory();
-        let word = memory.tail.0.load(order!(observe_cast));
+        let word = self.memory().tail.0.load(order!(observe_cast));
         let tail = Position::from_word(word);
         let end = self.end.unwrap_or(tail);
-        let mut ready = end.since(self.head);
+        let ready = self.ready_before(end);
+        self.seen = self.head.plus(ready);
+        if self.head == end && (self.end.is_some() || Position::is_closed(word)) {
+            self.over = true;
+        }
+        ready != 0
+    }
+
+    /// Messages before `end` that it may read.
+    fn ready_before(&self, end: Position) -> u64 {
+        let (memory, mut ready) = (self.memory(), end.since(self.head));
         for before in &self.before {
             let seat = memory.seat(before.seat);
             let state = seat.state();
@@ -152,11 +161,13 @@ impl<T> Consumer<T> {
                 ready = ready.min(seat.head().since_or_zero(self.head));
             }
         }
-        self.seen = self.head.plus(ready);
-        if self.head == end && (self.end.is_some() || Position::is_closed(word)) {
-            self.over = true;
-        }
-        ready != 0
+        ready
+    }
+
+    /// Whether a look would find no message.
+    pub(crate) fn is_empty(&self) -> bool {
+        let tail = || Position::from_word(self.memory().tail.0.load(order!(observe_cast)));
+        self.left || self.ready_before(self.end.unwrap_or_else(tail)) == 0
     }
 
     /// Lends the next message to `f`, if one was seen; else answers with `none`. It counts as taken before `f` runs; its place stays occupied until
@@ -208,6 +219,10 @@ impl<T> Consumer<T> {
     /// Commits what was taken: its places may be written again, and followers see it.
     #[inline(always)]
     pub(crate) fn free(&mut self) {
+        if self.left {
+            // The seat may have another owner.
+            return;
+        }
         let seat = self.seat();
         seat.commit(self.head);
         light_fence();
@@ -227,6 +242,11 @@ impl<T> Consumer<T> {
         if self.over && self.end.is_some() {
             self.leave();
         }
+    }
+
+    /// Whether [`Consumer::found_nothing`] gives the seat up.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.over && self.end.is_some() && !self.left
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -258,8 +278,17 @@ impl<T> Consumer<T> {
         self.seat().counters.0.parks.add(n);
     }
 
-    /// Wakes a producer that waits for this seat.
-    pub(super) fn tell_join(&self) {
+    /// Whether it has given its seat up.
+    #[cfg(feature = "std")]
+    pub(super) fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// To be called once after it has joined, under no lock: wakes a producer that waits for this seat, or that took it for further behind than it is.
+    pub(crate) fn tell_join(&self) {
+        if mutant!(JoinNotifies) {
+            return;
+        }
         self.memory().after_publication();
         self.memory().wake_sender(&self.seat().counters.0.wakes);
     }

@@ -20,6 +20,7 @@ pub(crate) enum Start<'a> {
 
 impl<T> Consumer<T> {
     /// A consumer that sees a message when the owners of all seats of `after` have committed it. `None` if the seat of [`Start::At`] is not vacant.
+    /// [`Consumer::tell_join`] is to follow.
     pub(crate) fn join(member: Member<T>, start: Start<'_>, after: &[SeatRef]) -> Result<Option<Self>, BuildError> {
         let mut before: Vec<SeatRef> = room(after.len())?;
         before.extend_from_slice(after);
@@ -59,11 +60,6 @@ impl<T> Consumer<T> {
         };
         let (seat, head) = head;
         let seat = SeatRef::of(seat);
-        let consumer = Self::new(member, seat, head, before);
-        // The producer may wait for a seat, or have taken this one for further behind than it is.
-        if !mutant!(JoinNotifies) {
-            consumer.tell_join();
-        }
-        Ok(Some(consumer))
+        Ok(Some(Self::new(member, seat, head, before)))
     }
 }

@@ -7,6 +7,7 @@ use super::seat::SeatRef;
 use crate::error::BuildError;
 use crate::sync::{Mutex, MutexGuard};
 use crate::try_alloc::{missing, room};
+use crate::wait::EventCount;
 use alloc::string::String;
 use alloc::vec::Vec;
 use std::sync::PoisonError;
@@ -25,6 +26,7 @@ pub(crate) enum Refused {
     Taken,
     Unknown,
     Occupied,
+    OtherEvent,
     Build(BuildError),
 }
 
@@ -67,24 +69,43 @@ impl<T> Consumer<T> {
         let mut consumer = Self::join(member, start, before)?.ok_or(Refused::Occupied)?;
         names.push(Named { name: text, seat: consumer.seat_ref(), before: kept });
         consumer.reserved = true;
+        // A waker may use the names, and panic: the seat is reserved by now.
+        drop(names);
+        consumer.tell_join();
         Ok(consumer)
     }
 
     /// A consumer on the vacant seat of this name.
-    pub(crate) fn take_reserved(member: Member<T>, name: &str) -> Result<Self, Refused> {
+    pub(crate) fn take_reserved(member: Member<T>, name: &str, event: Option<&EventCount>) -> Result<Self, Refused> {
         let other = member.clone();
         let names = other.memory().names.lock();
         let named = names.iter().find(|named| named.name == name).ok_or(Refused::Unknown)?;
+        if event.is_some_and(|event| !event.is_same(&other.memory().seat(named.seat.seat).event)) {
+            return Err(Refused::OtherEvent);
+        }
         let mut consumer = Self::join(member, Start::At(named.seat), &named.before)?.ok_or(Refused::Occupied)?;
         consumer.reserved = true;
+        drop(names);
+        consumer.tell_join();
         Ok(consumer)
     }
 
-    /// Has the seat freed when this end leaves.
+    /// Has the seat freed when this end leaves; now, if this end has left and no other sits there.
     pub(crate) fn forget_name(&mut self) {
-        self.reserved = false;
-        let seat = self.seat_ref();
-        self.member().memory().names.lock().retain(|named| named.seat != seat);
+        if !core::mem::take(&mut self.reserved) {
+            return;
+        }
+        let (seat, memory) = (self.seat_ref(), self.member().memory());
+        let mut names = memory.names.lock();
+        let has_left = self.has_left();
+        if has_left && !memory.take_vacant(seat) {
+            return;
+        }
+        names.retain(|named| named.seat != seat);
+        drop(names);
+        if has_left {
+            memory.free_taken(seat);
+        }
     }
 }
 

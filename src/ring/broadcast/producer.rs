@@ -346,6 +346,8 @@ impl<T> Producer<T> {
         if !self.memory.is_deserted() {
             return;
         }
+        // The word of it may come before the news.
+        (self.gate, self.sends) = (self.tail, false);
         let lap = self.mask + 1;
         // The values are at the positions of one lap before `clean` up to `tail`: the slot of position `p` is that of `p + lap`.
         struct Rest<'a, T>(&'a mut Producer<T>, Position);

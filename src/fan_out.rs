@@ -53,7 +53,9 @@
 //! **The messages of a key are received in the order in which they were sent, also while workers join and leave.** A worker that joins gets messages of the keys
 //! that moved to it once the others have received what was sent before; until then a send by such a key is `Full`, or waits. What a worker leaves is
 //! received before what is sent after. *Received* is not *done*: the former worker may be at work on a message of the key when the next one is received. And
-//! a message that a worker has looked at ([`peek`](crate::Receiver::peek)) counts as received. A worker that has closed and does not receive holds up its keys.
+//! a message that a worker has looked at ([`peek`](crate::Receiver::peek), or a poll, also one that is pending for the turn of other tasks) counts as received. A
+//! worker that has closed and does not receive holds up its keys; and as it takes nothing of what others leave, it may receive a message of a key in its own lane
+//! before an older one that another left.
 //!
 //! # Cost
 //!

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 /// The time at which a message is not worth reading any more.
 ///
-/// On Linux it is a time of `CLOCK_MONOTONIC`, so it means the same in every process of a machine until that starts again, and it does not run while the
+/// On Linux it is a time of `CLOCK_MONOTONIC`, so it means the same in every process of a machine (of a time namespace) until that starts again, and it does not run while the
 /// machine is suspended. Elsewhere it means something in this process only. A message of plain data holds it as
 /// [`to_bits`](Expiry::to_bits).
 ///

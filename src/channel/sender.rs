@@ -93,7 +93,7 @@ impl<T, S: Flavor> Sender<T, S> {
     /// Whether there was no room a moment ago. A channel with room keeps it until a sender sends; where each sender has a ring of its
     /// own, until this one does.
     pub fn is_full(&self) -> bool {
-        self.len() == self.capacity()
+        self.end.is_full()
     }
 
     /// Most messages that the channel, or this sender's lane, holds: exactly what it was built with.

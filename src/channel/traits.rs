@@ -56,6 +56,11 @@ pub trait RingSender {
     /// Most messages of the ring.
     fn capacity(&self) -> usize;
 
+    /// Whether there was no room a moment ago.
+    fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
     /// Messages sent so far, for measuring how often this side sleeps; of an `mpsc` ring, places that all have claimed.
     fn transferred(&self) -> u64;
 

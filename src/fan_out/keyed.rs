@@ -88,6 +88,13 @@ pub struct SendByKeyFuture<'a, T> {
     hash: u64,
 }
 
+impl<T> SendByKeyFuture<'_, T> {
+    /// Gives the send up. Returns the value, unless it was sent or the future has returned it.
+    pub fn into_inner(self) -> Option<T> {
+        self.inner.into_inner()
+    }
+}
+
 impl<T> Future for SendByKeyFuture<'_, T> {
     type Output = Result<(), SendError<T>>;
 

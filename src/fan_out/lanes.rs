@@ -141,6 +141,7 @@ impl<T> Lanes<T> {
             at = wrap(at + 1);
         }
         let mut best = None;
+        at = wrap(self.next);
         for looked in 0..n {
             let room = self.lanes[at].room();
             match best {
@@ -325,6 +326,10 @@ impl<T> RingSender for Lanes<T> {
 
     fn capacity(&self) -> usize {
         self.lanes.len() * self.registry.options.capacity
+    }
+
+    fn is_full(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.end.is_full())
     }
 
     fn transferred(&self) -> u64 {

@@ -13,6 +13,9 @@ use crate::wait::EventCount;
 use crate::wait::panics::each;
 use alloc::vec::Vec;
 
+/// In place of a number of messages: more than a ring can count.
+const BUSY: u64 = u64::MAX;
+
 /// The worker's own lane.
 const OWN: usize = 0;
 /// The ring of one place that holds a message of a worker that has left.
@@ -112,6 +115,11 @@ impl<T> Worker<T> {
         };
         if self.registry.take(put, Some(&mut self.finished)).is_none() {
             return false;
+        }
+        if self.told != BUSY {
+            // It has something to do, though its lane is empty.
+            self.told = BUSY;
+            self.idle.store(BUSY, Ordering::Relaxed);
         }
         self.current = HAND;
         hand.ring.refresh_tail_limited(ALL)

@@ -23,7 +23,7 @@ impl<T> Endpoint<T> {
     /// the context's task woken when there is some.
     ///
     /// As to several tasks, other verbs that wait, and the turns of tasks, see [`Endpoint::poll_recv`]. One task may poll for messages and for room: a
-    /// pending answer of either has it woken for both, and a ready one ends that.
+    /// pending answer of either has it woken for both, and a ready one ends that **for both**: so poll the other again before the task is pending.
     ///
     /// # Errors
     /// The peer is disconnected.

@@ -33,14 +33,14 @@ impl<T> Endpoint<T> {
     /// After a wake, [`park`](Endpoint::park) and [`arm`](Endpoint::arm) report [`Ready::Woken`](super::Ready::Woken), once for all wakes since the last report.
     /// What the thread did before the wake, the shard sees after the report. The receiving and sending verbs do not end by it. A wake costs one
     /// read-modify-write on a word of the shard and a notification. Any number of threads may hold clones, also after the shard has left: then a wake
-    /// does nothing.
+    /// does nothing. Once all peers are disconnected [`park`](Endpoint::park) does not wait any more, so not for a wake either.
     ///
     /// To hand something over, put it in a channel and wake then:
     ///
     /// ```
     /// use ringmail::mesh::{Builder, Ready};
-    /// let seat = Builder::new().shards(2).build::<u64>()?.remove(0);
-    /// let mut me = seat.join()?;
+    /// let mut seats = Builder::new().shards(2).build::<u64>()?;
+    /// let mut me = seats.remove(0).join()?; // the other seat is for another thread
     /// let ((mut jobs, mut inbox), shard) = (ringmail::spsc::channel(8)?, me.waker());
     /// std::thread::spawn(move || {
     ///     jobs.send("from outside").unwrap();

@@ -389,3 +389,45 @@ fn two_that_leave_at_once_while_a_third_sleeps() {
         }
     });
 }
+
+#[test]
+fn one_at_work_on_what_another_left_is_not_idle() {
+    for _ in 0..4 {
+        let (mut tx, mut a) = channel(4).unwrap();
+        let (mut b, mut c) = (a.join().unwrap(), a.join().unwrap());
+        tx.try_send(0).unwrap();
+        assert_eq!(a.try_recv(), Ok(0));
+        for worker in [&mut a, &mut b, &mut c] {
+            assert_eq!(worker.try_recv(), Err(TryRecvError::Empty));
+        }
+        while a.is_empty() {
+            // To whichever is next: the others say again that they have nothing.
+            tx.try_send(1).unwrap();
+            let _ = (b.try_recv(), c.try_recv());
+            let _ = (b.try_recv(), c.try_recv());
+        }
+        drop(a);
+        assert_eq!(b.try_recv(), Ok(1));
+        for message in 2..5 {
+            // `b` is at work, `c` has nothing to do.
+            tx.try_send(message).unwrap();
+            assert_eq!(c.try_recv(), Ok(message));
+            assert_eq!(c.try_recv(), Err(TryRecvError::Empty));
+        }
+    }
+}
+
+#[test]
+fn full_is_what_a_send_finds() {
+    let (mut tx, a) = channel(1).unwrap();
+    let mut b = a.join().unwrap();
+    assert!(!tx.is_full());
+    tx.try_send(1).unwrap();
+    tx.try_send(2).unwrap();
+    assert!(tx.is_full());
+    drop(a);
+    assert!(tx.try_send(3).is_err() && tx.is_full(), "what another has left takes no room, and gives none");
+    assert_eq!((b.try_recv().is_ok(), b.try_recv().is_ok()), (true, true));
+    assert!(!tx.is_full());
+    tx.try_send(3).unwrap();
+}

@@ -196,7 +196,7 @@ pub fn a_dropped_receiver_wakes_the_task() {
 
 /// A sender with room waits for the close, and messages are received meanwhile.
 pub fn the_close_wakes_the_task_that_waits_for_it() {
-    model("future::the_close_wakes_the_task_that_waits_for_it", None, || {
+    model("future::the_close_wakes_the_task_that_waits_for_it", Some(3), || {
         let (mut tx, mut rx) = spsc::channel(2).unwrap();
         tx.try_send(1).unwrap();
         let receiver = thread::spawn(move || assert_eq!(rx.try_recv(), Ok(1)));

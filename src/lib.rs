@@ -58,20 +58,23 @@
 //!
 //! # Guarantees
 //!
-//! * Capacity is exact, 1 to 2^30. `Full` and `Empty` are never answered from a stale copy of a position.
+//! * Capacity is exact, 1 to 2^30 ([`broadcast::lossy`] rounds it up). `Full` and `Empty` are never answered from a stale copy of a position.
 //! * `try_send` and `try_recv` of `spsc` are wait-free, and of `fan_in` while no lane comes or goes; `try_send` of `mpsc` is lock-free,
-//!   `try_recv` wait-free. None waits for a thread that was interrupted in the middle of its own.
+//!   `try_recv` wait-free. So are both of a [`broadcast`], but for your `clone`. `fan_out` takes a short lock for each worker that comes or goes, and for what one
+//!   has left. None of the others waits for a thread that was interrupted in the middle of its own.
 //! * On x86-64 Linux, as long as neither side sleeps often ([`FenceMode`]), `try_send` and `try_recv`, and `send` and `recv` that need not wait, execute no
-//!   fence and no locked instruction. Exception: a send on `mpsc` has one compare-and-swap.
-//! * A message is received or dropped exactly once, in whichever order the sides leave, also if its `drop`, an iterator or a waker panics. Only a leaked
-//!   guard (`mem::forget`) can leak messages. A waker that panics unwinds the verb that ran it; all others are woken, and nothing stays
+//!   fence and no locked instruction. Exceptions: a send on `mpsc` has one compare-and-swap, one on a [`broadcast`] a fence
+//!   about once a lap of the ring.
+//! * A message is received or dropped exactly once (on a [`broadcast`]: received once by each receiver, and dropped once), in
+//!   whichever order the sides leave, also if its `drop`, an iterator or a waker panics. Only a leaked guard (`mem::forget`) can leak messages. A waker that panics unwinds the verb that ran it; all others are woken, and nothing stays
 //!   announced or queued for it.
 //! * When the sender is gone, the receiver gets what is left, then `Disconnected`. When the receiver is gone, the very next send gets its message back.
 //!   (Between processes the end is reported once, then the ring fills for the next receiver.)
 //! * Senders that sleep for room on `mpsc` take turns: a later one overtakes for 10 ms or 256 times, then it stands behind. The receiver of `fan_in` takes turns
 //!   among the lanes, 64 messages each unless its builder says otherwise.
 //! * Sending and receiving allocate nothing, except what your wakers and the growth of your own buffers do. ([`wait::EventCount::wait`] makes one small
-//!   block a call, the first `send_iter` of an `mpsc` handle its buffer, a `fan_in` receiver room for lanes that were opened.) There is no
+//!   block a call, the first `send_iter` of an `mpsc` handle its buffer, a shared sender a handle for each thread that waits
+//!   beside others, a `fan_in` receiver room for lanes that were opened.) There is no
 //!   hidden thread, no registry of channels and no executor. One static table is common to the channels of a process: on which cores its
 //!   threads waited lately, and what a yield cost there.
 //! * Every future is cancel-safe, and none needs a particular runtime. A future lets other tasks go first: of 129 polls in a row that could be ready, one is
@@ -79,9 +82,8 @@
 //!
 //! # Limits
 //!
-//! * No `select!`, no unbounded queue, no rendezvous, no one queue that several receivers take from ([`fan_out`] has a
-//!   lane for each). `docs/porting.md` in the repository says what to use
-//!   instead.
+//! * No `select!`, no unbounded queue, no rendezvous, no queue that several receivers share ([`fan_out`] has a lane for
+//!   each). `docs/porting.md` in the repository says what to use instead.
 //! * On Linux, a side that goes to sleep calls `membarrier`, which briefly interrupts the cores that run other threads of this process. A channel whose
 //!   side sleeps often stops doing that by itself; with [`FenceMode::Fence`] it never happens, with [`FenceMode::Never`] no side sleeps.
 //! * Which strategy suits which machine, with figures beside computing threads: `docs/waiting.md` in the repository.

@@ -51,7 +51,7 @@ impl Builder {
         };
         let registry = share(Registry::new(event.clone(), options))?;
         let hub = Hub::first(Arc::clone(&registry));
-        let waiter = Waiter::try_new(event, self.sender_wait)?;
+        let waiter = Waiter::try_new(event, self.sender_wait)?.yielding_first(registry.options.has_backlog());
         Ok((Sender { end: Lanes::new(registry)?, membership: (), waiter }, hub))
     }
 }

@@ -75,7 +75,7 @@ impl<T> Hub<T> {
     pub(super) fn join_as(&self, event: Option<EventCount>) -> Result<Receiver<T>, BuildError> {
         let (registry, options) = (&self.registry, &self.registry.options);
         let event = event.map_or_else(|| EventCount::own(options.fence_mode), Ok)?;
-        let waiter = Waiter::try_new(event.clone(), options.receiver_wait)?;
+        let waiter = Waiter::try_new(event.clone(), options.receiver_wait)?.yielding_first(options.has_backlog());
         let (end, own) =
             lane(Heap::new(options.capacity, Position::new(options.start))?, registry.sender.clone(), event.clone());
         let (fill, hand) = pair(Heap::new(1, Position::new(options.start))?);

@@ -51,6 +51,15 @@ pub(super) struct Options {
     pub(super) fence_mode: FenceMode,
 }
 
+impl Options {
+    /// Whether a worker has messages waiting while it is at work on one. Then a side that waits yields before it spins: there often are more workers than
+    /// cores, and a sender that spins until a lane has room keeps a core from them (`cargo run -p ringmail-benches --bin fan_out`: 2 to 3 times as
+    /// many jobs). With lanes of one place all workers have run dry by the time it is back.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.capacity > 1
+    }
+}
+
 /// What the handles of a channel share.
 pub(crate) struct Registry<T> {
     words: CachePadded<Words>,

@@ -15,6 +15,9 @@
 //! **Yielding** pays where the other side waits for this very core, which [`yield_cost`](super::yield_cost) tells. A slow yield counts against
 //! its core only if this side moves few messages between two waits. If it moves many, the other side was at work during the yield.
 //!
+//! Where threads that wait for each other often outnumber the cores (`fan_out`), a side yields first, whether the core is known to be shared or not: a spin
+//! would keep the core from a worker. A slow yield is then excused also if another thread of this process waited on the core meanwhile.
+//!
 //! **After a panic** of a check, a guard cancels the wait and leaves the queue ([`end_wait`]).
 
 use super::deadline::{Deadline, TimedOut};
@@ -22,7 +25,7 @@ use super::panics::end_wait;
 use super::wait_policy::{LEAST_ROUNDS, POLL_TRIES, POLLS, WaitPolicy};
 use super::wait_strategy::WaitStrategy;
 #[cfg(not(ringmail_loom))]
-use super::yield_cost::CurrentCore;
+use super::yield_cost::{CurrentCore, found_none_to_run};
 use crate::sync::order::mutant;
 use crate::sync::{spin_loop, yield_now};
 use core::time::Duration;
@@ -236,9 +239,16 @@ impl WaitPolicy {
         if !POLLS || self.strategy == WaitStrategy::ParkAtOnce {
             return SpinOutcome::Exhausted;
         }
+        let flows = self.per_wait.average >= FLOW;
+        if self.yields_first {
+            let ended = self.yield_a_while(YIELDS, flows, slot, deadline, check);
+            if !matches!(ended, SpinOutcome::Exhausted) {
+                return ended;
+            }
+        }
         let spun = spin(FIRST_PAUSES, self.rounds, deadline, check);
         if let SpinOutcome::Exhausted = spun {
-            let ended = self.yield_a_while(YIELDS, self.per_wait.average >= FLOW, slot, deadline, check);
+            let ended = self.yield_a_while(YIELDS, flows, slot, deadline, check);
             if let SpinOutcome::Found(_) = ended {
                 // The other side was on this core: less spinning before the next yield.
                 self.rounds = (self.rounds / 2 + 1).max(LEAST_ROUNDS);
@@ -294,7 +304,8 @@ impl WaitPolicy {
         let mut now = Instant::now();
         let core = self.core();
         let here = CurrentCore::record_wait(core, now);
-        if !(slot.shares_core(core) | here.is_shared()) || !here.may_yield(now) {
+        let shared = slot.shares_core(core) | here.is_shared() | self.yields_first;
+        if !shared || !here.may_yield(now) {
             return SpinOutcome::Exhausted;
         }
         for _ in 0..most {
@@ -303,12 +314,14 @@ impl WaitPolicy {
             }
             yield_now();
             let then = Instant::now();
-            let slow = here.record_yield(then - now, flows, then);
+            let took = then - now;
+            let excused = flows || self.yields_first && here.others_waited();
+            let slow = here.record_yield(took, excused, then);
             now = then;
             if let Some(found) = check(CheckPhase::Yielded) {
                 return SpinOutcome::Found(found);
             }
-            if slow && !flows {
+            if slow && !excused || self.yields_first && found_none_to_run(took) {
                 break;
             }
         }

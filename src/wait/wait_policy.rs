@@ -56,6 +56,9 @@ pub(crate) struct WaitPolicy {
     #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
     pub(super) core: usize,
     pub(super) core_asked: u32,
+    /// Whether this side yields before it spins.
+    #[cfg_attr(ringmail_loom, allow(dead_code, reason = "no model yields"))]
+    pub(super) yields_first: bool,
 }
 
 /// Messages between two events, a running average.
@@ -97,6 +100,7 @@ impl WaitPolicy {
             sleeps: 0,
             core: 0,
             core_asked: 0,
+            yields_first: false,
         }
     }
 

@@ -80,6 +80,12 @@ impl Waiter {
         Self { policy: WaitPolicy::new(strategy), slot, armed_at: 0 }
     }
 
+    /// The same side, where more threads have work than there are cores, and another of them makes better use of the core than a spin.
+    pub(crate) fn yielding_first(mut self, yields: bool) -> Self {
+        self.policy.yields_first = yields;
+        self
+    }
+
     /// The same side, where others wait on its event count too, in this queue.
     pub(crate) fn queued(mut self, queue: SenderQueue) -> Self {
         self.slot.queue = Some(queue);

@@ -104,7 +104,7 @@ impl YieldScore {
 
     /// After a yield that took `took` and ended at `now`.
     fn after(self, took: Duration, now: u64) -> Self {
-        if took < ALONE {
+        if found_none_to_run(took) {
             return self;
         }
         if took < SLOW {
@@ -148,6 +148,11 @@ impl CurrentCore {
         self.is_shared
     }
 
+    /// Whether another thread of this process has waited here since this one noted that it does.
+    pub(crate) fn others_waited(&self) -> bool {
+        LastWait(self.core.last.load(Ordering::Relaxed)).thread() != this_thread()
+    }
+
     /// Whether yields are allowed here: they were cheap lately, or it is time to try one.
     pub(crate) fn may_yield(&self, at: Instant) -> bool {
         YieldScore::of(self.core.yields.load(Ordering::Relaxed)).allows(millis(at))
@@ -165,6 +170,11 @@ impl CurrentCore {
         }
         slow
     }
+}
+
+/// Whether a yield that took so long found no other thread to run.
+pub(crate) fn found_none_to_run(took: Duration) -> bool {
+    took < ALONE
 }
 
 /// The number of the core that this thread runs on; always 0 on a platform that does not tell.

@@ -108,7 +108,10 @@ impl<T, M: Memory> Reader<T, M> {
     /// Copies the bytes of the next message, all of which are initialised. One pass.
     #[inline(always)]
     pub(crate) fn take_copy(&mut self) -> Look<MaybeUninit<T>> {
-        let look = self.copy(self.next);
+        let look = match self.copy(self.next) {
+            Look::NotYet if self.gathers() => self.copy(self.next),
+            look => look,
+        };
         if let Look::Message(_) = look {
             self.next += 1;
         }

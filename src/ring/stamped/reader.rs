@@ -1,6 +1,7 @@
 //! One of any number that read.
 
-use super::words::get;
+use super::super::slip::Slip;
+use super::words::{get, is_short};
 use super::{Memory, Resume, Words};
 use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
@@ -13,6 +14,9 @@ pub(crate) struct Reader<T, M: Memory> {
     memory: M,
     /// Position of the next message.
     pub(super) next: u64,
+    /// What `next` was where it last found nothing, or was overrun.
+    run_from: u64,
+    slip: Slip,
     messages: PhantomData<fn() -> T>,
 }
 
@@ -33,7 +37,8 @@ unsafe impl<T: Send, M: Memory> Sync for Reader<T, M> {}
 
 impl<T, M: Memory> Clone for Reader<T, M> {
     fn clone(&self) -> Self {
-        Self { words: self.words, memory: self.memory.clone(), next: self.next, messages: PhantomData }
+        // SAFETY: the same memory, and slots of the same type.
+        unsafe { Self::new(self.memory.clone(), self.next) }
     }
 }
 
@@ -43,7 +48,7 @@ impl<T, M: Memory> Reader<T, M> {
     /// # Safety
     /// The slots of `memory` are of `T`s, and what one writer wrote there. A copy of the bytes of a `T` is a `T` as good as the first.
     pub(crate) unsafe fn new(memory: M, next: u64) -> Self {
-        Self { words: memory.words(), memory, next, messages: PhantomData }
+        Self { words: memory.words(), memory, next, run_from: next, slip: Slip::Vain, messages: PhantomData }
     }
 
     /// A reader of what is sent from now on.
@@ -87,11 +92,31 @@ impl<T, M: Memory> Reader<T, M> {
     /// Takes the next message. One pass.
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Look<T> {
-        let look = self.look(self.next);
+        let look = match self.look(self.next) {
+            Look::NotYet if self.gathers() => self.look(self.next),
+            look => look,
+        };
         if let Look::Message(_) = look {
             self.next += 1;
         }
         look
+    }
+
+    /// To be called where the next message is not there. Waits a little if messages come close to each other and each fills a line or more: a reader that takes
+    /// each as soon as it is there takes the line away from the writer. Whether it has waited.
+    ///
+    /// New ÷ old program in one run, both in step: 1.3 times as many of 64 and of 128 bytes, 1.2 times of 256; of 56 bytes and less no difference.
+    #[inline(always)]
+    pub(super) fn gathers(&mut self) -> bool {
+        if const { is_short::<T>() } {
+            return false;
+        }
+        let run = self.next.wrapping_sub(core::mem::replace(&mut self.run_from, self.next));
+        let waits = self.slip.waits_after(run);
+        if waits {
+            (0..4).for_each(|_| Slip::wait());
+        }
+        waits
     }
 
     /// Message `position`, if it is there and stays until it is copied.
@@ -146,7 +171,7 @@ impl<T, M: Memory> Reader<T, M> {
         };
         let to = sent.saturating_sub(kept).max(self.next + 1);
         let skipped = to - self.next;
-        self.next = to;
+        (self.next, self.run_from) = (to, to);
         skipped
     }
 

@@ -1,5 +1,5 @@
-//! In the style of pariter: a map over an iterator by several threads, whose results come in order. No more than twice as many items as there are
-//! workers are under way, so results that are early take little memory. A panic of the work comes out of `next`, in its turn.
+//! In the style of pariter: a map over an iterator by several threads, whose results come in order. No more than `ahead` items a worker
+//! are under way, so results that are early take little memory. A panic of the work comes out of `next`, in its turn.
 //!
 //! With blocks of a file and a work that compresses, it is a parallel compressor (pigz, gzp).
 
@@ -22,8 +22,8 @@ const WORKERS: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 fn both_compressors_write_the_same_file_and_it_holds_the_text() {
     let text = work::text(1_000_000);
     let blocks = || text.chunks(64 << 10).map(<[u8]>::to_vec);
-    let ours: Vec<u8> = on_ringmail::ordered(blocks(), WORKERS, work::compressed).unwrap().flatten().collect();
-    let theirs: Vec<u8> = on_crossbeam::ordered(blocks(), WORKERS, work::compressed).flatten().collect();
+    let ours: Vec<u8> = on_ringmail::pool(blocks(), WORKERS, 2, work::compressed).unwrap().flatten().collect();
+    let theirs: Vec<u8> = on_crossbeam::pool(blocks(), WORKERS, 2, work::compressed).flatten().collect();
     assert!(ours == theirs, "{} and {} bytes", ours.len(), theirs.len());
     assert!(ours.len() < text.len() / 2, "{} bytes", ours.len());
     let mut back = Vec::new();
@@ -38,10 +38,10 @@ fn both_pools_keep_the_order_of_works_of_all_lengths() {
         n * n
     };
     let squares: Vec<u64> = (0..200).map(|n| n * n).collect();
-    assert_eq!(on_ringmail::ordered(0..200, WORKERS, slow_at_first).unwrap().collect::<Vec<_>>(), squares);
-    assert_eq!(on_crossbeam::ordered(0..200, WORKERS, slow_at_first).collect::<Vec<_>>(), squares);
-    assert_eq!(on_ringmail::ordered(0..0, WORKERS, slow_at_first).unwrap().next(), None);
-    let checksums = on_ringmail::ordered((0..9).map(|n| vec![n; 99]), WORKERS, work::checksum).unwrap();
+    assert_eq!(on_ringmail::pool(0..200, WORKERS, 2, slow_at_first).unwrap().collect::<Vec<_>>(), squares);
+    assert_eq!(on_crossbeam::pool(0..200, WORKERS, 2, slow_at_first).collect::<Vec<_>>(), squares);
+    assert_eq!(on_ringmail::pool(0..0, WORKERS, 2, slow_at_first).unwrap().next(), None);
+    let checksums = on_ringmail::pool((0..9).map(|n| vec![n; 99]), WORKERS, 2, work::checksum).unwrap();
     assert!(checksums.eq((0..9).map(|n| work::checksum(vec![n; 99]))));
 }
 
@@ -56,8 +56,8 @@ fn read_for_three(made: impl FnOnce(Box<dyn Iterator<Item = u64>>) -> Box<dyn It
 
 #[test]
 fn both_pools_read_no_further_ahead_than_their_window() {
-    let ours = read_for_three(|input| Box::new(on_ringmail::ordered(input, WORKERS, |n| n).unwrap()));
-    let theirs = read_for_three(|input| Box::new(on_crossbeam::ordered(input, WORKERS, |n| n)));
+    let ours = read_for_three(|input| Box::new(on_ringmail::pool(input, WORKERS, 2, |n| n).unwrap()));
+    let theirs = read_for_three(|input| Box::new(on_crossbeam::pool(input, WORKERS, 2, |n| n)));
     assert_eq!((ours, theirs), (8, 8), "two taken, and twice three");
 }
 
@@ -72,6 +72,6 @@ fn around_a_panic(mut results: impl Iterator<Item = u64>) -> (Vec<u64>, Option<&
 fn both_pools_pass_a_panic_on_in_its_turn_and_go_on() {
     let work = |n: u64| if n == 4 { std::panic::resume_unwind(Box::new("four")) } else { n };
     let expected = (vec![0, 1, 2, 3], Some("four"), 15);
-    assert_eq!(around_a_panic(on_ringmail::ordered(0..20, WORKERS, work).unwrap()), expected);
-    assert_eq!(around_a_panic(on_crossbeam::ordered(0..20, WORKERS, work)), expected);
+    assert_eq!(around_a_panic(on_ringmail::pool(0..20, WORKERS, 2, work).unwrap()), expected);
+    assert_eq!(around_a_panic(on_crossbeam::pool(0..20, WORKERS, 2, work)), expected);
 }

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! * `logger`: four threads write lines to a writer that does not wait for the file, until all are written.
-//! * `pool-gzip`, `pool-crc`: blocks of 64 KiB that are compressed, and of 4 KiB of which a checksum is taken, by a worker a core, with results in order.
-//! * `pool-both`: the one after the other, in one process.
+//! * `pool-gzip`: blocks of 64 KiB that are compressed by a worker a core, 2 ahead a worker, with results in order.
+//! * `pool-crc`, `pool-crc-2`: a checksum of blocks of 4 KiB, some hundred nanoseconds each, 64 and 2 ahead a worker.
+//! * `pool-both`: `pool-gzip`, then `pool-crc`, in one process.
 //! * `server-4`, `server-16`: lines in bursts of 64 to so many clients over TCP; the next burst begins when each client has read the last. None is lost.
 //!
 //! With `--neighbours` one thread a core computes meanwhile, of the same priority, in a process of its own.
@@ -129,10 +130,7 @@ const GZIP: (usize, usize) = (64, 64 << 10);
 const CRC: (usize, usize) = (10_000, 4 << 10);
 
 /// Takes all results of the pool that is `made`.
-fn pool<I, O>(input: I, (count, _): (usize, usize), made: impl FnOnce(I) -> O) -> Took
-where
-    O: Iterator,
-{
+fn pool<I, O: Iterator>(input: I, (count, _): (usize, usize), made: impl FnOnce(I) -> O) -> Took {
     let took = begin();
     let results = made(input).map(black_box).count();
     assert_eq!(results, count, "a result for each block");
@@ -141,22 +139,22 @@ where
 
 fn gzip_ringmail() -> Took {
     pool(blocks(GZIP.0, GZIP.1), GZIP, |input| {
-        pool_on_ringmail::ordered(input, workers(), work::compressed).expect("there is memory")
+        pool_on_ringmail::pool(input, workers(), 2, work::compressed).expect("there is memory")
     })
 }
 
 fn gzip_crossbeam() -> Took {
-    pool(blocks(GZIP.0, GZIP.1), GZIP, |input| pool_on_crossbeam::ordered(input, workers(), work::compressed))
+    pool(blocks(GZIP.0, GZIP.1), GZIP, |input| pool_on_crossbeam::pool(input, workers(), 2, work::compressed))
 }
 
-fn crc_ringmail() -> Took {
+fn crc_ringmail<const AHEAD: usize>() -> Took {
     pool(blocks(CRC.0, CRC.1), CRC, |input| {
-        pool_on_ringmail::ordered(input, workers(), work::checksum).expect("there is memory")
+        pool_on_ringmail::pool(input, workers(), AHEAD, work::checksum).expect("there is memory")
     })
 }
 
-fn crc_crossbeam() -> Took {
-    pool(blocks(CRC.0, CRC.1), CRC, |input| pool_on_crossbeam::ordered(input, workers(), work::checksum))
+fn crc_crossbeam<const AHEAD: usize>() -> Took {
+    pool(blocks(CRC.0, CRC.1), CRC, |input| pool_on_crossbeam::pool(input, workers(), AHEAD, work::checksum))
 }
 
 /// Both pools, one after the other.
@@ -227,13 +225,17 @@ fn server_tokio<const CLIENTS: usize>() -> Took {
 /// A program and its contenders, ringmail first.
 type Row = (&'static str, &'static [(&'static str, fn() -> Took)]);
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     ("logger", &[("ringmail", logger_ringmail), ("crossbeam", logger_crossbeam)]),
     ("pool-gzip", &[("ringmail", gzip_ringmail), ("crossbeam", gzip_crossbeam)]),
-    ("pool-crc", &[("ringmail", crc_ringmail), ("crossbeam", crc_crossbeam)]),
+    ("pool-crc", &[("ringmail", crc_ringmail::<64>), ("crossbeam", crc_crossbeam::<64>)]),
+    ("pool-crc-2", &[("ringmail", crc_ringmail::<2>), ("crossbeam", crc_crossbeam::<2>)]),
     (
         "pool-both",
-        &[("ringmail", || both(gzip_ringmail, crc_ringmail)), ("crossbeam", || both(gzip_crossbeam, crc_crossbeam))],
+        &[
+            ("ringmail", || both(gzip_ringmail, crc_ringmail::<64>)),
+            ("crossbeam", || both(gzip_crossbeam, crc_crossbeam::<64>)),
+        ],
     ),
     (
         "server-4",

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-pub(super) struct Ordered<I: Iterator, O> {
+pub(super) struct Pool<I: Iterator, O> {
     input: Fuse<I>,
     jobs: Sender<(usize, I::Item)>,
     results: Receiver<(usize, thread::Result<O>)>,
@@ -17,13 +17,13 @@ pub(super) struct Ordered<I: Iterator, O> {
     window: usize,
 }
 
-pub(super) fn ordered<I, O, F>(input: I, workers: NonZeroUsize, work: F) -> Ordered<I, O>
+pub(super) fn pool<I, O, F>(input: I, workers: NonZeroUsize, ahead: usize, work: F) -> Pool<I, O>
 where
     I: Iterator<Item: Send + 'static>,
     O: Send + 'static,
     F: Fn(I::Item) -> O + Clone + Send + 'static,
 {
-    let window = 2 * workers.get();
+    let window = ahead * workers.get();
     let (jobs, inbox) = bounded(window);
     let (outbox, results) = bounded(window);
     for _ in 0..workers.get() {
@@ -33,10 +33,10 @@ where
             inbox.iter().try_for_each(|(number, job)| outbox.send((number, run(job))))
         });
     }
-    Ordered { input: input.fuse(), jobs, results, early: HashMap::new(), sent: 0, next: 0, window }
+    Pool { input: input.fuse(), jobs, results, early: HashMap::new(), sent: 0, next: 0, window }
 }
 
-impl<I: Iterator, O> Iterator for Ordered<I, O> {
+impl<I: Iterator, O> Iterator for Pool<I, O> {
     type Item = O;
 
     fn next(&mut self) -> Option<O> {

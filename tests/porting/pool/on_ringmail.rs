@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-pub(super) struct Ordered<I: Iterator, O> {
+pub(super) struct Pool<I: Iterator, O> {
     input: Fuse<I>,
     jobs: fan_out::Sender<(usize, I::Item)>,
     results: fan_in::Receiver<(usize, thread::Result<O>)>,
@@ -17,14 +17,14 @@ pub(super) struct Ordered<I: Iterator, O> {
     window: usize,
 }
 
-pub(super) fn ordered<I, O, F>(input: I, workers: NonZeroUsize, work: F) -> Result<Ordered<I, O>, BuildError>
+pub(super) fn pool<I, O, F>(input: I, workers: NonZeroUsize, ahead: usize, work: F) -> Result<Pool<I, O>, BuildError>
 where
     I: Iterator<Item: Send + 'static>,
     O: Send + 'static,
     F: Fn(I::Item) -> O + Clone + Send + 'static,
 {
-    let window = 2 * workers.get();
-    let (jobs, hub) = fan_out::Builder::new(2).build_hub()?;
+    let window = ahead * workers.get();
+    let (jobs, hub) = fan_out::Builder::new(ahead).build_hub()?;
     let (outbox, results) = fan_in::channel(window)?;
     for _ in 0..workers.get() {
         let (mut inbox, mut outbox, work) = (hub.join()?, outbox.lane()?, work.clone());
@@ -33,10 +33,10 @@ where
             inbox.iter().try_for_each(|(number, job)| outbox.send((number, run(job))))
         });
     }
-    Ok(Ordered { input: input.fuse(), jobs, results, early: HashMap::new(), sent: 0, next: 0, window })
+    Ok(Pool { input: input.fuse(), jobs, results, early: HashMap::new(), sent: 0, next: 0, window })
 }
 
-impl<I: Iterator, O> Iterator for Ordered<I, O> {
+impl<I: Iterator, O> Iterator for Pool<I, O> {
     type Item = O;
 
     fn next(&mut self) -> Option<O> {

@@ -83,7 +83,7 @@ impl<T: Shareable> Model<T> {
     pub fn new(input: &mut Input<'_>, wrong: Wrong) -> Self {
         T::clear();
         let Options { capacity, sleeps, builder, .. } = Options::<Broadcast>::new(input);
-        let passes = input.byte() % 4 == 0;
+        let passes = input.below(4) == 0;
         let choice = if passes { NoReceiver::Pass } else { NoReceiver::Wait };
         let (tx, hub) = builder.no_receiver(choice).build().unwrap();
         assert_eq!((tx.capacity(), hub.capacity()), (capacity, capacity));

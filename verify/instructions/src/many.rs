@@ -28,12 +28,16 @@ fn workers<const N: usize>() -> (fan_out::Sender<u64>, ([fan_out::Receiver<u64>;
     (tx, (array::from_fn(|_| hub.join().expect("memory for a lane")), 0))
 }
 
-/// The next worker receives: the sender gives to each in turn.
+/// The next worker that has a message receives it.
 #[inline(always)]
 fn next<const N: usize>((workers, at): &mut ([fan_out::Receiver<u64>; N], usize)) -> u64 {
-    let message = workers[*at].try_recv().unwrap();
-    *at = (*at + 1) % N;
-    message
+    loop {
+        let received = workers[*at].try_recv();
+        *at = (*at + 1) % N;
+        if let Ok(message) = received {
+            return message;
+        }
+    }
 }
 
 /// The number of a message.

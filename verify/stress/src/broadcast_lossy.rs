@@ -27,9 +27,12 @@ const READS: [Reading; 3] = [
     },
 ];
 
+/// So many times as many messages as on a channel whose sender waits: an exchange lasts for some turns of the scheduler.
+const MORE: u64 = 100;
+
 /// Returns the number of exchanges.
 pub(crate) fn readers_at_full_speed(messages: u64) -> u64 {
-    let mut exchanges = 0;
+    let (mut exchanges, messages) = (0, MORE * messages);
     for capacity in [2, 8, 64] {
         for resume in [Resume::Oldest, Resume::Middle, Resume::Newest] {
             for barrier in [FenceMode::Auto, FenceMode::Fence] {
@@ -75,8 +78,8 @@ fn exchange(capacity: usize, resume: Resume, barrier: FenceMode, messages: u64) 
     });
     let sender = spawn(move || {
         for number in (0..messages).step_by(8) {
-            // By turns one by one and as a slice.
             let some: Vec<Words> = (number..messages.min(number + 8)).map(|number| [number; 9]).collect();
+            // By turns one by one and as a slice.
             if number % 16 == 0 {
                 some.iter().for_each(|words| tx.send(*words));
             } else {

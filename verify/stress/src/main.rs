@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ringmail-stress [run] [--messages N] [--seconds N]   every pair of verbs, N messages each (default 2000), once or for N seconds
-//! ringmail-stress SHAPE …                               the same for one shape: spsc, mpsc, fan_in, fan_out, broadcast, broadcast_lossy, mesh
+//! ringmail-stress SHAPE …                               the same for one shape: spsc, mpsc, fan_in, fan_out, broadcast, mesh, and
+//!                                                       broadcast_lossy, with a hundred times as many messages
 //! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
 //! ```
 //!

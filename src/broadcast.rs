@@ -104,7 +104,8 @@ pub enum Broadcast {}
 
 /// The sending half. Dropping it closes the channel; receivers still get what was sent.
 ///
-/// Its [`len`](crate::Sender::len) is how far the slowest seat is behind, 0 without a seat.
+/// Its [`len`](crate::Sender::len) is how far the slowest seat is behind, 0 without a seat. While a send waits for a seat to come it
+/// [`is_full`](crate::Sender::is_full).
 pub type Sender<T> = channel::Sender<T, Broadcast>;
 
 impl Flavor for Broadcast {

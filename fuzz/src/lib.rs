@@ -1,8 +1,15 @@
 //! What the fuzz targets run: plain functions of bytes, without libFuzzer, so that a test can call them too.
 
+pub mod broadcast_model;
+pub mod broadcast_ops;
+pub mod broadcast_receives;
 pub mod fan_in_model;
 pub mod fan_in_ops;
+pub mod fan_out_model;
+pub mod fan_out_ops;
 pub mod input;
+#[cfg(feature = "lossy")]
+pub mod lossy_ops;
 pub mod mpsc_model;
 pub mod mpsc_ops;
 pub mod mpsc_receives;
@@ -10,6 +17,7 @@ pub mod mpsc_seat;
 pub mod mpsc_sends;
 pub mod options;
 pub mod payload;
+pub mod shared;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_bytes;
 #[cfg(all(feature = "shm", target_os = "linux"))]
@@ -18,6 +26,8 @@ mod shm_bytes_writes;
 pub mod shm_file;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_header;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm_lossy;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm_ops;
 pub mod spsc_model;

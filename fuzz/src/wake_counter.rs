@@ -62,4 +62,12 @@ impl WakeCounter {
         assert!(!must || wakes == usize::from(self.armed), "a wake-up was lost");
         self.armed &= wakes == 0;
     }
+
+    /// Whether the task that was armed was woken since: then it is to be polled.
+    pub fn take_wake(&mut self) -> bool {
+        let wakes = self.new_wakes();
+        assert!(wakes <= usize::from(self.armed), "woken without having asked, or twice");
+        self.armed &= wakes == 0;
+        wakes != 0
+    }
 }

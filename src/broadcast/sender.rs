@@ -68,6 +68,12 @@ impl<T> RingSender for CastSender<T> {
         self.ring.memory().capacity()
     }
 
+    fn is_full(&self) -> bool {
+        let memory = self.ring.memory();
+        // Without a seat as a send finds it, though no message is there.
+        self.ring.slowest().map_or(!memory.options.pass, |(_, lag, _)| lag >= memory.capacity() as u64)
+    }
+
     fn transferred(&self) -> u64 {
         self.ring.sent()
     }

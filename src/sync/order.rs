@@ -461,7 +461,10 @@ orders! {
     sole_share = Acquire, SoleShare;
     leave_lanes = AcqRel, LeaveLanes;
     observe_lanes_end = Acquire, ObserveLanesEnd;
+    #[cfg(not(ringmail_planted_race))]
     publish_cast = Release, PublishCast;
+    #[cfg(ringmail_planted_race)]
+    publish_cast = Relaxed, PublishCast;
     close_cast = Release, CloseCast;
     observe_cast = Acquire, ObserveCast;
     commit_seat = Release, CommitSeat;

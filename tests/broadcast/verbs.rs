@@ -113,6 +113,26 @@ fn full_is_never_answered_from_an_old_gate() {
 }
 
 #[test]
+fn full_is_what_a_send_finds_also_without_a_receiver() {
+    let (mut tx, hub) = channel(2).unwrap();
+    assert!(tx.is_full() && tx.is_empty(), "no message, and no seat that one could be for");
+    assert_eq!(tx.try_send(1), Err(TrySendError::Full(1)));
+    let mut rx = hub.join().unwrap();
+    assert!(!tx.is_full());
+    tx.try_send(1).unwrap();
+    tx.try_send(2).unwrap();
+    assert!(tx.is_full());
+    assert_eq!(rx.try_recv(), Ok(1));
+    assert!(!tx.is_full());
+
+    let (mut tx, _hub) = Builder::new(2).no_receiver(NoReceiver::Pass).build().unwrap();
+    for i in 0..5 {
+        assert!(!tx.is_full(), "messages pass");
+        tx.try_send(i).unwrap();
+    }
+}
+
+#[test]
 fn messages_pass_unseen_or_wait() {
     let (mut tx, hub) = channel(2).unwrap();
     assert_eq!(tx.try_send(1), Err(TrySendError::Full(1)));

@@ -4,9 +4,11 @@
 #[allow(dead_code, unreachable_pub, clippy::disallowed_types)]
 mod fuzz;
 
-use fuzz::{fan_in_ops, mpsc_ops, spsc_ops};
+#[cfg(feature = "lossy")]
+use fuzz::lossy_ops;
+use fuzz::{broadcast_ops, fan_in_ops, fan_out_ops, mpsc_ops, spsc_ops};
 #[cfg(all(feature = "shm", target_os = "linux"))]
-use fuzz::{shm_bytes, shm_header, shm_ops};
+use fuzz::{shm_bytes, shm_header, shm_lossy, shm_ops};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -32,6 +34,14 @@ const TARGETS: &[Target] = &[
         body: fan_in_ops::fan_in_ops,
         wrong: &[fan_in_ops::fan_in_ops_off_by_one, fan_in_ops::fan_in_ops_longer_turns],
     },
+    Target { name: "fan_out_ops", body: fan_out_ops::fan_out_ops, wrong: &[fan_out_ops::fan_out_ops_off_by_one] },
+    Target {
+        name: "broadcast_ops",
+        body: broadcast_ops::broadcast_ops,
+        wrong: &[broadcast_ops::broadcast_ops_off_by_one, broadcast_ops::broadcast_ops_hasty],
+    },
+    #[cfg(feature = "lossy")]
+    Target { name: "lossy_ops", body: lossy_ops::lossy_ops, wrong: &[lossy_ops::lossy_ops_off_by_one] },
     #[cfg(all(feature = "shm", target_os = "linux"))]
     Target { name: "shm_header", body: shm_header::shm_header, wrong: &[shm_header::shm_header_credulous] },
     #[cfg(all(feature = "shm", target_os = "linux"))]
@@ -40,6 +50,8 @@ const TARGETS: &[Target] = &[
         body: shm_ops::shm_hostile_peer,
         wrong: &[shm_ops::shm_hostile_peer_off_by_one],
     },
+    #[cfg(all(feature = "shm", target_os = "linux"))]
+    Target { name: "shm_lossy", body: shm_lossy::shm_lossy, wrong: &[shm_lossy::shm_lossy_off_by_one] },
     #[cfg(all(feature = "shm", target_os = "linux"))]
     Target {
         name: "shm_bytes",

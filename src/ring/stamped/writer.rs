@@ -52,7 +52,7 @@ impl<T, M: Memory> Writer<T, M> {
     pub(crate) fn send(&mut self, value: &T) {
         let position = self.sent();
         self.write(position, value);
-        self.publish(position + 1);
+        self.publish(position.wrapping_add(1));
     }
 
     /// Sends all of them, and calls `published` after each batch. Wait-free but for that.
@@ -64,7 +64,7 @@ impl<T, M: Memory> Writer<T, M> {
             let mut position = self.sent();
             for value in batch {
                 self.write(position, value);
-                position += 1;
+                position = position.wrapping_add(1);
             }
             self.publish(position);
             published();
@@ -78,8 +78,10 @@ impl<T, M: Memory> Writer<T, M> {
         // SAFETY: a word of the ring, which lives as long as `memory`.
         let stamp = unsafe { &*slot };
         point!();
+        // Wrapping: where another process may write, `tail` may be a number that no ring reaches. Readers find that out.
+        let odd = position.wrapping_mul(2).wrapping_add(1);
         // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
-        let first = if cfg!(ringmail_planted_early_publish) { 2 * position + 2 } else { 2 * position + 1 };
+        let first = if cfg!(ringmail_planted_early_publish) { odd.wrapping_add(1) } else { odd };
         if !mutant!(StampOdd) {
             stamp.store(first, Ordering::Relaxed);
         }
@@ -90,7 +92,7 @@ impl<T, M: Memory> Writer<T, M> {
         }
         // SAFETY: a slot of `T`s, written by no other, see `new`.
         unsafe { put(slot, value) };
-        stamp.store(2 * position + 2, order!(stamp_message));
+        stamp.store(odd.wrapping_add(1), order!(stamp_message));
         point!();
     }
 

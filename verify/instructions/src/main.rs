@@ -12,6 +12,7 @@
 //! that loop with one locked instruction a message.
 
 mod callgrind;
+mod many;
 mod others;
 #[cfg(feature = "peers")]
 mod peers;
@@ -98,6 +99,7 @@ fn paths() -> Vec<Path> {
     paths.push(("planted/xchg", |n| bare(n, BURST, || _ = WORD.swap(1, Ordering::Relaxed))));
     paths.push(("planted/fence", |n| bare(n, BURST, || fence(Ordering::SeqCst))));
     rings::add(&mut paths);
+    many::add(&mut paths);
     others::add(&mut paths);
     #[cfg(feature = "peers")]
     peers::add(&mut paths);

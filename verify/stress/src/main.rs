@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ringmail-stress [run] [--messages N] [--seconds N]   every pair of verbs, N messages each (default 2000), once or for N seconds
-//! ringmail-stress spsc|mpsc|fan_in|fan_out|mesh …      the same for one shape
+//! ringmail-stress SHAPE …                               the same for one shape: spsc, mpsc, fan_in, fan_out, broadcast, mesh, and
+//!                                                       broadcast_lossy, with a hundred times as many messages
 //! ringmail-stress parked [--seconds N]                 what a receiver costs that waits for N seconds (default 5)
 //! ```
 //!
@@ -10,6 +11,8 @@
 //! the main thread to be dropped there: the precompiled std is not instrumented, so correct code with a fence inside it (the last
 //! drop of an `Arc`) would be reported.
 
+mod broadcast;
+mod broadcast_lossy;
 mod fan_out;
 mod many;
 mod mesh;
@@ -21,7 +24,7 @@ use ringmail::mpsc::Mpsc;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: ringmail-stress [run|spsc|mpsc|fan_in|fan_out|mesh|parked] [--messages N] [--seconds N]";
+const USAGE: &str = "usage: ringmail-stress [run|spsc|mpsc|fan_in|fan_out|broadcast|broadcast_lossy|mesh|parked] [--messages N] [--seconds N]";
 
 fn main() -> ExitCode {
     let (mut mode, mut messages, mut seconds) = (String::from("run"), 2000, None);
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|n| n.parse::<u64>().ok());
         let known = match argument.as_str() {
-            "run" | "spsc" | "mpsc" | "fan_in" | "fan_out" | "mesh" | "parked" => {
+            "run" | "spsc" | "mpsc" | "fan_in" | "fan_out" | "broadcast" | "broadcast_lossy" | "mesh" | "parked" => {
                 mode.clone_from(&argument);
                 true
             }
@@ -53,11 +56,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Two threads on an `spsc` ring, three on a mesh, five on the others. Each shape's number of exchanges is printed: none may be zero.
+/// Two threads on an `spsc` ring, three on a mesh, five on most others. Each shape's number of exchanges is printed: none may be zero.
 fn run(mode: &str, messages: u64, limit: Option<Duration>) -> ExitCode {
     let wanted = |shape| mode == "run" || mode == shape;
     let start = Instant::now();
-    let (mut rounds, mut spsc, mut mpsc, mut fan_in, mut fan_out, mut mesh) = (0u64, 0u64, 0u64, 0u64, 0u64, 0u64);
+    let (mut rounds, mut spsc, mut mpsc, mut fan_in) = (0u64, 0u64, 0u64, 0u64);
+    let (mut fan_out, mut broadcast, mut broadcast_lossy, mut mesh) = (0u64, 0u64, 0u64, 0u64);
     loop {
         if wanted("spsc") {
             spsc += verbs::every_pair(messages);
@@ -71,6 +75,12 @@ fn run(mode: &str, messages: u64, limit: Option<Duration>) -> ExitCode {
         if wanted("fan_out") {
             fan_out += fan_out::workers_come_and_go(messages);
         }
+        if wanted("broadcast") {
+            broadcast += broadcast::receivers_come_and_go(messages);
+        }
+        if wanted("broadcast_lossy") {
+            broadcast_lossy += broadcast_lossy::readers_at_full_speed(messages);
+        }
         if wanted("mesh") {
             mesh += mesh::every_way(messages);
         }
@@ -80,7 +90,7 @@ fn run(mode: &str, messages: u64, limit: Option<Duration>) -> ExitCode {
         }
     }
     println!(
-        "{rounds} round(s), {spsc} spsc, {mpsc} mpsc, {fan_in} fan_in, {fan_out} fan_out, {mesh} mesh exchanges of up to {messages} messages, all in order, in {:.1} s",
+        "{rounds} round(s), {spsc} spsc, {mpsc} mpsc, {fan_in} fan_in, {fan_out} fan_out, {broadcast} broadcast, {broadcast_lossy} broadcast_lossy, {mesh} mesh exchanges of up to {messages} messages, all in order, in {:.1} s",
         start.elapsed().as_secs_f64()
     );
     ExitCode::SUCCESS

@@ -113,7 +113,7 @@ impl Many for FanIn {
 /// Notes that it was woken.
 #[derive(Default)]
 #[allow(clippy::disallowed_types, reason = "no part of what loom models")]
-struct Flag(AtomicBool);
+pub(crate) struct Flag(AtomicBool);
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
@@ -122,7 +122,7 @@ impl Wake for Flag {
 }
 
 /// Polls only when woken: a wake that is lost hangs the program.
-fn block_on<F: Future>(waker: &(Arc<Flag>, Waker), future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(waker: &(Arc<Flag>, Waker), future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(&waker.1)) {
@@ -134,7 +134,7 @@ fn block_on<F: Future>(waker: &(Arc<Flag>, Waker), future: F) -> F::Output {
     }
 }
 
-fn task() -> (Arc<Flag>, Waker) {
+pub(crate) fn task() -> (Arc<Flag>, Waker) {
     let flag = Arc::<Flag>::default();
     // One count is never given back: ThreadSanitizer reports a last drop in the standard library, which is not instrumented.
     std::mem::forget(Arc::clone(&flag));

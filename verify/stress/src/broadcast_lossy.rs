@@ -1,0 +1,95 @@
+//! A sender that never waits and readers at full speed: each gets whole messages in an exact sequence, or the exact number of those that it lost.
+
+use crate::many::{block_on, task};
+use crate::verbs::polling;
+use ringmail::FenceMode;
+use ringmail::broadcast::lossy::{Builder, Receiver, Resume, Seen};
+use std::thread::spawn;
+
+/// A message longer than a line, whose words must agree.
+type Words = [u64; 9];
+
+type Reading = fn(&mut Receiver<Words>, &mut dyn FnMut(Seen<Words>));
+
+/// Ways to receive until the sender is gone.
+const READS: [Reading; 3] = [
+    |rx, seen| polling(|| rx.try_recv().map(&mut *seen)),
+    |rx, seen| {
+        while let Ok(next) = rx.recv() {
+            seen(next);
+        }
+    },
+    |rx, seen| {
+        let task = task();
+        while let Ok(next) = block_on(&task, rx.recv_async()) {
+            seen(next);
+        }
+    },
+];
+
+/// So many times as many messages as on a channel whose sender waits: an exchange lasts for some turns of the scheduler.
+const MORE: u64 = 100;
+
+/// Returns the number of exchanges.
+pub(crate) fn readers_at_full_speed(messages: u64) -> u64 {
+    let (mut exchanges, messages) = (0, MORE * messages);
+    for capacity in [2, 8, 64] {
+        for resume in [Resume::Oldest, Resume::Middle, Resume::Newest] {
+            for barrier in [FenceMode::Auto, FenceMode::Fence] {
+                exchange(capacity, resume, barrier, messages);
+                exchanges += 1;
+            }
+        }
+    }
+    exchanges
+}
+
+fn exchange(capacity: usize, resume: Resume, barrier: FenceMode, messages: u64) {
+    let builder = Builder::new(capacity).resume(resume).fence_mode(barrier);
+    let (mut tx, rx) = builder.build::<Words>().expect("there is memory");
+    let newest = rx.clone();
+    let readers = READS.map(|read| {
+        let mut rx = rx.clone();
+        spawn(move || {
+            let mut next = 0;
+            read(&mut rx, &mut |seen| match seen {
+                Seen::Message(words) => {
+                    assert_eq!(words, [next; 9], "torn, or another message");
+                    next += 1;
+                }
+                Seen::Lost(count) => {
+                    assert!(count > 0);
+                    next += count;
+                }
+            });
+            assert_eq!(next, messages, "received and lost add up to what was sent");
+            rx
+        })
+    });
+    let latest = spawn(move || {
+        let mut last = 0;
+        while !newest.is_closed() {
+            if let Some((number, words)) = newest.latest() {
+                assert!(words == [number; 9] && number >= last, "torn, or older than before");
+                last = number;
+            }
+        }
+        newest
+    });
+    let sender = spawn(move || {
+        for number in (0..messages).step_by(8) {
+            let some: Vec<Words> = (number..messages.min(number + 8)).map(|number| [number; 9]).collect();
+            // By turns one by one and as a slice.
+            if number % 16 == 0 {
+                some.iter().for_each(|words| tx.send(*words));
+            } else {
+                tx.send_slice(&some);
+            }
+        }
+        drop(tx);
+    });
+    sender.join().expect("the sender does not panic");
+    let latest = latest.join().expect("a reader does not panic");
+    let readers = readers.map(|reader| reader.join().expect("a reader does not panic"));
+    drop((rx, latest, readers));
+}

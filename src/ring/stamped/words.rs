@@ -40,9 +40,10 @@ pub(crate) const fn stride<T>() -> usize {
     stride_of(size_of::<T>())
 }
 
-/// Whether a message and its stamp lie in one line.
-pub(crate) const fn is_short<T>() -> bool {
-    stride::<T>() <= LINE
+/// Whether a slot ends in a line in which the next one begins.
+pub(crate) const fn shares_lines<T>() -> bool {
+    let words = stride::<T>();
+    LINE < words && words < LONG
 }
 
 const fn head_of(bytes: usize) -> usize {

@@ -11,11 +11,14 @@
 //! * tokio's `broadcast` overwrites. Here its sender gives its core away while the slowest receiver is a whole ring behind. Its receivers block.
 //! * disruptor's ends spin, which with more threads than cores measures the scheduler. Here both ends try, and give their core away if that was in vain.
 //!
+//! *ParkAtOnce* is ringmail with that wait strategy: its ends sleep at once where they find nothing, as those of async-broadcast do.
+//!
 //! A last row is **lossy** on both sides: the sender never waits, receivers count what they lose, and what counts is the sender's messages.
 //!
 //! A round is one slice of each contender, in an order that turns; so what else the machine does meets all of them. Printed are the medians of the
 //! rounds, and the medians of the ratios of each round with a 95 % interval by bootstrap.
 
+use ringmail::WaitStrategy;
 use ringmail::broadcast::{self, lossy};
 use ringmail_benches::paired::stats::{median_interval, quartiles};
 use std::sync::{Arc, Barrier};
@@ -55,7 +58,16 @@ fn every<const W: usize>(n: u64, mut next: impl FnMut() -> Words<W>) {
 }
 
 fn ours<const W: usize>(receivers: usize, n: u64) -> Duration {
-    let (mut tx, hub) = broadcast::channel::<Words<W>>(CAPACITY).expect("there is memory");
+    waiting::<W>(WaitStrategy::default(), receivers, n)
+}
+
+fn parked<const W: usize>(receivers: usize, n: u64) -> Duration {
+    waiting::<W>(WaitStrategy::ParkAtOnce, receivers, n)
+}
+
+fn waiting<const W: usize>(wait: WaitStrategy, receivers: usize, n: u64) -> Duration {
+    let builder = broadcast::Builder::new(CAPACITY).wait(wait);
+    let (mut tx, hub) = builder.build::<Words<W>>().expect("there is memory");
     let receivers: Vec<_> = (0..receivers)
         .map(|_| {
             let mut rx = hub.join().expect("there is memory");
@@ -233,8 +245,9 @@ fn main() {
 }
 
 fn lossless<const W: usize>(title: &str, receivers: usize, rounds: usize, n: u64) {
-    let contenders: [Contender; 5] = [
+    let contenders: [Contender; 6] = [
         ("ringmail", ours::<W>),
+        ("ParkAtOnce", parked::<W>),
         ("disruptor", disruptor::<W>),
         ("tokio", tokio::<W>),
         ("async-broadcast", async_broadcast::<W>),

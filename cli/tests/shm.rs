@@ -378,7 +378,7 @@ fn a_channel_whose_receivers_only_read_is_shown_and_left_alone() {
     let json = text(&run(&["stat", "--json", &name]).stdout);
     assert!(json.contains("\"kind\":\"lossy\"") && json.contains("\"sent\":6"), "{json}");
     let refused = run(&["recv", &name]);
-    assert!(!refused.status.success() && text(&refused.stderr).contains("typed messages (u64"), "{refused:?}");
+    assert!(!refused.status.success() && text(&refused.stderr).contains("`recv --tap` reads it"), "{refused:?}");
     drop(tx);
     assert!(run(&["clean", &name]).status.success());
     assert_eq!(rx.latest(), Ok(Some((5, 5))), "a receiver keeps what it has mapped");

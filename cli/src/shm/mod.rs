@@ -9,10 +9,14 @@ mod channel;
 mod clean;
 mod exit;
 mod json;
+mod lossy;
 mod ls;
+mod outlet;
+mod record;
 mod recv;
 mod send;
 mod signals;
+mod source;
 mod stat;
 
 use std::process::ExitCode;

@@ -164,6 +164,8 @@ pub mod wait;
 #[path = "wait/no_std.rs"]
 mod wait;
 
+#[cfg(feature = "futures")]
+pub use channel::SenderSink;
 pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
 #[cfg(feature = "std")]
 pub use channel::{ClosedFuture, IntoIter, Iter, RecvFuture, RecvManyFuture, SendFuture, TryIter};

@@ -241,6 +241,8 @@ sites! {
     CloseWakesClosers,
     /// A handle that was borrowed from a shared sender goes away if that was closed meanwhile.
     CloseTakesBorrowed,
+    /// A shared sender that is closed wakes the tasks that wait for its end.
+    SharedCloseWakes,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
     /// A worker of a `fan_out` channel that joins wakes the sender.

@@ -7,9 +7,9 @@ use super::super::reach::{BoundedReader, Reach};
 use super::super::slot::Slot;
 use super::{Consumer, Producer, Staging};
 use crate::sync::failpoint::point;
-use crate::sync::order::order;
+use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 impl<B: Backend> Producer<B> {
     /// Where the other side's block lies: `mapped` finds the rest of its page from there.
@@ -141,6 +141,25 @@ impl<B: Backend> Consumer<B> {
         point!();
         self.own().gone.0.store(0, Ordering::Relaxed);
         point!();
+    }
+
+    /// Begins with what is published from now on, as one of many readers of a broadcast: see `shm::ring::gate`. The producer is to know, before this,
+    /// that a reader is about to come.
+    pub(crate) fn join(&mut self) {
+        let tail = || Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
+        let early = tail();
+        point!();
+        self.own().head.store(early.open_word(), order!(publish_head));
+        point!();
+        // Partner: the fence of a producer that looks at its readers.
+        if !mutant!(SharedSeatFence) {
+            fence(Ordering::SeqCst);
+        }
+        let now = if mutant!(SharedSecondLook) { early } else { tail() };
+        point!();
+        self.own().head.store(now.open_word(), order!(publish_head));
+        point!();
+        (self.head, self.tail_seen) = (now, now);
     }
 
     /// The producer's word: read it before a look, and sleep on that value if the look finds nothing.

@@ -1,8 +1,8 @@
 //! The builder of all channels: what travels (messages or records) times how many send (one, or many with a lane each).
 
+use crate::shm::broadcast::RECEIVERS;
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
-use crate::shm::broadcast::RECEIVERS;
 use crate::shm::ring::lanes::LANES;
 use crate::shm::ring::open;
 use crate::shm::ring::open::Opened;
@@ -235,7 +235,11 @@ where
         lane.with_lanes(u32::try_from(lanes.unwrap_or(default)).unwrap_or(u32::MAX))
     }
 
-    pub(super) fn anonymous(lanes: Option<usize>, capacity: usize, schema: Option<Schema>) -> Result<Anonymous, OpenError> {
+    pub(super) fn anonymous(
+        lanes: Option<usize>,
+        capacity: usize,
+        schema: Option<Schema>,
+    ) -> Result<Anonymous, OpenError> {
         let layout = Self::layout(lanes, Some(capacity))?;
         Anonymous::create(&Header::new(&layout, schema.unwrap_or(<(P, L)>::SCHEMA)), &layout)
     }

@@ -46,8 +46,6 @@
 //! | [`live_seat`] | Release | [`see_seat`] | where a consumer that joined begins |
 //! | [`tell_change`] | Release | the fence of the producer's survey | the state of the seat that came or went: a look that counts the change sees it |
 //! | [`take_seat`] | Acquire | [`leave_seat`] | and the head of the seat, for the next owner, who publishes it anew |
-//! | [`reserve_seat`] | Release | [`see_reserved`] | the name of a seat between processes |
-//! | [`see_reserved`] | Acquire | [`reserve_seat`] | |
 //! | [`desert`] | Release | [`see_deserted`] | that nothing is read any more: the producer drops the values |
 //! | [`see_deserted`] | Acquire | [`desert`] | |
 //! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time |
@@ -319,8 +317,6 @@ sites! {
     TakeSeat,
     LiveSeat,
     TellChange,
-    ReserveSeat,
-    SeeReserved,
     Desert,
     SeeDeserted,
     /// The fence of a consumer that joins, between its seat and its second look at `tail`.
@@ -331,12 +327,8 @@ sites! {
     SecondLook,
     /// The fence of a producer between `tail` and its look at the seats.
     GateFence,
-    /// Between processes: the fence of a receiver that joins, between its head and its second look at `tail`.
-    SharedSeatFence,
-    /// Between processes: a receiver that joins begins at a `tail` that it read after the fence.
-    SharedSecondLook,
-    /// Between processes: the fence of a sender between `tail` and its look at the seats.
     SharedGateFence,
+    LeftOutSession,
     /// A producer looks for new seats after it published.
     NewsLook,
     /// A consumer that has joined wakes a producer that waits for one.
@@ -481,10 +473,6 @@ orders! {
     take_seat = Acquire, TakeSeat;
     live_seat = Release, LiveSeat;
     tell_change = Release, TellChange;
-    #[cfg(any(feature = "shm", ringmail_loom))]
-    reserve_seat = Release, ReserveSeat;
-    #[cfg(any(feature = "shm", ringmail_loom))]
-    see_reserved = Acquire, SeeReserved;
     desert = Release, Desert;
     see_deserted = Acquire, SeeDeserted;
     begin_session = Release, BeginSession;

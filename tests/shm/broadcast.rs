@@ -160,15 +160,20 @@ fn a_receiver_that_leaves_gates_no_more_and_is_told_once() {
     let mut b = receiver(&dir);
     assert_eq!((b.seat(), b.try_recv()), (1, Err(TryRecvError::Empty)));
     assert_eq!((a.recv(), a.try_recv()), (Ok(8), Err(TryRecvError::Empty)));
+    (0..7).for_each(|n| tx.try_send(n).unwrap());
+    a.drain(usize::MAX, |_| {});
+    b.drain(usize::MAX, |_| {});
+    tx.try_send(9).unwrap();
     a.give_up();
     b.close();
     // Found where the room is used up.
     let mut sent = 0;
-    while tx.try_send(9 + sent).is_ok() {
+    while tx.try_send(10 + sent).is_ok() {
         sent += 1;
     }
     assert!(sent <= 8, "no receiver is left, and a lap is over");
-    let mut causes: Vec<_> = std::iter::from_fn(|| tx.departed()).map(|told| (told.seat, told.session, told.cause)).collect();
+    let mut causes: Vec<_> =
+        std::iter::from_fn(|| tx.departed()).map(|told| (told.seat, told.session, told.cause)).collect();
     causes.sort_unstable_by_key(|told| told.0);
     assert_eq!(causes, [(0, 1, Cause::GivenUp), (1, 2, Cause::Closed)]);
     // The next one is waited for, and misses nothing from then on.
@@ -274,8 +279,8 @@ fn a_reserved_seat_keeps_its_place_and_loses_nothing() {
     (14..21).for_each(|n| tx.send(n).unwrap());
     let full = tx.send_timeout(21, Duration::from_millis(200));
     assert!(full.is_err(), "its seat gates");
-    assert_eq!(tx.departed().map(|told| (told.seat, told.cause)), Some((2, Cause::Closed)));
-    assert_eq!(tx.departed().map(|told| (told.seat, told.at, told.cause)), None);
+    assert_eq!(tx.departed().map(|told| (told.seat, told.at, told.cause)), Some((1, Some(13), Cause::PeerDied)));
+    assert_eq!(tx.departed(), None);
     let mut journal = reserved(&dir, "journal");
     (13..21).for_each(|n| assert_eq!(journal.recv(), Ok(n)));
     // Released, it is a seat like the others.

@@ -7,9 +7,9 @@ use super::super::reach::{BoundedReader, Reach};
 use super::super::slot::Slot;
 use super::{Consumer, Producer, Staging};
 use crate::sync::failpoint::point;
-use crate::sync::order::{mutant, order};
+use crate::sync::order::order;
 use crate::sync::position::Position;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering};
 
 impl<B: Backend> Producer<B> {
     /// Where the other side's block lies: `mapped` finds the rest of its page from there.
@@ -143,19 +143,10 @@ impl<B: Backend> Consumer<B> {
         point!();
     }
 
-    /// Begins with what is published from now on, as one of many readers of a broadcast: see `shm::ring::gate`. The producer is to know, before this,
-    /// that a reader is about to come.
+    /// Begins with what is published from now on, as one of many readers of a broadcast. The caller has said that a reader comes, and has passed a fence
+    /// since: see `shm::ring::gate`.
     pub(crate) fn join(&mut self) {
-        let tail = || Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
-        let early = tail();
-        point!();
-        self.own().head.store(early.open_word(), order!(publish_head));
-        point!();
-        // Partner: the fence of a producer that looks at its readers.
-        if !mutant!(SharedSeatFence) {
-            fence(Ordering::SeqCst);
-        }
-        let now = if mutant!(SharedSecondLook) { early } else { tail() };
+        let now = Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
         point!();
         self.own().head.store(now.open_word(), order!(publish_head));
         point!();

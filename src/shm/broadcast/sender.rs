@@ -156,7 +156,8 @@ impl<T: Message> Sender<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn slowest(&self) -> Option<Slowest> {
-        let seats = self.tx.gating().map(|(seat, lag, name, vacant)| Slowest { seat: seat as usize, name, lag, vacant });
+        let seats =
+            self.tx.gating(true).map(|(seat, lag, name, vacant)| Slowest { seat: seat as usize, name, lag, vacant });
         seats.max_by_key(|seat| seat.lag)
     }
 
@@ -167,7 +168,7 @@ impl<T: Message> Sender<T> {
 
     /// Receivers that are there, and vacant seats that are reserved. A system call for each.
     pub fn receivers(&self) -> usize {
-        self.tx.gating().filter(|(.., name, vacant)| name.is_some() || !vacant).count()
+        self.tx.gating(false).filter(|(.., name, vacant)| name.is_some() || !vacant).count()
     }
 
     /// Seats of the channel, taken or not.
@@ -207,7 +208,7 @@ impl<T: Message> Sender<T> {
 
     /// Messages that the slowest has not taken, as the sender knows it: at most this.
     pub fn len(&self) -> usize {
-        self.tx.gating().map(|(_, lag, ..)| lag).max().unwrap_or(0) as usize
+        self.tx.gating(true).map(|(_, lag, ..)| lag).max().unwrap_or(0) as usize
     }
 
     /// Whether every receiver has taken all.
@@ -231,11 +232,7 @@ impl<T: Message> Sender<T> {
     }
 
     #[inline]
-    fn send_until(
-        &mut self,
-        value: T,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(), SendTimeoutError<T, Cause>> {
+    fn send_until(&mut self, value: T, deadline: impl FnOnce() -> Deadline) -> Result<(), SendTimeoutError<T, Cause>> {
         self.push_until(&value, deadline).map_err(|error| error.with(value))
     }
 

@@ -1,54 +1,54 @@
 //! What the sender of a broadcast between processes knows of the seats: which gate, how far it may go, who has departed. Safe, and without a word of
 //! its own: it reads those of the seats, and the ring takes what it finds for the head of one reader.
 //!
-//! A seat gates if it is reserved, or if a session of it has begun, no end of that was written, and the kernel did not say that its holder is gone.
-//! Whoever joins does so by the order of `ring::broadcast`, in memory that other processes map:
+//! A seat gates if it is reserved, or if a session of it has begun, no end of that was written, and the kernel did not say that its holder is gone. A
+//! receiver joins without a handshake:
 //!
 //! ```text
 //!   receiver, holding the seat's lock              sender, when its room is used up
 //!   session begun                                  tail stored before
-//!   head := tail                                   fence
-//!   fence                                          reads all seats; room up to least head + capacity
-//!   t := tail; head := t
-//!   session set up; begins at t
+//!   fence                                          fence
+//!   head := tail                                   reads all seats; room up to least head + capacity
+//!   session set up; begins at head
 //! ```
 //!
-//! Of the two fences one is first. If it is the receiver's, the sender sees that the session has begun, and a head that is not beyond `t`. If it is the
-//! sender's, the receiver sees a `tail` that is not behind the one at that fence, so what the sender was allowed to write at that look ends at `t +
-//! capacity` at the latest.
+//! Of the two fences one is first. If it is the receiver's, the sender sees that the session has begun, so the seat gates: at its new head, or at that of a
+//! holder before, which is not beyond it. If it is the sender's, the receiver reads a `tail` that is not behind the one at that fence, so what the sender
+//! was allowed to write at that look ends at `head + capacity` at the latest. (In one process, `ring::broadcast`, a receiver has no session. So there it
+//! reads `tail` twice.)
 //!
-//! A seat whose session is being set up gives no room: its head may be that of a holder long ago. A death is a matter of one session: the number that was
-//! read before the kernel was asked is left out from then on. A holder that came since has another, and by its fence it is seen, or begins where the
-//! sender may not have come yet.
+//! A seat whose session is not set up yet may stand anywhere behind: it gates, and is not judged by its head. A death is a matter of one session: the number
+//! that was read before the kernel was asked is left out from then on. A holder that came since has another, and is seen, or begins where the sender
+//! may not have come yet.
 
-// Under loom the models of another crate use it.
-#![cfg_attr(not(ringmail_loom), allow(unreachable_pub))]
-#![cfg_attr(ringmail_loom, allow(missing_debug_implementations))]
+#![cfg_attr(ringmail_loom, allow(dead_code, reason = "the models do not use all of it"))]
 
 use crate::shm::peer::session::{End, Peer, Session, look_after, observe};
 use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
+use alloc::boxed::Box;
+use alloc::vec;
 
 /// The words of a seat that the sender reads.
 #[derive(Clone, Copy)]
-pub struct SeatWords<'a> {
+pub(crate) struct SeatWords<'a> {
     /// Of its holder.
-    pub session: &'a Session,
+    pub(crate) session: &'a Session,
     /// How far that is.
-    pub head: &'a AtomicU64,
+    pub(crate) head: &'a AtomicU64,
     /// Not 0 if the seat stays when its holder goes.
-    pub reserved: &'a AtomicU64,
+    pub(crate) reserved: &'a AtomicU64,
 }
 
 /// Where the seats are.
-pub trait Seats {
+pub(crate) trait Seats {
     /// The words of a seat, from the first on.
     fn words(&self, seat: usize) -> SeatWords<'_>;
 }
 
 /// What is known of the seats.
-pub struct Gate {
+pub(crate) struct Gate {
     seats: Box<[Known]>,
     /// Whether messages pass while no seat gates.
     passes: bool,
@@ -73,18 +73,18 @@ struct Known {
 
 /// A session of a receiver that is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Gone {
+pub(crate) struct Gone {
     /// Its number at the seat.
-    pub session: u64,
+    pub(crate) session: u64,
     /// Messages that were sent before the first that it did not take; not known if another has the seat already.
-    pub at: Option<u64>,
+    pub(crate) at: Option<u64>,
     /// How it ended; `None` if it wrote what cannot be.
-    pub end: Option<End>,
+    pub(crate) end: Option<End>,
 }
 
 /// What a seat means to the sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SeatState {
+pub(crate) enum SeatState {
     /// Nothing.
     Free,
     /// It gates, so many messages behind.
@@ -114,8 +114,8 @@ fn read(words: SeatWords<'_>, left_out: u64, tail: Position, capacity: u64) -> S
         let epoch = observe(&words.session.epoch, Ordering::Relaxed);
         let session = words.session.last();
         let is_over = words.session.record(session).is_some_and(|record| record.end.is_some());
-        // After the end: a holder reserves its seat before that.
-        let reserved = observe(words.reserved, order!(see_reserved)) != 0;
+        // Relaxed, after the end: a holder reserves its seat before that.
+        let reserved = observe(words.reserved, Ordering::Relaxed) != 0;
         if session == 0 || session == left_out || (is_over && !reserved) {
             return SeatState::Free;
         }
@@ -138,7 +138,7 @@ fn read(words: SeatWords<'_>, left_out: u64, tail: Position, capacity: u64) -> S
 
 impl Gate {
     /// Of a sender that is at `tail`, which knows of no room yet.
-    pub fn new(seats: usize, passes: bool, capacity: u64, tail: u64) -> Self {
+    pub(crate) fn new(seats: usize, passes: bool, capacity: u64, tail: u64) -> Self {
         let head = Position::new(tail).plus(capacity.wrapping_neg());
         Self { seats: vec![Known::default(); seats].into(), passes, capacity, fenced: head, head }
     }
@@ -146,11 +146,11 @@ impl Gate {
     /// Looks who gates, and how far each is. Returns the count of messages that the sender may take its slowest reader to have taken.
     ///
     /// The fence is needed once a lap: the room is also at most the capacity from the `tail` of the last fence on.
-    pub fn look(&mut self, seats: &impl Seats, tail: u64) -> u64 {
+    pub(crate) fn look(&mut self, seats: &impl Seats, tail: u64) -> u64 {
         let tail = Position::new(tail);
         let mut found = self.survey(seats, tail);
         if found.is_some_and(|behind| behind < tail.since(self.fenced)) {
-            // Partner: the fence of a receiver that joins.
+            // Partner: the fence of a session that begins.
             if !mutant!(SharedGateFence) {
                 fence(Ordering::SeqCst);
             }
@@ -192,12 +192,11 @@ impl Gate {
     }
 
     /// Asks, by `is_held`, who of those that gate is still there. Whether one is not. One that died is left out, unless its seat is reserved.
-    pub fn ask(&mut self, seats: &impl Seats, tail: u64, is_held: impl Fn(usize) -> bool) -> bool {
+    pub(crate) fn ask(&mut self, seats: &impl Seats, tail: u64, is_held: impl Fn(usize) -> bool) -> bool {
         let mut changed = false;
         for (seat, known) in self.seats.iter_mut().enumerate() {
             let words = seats.words(seat);
-            let SeatState::Gates { session, .. } =
-                read(words, known.left_out, Position::new(tail), self.capacity)
+            let SeatState::Gates { session, .. } = read(words, known.left_out, Position::new(tail), self.capacity)
             else {
                 continue;
             };
@@ -208,9 +207,9 @@ impl Gate {
             }
             let at = Position::from_word(observe(words.head, order!(observe_head))).count();
             known.note(Gone { session, at: Some(at), end: Some(End::Died) });
-            // After the answer: it has reserved the seat, or never will.
-            if observe(words.reserved, order!(see_reserved)) == 0 {
-                known.left_out = session;
+            // Relaxed, after the kernel's answer: it has reserved the seat, or never will.
+            if observe(words.reserved, Ordering::Relaxed) == 0 {
+                known.left_out = if mutant!(LeftOutSession) { words.session.last() } else { session };
                 changed = true;
             }
         }
@@ -218,12 +217,12 @@ impl Gate {
     }
 
     /// What a seat means to a sender that is at `tail`.
-    pub fn state(&self, seats: &impl Seats, seat: usize, tail: u64) -> SeatState {
+    pub(crate) fn state(&self, seats: &impl Seats, seat: usize, tail: u64) -> SeatState {
         read(seats.words(seat), self.seats[seat].left_out, Position::new(tail), self.capacity)
     }
 
     /// A session that is over and was not told: the seat, and what is known. Of each seat the last is kept.
-    pub fn next_gone(&mut self) -> Option<(usize, Gone)> {
+    pub(crate) fn next_gone(&mut self) -> Option<(usize, Gone)> {
         self.seats.iter_mut().enumerate().find_map(|(seat, known)| known.gone.take().map(|gone| (seat, gone)))
     }
 }

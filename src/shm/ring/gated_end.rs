@@ -317,7 +317,13 @@ impl<T> GatedTx<T> {
             Ok(None) => Waited::Armed,
             Err(_) if asks.asked() => Waited::TimedOut,
             Err(_) if self.ask() && ready(self) => Waited::Ready,
-            Err(_) => if self.attachment.is_removed() { Waited::Removed } else { Waited::TimedOut },
+            Err(_) => {
+                if self.attachment.is_removed() {
+                    Waited::Removed
+                } else {
+                    Waited::TimedOut
+                }
+            }
         }
     }
 
@@ -339,11 +345,15 @@ impl<T> GatedTx<T> {
         })
     }
 
-    /// The seats that gate: which, whose session, how far behind, the name if it is reserved, and whether no receiver sits there.
-    pub(crate) fn gating(&self) -> impl Iterator<Item = (u32, u64, Option<String>, bool)> {
-        (0..self.seats()).filter_map(|seat| {
+    /// The seats that gate: which, how far behind, the name if it is reserved, and whether no receiver sits there. `all`: also those whose receiver is
+    /// about to join.
+    pub(crate) fn gating(&self, all: bool) -> impl Iterator<Item = (u32, u64, Option<String>, bool)> {
+        (0..self.seats()).filter_map(move |seat| {
             let state = self.gate.state(&*self.pages, seat as usize, self.count());
-            let SeatState::Gates { behind, .. } = state else { return None };
+            let SeatState::Gates { behind, settled, .. } = state else { return None };
+            if !settled && !all {
+                return None;
+            }
             let vacant = !self.attachment.is_held(LockRange::seat(seat));
             Some((seat, behind, self.pages.map.seat(seat).name.read(), vacant))
         })

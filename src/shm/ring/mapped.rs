@@ -13,7 +13,6 @@ use crate::ring::slot::Slot;
 use crate::ring::spsc::{Consumer, Producer, Staging};
 use crate::shm::peer::session::{self, Session};
 use crate::sync::failpoint::point;
-use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
@@ -67,7 +66,7 @@ impl SeatName {
 
     /// Whether the seat is reserved.
     pub(crate) fn is_reserved(&self) -> bool {
-        session::observe(&self.reserved, order!(see_reserved)) != 0
+        self.reserved.load(Ordering::Relaxed) != 0
     }
 
     /// Frees the seat. By its holder.
@@ -83,13 +82,14 @@ impl SeatName {
             word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
         point!();
-        self.reserved.store(name.len() as u64, order!(reserve_seat));
+        // Relaxed: a process that acts on a name has the kernel's lock, and orders nothing by it.
+        self.reserved.store(name.len() as u64, Ordering::Relaxed);
         point!();
     }
 
-    /// The name, if the seat is reserved. Its holder may write it meanwhile, unless that is the caller.
+    /// The name, if the seat is reserved. Only who has the lock of names acts on it: for others its holder may write it meanwhile.
     pub(crate) fn read(&self) -> Option<String> {
-        let len = session::observe(&self.reserved, order!(see_reserved)) as usize;
+        let len = self.reserved.load(Ordering::Relaxed) as usize;
         let bytes: Vec<u8> = self.bytes.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
         (len != 0).then(|| String::from_utf8_lossy(&bytes[..len.min(Self::MOST)]).into_owned())
     }

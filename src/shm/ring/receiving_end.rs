@@ -72,7 +72,9 @@ impl<T> Rx<T> {
         let mut ring: CachePadded<Consumer<Ring<T>>> = CachePadded::new(ring);
         let resumes = !map.consumer_is_free();
         let words = &map.consumer().session;
-        let taken = resumes.then(|| words.taken.load(Ordering::Relaxed));
+        // Else it is told of none that is over: it has none of their messages.
+        let none = || map.producer().session.last().saturating_sub(1);
+        let taken = Some(if resumes { words.taken.load(Ordering::Relaxed) } else { none() });
         let count = if resumes { ring.position() } else { Position::from_word(ring.peer_word()) }.count();
         let (all, seat) = (missed_ends && resumes, Some(map.lane()));
         let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, seat, wait };

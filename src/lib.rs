@@ -182,7 +182,7 @@ pub mod model {
     pub use crate::ring::reach::{BoundedReader, Reach};
     pub use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
     pub use crate::shm::peer::session::{End, Peer, Session, is_set_up, look_after};
-    pub use crate::shm::{SharedReceiver, SharedRing, SharedSender};
+    pub use crate::shm::{SeatReceiver, SeatSender, SharedBroadcast, SharedReceiver, SharedRing, SharedSender};
     pub use crate::sync::arc::Arc;
     pub use crate::sync::order::{Site, with_mutant};
     pub use crate::sync::{Put, WakerCell};

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod broadcast;
+pub mod broadcast_shm;
 pub mod call;
 pub mod cell;
 pub mod close;
@@ -139,6 +140,9 @@ macro_rules! every_model {
                 a_commit_wakes_the_follower_fenced, one_that_leaves_wakes_the_follower;
             pool: a_buffer_comes_home_whole, a_buffer_travels_twice, the_owner_goes_while_buffers_come_home;
             share: the_last_owner_has_seen_what_the_others_did, an_owner_that_is_alone_has_seen_what_the_others_did;
+            broadcast_shm: a_join_while_the_sender_laps_the_ring, a_join_beside_another,
+                slots_are_written_again_after_they_are_read, a_death_is_of_one_session,
+                a_receiver_that_leaves_gates_no_more, a_reserved_seat_gates_when_its_holder_died;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 an_end_that_is_not_kept_is_counted, a_death_before_the_session_was_set_up,

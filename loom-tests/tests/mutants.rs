@@ -161,6 +161,10 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::SeatFence | Site::GateFence | Site::SecondLook => {
             &["broadcast::a_join_while_the_sender_laps_the_ring", "broadcast::a_join_beside_another"]
         }
+        Site::SharedGateFence => {
+            &["broadcast_shm::a_join_while_the_sender_laps_the_ring", "broadcast_shm::a_join_beside_another"]
+        }
+        Site::LeftOutSession => &["broadcast_shm::a_death_is_of_one_session"],
         Site::NewsLook => &["broadcast::one_that_just_joined_is_woken"],
         Site::CastFence => {
             &["broadcast::one_that_just_joined_is_woken_fenced", "broadcast::a_commit_wakes_the_follower_fenced"]

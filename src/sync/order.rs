@@ -329,6 +329,8 @@ sites! {
     SecondLook,
     /// The fence of a producer between `tail` and its look at the seats.
     GateFence,
+    SharedGateFence,
+    LeftOutSession,
     /// A producer looks for new seats after it published.
     NewsLook,
     /// A consumer that has joined wakes a producer that waits for one.

@@ -8,6 +8,7 @@ mod support;
 
 mod anonymous;
 mod attacks;
+mod broadcast;
 mod bytes;
 mod cycles;
 mod fan_in;

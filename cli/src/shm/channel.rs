@@ -5,11 +5,11 @@ use ringmail::shm::bytes::{self, fan_in};
 use ringmail::shm::{self, ChannelInfo, Kind, OpenError, Records};
 
 use super::exit::{refused, warn};
-use super::lossy;
 use super::outlet::{Outlet, ToOne};
-use super::record::{LENGTH, SIZES, room, size_for};
+use super::record::{LENGTH, SIZES, is_of_records, room, size_for};
 use super::signals::{self, TICK};
 use super::source::Source;
+use super::{all, lossy};
 use crate::failure::Failure;
 
 /// Which channel, and how records are separated in the input or output.
@@ -25,6 +25,14 @@ pub(super) struct Channel {
     /// channel must be for as many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
     senders: Option<u16>,
+    /// Make a new channel for up to N receivers at a time, all of which get each record [default with --to all: 8]; an existing
+    /// channel must be for as many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "senders")]
+    receivers: Option<u16>,
+    /// Longest record of a new channel for taps or for several receivers, at most 65500: it is a little more, and each record takes
+    /// as much room [default: 988]
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "senders")]
+    max_bytes: Option<usize>,
     /// Records are not lines: before each comes its length, four bytes, little-endian
     #[arg(long)]
     pub(super) length_framed: bool,
@@ -33,6 +41,8 @@ pub(super) struct Channel {
 /// Whom `send` makes a new channel for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum To {
+    /// All receivers there are: each gets each record, and the slowest one is waited for; so is the first
+    All,
     /// Any number of `recv --tap`, which this command does not notice: it never waits, and writes over the oldest record
     Taps,
 }
@@ -46,6 +56,8 @@ enum Shape {
     Many,
     /// One sender, any number of taps.
     Taps,
+    /// One sender, several receivers that all get each record.
+    All,
 }
 
 impl Shape {
@@ -55,6 +67,7 @@ impl Shape {
             Kind::Bytes => Some(Self::One),
             Kind::BytesFanIn => Some(Self::Many),
             Kind::Lossy => Some(Self::Taps),
+            Kind::Broadcast => Some(Self::All),
             _ => None,
         }
     }
@@ -65,6 +78,7 @@ impl Shape {
             Self::One => "for one sender and one receiver",
             Self::Many => "for many senders",
             Self::Taps => "for taps",
+            Self::All => "for one sender and several receivers",
         }
     }
 }
@@ -78,36 +92,45 @@ const CAPACITY: usize = 1 << 20;
 const MAX_BYTES: usize = SIZES[2] - LENGTH;
 
 impl Channel {
-    pub(super) fn open_sender(&self, to: Option<To>, max_bytes: Option<usize>) -> Result<Box<dyn Outlet>, Failure> {
+    pub(super) fn open_sender(&self, to: Option<To>) -> Result<Box<dyn Outlet>, Failure> {
         let to_one = |tx: bytes::Sender| Box::new(ToOne::new(tx)) as Box<dyn Outlet>;
-        let asked = to.map(|To::Taps| Shape::Taps);
+        let asked = match (to, self.receivers) {
+            (Some(To::Taps), Some(_)) => {
+                return Err(Failure::usage("--receivers is for --to all: taps are any number".to_owned()));
+            }
+            (Some(To::Taps), None) => Some(Shape::Taps),
+            (Some(To::All), _) => Some(Shape::All),
+            (None, _) => self.asked(),
+        };
         let open = |shape, seen: Option<&ChannelInfo>| match shape {
             Shape::One => Ok(self.builder::<shm::One>().open_sender().map(to_one)),
             Shape::Many => Ok(self.many().open_sender().map(to_one)),
             Shape::Taps => {
-                if seen.is_some_and(|seen| !lossy::is_of_records(seen)) {
-                    return Err(self.typed(seen));
-                }
-                let size = self.message_size(seen, max_bytes)?;
-                let capacity = match (self.capacity, seen) {
-                    (Some(bytes), _) => Some(bytes.div_ceil(room(size))),
-                    (None, None) => Some(CAPACITY / room(size)),
-                    // It is as large as it is.
-                    (None, Some(_)) => None,
-                };
-                lossy::open_sender(&self.name, size, capacity).ok_or_else(|| self.typed(seen))
+                let asked = self.messages(seen)?;
+                lossy::open_sender(&asked).ok_or_else(|| self.typed(seen))
             }
+            Shape::All => self.messages(seen)?.open_sender().ok_or_else(|| self.typed(seen)),
         };
-        self.open(asked.or(self.senders.map(|_| Shape::Many)), open).map(|(tx, _)| tx)
+        self.open(asked, open).map(|(tx, _)| tx)
     }
 
     /// The receiving side, and the channel as it was before.
     pub(super) fn open_receiver(&self) -> Result<(Source, Option<ChannelInfo>), Failure> {
-        self.open(self.senders.map(|_| Shape::Many), |shape, _| match shape {
+        self.open(self.asked(), |shape, seen| match shape {
             Shape::One => Ok(self.builder::<shm::One>().open_receiver().map(|rx| Source::One(Box::new(rx)))),
             Shape::Many => Ok(self.many().open_receiver().map(|rx| Source::Many(Box::new(rx)))),
             Shape::Taps => Err(self.other("is for taps, and `recv --tap` reads it")),
+            Shape::All => {
+                let opened = self.messages(seen)?.open_receiver();
+                Ok(opened.ok_or_else(|| self.typed(seen))?.map(Source::Listener))
+            }
         })
+    }
+
+    /// What the options of both verbs ask for.
+    fn asked(&self) -> Option<Shape> {
+        let (many, all) = (self.senders.map(|_| Shape::Many), self.receivers.map(|_| Shape::All));
+        many.or(all)
     }
 
     /// A receiving side that nothing can feel. It never makes a channel, so it waits for one; `None` if a signal came first.
@@ -131,7 +154,7 @@ impl Channel {
                     let open = |shape, seen: Option<&ChannelInfo>| match (shape, seen) {
                         (Shape::Taps, Some(seen)) => {
                             let opened = lossy::open_tap(&self.name, seen, from);
-                            Ok(opened.ok_or_else(|| self.typed(Some(seen)))?.map(Source::Tap))
+                            Ok(opened.ok_or_else(|| self.typed(Some(seen)))?.map(Source::Listener))
                         }
                         _ => Ok(Err(OpenError::NotFound { path: (&self.name).into() })),
                     };
@@ -169,6 +192,9 @@ impl Channel {
                 }
             };
             looks += 1;
+            if self.max_bytes.is_some() && matches!(shape, Shape::One | Shape::Many) {
+                return Err(Failure::usage("--max-bytes is for channels of --to or --receivers"));
+            }
             match open(shape, seen.as_ref())? {
                 Ok(opened) => return Ok((opened, seen)),
                 Err(_) if looks < LOOKS && kind(shm::inspect(&self.name).ok().as_ref()) != kind(seen.as_ref()) => {}
@@ -191,18 +217,28 @@ impl Channel {
         self.name.contains('/')
     }
 
-    /// Bytes of a message: of the channel that is there, or as large as this command asks.
-    fn message_size(&self, seen: Option<&ChannelInfo>, max_bytes: Option<usize>) -> Result<usize, Failure> {
-        let most = SIZES[SIZES.len() - 1] - LENGTH;
-        let too_long = || Failure::usage(format!("--max-bytes is at most {most}"));
-        let Some(seen) = seen else { return size_for(max_bytes.unwrap_or(MAX_BYTES)).ok_or_else(too_long) };
-        let found = seen.message_bytes as usize;
-        match max_bytes {
-            Some(max) if max > found.saturating_sub(LENGTH) => {
-                Err(self.other(&format!("takes records of up to {} bytes, not of {max}", found.saturating_sub(LENGTH))))
-            }
-            _ => Ok(found),
+    /// What this command asks of a channel of messages of one size: of the one that is there, or of a new one.
+    fn messages(&self, seen: Option<&ChannelInfo>) -> Result<all::Asked<'_>, Failure> {
+        if seen.is_some_and(|seen| !is_of_records(seen)) {
+            return Err(self.typed(seen));
         }
+        let most = SIZES[SIZES.len() - 1] - LENGTH;
+        let size = match (seen.map(|seen| seen.message_bytes as usize), self.max_bytes) {
+            (None, max) => size_for(max.unwrap_or(MAX_BYTES))
+                .ok_or_else(|| Failure::usage(format!("--max-bytes is at most {most}")))?,
+            (Some(found), Some(max)) if max > found.saturating_sub(LENGTH) => {
+                let found = found.saturating_sub(LENGTH);
+                return Err(self.other(&format!("takes records of up to {found} bytes, not of {max}")));
+            }
+            (Some(found), _) => found,
+        };
+        let capacity = match (self.capacity, seen) {
+            (Some(bytes), _) => Some(bytes.div_ceil(room(size))),
+            (None, None) => Some(CAPACITY / room(size)),
+            // It is as large as it is.
+            (None, Some(_)) => None,
+        };
+        Ok(all::Asked { name: &self.name, size, capacity, receivers: self.receivers.map(usize::from) })
     }
 
     fn builder<L>(&self) -> shm::Builder<Records, L>

@@ -5,10 +5,12 @@
 //!                                        └──> ls, stat, clean
 //! ```
 
+mod all;
 mod channel;
 mod clean;
 mod exit;
 mod json;
+mod listener;
 mod lossy;
 mod ls;
 mod outlet;

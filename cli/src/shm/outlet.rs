@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringmail::shm::bytes::{SendTimeoutError, Sender};
-use ringmail::shm::{Cause, Peer};
+use ringmail::shm::{self, Cause, OpenError, Peer};
 
 use crate::failure::Failure;
 
@@ -24,8 +24,19 @@ pub(super) trait Outlet {
     /// Whether receivers have all that was sent and that they are to get.
     fn is_received(&self) -> bool;
 
+    /// Reports what happened to receivers, if this side is not to end for it. To be called now and then.
+    fn report(&mut self) {}
+
     /// Ends the session: in order, or not.
     fn end(self: Box<Self>, in_order: bool);
+}
+
+/// Whether `name` is no more that of the channel that this process sends to, for a side that cannot tell: then another process is its sender, or there is none.
+pub(super) fn has_lost_name(name: &str) -> bool {
+    match shm::inspect(name) {
+        Ok(seen) => seen.lanes.iter().all(|lane| lane.sender.pid != std::process::id()),
+        Err(error) => matches!(error, OpenError::NotFound { .. }),
+    }
 }
 
 /// What became of a record.

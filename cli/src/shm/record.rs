@@ -11,7 +11,7 @@
 
 use std::io::Write;
 
-use ringmail::shm::{Message, Schema};
+use ringmail::shm::{ChannelInfo, Message, Schema};
 use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 pub(super) const SCHEMA: &str = "ringmail-record";
@@ -106,6 +106,11 @@ plain!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64 bool char);
 /// Bytes that a message of so many takes in a channel.
 pub(super) fn room(size: usize) -> usize {
     size.next_power_of_two()
+}
+
+/// Whether a channel's messages are records of this form.
+pub(super) fn is_of_records(seen: &ChannelInfo) -> bool {
+    seen.schema.split(' ').next() == Some(SCHEMA)
 }
 
 /// Bytes of a message that takes a record of so many.

@@ -20,12 +20,16 @@ receiver has taken, even if it is empty or has ended, or else the next one.
 From a channel for many senders it takes every session that it finds, until
 all have ended. With --follow it goes on with the next sender.
 
+From a channel for several receivers (--receivers, or `send --to all`) each gets
+every record from when it came; what it has not written when it is killed is lost
+to it, and to no other.
+
 With --tap it only reads: from a channel of `send --to taps`, or of a program's
 numbers (shm::lossy). It waits until there is such a channel. A tap that is slow
 loses records, counts them, and goes on in the middle of those that are kept;
 it says so on standard error, at most once a second and at the end.
 
-Without --tap a record leaves the channel once it has been written.
+A record leaves a channel for one receiver once it has been written.
   sender killed        all that it had sent is written
   receiver killed      nothing is lost; the next receiver gets the records
                        that were being written, about 64 KiB, again
@@ -59,7 +63,7 @@ pub(crate) struct Recv {
     follow: bool,
     /// Read a channel that `send --to taps` or a program made (`shm::lossy`) so that its sender cannot notice: for reading only, without
     /// a lock. Begins with what is sent from now on; what is written over first is lost, and counted
-    #[arg(long, conflicts_with_all = ["capacity", "senders"])]
+    #[arg(long, conflicts_with_all = ["capacity", "senders", "receivers", "max_bytes"])]
     tap: bool,
     /// Begin with the oldest record that is kept
     #[arg(long, requires = "tap")]
@@ -136,7 +140,7 @@ fn pump(
     before: Option<&ChannelInfo>,
     passed: &mut Passed,
 ) -> Result<u8, Failure> {
-    let is_many = matches!(source, Source::Many(_));
+    let (is_many, may_miss) = (matches!(source, Source::Many(_)), matches!(source, Source::Listener(_)));
     let (mut met, mut strange) = (0, 0);
     let mut worst = None;
     loop {
@@ -169,7 +173,7 @@ fn pump(
             News::Session(session) if was_taken(&session, before) => {}
             News::Session(session) => {
                 met += 1;
-                if let Some(failure) = verdict(&session, passed.written, args.tap) {
+                if let Some(failure) = verdict(&session, passed.written, may_miss) {
                     // A damaged channel has no next session.
                     if !is_many && (!args.follow || failure.code == DAMAGED) {
                         return Err(failure);
@@ -205,7 +209,8 @@ fn was_taken(session: &Session, before: Option<&ChannelInfo>) -> bool {
     session.how == Cause::Closed && was_over && none_was_left
 }
 
-/// The failure that a session's end means; `None` if it ended in order. A tap (`may_miss`) may have come after the session began.
+/// The failure that a session's end means; `None` if it ended in order. One that leaves records there for others (`may_miss`) may have come after the
+/// session began.
 fn verdict(session: &Session, written: u64, may_miss: bool) -> Option<Failure> {
     let Session { how: ended, who, .. } = session;
     let (code, rest) = match ended {
@@ -244,10 +249,10 @@ impl Output {
         match source {
             Source::One(rx) => self.move_out(rx.batch(), left),
             Source::Many(rx) => rx.batch().map_or(Ok(0), |(_, batch)| self.move_out(batch, left)),
-            Source::Tap(tap) => {
+            Source::Listener(rx) => {
                 let mut taken = 0;
                 self.chunk.clear();
-                tap.take(&mut |body| {
+                rx.take(&mut |body| {
                     self.put(body);
                     taken += 1;
                     taken < left && self.chunk.len() < CHUNK

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use ringmail::shm::Cause;
 
-use super::channel::{Channel, To, size};
+use super::channel::{Channel, To};
 use super::exit::{GAVE_UP, PEER_GONE, REMOVED, how, records, warn};
 use super::outlet::{Outlet, Sent};
 use super::signals::{self, CHUNK, Stream, TICK};
@@ -18,6 +18,10 @@ One run of this command is a session: it ends in order at the end of the input.
 Without a receiver the input goes into the channel until that is full; then this
 command waits for a receiver.
 
+With --to all each of several receivers gets each record from when it came; the
+slowest one is waited for, and so is the first. One that dies or leaves is waited
+for no more, and does not end this command.
+
 With --to taps it never waits: each record is written over the oldest one, and
 any number of `recv --tap` read what they can. The channel keeps --capacity bytes
 of records, each with room for --max-bytes.
@@ -26,7 +30,8 @@ Exit codes:
   0      all of the input is in the channel: what was not received waits there
   1      the channel could not be used, or it is damaged
   2      bad arguments
-  3      the receiver died or left, and there was more to send (see --wait)
+  3      the receiver died or left, and there was more to send (see --wait;
+         not with --to)
   4      the input could not be read to its end, or a record is too long or cut
          short: the receiver gets what was sent before, and is told
   5      the channel was removed
@@ -36,6 +41,8 @@ Examples:
   ringmail recv quotes & seq 1000000 | ringmail send quotes
   for i in 1 2 3; do ./work $i | ringmail send --senders 3 log & done
   ringmail recv log
+  ringmail recv --receivers 4 ticks >a & ringmail recv --receivers 4 ticks >b &
+  ./feed | ringmail send --to all --receivers 4 ticks
   ./server | ringmail send --to taps trace   # and, when there is a question:
   ringmail recv --tap trace
 
@@ -51,10 +58,6 @@ pub(crate) struct Send {
     /// Make a new channel for any number of receivers; an existing channel must be for them
     #[arg(long, value_enum, conflicts_with = "senders")]
     to: Option<To>,
-    /// Longest record of a new channel for any number of receivers, at most 65500: it is a little more, and each record takes as
-    /// much room [default: 988]
-    #[arg(long, value_name = "N", requires = "to", value_parser = size)]
-    max_bytes: Option<usize>,
 }
 
 /// The exit code.
@@ -62,10 +65,11 @@ pub(super) fn run(args: &Send) -> Result<u8, Failure> {
     signals::watch()?;
     let channel = &args.channel;
     let input = Stream::new(&io::stdin(), "input")?;
-    let mut tx = channel.open_sender(args.to, args.max_bytes)?;
+    let mut tx = channel.open_sender(args.to)?;
     let (max, longer) = (tx.max_len(), tx.longer());
     let from = BufReader::with_capacity(CHUNK, input);
     let result = pump(Input { from, framed: channel.length_framed, max, longer }, &mut *tx, args.wait);
+    tx.report();
     // Otherwise not all of the input was sent: this is reported to the receiver.
     tx.end(matches!(result, Ok(0)));
     result
@@ -86,7 +90,10 @@ fn pump(mut input: Input, tx: &mut dyn Outlet, waits: bool) -> Result<u8, Failur
             // As long as there is room, a send does not report that the file is gone.
             Ok(true) if looked.elapsed() < TICK => {}
             Ok(true) if tx.is_removed() => return Err(removed(sent, "the rest of the input was not")),
-            Ok(true) => looked = Instant::now(),
+            Ok(true) => {
+                looked = Instant::now();
+                tx.report();
+            }
             Ok(false) if !tx.is_received() && tx.is_removed() => {
                 return Err(removed(sent, "not everything was received"));
             }

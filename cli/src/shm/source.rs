@@ -5,13 +5,14 @@ use std::time::Duration;
 use ringmail::shm::bytes::{self, fan_in};
 use ringmail::shm::{self, RecvTimeoutError};
 
-use super::lossy::Tap;
+use super::listener::Listener;
 
 /// The receiving side of a channel.
 pub(super) enum Source {
     One(Box<bytes::Receiver>),
     Many(Box<fan_in::Receiver>),
-    Tap(Box<dyn Tap>),
+    /// A tap, or one of many receivers that all get each record.
+    Listener(Box<dyn Listener>),
 }
 
 /// What a wait found.
@@ -65,7 +66,7 @@ impl Source {
                 Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Removed)) => News::Removed,
                 Err(_) => News::Nothing,
             },
-            Self::Tap(tap) => tap.wait(timeout),
+            Self::Listener(rx) => rx.wait(timeout),
         }
     }
 
@@ -73,8 +74,7 @@ impl Source {
         match self {
             Self::One(rx) => rx.close(),
             Self::Many(rx) => rx.close(),
-            // It has nothing to close: the sender does not know of it.
-            Self::Tap(_) => {}
+            Self::Listener(rx) => rx.close(true),
         }
     }
 
@@ -82,7 +82,7 @@ impl Source {
         match self {
             Self::One(rx) => rx.give_up(),
             Self::Many(rx) => rx.give_up(),
-            Self::Tap(_) => {}
+            Self::Listener(rx) => rx.close(false),
         }
     }
 }

@@ -124,7 +124,7 @@ fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
     }
     let from = tx.sent();
     for (mut rx, mut next, told) in ends {
-        tx.send(Words::new(next)).map_err(|error| error.to_string())?;
+        tx.send(Words::new(tx.sent())).map_err(|error| error.to_string())?;
         // Of one that was killed while its session was set up.
         while let (Some(_), None) = (follow(&mut rx, &mut next)?, told) {}
         let sent = tx.sent();

@@ -359,6 +359,39 @@ fn channels_are_shown_and_removed_when_free() {
 }
 
 #[test]
+fn a_broadcast_shows_who_gates() {
+    let dir = Folder::new("broadcast");
+    std::fs::create_dir(dir.0.join("names")).unwrap();
+    std::fs::set_permissions(dir.0.join("names"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let name = dir.file("names/orders");
+    let open = || ringmail::shm::broadcast::Builder::<u64>::new(&name).capacity(4).receivers(3);
+    let mut tx = open().open_sender().unwrap();
+    let mut rx = open().open_receiver().unwrap();
+    drop(open().open_reserved("journal").unwrap());
+    tx.send_slice(&[1, 2, 3]).unwrap();
+    assert_eq!(rx.recv(), Ok(1));
+    let shown = text(&run(&["stat", &name]).stdout);
+    for part in [
+        "broadcast, 4 messages of 8 bytes",
+        "receivers 2 of 3 seats",
+        "seat 0    2 behind, here",
+        "seat 1    \"journal\", 3 behind, left",
+        "sent 3 received 0 depth 3",
+    ] {
+        assert!(shown.contains(part), "{part:?} in {shown}");
+    }
+    assert!(!shown.contains("seat 2") && !shown.contains("untaken"), "{shown}");
+    let listed = text(&run_in(&dir, &["ls"]).stdout);
+    let row = listed.lines().find(|line| line.starts_with("orders")).unwrap();
+    let cells: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(cells, ["orders", "broadcast", "4", "3", "3", "here", "1", "of", "3", "here"]);
+    let json = text(&run(&["stat", "--json", &name]).stdout);
+    assert!(json.contains("\"name\":\"journal\",\"gates\":true,\"lag\":3"), "{json}");
+    drop((tx, rx));
+    assert!(run(&["clean", &name]).status.success());
+}
+
+#[test]
 fn a_channel_whose_receivers_only_read_is_shown_and_left_alone() {
     let dir = Folder::new("lossy");
     std::fs::create_dir(dir.0.join("names")).unwrap();

@@ -9,6 +9,7 @@ mod support;
 mod anonymous;
 mod attacks;
 mod broadcast;
+mod broadcast_attacks;
 mod bytes;
 mod cycles;
 mod fan_in;

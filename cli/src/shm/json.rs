@@ -28,7 +28,7 @@ pub(super) struct Channel {
     sent_per_second: Option<f64>,
     receiver: Side,
     lanes: Vec<Lane>,
-    /// Of a channel for several receivers; `receiver` is the slowest of them.
+    /// Of a broadcast.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     seats: Vec<Seat>,
 }
@@ -36,12 +36,12 @@ pub(super) struct Channel {
 #[derive(Debug, Serialize)]
 struct Seat {
     seat: usize,
-    /// `null`: it is not reserved.
+    receiver: Side,
+    /// Of a reserved one.
     name: Option<String>,
     /// Whether the sender waits for it.
     gates: bool,
     lag: u64,
-    receiver: Side,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +105,7 @@ impl Channel {
 impl Seat {
     fn new(number: usize, seat: &SeatView) -> Self {
         let SeatView { receiver, name, gates, lag, .. } = seat;
-        Self { seat: number, name: name.clone(), gates: *gates, lag: *lag, receiver: Side::new(receiver) }
+        Self { seat: number, receiver: Side::new(receiver), name: name.clone(), gates: *gates, lag: *lag }
     }
 }
 

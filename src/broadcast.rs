@@ -82,7 +82,7 @@ mod sender;
 mod wait;
 
 pub use builder::{Builder, NoReceiver, channel};
-pub use chunk::ReadChunk;
+pub use chunk::{ReadChunk, WriteChunk};
 pub use error::JoinError;
 #[cfg(feature = "std")]
 pub use expiry::Expiry;
@@ -107,6 +107,10 @@ pub enum Broadcast {}
 /// Its [`len`](crate::Sender::len) is how far the slowest seat is behind, 0 without a seat. While a send waits for a seat to come it
 /// [`is_full`](crate::Sender::is_full).
 pub type Sender<T> = channel::Sender<T, Broadcast>;
+
+/// A sender that keeps one message while there is no room for it. From [`Sender::into_sink`](crate::Sender::into_sink).
+#[cfg(feature = "futures")]
+pub type SenderSink<T> = channel::SenderSink<T, Broadcast>;
 
 impl Flavor for Broadcast {
     const SEALED: Sealed = Sealed(());

@@ -17,6 +17,8 @@ pub(crate) mod message;
 mod receiver;
 mod sender;
 #[cfg(feature = "futures")]
+mod sink;
+#[cfg(feature = "futures")]
 mod stream;
 mod traits;
 pub(crate) mod turns;
@@ -33,6 +35,8 @@ pub use future::{ClosedFuture, RecvFuture, RecvManyFuture, SendFuture};
 pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
 pub use sender::Sender;
+#[cfg(feature = "futures")]
+pub use sink::SenderSink;
 
 pub(crate) use free::Free;
 #[cfg(feature = "std")]

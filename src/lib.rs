@@ -164,6 +164,8 @@ pub mod wait;
 #[path = "wait/no_std.rs"]
 mod wait;
 
+#[cfg(feature = "futures")]
+pub use channel::SenderSink;
 pub use channel::{Builder, Flavor, ReadChunk, ReadChunkIntoIter, Receiver, Sender, SingleSender, WriteChunk};
 #[cfg(feature = "std")]
 pub use channel::{ClosedFuture, IntoIter, Iter, RecvFuture, RecvManyFuture, SendFuture, TryIter};
@@ -180,7 +182,7 @@ pub mod model {
     pub use crate::ring::reach::{BoundedReader, Reach};
     pub use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
     pub use crate::shm::peer::session::{End, Peer, Session, is_set_up, look_after};
-    pub use crate::shm::{SharedReceiver, SharedRing, SharedSender};
+    pub use crate::shm::{SeatReceiver, SeatSender, SharedBroadcast, SharedReceiver, SharedRing, SharedSender};
     pub use crate::sync::arc::Arc;
     pub use crate::sync::order::{Site, with_mutant};
     pub use crate::sync::{Put, WakerCell};

@@ -49,14 +49,10 @@ mod receiver;
 mod sender;
 #[cfg(feature = "std")]
 mod shared;
-#[cfg(feature = "futures")]
-mod sink;
 
 pub use builder::{Builder, channel};
 #[cfg(feature = "std")]
-pub use shared::{SharedSendFuture, SharedSender};
-#[cfg(feature = "futures")]
-pub use sink::SenderSink;
+pub use shared::{SharedClosedFuture, SharedSendFuture, SharedSender};
 
 #[cfg(feature = "std")]
 use crate::channel::RingSender;
@@ -80,6 +76,10 @@ pub type Sender<T> = channel::Sender<T, Mpsc>;
 
 /// The receiving half. Dropping it closes the channel and drops what is in it.
 pub type Receiver<T> = channel::Receiver<T, Mpsc>;
+
+/// A sender that keeps one message while there is no room for it. From [`Sender::into_sink`](crate::Sender::into_sink).
+#[cfg(feature = "futures")]
+pub type SenderSink<T> = channel::SenderSink<T, Mpsc>;
 
 impl Flavor for Mpsc {
     const SEALED: Sealed = Sealed(());
@@ -195,8 +195,13 @@ impl<T> WeakSender<T> {
             end: self.end.upgrade()?,
             membership: (),
             #[cfg(feature = "std")]
-            waiter: Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone()),
+            waiter: self.waiter(),
         })
+    }
+
+    #[cfg(feature = "std")]
+    fn waiter(&self) -> Waiter {
+        Waiter::new(self.waits.0.clone(), self.waits.1).queued(self.end.queue.clone())
     }
 }
 

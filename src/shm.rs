@@ -22,6 +22,7 @@
 //! | [`spsc`] | one sender, one receiver, messages of one type |
 //! | [`fan_in`] | many senders, a lane for each, one receiver |
 //! | [`bytes`], [`bytes::fan_in`] | the same with records of any length up to a limit |
+//! | [`broadcast`] | one sender, many receivers that all get every message: the slowest gates |
 //! | [`lossy`] | one sender that never waits, any number of receivers that only read: a tap |
 //!
 //! A channel need not have a name: [`Anonymous`] is one that goes from process to process as a descriptor.
@@ -153,6 +154,7 @@
 //! its senders while it waits; one that never waits, because other lanes always have messages, after at most 4096 turns of those. A sender that
 //! always has room is told of a receiver that died once it has none; of one that closed, at once.
 
+pub mod broadcast;
 mod builder;
 pub mod bytes;
 mod chunk;
@@ -175,7 +177,7 @@ mod wait;
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
 pub use crate::sync::failpoint::{arm, arm_stop, name_first, passed};
-pub use builder::{Builder, Channel, Many, Messages, One, Records};
+pub use builder::{Builder, Channel, Many, Messages, One, Records, Seats};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use error::{
     Cause, Fault, Mismatch, OpenError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
@@ -183,7 +185,7 @@ pub use error::{
 };
 #[cfg(feature = "futures")]
 pub use futures::{FdError, MessageSink, MessageStream, Readiness};
-pub use inspect::{ChannelInfo, LaneView, SessionView, SideView, inspect};
+pub use inspect::{ChannelInfo, LaneView, SeatView, SessionView, SideView, inspect};
 pub use iter::{IntoIter, Iter, Receives, TryIter};
 pub use peer::Role;
 pub use peer::session::Peer;

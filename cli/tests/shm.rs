@@ -1,126 +1,14 @@
 //! Channels between processes, as users have them: the built command on both sides.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
+#[path = "support/running.rs"]
+mod running;
+
+use running::{Folder, Running, lines, run, run_in, text, wait_for, wait_for_bytes};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// A folder in memory, of a test's own and gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-cli-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A command that is killed if the test ends before it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    /// Starts `ringmail` with these arguments; what it says on standard error can be read.
-    fn start(args: &[&str], input: Stdio, output: Stdio) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmail"));
-        command.args(args).stdin(input).stdout(output).stderr(Stdio::piped());
-        Self(command.spawn().unwrap())
-    }
-
-    fn receiver(args: &[&str], to: &str) -> Self {
-        Self::start(args, Stdio::null(), File::create(to).unwrap().into())
-    }
-
-    fn sender(args: &[&str]) -> Self {
-        Self::start(args, Stdio::piped(), Stdio::null())
-    }
-
-    /// The exit code, within a time that no right command takes, and what it said on standard error.
-    fn end(&mut self) -> (Option<i32>, String) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let status = loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            sleep(Duration::from_millis(5));
-        };
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (status.code(), said)
-    }
-
-    fn write(&mut self, text: &[u8]) {
-        // A command that has ended reads no more.
-        let _ = self.0.stdin.as_mut().unwrap().write_all(text);
-    }
-
-    /// The end of its input.
-    fn finish(&mut self) {
-        self.0.stdin = None;
-    }
-
-    fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
-    }
-}
-
-/// Runs it to its end, which no right command of these takes long to come to.
-fn run(args: &[&str]) -> Output {
-    let mut command = Command::new("timeout");
-    command.args(["60", env!("CARGO_BIN_EXE_ringmail")]).args(args).stdin(Stdio::null());
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn lines(numbers: std::ops::Range<u32>) -> String {
-    numbers.map(|n| format!("{n}\n")).collect()
-}
-
-/// Waits until `stat` of the channel contains `part`.
-fn wait_for(name: &str, part: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !text(&run(&["stat", name]).stdout).contains(part) {
-        assert!(Instant::now() < deadline, "{name} never had {part:?}");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-/// Waits until the file holds as many bytes.
-fn wait_for_bytes(path: &str, bytes: u64) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while std::fs::metadata(path).unwrap().len() < bytes {
-        assert!(Instant::now() < deadline, "{path} stays short");
-        sleep(Duration::from_millis(2));
-    }
-}
+use std::time::Duration;
 
 #[test]
 fn a_hundred_thousand_lines_arrive_as_they_were() {
@@ -359,6 +247,39 @@ fn channels_are_shown_and_removed_when_free() {
 }
 
 #[test]
+fn a_broadcast_shows_who_gates() {
+    let dir = Folder::new("broadcast");
+    std::fs::create_dir(dir.0.join("names")).unwrap();
+    std::fs::set_permissions(dir.0.join("names"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let name = dir.file("names/orders");
+    let open = || ringmail::shm::broadcast::Builder::<u64>::new(&name).capacity(4).receivers(3);
+    let mut tx = open().open_sender().unwrap();
+    let mut rx = open().open_receiver().unwrap();
+    drop(open().open_reserved("journal").unwrap());
+    tx.send_slice(&[1, 2, 3]).unwrap();
+    assert_eq!(rx.recv(), Ok(1));
+    let shown = text(&run(&["stat", &name]).stdout);
+    for part in [
+        "broadcast, 4 messages of 8 bytes",
+        "receivers 2 of 3 seats",
+        "seat 0    2 behind, here",
+        "seat 1    \"journal\", 3 behind, left",
+        "sent 3 received 0 depth 3",
+    ] {
+        assert!(shown.contains(part), "{part:?} in {shown}");
+    }
+    assert!(!shown.contains("seat 2") && !shown.contains("untaken"), "{shown}");
+    let listed = text(&run_in(&dir, &["ls"]).stdout);
+    let row = listed.lines().find(|line| line.starts_with("orders")).unwrap();
+    let cells: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(cells, ["orders", "broadcast", "4", "3", "3", "here", "1", "of", "3", "here"]);
+    let json = text(&run(&["stat", "--json", &name]).stdout);
+    assert!(json.contains("\"name\":\"journal\",\"gates\":true,\"lag\":3"), "{json}");
+    drop((tx, rx));
+    assert!(run(&["clean", &name]).status.success());
+}
+
+#[test]
 fn a_channel_whose_receivers_only_read_is_shown_and_left_alone() {
     let dir = Folder::new("lossy");
     std::fs::create_dir(dir.0.join("names")).unwrap();
@@ -378,18 +299,11 @@ fn a_channel_whose_receivers_only_read_is_shown_and_left_alone() {
     let json = text(&run(&["stat", "--json", &name]).stdout);
     assert!(json.contains("\"kind\":\"lossy\"") && json.contains("\"sent\":6"), "{json}");
     let refused = run(&["recv", &name]);
-    assert!(!refused.status.success() && text(&refused.stderr).contains("typed messages (u64"), "{refused:?}");
+    assert!(!refused.status.success() && text(&refused.stderr).contains("`recv --tap` reads it"), "{refused:?}");
     drop(tx);
     assert!(run(&["clean", &name]).status.success());
     assert_eq!(rx.latest(), Ok(Some((5, 5))), "a receiver keeps what it has mapped");
     assert!(!std::path::Path::new(&name).exists());
-}
-
-/// Runs it with a directory of names of its own.
-fn run_in(dir: &Folder, args: &[&str]) -> Output {
-    let mut command = Command::new("timeout");
-    command.env("RINGMAIL_DIR", dir.0.join("names")).args(["60", env!("CARGO_BIN_EXE_ringmail")]);
-    command.args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 #[test]

@@ -1,74 +1,16 @@
 //! The laws of `ringmail send` and `recv`, as a shell has them: in pipes, with signals and kills. `shm_terminal` has those of a terminal.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
+#[path = "support/shell.rs"]
+mod shell;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use ringmail::shm::spsc;
 use serde_json::Value;
-
-/// A folder in memory, of a test's own and gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/ringmail-laws-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
-    }
-
-    /// Runs the script there, within a time that no right command takes: 124 is the code if it was too long. In it `$R` is the command,
-    /// `has` says whether `stat` of a channel shows a text, `pid` who has a side, `count` whether a file has as many lines; `until_` repeats a
-    /// command until it succeeds.
-    fn shell(&self, script: &str) -> Ran {
-        let preamble = concat!(
-            "R=",
-            env!("CARGO_BIN_EXE_ringmail"),
-            "\nhas() { $R stat ./$1 2>/dev/null | grep -q \"$2\"; }\n",
-            "pid() { $R stat ./$1 | sed -n \"s/^$2 .*here, process \\([0-9]*\\),.*/\\1/p\"; }\n",
-            "until_() { while ! \"$@\"; do sleep 0.01; done; }\n",
-            "idle() { exec sleep 20 2>/dev/null; }\n",
-            "count() { test $(wc -l <$1) -ge $2; }\n",
-        );
-        let mut command = Command::new("timeout");
-        command.args(["-k", "1", "100", "bash", "-c"]).arg(format!("{preamble}{script}")).current_dir(&self.0);
-        let out = command.stdin(Stdio::null()).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { code: out.status.code(), out: text(out.stdout), err: text(out.stderr) }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    /// It ended well, printed this, and said nothing else.
-    #[track_caller]
-    fn is(&self, out: &str) {
-        assert_eq!((self.code, &*self.out, &*self.err), (Some(0), out, ""));
-    }
-}
+use shell::Folder;
 
 fn lines(numbers: impl Iterator<Item = u32>) -> String {
     numbers.map(|n| format!("{n}\n")).collect()
@@ -347,6 +289,11 @@ fn the_exit_codes_are_those_of_the_help() {
                 ),
                 ("$R recv ./four", 4),
                 ("$R recv ./gone & until_ has gone 'receiver  here'; rm gone; wait $!", 5),
+                (
+                    "seq 10 | $R send --to taps --capacity 2K ./few; $R recv --tap ./few 2>/dev/null & me=$!; sleep 0.5
+                     kill -STOP $me; seq 10 | $R send ./few; kill -CONT $me; wait $me",
+                    6,
+                ),
                 ("$R recv ./sig & until_ has sig 'receiver  here'; sleep 0.2; kill $!; wait $!", 143),
             ],
         ),

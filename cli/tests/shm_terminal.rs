@@ -90,6 +90,26 @@ fn ctrl_c_ends_either_side() {
 }
 
 #[test]
+fn ctrl_c_ends_a_tap_and_its_sender() {
+    let dir = Folder::new("ctrl-c-tap");
+    let name = dir.file("channel");
+    let mut send = Terminal::start(&["send", "--to", "taps", &name], 80);
+    send.types(b"one\nhalf a li");
+    wait_for(&name, "sent 1");
+    let mut tap = Terminal::start(&["recv", "--tap", "--from-oldest", &name], 80);
+    sleep(Duration::from_millis(500));
+    send.types(b"\x03");
+    // The tap says how its sender ended.
+    assert_eq!((send.code(), tap.code()), (Some(130), Some(4)));
+    let mut tap = Terminal::start(&["recv", "--tap", "--from-oldest", "--follow", &name], 80);
+    sleep(Duration::from_millis(500));
+    tap.types(b"\x03");
+    assert_eq!(tap.code(), Some(130));
+    let shown = tap.screen();
+    assert!(shown.contains("one") && shown.contains("warning: the sender has given up"), "{shown}");
+}
+
+#[test]
 fn a_terminal_that_is_closed_ends_the_session_half_way() {
     let dir = Folder::new("closed");
     let name = dir.file("channel");

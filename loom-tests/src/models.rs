@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod broadcast;
+pub mod broadcast_shm;
 pub mod call;
 pub mod cell;
 pub mod close;
@@ -66,7 +67,8 @@ macro_rules! every_model {
                 a_message_behind_an_open_claim_is_not_next, tombstones_are_passed_over;
             mpsc_shared: each_threads_messages_stay_in_order, a_place_is_reused_after_it_is_read,
                 full_is_never_answered_from_an_old_tail, a_position_that_one_found_serves_the_other, a_close_beside_a_send_loses_nothing,
-                a_close_takes_the_handle_of_one_that_waits, a_receiver_that_leaves_beside_two_sends;
+                a_close_takes_the_handle_of_one_that_waits, a_receiver_that_leaves_beside_two_sends,
+                the_close_of_a_shared_sender_wakes_the_task_that_waits_for_it;
             mpsc_close: a_closed_receiver_gets_what_was_claimed, the_end_shows_all_that_the_senders_did,
                 a_weak_sender_and_the_last_one, what_a_receiver_left_behind_drops_at_the_next_send,
                 a_sender_inherits_the_receivers_role, two_heirs_at_once, an_inherited_value_panics, all_leave_at_once;
@@ -127,7 +129,7 @@ macro_rules! every_model {
                 a_credit_is_used_again, answers_find_room_beside_requests, a_call_ends_with_its_peer, a_dropped_token_answers,
                 an_armed_endpoint_hears_the_answer_or_the_end, a_reply_is_awaited;
             broadcast: both_see_all_and_gate, first_in_first_out, disconnected_only_after_the_last_message,
-                a_join_while_the_sender_laps_the_ring, a_join_beside_another, a_receiver_that_leaves_gates_no_more, two_that_leave_at_once,
+                a_join_while_the_sender_laps_the_ring, a_join_beside_a_reservation, a_join_beside_another, a_receiver_that_leaves_gates_no_more, two_that_leave_at_once,
                 a_seat_is_used_again, a_follower_sees_what_was_committed, a_follower_of_one_that_left_sees_all,
                 a_reserved_seat_goes_from_one_to_the_next, the_sender_drops_what_is_left,
                 the_sender_drops_what_fills_the_ring, values_drop_once,
@@ -138,6 +140,9 @@ macro_rules! every_model {
                 a_commit_wakes_the_follower_fenced, one_that_leaves_wakes_the_follower;
             pool: a_buffer_comes_home_whole, a_buffer_travels_twice, the_owner_goes_while_buffers_come_home;
             share: the_last_owner_has_seen_what_the_others_did, an_owner_that_is_alone_has_seen_what_the_others_did;
+            broadcast_shm: a_join_while_the_sender_laps_the_ring, a_join_beside_another,
+                slots_are_written_again_after_they_are_read, a_death_is_of_one_session,
+                a_receiver_that_leaves_gates_no_more, a_reserved_seat_gates_when_its_holder_died;
             session: a_death_shows_after_the_last_message, a_close_shows_after_the_last_message,
                 a_restart_cannot_hide_a_death, a_restart_cannot_hide_a_death_from_one_that_asks, a_close_is_no_death,
                 an_end_that_is_not_kept_is_counted, a_death_before_the_session_was_set_up,

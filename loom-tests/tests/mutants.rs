@@ -116,6 +116,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         }
         Site::WakeShard | Site::SeeWakes => &["mesh::a_wake_from_outside_shows_what_came_before"],
         Site::ShareHead | Site::FindSharedHead => &["mpsc_shared::a_position_that_one_found_serves_the_other"],
+        Site::SharedCloseWakes => &["mpsc_shared::the_close_of_a_shared_sender_wakes_the_task_that_waits_for_it"],
         Site::CloseTakesBorrowed => &["mpsc_shared::a_close_takes_the_handle_of_one_that_waits"],
         Site::CloseWakesAll => &["queue::a_dropped_receiver_wakes_the_whole_queue"],
         Site::PushStack | Site::TakeStack => {
@@ -160,6 +161,10 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::SeatFence | Site::GateFence | Site::SecondLook => {
             &["broadcast::a_join_while_the_sender_laps_the_ring", "broadcast::a_join_beside_another"]
         }
+        Site::SharedGateFence => {
+            &["broadcast_shm::a_join_while_the_sender_laps_the_ring", "broadcast_shm::a_join_beside_another"]
+        }
+        Site::LeftOutSession => &["broadcast_shm::a_death_is_of_one_session"],
         Site::NewsLook => &["broadcast::one_that_just_joined_is_woken"],
         Site::CastFence => {
             &["broadcast::one_that_just_joined_is_woken_fenced", "broadcast::a_commit_wakes_the_follower_fenced"]

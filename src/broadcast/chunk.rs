@@ -1,7 +1,71 @@
-//! Many messages at once, read where they lie.
+//! Many messages at once, written and read where they lie.
 
-use crate::ring::broadcast::Consumer;
+use crate::ring::broadcast::{Consumer, Staging};
 use core::fmt;
+
+/// Reserved places of a broadcast, from [`Sender::try_reserve`](super::Sender::try_reserve).
+///
+/// It counts what is written into it; [`WriteChunk::commit`] publishes just that. Dropped, it sends nothing and drops what was written; leaked, it sends nothing
+/// and leaks what was written.
+#[must_use = "nothing is sent before `commit`"]
+pub struct WriteChunk<'a, T>(pub(super) Staging<'a, T>);
+
+impl<T> WriteChunk<'_, T> {
+    /// Places reserved, in messages.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.0.room() as usize
+    }
+
+    /// Messages written so far.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.staged() as usize
+    }
+
+    /// Whether nothing has been written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the next message. The older one in its place is dropped first.
+    ///
+    /// # Errors
+    /// Gives it back if every place is written.
+    #[inline]
+    pub fn push(&mut self, value: T) -> Result<(), T> {
+        self.0.stage(value)
+    }
+
+    /// Writes from `values` until it or the chunk ends. Returns how many. Nothing is taken from the iterator without a place for it.
+    #[inline(always)]
+    pub fn fill_from_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
+        self.0.stage_iter(&mut values.into_iter()) as usize
+    }
+
+    /// Copies from `values` until it or the chunk ends. Returns how many.
+    #[inline(always)]
+    pub fn fill_from_slice(&mut self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.fill_from_iter(values.iter().copied())
+    }
+
+    /// Publishes what was written, with one store and one look at the receivers that wait. Returns how many messages that was.
+    ///
+    /// Receivers that have left since the reservation do not see them, those that have joined do.
+    #[inline(always)]
+    pub fn commit(self) -> usize {
+        self.0.publish() as usize
+    }
+}
+
+impl<T> fmt::Debug for WriteChunk<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteChunk").field("len", &self.len()).field("capacity", &self.capacity()).finish()
+    }
+}
 
 /// The next messages of a receiver, from [`Receiver::read_chunk`](super::Receiver::read_chunk).
 ///

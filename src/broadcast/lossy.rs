@@ -65,6 +65,8 @@
 mod builder;
 #[cfg(feature = "std")]
 mod future;
+#[cfg(feature = "std")]
+mod iter;
 #[cfg(ringmail_loom)]
 mod model;
 mod receiver;
@@ -78,6 +80,8 @@ pub use crate::ring::stamped::Resume;
 pub use builder::{Builder, channel};
 #[cfg(feature = "std")]
 pub use future::RecvFuture;
+#[cfg(feature = "std")]
+pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
 pub use sender::Sender;
 use zerocopy::{Immutable, IntoBytes};

@@ -1,13 +1,13 @@
 //! The sending end, and what only a sender of a broadcast can say.
 
-use super::{SeatId, Sender};
+use super::{SeatId, Sender, WriteChunk};
 use crate::channel::RingSender;
 #[cfg(feature = "std")]
 use crate::drop_order::lend;
 #[cfg(feature = "std")]
 use crate::error::SendError;
 use crate::error::TrySendError;
-use crate::ring::broadcast::Producer;
+use crate::ring::broadcast::{Producer, Staging};
 use crate::ring::layout::Stats;
 use crate::ring::place::{Filled, Place};
 #[cfg(feature = "std")]
@@ -146,6 +146,37 @@ impl<T> Sender<T> {
     /// receiver that came and went between two looks of the sender may have seen some of them.
     pub fn passed(&mut self) -> u64 {
         self.end.ring.passed()
+    }
+
+    /// Reserves room for up to `n` messages, to be written in place and published together.
+    ///
+    /// The chunk has at least one place unless `n` is 0; look at [`WriteChunk::capacity`]. Until it is committed receivers see nothing; dropping it drops
+    /// what was written, and nothing is sent. A receiver that joins meanwhile takes no place away.
+    ///
+    /// Wait-free; [`WriteChunk::push`] drops the older message in each place.
+    ///
+    /// # Errors
+    /// `Full` if there is no room at all, `Disconnected` if the channel is closed.
+    ///
+    /// ```
+    /// let (mut tx, hub) = ringmail::broadcast::channel(4)?;
+    /// let mut rx = hub.join()?;
+    /// let mut chunk = tx.try_reserve(8).expect("an empty channel has room");
+    /// assert_eq!(chunk.capacity(), 4);
+    /// chunk.push(1).expect("there are four places");
+    /// chunk.fill_from_iter(2..4);
+    /// assert!(rx.is_empty());
+    /// assert_eq!(chunk.commit(), 3);
+    /// assert_eq!(rx.read_chunk(8)?.as_slices().0, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn try_reserve(&mut self, n: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
+        let room = self.end.ring.room(n as u64);
+        if room == 0 && (n > 0 || self.end.ring.is_closed()) {
+            return Err(self.refusal());
+        }
+        Ok(WriteChunk(Staging::new(&mut self.end.ring, room)))
     }
 
     /// Sends from `values` until it ends or there is no room, and publishes what was sent together. Returns how many.

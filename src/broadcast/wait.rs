@@ -29,7 +29,7 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn recv_with<R>(&mut self, look: impl FnOnce(&T) -> R) -> Result<R, RecvError> {
         if !self.end.has_message_at_once() {
-            self.wait_for_message(Deadline::NEVER).unwrap_or_default();
+            self.block_for_message(Deadline::NEVER).unwrap_or_default();
         }
         self.take(look, RecvError)
     }
@@ -68,7 +68,7 @@ impl<T> Receiver<T> {
             match self.try_recv_many(buffer, limit) {
                 Ok(n) => return Ok(n),
                 Err(TryRecvError::Disconnected) => return Err(RecvError),
-                Err(TryRecvError::Empty) => self.wait_for_message(Deadline::NEVER).unwrap_or_default(),
+                Err(TryRecvError::Empty) => self.block_for_message(Deadline::NEVER).unwrap_or_default(),
             }
         }
     }
@@ -102,9 +102,62 @@ impl<T> Receiver<T> {
             return self.waiter.yield_to_executor(cx);
         }
         if !self.end.has_message() {
-            ready!(self.poll_message(cx));
+            ready!(self.poll_for_message(cx));
         }
         Poll::Ready(self.take(|message| by_words(message.clone()), RecvError))
+    }
+
+    /// Waits until there is a message, for at most `timeout`, and leaves it where it is: [`peek`](Receiver::peek) and
+    /// [`read_chunk`](Receiver::read_chunk) lend it, and a message counts as taken only when the chunk commits it. One too long for the clock is for ever.
+    ///
+    /// # Errors
+    /// No message in time, or the channel is closed and drained.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let (mut tx, hub) = ringmail::broadcast::channel(64)?;
+    /// let mut journal = hub.reserve("journal")?;
+    /// let writer = std::thread::spawn(move || {
+    ///     let mut written = Vec::new();
+    ///     while journal.wait_for_message(Duration::MAX).is_ok() {
+    ///         let chunk = journal.read_chunk(16).expect("there is a message");
+    ///         written.extend(chunk.iter().copied());
+    ///         chunk.commit_all(); // a crash before this loses nothing
+    ///     }
+    ///     written
+    /// });
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// drop(tx);
+    /// assert_eq!(writer.join().unwrap(), [1, 2, 3]);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn wait_for_message(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError> {
+        if !self.end.has_message_at_once() {
+            let waited = self.block_for_message(Deadline::after(Some(timeout)));
+            if !self.end.has_message_at_once() {
+                let over = waited.is_ok() || self.end.is_over();
+                return Err(if over { RecvTimeoutError::Disconnected } else { RecvTimeoutError::Timeout });
+            }
+        }
+        Ok(())
+    }
+
+    /// Ready when there is a message, which is left where it is, as by [`Receiver::wait_for_message`]; or arranges for one wake of the context's task.
+    ///
+    /// After 128 polls in a row that were ready, one is pending and wakes its task at once. To give the wait up, drop what polls: the next verb of this
+    /// handle that waits takes the wake over.
+    ///
+    /// # Errors
+    /// The channel is closed and drained.
+    #[inline]
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
+        if self.waiter.out_of_budget() {
+            return self.waiter.yield_to_executor(cx);
+        }
+        if !self.end.has_message() {
+            ready!(self.poll_for_message(cx));
+        }
+        Poll::Ready(if self.end.has_message_at_once() { Ok(()) } else { Err(RecvError) })
     }
 
     /// Changes how this side waits.
@@ -127,7 +180,7 @@ impl<T> Receiver<T> {
         look: impl FnOnce(&T) -> R,
     ) -> Result<R, RecvTimeoutError> {
         if !self.end.has_message_at_once() {
-            let waited = self.wait_for_message(deadline());
+            let waited = self.block_for_message(deadline());
             if waited.is_err() && !self.end.has_message_at_once() && !self.end.is_over() {
                 return Err(RecvTimeoutError::Timeout);
             }
@@ -138,7 +191,7 @@ impl<T> Receiver<T> {
     /// There was no message: waits for one, or for the end.
     #[cold]
     #[inline(never)]
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_for_message(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.found_nothing();
         if self.end.is_over() {
             // Nothing is waited for any more.
@@ -153,7 +206,7 @@ impl<T> Receiver<T> {
 
     #[cold]
     #[inline(never)]
-    fn wait_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
+    fn block_for_message(&mut self, deadline: Deadline) -> Result<(), TimedOut> {
         self.found_nothing();
         if self.end.is_over() {
             return Ok(());

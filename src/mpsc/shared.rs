@@ -20,6 +20,10 @@
 //! **The end.** The handles keep the channel open, not the fast path. A close drops them, and those that are borrowed when they come back. A claim that
 //! was made before stays: the receiver waits for its message.
 
+mod future;
+
+pub use future::{SharedClosedFuture, SharedSendFuture};
+
 use super::{Sender, WeakSender};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::mpsc::sender::wake_receiver;
@@ -28,14 +32,11 @@ use crate::ring::mpsc::SharedWriter;
 use crate::sync::order::mutant;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::wait::panics::{Panics, each};
-use crate::wait::{EventCount, SenderQueue};
+use crate::wait::{EventCount, SenderQueue, Waiter};
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::Future;
 use core::ops::{Deref, DerefMut};
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
 use std::sync::PoisonError;
@@ -150,7 +151,46 @@ impl<T> SharedSender<T> {
     /// The channel is closed; the value comes back.
     #[inline]
     pub fn send_async(&self, value: T) -> SharedSendFuture<'_, T> {
-        SharedSendFuture { tx: self, value: Some(value), handle: None }
+        SharedSendFuture::new(self, value)
+    }
+
+    /// Copies all of `values`, waiting for room as often as need be. Each run that fits is published together, and those of other threads may lie between.
+    ///
+    /// By a handle that it borrows under a mutex.
+    ///
+    /// # Errors
+    /// The channel is closed; carries how many were sent.
+    pub fn send_slice(&self, values: &[T]) -> Result<(), SendError<usize>>
+    where
+        T: Copy,
+    {
+        match self.borrow() {
+            Some(mut handle) => handle.send_slice(values),
+            None if values.is_empty() => Ok(()),
+            None => Err(SendError(0)),
+        }
+    }
+
+    /// Waits until a send through this sender can never succeed again: the receiver has closed or is gone, or this sender is closed. Any number of tasks
+    /// may, while others send.
+    ///
+    /// It borrows no handle and keeps the channel not open. Cancel-safe: a future that is dropped has changed nothing. Needs no particular runtime. The
+    /// first poll that is pending allocates.
+    ///
+    /// ```
+    /// # use core::{future::Future, pin::pin, task::{Context, Waker}};
+    /// let (tx, rx) = ringmail::mpsc::channel::<u32>(4)?;
+    /// let tx = tx.into_shared();
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut closed = pin!(tx.closed());
+    /// assert!(closed.as_mut().poll(&mut cx).is_pending());
+    /// tx.send(1)?;
+    /// drop(rx);
+    /// assert!(closed.as_mut().poll(&mut cx).is_ready());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn closed(&self) -> SharedClosedFuture<'_, T> {
+        SharedClosedFuture::new(self)
     }
 
     /// Sends nothing more through this sender: a send that begins after the return is refused. One that waits for room meanwhile goes on. Dropping the
@@ -158,7 +198,13 @@ impl<T> SharedSender<T> {
     pub fn close(&self) {
         self.closed.store(1, Ordering::Relaxed);
         let handles = core::mem::take(&mut *self.lock());
-        each(handles, drop);
+        let mut panics = Panics::new();
+        panics.catch(|| each(handles, drop));
+        // Those that wait for the end of this sender are in a list of the queue, whose mutex the wake takes after the store.
+        if !mutant!(SharedCloseWakes) {
+            panics.catch(|| self.queue.wake_closers());
+        }
+        panics.resume();
     }
 
     /// Whether a send through this sender can never succeed again: it or the receiver closed. Once true it stays true.
@@ -225,11 +271,20 @@ impl<T> SharedSender<T> {
     #[inline(never)]
     fn refusal(&self) -> TrySendError<()> {
         if self.is_closed() {
-            self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
+            self.drop_orphans();
             return TrySendError::Disconnected(());
         }
         self.ring.count_full(1);
         TrySendError::Full(())
+    }
+
+    fn drop_orphans(&self) {
+        self.ring.drop_orphans(|| self.receiver.acknowledge_departure());
+    }
+
+    /// For one that waits for the end.
+    fn waiter(&self) -> Waiter {
+        self.weak.waiter()
     }
 
     #[cold]
@@ -308,126 +363,6 @@ impl<T> Drop for Borrowed<'_, T> {
     }
 }
 
-/// A send in progress. From [`SharedSender::send_async`].
-#[must_use = "futures do nothing unless polled"]
-pub struct SharedSendFuture<'a, T> {
-    tx: &'a SharedSender<T>,
-    value: Option<T>,
-    /// By which it waits.
-    handle: Option<Borrowed<'a, T>>,
-}
-
-impl<T> SharedSendFuture<'_, T> {
-    /// Gives the send up. Returns the value, unless it was sent or the future has returned it.
-    pub fn into_inner(mut self) -> Option<T> {
-        self.value.take()
-    }
-}
-
-// The value is moved out by value, never pinned.
-impl<T> Unpin for SharedSendFuture<'_, T> {}
-
-impl<T> Future for SharedSendFuture<'_, T> {
-    type Output = Result<(), SendError<T>>;
-
-    /// # Panics
-    /// If polled again after it was ready, like every future made by `async`.
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if this.handle.is_none() {
-            assert!(this.value.is_some(), "a send was polled after it was ready");
-            if turns::is_spent() {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let Some(value) = this.value.take() else { return Poll::Pending };
-            match this.tx.push_in_turn(value) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(value) => this.value = Some(value),
-            }
-        }
-        this.poll_later(cx)
-    }
-}
-
-impl<T> SharedSendFuture<'_, T> {
-    /// There was no room, or others go first: waits by a handle.
-    #[cold]
-    #[inline(never)]
-    fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        if self.handle.is_none() {
-            self.handle = self.tx.borrow();
-        }
-        if let Some(handle) = &mut self.handle {
-            let poll = handle.poll_send(cx, &mut self.value);
-            if poll.is_pending() {
-                turns::refill();
-            }
-            ready!(poll);
-        }
-        self.handle = None;
-        Poll::Ready(self.value.take().map_or(Ok(()), |value| Err(SendError(value))))
-    }
-}
-
-#[cfg(feature = "futures")]
-impl<T> futures_core::FusedFuture for SharedSendFuture<'_, T> {
-    fn is_terminated(&self) -> bool {
-        self.value.is_none()
-    }
-}
-
-impl<T> Drop for SharedSendFuture<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(mut handle) = self.handle.take() {
-            let mut panics = Panics::new();
-            panics.catch(|| handle.stop_waiting());
-            panics.catch(|| drop(handle));
-            panics.resume();
-        }
-    }
-}
-
-/// The turns of a thread's tasks: a shared sender keeps none of its own.
-mod turns {
-    #[cfg(not(ringmail_loom))]
-    mod imp {
-        use crate::wait::READY_POLLS;
-        use core::cell::Cell;
-
-        std::thread_local! {
-            /// Polls on this thread that may be ready before one has to be pending.
-            static LEFT: Cell<u32> = const { Cell::new(READY_POLLS) };
-        }
-
-        /// Whether the poll has to be pending, so that the executor runs its other tasks.
-        #[inline]
-        pub(in super::super) fn is_spent() -> bool {
-            let (left, spent) = LEFT.get().overflowing_sub(1);
-            LEFT.set(if spent { READY_POLLS } else { left });
-            spent
-        }
-
-        pub(in super::super) fn refill() {
-            LEFT.set(READY_POLLS);
-        }
-    }
-
-    /// A model's threads are of one thread of the system.
-    #[cfg(ringmail_loom)]
-    mod imp {
-        pub(in super::super) fn is_spent() -> bool {
-            false
-        }
-
-        pub(in super::super) fn refill() {}
-    }
-
-    pub(super) use imp::{is_spent, refill};
-}
-
 // As a sender.
 impl<T> UnwindSafe for SharedSender<T> {}
 impl<T> RefUnwindSafe for SharedSender<T> {}
@@ -435,12 +370,6 @@ impl<T> RefUnwindSafe for SharedSender<T> {}
 impl<T> fmt::Debug for SharedSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         crate::channel::handle(f, "SharedSender", self.len(), self.capacity(), self.is_closed())
-    }
-}
-
-impl<T> fmt::Debug for SharedSendFuture<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedSendFuture").field("tx", self.tx).finish_non_exhaustive()
     }
 }
 

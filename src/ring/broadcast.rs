@@ -64,6 +64,7 @@ mod memory;
 mod names;
 mod producer;
 mod seat;
+mod staging;
 
 pub(crate) use consumer::{Consumer, committing};
 pub(crate) use join::Start;
@@ -72,3 +73,4 @@ pub(crate) use memory::{Member, Memory, Options};
 pub(crate) use names::Refused;
 pub(crate) use producer::Producer;
 pub(crate) use seat::SeatRef;
+pub(crate) use staging::Staging;

@@ -1,5 +1,6 @@
 //! The builder of all channels: what travels (messages or records) times how many send (one, or many with a lane each).
 
+use crate::shm::broadcast::RECEIVERS;
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
 use crate::shm::ring::lanes::LANES;
@@ -17,9 +18,10 @@ use std::path::PathBuf;
 
 /// Opens the sides of a channel between processes, and makes the channel if it is not there.
 ///
-/// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send: [`One`], or [`Many`] with a lane each. Each of the
-/// four has a name: [`spsc::Builder`](crate::shm::spsc::Builder), [`fan_in::Builder`](crate::shm::fan_in::Builder),
-/// [`bytes::Builder`](crate::shm::bytes::Builder), [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
+/// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send: [`One`], or [`Many`] with a lane each; or [`Seats`]: one sends, and
+/// many receive all. Each of the
+/// five has a name: [`spsc::Builder`](crate::shm::spsc::Builder), [`fan_in::Builder`](crate::shm::fan_in::Builder),
+/// [`bytes::Builder`](crate::shm::bytes::Builder), [`broadcast::Builder`](crate::shm::broadcast::Builder), [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
 ///
 /// # Who says how large it is
 ///
@@ -42,9 +44,9 @@ use std::path::PathBuf;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Builder<P, L = One> {
-    place: Location,
-    capacity: Option<usize>,
-    lanes: Option<usize>,
+    pub(super) place: Location,
+    pub(super) capacity: Option<usize>,
+    pub(super) lanes: Option<usize>,
     wait: WaitStrategy,
     schema: Schema,
     channel: PhantomData<fn(P, L)>,
@@ -64,6 +66,10 @@ pub enum One {}
 /// Many senders, with a lane each.
 #[derive(Debug)]
 pub enum Many {}
+
+/// One sender, and many receivers with a seat each.
+#[derive(Debug)]
+pub enum Seats {}
 
 /// The channels that there are, and their ends. Nothing outside of this crate can implement it: what it takes has no name there.
 pub trait Channel {
@@ -212,20 +218,28 @@ where
         self.place.remove()
     }
 
-    fn open(&self, role: Role) -> Result<Opened, OpenError> {
+    pub(super) fn open(&self, role: Role) -> Result<Opened, OpenError> {
         let layout = Self::layout(self.lanes, self.capacity)?;
-        let is_many = <(P, L)>::KIND.is_fan_in();
+        let is_many = <(P, L)>::KIND.has_lanes();
         let asked = Requested { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() || !is_many };
         open::open(&self.place, &layout, self.schema, asked, role)
     }
 
-    fn layout(lanes: Option<usize>, capacity: Option<usize>) -> Result<Layout, OpenError> {
+    pub(super) fn layout(lanes: Option<usize>, capacity: Option<usize>) -> Result<Layout, OpenError> {
         let parts::Lane(lane) = <(P, L)>::lane(capacity.unwrap_or(<(P, L)>::CAPACITY))?;
-        let default = if <(P, L)>::KIND.is_fan_in() { LANES } else { 1 };
+        let default = match <(P, L)>::KIND {
+            kind if kind.is_fan_in() => LANES,
+            kind if kind.is_broadcast() => RECEIVERS,
+            _ => 1,
+        };
         lane.with_lanes(u32::try_from(lanes.unwrap_or(default)).unwrap_or(u32::MAX))
     }
 
-    fn anonymous(lanes: Option<usize>, capacity: usize, schema: Option<Schema>) -> Result<Anonymous, OpenError> {
+    pub(super) fn anonymous(
+        lanes: Option<usize>,
+        capacity: usize,
+        schema: Option<Schema>,
+    ) -> Result<Anonymous, OpenError> {
         let layout = Self::layout(lanes, Some(capacity))?;
         Anonymous::create(&Header::new(&layout, schema.unwrap_or(<(P, L)>::SCHEMA)), &layout)
     }

@@ -82,6 +82,25 @@ pub enum OpenError {
         /// Most that there can be.
         most: usize,
     },
+    /// Every seat of a broadcast has a receiver, or is reserved.
+    NoFreeSeat {
+        /// Seats that the channel has.
+        receivers: usize,
+    },
+    /// A broadcast cannot have so many receivers, or none.
+    Receivers {
+        /// What was asked for, or what a damaged segment says.
+        receivers: usize,
+        /// Most that there can be.
+        most: usize,
+    },
+    /// The name of a reserved seat is empty, or too long.
+    SeatName {
+        /// Bytes of it.
+        bytes: usize,
+        /// Most that there can be.
+        most: usize,
+    },
     /// The directory of plain names, or the file, is not this user's alone.
     NotOurs {
         /// Which.
@@ -246,6 +265,18 @@ impl fmt::Display for OpenError {
                     f,
                     "none of the channel's {lanes} lanes is free: make the channel with more lanes, or end a sender"
                 )
+            }
+            Self::NoFreeSeat { receivers } => {
+                write!(
+                    f,
+                    "none of the channel's {receivers} seats is free: make the channel with more receivers, end one, or release a reserved seat"
+                )
+            }
+            Self::Receivers { receivers, most } => {
+                write!(f, "a channel cannot have {receivers} receivers: ask for 1 to {most}")
+            }
+            Self::SeatName { bytes, most } => {
+                write!(f, "the name of a seat cannot have {bytes} bytes: 1 to {most}")
             }
             Self::Lanes { lanes, most } => write!(f, "a channel cannot have {lanes} lanes: ask for 1 to {most}"),
             Self::NotOurs { path, why } => write!(f, "{} {why}", path.display()),

@@ -32,10 +32,26 @@ pub struct ChannelInfo {
     pub capacity: u64,
     /// Bytes of a message, or 8.
     pub message_bytes: u64,
-    /// The receiving side.
+    /// The receiving side; of a broadcast the slowest receiver that gates, or else the first seat.
     pub receiver: SideView,
     /// The sending side, or those of a fan-in.
     pub lanes: Vec<LaneView>,
+    /// The seats of a broadcast.
+    pub seats: Vec<SeatView>,
+}
+
+/// A seat of a broadcast as an onlooker saw it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SeatView {
+    /// Its receiver.
+    pub receiver: SideView,
+    /// Its name, if it is reserved.
+    pub name: Option<String>,
+    /// Whether the sender waits for it: a receiver sits there, or it is reserved.
+    pub gates: bool,
+    /// Messages that were sent and that it has not taken; not more than the capacity. 0 if it does not gate.
+    pub lag: u64,
 }
 
 /// One lane of a channel as an onlooker saw it; but for a fan-in there is one.
@@ -117,14 +133,24 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
         })
     };
     let mut lanes = Vec::new();
-    let mut receiver = None;
-    for lane in 0..layout.lanes {
+    let (mut receiver, mut seats) = (None, Vec::new());
+    for lane in 0..if kind.is_broadcast() { 1 } else { layout.lanes } {
         let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(file::failed("map", &path))?;
         if lane == 0 {
             receiver = Some(view(LockRange::RECEIVER, &map.consumer().session)?);
         }
         let sender = view(LockRange::sender(lane), &map.producer().session)?;
         lanes.push(lane_view(&map, &layout, sender));
+        for seat in (0..layout.lanes).filter(|_| kind.is_broadcast()) {
+            let words = &map.seat(seat).consumer.session;
+            seats.push(seat_view(&map, &layout, seat, view(LockRange::seat(seat), words)?));
+        }
+    }
+    if let (Some(lane), true) = (lanes.first_mut(), kind.is_broadcast()) {
+        let slowest = seats.iter().filter(|seat| seat.gates).max_by_key(|seat| seat.lag);
+        receiver = slowest.or(seats.first()).map(|seat| seat.receiver);
+        let lag = slowest.map_or(0, |seat| seat.lag);
+        (lane.stats.depth, lane.stats.received) = (lag as usize, lane.stats.sent.saturating_sub(lag));
     }
     Ok(ChannelInfo {
         kind,
@@ -133,7 +159,18 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
         message_bytes: layout.size,
         receiver: receiver.ok_or(OpenError::Corrupted)?,
         lanes,
+        seats,
     })
+}
+
+fn seat_view(map: &Map, layout: &Layout, seat: u32, receiver: SideView) -> SeatView {
+    let page = map.seat(seat);
+    let name = page.name.read();
+    let gates = receiver.state == Peer::Here || name.is_some();
+    let head = Position::from_word(page.consumer.block.head.load(Ordering::Acquire));
+    let tail = Position::from_word(map.producer().block.tail.load(Ordering::Relaxed));
+    let lag = if gates { tail.since(head).min(layout.capacity) } else { 0 };
+    SeatView { receiver, name, gates, lag }
 }
 
 fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
@@ -197,7 +234,7 @@ pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), Ope
         && stride == Some(header.stride)
         && (kind != Kind::Lossy || (align == 8 && header.capacity.is_power_of_two() && header.capacity > 1))
         && (!kind.is_bytes() || header.size == bytes::WORD as u64)
-        && (kind.is_fan_in() || header.lanes == 1);
+        && (kind.has_lanes() || header.lanes == 1);
     let to_usize = |n: u64| usize::try_from(n).map_err(|_| damaged());
     match plausible {
         true => {
@@ -235,7 +272,7 @@ impl fmt::Display for SideView {
 
 impl fmt::Display for ChannelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, schema, capacity, message_bytes, receiver, lanes } = self;
+        let Self { kind, schema, capacity, message_bytes, receiver, lanes, seats } = self;
         let each = if kind.is_fan_in() { format!(" in each of {} lanes", lanes.len()) } else { String::new() };
         writeln!(f, "carries   {schema}")?;
         if kind.is_bytes() {
@@ -245,6 +282,16 @@ impl fmt::Display for ChannelInfo {
         }
         match kind {
             Kind::Lossy => f.write_str("receivers only read, and are not counted")?,
+            Kind::Broadcast => {
+                let gate = seats.iter().filter(|seat| seat.gates).count();
+                write!(f, "receivers {gate} of {} seats", seats.len())?;
+                for (i, SeatView { receiver, name, gates, lag }) in seats.iter().enumerate() {
+                    if *gates {
+                        let name = name.as_ref().map_or(String::new(), |name| format!("{name:?}, "));
+                        write!(f, "\nseat {i:<4} {name}{lag} behind, {receiver}")?;
+                    }
+                }
+            }
             _ => write!(f, "receiver  {receiver}")?,
         }
         for (i, LaneView { sender, stats, records, .. }) in lanes.iter().enumerate() {

@@ -3,7 +3,14 @@
 
 #![allow(missing_debug_implementations, unsafe_code)]
 
+#[path = "model/broadcast.rs"]
+mod broadcast;
 pub(crate) mod peer;
+pub(crate) mod ring {
+    pub(crate) mod gate;
+}
+
+pub use broadcast::{SeatReceiver, SeatSender, SharedBroadcast};
 
 use crate::ring::backend::{Backend, Geometry, Heap};
 use crate::ring::reach::{BoundedReader, Reach};

@@ -1,6 +1,6 @@
 //! A panic of the user's code, in a handler or an iterator, leaves the handles of mapped channels usable: positions move before that code runs.
 
-use super::{bytes, fan_in, lossy, spsc};
+use super::{broadcast, bytes, fan_in, lossy, spsc};
 use crate::shm::Message;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -10,6 +10,8 @@ impl<T: Message> UnwindSafe for spsc::Receiver<T> {}
 impl<T: Message> RefUnwindSafe for spsc::Receiver<T> {}
 impl<T: Message> UnwindSafe for fan_in::Receiver<T> {}
 impl<T: Message> RefUnwindSafe for fan_in::Receiver<T> {}
+impl<T: Message> UnwindSafe for broadcast::Sender<T> {}
+impl<T: Message> RefUnwindSafe for broadcast::Sender<T> {}
 impl<T: Message + Copy> UnwindSafe for lossy::Sender<T> {}
 impl<T: Message + Copy> RefUnwindSafe for lossy::Sender<T> {}
 impl<T: Message + Copy> UnwindSafe for lossy::Receiver<T> {}

@@ -3,6 +3,8 @@
 pub(crate) mod attach;
 pub(crate) mod batch;
 mod copy;
+pub(crate) mod gate;
+pub(crate) mod gated_end;
 pub(crate) mod lanes;
 pub(crate) mod mapped;
 pub(crate) mod open;

@@ -60,7 +60,8 @@ pub(crate) fn layout_of<T: Message>(kind: Kind, messages: usize) -> Result<Layou
     Ok(Layout::new(kind, messages, size, stride, align)?)
 }
 
-/// The receiving side. Dropping it closes the channel in order; what it has not received stays for the next receiver.
+/// The receiving side. Dropping it closes the channel in order; what it has not received stays for the next receiver. Or a receiver of a
+/// [`broadcast`](crate::shm::broadcast): dropping it gives its seat up, unless that is reserved.
 ///
 /// `Send`, not `Clone`. In a forked child it must not be used, and does nothing.
 pub struct Receiver<T: Message> {
@@ -298,6 +299,21 @@ impl<T: Message> Receiver<T> {
     /// Waits until a process has the sending side, at most for `timeout`. Returns whether one has.
     pub fn wait_for_peer(&mut self, timeout: Duration) -> bool {
         self.rx.wait_for_peer(timeout)
+    }
+
+    /// Messages that were sent and that this receiver has not taken. The sender may add some at any time. As [`Receiver::len`].
+    pub fn lag(&self) -> u64 {
+        self.len() as u64
+    }
+
+    /// The seat, of a [`broadcast`](crate::shm::broadcast); 0 of a channel with one receiver.
+    pub fn seat(&self) -> usize {
+        self.rx.lane()
+    }
+
+    /// The name of the seat, if it is a reserved one of a [`broadcast`](crate::shm::broadcast).
+    pub fn seat_name(&self) -> Option<String> {
+        self.rx.seat_name()
     }
 
     /// Messages in the channel. The sender may add some at any time.

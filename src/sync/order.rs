@@ -241,6 +241,8 @@ sites! {
     CloseWakesClosers,
     /// A handle that was borrowed from a shared sender goes away if that was closed meanwhile.
     CloseTakesBorrowed,
+    /// A shared sender that is closed wakes the tasks that wait for its end.
+    SharedCloseWakes,
     /// The last sender of a `fan_in` channel notifies once no sender is left.
     LastLaneNotifies,
     /// A worker of a `fan_out` channel that joins wakes the sender.
@@ -327,6 +329,8 @@ sites! {
     SecondLook,
     /// The fence of a producer between `tail` and its look at the seats.
     GateFence,
+    SharedGateFence,
+    LeftOutSession,
     /// A producer looks for new seats after it published.
     NewsLook,
     /// A consumer that has joined wakes a producer that waits for one.

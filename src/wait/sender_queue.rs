@@ -33,7 +33,7 @@
 //! **A panic** of one waker does not keep the others from being woken.
 
 use super::asymmetric_fence;
-use super::panics::{Panics, wake};
+use super::panics::{Panics, each, wake};
 use crate::error::BuildError;
 use crate::sync::order::mutant;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, share};
@@ -319,6 +319,12 @@ impl SenderQueue {
             closers.into_iter().for_each(|(_, waker)| panics.catch(|| wake(waker)));
         }
         panics.resume();
+    }
+
+    /// Wakes those that wait for the close alone: a sender that some of them wait for is closed. The others wait again.
+    pub(crate) fn wake_closers(&self) {
+        let closers = core::mem::take(&mut self.lock().closers);
+        each(closers, |(_, waker)| wake(waker));
     }
 
     /// Runs `f` under the lock if no sender waits: none can join meanwhile.

@@ -8,6 +8,7 @@ mod support;
 mod drops;
 mod laws;
 mod panics;
+mod reserving;
 mod seats;
 mod stages;
 mod stress;

@@ -4,7 +4,7 @@ use crate::support::tasks::{block_on, leak_pending, poll};
 use crate::support::{Wakes, ends, let_it_sleep};
 use ringmail::broadcast::{Builder, channel};
 use ringmail::{FenceMode, RecvError, RecvTimeoutError, SendError, SendTimeoutError, WaitStrategy};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
@@ -207,4 +207,58 @@ fn a_stream() {
     assert_eq!(rx.size_hint(), (1, None));
     assert_eq!(Pin::new(&mut rx).poll_next(&mut cx), Poll::Ready(Some(1)));
     assert_eq!(Pin::new(&mut rx).poll_next(&mut cx), Poll::Ready(None));
+}
+
+#[test]
+fn a_wait_without_a_take_leaves_the_message_there() {
+    ends(|| {
+        let (mut tx, hub) = Builder::new(4).wait(WaitStrategy::Park).build().unwrap();
+        let mut journal = hub.reserve("journal").unwrap();
+        let mut engine = hub.after(&[&journal]).unwrap();
+        assert_eq!(journal.wait_for_message(Duration::from_millis(2)), Err(RecvTimeoutError::Timeout));
+        let sender = thread::spawn(move || {
+            let_it_sleep();
+            tx.send_slice(&[1, 2]).unwrap();
+            let_it_sleep();
+        });
+        for _ in 0..2 {
+            assert_eq!(journal.wait_for_message(Duration::MAX), Ok(()));
+        }
+        assert_eq!((journal.lag(), journal.peek()), (2, Ok(&1)));
+        assert_eq!(engine.wait_for_message(Duration::ZERO), Err(RecvTimeoutError::Timeout), "nothing is committed yet");
+        journal.read_chunk(1).unwrap().commit_all();
+        assert_eq!((engine.wait_for_message(Duration::MAX), engine.recv()), (Ok(()), Ok(1)));
+        // The end, of those that are closed and of those that are drained.
+        sender.join().unwrap();
+        assert_eq!((journal.wait_for_message(Duration::MAX), journal.recv()), (Ok(()), Ok(2)));
+        assert_eq!(journal.wait_for_message(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+        engine.close();
+        assert_eq!((engine.wait_for_message(Duration::MAX), engine.recv()), (Ok(()), Ok(2)));
+        assert_eq!(engine.wait_for_message(Duration::ZERO), Err(RecvTimeoutError::Disconnected));
+    });
+}
+
+#[test]
+fn a_task_waits_without_a_take_and_may_give_up() {
+    let (mut tx, hub) = Builder::new(4).fence_mode(FenceMode::Fence).build().unwrap();
+    let (mut rx, mut other) = (hub.join().unwrap(), hub.join().unwrap());
+    let (wakes, waker) = Wakes::new();
+    let cx = &mut Context::from_waker(&waker);
+    assert!(rx.poll_message(cx).is_pending() && other.poll_message(cx).is_pending());
+    tx.try_send(1).unwrap();
+    assert_eq!(wakes.take(), 2);
+    for _ in 0..3 {
+        assert_eq!(rx.poll_message(cx), Poll::Ready(Ok(())));
+    }
+    assert_eq!((rx.lag(), rx.try_recv()), (1, Ok(1)));
+    // Given up: another verb takes what there is.
+    assert!(rx.poll_message(cx).is_pending());
+    tx.try_send(2).unwrap();
+    assert_eq!((rx.recv(), wakes.take()), (Ok(2), 1));
+    // As of each verb, one of 129 polls in a row is pending.
+    let ready = (0..1000).take_while(|_| other.poll_message(cx).is_ready()).count();
+    assert_eq!((ready, wakes.take()), (128, 1));
+    drop(tx);
+    assert_eq!(rx.poll_message(cx), Poll::Ready(Err(RecvError)));
+    assert_eq!(other.poll_message(cx), Poll::Ready(Ok(())), "there is something left");
 }

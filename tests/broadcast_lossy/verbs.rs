@@ -146,3 +146,18 @@ fn handles_tell_where_they_are() {
     let text = format!("{tx:?} {rx:?}");
     assert!(text.contains("sent: 1") && text.contains("position: 0") && text.contains("lag: 1"), "{text}");
 }
+
+#[test]
+fn iterators_yield_losses_and_end_with_the_sender() {
+    let (mut tx, mut rx) = channel(4).unwrap();
+    tx.send_slice(&[0u64, 1, 2]);
+    let message = |i| Seen::Message(i);
+    assert_eq!(rx.try_iter().collect::<Vec<_>>(), [0, 1, 2].map(message));
+    assert_eq!(rx.try_iter().next(), None);
+    tx.send_slice(&[3, 4, 5, 6, 7, 8]);
+    assert_eq!((&mut rx).into_iter().take(2).collect::<Vec<_>>(), [Seen::Lost(4), Seen::Message(7)]);
+    let reader = std::thread::spawn(move || rx.into_iter().collect::<Vec<_>>());
+    tx.send(9);
+    drop(tx);
+    assert_eq!(reader.join().unwrap(), [8, 9].map(message));
+}

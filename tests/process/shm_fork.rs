@@ -10,9 +10,14 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list") {
         println!("a_child_leaves_its_parents_channel_alone: test");
         println!("a_child_leaves_its_parents_lossy_channel_alone: test");
+        println!("a_child_leaves_its_parents_broadcast_alone: test");
         return;
     }
-    let laws = [imp::a_child_leaves_its_parents_channel_alone, imp::a_child_leaves_its_parents_lossy_channel_alone];
+    let laws = [
+        imp::a_child_leaves_its_parents_channel_alone,
+        imp::a_child_leaves_its_parents_lossy_channel_alone,
+        imp::a_child_leaves_its_parents_broadcast_alone,
+    ];
     for law in laws {
         let held = std::panic::catch_unwind(|| law(&name));
         let _ = std::fs::remove_file(&name);
@@ -20,11 +25,12 @@ fn main() {
             std::process::exit(1);
         }
     }
-    println!("\ntest result: ok. 2 passed; 0 failed");
+    println!("\ntest result: ok. 3 passed; 0 failed");
 }
 
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod imp {
+    use ringmail::shm::broadcast;
     use ringmail::shm::lossy::{self, Seen};
     use ringmail::shm::spsc::Builder;
     use ringmail::shm::{Cause, OpenError, Peer, RecvError, TryRecvError, WakeFd, Watched};
@@ -137,6 +143,38 @@ mod imp {
         };
         assert_eq!(wait(child), 0);
         assert_eq!((rx.recv(), rx.recv()), (Ok(Seen::Message(3)), Err(RecvError(Cause::PeerDied))));
+    }
+
+    pub(crate) fn a_child_leaves_its_parents_broadcast_alone(name: &str) {
+        let open = || broadcast::Builder::<u64>::new(name).capacity(4);
+        let mut tx = open().open_sender().unwrap();
+        let (mut rx, mut journal) = (open().open_receiver().unwrap(), open().open_reserved("journal").unwrap());
+        tx.send(1).unwrap();
+        // A child has none of the memory, and ends no session of its parent's.
+        let Some(child) = fork() else {
+            drop((tx, rx, journal));
+            end(0);
+        };
+        assert_eq!(wait(child), 0, "the child ended as it should");
+        assert_eq!((rx.peer(), tx.receivers(), tx.departed()), (Peer::Here, 2, None));
+        tx.send(2).unwrap();
+        for rx in [&mut rx, &mut journal] {
+            assert_eq!((rx.recv(), rx.recv(), rx.try_recv()), (Ok(1), Ok(2), Err(TryRecvError::Empty)));
+        }
+        // It opens a seat of its own, and ends without closing it: then it gates no more.
+        let Some(child) = fork() else {
+            let rx = open().open_receiver().unwrap();
+            let seat = rx.seat() as i32;
+            std::mem::forget(rx);
+            end(seat);
+        };
+        assert_eq!(wait(child), 2);
+        for n in 3..20 {
+            tx.send(n).unwrap();
+            assert_eq!((rx.recv(), journal.recv()), (Ok(n), Ok(n)));
+        }
+        let departed = tx.departed().map(|told| (told.seat, told.cause, told.at));
+        assert_eq!(departed, Some((2, Cause::PeerDied, Some(2))));
     }
 
     fn is_readable(fd: &WakeFd) -> bool {

@@ -426,3 +426,29 @@ fn reads(name: &str) {
         assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     }
 }
+
+#[test]
+fn iterators_end_where_an_end_is_told() {
+    let channel = Builder::<u64>::create_anonymous(4).unwrap();
+    let open = || Builder::<u64>::from_fd(&channel);
+    let mut rx = open().open_receiver().unwrap();
+    for run in 0..2 {
+        let mut tx = open().open_sender().unwrap();
+        tx.send_slice(&[run, run, run, run, run, run]);
+        drop(tx);
+        // What a session left is there, and no end is told by this.
+        if run == 0 {
+            assert_eq!(rx.try_iter().collect::<Vec<_>>(), [Seen::Lost(4), Seen::Message(0), Seen::Message(0)]);
+            assert_eq!(rx.try_iter().next(), None);
+        }
+        let mut iter = rx.iter();
+        let seen: Vec<_> = iter.by_ref().collect();
+        assert_eq!(iter.ended(), Some(&RecvError(Cause::Closed)));
+        let left = if run == 0 { vec![] } else { vec![Seen::Lost(4), Seen::Message(1), Seen::Message(1)] };
+        assert_eq!(seen, left);
+    }
+    let mut tx = open().open_sender().unwrap();
+    tx.send(7);
+    tx.give_up();
+    assert_eq!(rx.into_iter().collect::<Vec<_>>(), [Seen::Message(7)]);
+}

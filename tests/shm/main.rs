@@ -8,6 +8,8 @@ mod support;
 
 mod anonymous;
 mod attacks;
+mod broadcast;
+mod broadcast_attacks;
 mod bytes;
 mod cycles;
 mod fan_in;

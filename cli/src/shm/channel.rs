@@ -1,13 +1,15 @@
-//! Opens a channel as its kind: one sender, or many.
+//! Opens a channel as its kind: for one sender or many, for one receiver or taps.
 
-use std::time::Duration;
-
-use clap::Args;
-use ringmail::shm::RecvTimeoutError;
+use clap::{Args, ValueEnum};
 use ringmail::shm::bytes::{self, fan_in};
 use ringmail::shm::{self, ChannelInfo, Kind, OpenError, Records};
 
-use super::exit::refused;
+use super::exit::{refused, warn};
+use super::outlet::{Outlet, ToOne};
+use super::record::{LENGTH, SIZES, is_of_records, room, size_for};
+use super::signals::{self, TICK};
+use super::source::Source;
+use super::{all, lossy};
 use crate::failure::Failure;
 
 /// Which channel, and how records are separated in the input or output.
@@ -23,51 +25,179 @@ pub(super) struct Channel {
     /// channel must be for as many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
     senders: Option<u16>,
+    /// Make a new channel for up to N receivers at a time, all of which get each record [default with --to all: 8]; an existing
+    /// channel must be for as many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "senders")]
+    receivers: Option<u16>,
+    /// Longest record of a new channel for taps or for several receivers, at most 65500: it is a little more, and each record takes
+    /// as much room [default: 988]
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "senders")]
+    max_bytes: Option<usize>,
     /// Records are not lines: before each comes its length, four bytes, little-endian
     #[arg(long)]
     pub(super) length_framed: bool,
 }
 
+/// Whom `send` makes a new channel for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum To {
+    /// All receivers there are: each gets each record, and the slowest one is waited for; so is the first
+    All,
+    /// Any number of `recv --tap`, which this command does not notice: it never waits, and writes over the oldest record
+    Taps,
+}
+
+/// What a channel is used as: all that a verb has to choose about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// One sender, one receiver.
+    One,
+    /// Many senders, one receiver.
+    Many,
+    /// One sender, any number of taps.
+    Taps,
+    /// One sender, several receivers that all get each record.
+    All,
+}
+
+impl Shape {
+    /// What an existing channel is; `None` for one of a program's own messages.
+    fn of(seen: &ChannelInfo) -> Option<Self> {
+        match seen.kind {
+            Kind::Bytes => Some(Self::One),
+            Kind::BytesFanIn => Some(Self::Many),
+            Kind::Lossy => Some(Self::Taps),
+            Kind::Broadcast => Some(Self::All),
+            _ => None,
+        }
+    }
+
+    /// For a message.
+    fn name(self) -> &'static str {
+        match self {
+            Self::One => "for one sender and one receiver",
+            Self::Many => "for many senders",
+            Self::Taps => "for taps",
+            Self::All => "for one sender and several receivers",
+        }
+    }
+}
+
 /// Tries to open a channel that another process replaces by one of another kind at the same time.
 const LOOKS: usize = 3;
 
+/// Bytes of a channel of messages if no side asks.
+const CAPACITY: usize = 1 << 20;
+/// Longest record of one if its creator does not ask.
+const MAX_BYTES: usize = SIZES[2] - LENGTH;
+
 impl Channel {
-    pub(super) fn open_sender(&self) -> Result<bytes::Sender, Failure> {
-        self.open(bytes::Builder::open_sender, fan_in::Builder::open_sender).map(|(tx, _)| tx)
+    pub(super) fn open_sender(&self, to: Option<To>) -> Result<Box<dyn Outlet>, Failure> {
+        let to_one = |tx: bytes::Sender| Box::new(ToOne::new(tx)) as Box<dyn Outlet>;
+        let asked = match (to, self.receivers) {
+            (Some(To::Taps), Some(_)) => {
+                return Err(Failure::usage("--receivers is for --to all: taps are any number".to_owned()));
+            }
+            (Some(To::Taps), None) => Some(Shape::Taps),
+            (Some(To::All), _) => Some(Shape::All),
+            (None, _) => self.asked(),
+        };
+        let open = |shape, seen: Option<&ChannelInfo>| match shape {
+            Shape::One => Ok(self.builder::<shm::One>().open_sender().map(to_one)),
+            Shape::Many => Ok(self.many().open_sender().map(to_one)),
+            Shape::Taps => {
+                let asked = self.messages(seen)?;
+                lossy::open_sender(&asked).ok_or_else(|| self.typed(seen))
+            }
+            Shape::All => self.messages(seen)?.open_sender().ok_or_else(|| self.typed(seen)),
+        };
+        self.open(asked, open).map(|(tx, _)| tx)
     }
 
     /// The receiving side, and the channel as it was before.
     pub(super) fn open_receiver(&self) -> Result<(Source, Option<ChannelInfo>), Failure> {
-        let one = |builder: bytes::Builder| builder.open_receiver().map(|rx| Source::One(Box::new(rx)));
-        let many = |builder: fan_in::Builder| builder.open_receiver().map(|rx| Source::Many(Box::new(rx)));
-        self.open(one, many)
+        self.open(self.asked(), |shape, seen| match shape {
+            Shape::One => Ok(self.builder::<shm::One>().open_receiver().map(|rx| Source::One(Box::new(rx)))),
+            Shape::Many => Ok(self.many().open_receiver().map(|rx| Source::Many(Box::new(rx)))),
+            Shape::Taps => Err(self.other("is for taps, and `recv --tap` reads it")),
+            Shape::All => {
+                let opened = self.messages(seen)?.open_receiver();
+                Ok(opened.ok_or_else(|| self.typed(seen))?.map(Source::Listener))
+            }
+        })
+    }
+
+    /// What the options of both verbs ask for.
+    fn asked(&self) -> Option<Shape> {
+        let (many, all) = (self.senders.map(|_| Shape::Many), self.receivers.map(|_| Shape::All));
+        many.or(all)
+    }
+
+    /// A receiving side that nothing can feel. It never makes a channel, so it waits for one; `None` if a signal came first.
+    pub(super) fn open_tap(&self, from_oldest: bool) -> Result<Option<(Source, Option<ChannelInfo>)>, Failure> {
+        let mut waits = false;
+        loop {
+            if signals::caught().is_some() {
+                return Ok(None);
+            }
+            match shm::inspect(&self.name) {
+                Err(OpenError::NotFound { path })
+                    if path.parent().is_some_and(|dir| dir.exists() || !self.is_path()) => {}
+                Err(error) => return Err(refused(error)),
+                Ok(_) => {
+                    // What is sent to a channel that was made since is sent after this command began.
+                    let from = match (waits, from_oldest) {
+                        (true, _) => lossy::Start::Creation,
+                        (false, true) => lossy::Start::Oldest,
+                        (false, false) => lossy::Start::Now,
+                    };
+                    let open = |shape, seen: Option<&ChannelInfo>| match (shape, seen) {
+                        (Shape::Taps, Some(seen)) => {
+                            let opened = lossy::open_tap(&self.name, seen, from);
+                            Ok(opened.ok_or_else(|| self.typed(Some(seen)))?.map(Source::Listener))
+                        }
+                        _ => Ok(Err(OpenError::NotFound { path: (&self.name).into() })),
+                    };
+                    match self.open(Some(Shape::Taps), open) {
+                        Err(_) if matches!(shm::inspect(&self.name), Err(OpenError::NotFound { .. })) => {}
+                        opened => return opened.map(Some),
+                    }
+                }
+            }
+            if !waits {
+                warn(format_args!("there is no channel {} yet: waiting for a sender to make it", self.name));
+            }
+            waits = true;
+            std::thread::sleep(TICK);
+        }
     }
 
     fn open<T>(
         &self,
-        one: impl Fn(bytes::Builder) -> Result<T, OpenError>,
-        many: impl Fn(fan_in::Builder) -> Result<T, OpenError>,
+        asked: Option<Shape>,
+        open: impl Fn(Shape, Option<&ChannelInfo>) -> Result<Result<T, OpenError>, Failure>,
     ) -> Result<(T, Option<ChannelInfo>), Failure> {
         let mut looks = 0;
         loop {
             // An error is reported by the opening.
             let seen = shm::inspect(&self.name).ok();
-            let kind = seen.as_ref().map(|seen| seen.kind);
-            let opened = match kind {
-                Some(Kind::Bytes) if self.senders.is_some() => return Err(self.other("is for one sender")),
-                Some(Kind::Bytes) => one(self.builder()),
-                Some(Kind::BytesFanIn) => many(self.many()),
-                None if self.senders.is_none() => one(self.builder()),
-                None => many(self.many()),
-                Some(_) => {
-                    let schema = seen.map_or_else(String::new, |seen| seen.schema);
-                    return Err(self.other(&format!("carries typed messages ({schema}), which only programs can use")));
+            let shape = match &seen {
+                None => asked.unwrap_or(Shape::One),
+                Some(channel) => {
+                    let found = Shape::of(channel).ok_or_else(|| self.typed(seen.as_ref()))?;
+                    if asked.is_some_and(|asked| asked != found) {
+                        return Err(self.other(&format!("is {}", found.name())));
+                    }
+                    found
                 }
             };
             looks += 1;
-            match opened {
+            if self.max_bytes.is_some() && matches!(shape, Shape::One | Shape::Many) {
+                return Err(Failure::usage("--max-bytes is for channels of --to or --receivers"));
+            }
+            match open(shape, seen.as_ref())? {
                 Ok(opened) => return Ok((opened, seen)),
-                Err(_) if looks < LOOKS && shm::inspect(&self.name).ok().map(|seen| seen.kind) != kind => {}
+                Err(_) if looks < LOOKS && kind(shm::inspect(&self.name).ok().as_ref()) != kind(seen.as_ref()) => {}
                 Err(error) => return Err(refused(error)),
             }
         }
@@ -76,6 +206,39 @@ impl Channel {
     fn other(&self, what: &str) -> Failure {
         let name = &self.name;
         Failure::failed(format!("channel {name} {what}: choose another name, or remove it by `ringmail clean {name}`"))
+    }
+
+    fn typed(&self, seen: Option<&ChannelInfo>) -> Failure {
+        let schema = seen.map_or("", |seen| &seen.schema);
+        self.other(&format!("carries typed messages ({schema}), which only programs can use"))
+    }
+
+    fn is_path(&self) -> bool {
+        self.name.contains('/')
+    }
+
+    /// What this command asks of a channel of messages of one size: of the one that is there, or of a new one.
+    fn messages(&self, seen: Option<&ChannelInfo>) -> Result<all::Asked<'_>, Failure> {
+        if seen.is_some_and(|seen| !is_of_records(seen)) {
+            return Err(self.typed(seen));
+        }
+        let most = SIZES[SIZES.len() - 1] - LENGTH;
+        let size = match (seen.map(|seen| seen.message_bytes as usize), self.max_bytes) {
+            (None, max) => size_for(max.unwrap_or(MAX_BYTES))
+                .ok_or_else(|| Failure::usage(format!("--max-bytes is at most {most}")))?,
+            (Some(found), Some(max)) if max > found.saturating_sub(LENGTH) => {
+                let found = found.saturating_sub(LENGTH);
+                return Err(self.other(&format!("takes records of up to {found} bytes, not of {max}")));
+            }
+            (Some(found), _) => found,
+        };
+        let capacity = match (self.capacity, seen) {
+            (Some(bytes), _) => Some(bytes.div_ceil(room(size))),
+            (None, None) => Some(CAPACITY / room(size)),
+            // It is as large as it is.
+            (None, Some(_)) => None,
+        };
+        Ok(all::Asked { name: &self.name, size, capacity, receivers: self.receivers.map(usize::from) })
     }
 
     fn builder<L>(&self) -> shm::Builder<Records, L>
@@ -97,89 +260,13 @@ impl Channel {
     }
 }
 
-/// The receiving side of a channel of either kind.
-pub(super) enum Source {
-    One(Box<bytes::Receiver>),
-    Many(Box<fan_in::Receiver>),
-}
-
-/// What a wait found.
-pub(super) enum News {
-    Record,
-    Nothing,
-    /// A sender's session is over, and all of it was received.
-    Session(Session),
-    /// All sessions are over.
-    All,
-    Removed,
-}
-
-/// A session that is over.
-pub(super) struct Session {
-    pub(super) lane: usize,
-    pub(super) number: u64,
-    /// Words that were sent before it, if known, and received by its end.
-    pub(super) start: Option<u64>,
-    pub(super) received: u64,
-    pub(super) how: shm::Cause,
-    /// Who it was, for people.
-    pub(super) who: String,
-}
-
-impl Source {
-    pub(super) fn wait(&mut self, timeout: Duration) -> News {
-        match self {
-            Self::One(rx) => match rx.wait_for_record(timeout) {
-                Ok(()) => News::Record,
-                Err(RecvTimeoutError::Timeout) => News::Nothing,
-                Err(RecvTimeoutError::Disconnected(shm::Cause::Removed)) => News::Removed,
-                Err(RecvTimeoutError::Disconnected(how)) => {
-                    let info = rx.session();
-                    let (number, start) = (info.map_or(0, |info| info.number), info.and_then(|info| info.start));
-                    let received = rx.stats().received;
-                    News::Session(Session { lane: 0, number, start, received, how, who: "the sender".into() })
-                }
-            },
-            Self::Many(rx) => match rx.wait_for_record(timeout) {
-                Ok(()) => News::Record,
-                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Sender(gone))) => {
-                    let fan_in::Departed { lane, epoch: number, pid, sent, cause: how, .. } = gone;
-                    let start = rx.session(lane).and_then(|info| info.start);
-                    let who = format!("a sender (process {pid}, lane {lane})");
-                    News::Session(Session { lane, number, start, received: sent.unwrap_or(0), how, who })
-                }
-                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::All)) => News::All,
-                Err(RecvTimeoutError::Disconnected(fan_in::Disconnected::Removed)) => News::Removed,
-                Err(_) => News::Nothing,
-            },
-        }
-    }
-
-    /// Records that stay in the channel until they are committed; `None` if there are none.
-    pub(super) fn batch(&mut self) -> Option<bytes::Batch<'_>> {
-        match self {
-            Self::One(rx) => Some(rx.batch()),
-            Self::Many(rx) => rx.batch().map(|(_, batch)| batch),
-        }
-    }
-
-    pub(super) fn close(&mut self) {
-        match self {
-            Self::One(rx) => rx.close(),
-            Self::Many(rx) => rx.close(),
-        }
-    }
-
-    pub(super) fn give_up(&mut self) {
-        match self {
-            Self::One(rx) => rx.give_up(),
-            Self::Many(rx) => rx.give_up(),
-        }
-    }
+/// What must be the same for a second try to end as the first.
+fn kind(seen: Option<&ChannelInfo>) -> Option<(Kind, u64)> {
+    seen.map(|seen| (seen.kind, seen.message_bytes))
 }
 
 /// A number of bytes, or of K, M or G of them.
-fn size(text: &str) -> Result<usize, String> {
+pub(super) fn size(text: &str) -> Result<usize, String> {
     let wrong = || format!("{text:?} is not a size: expected a number of bytes, such as 65536, 64K, 1M or 1G");
     let (digits, shift) = match text.char_indices().last().ok_or_else(wrong)? {
         (at, 'k' | 'K') => (&text[..at], 10),

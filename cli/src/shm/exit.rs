@@ -16,6 +16,8 @@ pub(super) const PEER_GONE: u8 = 3;
 pub(super) const GAVE_UP: u8 = 4;
 /// The channel's file is gone.
 pub(super) const REMOVED: u8 = 5;
+/// A tap missed records.
+pub(super) const LOST: u8 = 6;
 
 /// What a side whose session is over did.
 pub(super) fn how(ended: Cause) -> &'static str {

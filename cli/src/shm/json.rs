@@ -1,6 +1,6 @@
 //! The state of a channel, as JSON.
 
-use ringmail::shm::{Cause, ChannelInfo, Kind, LaneView, SessionView, SideView};
+use ringmail::shm::{Cause, ChannelInfo, Kind, LaneView, SeatView, SessionView, SideView};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -28,6 +28,20 @@ pub(super) struct Channel {
     sent_per_second: Option<f64>,
     receiver: Side,
     lanes: Vec<Lane>,
+    /// Of a broadcast.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seats: Vec<Seat>,
+}
+
+#[derive(Debug, Serialize)]
+struct Seat {
+    seat: usize,
+    receiver: Side,
+    /// Of a reserved one.
+    name: Option<String>,
+    /// Whether the sender waits for it.
+    gates: bool,
+    lag: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +97,15 @@ impl Channel {
             sent_per_second,
             receiver: Side::new(&seen.receiver),
             lanes: seen.lanes.iter().enumerate().map(|(number, lane)| Lane::new(number, lane)).collect(),
+            seats: seen.seats.iter().enumerate().map(|(number, seat)| Seat::new(number, seat)).collect(),
         }
+    }
+}
+
+impl Seat {
+    fn new(number: usize, seat: &SeatView) -> Self {
+        let SeatView { receiver, name, gates, lag, .. } = seat;
+        Self { seat: number, receiver: Side::new(receiver), name: name.clone(), gates: *gates, lag: *lag }
     }
 }
 

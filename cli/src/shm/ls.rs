@@ -62,7 +62,14 @@ fn row(name: String, seen: &ChannelInfo) -> [String; 7] {
     let capacity = size(seen.capacity * seen.lanes.len() as u64);
     let (kind, used) = (seen.kind.to_string(), size(seen.depth()));
     // Those that only read are in no list.
-    let receiver = if seen.kind == Kind::Lossy { "unlisted".into() } else { seen.receiver.state.to_string() };
+    let receiver = match seen.kind {
+        Kind::Lossy => "unlisted".into(),
+        Kind::Broadcast => {
+            let here = seen.seats.iter().filter(|seat| seat.receiver.state == Peer::Here).count();
+            format!("{here} of {} here", seen.seats.len())
+        }
+        _ => seen.receiver.state.to_string(),
+    };
     [name, kind, capacity, used, seen.sent().to_string(), sender, receiver]
 }
 

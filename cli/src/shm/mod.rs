@@ -5,14 +5,20 @@
 //!                                        └──> ls, stat, clean
 //! ```
 
+mod all;
 mod channel;
 mod clean;
 mod exit;
 mod json;
+mod listener;
+mod lossy;
 mod ls;
+mod outlet;
+mod record;
 mod recv;
 mod send;
 mod signals;
+mod source;
 mod stat;
 
 use std::process::ExitCode;

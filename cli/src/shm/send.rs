@@ -4,11 +4,11 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::time::Instant;
 
 use clap::Args;
-use ringmail::shm::bytes::{SendTimeoutError, Sender};
-use ringmail::shm::{Cause, Peer};
+use ringmail::shm::Cause;
 
-use super::channel::Channel;
+use super::channel::{Channel, To};
 use super::exit::{GAVE_UP, PEER_GONE, REMOVED, how, records, warn};
+use super::outlet::{Outlet, Sent};
 use super::signals::{self, CHUNK, Stream, TICK};
 use crate::failure::Failure;
 
@@ -18,11 +18,20 @@ One run of this command is a session: it ends in order at the end of the input.
 Without a receiver the input goes into the channel until that is full; then this
 command waits for a receiver.
 
+With --to all each of several receivers gets each record from when it came; the
+slowest one is waited for, and so is the first. One that dies or leaves is waited
+for no more, and does not end this command.
+
+With --to taps it never waits: each record is written over the oldest one, and
+any number of `recv --tap` read what they can. The channel keeps --capacity bytes
+of records, each with room for --max-bytes.
+
 Exit codes:
   0      all of the input is in the channel: what was not received waits there
   1      the channel could not be used, or it is damaged
   2      bad arguments
-  3      the receiver died or left, and there was more to send (see --wait)
+  3      the receiver died or left, and there was more to send (see --wait;
+         not with --to)
   4      the input could not be read to its end, or a record is too long or cut
          short: the receiver gets what was sent before, and is told
   5      the channel was removed
@@ -32,6 +41,10 @@ Examples:
   ringmail recv quotes & seq 1000000 | ringmail send quotes
   for i in 1 2 3; do ./work $i | ringmail send --senders 3 log & done
   ringmail recv log
+  ringmail recv --receivers 4 ticks >a & ringmail recv --receivers 4 ticks >b &
+  ./feed | ringmail send --to all --receivers 4 ticks
+  ./server | ringmail send --to taps trace   # and, when there is a question:
+  ringmail recv --tap trace
 
 RINGMAIL_DIR names the directory of channels with plain names.";
 
@@ -40,8 +53,11 @@ pub(crate) struct Send {
     #[command(flatten)]
     channel: Channel,
     /// When the receiver dies or leaves, wait for the next one and go on
-    #[arg(long)]
+    #[arg(long, conflicts_with = "to")]
     wait: bool,
+    /// Make a new channel for any number of receivers; an existing channel must be for them
+    #[arg(long, value_enum, conflicts_with = "senders")]
+    to: Option<To>,
 }
 
 /// The exit code.
@@ -49,22 +65,19 @@ pub(super) fn run(args: &Send) -> Result<u8, Failure> {
     signals::watch()?;
     let channel = &args.channel;
     let input = Stream::new(&io::stdin(), "input")?;
-    let mut tx = channel.open_sender()?;
-    let max = tx.max_len();
-    let input = Input { from: BufReader::with_capacity(CHUNK, input), framed: channel.length_framed, max };
-    let result = pump(input, &mut tx, args.wait);
-    match result {
-        Ok(0) => tx.close(),
-        // Not all of the input was sent: this is reported to the receiver.
-        _ => tx.give_up(),
-    }
+    let mut tx = channel.open_sender(args.to)?;
+    let (max, longer) = (tx.max_len(), tx.longer());
+    let from = BufReader::with_capacity(CHUNK, input);
+    let result = pump(Input { from, framed: channel.length_framed, max, longer }, &mut *tx, args.wait);
+    tx.report();
+    // Otherwise not all of the input was sent: this is reported to the receiver.
+    tx.end(matches!(result, Ok(0)));
     result
 }
 
-fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
+fn pump(mut input: Input, tx: &mut dyn Outlet, waits: bool) -> Result<u8, Failure> {
     let mut record = Vec::new();
     let mut sent = 0;
-    let began = tx.stats().sent;
     let mut looked = Instant::now();
     loop {
         record.clear();
@@ -76,9 +89,12 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
         match read {
             // As long as there is room, a send does not report that the file is gone.
             Ok(true) if looked.elapsed() < TICK => {}
-            Ok(true) if tx.peer() == Peer::Removed => return Err(removed(sent, "the rest of the input was not")),
-            Ok(true) => looked = Instant::now(),
-            Ok(false) if tx.peer() == Peer::Removed && tx.stats().received < tx.stats().sent => {
+            Ok(true) if tx.is_removed() => return Err(removed(sent, "the rest of the input was not")),
+            Ok(true) => {
+                looked = Instant::now();
+                tx.report();
+            }
+            Ok(false) if !tx.is_received() && tx.is_removed() => {
                 return Err(removed(sent, "not everything was received"));
             }
             Ok(false) => return Ok(0),
@@ -87,17 +103,11 @@ fn pump(mut input: Input, tx: &mut Sender, waits: bool) -> Result<u8, Failure> {
                 return Err(Failure { code: GAVE_UP, message });
             }
         }
-        while let Err(error) = tx.send_timeout(&record, TICK) {
-            match error {
-                SendTimeoutError::Timeout => {}
-                // That receiver belonged to the session before. It was about to leave when this command opened the channel.
-                SendTimeoutError::Disconnected(Cause::Closed) if tx.stats().received <= began => {}
-                // A receiver that leaves because the file is gone closes in order.
-                SendTimeoutError::Disconnected(_) if tx.peer() == Peer::Removed => after(Cause::Removed, sent, waits)?,
-                SendTimeoutError::Disconnected(ended) => after(ended, sent, waits)?,
-                SendTimeoutError::TooLarge(error) => return Err(Failure::failed(error.to_string())),
-                // No other errors exist.
-                _ => return Err(Failure::failed(error.to_string())),
+        loop {
+            match tx.send(&record, TICK)? {
+                Sent::Yes => break,
+                Sent::NotYet => {}
+                Sent::Ended(ended) => after(ended, sent, waits)?,
             }
             if let Some(code) = signals::caught() {
                 return Ok(code);
@@ -137,6 +147,8 @@ struct Input {
     framed: bool,
     /// Longest record.
     max: usize,
+    /// The option with which it is longer.
+    longer: &'static str,
 }
 
 impl Input {
@@ -155,7 +167,7 @@ impl Input {
         if record.last() == Some(&b'\n') {
             record.pop();
         } else if record.len() > self.max {
-            return Err(too_long("the line", self.max));
+            return Err(self.too_long("the line"));
         }
         Ok(true)
     }
@@ -173,16 +185,17 @@ impl Input {
         self.from.read_exact(&mut len).map_err(cut)?;
         let len = u32::from_le_bytes(len) as usize;
         if len > self.max {
-            return Err(too_long(&format!("the length {len}"), self.max));
+            return Err(self.too_long(&format!("the length {len}")));
         }
         record.resize(len, 0);
         self.from.read_exact(record).map_err(cut)?;
         Ok(true)
     }
-}
 
-fn too_long(what: &str, max: usize) -> io::Error {
-    io::Error::other(format!(
-        "{what} exceeds the limit of {max} bytes: make the channel with a larger --capacity, or split the record"
-    ))
+    fn too_long(&self, what: &str) -> io::Error {
+        let (max, longer) = (self.max, self.longer);
+        io::Error::other(format!(
+            "{what} exceeds the limit of {max} bytes: make the channel with a larger {longer}, or split the record"
+        ))
+    }
 }

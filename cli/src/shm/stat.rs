@@ -24,6 +24,7 @@ Terms:
   asleep          the process waits, and is woken when there is something
   sent, received  messages (of records: words of 8 bytes) since the channel was
                   made; depth: those in it
+  behind          messages that a receiver of a broadcast has not taken
   full            how often a sender found no room
   parks, wakes    how often sender/receiver went to sleep, and woke the other
 
@@ -92,8 +93,8 @@ fn describe(seen: &ChannelInfo, rate: Option<f64>) -> String {
     for (number, lane) in seen.lanes.iter().enumerate().filter(|(_, lane)| !lane.sessions.is_empty()) {
         let of = if seen.lanes.len() == 1 { String::new() } else { format!("lane {number}, ") };
         let untaken = lane.sender.epoch.saturating_sub(lane.taken);
-        // Receivers that only read note nothing.
-        let is_lossy = seen.kind == Kind::Lossy;
+        // Receivers that only read note nothing, and of many each is told for itself.
+        let is_lossy = matches!(seen.kind, Kind::Lossy | Kind::Broadcast);
         let untaken = if is_lossy { String::new() } else { format!(", {untaken} untaken") };
         let _ = writeln!(text, "sessions  {of}{} so far{untaken}; the last:", lane.sender.epoch);
         for SessionView { info, ended, .. } in lane.sessions.iter().rev().take(SHOWN) {

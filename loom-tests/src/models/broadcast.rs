@@ -107,6 +107,34 @@ pub fn a_join_while_the_sender_laps_the_ring() {
     });
 }
 
+/// A receiver joins while the sender writes into reserved places, and laps the ring.
+pub fn a_join_beside_a_reservation() {
+    without_fences(|| {
+        model("broadcast::a_join_beside_a_reservation", Some(2), || {
+            let (mut tx, hub) = Builder::new(1).no_receiver(NoReceiver::Pass).build().unwrap();
+            let joiner = thread::spawn(move || {
+                let mut rx = hub.join().unwrap();
+                (rx.try_recv(), rx)
+            });
+            let mut sent = vec![];
+            for message in 1..=2 {
+                let Ok(mut chunk) = tx.try_reserve(1) else { continue };
+                chunk.push(message).unwrap();
+                sent.push(message);
+                assert_eq!(chunk.commit(), 1);
+            }
+            // Dropped: it is seen by no receiver, and its place is written again.
+            if let Ok(mut chunk) = tx.try_reserve(1) {
+                chunk.push(99).unwrap();
+            }
+            sent.extend(tx.try_send(3).ok().map(|()| 3));
+            let (seen, mut rx) = joiner.join().unwrap();
+            let all: Vec<u32> = seen.into_iter().chain(rest(&mut rx)).collect();
+            assert!(sent.ends_with(&all), "{all:?} of {sent:?}");
+        });
+    });
+}
+
 /// The same beside a receiver that gates.
 pub fn a_join_beside_another() {
     without_fences(|| {

@@ -2,6 +2,7 @@
 
 use crate::check::{model, outcomes, without_fences};
 use crate::payload::Drops;
+use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
 use ringmail::mpsc::{self, Receiver, SharedSender};
@@ -143,5 +144,18 @@ pub fn a_receiver_that_leaves_beside_two_sends() {
         // Before the sender goes: no message waits for that.
         drops.assert_each_once(2);
         assert!(matches!(tx.send(drops.value(2)), Err(SendError(_))));
+    });
+}
+
+/// A task waits for the end of a shared sender, which another thread closes; the receiver stays.
+pub fn the_close_of_a_shared_sender_wakes_the_task_that_waits_for_it() {
+    model("mpsc_shared::the_close_of_a_shared_sender_wakes_the_task_that_waits_for_it", Some(3), || {
+        let (tx, rx) = channel::<u8>(1);
+        let other = Arc::clone(&tx);
+        let closer = thread::spawn(move || other.close());
+        block_on(tx.closed());
+        assert!(tx.try_send(1).is_err());
+        closer.join().unwrap();
+        drop(rx);
     });
 }

@@ -12,19 +12,19 @@ use ringmail::model::{End, Found, ReportedEnds, SharedReceiver, SharedRing, Shar
 pub(super) struct Kernel(AtomicU64);
 
 impl Kernel {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
     /// Waits until no thread has it. A thread that asks in vain tries again later.
-    fn take(&self) {
+    pub(super) fn take(&self) {
         while self.0.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             thread::yield_now();
         }
     }
 
     /// What the last descriptor's end does, also by a kill.
-    fn give(&self) {
+    pub(super) fn give(&self) {
         self.0.store(0, Ordering::Release);
     }
 

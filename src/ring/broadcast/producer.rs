@@ -71,8 +71,14 @@ impl<T> Producer<T> {
         &self.memory
     }
 
+    /// Next position to write.
     #[inline(always)]
-    fn slot(&self, at: Position) -> *const Slot<T> {
+    pub(super) fn tail(&self) -> Position {
+        self.tail
+    }
+
+    #[inline(always)]
+    pub(super) fn slot(&self, at: Position) -> *const Slot<T> {
         // SAFETY: the index is at most `mask`, inside the storage.
         unsafe { self.slots.add(at.slot(self.mask) as usize) }.as_ptr()
     }
@@ -203,7 +209,7 @@ impl<T> Producer<T> {
 
     /// The slot of a position before the gate, after the older value in it was dropped.
     #[inline(always)]
-    fn empty(&mut self, at: Position) -> *const Slot<T> {
+    pub(super) fn empty(&mut self, at: Position) -> *const Slot<T> {
         let slot = self.slot(at);
         if core::mem::needs_drop::<T>() && at == self.clean {
             // First: if the value's drop panics, it is not dropped again.
@@ -215,7 +221,7 @@ impl<T> Producer<T> {
     }
 
     #[inline(always)]
-    fn publish(&mut self, n: u64) {
+    pub(super) fn publish(&mut self, n: u64) {
         self.tail = self.tail.plus(n);
         self.memory.tail.0.store(self.tail.open_word(), order!(publish_cast));
         self.wake();
@@ -279,6 +285,12 @@ impl<T> Producer<T> {
             self.find_room(wanted);
         }
         self.gate.since(self.tail).min(wanted)
+    }
+
+    /// Room that was found and is not used.
+    #[inline(always)]
+    pub(super) fn known_room(&self) -> u64 {
+        self.gate.since(self.tail)
     }
 
     /// Copies as many of `values` as fit and publishes them together.

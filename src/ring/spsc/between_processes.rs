@@ -143,6 +143,16 @@ impl<B: Backend> Consumer<B> {
         point!();
     }
 
+    /// Begins with what is published from now on, as one of many readers of a broadcast. The caller has said that a reader comes, and has passed a fence
+    /// since: see `shm::ring::gate`.
+    pub(crate) fn join(&mut self) {
+        let now = Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
+        point!();
+        self.own().head.store(now.open_word(), order!(publish_head));
+        point!();
+        (self.head, self.tail_seen) = (now, now);
+    }
+
     /// The producer's word: read it before a look, and sleep on that value if the look finds nothing.
     pub(crate) fn peer_word(&self) -> u64 {
         B::observe(&self.peer().tail, Ordering::Relaxed)

@@ -3,7 +3,8 @@
 use super::{Builder, Resume, Seen};
 use crate::ring::stamped::between_processes::Nonsense;
 use crate::ring::stamped::{Look, Reader};
-use crate::shm::error::{Cause, OpenError, TryRecvError};
+use crate::shm::error::{Cause, OpenError, RecvError, TryRecvError};
+use crate::shm::iter::iterates;
 use crate::shm::peer::attachment::check_counts;
 use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
 use crate::shm::peer::session::{End, Peer, Session};
@@ -271,6 +272,13 @@ impl<T: Message + Copy> Receiver<T> {
         let current = self.reported.current();
         (self.words().last() >= current).then(|| SessionInfo::of(self.words(), current))
     }
+}
+
+// A loss is an item, not the end.
+iterates! {
+    [T: Message + Copy] Receiver<T>, Seen<T>, RecvError<Cause>,
+    Receiver::recv,
+    |this: &mut Self| this.look().ok().flatten(),
 }
 
 /// Whether a process has the sending side.

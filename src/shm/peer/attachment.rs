@@ -7,11 +7,13 @@ pub(crate) use crate::shm::peer::session::Peer;
 use crate::shm::peer::session::{self, End, Session, is_set_up, observe};
 use crate::shm::ring::attach::Attached;
 use crate::shm::segment::layout::Layout;
+use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{PeerNotifier, Watch};
 use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, Waited, shortest};
 use crate::shm::wait::{futex, wake_fd};
 use crate::sync::failpoint::point;
+use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::park_word::WordParkSlot;
@@ -38,6 +40,8 @@ pub(crate) struct Attachment {
     pub(crate) waiter: WaitPolicy,
     /// Whether the other side knows that this one sleeps often, see `wait::parked`.
     settled: bool,
+    /// Of a broadcast's receiver: its seat.
+    seat: Option<u32>,
     /// Whether it was opened while its thread panicked: then a panic is no reason to give up.
     in_panic: bool,
 }
@@ -51,22 +55,24 @@ pub(crate) struct Beginning<'a> {
     /// Of a receiver: whose ends it tells, and whether also those that were over before it came.
     pub(crate) taken: Option<u64>,
     pub(crate) all: bool,
+    pub(crate) seat: Option<u32>,
     pub(crate) wait: WaitStrategy,
 }
 
 impl Attachment {
-    /// Begins a session. `resume` is what the ring does about having been closed before.
-    pub(crate) fn begin(held: Attached, with: Beginning<'_>, resume: impl FnOnce()) -> Self {
-        let Beginning { map, role, count, taken, all, wait } = with;
+    /// Begins a session. `resume` is what the ring does about having been closed before; it says how many messages were sent, or received, by then.
+    pub(crate) fn begin(held: Attached, with: Beginning<'_>, resume: impl FnOnce() -> u64) -> Self {
+        let Beginning { map, role, count, taken, all, seat, wait } = with;
         let (own, peer) = sessions(map, role);
-        let notifier = PeerNotifier::new(held.path.clone(), map, role);
+        let notifier = PeerNotifier::new(held.path.clone(), map, role, 0);
         let register = || membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         let pid = std::process::id();
-        let registered = own.begin(count, pid, now, register, resume, futex::wake);
-        let reported = ReportedEnds::new(peer, taken, count, all, || held.peer_holds());
+        let mut resumed = count;
+        let registered = own.begin(count, pid, now, register, || resumed = resume(), futex::wake);
+        let reported = ReportedEnds::new(peer, taken, resumed, all, || held.peer_holds());
         let (waiter, in_panic) = (WaitPolicy::new(wait), std::thread::panicking());
-        Self { held, notifier, pid, reported, fences: u64::from(!registered), waiter, settled: false, in_panic }
+        Self { held, notifier, pid, reported, fences: u64::from(!registered), waiter, settled: false, seat, in_panic }
     }
 
     /// Ends the session: in order unless this thread panics, or as `how` says.
@@ -96,6 +102,19 @@ impl Attachment {
             point!();
         }
         wakes
+    }
+
+    /// The same of one of many other sides, which a wake of the word in common is to follow: rings if it sleeps by its descriptor.
+    pub(crate) fn closed_to(&self, peer: &Session, notifier: &PeerNotifier) {
+        fence(Ordering::SeqCst);
+        if peer.parked.0.should_wake(0) {
+            notifier.notify(peer);
+        }
+    }
+
+    /// Whether the other sides know that this one sleeps often, and what is to be kept of that.
+    pub(crate) fn settled(&mut self) -> &mut bool {
+        &mut self.settled
     }
 
     /// To be called after this side has closed: wakes the other side from every wait.
@@ -171,7 +190,10 @@ impl Attachment {
             }
         };
         let parked = [(&own.parked.0, awaited.count())];
-        let barrier = || peer.barrier(membarrier_all);
+        let seat = self.seat;
+        // A sender that does not look at this seat yet does so for each publication behind what is seen once it says so.
+        let is_covered = || seat.is_none_or(|seat| observe(&peer.covers, order!(see_session)) > u64::from(seat));
+        let barrier = || peer.barrier(membarrier_all) && is_covered();
         let bed = WordParkSlot::new(&parked, &mut settled, barrier, nap, |core| own.waits_on(core, peer));
         let waited = sleep.wait(&mut waiter, bed, passed.count(), look);
         (self.waiter, self.settled) = (waiter, settled);
@@ -181,6 +203,17 @@ impl Attachment {
             Err(_) if asks.asked() => Waited::TimedOut,
             Err(_) => self.ask(peer, |told| ready(told).is_none()).unwrap_or(Waited::TimedOut),
         }
+    }
+
+    /// Whether these roles are held, one of them at least.
+    pub(crate) fn is_held(&self, seats: LockRange) -> bool {
+        self.held.is_held(seats)
+    }
+
+    /// To be called after each publication of a position, by a side that is looked for: 1 if it fences, because it cannot be reached.
+    #[inline(always)]
+    pub(crate) fn fences(&self) -> u64 {
+        self.fences
     }
 
     /// Whether the file is gone.
@@ -224,6 +257,10 @@ pub(crate) fn check_words(map: &Map, layout: &Layout) -> Result<(), OpenError> {
     let head = Position::from_word(map.consumer().block.head.load(Ordering::Relaxed));
     check_counts(&map.producer().session)?;
     check_counts(&map.consumer().session)?;
+    if layout.kind.is_broadcast() && map.consumer_is_free() {
+        // Its next holder begins elsewhere.
+        return Ok(());
+    }
     if tail.since(head) > layout.capacity { Err(OpenError::Corrupted) } else { Ok(()) }
 }
 

@@ -57,6 +57,8 @@ pub struct Session {
     pub(crate) event: AtomicU64,
     /// 1 if the holder could not reach the other side's event count: that one had better look by itself.
     pub(crate) mute: AtomicU64,
+    /// Of a broadcast's sender: at so many seats, from the first on, it looks for sleepers after it publishes. It never becomes less.
+    pub(crate) covers: AtomicU64,
     /// Whether the holder sleeps, or is about to. On a line of its own: the other side reads it after each message.
     pub(crate) parked: Line<ParkWord>,
     /// The last sessions.
@@ -181,9 +183,9 @@ impl Session {
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
         let (begun, epoch, unfenced, core, taken) = (zero(), zero(), zero(), zero(), zero());
-        let (event, mute) = (zero(), zero());
+        let (event, mute, covers) = (zero(), zero(), zero());
         let table = core::array::from_fn(|_| Entry::new());
-        Self { begun, epoch, unfenced, core, taken, event, mute, parked: Line(ParkWord::new()), table }
+        Self { begun, epoch, unfenced, core, taken, event, mute, covers, parked: Line(ParkWord::new()), table }
     }
 
     /// Where its holder sleeps.

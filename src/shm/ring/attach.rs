@@ -2,12 +2,14 @@
 
 #![allow(unsafe_code)]
 
-use super::mapped::{Mapped, MessageBytes};
+use super::gate::{SeatWords, Seats};
+use super::mapped::{ConsumerPage, Mapped, MessageBytes};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::shm::segment::attach::RoleLock;
 use crate::shm::segment::layout::Layout;
 use crate::shm::segment::locks::{LockRange, is_taken};
 use crate::shm::segment::map::Map;
+use core::ptr::NonNull;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,8 +29,13 @@ pub(crate) struct Attached {
 impl Attached {
     /// Whether the other side of the lane has its lock.
     pub(crate) fn peer_holds(&self) -> bool {
+        self.is_held(self.peer)
+    }
+
+    /// Whether these roles are held, one of them at least.
+    pub(crate) fn is_held(&self, seats: LockRange) -> bool {
         // A kernel that cannot tell (there is none) must not make a death of it.
-        is_taken(self.held.file(), self.peer).unwrap_or(true)
+        is_taken(self.held.file(), seats).unwrap_or(true)
     }
 
     /// Whether the file has lost its name: no side can open it any more.
@@ -66,6 +73,54 @@ pub(crate) fn consumers<T>(
         (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
     };
     (0..).zip(maps).map(attach).collect()
+}
+
+/// The receiving end of a broadcast, for the holder of that seat's lock.
+pub(crate) fn receiver<T>(
+    held: RoleLock,
+    path: Option<Arc<Path>>,
+    map: &Arc<Map>,
+    layout: &Layout,
+) -> (Attached, Consumer<Ring<T>>) {
+    assert!(layout.kind.is_broadcast() && held.seats == LockRange::seat(map.lane()), "another role's lock");
+    let attached = Attached { held: Arc::new(held), peer: LockRange::sender(0), path };
+    // SAFETY: the lock is the only one, and is used up here for the one consumer of that seat's page. The other consumers have pages of their own, and
+    // the producer goes by all of them (`gate`): what one of them reads is not written meanwhile (I3).
+    (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
+}
+
+/// The pages of a broadcast, as its sender has them, and what the ring takes for the page of one reader: the slowest. Only this process has that one, and
+/// only the sender writes it.
+pub(crate) struct Gated {
+    pub(crate) map: Arc<Map>,
+    pub(crate) slowest: Box<ConsumerPage>,
+}
+
+/// A broadcast's ring, as its sender has it.
+pub(crate) type GatedRing<T> = Mapped<MessageBytes<T>, Gated>;
+
+impl Seats for Gated {
+    fn words(&self, seat: usize) -> SeatWords<'_> {
+        let page = self.map.seat(seat as u32);
+        SeatWords { session: &page.consumer.session, head: &page.consumer.block.head, reserved: &page.name.reserved }
+    }
+}
+
+/// The sending end of a broadcast, for the holder of that role's lock.
+pub(crate) fn broadcaster<T>(
+    held: RoleLock,
+    path: Option<Arc<Path>>,
+    map: &Arc<Map>,
+    layout: &Layout,
+) -> (Attached, Producer<GatedRing<T>>, Arc<Gated>) {
+    assert!(layout.kind.is_broadcast() && held.seats == LockRange::sender(0), "another role's lock");
+    let attached = Attached { held: Arc::new(held), peer: LockRange::seat(0), path };
+    let gated = Arc::new(Gated { map: Arc::clone(map), slowest: ConsumerPage::unused() });
+    let ([producer, _, data], slowest) = (map.starts(), NonNull::from(&*gated.slowest));
+    // SAFETY: as for `ring`; the page of the slowest is held by `gated`, and is written through a shared reference alone.
+    let ring = unsafe { Mapped::new(producer.cast(), slowest, data.cast(), layout.capacity, Arc::clone(&gated)) };
+    // SAFETY: the lock is the only one, and is used up here for the one producer.
+    (attached, unsafe { Producer::attach(ring) }, gated)
 }
 
 fn ring<T>(map: Arc<Map>, layout: &Layout) -> Ring<T> {

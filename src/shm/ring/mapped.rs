@@ -12,6 +12,7 @@ use crate::ring::layout::{ConsumerBlock, Line, ProducerBlock};
 use crate::ring::slot::Slot;
 use crate::ring::spsc::{Consumer, Producer, Staging};
 use crate::shm::peer::session::{self, Session};
+use crate::sync::failpoint::point;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
@@ -36,6 +37,64 @@ pub(crate) struct ConsumerPage {
     pub(crate) block: ConsumerBlock,
 }
 
+impl ConsumerPage {
+    /// One in memory of this process, of a consumer that was never there.
+    pub(crate) fn unused() -> Box<Self> {
+        // SAFETY: all of it is atomics, for which any bytes are valid.
+        Box::new(unsafe { MaybeUninit::zeroed().assume_init() })
+    }
+}
+
+/// The page of a broadcast's receiver.
+#[repr(C)]
+pub(crate) struct SeatPage {
+    pub(crate) consumer: ConsumerPage,
+    pub(crate) name: SeatName,
+}
+
+/// Whether a seat stays when its receiver goes, and whose it is. The holder of the seat's lock writes it.
+#[repr(C, align(128))]
+pub(crate) struct SeatName {
+    /// Bytes of the name; 0 if the seat is not reserved.
+    pub(crate) reserved: AtomicU64,
+    bytes: [AtomicU64; SeatName::MOST / 8],
+}
+
+impl SeatName {
+    /// Most bytes of a name.
+    pub(crate) const MOST: usize = 104;
+
+    /// Whether the seat is reserved.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.reserved.load(Ordering::Relaxed) != 0
+    }
+
+    /// Frees the seat. By its holder.
+    pub(crate) fn clear(&self) {
+        self.reserved.store(0, Ordering::Relaxed);
+    }
+
+    /// Reserves the seat. By its holder.
+    pub(crate) fn write(&self, name: &str) {
+        for (word, chunk) in self.bytes.iter().zip(name.as_bytes().chunks(8)) {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+        point!();
+        // Relaxed: a process that acts on a name has the kernel's lock, and orders nothing by it.
+        self.reserved.store(name.len() as u64, Ordering::Relaxed);
+        point!();
+    }
+
+    /// The name, if the seat is reserved. Only who has the lock of names acts on it: for others its holder may write it meanwhile.
+    pub(crate) fn read(&self) -> Option<String> {
+        let len = self.reserved.load(Ordering::Relaxed) as usize;
+        let bytes: Vec<u8> = self.bytes.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
+        (len != 0).then(|| String::from_utf8_lossy(&bytes[..len.min(Self::MOST)]).into_owned())
+    }
+}
+
 /// How many records there were at a position. The producer writes the two marks in turn, each before the position that it names. So the next
 /// producer finds the mark of the published position, at every store where the last one may have ended.
 #[repr(C)]
@@ -54,6 +113,8 @@ mod offsets {
     const _: () = assert!(size_of::<ProducerPage>() == 2688);
     const _: () = assert!(offset_of!(ConsumerPage, block) == 2304);
     const _: () = assert!(size_of::<ConsumerPage>() == 2688);
+    const _: () = assert!(offset_of!(SeatPage, name) == 2688);
+    const _: () = assert!(size_of::<SeatPage>() == 2816);
 }
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.

@@ -26,6 +26,9 @@ pub(crate) struct Opened {
     pub(crate) path: Option<Arc<Path>>,
     /// See [`Location`].
     pub(crate) missed_ends: bool,
+    pub(crate) passes: bool,
+    /// The name that its seat gets, and what keeps other processes from giving that.
+    pub(crate) reserves: Option<(RoleLock, String)>,
 }
 
 /// Opens the channel at `place`, made first if need be, and takes `role` of it, or that of the first lane which is free.
@@ -39,15 +42,18 @@ pub(crate) fn open(
     let path = place.path()?;
     let header = Header::new(layout, schema);
     let lane_is = |file: &File, layout: &Layout, lane| lane_is(file, layout, lane, &path);
-    let Taken { held, lane, map: file, layout } = attach::take(place, &path, &header, layout, asked, role, lane_is)?;
-    let lanes = if role == Role::Sender { lane..lane + 1 } else { 0..layout.lanes };
+    let Taken { held, lane, map: file, layout, names } =
+        attach::take(place, &path, &header, layout, asked, role, lane_is)?;
+    let one = role == Role::Sender || layout.kind.is_broadcast();
+    let lanes = if one { lane..lane + 1 } else { 0..layout.lanes };
     let mut maps = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let map = Map::new(&file, &layout, lane, Some(role), place.pages).map_err(file::failed("map", &path))?;
         point!();
         let map = Arc::new(map);
         // A receiver of many lanes finds the bad ones when it looks there, and tells them; the sender of a stamped ring looks at the stamps as well.
-        if layout.kind != Kind::Lossy && (role == Role::Sender || layout.lanes == 1) {
+        let has_seats = layout.kind.is_broadcast() && role == Role::Sender;
+        if layout.kind != Kind::Lossy && !has_seats && (one || layout.lanes == 1) {
             attachment::check_words(&map, &layout)?;
         }
         attachment::check_counts(attachment::sessions(&map, role).0)?;
@@ -56,11 +62,21 @@ pub(crate) fn open(
     // Wherever this process goes meanwhile.
     let absolute = || std::path::absolute(&path).map_err(file::failed("find", &path));
     let path = if place.is_named() { Some(absolute()?.into()) } else { None };
-    Ok(Opened { maps, layout, held, path, missed_ends: place.missed_ends })
+    let reserves = names.zip(place.reserved.clone());
+    Ok(Opened { maps, layout, held, path, missed_ends: place.missed_ends, passes: place.passes, reserves })
 }
 
-/// What a lane is to a sender that opens it.
+/// What a lane is to a sender that opens it, or a seat to a receiver.
 fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<LaneState, OpenError> {
+    if layout.kind.is_broadcast() {
+        let map = Map::new(file, layout, lane, None, Pages::default()).map_err(file::failed("map", path))?;
+        let page = map.seat(lane);
+        return Ok(match attachment::check_counts(&page.consumer.session) {
+            Err(_) => LaneState::Damaged,
+            Ok(()) if page.name.is_reserved() => LaneState::Reserved,
+            Ok(()) => LaneState::Good,
+        });
+    }
     let map = Map::new(file, layout, lane, None, Pages::default()).map_err(file::failed("map", path))?;
     let unnoted = layout.kind.is_bytes() && attachment::records(&map).is_none();
     if unnoted || attachment::check_words(&map, layout).is_err() {

@@ -63,9 +63,47 @@ impl<T> Rx<T> {
         Ok(Self::begin_all(opened, wait)?.swap_remove(0))
     }
 
+    /// Begins a session at a seat of a broadcast: with the messages from now on, or at a reserved seat where its last holder ended.
+    pub(crate) fn begin_at_seat(opened: Opened, wait: WaitStrategy) -> Result<Self, BuildError> {
+        let Opened { maps, layout, held, path, missed_ends, reserves, .. } = opened;
+        let map = Arc::clone(&maps[0]);
+        let large = try_alloc::slice(1, |_| copy::Aligned(MaybeUninit::uninit()))?;
+        let (held, ring) = attach::receiver(held, path, &map, &layout);
+        let mut ring: CachePadded<Consumer<Ring<T>>> = CachePadded::new(ring);
+        let resumes = !map.consumer_is_free();
+        let words = &map.consumer().session;
+        // Else it is told of none that is over: it has none of their messages.
+        let none = || map.producer().session.last().saturating_sub(1);
+        let taken = Some(if resumes { words.taken.load(Ordering::Relaxed) } else { none() });
+        let count = if resumes { ring.position() } else { Position::from_word(ring.peer_word()) }.count();
+        let (all, seat) = (missed_ends && resumes, Some(map.lane()));
+        let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, seat, wait };
+        let attachment = Attachment::begin(held, with, || {
+            Consumer::reopen(&mut ring);
+            if !resumes {
+                ring.join();
+            }
+            ring.position().count()
+        });
+        if let Some((_names, name)) = reserves {
+            map.seat(0).name.write(&name);
+        }
+        Ok(Self::new(ring, map, attachment, large))
+    }
+
+    fn new(
+        ring: CachePadded<Consumer<Ring<T>>>,
+        map: Arc<Map>,
+        attachment: Attachment,
+        large: Box<[copy::Aligned<T>]>,
+    ) -> Self {
+        let (watch, stopped, untold, before, vain, word) = (None, None, false, 0, 0, 0);
+        Self { ring, map, watch, attachment, stopped, untold, before, vain, word, large }
+    }
+
     /// The same of each lane.
     pub(crate) fn begin_all(opened: Opened, wait: WaitStrategy) -> Result<Vec<Self>, BuildError> {
-        let Opened { maps, layout, held, path, missed_ends: all } = opened;
+        let Opened { maps, layout, held, path, missed_ends: all, .. } = opened;
         let rings = attach::consumers(held, path, &maps, &layout);
         // Not records: their words are the places.
         let gathers = layout.kind == Kind::Spsc;
@@ -75,20 +113,12 @@ impl<T> Rx<T> {
             ring.gathers = gathers;
             let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
             let count = ring.position().count();
-            let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
-            let attachment = Attachment::begin(held, with, || Consumer::reopen(&mut ring));
-            Ok(Self {
-                ring,
-                map,
-                watch: None,
-                attachment,
-                stopped: None,
-                untold: false,
-                before: 0,
-                vain: 0,
-                word: 0,
-                large,
-            })
+            let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, seat: None, wait };
+            let attachment = Attachment::begin(held, with, || {
+                Consumer::reopen(&mut ring);
+                count
+            });
+            Ok(Self::new(ring, map, attachment, large))
         };
         maps.into_iter().zip(rings).map(begin).collect()
     }
@@ -544,6 +574,16 @@ impl<T> Rx<T> {
         self.ring.count_parks(1);
     }
 
+    /// Its lane, or its seat.
+    pub(crate) fn lane(&self) -> usize {
+        self.map.lane() as usize
+    }
+
+    /// The name of its seat, if that is reserved.
+    pub(crate) fn seat_name(&self) -> Option<String> {
+        self.map.seat(0).name.read()
+    }
+
     /// Messages that were received on the lane so far.
     pub(crate) fn received(&self) -> u64 {
         self.ring.position().count()
@@ -562,7 +602,7 @@ impl<T> Waits for Rx<T> {
     }
 
     fn open_watch(&mut self) -> io::Result<Watch> {
-        let watch = self.attachment.watch(Role::Receiver, 0)?;
+        let watch = self.attachment.watch(Role::Receiver, self.map.lane())?;
         watch.publish(&self.map.consumer().session);
         Ok(watch)
     }

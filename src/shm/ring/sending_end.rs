@@ -50,8 +50,11 @@ impl<T> Tx<T> {
         let (held, ring) = attach::producer(held, path, &map, &layout);
         let mut ring = CachePadded::new(ring);
         let count = ring.position().count();
-        let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, wait };
-        let attachment = Attachment::begin(held, with, || ring.reopen());
+        let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, seat: None, wait };
+        let attachment = Attachment::begin(held, with, || {
+            ring.reopen();
+            count
+        });
         Self { ring, staging: Staging::NONE, map, watch: None, attachment, closed: false, vain: 0, wanted: 1 }
     }
 

@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Opens the segment at `place`, that is at `path`, if it is the channel that `ours` describes; With what it has.
-fn open(
+pub(crate) fn open(
     place: &Location,
     path: &Path,
     ours: &Header,
@@ -90,11 +90,13 @@ impl RoleLock {
 /// A role of a segment, taken.
 pub(crate) struct Taken {
     pub(crate) held: RoleLock,
-    /// Of a sender.
+    /// Of a sender; of a broadcast's receiver the seat.
     pub(crate) lane: u32,
     /// Another file description of the segment's, for mapping.
     pub(crate) map: File,
     pub(crate) layout: Layout,
+    /// Keeps others from reserving a seat; of a receiver that is to.
+    pub(crate) names: Option<RoleLock>,
 }
 
 /// What is known of a lane that no sender has.
@@ -105,14 +107,17 @@ pub(crate) enum LaneState {
     Damaged,
     /// The receiver that is there does not read it.
     Closed,
+    /// A seat that is kept for another.
+    Reserved,
 }
 
-/// Lanes that a sender passes by, a bit each.
+/// Lanes that a sender passes by, or seats, a bit each.
 struct SkippedLanes {
     /// The segment that they are of.
     file: File,
     damaged: u128,
     closed: u128,
+    reserved: u128,
 }
 
 /// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free and, by `lane_is`, good;
@@ -145,14 +150,34 @@ pub(crate) fn take(
                 passed = None;
             }
         }
-        let (damaged, closed) = passed.as_ref().map_or((0, 0), |lanes| (lanes.damaged, lanes.closed));
+        let masks = passed.as_ref().map_or((0, 0, 0), |lanes| (lanes.damaged, lanes.closed, lanes.reserved));
+        let (damaged, closed, reserved) = masks;
         if damaged.count_ones() == found.lanes {
             return Err(OpenError::Corrupted);
         }
-        let lanes = (0..found.lanes).filter(|lane| (damaged | closed) >> lane & 1 == 0);
-        let taken = match role {
-            Role::Sender => RoleLock::take_one(lock, lanes.map(|lane| (LockRange::sender(lane), lane)), path)?,
-            Role::Receiver => RoleLock::take_one(lock, iter::once((LockRange::RECEIVER, 0)), path)?,
+        let takes_seat = found.kind.is_broadcast() && role == Role::Receiver;
+        let (names, named) = match &place.reserved {
+            Some(name) if takes_seat => {
+                let names = lock_names(place, path)?;
+                if !is_same(names.file(), &lock, path)? {
+                    continue;
+                }
+                let named = seat_named(names.file(), &found, name, path)?;
+                (Some(names), named)
+            }
+            _ => (None, None),
+        };
+        let lanes = (0..found.lanes).filter(|lane| (damaged | closed | reserved) >> lane & 1 == 0);
+        let taken = match (role, named) {
+            (Role::Receiver, Some(seat)) => RoleLock::take_one(lock, iter::once((LockRange::seat(seat), seat)), path)?,
+            (Role::Receiver, None) if takes_seat => {
+                RoleLock::take_one(lock, lanes.map(|seat| (LockRange::seat(seat), seat)), path)?
+            }
+            (Role::Sender, _) if found.kind.is_fan_in() => {
+                RoleLock::take_one(lock, lanes.map(|lane| (LockRange::sender(lane), lane)), path)?
+            }
+            (Role::Sender, _) => RoleLock::take_one(lock, iter::once((LockRange::sender(0), 0)), path)?,
+            (Role::Receiver, _) => RoleLock::take_one(lock, iter::once((LockRange::RECEIVER, 0)), path)?,
         };
         let (held, lane) = match taken {
             Ok(taken) => taken,
@@ -166,10 +191,13 @@ pub(crate) fn take(
                 passed.iter_mut().for_each(|lanes| lanes.closed = 0);
                 continue;
             }
-            Err(_) if found.lanes != 1 && role == Role::Sender => {
+            Err(_) if found.lanes != 1 && found.kind.is_fan_in() && role == Role::Sender => {
                 return Err(OpenError::NoFreeLane { lanes: found.lanes as usize });
             }
-            Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
+            Err(_) if takes_seat && named.is_none() => {
+                return Err(OpenError::NoFreeSeat { receivers: found.lanes as usize });
+            }
+            Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role, named.unwrap_or(0)) }),
         };
         point!();
         // A process that removes a segment holds both roles: from now on the segment stays, if it is still the one of that name.
@@ -180,15 +208,24 @@ pub(crate) fn take(
         };
         if same {
             point!();
-            let is =
-                if role == Role::Sender && found.lanes != 1 { lane_is(&map, &found, lane)? } else { LaneState::Good };
-            if is == LaneState::Good || is == LaneState::Closed && closed_will_do {
-                return Ok(Taken { held, lane, map, layout: found });
+            let chose = takes_seat || (role == Role::Sender && found.kind.is_fan_in() && found.lanes != 1);
+            let is = if chose { lane_is(&map, &found, lane)? } else { LaneState::Good };
+            let is_own = named.is_some() && is == LaneState::Reserved;
+            if is == LaneState::Good || is_own || is == LaneState::Closed && closed_will_do {
+                // A reserved seat has its name already.
+                let names = names.filter(|_| named.is_none());
+                return Ok(Taken { held, lane, map, layout: found, names });
+            }
+            if named.is_some() {
+                return Err(OpenError::Corrupted);
             }
             // Its lock goes back with `held`.
-            let lanes = passed.get_or_insert(SkippedLanes { file: map, damaged: 0, closed: 0 });
-            let which = if is == LaneState::Damaged { &mut lanes.damaged } else { &mut lanes.closed };
-            *which |= 1 << lane;
+            let lanes = passed.get_or_insert(SkippedLanes { file: map, damaged: 0, closed: 0, reserved: 0 });
+            *match is {
+                LaneState::Damaged => &mut lanes.damaged,
+                LaneState::Reserved => &mut lanes.reserved,
+                LaneState::Good | LaneState::Closed => &mut lanes.closed,
+            } |= 1 << lane;
         }
     }
 }
@@ -198,9 +235,28 @@ pub(crate) fn is_same(one: &File, other: &File, path: &Path) -> Result<bool, Ope
     Ok(ids(one)? == ids(other)?)
 }
 
-/// The process that said it has `role`; 0 if it cannot be read.
-fn holder(file: &File, layout: &Layout, role: Role) -> u32 {
+/// Takes the lock of those that give a seat a name, or take it away. Its holder does not keep it, unless it is stopped.
+pub(crate) fn lock_names(place: &Location, path: &Path) -> Result<RoleLock, OpenError> {
+    let mut file = place.open(path)?;
+    for _ in 0..100 * RETRIES {
+        match RoleLock::take_one(file, iter::once((LockRange::NAMES, 0)), path)? {
+            Ok((names, _)) => return Ok(names),
+            Err(back) => file = back,
+        }
+        std::thread::sleep(RETRY_DELAY);
+    }
+    Err(OpenError::Taken { role: Role::Receiver, pid: 0 })
+}
+
+/// The seat that is reserved by that name.
+pub(crate) fn seat_named(file: &File, layout: &Layout, name: &str, path: &Path) -> Result<Option<u32>, OpenError> {
+    let map = Map::new(file, layout, 0, None, Pages::default()).map_err(failed("map", path))?;
+    Ok((0..layout.lanes).find(|&seat| map.seat(seat).name.read().as_deref() == Some(name)))
+}
+
+/// The process that said it has `role`, or that seat; 0 if it cannot be read.
+fn holder(file: &File, layout: &Layout, role: Role, seat: u32) -> u32 {
     let Ok(map) = Map::new(file, layout, 0, None, Pages::default()) else { return 0 };
-    let words = if role == Role::Sender { &map.producer().session } else { &map.consumer().session };
+    let words = if role == Role::Sender { &map.producer().session } else { &map.seat(seat).consumer.session };
     words.record(words.last()).map_or(0, |record| record.pid as u32)
 }

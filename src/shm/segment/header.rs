@@ -5,7 +5,7 @@
 //!   0  magic "RINGMAIL"     8  ABI major, minor     12  length of all this     16  flags that a reader must know
 //!  20  kind    24  page size    28  alignment of a slot    32  capacity    40  bytes of a message    48  bytes of a slot
 //!  56  schema version    60  oldest version that the creator reads    64  schema name (64 bytes, zero-padded)
-//! 128  time of creation (ns since 1970)    136  boot (16 bytes)    152  lanes    156  what its maker left open: 1 capacity, 2 lanes    160  zero
+//! 128  time of creation (ns since 1970)    136  boot (16 bytes)    152  lanes, or seats    156  what its maker left open: 1 capacity, 2 lanes    160  zero
 //! 252  crc32c of the 252 bytes before
 //! ```
 //! Numbers are little-endian.
@@ -172,11 +172,12 @@ impl Header {
         differ("bytes of a slot", self.stride, ours.stride)?;
         differ("alignment", self.align.into(), ours.align.into())?;
         differ("page size", self.page.into(), ours.page.into())?;
-        let is_fan_in = Kind::from_number(self.kind).is_some_and(Kind::is_fan_in);
-        if !is_fan_in {
-            differ("lanes", self.lanes.into(), ours.lanes.into())?;
+        let kind = Kind::from_number(self.kind);
+        let lanes = if kind.is_some_and(Kind::is_broadcast) { "receivers" } else { "lanes" };
+        if !kind.is_some_and(Kind::has_lanes) {
+            differ(lanes, self.lanes.into(), ours.lanes.into())?;
         } else if asked.lanes {
-            suits("lanes", OPEN_LANES, self.lanes.into(), ours.lanes.into())?;
+            suits(lanes, OPEN_LANES, self.lanes.into(), ours.lanes.into())?;
         }
         if asked.capacity {
             let what = if Kind::from_number(self.kind).is_some_and(Kind::is_bytes) {

@@ -21,12 +21,24 @@ pub enum Kind {
     BytesFanIn = 4,
     /// One sender that never waits, any number of receivers that only read, messages of one type: [`lossy`](crate::shm::lossy).
     Lossy = 5,
+    /// One sender, many receivers with a seat each, all of which get every message of one type: [`broadcast`](crate::shm::broadcast).
+    Broadcast = 6,
 }
 
 impl Kind {
     /// Whether each sender has a lane of its own.
     pub(crate) fn is_fan_in(self) -> bool {
         matches!(self, Self::FanIn | Self::BytesFanIn)
+    }
+
+    /// Whether each receiver has a seat of its own.
+    pub(crate) fn is_broadcast(self) -> bool {
+        self == Self::Broadcast
+    }
+
+    /// Whether its maker says how many lanes, or seats, it has.
+    pub(crate) fn has_lanes(self) -> bool {
+        self.is_fan_in() || self.is_broadcast()
     }
 
     /// Whether records travel in it.
@@ -36,16 +48,17 @@ impl Kind {
 
     /// The kind of that number in a header.
     pub(crate) fn from_number(number: u32) -> Option<Self> {
-        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy];
+        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy, Self::Broadcast];
         all.into_iter().find(|&kind| kind as u32 == number)
     }
 }
 
-/// Where everything lies: a page of header, then for each lane pages of sender, receiver, data.
+/// Where everything lies: a page of header, then for each lane pages of sender, receiver, data. Of a broadcast: a page of the sender, one of each seat,
+/// data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Layout {
     pub(crate) kind: Kind,
-    /// One, but of a fan-in.
+    /// One, but of a fan-in; of a broadcast its seats.
     pub(crate) lanes: u32,
     pub(crate) page: u64,
     pub(crate) capacity: u64,
@@ -88,18 +101,32 @@ impl Layout {
         })
     }
 
+    /// Most seats of a broadcast.
+    pub(crate) const MAX_SEATS: u32 = 64;
+
     /// Bytes of the file.
     pub(crate) fn total(&self) -> u64 {
-        self.lane_start(self.lanes)
+        match self.kind.is_broadcast() {
+            true => self.parts(0)[2] + self.data,
+            false => self.parts(self.lanes)[0],
+        }
     }
 
-    /// Where a lane begins.
-    pub(crate) fn lane_start(&self, lane: u32) -> u64 {
-        self.page + u64::from(lane) * (2 * self.page + self.data)
+    /// Where the pages of the sender, of the receiver and of the data of a lane, or of a seat, begin.
+    pub(crate) fn parts(&self, lane: u32) -> [u64; 3] {
+        let (page, lane, lanes) = (self.page, u64::from(lane), u64::from(self.lanes));
+        if self.kind.is_broadcast() {
+            return [page, (2 + lane) * page, (2 + lanes) * page];
+        }
+        let start = page + lane * (2 * page + self.data);
+        [start, start + page, start + 2 * page]
     }
 
     /// The same with so many lanes.
     pub(crate) fn with_lanes(self, lanes: u32) -> Result<Self, OpenError> {
+        if self.kind.is_broadcast() && !(1..=Self::MAX_SEATS).contains(&lanes) {
+            return Err(OpenError::Receivers { receivers: lanes as usize, most: Self::MAX_SEATS as usize });
+        }
         match (1..=Self::MAX_LANES).contains(&lanes) {
             true => Ok(Self { lanes, ..self }),
             false => Err(OpenError::Lanes { lanes: lanes as usize, most: Self::MAX_LANES as usize }),
@@ -115,6 +142,7 @@ impl fmt::Display for Kind {
             Self::FanIn => "fan_in",
             Self::BytesFanIn => "bytes::fan_in",
             Self::Lossy => "lossy",
+            Self::Broadcast => "broadcast",
         })
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Location {
     pub(crate) pages: Pages,
     /// Whether a receiver is told of sessions that had ended before it came, too.
     pub(crate) missed_ends: bool,
+    /// Of a broadcast: whether its sender goes on without a receiver, and the name of the seat that its receiver takes.
+    pub(crate) passes: bool,
+    pub(crate) reserved: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,17 +37,23 @@ enum Which {
 
 impl Location {
     pub(crate) fn named(name: String) -> Self {
-        Self { file: Which::Named(name), directory: None, creates: true, pages: Pages::default(), missed_ends: false }
+        Self { creates: true, ..Self::of(Which::Named(name)) }
     }
 
     /// It is there already: who has the descriptor has it.
     pub(crate) fn memory(memory: Anonymous) -> Self {
+        Self::of(Which::Memory(memory))
+    }
+
+    fn of(file: Which) -> Self {
         Self {
-            file: Which::Memory(memory),
+            file,
             directory: None,
             creates: false,
             pages: Pages::default(),
             missed_ends: false,
+            passes: false,
+            reserved: None,
         }
     }
 

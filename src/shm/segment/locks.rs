@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders.
+/// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders. Of a broadcast: the
+/// maker, the sender, the seats, the names of seats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LockRange {
     start: libc::off_t,
@@ -19,6 +20,14 @@ impl LockRange {
     pub(crate) const MAKER: Self = Self { start: 0, len: 1 };
     /// Every byte that there can be: of however many lanes, and of another version's segments.
     pub(crate) const ALL: Self = Self { start: 0, len: 0 };
+
+    /// Of a process that reserves a seat, until the seat has its name.
+    pub(crate) const NAMES: Self = Self { start: 1 << 20, len: 1 };
+
+    /// Of a broadcast's receiver.
+    pub(crate) fn seat(seat: u32) -> Self {
+        Self { start: Self::RECEIVER.start + libc::off_t::from(seat), len: 1 }
+    }
 
     pub(crate) fn sender(lane: u32) -> Self {
         let lane = libc::off_t::from(lane);

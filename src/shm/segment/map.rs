@@ -4,7 +4,7 @@
 
 use super::layout::Layout;
 use crate::shm::peer::Role;
-use crate::shm::ring::mapped::{ConsumerPage, ProducerPage};
+use crate::shm::ring::mapped::{ConsumerPage, ProducerPage, SeatPage};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use memmap2::{Advice, MmapOptions, MmapRaw};
@@ -20,6 +20,9 @@ use std::io;
 pub(crate) struct Map {
     parts: ManuallyDrop<Parts>,
     lane: u32,
+    /// Receivers' pages that are mapped.
+    seats: u32,
+    page: usize,
     pid: u32,
 }
 
@@ -75,7 +78,10 @@ impl Pages {
 impl Map {
     /// `role`: whose pages may be written; none for an onlooker.
     pub(crate) fn new(file: &File, layout: &Layout, lane: u32, role: Option<Role>, pages: Pages) -> io::Result<Self> {
-        let start = layout.lane_start(lane);
+        // A broadcast's receiver has nothing to do with the others.
+        let all = layout.kind.is_broadcast() && role != Some(Role::Receiver);
+        let [start, receivers, messages] = layout.parts(if all { 0 } else { lane });
+        let seats = if all { layout.lanes } else { 1 };
         #[cfg(any(fuzzing, ringmail_guard_pages))]
         let guards = core::cell::RefCell::new(Vec::new());
         // `writable`: for the processor's sake; `writes`: whether this side will.
@@ -93,19 +99,19 @@ impl Map {
             let map = guard::behind(map, layout.page as usize, &mut guards.borrow_mut())?;
             // A child does not get it: it could only do harm with it.
             map.advise(Advice::DontFork)?;
-            pages.prepare(&map, offset != start && offset != start + layout.page, writes);
+            pages.prepare(&map, offset == messages, writes);
             Ok(map)
         };
         let (sends, receives) = (role == Some(Role::Sender), role == Some(Role::Receiver));
         let theirs = sends || (receives && !pages.protect);
         let parts = Parts {
             producer: part(start, layout.page, sends, theirs)?,
-            consumer: part(start + layout.page, layout.page, receives, receives)?,
-            data: part(start + 2 * layout.page, layout.data, sends, theirs)?,
+            consumer: part(receivers, u64::from(seats) * layout.page, receives, receives)?,
+            data: part(messages, layout.data, sends, theirs)?,
             #[cfg(any(fuzzing, ringmail_guard_pages))]
             _guards: guards.take(),
         };
-        Ok(Self { parts: ManuallyDrop::new(parts), lane, pid: std::process::id() })
+        Ok(Self { parts: ManuallyDrop::new(parts), lane, seats, page: layout.page as usize, pid: std::process::id() })
     }
 
     /// Where the pages of the sender, of the receiver and of the data begin.
@@ -127,6 +133,31 @@ impl Map {
     pub(crate) fn consumer(&self) -> &ConsumerPage {
         // SAFETY: as for `producer`.
         unsafe { &*self.parts.consumer.as_ptr().cast() }
+    }
+}
+
+/// Of a broadcast.
+impl Map {
+    /// Seats whose pages are mapped: of a receiver its own alone.
+    pub(crate) fn seats(&self) -> u32 {
+        self.seats
+    }
+
+    /// Whether the seat of the receiver's page that is mapped, or of the first, is one that no position is kept for.
+    pub(crate) fn consumer_is_free(&self) -> bool {
+        !self.seat(0).name.is_reserved()
+    }
+
+    /// The page of a seat; of a receiver its own, for 0.
+    ///
+    /// # Panics
+    /// It is not mapped.
+    #[inline(always)]
+    pub(crate) fn seat(&self, seat: u32) -> &SeatPage {
+        assert!(seat < self.seats, "there is no such seat");
+        let page = self.parts.consumer.as_ptr().wrapping_add(seat as usize * self.page);
+        // SAFETY: so many pages are mapped, each larger than this and aligned for more; the rest as for `producer`.
+        unsafe { &*page.cast() }
     }
 }
 

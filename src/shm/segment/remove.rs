@@ -211,7 +211,8 @@ pub(crate) fn unlink(lock: File, path: &Path) -> Result<bool, OpenError> {
 fn remove_bells(path: &Path) {
     // The header need not be one.
     let senders = (0..Layout::MAX_LANES).map(|lane| (Role::Sender, lane));
-    for (role, lane) in iter::once((Role::Receiver, 0)).chain(senders) {
+    let receivers = (0..Layout::MAX_SEATS).map(|seat| (Role::Receiver, seat));
+    for (role, lane) in receivers.chain(senders) {
         let event = wake_fd::path_of(path, role, lane);
         if open_bell(&event, false).is_ok() {
             let _ = rfs::unlink(&event);

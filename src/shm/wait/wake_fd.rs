@@ -358,6 +358,8 @@ pub(crate) struct PeerNotifier {
     segment: Option<Arc<Path>>,
     map: Arc<Map>,
     role: Role,
+    /// Of the receiver, if that is the other side.
+    seat: u32,
     /// The event count of that number; none if it cannot be reached.
     event: RefCell<(u64, Option<OwnedFd>)>,
 }
@@ -369,9 +371,9 @@ impl fmt::Debug for PeerNotifier {
 }
 
 impl PeerNotifier {
-    /// Of the side that has `role`.
-    pub(crate) fn new(segment: Option<Arc<Path>>, map: &Arc<Map>, role: Role) -> Self {
-        Self { segment, map: Arc::clone(map), role, event: RefCell::new((0, None)) }
+    /// Of the side that has `role`, for the other: of a broadcast's sender, that of `seat`.
+    pub(crate) fn new(segment: Option<Arc<Path>>, map: &Arc<Map>, role: Role, seat: u32) -> Self {
+        Self { segment, map: Arc::clone(map), role, seat, event: RefCell::new((0, None)) }
     }
 
     /// Rings, if the other side sleeps by its event. Whether it does.
@@ -402,7 +404,7 @@ impl PeerNotifier {
             return Ok(socket.into());
         };
         let (role, lane) = match self.role {
-            Role::Sender => (Role::Receiver, 0),
+            Role::Sender => (Role::Receiver, self.seat),
             Role::Receiver => (Role::Sender, self.map.lane()),
         };
         match open_bell(&path_of(segment, role, lane), false)? {
@@ -431,7 +433,8 @@ pub(crate) fn path_of(segment: &Path, role: Role, lane: u32) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(segment.file_name().unwrap_or_default());
     name.push(match role {
-        Role::Receiver => ".receiver.event".to_owned(),
+        Role::Receiver if lane == 0 => ".receiver.event".to_owned(),
+        Role::Receiver => format!(".receiver-{lane}.event"),
         Role::Sender => format!(".sender-{lane}.event"),
     });
     segment.with_file_name(name)

@@ -254,3 +254,80 @@ fn panics_on_send(tx: &SharedSender<u32>) -> bool {
     panics(|| tx.try_send(7));
     true
 }
+
+#[test]
+fn a_slice_is_sent_whole_by_each_thread() {
+    const N: u64 = 3000;
+    for capacity in [1, 7, 100_000] {
+        ends(move || {
+            let (tx, rx) = channel(capacity);
+            let tx = Arc::new(tx);
+            for id in 0..3 {
+                let tx = Arc::clone(&tx);
+                thread::spawn(move || {
+                    let all: Vec<_> = (0..N).map(|n| (id, n)).collect();
+                    all.chunks(13).for_each(|some| tx.send_slice(some).unwrap());
+                });
+            }
+            drop(tx);
+            in_order_for_each_thread(rx, 3, N);
+        });
+    }
+    let (tx, mut rx) = channel(2);
+    tx.send_slice(&[1, 2]).unwrap();
+    rx.close();
+    assert_eq!(tx.send_slice(&[3]), Err(SendError(0)));
+    assert_eq!(tx.send_slice(&[]), Ok(()));
+    tx.close();
+    assert_eq!((tx.send_slice(&[3]), tx.send_slice(&[])), (Err(SendError(0)), Ok(())));
+}
+
+#[test]
+fn the_end_wakes_each_task_that_waits_for_it_and_the_wait_keeps_nothing_open() {
+    let (wakes, waker) = Wakes::new();
+    for by_receiver in [true, false] {
+        let (tx, mut rx) = channel(1);
+        let other = tx.to_sender().unwrap();
+        let (mut one, mut two, mut dropped) = (tx.closed(), tx.closed(), tx.closed());
+        for closed in [&mut one, &mut two, &mut dropped] {
+            assert!(poll(closed, &waker).is_pending() && poll(closed, &waker).is_pending());
+        }
+        drop(dropped);
+        tx.send(1).unwrap();
+        assert_eq!((rx.recv(), wakes.take()), (Ok(1), 0), "room is no end");
+        if by_receiver {
+            rx.close();
+        } else {
+            tx.close();
+            drop(other);
+            assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected), "those that wait are no senders");
+        }
+        assert_eq!(wakes.take(), 2);
+        assert!(poll(&mut one, &waker).is_ready() && poll(&mut two, &waker).is_ready());
+        assert!(poll(&mut tx.closed(), &waker).is_ready(), "at once");
+    }
+    // A task that waits for the receiver alone is woken by the end of a shared sender for nothing, and goes on waiting.
+    let (tx, rx) = mpsc::channel::<u8>(1).unwrap();
+    let (shared, mut handle) = (tx.clone().into_shared(), tx);
+    let mut closed = handle.closed();
+    assert!(poll(&mut closed, &waker).is_pending());
+    shared.close();
+    assert!(poll(&mut closed, &waker).is_pending());
+    drop(rx);
+    assert!(wakes.take() != 0 && poll(&mut closed, &waker).is_ready());
+}
+
+#[test]
+fn threads_that_wait_for_the_end_are_woken_by_it() {
+    ends(|| {
+        let (tx, rx) = channel::<u8>(1);
+        thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| block_on(tx.closed()));
+            }
+            let_it_sleep();
+            tx.close();
+        });
+        drop(rx);
+    });
+}

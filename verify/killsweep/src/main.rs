@@ -4,6 +4,7 @@
 //! ringmail-killsweep                every scenario, some at a time
 //! ringmail-killsweep sweep NAME     one of them
 //! ringmail-killsweep lossy          the sender of `shm::lossy`, see `lossy`
+//! ringmail-killsweep broadcast      each side of `shm::broadcast`, see `broadcast`
 //! ```
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
@@ -29,6 +30,8 @@
 //! Some scenarios are sessions of three children that follow each other, each closed, killed or ended by a panic, in every order, and fifty
 //! in a row (`restarts`), with the driver one session behind: each end is reported to it once, at its place.
 
+#[cfg(target_os = "linux")]
+mod broadcast;
 #[cfg(target_os = "linux")]
 mod child;
 #[cfg(target_os = "linux")]
@@ -75,6 +78,8 @@ fn main() -> ExitCode {
             Some(scenario) => driver::sweep(scenario),
             None => usage(),
         },
+        ["broadcast"] => broadcast::sweep(),
+        ["broadcast-child", part, channel, at] => broadcast::child(part, channel, at),
         ["lossy"] => lossy::sweep(),
         ["lossy-child", channel, at] => lossy::child(channel, at),
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {
@@ -93,6 +98,6 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn usage() -> ExitCode {
-    eprintln!("usage: ringmail-killsweep [lossy | sweep NAME]; names: {}", scenario::names());
+    eprintln!("usage: ringmail-killsweep [lossy | broadcast | sweep NAME]; names: {}", scenario::names());
     ExitCode::FAILURE
 }

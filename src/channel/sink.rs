@@ -1,6 +1,6 @@
-//! A sender as `futures_sink::Sink`.
+//! A sender as `futures_sink::Sink`, where the room that it finds need not stay.
 
-use super::Sender;
+use super::{Flavor, Sender};
 use crate::error::TrySendError;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -8,33 +8,33 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use futures_sink::Sink;
 
-impl<T> Sender<T> {
-    /// This sender as a [`Sink`]. Clone the sender before, or the sink's sender after, for more.
-    pub fn into_sink(self) -> SenderSink<T> {
+impl<T, S: Flavor> Sender<T, S> {
+    /// This sender as a [`Sink`] that keeps a message for which there is no room. On `mpsc`, clone the sender before, or the sink's sender after, for more.
+    pub fn into_sink(self) -> SenderSink<T, S> {
         SenderSink { tx: self, kept: None }
     }
 }
 
 /// A sender that keeps one message while there is no room for it. From [`Sender::into_sink`].
 ///
-/// In a ring with several senders, no sender owns room before its message is there, so a sink cannot be ready for room. Instead a message that
-/// finds no room stays here: the sink is ready for another message when that one is sent, and flushed. Dropping the sink drops it.
+/// In a ring with several senders, no sender owns room before its message is there; that of a broadcast can go with a receiver that comes. So a sink cannot
+/// be ready for room. Instead a message that finds no room stays here: the sink is ready for another message when that one is sent, and flushed. Dropping the sink drops it.
 ///
 /// Errors are `Disconnected` with the message that was not sent, if any; and `Full` with the message for a `start_send` that did not ask
 /// `poll_ready` first while one is kept.
-pub struct SenderSink<T> {
-    tx: Sender<T>,
+pub struct SenderSink<T, S: Flavor> {
+    tx: Sender<T, S>,
     kept: Option<T>,
 }
 
-impl<T> SenderSink<T> {
+impl<T, S: Flavor> SenderSink<T, S> {
     /// The sender.
-    pub fn sender(&self) -> &Sender<T> {
+    pub fn sender(&self) -> &Sender<T, S> {
         &self.tx
     }
 
     /// The sender, and the message that was kept.
-    pub fn into_inner(mut self) -> (Sender<T>, Option<T>) {
+    pub fn into_inner(mut self) -> (Sender<T, S>, Option<T>) {
         self.tx.stop_waiting();
         (self.tx, self.kept)
     }
@@ -48,13 +48,13 @@ impl<T> SenderSink<T> {
 }
 
 // As a sender; it never reads the message that it keeps.
-impl<T> UnwindSafe for SenderSink<T> {}
-impl<T> RefUnwindSafe for SenderSink<T> {}
+impl<T, S: Flavor> UnwindSafe for SenderSink<T, S> {}
+impl<T, S: Flavor> RefUnwindSafe for SenderSink<T, S> {}
 
 // What is kept is moved out by value, never pinned.
-impl<T> Unpin for SenderSink<T> {}
+impl<T, S: Flavor> Unpin for SenderSink<T, S> {}
 
-impl<T> Sink<T> for SenderSink<T> {
+impl<T, S: Flavor> Sink<T> for SenderSink<T, S> {
     type Error = TrySendError<Option<T>>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -88,11 +88,11 @@ impl<T> Sink<T> for SenderSink<T> {
     }
 }
 
-impl<T> fmt::Debug for SenderSink<T> {
+impl<T, S: Flavor> fmt::Debug for SenderSink<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SenderSink").field("tx", &self.tx).field("keeps", &self.kept.is_some()).finish()
     }
 }
 
 #[cfg(test)]
-static_assertions::assert_impl_all!(SenderSink<core::cell::UnsafeCell<u64>>: UnwindSafe, RefUnwindSafe);
+static_assertions::assert_impl_all!(SenderSink<core::cell::UnsafeCell<u64>, crate::mpsc::Mpsc>: UnwindSafe, RefUnwindSafe);

@@ -48,7 +48,7 @@ fn send(tx: &mut SeatSender<u64>, from: u64, n: u64) -> u64 {
 
 /// A receiver joins while the sender goes round the ring.
 pub fn a_join_while_the_sender_laps_the_ring() {
-    model("broadcast_shm::a_join_while_the_sender_laps_the_ring", Some(2), || {
+    model("broadcast_shm::a_join_while_the_sender_laps_the_ring", Some(4), || {
         let channel = Channel::new(1);
         let mut tx = channel.sender(true);
         assert_eq!(send(&mut tx, 0, 1), 1);
@@ -69,7 +69,7 @@ pub fn a_join_while_the_sender_laps_the_ring() {
 
 /// The same beside another that gates already.
 pub fn a_join_beside_another() {
-    model("broadcast_shm::a_join_beside_another", Some(1), || {
+    model("broadcast_shm::a_join_beside_another", Some(2), || {
         let channel = Channel::new(1);
         let mut tx = channel.sender(false);
         assert_eq!(send(&mut tx, 0, 1), 0, "no receiver");
@@ -94,7 +94,7 @@ pub fn a_join_beside_another() {
 
 /// A receiver reads a message that the next lap writes over.
 pub fn slots_are_written_again_after_they_are_read() {
-    model("broadcast_shm::slots_are_written_again_after_they_are_read", Some(2), || {
+    model("broadcast_shm::slots_are_written_again_after_they_are_read", None, || {
         let channel = Channel::new(1);
         let (mut first, mut second) = (channel.join(0), channel.join(1));
         let mut tx = channel.sender(false);
@@ -145,7 +145,7 @@ pub fn a_death_is_of_one_session() {
 
 /// A receiver leaves while the sender waits for it: what it read last is not written before it has left.
 pub fn a_receiver_that_leaves_gates_no_more() {
-    model("broadcast_shm::a_receiver_that_leaves_gates_no_more", Some(2), || {
+    model("broadcast_shm::a_receiver_that_leaves_gates_no_more", None, || {
         let channel = Channel::new(1);
         let mut rx = channel.join(0);
         let mut tx = channel.sender(true);
@@ -165,7 +165,7 @@ pub fn a_receiver_that_leaves_gates_no_more() {
 
 /// A reserved seat gates without its holder, and the next one misses nothing.
 pub fn a_reserved_seat_gates_when_its_holder_died() {
-    model("broadcast_shm::a_reserved_seat_gates_when_its_holder_died", Some(1), || {
+    model("broadcast_shm::a_reserved_seat_gates_when_its_holder_died", Some(2), || {
         let channel = Channel::new(1);
         let mut tx = channel.sender(false);
         let other = Arc::clone(&channel);

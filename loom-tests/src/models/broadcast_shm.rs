@@ -88,7 +88,13 @@ pub fn a_join_beside_another() {
         let mut rx = joins.join().unwrap();
         take(&mut rx, 2);
         take(&mut first, 1);
-        assert_eq!((rx.position(), first.position()), (at, at), "one missed a message: {} {}", rx.is_corrupt(), first.is_corrupt());
+        assert_eq!(
+            (rx.position(), first.position()),
+            (at, at),
+            "one missed a message: {} {}",
+            rx.is_corrupt(),
+            first.is_corrupt()
+        );
     });
 }
 

@@ -32,6 +32,7 @@
 //! | the same, and a sender that never waits; or readers of the newest message alone | [`broadcast::lossy`] (feature `lossy`) | first in, first out, with gaps that are counted |
 //! | one sender, and workers of which one gets each message | [`fan_out`]: a ring for each worker | each worker's own |
 //! | two processes, or many that send to one | [`shm::spsc`], [`shm::fan_in`], [`shm::bytes`] (feature `shm`) | each sender's own |
+//! | a process whose messages many others all get | [`shm::broadcast`] (feature `shm`) | first in, first out, for each |
 //! | a process whose messages others look at, unnoticed | [`shm::lossy`] (feature `shm`) | first in, first out, with gaps that are counted |
 //! | large messages whose memory returns to its owner | [`pool`], with any of these | |
 //!

@@ -137,6 +137,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
         Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
+        // The fence of a session that begins also pairs with the one of a broadcast's sender: see `broadcast_shm`.
         Site::BeginFence | Site::AskFence => &["reattach::a_sender_that_begins_sees_the_sleeper"],
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],
         Site::WatchLooks => &["mesh::a_poll_that_watches_misses_nothing"],

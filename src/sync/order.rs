@@ -48,7 +48,7 @@
 //! | [`take_seat`] | Acquire | [`leave_seat`] | and the head of the seat, for the next owner, who publishes it anew |
 //! | [`desert`] | Release | [`see_deserted`] | that nothing is read any more: the producer drops the values |
 //! | [`see_deserted`] | Acquire | [`desert`] | |
-//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time |
+//! | [`begin_session`] | Release | [`see_session`] | that the lock is taken: the kernel does not give the asker the answer "not held" of an earlier time; where a broadcast's receiver begins |
 //! | [`see_session`] | Acquire | [`begin_session`] | |
 //! | [`write_entry`] | Release | [`read_entry`] | an entry of the table of sessions, that it is being written over, and all that the session did whose end it says |
 //! | [`read_entry`] | Acquire | [`write_entry`] | |

@@ -578,3 +578,27 @@ fn an_anonymous_channel_has_seats_too() {
     assert_eq!(open().open_reserved("journal").unwrap().recv(), Ok(2));
     assert!(open().release("journal").unwrap());
 }
+
+#[test]
+fn receivers_wait_by_descriptors() {
+    use ringmail::shm::Watched;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let dir = Scratch::new("broadcast-fd");
+    let mut tx = sender(&dir);
+    let (mut a, mut b) = (receiver(&dir), receiver(&dir));
+    let fds = [a.wake_fd().unwrap(), b.wake_fd().unwrap()];
+    let mut late = 0;
+    for n in 0..20 {
+        let armed = [a.arm().unwrap().expect("nothing is there"), b.arm().unwrap().expect("nothing is there")];
+        let started = Instant::now();
+        tx.send(n).unwrap();
+        for fd in &fds {
+            let seconds = Timespec { tv_sec: 5, tv_nsec: 0 };
+            assert_eq!(poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&seconds)), Ok(1));
+        }
+        late += u32::from(started.elapsed() > Duration::from_millis(85));
+        drop(armed);
+        assert_eq!((a.recv(), b.recv()), (Ok(n), Ok(n)));
+    }
+    assert!(late < 10, "{late} of 20 wakes came by the timer");
+}

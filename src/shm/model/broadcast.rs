@@ -5,6 +5,7 @@ use super::ring::gate::{Gate, SeatWords, Seats};
 use crate::ring::backend::{Backend, Geometry, Heap};
 use crate::ring::layout::ConsumerBlock;
 use crate::ring::spsc::{Consumer, Producer};
+use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::cell::Cell;
@@ -112,7 +113,10 @@ impl<T: Copy> SharedBroadcast<T> {
         // SAFETY: the caller's promise.
         let ring = unsafe { Producer::attach(self.map(None)) };
         let (capacity, at) = (ring.capacity() as u64, ring.position().count());
-        SeatSender { ring, gate: Gate::new(SEATS, passes, capacity, at), words: Arc::clone(&self.words) }
+        let gate = Gate::new(SEATS, passes, capacity, at);
+        let mut sender = SeatSender { ring, gate, words: Arc::clone(&self.words) };
+        sender.look();
+        sender
     }
 
     /// An end that reads, which joins at `seat`, or goes on there if it is reserved.
@@ -189,9 +193,14 @@ impl<T: Copy> SeatReceiver<T> {
         message
     }
 
+    /// Whether the sender passed this end: that cannot be.
+    pub fn is_corrupt(&self) -> bool {
+        self.ring.is_corrupt()
+    }
+
     /// The seat stays when this end goes.
     pub fn reserve(&self) {
-        self.words.seats[self.seat].reserved.store(1, Ordering::Relaxed);
+        self.words.seats[self.seat].reserved.store(1, order!(begin_session));
     }
 
     /// Gives the seat up in order.

@@ -304,8 +304,8 @@ impl Session {
         point!();
         resume();
         point!();
-        // For a side that waits for it: `begun` orders what depends on the session.
-        self.epoch.store(session, Ordering::Relaxed);
+        // For a side that waits for it, `begun` orders what depends on the session. A broadcast's sender that sees this sees where the receiver begins.
+        self.epoch.store(session, order!(begin_session));
         point!();
         wake(&self.epoch);
         point!();

@@ -111,11 +111,11 @@ fn read(words: SeatWords<'_>, left_out: u64, tail: Position, capacity: u64) -> S
     for _ in 0..LOOKS {
         // In this order: with the head of a holder, the session of that holder or of a later one is seen.
         let head = Position::from_word(observe(words.head, order!(observe_head)));
-        let epoch = observe(&words.session.epoch, Ordering::Relaxed);
+        let epoch = observe(&words.session.epoch, order!(see_session));
         let session = words.session.last();
         let is_over = words.session.record(session).is_some_and(|record| record.end.is_some());
-        // Relaxed, after the end: a holder reserves its seat before that.
-        let reserved = observe(words.reserved, Ordering::Relaxed) != 0;
+        // After the end: a holder reserves its seat before that.
+        let reserved = observe(words.reserved, order!(see_session)) != 0;
         if session == 0 || session == left_out || (is_over && !reserved) {
             return SeatState::Free;
         }
@@ -127,7 +127,7 @@ fn read(words: SeatWords<'_>, left_out: u64, tail: Position, capacity: u64) -> S
             // Where a holder long ago was.
             return SeatState::Gates { session, behind: capacity, settled, reserved };
         }
-        // The head may be that of the holder before.
+        // The head may be that of the holder before. The next look sees at least the one that was there when the session was set up.
         if before.replace((head, session)) == Some((head, session)) {
             return SeatState::Impossible(session);
         }

@@ -13,6 +13,7 @@ use crate::ring::slot::Slot;
 use crate::ring::spsc::{Consumer, Producer, Staging};
 use crate::shm::peer::session::{self, Session};
 use crate::sync::failpoint::point;
+use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
@@ -82,8 +83,8 @@ impl SeatName {
             word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
         point!();
-        // Relaxed: a process that acts on a name has the kernel's lock, and orders nothing by it.
-        self.reserved.store(name.len() as u64, Ordering::Relaxed);
+        // As the session's `epoch`: a sender that sees it sees where the receiver begins.
+        self.reserved.store(name.len() as u64, order!(begin_session));
         point!();
     }
 

@@ -161,7 +161,13 @@ fn receiver_at(part: &'static str, name: &Name, at: u64) -> Result<bool, String>
                 break;
             }
         }
-        sends(&mut tx, &mut next)?;
+        if let Err(error) = sends(&mut tx, &mut next) {
+            // Killed while the sender waited for it: a reserved seat keeps its place.
+            match tx.slowest() {
+                Some(slowest) if part != "joins" && slowest.vacant && slowest.name.is_some() => break,
+                _ => return Err(error),
+            }
+        }
     }
     let killed = victim.join().map_err(|_| "no child")??;
     reserved |= tx.slowest().is_some_and(|slowest| slowest.name.is_some());

@@ -108,12 +108,16 @@ pub const IN_PLACE: &str = "ringmail-shm-in-place";
 /// The mapped ring with a receiver that maps the sender's pages for reading only.
 pub const PROTECTED: &str = "ringmail-shm-protected";
 
+/// `ringmail::shm::broadcast` with one receiver.
+pub const BROADCAST: &str = "ringmail-shm-broadcast";
+
 /// All contenders.
 pub const CONTENDERS: &[&str] = &[
     MAPPED,
     BY_REFERENCE,
     IN_PLACE,
     PROTECTED,
+    BROADCAST,
     ONE_PROCESS,
     "pipe",
     "seqpacket",
@@ -133,7 +137,7 @@ impl Suite {
             && (contender != BY_REFERENCE || self.kind == Kind::OneWay)
             // There is no verb that waits for a message and looks at it in place.
             && (contender != IN_PLACE || (self.kind == Kind::OneWay && !self.blocks()))
-            && (contender != PROTECTED || !self.is_asleep())
+            && (![PROTECTED, BROADCAST].contains(&contender) || !self.is_asleep())
             && (![BARE_FUTEX, MAPPED_AT_ONCE].contains(&contender) || self.is_asleep())
     }
 

@@ -3,6 +3,7 @@
 //! A link goes one way. The runner makes it before the two processes start, as far as it can, and puts what they need to find it
 //! into a [`Ticket`]; each process then opens its end.
 
+mod broadcast;
 mod iceoryx;
 mod ipc_channel;
 mod kernel;
@@ -10,6 +11,7 @@ mod mapped;
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
+pub use broadcast::Broadcast;
 pub use iceoryx::Iceoryx2;
 pub use ipc_channel::IpcChannel;
 pub use kernel::{Pipe, Seqpacket};

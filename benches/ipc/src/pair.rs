@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::catalog::{BY_REFERENCE, IN_PLACE, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, PROTECTED, Suite};
+use crate::catalog::{BROADCAST, BY_REFERENCE, IN_PLACE, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, PROTECTED, Suite};
 use crate::endpoint::{EndpointReport, Side};
 use crate::links::{Iceoryx2, Mapped, Pipe, Seqpacket, Ticket};
 use crate::shared_page;
@@ -96,7 +96,7 @@ impl Pairs<'_> {
             }
             Ok(join(&reports))
         });
-        if [MAPPED, MAPPED_AT_ONCE, BY_REFERENCE, IN_PLACE, PROTECTED].contains(&contender) {
+        if [MAPPED, MAPPED_AT_ONCE, BY_REFERENCE, IN_PLACE, PROTECTED, BROADCAST].contains(&contender) {
             texts.iter().for_each(|name| Mapped::unmake(name));
         }
         outcome
@@ -169,7 +169,7 @@ impl Pairs<'_> {
 fn make(contender: &str, name: &str, blocking: bool) -> Result<Ticket, String> {
     let failed = |e: std::io::Error| format!("making a link: {e}");
     match contender {
-        MAPPED | MAPPED_AT_ONCE | BY_REFERENCE | IN_PLACE | PROTECTED => Ok(Mapped::make(name)),
+        MAPPED | MAPPED_AT_ONCE | BY_REFERENCE | IN_PLACE | PROTECTED | BROADCAST => Ok(Mapped::make(name)),
         "iceoryx2" => Ok(Iceoryx2::make(name)),
         "pipe" => Pipe::make(blocking).map_err(failed),
         "seqpacket" => Seqpacket::make(blocking).map_err(failed),

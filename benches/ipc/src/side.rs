@@ -11,12 +11,13 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{
-    BARE, BARE_FUTEX, BY_REFERENCE, IN_PLACE, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, PROTECTED, SUITES, Suite,
-    Waits,
+    BARE, BARE_FUTEX, BROADCAST, BY_REFERENCE, IN_PLACE, Kind, MAPPED, MAPPED_AT_ONCE, ONE_PROCESS, PROTECTED, SUITES,
+    Suite, Waits,
 };
 use crate::endpoint::{Endpoint, EndpointReport, Side};
 use crate::links::{
-    CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, MappedAtOnce, MappedProtected, Pipe, Place, Seqpacket, inherit,
+    Broadcast, CAPACITY, Iceoryx2, IpcChannel, Link, Mapped, MappedAtOnce, MappedProtected, Pipe, Place, Seqpacket,
+    inherit,
 };
 use crate::message::{Parcel, Words};
 use crate::shared_page::{self, SharedPage};
@@ -80,6 +81,7 @@ fn with<V: Verbs, T: Parcel>(suite: &Suite, order: &Order, page: &SharedPage) ->
         BY_REFERENCE => task.one_way(send_by_reference::<V, T>, receive_by_reference::<V, T>),
         IN_PLACE => task.one_way(send_in_place::<V, T>, receive_in_place::<T>),
         PROTECTED => task.linked::<MappedProtected, V, T>(),
+        BROADCAST => task.linked::<Broadcast, V, T>(),
         MAPPED_AT_ONCE => task.linked::<MappedAtOnce, V, T>(),
         "pipe" => task.linked::<Pipe, V, T>(),
         "seqpacket" => task.linked::<Seqpacket, V, T>(),

@@ -214,8 +214,14 @@ impl<T: Message> Builder<T> {
         let asked = Requested { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() };
         let layout = Self::layout(self.lanes, self.capacity)?;
         let header = Header::new(&layout, T::SCHEMA);
-        let names = attach::lock_names(&self.place, &path)?;
-        let (file, found) = attach::open(&self.place, &path, &header, &layout, asked)?;
+        let (names, file, found) = loop {
+            let names = attach::lock_names(&self.place, &path)?;
+            let (file, found) = attach::open(&self.place, &path, &header, &layout, asked)?;
+            // Else another channel has the name by now.
+            if attach::is_same(names.file(), &file, &path)? {
+                break (names, file, found);
+            }
+        };
         let Some(seat) = attach::seat_named(names.file(), &found, name, &path)? else { return Ok(false) };
         let Ok((_held, _)) = RoleLock::take_one(file, core::iter::once((LockRange::seat(seat), seat)), &path)? else {
             return Ok(false);

@@ -201,10 +201,10 @@ where
         <(P, L)>::sender(parts::OpenedRole(self.open(Role::Sender)?), self.wait, self.schema.version)
     }
 
-    /// Opens the receiving side. What an earlier receiver left is received first.
+    /// Opens the receiving side. What an earlier receiver left is received first; but of a broadcast, which takes a free seat and begins with the next message.
     ///
     /// # Errors
-    /// The channel is another one, its receiving side is taken, or the system refused: see [`OpenError`].
+    /// The channel is another one, its receiving side is taken (of a broadcast: no seat is free), or the system refused: see [`OpenError`].
     pub fn open_receiver(self) -> Result<<(P, L) as Channel>::Receiver, OpenError> {
         <(P, L)>::receiver(parts::OpenedRole(self.open(Role::Receiver)?), self.wait)
     }

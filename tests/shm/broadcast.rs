@@ -2,6 +2,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use ringmail::WaitStrategy;
 use ringmail::shm::broadcast::{Builder, NoReceiver, Receiver, Sender};
 use ringmail::shm::{self, Cause, Kind, Message, OpenError, Peer, RecvError, RecvTimeoutError, Schema, TryRecvError};
 use std::fs;
@@ -238,6 +239,54 @@ fn a_killed_receiver_is_passed_over() {
     let looks = (0..10_000).take_while(|_| tx.try_send(8).is_err()).count();
     assert!((1..=4096).contains(&looks), "{looks}");
     assert_eq!(tx.departed().map(|told| (told.seat, told.session, told.at)), Some((1, 2, Some(12))));
+}
+
+#[test]
+fn the_next_sender_passes_over_a_dead_receiver_and_does_not_tell_it_again() {
+    let dir = Scratch::new("broadcast-dead-before");
+    let mut tx = sender(&dir);
+    let mut rx = receiver(&dir);
+    let child = spawn("takes-3", &dir.file());
+    while tx.receivers() != 2 {
+        std::thread::yield_now();
+    }
+    kill(child);
+    for n in 0..40 {
+        tx.send(n).unwrap();
+        assert_eq!(rx.recv(), Ok(n));
+    }
+    assert_eq!(tx.departed().map(|told| told.cause), Some(Cause::PeerDied));
+    drop(tx);
+    let mut tx = sender(&dir);
+    for n in 40..80 {
+        tx.send(n).unwrap();
+        while rx.try_recv() != Ok(n) {}
+    }
+    assert_eq!(tx.departed(), None);
+    drop(rx);
+    assert!(!tx.wait_for_receiver(Duration::ZERO), "the other is dead");
+}
+
+#[test]
+fn receivers_that_come_are_covered_at_the_next_look() {
+    let dir = Scratch::new("broadcast-covered");
+    let mut tx = sender(&dir);
+    let first = receiver(&dir);
+    let mut second = receiver(&dir);
+    drop(first);
+    // A lap, in which the sender looks.
+    for n in 0..20 {
+        tx.send(n).unwrap();
+        assert_eq!(second.recv(), Ok(n));
+    }
+    second.set_wait(WaitStrategy::ParkAtOnce);
+    let sleeper = std::thread::spawn(move || (20..60).for_each(|n| assert_eq!(second.recv(), Ok(n))));
+    for n in 20..60 {
+        std::thread::sleep(Duration::from_millis(3));
+        tx.send(n).unwrap();
+    }
+    sleeper.join().unwrap();
+    assert!(tx.stats().sender_wakes >= 10, "it is woken, and does not nap: {:?}", tx.stats());
 }
 
 #[test]

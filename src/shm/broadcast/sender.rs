@@ -130,7 +130,8 @@ impl<T: Message> Sender<T> {
         }
     }
 
-    /// A receiver's session that is over and was not told yet: who, where it was, and how it ended. Each is told once; of each seat the last is kept.
+    /// A receiver's session that is over and was not told yet: who, where it was, and how it ended. Each is told once; of each seat the last is kept. One
+    /// that came and went between two looks of the sender is not told, nor one that had ended before this sender came.
     ///
     /// The sender finds out where it looks at the seats: where it has no room, and else once in `capacity` messages. A death shows where that receiver
     /// is waited for: [`Sender::send`] asks the kernel then. Asks nothing itself.

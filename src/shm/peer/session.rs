@@ -272,6 +272,10 @@ impl Session {
         entry.note(pid.into(), now);
         point!();
         entry.end.store(mark(session, OPEN), order!(write_entry));
+        // A holder before may have written ahead: the session does not count as set up before it is.
+        if self.epoch.load(Ordering::Relaxed) > last {
+            self.epoch.store(last, Ordering::Relaxed);
+        }
         point!();
         self.begun.store(session, order!(begin_session));
         session

@@ -65,7 +65,7 @@ struct Known {
     /// The session that gated at the last look.
     current: u64,
     /// The session that is passed over, although no end of it was written.
-    left_out: u64,
+    left_out: Which,
     /// The last session whose end was noted.
     noted: u64,
     gone: Option<Gone>,
@@ -105,29 +105,36 @@ pub(crate) enum SeatState {
 /// Looks at a seat whose words do not fit each other before they are taken for what they say.
 const LOOKS: u32 = 3;
 
+/// A session: its number, and when it began. A holder that lies about the number of its session does not take a later one's.
+type Which = (u64, Option<u64>);
+
+fn which(words: SeatWords<'_>, session: u64) -> Which {
+    (session, words.session.record(session).map(|record| record.began))
+}
+
 /// Reads a seat. `tail` is where the sender is.
-fn read(words: SeatWords<'_>, left_out: u64, tail: Position, capacity: u64) -> SeatState {
+fn read(words: SeatWords<'_>, left_out: Which, tail: Position, capacity: u64) -> SeatState {
     let mut before = None;
     for _ in 0..LOOKS {
-        // In this order: with the head of a holder, the session of that holder or of a later one is seen.
-        let head = Position::from_word(observe(words.head, order!(observe_head)));
-        let epoch = observe(&words.session.epoch, order!(see_session));
         let session = words.session.last();
         let is_over = words.session.record(session).is_some_and(|record| record.end.is_some());
         // After the end: a holder reserves its seat before that.
         let reserved = observe(words.reserved, order!(see_session)) != 0;
-        if session == 0 || session == left_out || (is_over && !reserved) {
+        if session == 0 || (session == left_out.0 && which(words, session) == left_out) || (is_over && !reserved) {
             return SeatState::Free;
         }
-        let (behind, settled) = (tail.since(head), reserved || epoch == session);
+        // After the session, whose holder takes back what one before may have written ahead; and before the head, which is then not behind where that
+        // holder begins.
+        let settled = reserved || observe(&words.session.epoch, order!(see_session)) == session;
+        if !settled {
+            // Its head is that of a holder before.
+            return SeatState::Gates { session, behind: capacity, settled, reserved };
+        }
+        let head = Position::from_word(observe(words.head, order!(observe_head)));
+        let behind = tail.since(head);
         if behind <= capacity {
             return SeatState::Gates { session, behind, settled, reserved };
         }
-        if !settled {
-            // Where a holder long ago was.
-            return SeatState::Gates { session, behind: capacity, settled, reserved };
-        }
-        // The head may be that of the holder before. The next look sees at least the one that was there when the session was set up.
         if before.replace((head, session)) == Some((head, session)) {
             return SeatState::Impossible(session);
         }
@@ -183,12 +190,23 @@ impl Gate {
                 }
                 SeatState::Impossible(session) => {
                     known.ends(words, session);
-                    known.left_out = session;
+                    known.left_out = which(words, session);
                     known.note(Gone { session, at: None, end: None });
                 }
             }
         }
         sends.then_some(behind_most)
+    }
+
+    /// Passes over those that died before the sender came. To be called before the first look.
+    pub(crate) fn begin(&mut self, seats: &impl Seats, is_held: impl Fn(usize) -> bool) {
+        for (seat, known) in self.seats.iter_mut().enumerate() {
+            let words = seats.words(seat);
+            let (state, session) = look_after(words.session, || is_held(seat));
+            if state == Peer::Died && observe(words.reserved, Ordering::Relaxed) == 0 {
+                (known.left_out, known.noted) = (which(words, session), session);
+            }
+        }
     }
 
     /// Asks, by `is_held`, who of those that gate is still there. Whether one is not. One that died is left out, unless its seat is reserved.
@@ -205,11 +223,11 @@ impl Gate {
             if state != Peer::Died || asked != session {
                 continue;
             }
-            let at = Position::from_word(observe(words.head, order!(observe_head))).count();
-            known.note(Gone { session, at: Some(at), end: Some(End::Died) });
+            known.note_end(words, session, End::Died);
             // Relaxed, after the kernel's answer: it has reserved the seat, or never will.
             if observe(words.reserved, Ordering::Relaxed) == 0 {
-                known.left_out = if mutant!(LeftOutSession) { words.session.last() } else { session };
+                let session = if mutant!(LeftOutSession) { words.session.last() } else { session };
+                known.left_out = which(words, session);
                 changed = true;
             }
         }
@@ -249,13 +267,14 @@ impl Known {
     }
 
     fn note_end(&mut self, words: SeatWords<'_>, session: u64, end: End) {
-        let at = Position::from_word(observe(words.head, Ordering::Relaxed)).count();
+        let at = Position::from_word(observe(words.head, order!(observe_head))).count();
+        // Before the session: no later holder had the seat when the head was read.
         let at = (words.session.last() == session).then_some(at);
         self.note(Gone { session, at, end: Some(end) });
     }
 
     fn note(&mut self, gone: Gone) {
-        if gone.session > self.noted {
+        if gone.session != self.noted {
             (self.noted, self.gone) = (gone.session, Some(gone));
         }
     }

@@ -59,7 +59,8 @@ impl<T> GatedTx<T> {
             count
         });
         let mut tx = Self { ring, pages, gate, notifiers, attachment, closed: false, covered, vain: 0 };
-        tx.cover();
+        let attachment = &tx.attachment;
+        tx.gate.begin(&*tx.pages, |seat| attachment.is_held(LockRange::seat(seat as u32)));
         tx.look();
         tx
     }
@@ -111,6 +112,7 @@ impl<T> GatedTx<T> {
     #[cold]
     #[inline(never)]
     fn look(&mut self) {
+        self.cover();
         let slowest = self.gate.look(&*self.pages, self.count());
         self.pages.slowest.block.head.store(Position::new(slowest).open_word(), Ordering::Relaxed);
     }
@@ -120,9 +122,11 @@ impl<T> GatedTx<T> {
         let map = &self.pages.map;
         let taken = (0..self.seats()).rev().find(|&seat| map.seat(seat).consumer.session.last() != 0);
         let wanted = taken.map_or(1, |seat| seat + 2).min(self.seats());
-        self.covered = self.covered.max(wanted);
-        // A receiver that sees this sees what was published before without a look at it.
-        self.own().covers.store(self.covered.into(), order!(begin_session));
+        if wanted > self.covered || self.own().covers.load(Ordering::Relaxed) == 0 {
+            self.covered = self.covered.max(wanted);
+            // A receiver that sees this sees what was published before without a look at it.
+            self.own().covers.store(self.covered.into(), order!(begin_session));
+        }
     }
 
     /// To be called after `n` were published: wakes the receivers that sleep until one of them comes.
@@ -259,6 +263,8 @@ impl<T> GatedTx<T> {
 
     /// Waits until a receiver is there, or a seat is reserved. Whether one is.
     pub(crate) fn wait_for_receiver(&mut self, deadline: Deadline) -> bool {
+        // One that is gone does not count.
+        self.ask();
         self.sleep(deadline, Self::has_receiver) == Waited::Ready
     }
 

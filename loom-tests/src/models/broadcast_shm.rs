@@ -173,10 +173,10 @@ pub fn a_receiver_that_leaves_gates_no_more() {
 pub fn a_reserved_seat_gates_when_its_holder_died() {
     model("broadcast_shm::a_reserved_seat_gates_when_its_holder_died", Some(2), || {
         let channel = Channel::new(1);
+        let rx = channel.join(0);
         let mut tx = channel.sender(false);
         let other = Arc::clone(&channel);
         let dies = thread::spawn(move || {
-            let rx = other.join(0);
             rx.reserve();
             let at = rx.position();
             rx.kill();

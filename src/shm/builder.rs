@@ -1,4 +1,4 @@
-//! The builder of all channels: what travels (messages or records) times how many send (one, or many with a lane each).
+//! The builder of all channels: what travels (messages or records) times who has a lane (one sender, many senders, or many workers).
 
 use crate::shm::error::OpenError;
 use crate::shm::peer::Role;
@@ -17,9 +17,10 @@ use std::path::PathBuf;
 
 /// Opens the sides of a channel between processes, and makes the channel if it is not there.
 ///
-/// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send: [`One`], or [`Many`] with a lane each. Each of the
-/// four has a name: [`spsc::Builder`](crate::shm::spsc::Builder), [`fan_in::Builder`](crate::shm::fan_in::Builder),
-/// [`bytes::Builder`](crate::shm::bytes::Builder), [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
+/// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send or receive: [`One`], [`Many`] senders or many [`Workers`] with
+/// a lane each. Each channel has a name: [`spsc::Builder`](crate::shm::spsc::Builder), [`fan_in::Builder`](crate::shm::fan_in::Builder),
+/// [`fan_out::Builder`](crate::shm::fan_out::Builder), [`bytes::Builder`](crate::shm::bytes::Builder),
+/// [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
 ///
 /// # Who says how large it is
 ///
@@ -64,6 +65,10 @@ pub enum One {}
 /// Many senders, with a lane each.
 #[derive(Debug)]
 pub enum Many {}
+
+/// One sender, many workers, with a lane each.
+#[derive(Debug)]
+pub enum Workers {}
 
 /// The channels that there are, and their ends. Nothing outside of this crate can implement it: what it takes has no name there.
 pub trait Channel {
@@ -195,10 +200,11 @@ where
         <(P, L)>::sender(parts::OpenedRole(self.open(Role::Sender)?), self.wait, self.schema.version)
     }
 
-    /// Opens the receiving side. What an earlier receiver left is received first.
+    /// Opens the receiving side, or one of many workers: on the first free lane. What an earlier receiver left there is received first. A damaged lane
+    /// is passed by.
     ///
     /// # Errors
-    /// The channel is another one, its receiving side is taken, or the system refused: see [`OpenError`].
+    /// The channel is another one, its receiving side is taken (of many: no lane is free), or the system refused: see [`OpenError`].
     pub fn open_receiver(self) -> Result<<(P, L) as Channel>::Receiver, OpenError> {
         <(P, L)>::receiver(parts::OpenedRole(self.open(Role::Receiver)?), self.wait)
     }
@@ -214,14 +220,14 @@ where
 
     fn open(&self, role: Role) -> Result<Opened, OpenError> {
         let layout = Self::layout(self.lanes, self.capacity)?;
-        let is_many = <(P, L)>::KIND.is_fan_in();
+        let is_many = <(P, L)>::KIND.has_lanes();
         let asked = Requested { capacity: self.capacity.is_some(), lanes: self.lanes.is_some() || !is_many };
         open::open(&self.place, &layout, self.schema, asked, role)
     }
 
     fn layout(lanes: Option<usize>, capacity: Option<usize>) -> Result<Layout, OpenError> {
         let parts::Lane(lane) = <(P, L)>::lane(capacity.unwrap_or(<(P, L)>::CAPACITY))?;
-        let default = if <(P, L)>::KIND.is_fan_in() { LANES } else { 1 };
+        let default = if <(P, L)>::KIND.has_lanes() { LANES } else { 1 };
         lane.with_lanes(u32::try_from(lanes.unwrap_or(default)).unwrap_or(u32::MAX))
     }
 
@@ -233,6 +239,14 @@ where
 
 impl<P> Builder<P, Many> {
     /// Lanes of the channel, 1 to 128: as many can send at a time; 16 by default.
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = Some(lanes);
+        self
+    }
+}
+
+impl<P> Builder<P, Workers> {
+    /// Lanes of the channel, 1 to 128: as many workers can be there at a time; 16 by default.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = Some(lanes);
         self
@@ -270,6 +284,16 @@ impl<T: Message> Builder<Messages<T>, One> {
 }
 
 impl<T: Message> Builder<Messages<T>, Many> {
+    /// Makes a channel without a name, of so many lanes that hold `messages` each. Its sides are opened by [`Builder::from_fd`].
+    ///
+    /// # Errors
+    /// The capacity is 0 or too large, so is the number of lanes, or the system refused: see [`OpenError`].
+    pub fn create_anonymous(lanes: usize, messages: usize) -> Result<Anonymous, OpenError> {
+        Self::anonymous(Some(lanes), messages, None)
+    }
+}
+
+impl<T: Message> Builder<Messages<T>, Workers> {
     /// Makes a channel without a name, of so many lanes that hold `messages` each. Its sides are opened by [`Builder::from_fd`].
     ///
     /// # Errors

@@ -32,18 +32,20 @@ pub struct ChannelInfo {
     pub capacity: u64,
     /// Bytes of a message, or 8.
     pub message_bytes: u64,
-    /// The receiving side.
+    /// The receiving side; of a fan-out the first lane's worker.
     pub receiver: SideView,
-    /// The sending side, or those of a fan-in.
+    /// The sending side, or those of a fan-in; of a fan-out each worker's lane.
     pub lanes: Vec<LaneView>,
 }
 
-/// One lane of a channel as an onlooker saw it; but for a fan-in there is one.
+/// One lane of a channel as an onlooker saw it; but for a fan-in or a fan-out there is one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LaneView {
     /// The sending side.
     pub sender: SideView,
+    /// The receiving side: of a fan-out the lane's worker, else the channel's receiver.
+    pub receiver: SideView,
     /// Sessions of the sending side whose end a receiver was told; those after them are untaken.
     pub taken: u64,
     /// The last sessions of the sending side, at most 64, the oldest first.
@@ -117,26 +119,30 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
         })
     };
     let mut lanes = Vec::new();
-    let mut receiver = None;
+    let mut first = None;
+    let is_fan_out = kind == Kind::FanOut;
     for lane in 0..layout.lanes {
         let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(file::failed("map", &path))?;
-        if lane == 0 {
-            receiver = Some(view(LockRange::RECEIVER, &map.consumer().session)?);
-        }
-        let sender = view(LockRange::sender(lane), &map.producer().session)?;
-        lanes.push(lane_view(&map, &layout, sender));
+        let worker = if is_fan_out { LockRange::worker(lane) } else { LockRange::RECEIVER };
+        let receiver = match first {
+            Some(receiver) if !is_fan_out => receiver,
+            _ => view(worker, &map.consumer().session)?,
+        };
+        first = first.or(Some(receiver));
+        let sender = view(LockRange::sender(if is_fan_out { 0 } else { lane }), &map.producer().session)?;
+        lanes.push(lane_view(&map, &layout, sender, receiver));
     }
     Ok(ChannelInfo {
         kind,
         schema: header.schema_text(),
         capacity: layout.capacity,
         message_bytes: layout.size,
-        receiver: receiver.ok_or(OpenError::Corrupted)?,
+        receiver: first.ok_or(OpenError::Corrupted)?,
         lanes,
     })
 }
 
-fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
+fn lane_view(map: &Map, layout: &Layout, sender: SideView, receiver: SideView) -> LaneView {
     let (producer, consumer) = (map.producer(), map.consumer());
     let is_lossy = layout.kind == Kind::Lossy;
     // What was received by the first look was sent by the second.
@@ -163,7 +169,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     };
     let sessions = (last.saturating_sub(KEPT - 1)..=last).filter_map(session).collect();
     let taken = consumer.session.taken.load(Ordering::Relaxed);
-    LaneView { sender, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
+    LaneView { sender, receiver, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
 }
 
 /// Longest message that a header may claim.
@@ -197,7 +203,7 @@ pub(crate) fn layout(header: &Header, path: &Path) -> Result<(Kind, Layout), Ope
         && stride == Some(header.stride)
         && (kind != Kind::Lossy || (align == 8 && header.capacity.is_power_of_two() && header.capacity > 1))
         && (!kind.is_bytes() || header.size == bytes::WORD as u64)
-        && (kind.is_fan_in() || header.lanes == 1);
+        && (kind.has_lanes() || header.lanes == 1);
     let to_usize = |n: u64| usize::try_from(n).map_err(|_| damaged());
     match plausible {
         true => {
@@ -236,7 +242,7 @@ impl fmt::Display for SideView {
 impl fmt::Display for ChannelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, schema, capacity, message_bytes, receiver, lanes } = self;
-        let each = if kind.is_fan_in() { format!(" in each of {} lanes", lanes.len()) } else { String::new() };
+        let each = if kind.has_lanes() { format!(" in each of {} lanes", lanes.len()) } else { String::new() };
         writeln!(f, "carries   {schema}")?;
         if kind.is_bytes() {
             writeln!(f, "kind      {kind}, {} bytes{each}, in words of {message_bytes}", capacity * message_bytes)?;
@@ -245,9 +251,19 @@ impl fmt::Display for ChannelInfo {
         }
         match kind {
             Kind::Lossy => f.write_str("receivers only read, and are not counted")?,
+            Kind::FanOut => match lanes.first() {
+                Some(lane) => write!(f, "sender    {}", lane.sender)?,
+                None => {}
+            },
             _ => write!(f, "receiver  {receiver}")?,
         }
-        for (i, LaneView { sender, stats, records, .. }) in lanes.iter().enumerate() {
+        for (i, LaneView { sender, receiver, stats, records, .. }) in lanes.iter().enumerate() {
+            if *kind == Kind::FanOut {
+                if receiver.state != Peer::Never || stats.depth != 0 {
+                    write!(f, "\nworker    lane {i}, {receiver}\nstats     {stats}")?;
+                }
+                continue;
+            }
             if kind.is_fan_in() && sender.epoch == 0 && sender.state == Peer::Never {
                 continue;
             }

@@ -26,6 +26,8 @@ pub(crate) struct ProducerPage {
     pub(crate) session: Session,
     /// Of a channel of records only.
     pub(crate) marks: Line<[Mark; 2]>,
+    /// Of a fan-out only: how many workers the sender has found gone, with messages in their lanes. The same in each lane.
+    pub(crate) departed: Line<AtomicU64>,
 }
 
 /// The consumer's page. Its order is not the producer's: processors first compare the lower twelve bits of addresses, so with both positions at the
@@ -34,6 +36,10 @@ pub(crate) struct ProducerPage {
 pub(crate) struct ConsumerPage {
     pub(crate) session: Session,
     pub(crate) block: ConsumerBlock,
+    /// Of a fan-out only: how many messages the worker had received when it found no more. A hint.
+    pub(crate) idle: Line<AtomicU64>,
+    /// Of a fan-out only: changes when the worker has left, or the lane is empty for good. The other workers sleep on it.
+    pub(crate) news: Line<AtomicU64>,
 }
 
 /// How many records there were at a position. The producer writes the two marks in turn, each before the position that it names. So the next
@@ -51,9 +57,12 @@ mod offsets {
     const _: () = assert!(offset_of!(Session, parked) == 128);
     const _: () = assert!(offset_of!(ProducerPage, session) == 256);
     const _: () = assert!(offset_of!(ProducerPage, marks) == 2560);
-    const _: () = assert!(size_of::<ProducerPage>() == 2688);
+    const _: () = assert!(offset_of!(ProducerPage, departed) == 2688);
+    const _: () = assert!(size_of::<ProducerPage>() == 2816);
     const _: () = assert!(offset_of!(ConsumerPage, block) == 2304);
-    const _: () = assert!(size_of::<ConsumerPage>() == 2688);
+    const _: () = assert!(offset_of!(ConsumerPage, idle) == 2688);
+    const _: () = assert!(offset_of!(ConsumerPage, news) == 2816);
+    const _: () = assert!(size_of::<ConsumerPage>() == 2944);
 }
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.

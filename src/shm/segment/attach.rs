@@ -49,7 +49,7 @@ pub(crate) struct Requested {
 /// A side of a channel, or all of them: the lock, and the descriptor to ask the kernel with.
 #[derive(Debug)]
 pub(crate) struct RoleLock {
-    /// Never mapped, shared or duplicated: the lock goes with it.
+    /// Never mapped or duplicated: the lock goes with it.
     lock: File,
     pub(crate) seats: LockRange,
     pid: u32,
@@ -58,11 +58,7 @@ pub(crate) struct RoleLock {
 impl Drop for RoleLock {
     fn drop(&mut self) {
         // A forked child's lock is its parent's.
-        if self.pid == std::process::id() {
-            point!();
-            locks::give(&self.lock, self.seats);
-            point!();
-        }
+        self.give();
     }
 }
 
@@ -85,29 +81,92 @@ impl RoleLock {
     pub(crate) fn file(&self) -> &File {
         &self.lock
     }
+
+    /// Gives the roles back before the handle goes. To be called where that does nothing more by them.
+    pub(crate) fn give(&self) {
+        if self.pid == std::process::id() {
+            point!();
+            locks::give(&self.lock, self.seats);
+            point!();
+        }
+    }
+}
+
+/// By which a worker takes roles of other lanes, for a moment, one at a time. A file description of its own: so the kernel refuses it the lane of that
+/// very worker, too.
+#[derive(Debug)]
+pub(crate) struct OtherLanes {
+    lock: File,
+    pid: u32,
+}
+
+/// The receiver's role of a lane, taken for a moment.
+#[derive(Debug)]
+pub(crate) struct LaneLock<'a> {
+    lanes: &'a OtherLanes,
+    lane: u32,
+}
+
+impl OtherLanes {
+    pub(crate) fn new(lock: File) -> Self {
+        Self { lock, pid: std::process::id() }
+    }
+
+    /// Takes the role of `lane` if it is free: its worker, if it had one, has ended.
+    pub(crate) fn take(&mut self, lane: u32) -> Option<LaneLock<'_>> {
+        if self.pid != std::process::id() {
+            return None;
+        }
+        point!();
+        // A kernel that refuses has said nothing of that worker.
+        let taken = locks::take(&self.lock, LockRange::worker(lane)).unwrap_or(false);
+        taken.then_some(LaneLock { lanes: self, lane })
+    }
+
+    /// Whether the role of `lane` is free.
+    pub(crate) fn is_free(&self, lane: u32) -> bool {
+        self.pid == std::process::id() && locks::is_taken(&self.lock, LockRange::worker(lane)).is_ok_and(|taken| !taken)
+    }
+}
+
+impl LaneLock<'_> {
+    pub(crate) fn lane(&self) -> u32 {
+        self.lane
+    }
+}
+
+impl Drop for LaneLock<'_> {
+    fn drop(&mut self) {
+        // A forked child's lock is its parent's.
+        if self.lanes.pid == std::process::id() {
+            point!();
+            locks::give(&self.lanes.lock, LockRange::worker(self.lane));
+            point!();
+        }
+    }
 }
 
 /// A role of a segment, taken.
 pub(crate) struct Taken {
     pub(crate) held: RoleLock,
-    /// Of a sender.
+    /// Of a side with a lane for each holder.
     pub(crate) lane: u32,
     /// Another file description of the segment's, for mapping.
     pub(crate) map: File,
     pub(crate) layout: Layout,
 }
 
-/// What is known of a lane that no sender has.
+/// What is known of a lane that no process has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LaneState {
     Good,
-    /// Its positions, counts or notes cannot be: no sender can send there any more.
+    /// Its positions, counts or notes cannot be: nothing can be sent or received there any more.
     Damaged,
     /// The receiver that is there does not read it.
     Closed,
 }
 
-/// Lanes that a sender passes by, a bit each.
+/// Lanes that a side passes by, a bit each.
 struct SkippedLanes {
     /// The segment that they are of.
     file: File,
@@ -115,8 +174,8 @@ struct SkippedLanes {
     closed: u128,
 }
 
-/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free and, by `lane_is`, good;
-/// a closed one only if there is no other.
+/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders or a fan-out's workers the first that is free and, by
+/// `lane_is`, good; a closed one only if there is no other.
 #[allow(clippy::too_many_arguments, reason = "what to open, how, and as whom")]
 pub(crate) fn take(
     place: &Location,
@@ -128,6 +187,8 @@ pub(crate) fn take(
     lane_is: impl Fn(&File, &Layout, u32) -> Result<LaneState, OpenError>,
 ) -> Result<Taken, OpenError> {
     let header = &header.left_open(asked);
+    let is_one_of_many = layout.kind.has_lane_each(role);
+    let only = if role == Role::Sender { LockRange::sender(0) } else { LockRange::RECEIVER };
     place.prepare(path)?;
     let mut asks = 0;
     let (mut passed, mut closed_will_do) = (None::<SkippedLanes>, false);
@@ -151,8 +212,9 @@ pub(crate) fn take(
         }
         let lanes = (0..found.lanes).filter(|lane| (damaged | closed) >> lane & 1 == 0);
         let taken = match role {
+            _ if !is_one_of_many => RoleLock::take_one(lock, iter::once((only, 0)), path)?,
             Role::Sender => RoleLock::take_one(lock, lanes.map(|lane| (LockRange::sender(lane), lane)), path)?,
-            Role::Receiver => RoleLock::take_one(lock, iter::once((LockRange::RECEIVER, 0)), path)?,
+            Role::Receiver => RoleLock::take_one(lock, lanes.map(|lane| (LockRange::worker(lane), lane)), path)?,
         };
         let (held, lane) = match taken {
             Ok(taken) => taken,
@@ -166,7 +228,7 @@ pub(crate) fn take(
                 passed.iter_mut().for_each(|lanes| lanes.closed = 0);
                 continue;
             }
-            Err(_) if found.lanes != 1 && role == Role::Sender => {
+            Err(_) if found.lanes != 1 && is_one_of_many => {
                 return Err(OpenError::NoFreeLane { lanes: found.lanes as usize });
             }
             Err(lock) => return Err(OpenError::Taken { role, pid: holder(&lock, &found, role) }),
@@ -180,8 +242,7 @@ pub(crate) fn take(
         };
         if same {
             point!();
-            let is =
-                if role == Role::Sender && found.lanes != 1 { lane_is(&map, &found, lane)? } else { LaneState::Good };
+            let is = if is_one_of_many && found.lanes != 1 { lane_is(&map, &found, lane)? } else { LaneState::Good };
             if is == LaneState::Good || is == LaneState::Closed && closed_will_do {
                 return Ok(Taken { held, lane, map, layout: found });
             }

@@ -172,8 +172,8 @@ impl Header {
         differ("bytes of a slot", self.stride, ours.stride)?;
         differ("alignment", self.align.into(), ours.align.into())?;
         differ("page size", self.page.into(), ours.page.into())?;
-        let is_fan_in = Kind::from_number(self.kind).is_some_and(Kind::is_fan_in);
-        if !is_fan_in {
+        let has_lanes = Kind::from_number(self.kind).is_some_and(Kind::has_lanes);
+        if !has_lanes {
             differ("lanes", self.lanes.into(), ours.lanes.into())?;
         } else if asked.lanes {
             suits("lanes", OPEN_LANES, self.lanes.into(), ours.lanes.into())?;

@@ -3,6 +3,7 @@
 use crate::error::BuildError;
 use crate::ring::backend::MAX_CAPACITY;
 use crate::shm::error::OpenError;
+use crate::shm::peer::Role;
 use crate::shm::wait::futex::MOST_SLEPT_ON;
 use core::fmt;
 
@@ -21,12 +22,27 @@ pub enum Kind {
     BytesFanIn = 4,
     /// One sender that never waits, any number of receivers that only read, messages of one type: [`lossy`](crate::shm::lossy).
     Lossy = 5,
+    /// One sender, many workers with a lane each, each message to one of them: [`fan_out`](crate::shm::fan_out).
+    FanOut = 7,
 }
 
 impl Kind {
     /// Whether each sender has a lane of its own.
     pub(crate) fn is_fan_in(self) -> bool {
         matches!(self, Self::FanIn | Self::BytesFanIn)
+    }
+
+    /// Whether one side has a lane for each of its holders: the number of lanes is the maker's choice.
+    pub(crate) fn has_lanes(self) -> bool {
+        self.is_fan_in() || self == Self::FanOut
+    }
+
+    /// Whether each holder of `role` has a lane of its own.
+    pub(crate) fn has_lane_each(self, role: Role) -> bool {
+        match role {
+            Role::Sender => self.is_fan_in(),
+            Role::Receiver => self == Self::FanOut,
+        }
     }
 
     /// Whether records travel in it.
@@ -36,7 +52,7 @@ impl Kind {
 
     /// The kind of that number in a header.
     pub(crate) fn from_number(number: u32) -> Option<Self> {
-        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy];
+        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy, Self::FanOut];
         all.into_iter().find(|&kind| kind as u32 == number)
     }
 }
@@ -45,7 +61,7 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Layout {
     pub(crate) kind: Kind,
-    /// One, but of a fan-in.
+    /// One, but of a fan-in or a fan-out.
     pub(crate) lanes: u32,
     pub(crate) page: u64,
     pub(crate) capacity: u64,
@@ -115,6 +131,7 @@ impl fmt::Display for Kind {
             Self::FanIn => "fan_in",
             Self::BytesFanIn => "bytes::fan_in",
             Self::Lossy => "lossy",
+            Self::FanOut => "fan_out",
         })
     }
 }

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders.
+/// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders. Of a fan-out: the
+/// maker, the sender, the first lane's worker, the other lanes' workers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LockRange {
     start: libc::off_t,
@@ -19,6 +20,11 @@ impl LockRange {
     pub(crate) const MAKER: Self = Self { start: 0, len: 1 };
     /// Every byte that there can be: of however many lanes, and of another version's segments.
     pub(crate) const ALL: Self = Self { start: 0, len: 0 };
+
+    /// Of a fan-out, whose sender has the byte of a first lane's.
+    pub(crate) fn worker(lane: u32) -> Self {
+        Self { start: 2 + libc::off_t::from(lane), len: 1 }
+    }
 
     pub(crate) fn sender(lane: u32) -> Self {
         let lane = libc::off_t::from(lane);

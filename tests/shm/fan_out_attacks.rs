@@ -75,8 +75,9 @@ fn a_sender_that_writes_nonsense_is_told_by_each_lane() {
     assert_eq!(one.recv_timeout(Duration::from_secs(20)), Err(RecvTimeoutError::Disconnected(Cause::Corrupted)));
     assert!(two.recv_timeout(Duration::from_secs(20)).is_ok());
     // What is in the lane of the first is no message of any worker, and holds up no end.
-    drop(one);
     drop(tx);
+    dir.poke(TAIL, IMPOSSIBLE);
+    drop(one);
     assert_eq!(two.recv_timeout(Duration::from_secs(20)), Err(RecvTimeoutError::Disconnected(Cause::Closed)));
     // It is passed by, too.
     let builder = || Builder::<u64>::new(dir.file());
@@ -122,9 +123,9 @@ fn hints_decide_nothing() {
     let dir = Scratch::new("hints");
     let (mut tx, mut one, mut two) = sides(&dir);
     let mut sum = 0;
-    for i in 0..100 {
+    for i in 0..100u64 {
         for at in [NEWS - 128, NEWS, NEWS - 128 + LANE, NEWS + LANE, SENDER + 2432, SENDER + 2432 + LANE] {
-            dir.poke(at, i * 0x1234_5678_9abc_def1);
+            dir.poke(at, i.wrapping_mul(0x1234_5678_9abc_def1));
         }
         tx.send_timeout(i, Duration::from_secs(20)).unwrap();
         while sum < (0..=i).sum() {

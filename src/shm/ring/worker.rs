@@ -16,6 +16,7 @@ use crate::shm::segment::attach::OtherLanes;
 use crate::shm::segment::layout::Layout;
 use crate::shm::segment::map::Map;
 use crate::shm::wait::{LivenessChecks, Sleep, UNREACHED_INTERVAL, Waited, futex, shortest};
+use crate::sync::failpoint::point;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 use crate::try_alloc;
@@ -117,8 +118,11 @@ impl<T: TryFromBytes + Immutable> Source<T> for LeftLane<'_, T> {
 /// Changes the word that other workers sleep on, and wakes them. For the holder of the lane's lock.
 fn tell_news(map: &Map) {
     let news = &map.consumer().news.0;
+    point!();
     news.store(news.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    point!();
     futex::wake(news);
+    point!();
 }
 
 /// What there is to say where nothing was found.
@@ -297,7 +301,9 @@ impl<T> Worker<T> {
         if self.told_idle != received && !self.rx.is_closed() {
             self.told_idle = received;
             // A hint: it orders nothing.
+            point!();
             self.maps[self.lane].consumer().idle.0.store(received, Ordering::Relaxed);
+            point!();
         }
     }
 
@@ -572,6 +578,14 @@ impl<T: TryFromBytes + Immutable> LeftOrOwn<'_, '_, T> {
         }
         match self {
             Self::Own(rx) => with(rx, f),
+            #[cfg(ringmail_planted_early_free)]
+            Self::Left(left) => {
+                // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
+                let message = left.front()?;
+                left.pass(1);
+                Some(f(&message))
+            }
+            #[cfg(not(ringmail_planted_early_free))]
             Self::Left(left) => with(left, f),
         }
     }

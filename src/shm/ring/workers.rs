@@ -12,6 +12,7 @@ use crate::shm::segment::map::Map;
 use crate::shm::wait::futex::MOST_SLEPT_ON;
 use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, Waited, futex, shortest};
 use crate::sync::Ordering;
+use crate::sync::failpoint::point;
 use crate::sync::position::Position;
 use crate::wait::park_word::WordParkSlot;
 use crate::wait::wait_policy::WaitPolicy;
@@ -225,7 +226,9 @@ impl<T> Workers<T> {
         self.departed = self.departed.wrapping_add(1);
         for map in &*self.maps {
             let word = &map.producer().departed.0;
+            point!();
             word.store(self.departed, Ordering::Relaxed);
+            point!();
             futex::wake(word);
         }
     }
@@ -331,6 +334,12 @@ impl<T> Workers<T> {
     /// The lane that this key belongs to, if it has a worker, room, and may be used.
     fn choose_by(&mut self, hash: u64) -> Option<usize> {
         self.keyed = true;
+        for at in 0..self.lanes.len() {
+            // A key belongs to another once a worker has come or gone.
+            if self.lanes[at].has_changed() {
+                self.look(at, false);
+            }
+        }
         let at = self.owner(hash)?;
         if !self.lanes[at].settled {
             if !(0..self.lanes.len()).all(|other| other == at || self.has_passed_mark(other)) {

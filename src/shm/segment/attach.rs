@@ -120,6 +120,7 @@ impl OtherLanes {
         point!();
         // A kernel that refuses has said nothing of that worker.
         let taken = locks::take(&self.lock, LockRange::worker(lane)).unwrap_or(false);
+        point!();
         taken.then_some(LaneLock { lanes: self, lane })
     }
 

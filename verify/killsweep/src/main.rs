@@ -4,6 +4,7 @@
 //! ringmail-killsweep                every scenario, some at a time
 //! ringmail-killsweep sweep NAME     one of them
 //! ringmail-killsweep lossy          the sender of `shm::lossy`, see `lossy`
+//! ringmail-killsweep fan-out        both sides of `shm::fan_out`, see `fan_out`
 //! ```
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
@@ -39,6 +40,8 @@ mod directory;
 mod driver;
 #[cfg(target_os = "linux")]
 mod ends;
+#[cfg(target_os = "linux")]
+mod fan_out;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
@@ -77,6 +80,9 @@ fn main() -> ExitCode {
         },
         ["lossy"] => lossy::sweep(),
         ["lossy-child", channel, at] => lossy::child(channel, at),
+        ["dbg"] => fan_out::dbg(),
+        ["fan-out"] => fan_out::sweep(),
+        ["fan-out-child", part, channel, at] => fan_out::child(part, channel, at),
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {
             Some(kind) => child::main(kind, script, channel, wait, first, how, at),
             None => usage(),
@@ -93,6 +99,6 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn usage() -> ExitCode {
-    eprintln!("usage: ringmail-killsweep [lossy | sweep NAME]; names: {}", scenario::names());
+    eprintln!("usage: ringmail-killsweep [lossy | fan-out | sweep NAME]; names: {}", scenario::names());
     ExitCode::FAILURE
 }

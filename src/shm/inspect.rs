@@ -251,10 +251,8 @@ impl fmt::Display for ChannelInfo {
         }
         match kind {
             Kind::Lossy => f.write_str("receivers only read, and are not counted")?,
-            Kind::FanOut => match lanes.first() {
-                Some(lane) => write!(f, "sender    {}", lane.sender)?,
-                None => {}
-            },
+            // The same of each lane.
+            Kind::FanOut => lanes.first().map_or(Ok(()), |lane| write!(f, "sender    {}", lane.sender))?,
             _ => write!(f, "receiver  {receiver}")?,
         }
         for (i, LaneView { sender, receiver, stats, records, .. }) in lanes.iter().enumerate() {

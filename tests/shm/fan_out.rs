@@ -7,7 +7,9 @@ use ringmail::shm::fan_out::{Builder, Receiver, Sender};
 use ringmail::shm::{self, Cause, Kind, OpenError, Peer, RecvError, RecvTimeoutError, Role, SendTimeoutError};
 use ringmail::shm::{Message, Schema, TryRecvError, TrySendError, spsc};
 use std::collections::BTreeMap;
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +36,7 @@ const CHANNEL: &str = "RINGMAIL_TEST_FAN_OUT";
 const PART: &str = "RINGMAIL_TEST_FAN_OUT_PART";
 
 fn say(number: u64) {
-    // One write: the pipe takes it whole, and in the order of all children.
+    // One write: it is taken whole, and in the order of all children.
     std::io::stdout().write_all(&format!("\nmessage {number}\n").into_bytes()).unwrap();
     std::io::stdout().flush().unwrap();
 }
@@ -44,14 +46,11 @@ fn say(number: u64) {
 fn child() {
     let (Ok(name), Ok(part)) = (std::env::var(CHANNEL), std::env::var(PART)) else { return };
     match &*part {
-        "handle" | "keep" => {
+        "handle" => {
             let mut rx = Builder::<u64>::new(name).wait(WaitStrategy::ParkAtOnce).open_receiver().unwrap();
             println!("\nopen");
             // Says it before its place is free: what a kill brings back is said again.
-            while rx.recv_with(|&message| say(message)).is_ok() && part == "handle" {}
-            while part == "keep" {
-                thread::sleep(LONG);
-            }
+            while rx.recv_with(|&message| say(message)).is_ok() {}
         }
         "receive" => {
             let mut rx = Builder::<u64>::new(name).open_receiver().unwrap();
@@ -82,14 +81,14 @@ fn child() {
 /// Children, and the pipe to which all of them write.
 struct Children {
     name: String,
-    pipe: (PipeReader, Option<PipeWriter>),
+    pipe: (UnixStream, Option<UnixStream>),
     children: Vec<Child>,
     unread: String,
 }
 
 impl Children {
     fn new(dir: &Scratch) -> Self {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = UnixStream::pair().unwrap();
         Self { name: dir.file(), pipe: (reader, Some(writer)), children: vec![], unread: String::new() }
     }
 
@@ -104,7 +103,7 @@ impl Children {
         let out = self.pipe.1.as_ref().expect("still starting").try_clone().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(the_test(module_path!(), "child")).env(CHANNEL, &self.name).env(PART, part);
-        self.children.push(command.stdout(Stdio::from(out)).stderr(Stdio::null()).spawn().unwrap());
+        self.children.push(command.stdout(Stdio::from(OwnedFd::from(out))).stderr(Stdio::null()).spawn().unwrap());
     }
 
     fn kill(&mut self, at: usize) {
@@ -419,7 +418,12 @@ fn a_key_waits_for_what_its_worker_left() {
     let mut tx = sender(&dir, 2, 4);
     let (mut one, mut two) = (worker(&dir), worker(&dir));
     (0..3).for_each(|i| tx.send_by_key("key", i).unwrap());
-    let (gone, mut stays) = if one.len() == 3 { (one, two) } else { std::mem::swap(&mut one, &mut two); (one, two) };
+    let (gone, mut stays) = if one.len() == 3 {
+        (one, two)
+    } else {
+        std::mem::swap(&mut one, &mut two);
+        (one, two)
+    };
     assert_eq!((gone.len(), stays.len()), (3, 0));
     drop(gone);
     assert_eq!(tx.try_send_by_key("key", 3), Err(TrySendError::Full(3)));

@@ -91,10 +91,9 @@ impl<T: Message> Receiver<T> {
     /// As [`Receiver::recv`]; `f` was not called.
     pub fn recv_with<R>(&mut self, f: impl FnOnce(&T) -> R) -> Result<R, RecvError<Cause>> {
         let mut f = Some(f);
-        let taken = self.worker.wait_by(
-            |from| from.take_with(|message| f.take().map(|f| f(message))).flatten(),
-            || Deadline::NEVER,
-        );
+        let taken = self
+            .worker
+            .wait_by(|from| from.take_with(|message| f.take().map(|f| f(message))).flatten(), || Deadline::NEVER);
         taken.map_err(without_deadline)
     }
 

@@ -90,7 +90,18 @@ impl<T> Rx<T> {
         let count = ring.position().count();
         let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, wait };
         let attachment = Attachment::begin(held, with, || Consumer::reopen(&mut ring));
-        Ok(Self { ring, map, watch: None, attachment, stopped: None, untold: false, before: 0, vain: 0, word: 0, large })
+        Ok(Self {
+            ring,
+            map,
+            watch: None,
+            attachment,
+            stopped: None,
+            untold: false,
+            before: 0,
+            vain: 0,
+            word: 0,
+            large,
+        })
     }
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.

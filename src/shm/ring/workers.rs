@@ -2,9 +2,9 @@
 
 use crate::ring::layout::Stats;
 use crate::shm::error::{Cause, SendTimeoutError, TrySendError};
+use crate::shm::peer::attachment;
 use crate::shm::peer::reported_ends::Stand;
 use crate::shm::peer::session::{End, KEPT, Peer};
-use crate::shm::peer::attachment;
 use crate::shm::ring::attach;
 use crate::shm::ring::open::Opened;
 use crate::shm::ring::sending_end::{Tx, VAIN};
@@ -487,7 +487,10 @@ impl<T> Workers<T> {
             }
             let asks = asks.asks(look);
             // Others have come or gone, or the key belongs to another: the wait is for other words then.
-            if workers.look_around(asks) || workers.choose().is_some() || key.and_then(|hash| workers.owner(hash)) != owner {
+            if workers.look_around(asks)
+                || workers.choose().is_some()
+                || key.and_then(|hash| workers.owner(hash)) != owner
+            {
                 return Some(Found::News);
             }
             let is_corrupt = || workers.lanes.iter().all(|lane| lane.holder == LaneHolder::Corrupt);
@@ -540,7 +543,8 @@ impl<T> Workers<T> {
         let deadline = Deadline::after(Some(timeout));
         loop {
             let removed = self.is_removed();
-            let epochs: Vec<_> = self.maps.iter().map(|map| map.consumer().session.epoch.load(Ordering::Relaxed)).collect();
+            let epochs: Vec<_> =
+                self.maps.iter().map(|map| map.consumer().session.epoch.load(Ordering::Relaxed)).collect();
             self.look_around(false);
             if self.worker_count() != 0 {
                 return true;

@@ -195,9 +195,11 @@ fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
     drop(free);
     let mut sent = 0;
     let mut send = |tx: &mut Sender<Words>| {
-        let done = tx.try_send(Words::new(sent)).is_ok();
-        sent += u64::from(done);
-        done
+        if tx.try_send(Words::new(sent)).is_err() {
+            return false;
+        }
+        sent += 1;
+        true
     };
     (0..6).for_each(|_| _ = send(&mut tx));
     let mut run = Run::start("worker", &name.channel, at)?;
@@ -212,14 +214,20 @@ fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
     let late = Instant::now() + STALL;
     while !tx.is_empty() {
         if Instant::now() > late {
-            return Err(format!("{} messages stay in the lanes; the child ended after {:?}", tx.len(), run.seen.last()));
+            return Err(format!(
+                "{} messages stay in the lanes; the child ended after {:?}",
+                tx.len(),
+                run.seen.last()
+            ));
         }
         drain(&mut stays, &mut rest, Duration::from_millis(1))?;
     }
     let mut counts = BTreeMap::new();
     had.iter().chain(&rest).for_each(|&number| *counts.entry(number).or_insert(0) += 1);
     if let Some((number, _)) = counts.iter().find(|(_, count)| **count != 1) {
-        return Err(format!("message {number} of {sent} was received twice: the child had {had:?}, the others {rest:?}"));
+        return Err(format!(
+            "message {number} of {sent} was received twice: the child had {had:?}, the others {rest:?}"
+        ));
     }
     // A `drain` frees several at once: killed behind that, they do not come again though the child did not say so.
     let gone: Vec<_> = (0..sent).filter(|number| !counts.contains_key(number)).collect();
@@ -233,7 +241,8 @@ fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
     tx.send(Words::new(sent)).map_err(|refused| refused.to_string())?;
     drop(tx);
     let mut last = Vec::new();
-    let told = [drain(&mut next, &mut last, STEP)?, drain(&mut stays, &mut last, STALL)?, drain(&mut next, &mut last, STALL)?];
+    let told =
+        [drain(&mut next, &mut last, STEP)?, drain(&mut stays, &mut last, STALL)?, drain(&mut next, &mut last, STALL)?];
     let is_told = told[1] == Some(Cause::Closed) && (told[0].or(told[2]) == Some(Cause::Closed));
     if last != [sent] || !is_told {
         return Err(format!("after that {last:?} of [{sent}], told {told:?}"));
@@ -326,28 +335,4 @@ pub(crate) fn sweep() -> ExitCode {
     }
     println!("fan_out: {points} points, {violations} violations");
     if violations == 0 && points != 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-#[inline(never)]
-fn one(tx: &mut Sender<Words>, n: u64) -> bool { tx.try_send(Words::new(n)).is_ok() }
-pub(crate) fn dbg() -> ExitCode {
-    for mode in 0..4 {
-    let name = Name::of(&format!("dbg{mode}")).unwrap();
-    let mut tx = builder(&name.channel).open_sender().unwrap();
-    let mut a = builder(&name.channel).open_receiver().unwrap();
-    let mut b = builder(&name.channel).open_receiver().unwrap();
-    let mut sent = 0;
-    let mut calls = 0;
-    match mode {
-      0 => { let mut send = |tx: &mut Sender<Words>| { let done = tx.try_send(Words::new(sent)).is_ok(); sent += u64::from(done); calls += 1; done }; while send(&mut tx) {} }
-      1 => { while one(&mut tx, sent) { sent += 1; calls += 1; } }
-      2 => { for i in 0..20 { calls += 1; if tx.try_send(Words::new(i)).is_err() { break } sent += 1; } }
-      _ => { for i in 0..20 { calls += 1; if tx.send_timeout(Words::new(i), Duration::from_millis(5)).is_err() { break } sent += 1; } }
-    }
-    let mut got = vec![];
-    let _ = drain(&mut a, &mut got, Duration::from_millis(5));
-    let _ = drain(&mut b, &mut got, Duration::from_millis(5));
-    println!("{mode}: sent {sent} calls {calls} got {got:?}");
-    }
-    ExitCode::SUCCESS
 }

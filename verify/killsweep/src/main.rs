@@ -80,7 +80,6 @@ fn main() -> ExitCode {
         },
         ["lossy"] => lossy::sweep(),
         ["lossy-child", channel, at] => lossy::child(channel, at),
-        ["dbg"] => fan_out::dbg(),
         ["fan-out"] => fan_out::sweep(),
         ["fan-out-child", part, channel, at] => fan_out::child(part, channel, at),
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {

@@ -79,8 +79,9 @@ mod pool {
             if job == JOBS / 3 || job == 2 * JOBS / 3 {
                 // As if the machine had run out of memory.
                 let mut killed = workers.remove(0);
-                killed.kill()?;
+                let was_there = killed.kill();
                 killed.wait()?;
+                was_there?;
                 workers.push(start(&name)?);
             }
         }

@@ -86,10 +86,13 @@ impl<T: Copy> SharedRing<T> {
 
     /// Whether no message lies there, for one that has neither end.
     pub fn is_empty(&self) -> bool {
+        let words = self.ring.geometry();
         // SAFETY: a backend's blocks are valid while it lives.
-        let (tail, head) = unsafe { (self.ring.geometry().producer.as_ref(), self.ring.geometry().consumer.as_ref()) };
-        let head = Position::from_word(head.head.load(Ordering::Relaxed));
-        Position::from_word(tail.tail.load(Ordering::Relaxed)) == head
+        let producer = unsafe { words.producer.as_ref() };
+        // SAFETY: as above.
+        let consumer = unsafe { words.consumer.as_ref() };
+        let head = Position::from_word(consumer.head.load(Ordering::Relaxed));
+        Position::from_word(producer.tail.load(Ordering::Relaxed)) == head
     }
 
     /// The end that writes, from where the last one was.

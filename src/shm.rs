@@ -177,7 +177,7 @@ mod wait;
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
 pub use crate::sync::failpoint::{arm, arm_stop, name_first, passed};
-pub use builder::{Builder, Channel, Many, Messages, One, Records, Workers};
+pub use builder::{Builder, Channel, Lanes, Many, Messages, One, Records, Workers};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use error::{
     Cause, Fault, Mismatch, OpenError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,

@@ -70,6 +70,14 @@ pub enum Many {}
 #[derive(Debug)]
 pub enum Workers {}
 
+/// [`Many`] senders or [`Workers`]: each has a lane. Nothing outside of this crate can implement it.
+pub trait Lanes: parts::Sealed {}
+
+impl parts::Sealed for Many {}
+impl parts::Sealed for Workers {}
+impl Lanes for Many {}
+impl Lanes for Workers {}
+
 /// The channels that there are, and their ends. Nothing outside of this crate can implement it: what it takes has no name there.
 pub trait Channel {
     /// The sending end.
@@ -101,6 +109,8 @@ pub trait Channel {
 pub(crate) mod parts {
     use crate::shm::ring::open;
     use crate::shm::segment::layout;
+
+    pub trait Sealed {}
 
     #[derive(Debug)]
     pub struct Lane(pub(crate) layout::Layout);
@@ -237,16 +247,8 @@ where
     }
 }
 
-impl<P> Builder<P, Many> {
-    /// Lanes of the channel, 1 to 128: as many can send at a time; 16 by default.
-    pub fn lanes(mut self, lanes: usize) -> Self {
-        self.lanes = Some(lanes);
-        self
-    }
-}
-
-impl<P> Builder<P, Workers> {
-    /// Lanes of the channel, 1 to 128: as many workers can be there at a time; 16 by default.
+impl<P, L: Lanes> Builder<P, L> {
+    /// Lanes of the channel, 1 to 128: as many can send at a time, or of a fan-out receive; 16 by default.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = Some(lanes);
         self

@@ -308,9 +308,12 @@ fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
     Ok(killed)
 }
 
+/// Plays the others of a part that is killed at one point. Whether there is such a point.
+type AtPoint = fn(&Name, u64) -> Result<bool, String>;
+
 /// Each point of each part in its turn.
 pub(crate) fn sweep() -> ExitCode {
-    let parts: [(&str, fn(&Name, u64) -> Result<bool, String>); 2] = [("worker", worker_at), ("sender", sender_at)];
+    let parts: [(&str, AtPoint); 2] = [("worker", worker_at), ("sender", sender_at)];
     let (mut points, mut violations) = (0, 0);
     for (part, at_point) in parts {
         let mut found = 0;

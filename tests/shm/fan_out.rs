@@ -440,7 +440,8 @@ fn a_key_waits_for_what_its_worker_left() {
 fn nothing_is_lost_with_workers_that_are_killed() {
     const MESSAGES: u64 = 3000;
     let dir = Scratch::new("killed");
-    let mut tx = sender(&dir, 3, 16);
+    // A lane more than workers: while another takes what one left, the lane of that one is not free.
+    let mut tx = sender(&dir, 4, 16);
     let mut children = Children::new(&dir);
     (0..3).for_each(|_| children.start("handle"));
     let (mut seen, mut kills) = (Vec::new(), 0);
@@ -466,7 +467,8 @@ fn nothing_is_lost_with_workers_that_are_killed() {
 fn a_message_that_was_received_does_not_come_again() {
     const MESSAGES: u64 = 2000;
     let dir = Scratch::new("once");
-    let mut tx = sender(&dir, 3, 16);
+    // A lane more than workers: while another takes what one left, the lane of that one is not free.
+    let mut tx = sender(&dir, 4, 16);
     let mut children = Children::new(&dir);
     (0..3).for_each(|_| children.start("receive"));
     let mut kills = 0;

@@ -11,8 +11,8 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,15 +81,23 @@ fn child() {
 /// Children, and the pipe to which all of them write.
 struct Children {
     name: String,
-    pipe: (UnixStream, Option<UnixStream>),
+    pipe: (mpsc::Receiver<String>, Option<UnixStream>),
     children: Vec<Child>,
     unread: String,
 }
 
 impl Children {
     fn new(dir: &Scratch) -> Self {
-        let (reader, writer) = UnixStream::pair().unwrap();
-        Self { name: dir.file(), pipe: (reader, Some(writer)), children: vec![], unread: String::new() }
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        // Read all the time: a child that cannot say what it has received would receive no more.
+        let (tell, said) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut bytes) {
+                let _ = tell.send(String::from_utf8(bytes[..n].to_vec()).unwrap());
+            }
+        });
+        Self { name: dir.file(), pipe: (said, Some(writer)), children: vec![], unread: String::new() }
     }
 
     /// Starts one and waits until it has opened its side.
@@ -121,11 +129,7 @@ impl Children {
                     self.unread = rest;
                     return Some(line);
                 }
-                let mut bytes = [0; 4096];
-                match self.pipe.0.read(&mut bytes).unwrap() {
-                    0 => return None,
-                    n => self.unread.push_str(std::str::from_utf8(&bytes[..n]).unwrap()),
-                }
+                self.unread.push_str(&self.pipe.0.recv().ok()?);
             }
         })
     }

@@ -180,7 +180,8 @@ pub use wait::{FenceMode, WaitStrategy, init};
 #[cfg(ringmail_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::ring::reach::{BoundedReader, Reach};
+    pub use crate::ring::reach::{BoundedReader, LeftRing, Reach};
+    pub use crate::shm::peer::leftovers::{find_left, is_all_received};
     pub use crate::shm::peer::reported_ends::{Found, ReportedEnds, Stand};
     pub use crate::shm::peer::session::{End, Peer, Session, is_set_up, look_after};
     pub use crate::shm::{SeatReceiver, SeatSender, SharedBroadcast, SharedReceiver, SharedRing, SharedSender};

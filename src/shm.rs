@@ -21,6 +21,7 @@
 //! |---|---|
 //! | [`spsc`] | one sender, one receiver, messages of one type |
 //! | [`fan_in`] | many senders, a lane for each, one receiver |
+//! | [`fan_out`] | one sender, many workers, a lane for each; each message to one of them |
 //! | [`bytes`], [`bytes::fan_in`] | the same with records of any length up to a limit |
 //! | [`broadcast`] | one sender, many receivers that all get every message: the slowest gates |
 //! | [`lossy`] | one sender that never waits, any number of receivers that only read: a tap |
@@ -160,6 +161,7 @@ pub mod bytes;
 mod chunk;
 mod error;
 pub mod fan_in;
+pub mod fan_out;
 #[cfg(feature = "futures")]
 mod futures;
 mod inspect;
@@ -177,7 +179,7 @@ mod wait;
 #[cfg(ringmail_failpoints)]
 #[doc(hidden)]
 pub use crate::sync::failpoint::{arm, arm_stop, name_first, passed};
-pub use builder::{Builder, Channel, Many, Messages, One, Records, Seats};
+pub use builder::{Builder, Channel, Lanes, Many, Messages, One, Records, Seats, Workers};
 pub use chunk::{ReadChunk, WriteChunk};
 pub use error::{
     Cause, Fault, Mismatch, OpenError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,

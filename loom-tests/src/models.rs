@@ -28,6 +28,7 @@ pub mod ring;
 pub mod session;
 mod session_channel;
 pub mod share;
+pub mod shm_fan_out;
 pub mod wait;
 
 /// Hands the list of all models to a macro, so that the test runner and the mutant runner cannot disagree.
@@ -154,6 +155,9 @@ macro_rules! every_model {
                 a_message_that_was_freed_does_not_come_again,
                 a_receiver_goes_on_where_one_left, both_go_on, one_that_waits_for_a_receiver_finds_it_open,
                 a_sender_that_begins_sees_the_sleeper, a_sender_that_begins_sees_that_the_sleeper_sleeps_often;
+            shm_fan_out: what_a_killed_worker_left_is_received_once, one_killed_with_what_another_left_loses_nothing,
+                a_message_on_its_way_to_one_that_leaves_is_found, a_place_that_another_worker_freed_is_used_again,
+                the_end_comes_once_all_is_received, a_key_goes_on_once_what_was_left_is_received;
         }
     };
 }

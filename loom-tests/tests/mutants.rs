@@ -137,6 +137,9 @@ fn judges(site: Site) -> &'static [&'static str] {
         Site::BeginSession | Site::SeeSession => &["session::a_restart_cannot_hide_a_death_from_one_that_asks"],
         Site::SessionFirst => &["session::a_look_calls_nobody_dead_who_lives"],
         Site::LookAtLast => &["session::a_death_shows_after_the_last_message"],
+        Site::LeftRefuses => &["shm_fan_out::what_a_killed_worker_left_is_received_once"],
+        Site::EndWaits => &["shm_fan_out::the_end_comes_once_all_is_received"],
+        Site::KeyWaits => &["shm_fan_out::a_key_goes_on_once_what_was_left_is_received"],
         // The fence of a session that begins also pairs with the one of a broadcast's sender: see `broadcast_shm`.
         Site::BeginFence | Site::AskFence => &["reattach::a_sender_that_begins_sees_the_sleeper"],
         Site::ArmLooks => &["mesh::a_message_wakes_an_armed_endpoint"],

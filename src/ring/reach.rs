@@ -14,6 +14,15 @@ pub enum Reach {
     Until(u64),
 }
 
+/// A mapped ring, as one reads it who takes what another reader has left.
+pub trait LeftRing {
+    /// Has the writer find that no reader is there.
+    fn refuse(&mut self);
+
+    /// Looks for messages, of whichever session. How many there are.
+    fn look_at_all(&mut self) -> u64;
+}
+
 /// A mapped ring, as the receiver reads it session by session.
 pub trait BoundedReader {
     /// Looks for a message, no further than `reach`. Whether there is one. With [`Reach::Nowhere`]: whether a message lies there all the same.

@@ -1,4 +1,4 @@
-//! The builder of all channels: what travels (messages or records) times how many send (one, or many with a lane each).
+//! The builder of all channels: what travels (messages or records) times who has a lane (one sender, many senders, or many workers).
 
 use crate::shm::broadcast::RECEIVERS;
 use crate::shm::error::OpenError;
@@ -18,10 +18,11 @@ use std::path::PathBuf;
 
 /// Opens the sides of a channel between processes, and makes the channel if it is not there.
 ///
-/// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send: [`One`], or [`Many`] with a lane each; or [`Seats`]: one sends, and
-/// many receive all. Each of the
-/// five has a name: [`spsc::Builder`](crate::shm::spsc::Builder), [`fan_in::Builder`](crate::shm::fan_in::Builder),
-/// [`bytes::Builder`](crate::shm::bytes::Builder), [`broadcast::Builder`](crate::shm::broadcast::Builder), [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
+/// `P` is what travels: [`Messages`] of one type, or [`Records`]. `L` says how many send or receive: [`One`] of each; [`Many`] senders or many [`Workers`]
+/// with a lane each; or [`Seats`]: one sends, and many receive all. Each channel has a name: [`spsc::Builder`](crate::shm::spsc::Builder),
+/// [`fan_in::Builder`](crate::shm::fan_in::Builder), [`fan_out::Builder`](crate::shm::fan_out::Builder),
+/// [`broadcast::Builder`](crate::shm::broadcast::Builder), [`bytes::Builder`](crate::shm::bytes::Builder),
+/// [`bytes::fan_in::Builder`](crate::shm::bytes::fan_in::Builder).
 ///
 /// # Who says how large it is
 ///
@@ -71,6 +72,18 @@ pub enum Many {}
 #[derive(Debug)]
 pub enum Seats {}
 
+/// One sender, many workers, with a lane each.
+#[derive(Debug)]
+pub enum Workers {}
+
+/// [`Many`] senders or [`Workers`]: each has a lane. Nothing outside of this crate can implement it.
+pub trait Lanes: parts::Sealed {}
+
+impl parts::Sealed for Many {}
+impl parts::Sealed for Workers {}
+impl Lanes for Many {}
+impl Lanes for Workers {}
+
 /// The channels that there are, and their ends. Nothing outside of this crate can implement it: what it takes has no name there.
 pub trait Channel {
     /// The sending end.
@@ -102,6 +115,8 @@ pub trait Channel {
 pub(crate) mod parts {
     use crate::shm::ring::open;
     use crate::shm::segment::layout;
+
+    pub trait Sealed {}
 
     #[derive(Debug)]
     pub struct Lane(pub(crate) layout::Layout);
@@ -201,10 +216,11 @@ where
         <(P, L)>::sender(parts::OpenedRole(self.open(Role::Sender)?), self.wait, self.schema.version)
     }
 
-    /// Opens the receiving side. What an earlier receiver left is received first; but of a broadcast, which takes a free seat and begins with the next message.
+    /// Opens the receiving side, or one of many workers: on the first free lane. What an earlier receiver left there is received first; but of a broadcast,
+    /// which takes a free seat and begins with the next message. A damaged lane is passed by.
     ///
     /// # Errors
-    /// The channel is another one, its receiving side is taken (of a broadcast: no seat is free), or the system refused: see [`OpenError`].
+    /// The channel is another one, its receiving side is taken (of many: no lane or seat is free), or the system refused: see [`OpenError`].
     pub fn open_receiver(self) -> Result<<(P, L) as Channel>::Receiver, OpenError> {
         <(P, L)>::receiver(parts::OpenedRole(self.open(Role::Receiver)?), self.wait)
     }
@@ -228,8 +244,8 @@ where
     pub(super) fn layout(lanes: Option<usize>, capacity: Option<usize>) -> Result<Layout, OpenError> {
         let parts::Lane(lane) = <(P, L)>::lane(capacity.unwrap_or(<(P, L)>::CAPACITY))?;
         let default = match <(P, L)>::KIND {
-            kind if kind.is_fan_in() => LANES,
             kind if kind.is_broadcast() => RECEIVERS,
+            kind if kind.has_lanes() => LANES,
             _ => 1,
         };
         lane.with_lanes(u32::try_from(lanes.unwrap_or(default)).unwrap_or(u32::MAX))
@@ -245,8 +261,8 @@ where
     }
 }
 
-impl<P> Builder<P, Many> {
-    /// Lanes of the channel, 1 to 128: as many can send at a time; 16 by default.
+impl<P, L: Lanes> Builder<P, L> {
+    /// Lanes of the channel, 1 to 128: as many can send at a time, or of a fan-out receive; 16 by default.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = Some(lanes);
         self
@@ -284,6 +300,16 @@ impl<T: Message> Builder<Messages<T>, One> {
 }
 
 impl<T: Message> Builder<Messages<T>, Many> {
+    /// Makes a channel without a name, of so many lanes that hold `messages` each. Its sides are opened by [`Builder::from_fd`].
+    ///
+    /// # Errors
+    /// The capacity is 0 or too large, so is the number of lanes, or the system refused: see [`OpenError`].
+    pub fn create_anonymous(lanes: usize, messages: usize) -> Result<Anonymous, OpenError> {
+        Self::anonymous(Some(lanes), messages, None)
+    }
+}
+
+impl<T: Message> Builder<Messages<T>, Workers> {
     /// Makes a channel without a name, of so many lanes that hold `messages` each. Its sides are opened by [`Builder::from_fd`].
     ///
     /// # Errors

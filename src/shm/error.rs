@@ -70,7 +70,7 @@ pub enum OpenError {
         /// The process that says so of itself; of another pid namespace it may mean nothing.
         pid: u32,
     },
-    /// Every lane of the channel has a sender, but for those that a sender before has damaged.
+    /// Every lane of the channel has a sender, or of a fan-out a worker, but for those that one before has damaged.
     NoFreeLane {
         /// Lanes that the channel has.
         lanes: usize,
@@ -263,7 +263,7 @@ impl fmt::Display for OpenError {
             Self::NoFreeLane { lanes } => {
                 write!(
                     f,
-                    "none of the channel's {lanes} lanes is free: make the channel with more lanes, or end a sender"
+                    "none of the channel's {lanes} lanes is free: make the channel with more lanes, or end a side that has one"
                 )
             }
             Self::NoFreeSeat { receivers } => {

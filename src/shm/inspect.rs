@@ -32,9 +32,9 @@ pub struct ChannelInfo {
     pub capacity: u64,
     /// Bytes of a message, or 8.
     pub message_bytes: u64,
-    /// The receiving side; of a broadcast the slowest receiver that gates, or else the first seat.
+    /// The receiving side; of a broadcast the slowest receiver that gates, or else the first seat; of a fan-out the first lane's worker.
     pub receiver: SideView,
-    /// The sending side, or those of a fan-in.
+    /// The sending side, or those of a fan-in; of a fan-out each worker's lane.
     pub lanes: Vec<LaneView>,
     /// The seats of a broadcast.
     pub seats: Vec<SeatView>,
@@ -54,12 +54,14 @@ pub struct SeatView {
     pub lag: u64,
 }
 
-/// One lane of a channel as an onlooker saw it; but for a fan-in there is one.
+/// One lane of a channel as an onlooker saw it; but for a fan-in or a fan-out there is one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LaneView {
     /// The sending side.
     pub sender: SideView,
+    /// The receiving side: of a fan-out the lane's worker, else the channel's receiver.
+    pub receiver: SideView,
     /// Sessions of the sending side whose end a receiver was told; those after them are untaken.
     pub taken: u64,
     /// The last sessions of the sending side, at most 64, the oldest first.
@@ -133,14 +135,18 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
         })
     };
     let mut lanes = Vec::new();
-    let (mut receiver, mut seats) = (None, Vec::new());
+    let (mut first, mut seats) = (None, Vec::new());
+    let is_fan_out = kind == Kind::FanOut;
     for lane in 0..if kind.is_broadcast() { 1 } else { layout.lanes } {
         let map = Map::new(&file, &layout, lane, None, Pages::default()).map_err(file::failed("map", &path))?;
-        if lane == 0 {
-            receiver = Some(view(LockRange::RECEIVER, &map.consumer().session)?);
-        }
-        let sender = view(LockRange::sender(lane), &map.producer().session)?;
-        lanes.push(lane_view(&map, &layout, sender));
+        let worker = if is_fan_out { LockRange::worker(lane) } else { LockRange::RECEIVER };
+        let receiver = match first {
+            Some(receiver) if !is_fan_out => receiver,
+            _ => view(worker, &map.consumer().session)?,
+        };
+        first = first.or(Some(receiver));
+        let sender = view(LockRange::sender(if is_fan_out { 0 } else { lane }), &map.producer().session)?;
+        lanes.push(lane_view(&map, &layout, sender, receiver));
         for seat in (0..layout.lanes).filter(|_| kind.is_broadcast()) {
             let words = &map.seat(seat).consumer.session;
             seats.push(seat_view(&map, &layout, seat, view(LockRange::seat(seat), words)?));
@@ -148,7 +154,9 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
     }
     if let (Some(lane), true) = (lanes.first_mut(), kind.is_broadcast()) {
         let slowest = seats.iter().filter(|seat| seat.gates).max_by_key(|seat| seat.lag);
-        receiver = slowest.or(seats.first()).map(|seat| seat.receiver);
+        if let Some(seat) = slowest.or(seats.first()) {
+            (lane.receiver, first) = (seat.receiver, Some(seat.receiver));
+        }
         let lag = slowest.map_or(0, |seat| seat.lag);
         (lane.stats.depth, lane.stats.received) = (lag as usize, lane.stats.sent.saturating_sub(lag));
     }
@@ -157,7 +165,7 @@ pub fn inspect(name: &str) -> Result<ChannelInfo, OpenError> {
         schema: header.schema_text(),
         capacity: layout.capacity,
         message_bytes: layout.size,
-        receiver: receiver.ok_or(OpenError::Corrupted)?,
+        receiver: first.ok_or(OpenError::Corrupted)?,
         lanes,
         seats,
     })
@@ -173,7 +181,7 @@ fn seat_view(map: &Map, layout: &Layout, seat: u32, receiver: SideView) -> SeatV
     SeatView { receiver, name, gates, lag }
 }
 
-fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
+fn lane_view(map: &Map, layout: &Layout, sender: SideView, receiver: SideView) -> LaneView {
     let (producer, consumer) = (map.producer(), map.consumer());
     let is_lossy = layout.kind == Kind::Lossy;
     // What was received by the first look was sent by the second.
@@ -200,7 +208,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView) -> LaneView {
     };
     let sessions = (last.saturating_sub(KEPT - 1)..=last).filter_map(session).collect();
     let taken = consumer.session.taken.load(Ordering::Relaxed);
-    LaneView { sender, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
+    LaneView { sender, receiver, taken, sessions, stats, records: records.filter(|_| layout.kind.is_bytes()) }
 }
 
 /// Longest message that a header may claim.
@@ -273,7 +281,8 @@ impl fmt::Display for SideView {
 impl fmt::Display for ChannelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, schema, capacity, message_bytes, receiver, lanes, seats } = self;
-        let each = if kind.is_fan_in() { format!(" in each of {} lanes", lanes.len()) } else { String::new() };
+        let has_each = kind.has_lanes() && !kind.is_broadcast();
+        let each = if has_each { format!(" in each of {} lanes", lanes.len()) } else { String::new() };
         writeln!(f, "carries   {schema}")?;
         if kind.is_bytes() {
             writeln!(f, "kind      {kind}, {} bytes{each}, in words of {message_bytes}", capacity * message_bytes)?;
@@ -292,9 +301,17 @@ impl fmt::Display for ChannelInfo {
                     }
                 }
             }
+            // The same of each lane.
+            Kind::FanOut => lanes.first().map_or(Ok(()), |lane| write!(f, "sender    {}", lane.sender))?,
             _ => write!(f, "receiver  {receiver}")?,
         }
-        for (i, LaneView { sender, stats, records, .. }) in lanes.iter().enumerate() {
+        for (i, LaneView { sender, receiver, stats, records, .. }) in lanes.iter().enumerate() {
+            if *kind == Kind::FanOut {
+                if receiver.state != Peer::Never || stats.depth != 0 {
+                    write!(f, "\nworker    lane {i}, {receiver}\nstats     {stats}")?;
+                }
+                continue;
+            }
             if kind.is_fan_in() && sender.epoch == 0 && sender.state == Peer::Never {
                 continue;
             }

@@ -13,7 +13,7 @@ pub(crate) mod ring {
 pub use broadcast::{SeatReceiver, SeatSender, SharedBroadcast};
 
 use crate::ring::backend::{Backend, Geometry, Heap};
-use crate::ring::reach::{BoundedReader, Reach};
+use crate::ring::reach::{BoundedReader, LeftRing, Reach};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::sync::position::Position;
 use crate::sync::{Arc, AtomicU64, Ordering};
@@ -91,6 +91,17 @@ impl<T: Copy> SharedRing<T> {
         &self.sessions[1]
     }
 
+    /// Whether no message lies there, for one that has neither end.
+    pub fn is_empty(&self) -> bool {
+        let words = self.ring.geometry();
+        // SAFETY: a backend's blocks are valid while it lives.
+        let producer = unsafe { words.producer.as_ref() };
+        // SAFETY: as above.
+        let consumer = unsafe { words.consumer.as_ref() };
+        let head = Position::from_word(consumer.head.load(Ordering::Relaxed));
+        Position::from_word(producer.tail.load(Ordering::Relaxed)) == head
+    }
+
     /// The end that writes, from where the last one was.
     ///
     /// # Safety
@@ -145,6 +156,11 @@ impl<T: Copy> SharedSender<T> {
         // SAFETY: just found vacant.
         self.0.fill(|| unsafe { Mapping::put(slot, value) });
         true
+    }
+
+    /// Whether all that was ever written was received.
+    pub fn is_all_received(&self) -> bool {
+        self.0.is_received(self.0.position())
     }
 
     /// Whether the reader has closed.
@@ -216,5 +232,15 @@ impl<T: Copy> BoundedReader for SharedReceiver<T> {
 
     fn has_freed(&self) -> bool {
         BoundedReader::has_freed(&self.0)
+    }
+}
+
+impl<T: Copy> LeftRing for SharedReceiver<T> {
+    fn refuse(&mut self) {
+        LeftRing::refuse(&mut self.0);
+    }
+
+    fn look_at_all(&mut self) -> u64 {
+        self.0.look_at_all()
     }
 }

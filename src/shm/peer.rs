@@ -2,6 +2,7 @@
 
 #[cfg(not(ringmail_loom))]
 pub(crate) mod attachment;
+pub(crate) mod leftovers;
 pub(crate) mod reported_ends;
 pub(crate) mod session;
 

@@ -12,3 +12,5 @@ pub(crate) mod receiving_end;
 mod runs;
 pub(crate) mod sending_end;
 pub(crate) mod stamped;
+pub(crate) mod worker;
+pub(crate) mod workers;

@@ -277,6 +277,12 @@ sites! {
     OverLooks,
     /// Between processes: the ring is looked at once more after the kernel said that the other side is not held.
     LookAtLast,
+    /// Between processes: one that takes what a worker left enters that one's death, and has the sender find the lane refused.
+    LeftRefuses,
+    /// Between processes: a worker is not told the sender's end while a lane holds a message.
+    EndWaits,
+    /// Between processes: a key that moves waits until what was sent before is received.
+    KeyWaits,
     /// An endpoint of a mesh looks at its lanes after it armed its event count.
     ArmLooks,
     /// An endpoint that polls looks at its lanes after it had its event count watch.

@@ -14,6 +14,8 @@ mod bytes;
 mod cycles;
 mod fan_in;
 mod fan_in_attacks;
+mod fan_out;
+mod fan_out_attacks;
 mod lanes;
 mod lossy;
 mod lossy_attacks;

@@ -56,6 +56,9 @@ struct Side {
 struct Lane {
     lane: usize,
     sender: Side,
+    /// Of a fan-out: the lane's worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<Side>,
     records: Option<u64>,
     sent: u64,
     received: u64,
@@ -96,7 +99,7 @@ impl Channel {
             sent: seen.sent(),
             sent_per_second,
             receiver: Side::new(&seen.receiver),
-            lanes: seen.lanes.iter().enumerate().map(|(number, lane)| Lane::new(number, lane)).collect(),
+            lanes: seen.lanes.iter().enumerate().map(|(number, lane)| Lane::new(number, lane, seen.kind)).collect(),
             seats: seen.seats.iter().enumerate().map(|(number, seat)| Seat::new(number, seat)).collect(),
         }
     }
@@ -116,7 +119,7 @@ impl Side {
 }
 
 impl Lane {
-    fn new(number: usize, lane: &LaneView) -> Self {
+    fn new(number: usize, lane: &LaneView, kind: Kind) -> Self {
         let stats = lane.stats;
         let session = |session: &SessionView| Session {
             number: session.info.number,
@@ -128,6 +131,7 @@ impl Lane {
         Self {
             lane: number,
             sender: Side::new(&lane.sender),
+            receiver: (kind == Kind::FanOut).then(|| Side::new(&lane.receiver)),
             records: lane.records,
             sent: stats.sent,
             received: stats.received,

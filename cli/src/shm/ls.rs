@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use ringmail::shm::{self, ChannelInfo, Kind, OpenError, Peer};
+use ringmail::shm::{self, ChannelInfo, Kind, LaneView, OpenError, Peer};
 
 use super::exit::{show, warn};
 use super::json;
@@ -52,22 +52,24 @@ pub(super) fn run(args: &Ls) -> Result<ExitCode, Failure> {
 fn row(name: String, seen: &ChannelInfo) -> [String; 7] {
     let unit = if matches!(seen.kind, Kind::Bytes | Kind::BytesFanIn) { seen.message_bytes } else { 1 };
     let size = |n: u64| format!("{}{}", n * unit, if unit == 1 { "" } else { " B" });
+    let here = |is_here: fn(&LaneView) -> bool| {
+        format!("{} of {} here", seen.lanes.iter().filter(|lane| is_here(lane)).count(), seen.lanes.len())
+    };
     let sender = match &seen.lanes[..] {
-        [lane] => lane.sender.state.to_string(),
-        lanes => {
-            let here = lanes.iter().filter(|lane| lane.sender.state == Peer::Here).count();
-            format!("{here} of {} here", lanes.len())
-        }
+        // The same of each lane.
+        [lane, ..] if seen.kind == Kind::FanOut || seen.lanes.len() == 1 => lane.sender.state.to_string(),
+        _ => here(|lane| lane.sender.state == Peer::Here),
     };
     let capacity = size(seen.capacity * seen.lanes.len() as u64);
     let (kind, used) = (seen.kind.to_string(), size(seen.depth()));
-    // Those that only read are in no list.
     let receiver = match seen.kind {
+        // Those that only read are in no list.
         Kind::Lossy => "unlisted".into(),
         Kind::Broadcast => {
             let here = seen.seats.iter().filter(|seat| seat.receiver.state == Peer::Here).count();
             format!("{here} of {} here", seen.seats.len())
         }
+        Kind::FanOut => here(|lane| lane.receiver.state == Peer::Here),
         _ => seen.receiver.state.to_string(),
     };
     [name, kind, capacity, used, seen.sent().to_string(), sender, receiver]

@@ -90,17 +90,20 @@ fn describe(seen: &ChannelInfo, rate: Option<f64>) -> String {
         let _ = writeln!(text, "rate      {rate:.0} {unit}/s sent since the last reading");
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    for (number, lane) in seen.lanes.iter().enumerate().filter(|(_, lane)| !lane.sessions.is_empty()) {
-        let of = if seen.lanes.len() == 1 { String::new() } else { format!("lane {number}, ") };
+    // Of a fan-out the sender has all lanes in each session.
+    let is_fan_out = seen.kind == Kind::FanOut;
+    let lanes = seen.lanes.iter().take(if is_fan_out { 1 } else { seen.lanes.len() }).enumerate();
+    for (number, lane) in lanes.filter(|(_, lane)| !lane.sessions.is_empty()) {
+        let of = if seen.lanes.len() == 1 || is_fan_out { String::new() } else { format!("lane {number}, ") };
         let untaken = lane.sender.epoch.saturating_sub(lane.taken);
-        // Receivers that only read note nothing, and of many each is told for itself.
-        let is_lossy = matches!(seen.kind, Kind::Lossy | Kind::Broadcast);
-        let untaken = if is_lossy { String::new() } else { format!(", {untaken} untaken") };
+        // Receivers that only read note nothing, and each of many receivers has its own notes.
+        let is_noted = !matches!(seen.kind, Kind::Lossy | Kind::Broadcast | Kind::FanOut);
+        let untaken = if !is_noted { String::new() } else { format!(", {untaken} untaken") };
         let _ = writeln!(text, "sessions  {of}{} so far{untaken}; the last:", lane.sender.epoch);
         for SessionView { info, ended, .. } in lane.sessions.iter().rev().take(SHOWN) {
             let how = ended.map_or("goes on", json::word);
             let age = now.saturating_sub(info.began.into()) / 1_000_000;
-            let taken = if !is_lossy && ended.is_some() && info.number > lane.taken { ", untaken" } else { "" };
+            let taken = if is_noted && ended.is_some() && info.number > lane.taken { ", untaken" } else { "" };
             let (number, pid) = (info.number, info.pid);
             let _ = writeln!(text, "  {number:>6}  {how}{taken}; process {pid}, began {} ago", ago(age));
         }

@@ -23,6 +23,11 @@ impl Kernel {
         }
     }
 
+    /// Whether it was free: it is taken then.
+    pub(super) fn try_take(&self) -> bool {
+        self.0.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
     /// What the last descriptor's end does, also by a kill.
     pub(super) fn give(&self) {
         self.0.store(0, Ordering::Release);

@@ -3,11 +3,11 @@
 
 use super::super::backend::Backend;
 use super::super::layout::{ConsumerBlock, ProducerBlock};
-use super::super::reach::{BoundedReader, Reach};
+use super::super::reach::{BoundedReader, LeftRing, Reach};
 use super::super::slot::Slot;
 use super::{Consumer, Producer, Staging};
 use crate::sync::failpoint::point;
-use crate::sync::order::order;
+use crate::sync::order::{mutant, order};
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -110,6 +110,14 @@ impl<B: Backend> Producer<B> {
     /// The message that must be consumed before there is room for `n`.
     pub(crate) fn awaited(&self, n: u64) -> Position {
         self.tail.plus(n.wrapping_sub(1)).plus(self.geometry.capacity.wrapping_neg())
+    }
+
+    /// Whether all that was sent before `mark` was received, by whichever reader. Nothing else was written there then, so an impossible position says
+    /// that as well.
+    pub(crate) fn is_received(&self, mark: Position) -> bool {
+        let head = Position::from_word(B::observe(&self.peer().head, order!(observe_head)));
+        let (unread, behind) = (self.tail.since(head), self.tail.since(mark));
+        mutant!(KeyWaits) || unread <= behind || unread > self.geometry.capacity
     }
 
     /// Sends nothing more: the other side wrote nonsense elsewhere.
@@ -234,5 +242,19 @@ impl<B: Backend> BoundedReader for Consumer<B> {
 
     fn has_freed(&self) -> bool {
         self.own().head.load(Ordering::Relaxed) == self.head.open_word()
+    }
+}
+
+impl<B: Backend> LeftRing for Consumer<B> {
+    fn refuse(&mut self) {
+        // Between processes the word tells nothing more.
+        let _ = self.close();
+    }
+
+    fn look_at_all(&mut self) -> u64 {
+        let tail = Position::from_word(B::observe(&self.peer().tail, order!(observe_tail)));
+        self.corrupt |= tail.since(self.head) > self.geometry.capacity;
+        self.tail_seen = if self.corrupt { self.head } else { tail };
+        self.seen()
     }
 }

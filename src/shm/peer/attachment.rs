@@ -118,12 +118,17 @@ impl Attachment {
     }
 
     /// To be called after this side has closed: wakes the other side from every wait.
-    pub(crate) fn closed(&self, peer: &Session, word: &AtomicU64) {
+    pub(crate) fn rouse(&self, peer: &Session, word: &AtomicU64) {
         fence(Ordering::SeqCst);
         if peer.parked.0.should_wake(0) {
             futex::wake(word);
             self.notifier.notify(peer);
         }
+    }
+
+    /// Gives the lock back. To be called once the session has ended, where this side reads and writes nothing more.
+    pub(crate) fn give_lock(&self) {
+        self.held.give();
     }
 
     /// What the kernel and the words say of the other side.

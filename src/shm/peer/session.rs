@@ -256,11 +256,7 @@ impl Session {
     pub fn take_over(&self, start: u64, pid: u32, now: u64) -> u64 {
         // The lock is ours, so all that the last holder stored is there.
         let last = self.last();
-        if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
-            point!();
-            // A thread that sees this sees all that the session did: the lock has shown it to us.
-            self.entry(last).end.store(mark(last, DIED), order!(write_entry));
-        }
+        self.bury();
         // `check_words` has seen that there is room to count on. If another process has written there since, it wraps.
         let session = last.wrapping_add(1);
         let entry = self.entry(session);
@@ -279,6 +275,16 @@ impl Session {
         point!();
         self.begun.store(session, order!(begin_session));
         session
+    }
+
+    /// Of a process that has got the lock and begins no session: writes that the last session died, if it did.
+    pub fn bury(&self) {
+        let last = self.last();
+        if last != 0 && self.record(last).is_none_or(|record| record.end.is_none()) {
+            point!();
+            // A thread that sees this sees all that the session did: the lock has shown it to us.
+            self.entry(last).end.store(mark(last, DIED), order!(write_entry));
+        }
     }
 
     /// Begins a session of process `pid`, with `start` messages before it. `register` says whether `membarrier` will reach this process, `resume`

@@ -5,8 +5,8 @@
 use super::gate::{SeatWords, Seats};
 use super::mapped::{ConsumerPage, Mapped, MessageBytes};
 use crate::ring::spsc::{Consumer, Producer};
-use crate::shm::segment::attach::RoleLock;
-use crate::shm::segment::layout::Layout;
+use crate::shm::segment::attach::{LaneLock, RoleLock};
+use crate::shm::segment::layout::{Kind, Layout};
 use crate::shm::segment::locks::{LockRange, is_taken};
 use crate::shm::segment::map::Map;
 use core::ptr::NonNull;
@@ -36,6 +36,11 @@ impl Attached {
     pub(crate) fn is_held(&self, seats: LockRange) -> bool {
         // A kernel that cannot tell (there is none) must not make a death of it.
         is_taken(self.held.file(), seats).unwrap_or(true)
+    }
+
+    /// Gives the lock back. To be called where this side reads and writes nothing more.
+    pub(crate) fn give(&self) {
+        self.held.give();
     }
 
     /// Whether the file has lost its name: no side can open it any more.
@@ -121,6 +126,63 @@ pub(crate) fn broadcaster<T>(
     let ring = unsafe { Mapped::new(producer.cast(), slowest, data.cast(), layout.capacity, Arc::clone(&gated)) };
     // SAFETY: the lock is the only one, and is used up here for the one producer.
     (attached, unsafe { Producer::attach(ring) }, gated)
+}
+
+/// The sending ends of all lanes of a fan-out, for the holder of the sender's lock.
+pub(crate) fn producers<T>(
+    held: RoleLock,
+    path: Option<Arc<Path>>,
+    maps: &[Arc<Map>],
+    layout: &Layout,
+) -> Vec<(Attached, Producer<Ring<T>>)> {
+    assert!(layout.kind == Kind::FanOut && held.seats == LockRange::sender(0), "another role's lock");
+    let held = Arc::new(held);
+    let attach = |(lane, map): (u32, &Arc<Map>)| {
+        assert_eq!(lane, map.lane(), "each lane once");
+        let attached = Attached { held: Arc::clone(&held), peer: LockRange::worker(lane), path: path.clone() };
+        // SAFETY: the lock is the only one, and is used up here for one producer of each lane.
+        (attached, unsafe { Producer::attach(ring(Arc::clone(map), layout)) })
+    };
+    (0..).zip(maps).map(attach).collect()
+}
+
+/// The receiving end of a lane of a fan-out, for the holder of that lane's lock.
+pub(crate) fn worker<T>(
+    held: RoleLock,
+    path: Option<Arc<Path>>,
+    map: &Arc<Map>,
+    layout: &Layout,
+) -> (Attached, Consumer<Ring<T>>) {
+    assert!(layout.kind == Kind::FanOut && held.seats == LockRange::worker(map.lane()), "another role's lock");
+    let attached = Attached { held: Arc::new(held), peer: LockRange::sender(0), path };
+    // SAFETY: the lock is the only one, and is used up here for the one consumer.
+    (attached, unsafe { Consumer::attach(ring(Arc::clone(map), layout)) })
+}
+
+/// The receiving end of a lane that has no worker, as long as this has its lock.
+pub(crate) struct LeftLane<'a, T> {
+    // In this order they go.
+    ring: Consumer<Ring<T>>,
+    map: Arc<Map>,
+    _lock: LaneLock<'a>,
+}
+
+impl<'a, T> LeftLane<'a, T> {
+    /// Where `lock` is, `map` is of that lane.
+    pub(crate) fn new(lock: LaneLock<'a>, map: &Arc<Map>, layout: &Layout) -> Self {
+        assert!(layout.kind == Kind::FanOut && lock.lane() == map.lane(), "another lane's lock");
+        // SAFETY: the lock is the only one, and stays here as long as the one consumer.
+        let ring = unsafe { Consumer::attach(ring(Arc::clone(map), layout)) };
+        Self { ring, map: Arc::clone(map), _lock: lock }
+    }
+
+    pub(crate) fn ring(&mut self) -> &mut Consumer<Ring<T>> {
+        &mut self.ring
+    }
+
+    pub(crate) fn map(&self) -> &Map {
+        &self.map
+    }
 }
 
 fn ring<T>(map: Arc<Map>, layout: &Layout) -> Ring<T> {

@@ -28,6 +28,8 @@ pub(crate) struct ProducerPage {
     pub(crate) session: Session,
     /// Of a channel of records only.
     pub(crate) marks: Line<[Mark; 2]>,
+    /// Of a fan-out only: how many workers the sender has found gone, with messages in their lanes. The same in each lane.
+    pub(crate) departed: Line<AtomicU64>,
 }
 
 /// The consumer's page. Its order is not the producer's: processors first compare the lower twelve bits of addresses, so with both positions at the
@@ -51,6 +53,16 @@ impl ConsumerPage {
 pub(crate) struct SeatPage {
     pub(crate) consumer: ConsumerPage,
     pub(crate) name: SeatName,
+}
+
+/// The page of a fan-out's worker.
+#[repr(C)]
+pub(crate) struct WorkerPage {
+    pub(crate) consumer: ConsumerPage,
+    /// How many messages the worker had received when it found no more. A hint.
+    pub(crate) idle: Line<AtomicU64>,
+    /// Changes when the worker has left, or the lane is empty for good. The other workers sleep on it.
+    pub(crate) news: Line<AtomicU64>,
 }
 
 /// Whether a seat stays when its receiver goes, and whose it is. The holder of the seat's lock writes it.
@@ -111,11 +123,15 @@ mod offsets {
     const _: () = assert!(offset_of!(Session, parked) == 128);
     const _: () = assert!(offset_of!(ProducerPage, session) == 256);
     const _: () = assert!(offset_of!(ProducerPage, marks) == 2560);
-    const _: () = assert!(size_of::<ProducerPage>() == 2688);
+    const _: () = assert!(offset_of!(ProducerPage, departed) == 2688);
+    const _: () = assert!(size_of::<ProducerPage>() == 2816);
     const _: () = assert!(offset_of!(ConsumerPage, block) == 2304);
     const _: () = assert!(size_of::<ConsumerPage>() == 2688);
     const _: () = assert!(offset_of!(SeatPage, name) == 2688);
     const _: () = assert!(size_of::<SeatPage>() == 2816);
+    const _: () = assert!(offset_of!(WorkerPage, idle) == 2688);
+    const _: () = assert!(offset_of!(WorkerPage, news) == 2816);
+    const _: () = assert!(size_of::<WorkerPage>() == 2944);
 }
 
 /// A message as bytes, all of them initialised but perhaps no valid `T`; begins and ends at a word.

@@ -18,8 +18,12 @@ use std::sync::Arc;
 
 /// A role of a channel, taken and mapped, with its words checked.
 pub(crate) struct Opened {
-    /// The sender's lane, or all of the receiver's.
+    /// The lane of a fan-in's sender, the one of a broadcast; else all of them.
     pub(crate) maps: Vec<Arc<Map>>,
+    /// Which one is this side's, where each holder has one.
+    pub(crate) lane: u32,
+    /// The file, by another description than that of the lock.
+    pub(crate) file: File,
     pub(crate) layout: Layout,
     pub(crate) held: RoleLock,
     /// Where it is, if it is a file with a name.
@@ -44,16 +48,22 @@ pub(crate) fn open(
     let lane_is = |file: &File, layout: &Layout, lane| lane_is(file, layout, lane, &path);
     let Taken { held, lane, map: file, layout, names } =
         attach::take(place, &path, &header, layout, asked, role, lane_is)?;
-    let one = role == Role::Sender || layout.kind.is_broadcast();
+    let is_fan_out = layout.kind == Kind::FanOut;
+    let one = (role == Role::Sender && !is_fan_out) || layout.kind.is_broadcast();
     let lanes = if one { lane..lane + 1 } else { 0..layout.lanes };
     let mut maps = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        let map = Map::new(&file, &layout, lane, Some(role), place.pages).map_err(file::failed("map", &path))?;
+    for at in lanes {
+        let map = Map::new(&file, &layout, at, Some(role), place.pages).map_err(file::failed("map", &path))?;
         point!();
         let map = Arc::new(map);
+        if is_fan_out && (role == Role::Sender || at != lane) {
+            // The sender leaves the bad ones alone, and so do the workers of others.
+            maps.push(map);
+            continue;
+        }
         // A receiver of many lanes finds the bad ones when it looks there, and tells them; the sender of a stamped ring looks at the stamps as well.
         let has_seats = layout.kind.is_broadcast() && role == Role::Sender;
-        if layout.kind != Kind::Lossy && !has_seats && (one || layout.lanes == 1) {
+        if layout.kind != Kind::Lossy && !has_seats && (one || layout.lanes == 1 || is_fan_out) {
             attachment::check_words(&map, &layout)?;
         }
         attachment::check_counts(attachment::sessions(&map, role).0)?;
@@ -62,11 +72,11 @@ pub(crate) fn open(
     // Wherever this process goes meanwhile.
     let absolute = || std::path::absolute(&path).map_err(file::failed("find", &path));
     let path = if place.is_named() { Some(absolute()?.into()) } else { None };
-    let reserves = names.zip(place.reserved.clone());
-    Ok(Opened { maps, layout, held, path, missed_ends: place.missed_ends, passes: place.passes, reserves })
+    let (missed_ends, passes, reserves) = (place.missed_ends, place.passes, names.zip(place.reserved.clone()));
+    Ok(Opened { maps, lane, file, layout, held, path, missed_ends, passes, reserves })
 }
 
-/// What a lane is to a sender that opens it, or a seat to a receiver.
+/// What a lane is to a sender, or a fan-out's worker, that opens it, or a seat to a receiver.
 fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<LaneState, OpenError> {
     if layout.kind.is_broadcast() {
         let map = Map::new(file, layout, lane, None, Pages::default()).map_err(file::failed("map", path))?;
@@ -81,6 +91,9 @@ fn lane_is(file: &File, layout: &Layout, lane: u32, path: &Path) -> Result<LaneS
     let unnoted = layout.kind.is_bytes() && attachment::records(&map).is_none();
     if unnoted || attachment::check_words(&map, layout).is_err() {
         return Ok(LaneState::Damaged);
+    }
+    if layout.kind == Kind::FanOut {
+        return Ok(LaneState::Good);
     }
     // With the receiver's side taken, and closed on this lane: it reads nothing here until the next one comes.
     let has_receiver =

@@ -10,7 +10,7 @@ use crate::shm::peer::session::Peer;
 use crate::shm::peer::session::{End, Session, observe};
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::attach;
-use crate::shm::ring::attach::Ring;
+use crate::shm::ring::attach::{Attached, Ring};
 use crate::shm::ring::copy;
 use crate::shm::ring::mapped::Fetched;
 use crate::shm::ring::open::{Opened, SessionInfo, cause_of};
@@ -36,10 +36,10 @@ use zerocopy::{Immutable, TryFromBytes};
 pub(crate) struct Rx<T> {
     // As the sender's.
     pub(crate) ring: CachePadded<Consumer<Ring<T>>>,
-    map: Arc<Map>,
+    pub(super) map: Arc<Map>,
     /// Of the only lane; of several, they have it in common.
     watch: Option<Watch>,
-    attachment: Attachment,
+    pub(super) attachment: Attachment,
     /// Why nothing is received any more: this side closed, or the sender sent what is no message.
     stopped: Option<Cause>,
     /// Whether it stopped for the latter and no verdict has said so.
@@ -107,20 +107,31 @@ impl<T> Rx<T> {
         let rings = attach::consumers(held, path, &maps, &layout);
         // Not records: their words are the places.
         let gathers = layout.kind == Kind::Spsc;
-        let begin = |(map, (held, ring)): (Arc<Map>, _)| {
-            let large = try_alloc::slice(1, |_| copy::Aligned(MaybeUninit::uninit()))?;
-            let mut ring: CachePadded<Consumer<Ring<T>>> = CachePadded::new(ring);
+        let begin = |(map, (held, mut ring)): (Arc<Map>, (_, Consumer<Ring<T>>))| {
             ring.gathers = gathers;
-            let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
-            let count = ring.position().count();
-            let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, seat: None, wait };
-            let attachment = Attachment::begin(held, with, || {
-                Consumer::reopen(&mut ring);
-                count
-            });
-            Ok(Self::new(ring, map, attachment, large))
+            Self::begin_with(held, ring, map, all, wait)
         };
         maps.into_iter().zip(rings).map(begin).collect()
+    }
+
+    /// The same of a lane whose end `ring` is.
+    pub(super) fn begin_with(
+        held: Attached,
+        ring: Consumer<Ring<T>>,
+        map: Arc<Map>,
+        all: bool,
+        wait: WaitStrategy,
+    ) -> Result<Self, BuildError> {
+        let large = try_alloc::slice(1, |_| copy::Aligned(MaybeUninit::uninit()))?;
+        let mut ring = CachePadded::new(ring);
+        let taken = Some(map.consumer().session.taken.load(Ordering::Relaxed));
+        let count = ring.position().count();
+        let with = Beginning { map: &map, role: Role::Receiver, count, taken, all, seat: None, wait };
+        let attachment = Attachment::begin(held, with, || {
+            Consumer::reopen(&mut ring);
+            count
+        });
+        Ok(Self::new(ring, map, attachment, large))
     }
 
     /// Ends the session: in order, or by giving up if this thread panics, or as `how` says.
@@ -132,7 +143,7 @@ impl<T> Rx<T> {
             // A message that is not taken stays for the next receiver.
             let _ = self.ring.close();
             let (peer, head) = self.ring.peer_session();
-            self.attachment.closed(peer, head);
+            self.attachment.rouse(peer, head);
         }
     }
 
@@ -159,7 +170,7 @@ impl<T> Rx<T> {
         self.ring.stats()
     }
 
-    fn sender(&self) -> &Session {
+    pub(super) fn sender(&self) -> &Session {
         &self.map.producer().session
     }
 
@@ -179,7 +190,7 @@ impl<T> Rx<T> {
     /// What there is where the ring's own look says that it cannot tell.
     #[cold]
     #[inline(never)]
-    fn look_on(&mut self) -> Found {
+    pub(super) fn look_on(&mut self) -> Found {
         if self.stopped.is_some() {
             return Found::Nothing;
         }
@@ -345,7 +356,7 @@ impl<T> Rx<T> {
     }
 
     #[cold]
-    fn stop(&mut self, cause: Cause) -> Cause {
+    pub(super) fn stop(&mut self, cause: Cause) -> Cause {
         self.stopped = Some(cause);
         self.untold = cause == Cause::Corrupted;
         self.ring.halt();
@@ -382,7 +393,7 @@ impl<T> Rx<T> {
     }
 
     /// Tells that the session ended which this side is in, all of which was received; of one that need not be told, nothing.
-    fn tell(&mut self, end: End) -> Option<Cause> {
+    pub(super) fn tell(&mut self, end: End) -> Option<Cause> {
         let (told, count) = (&self.attachment.reported, self.ring.position().count());
         let passes = told.passes(count);
         if !passes {
@@ -425,13 +436,18 @@ impl<T> Rx<T> {
         self.ask()
     }
 
-    /// LivenessChecks the kernel where there is nothing.
-    fn ask(&mut self) -> Option<Cause> {
+    /// What the kernel says where there is nothing. Tells nothing.
+    pub(super) fn ask_kernel(&mut self) -> Option<Waited> {
         let Self { ring, map, attachment, .. } = self;
         let (own, peer) = attachment::sessions(map, Role::Receiver);
         // An end that the look finds as well is told here: one that was killed before its ring closed has nothing else to show it.
         let is_ready = |found| matches!(found, Found::Message | Found::Impossible);
-        match attachment.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken))) {
+        attachment.ask(peer, |told| is_ready(told.look(peer, &mut **ring, &own.taken)))
+    }
+
+    /// LivenessChecks the kernel where there is nothing.
+    fn ask(&mut self) -> Option<Cause> {
+        match self.ask_kernel() {
             Some(Waited::Over(end)) => self.tell(end),
             Some(Waited::Removed) => Some(Cause::Removed),
             Some(Waited::Impossible) => Some(self.stop(Cause::Corrupted)),

@@ -9,7 +9,7 @@ use crate::shm::peer::session::End;
 use crate::shm::peer::session::Peer;
 use crate::shm::peer::{Role, attachment};
 use crate::shm::ring::attach;
-use crate::shm::ring::attach::Ring;
+use crate::shm::ring::attach::{Attached, Ring};
 use crate::shm::ring::open::{Opened, cause_of};
 use crate::shm::segment::map::Map;
 use crate::shm::wait::wake_fd::{Armed, Waits, Watch};
@@ -34,7 +34,7 @@ pub(crate) struct Tx<T> {
     pub(crate) staging: Staging,
     pub(crate) map: Arc<Map>,
     watch: Option<Watch>,
-    attachment: Attachment,
+    pub(super) attachment: Attachment,
     closed: bool,
     /// For how many there was no room last.
     wanted: u64,
@@ -48,6 +48,11 @@ impl<T> Tx<T> {
         let Opened { maps, layout, held, path, .. } = opened;
         let map = Arc::clone(&maps[0]);
         let (held, ring) = attach::producer(held, path, &map, &layout);
+        Self::begin_with(held, ring, map, wait)
+    }
+
+    /// The same of a lane whose end `ring` is.
+    pub(super) fn begin_with(held: Attached, ring: Producer<Ring<T>>, map: Arc<Map>, wait: WaitStrategy) -> Self {
         let mut ring = CachePadded::new(ring);
         let count = ring.position().count();
         let with = Beginning { map: &map, role: Role::Sender, count, taken: None, all: false, seat: None, wait };
@@ -74,7 +79,7 @@ impl<T> Tx<T> {
             self.attachment.end(attachment::sessions(&self.map, Role::Sender).0, how);
             self.ring.close();
             let (peer, tail) = self.ring.peer_session();
-            self.attachment.closed(peer, tail);
+            self.attachment.rouse(peer, tail);
         }
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct Requested {
 /// A side of a channel, or all of them: the lock, and the descriptor to ask the kernel with.
 #[derive(Debug)]
 pub(crate) struct RoleLock {
-    /// Never mapped, shared or duplicated: the lock goes with it.
+    /// Never mapped or duplicated: the lock goes with it.
     lock: File,
     pub(crate) seats: LockRange,
     pid: u32,
@@ -58,11 +58,7 @@ pub(crate) struct RoleLock {
 impl Drop for RoleLock {
     fn drop(&mut self) {
         // A forked child's lock is its parent's.
-        if self.pid == std::process::id() {
-            point!();
-            locks::give(&self.lock, self.seats);
-            point!();
-        }
+        self.give();
     }
 }
 
@@ -85,12 +81,76 @@ impl RoleLock {
     pub(crate) fn file(&self) -> &File {
         &self.lock
     }
+
+    /// Gives the roles back before the handle goes. To be called where that does nothing more by them.
+    pub(crate) fn give(&self) {
+        if self.pid == std::process::id() {
+            point!();
+            locks::give(&self.lock, self.seats);
+            point!();
+        }
+    }
+}
+
+/// By which a worker takes roles of other lanes, for a moment, one at a time. A file description of its own: so the kernel refuses it the lane of that
+/// very worker, too.
+#[derive(Debug)]
+pub(crate) struct OtherLanes {
+    lock: File,
+    pid: u32,
+}
+
+/// The receiver's role of a lane, taken for a moment.
+#[derive(Debug)]
+pub(crate) struct LaneLock<'a> {
+    lanes: &'a OtherLanes,
+    lane: u32,
+}
+
+impl OtherLanes {
+    pub(crate) fn new(lock: File) -> Self {
+        Self { lock, pid: std::process::id() }
+    }
+
+    /// Takes the role of `lane` if it is free: its worker, if it had one, has ended.
+    pub(crate) fn take(&mut self, lane: u32) -> Option<LaneLock<'_>> {
+        if self.pid != std::process::id() {
+            return None;
+        }
+        point!();
+        // A kernel that refuses has said nothing of that worker.
+        let taken = locks::take(&self.lock, LockRange::worker(lane)).unwrap_or(false);
+        point!();
+        taken.then_some(LaneLock { lanes: self, lane })
+    }
+
+    /// Whether the role of `lane` is free.
+    pub(crate) fn is_free(&self, lane: u32) -> bool {
+        self.pid == std::process::id() && locks::is_taken(&self.lock, LockRange::worker(lane)).is_ok_and(|taken| !taken)
+    }
+}
+
+impl LaneLock<'_> {
+    pub(crate) fn lane(&self) -> u32 {
+        self.lane
+    }
+}
+
+impl Drop for LaneLock<'_> {
+    fn drop(&mut self) {
+        // A forked child's lock is its parent's.
+        if self.lanes.pid == std::process::id() {
+            point!();
+            locks::give(&self.lanes.lock, LockRange::worker(self.lane));
+            point!();
+        }
+    }
 }
 
 /// A role of a segment, taken.
 pub(crate) struct Taken {
     pub(crate) held: RoleLock,
-    /// Of a sender; of a broadcast's receiver the seat.
+    /// Of a side with a lane for each holder; of a broadcast's receiver the seat.
     pub(crate) lane: u32,
     /// Another file description of the segment's, for mapping.
     pub(crate) map: File,
@@ -99,11 +159,11 @@ pub(crate) struct Taken {
     pub(crate) names: Option<RoleLock>,
 }
 
-/// What is known of a lane that no sender has.
+/// What is known of a lane that no process has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LaneState {
     Good,
-    /// Its positions, counts or notes cannot be: no sender can send there any more.
+    /// Its positions, counts or notes cannot be: nothing can be sent or received there any more.
     Damaged,
     /// The receiver that is there does not read it.
     Closed,
@@ -111,7 +171,7 @@ pub(crate) enum LaneState {
     Reserved,
 }
 
-/// Lanes that a sender passes by, or seats, a bit each.
+/// Lanes that a side passes by, or seats, a bit each.
 struct SkippedLanes {
     /// The segment that they are of.
     file: File,
@@ -120,8 +180,8 @@ struct SkippedLanes {
     reserved: u128,
 }
 
-/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders the first that is free and, by `lane_is`, good;
-/// a closed one only if there is no other.
+/// Opens the segment, made first if need be, and takes `role` of it; of a fan-in's senders or a fan-out's workers the first that is free and, by
+/// `lane_is`, good; a closed one only if there is no other.
 #[allow(clippy::too_many_arguments, reason = "what to open, how, and as whom")]
 pub(crate) fn take(
     place: &Location,
@@ -133,6 +193,8 @@ pub(crate) fn take(
     lane_is: impl Fn(&File, &Layout, u32) -> Result<LaneState, OpenError>,
 ) -> Result<Taken, OpenError> {
     let header = &header.left_open(asked);
+    let is_one_of_many = layout.kind.has_lane_each(role);
+    let only = if role == Role::Sender { LockRange::sender(0) } else { LockRange::RECEIVER };
     place.prepare(path)?;
     let mut asks = 0;
     let (mut passed, mut closed_will_do) = (None::<SkippedLanes>, false);
@@ -169,15 +231,11 @@ pub(crate) fn take(
         };
         let lanes = (0..found.lanes).filter(|lane| (damaged | closed | reserved) >> lane & 1 == 0);
         let taken = match (role, named) {
-            (Role::Receiver, Some(seat)) => RoleLock::take_one(lock, iter::once((LockRange::seat(seat), seat)), path)?,
-            (Role::Receiver, None) if takes_seat => {
-                RoleLock::take_one(lock, lanes.map(|seat| (LockRange::seat(seat), seat)), path)?
-            }
-            (Role::Sender, _) if found.kind.is_fan_in() => {
-                RoleLock::take_one(lock, lanes.map(|lane| (LockRange::sender(lane), lane)), path)?
-            }
-            (Role::Sender, _) => RoleLock::take_one(lock, iter::once((LockRange::sender(0), 0)), path)?,
-            (Role::Receiver, _) => RoleLock::take_one(lock, iter::once((LockRange::RECEIVER, 0)), path)?,
+            (_, Some(seat)) => RoleLock::take_one(lock, iter::once((LockRange::seat(seat), seat)), path)?,
+            _ if takes_seat => RoleLock::take_one(lock, lanes.map(|seat| (LockRange::seat(seat), seat)), path)?,
+            _ if !is_one_of_many => RoleLock::take_one(lock, iter::once((only, 0)), path)?,
+            (Role::Sender, _) => RoleLock::take_one(lock, lanes.map(|lane| (LockRange::sender(lane), lane)), path)?,
+            (Role::Receiver, _) => RoleLock::take_one(lock, lanes.map(|lane| (LockRange::worker(lane), lane)), path)?,
         };
         let (held, lane) = match taken {
             Ok(taken) => taken,
@@ -191,7 +249,7 @@ pub(crate) fn take(
                 passed.iter_mut().for_each(|lanes| lanes.closed = 0);
                 continue;
             }
-            Err(_) if found.lanes != 1 && found.kind.is_fan_in() && role == Role::Sender => {
+            Err(_) if found.lanes != 1 && is_one_of_many => {
                 return Err(OpenError::NoFreeLane { lanes: found.lanes as usize });
             }
             Err(_) if takes_seat && named.is_none() => {
@@ -208,7 +266,7 @@ pub(crate) fn take(
         };
         if same {
             point!();
-            let chose = takes_seat || (role == Role::Sender && found.kind.is_fan_in() && found.lanes != 1);
+            let chose = takes_seat || (is_one_of_many && found.lanes != 1);
             let is = if chose { lane_is(&map, &found, lane)? } else { LaneState::Good };
             let is_own = named.is_some() && is == LaneState::Reserved;
             if is == LaneState::Good || is_own || is == LaneState::Closed && closed_will_do {

@@ -3,6 +3,7 @@
 use crate::error::BuildError;
 use crate::ring::backend::MAX_CAPACITY;
 use crate::shm::error::OpenError;
+use crate::shm::peer::Role;
 use crate::shm::wait::futex::MOST_SLEPT_ON;
 use core::fmt;
 
@@ -23,6 +24,8 @@ pub enum Kind {
     Lossy = 5,
     /// One sender, many receivers with a seat each, all of which get every message of one type: [`broadcast`](crate::shm::broadcast).
     Broadcast = 6,
+    /// One sender, many workers with a lane each, each message to one of them: [`fan_out`](crate::shm::fan_out).
+    FanOut = 7,
 }
 
 impl Kind {
@@ -36,9 +39,17 @@ impl Kind {
         self == Self::Broadcast
     }
 
-    /// Whether its maker says how many lanes, or seats, it has.
+    /// Whether one side has a lane, or a seat, for each of its holders: their number is the maker's choice.
     pub(crate) fn has_lanes(self) -> bool {
-        self.is_fan_in() || self.is_broadcast()
+        self.is_fan_in() || matches!(self, Self::Broadcast | Self::FanOut)
+    }
+
+    /// Whether each holder of `role` has a lane of its own.
+    pub(crate) fn has_lane_each(self, role: Role) -> bool {
+        match role {
+            Role::Sender => self.is_fan_in(),
+            Role::Receiver => self == Self::FanOut,
+        }
     }
 
     /// Whether records travel in it.
@@ -48,7 +59,7 @@ impl Kind {
 
     /// The kind of that number in a header.
     pub(crate) fn from_number(number: u32) -> Option<Self> {
-        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy, Self::Broadcast];
+        let all = [Self::Spsc, Self::Bytes, Self::FanIn, Self::BytesFanIn, Self::Lossy, Self::Broadcast, Self::FanOut];
         all.into_iter().find(|&kind| kind as u32 == number)
     }
 }
@@ -58,7 +69,7 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Layout {
     pub(crate) kind: Kind,
-    /// One, but of a fan-in; of a broadcast its seats.
+    /// One, but of a fan-in or a fan-out; of a broadcast its seats.
     pub(crate) lanes: u32,
     pub(crate) page: u64,
     pub(crate) capacity: u64,
@@ -143,6 +154,7 @@ impl fmt::Display for Kind {
             Self::BytesFanIn => "bytes::fan_in",
             Self::Lossy => "lossy",
             Self::Broadcast => "broadcast",
+            Self::FanOut => "fan_out",
         })
     }
 }

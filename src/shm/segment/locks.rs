@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 /// Roles as bytes of the file whose locks they are: the maker, the first lane's sender, the receiver, the other lanes' senders. Of a broadcast: the
-/// maker, the sender, the seats, the names of seats.
+/// maker, the sender, the seats, the names of seats. Of a fan-out: the maker, the sender, the workers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LockRange {
     start: libc::off_t,
@@ -27,6 +27,11 @@ impl LockRange {
     /// Of a broadcast's receiver.
     pub(crate) fn seat(seat: u32) -> Self {
         Self { start: Self::RECEIVER.start + libc::off_t::from(seat), len: 1 }
+    }
+
+    /// Of a fan-out's worker: the bytes are those of a broadcast's seats.
+    pub(crate) fn worker(lane: u32) -> Self {
+        Self::seat(lane)
     }
 
     pub(crate) fn sender(lane: u32) -> Self {

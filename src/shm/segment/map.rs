@@ -4,7 +4,7 @@
 
 use super::layout::Layout;
 use crate::shm::peer::Role;
-use crate::shm::ring::mapped::{ConsumerPage, ProducerPage, SeatPage};
+use crate::shm::ring::mapped::{ConsumerPage, ProducerPage, SeatPage, WorkerPage};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use memmap2::{Advice, MmapOptions, MmapRaw};
@@ -131,6 +131,15 @@ impl Map {
     }
 
     pub(crate) fn consumer(&self) -> &ConsumerPage {
+        // SAFETY: as for `producer`.
+        unsafe { &*self.parts.consumer.as_ptr().cast() }
+    }
+}
+
+/// Of a fan-out.
+impl Map {
+    /// The page of a lane's worker.
+    pub(crate) fn worker(&self) -> &WorkerPage {
         // SAFETY: as for `producer`.
         unsafe { &*self.parts.consumer.as_ptr().cast() }
     }

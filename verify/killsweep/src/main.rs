@@ -5,6 +5,7 @@
 //! ringmail-killsweep sweep NAME     one of them
 //! ringmail-killsweep lossy          the sender of `shm::lossy`, see `lossy`
 //! ringmail-killsweep broadcast      each side of `shm::broadcast`, see `broadcast`
+//! ringmail-killsweep fan-out        both sides of `shm::fan_out`, see `fan_out`
 //! ```
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
@@ -42,6 +43,8 @@ mod directory;
 mod driver;
 #[cfg(target_os = "linux")]
 mod ends;
+#[cfg(target_os = "linux")]
+mod fan_out;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
@@ -82,6 +85,8 @@ fn main() -> ExitCode {
         ["broadcast-child", part, channel, at] => broadcast::child(part, channel, at),
         ["lossy"] => lossy::sweep(),
         ["lossy-child", channel, at] => lossy::child(channel, at),
+        ["fan-out"] => fan_out::sweep(),
+        ["fan-out-child", part, channel, at] => fan_out::child(part, channel, at),
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {
             Some(kind) => child::main(kind, script, channel, wait, first, how, at),
             None => usage(),
@@ -98,6 +103,6 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn usage() -> ExitCode {
-    eprintln!("usage: ringmail-killsweep [lossy | broadcast | sweep NAME]; names: {}", scenario::names());
+    eprintln!("usage: ringmail-killsweep [lossy | broadcast | fan-out | sweep NAME]; names: {}", scenario::names());
     ExitCode::FAILURE
 }

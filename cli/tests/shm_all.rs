@@ -56,6 +56,20 @@ fn a_sender_waits_for_the_first_receiver_and_for_the_slowest() {
 }
 
 #[test]
+fn a_sender_waits_for_as_many_as_it_was_told() {
+    let dir = Folder::new("waits-for");
+    let ran = dir.shell(
+        "seq 100 | $R send --to all --receivers 4 --wait-for 2 ./q & tx=$!; until_ has q 'sender    here'; $R recv ./q >a & a=$!
+         until_ has q 'receivers 1 of 4'; sleep 0.3; has q 'sent 0' && echo waits; $R recv ./q >b & b=$!
+         wait $tx; echo $?; wait $a; echo $?; wait $b; echo $?",
+    );
+    ran.is("waits\n0\n0\n0\n");
+    assert!(dir.read("a") == lines(1..=100) && dir.read("b") == dir.read("a"));
+    let ran = dir.shell("$R send --to taps --wait-for 2 ./x; echo $?; $R send --wait-for 2 ./x; echo $?");
+    assert_eq!(ran.out, "2\n2\n", "{ran:?}");
+}
+
+#[test]
 fn receivers_that_die_or_leave_stop_no_other() {
     let dir = Folder::new("dies");
     let ran = dir.shell(&format!(

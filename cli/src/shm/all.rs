@@ -86,6 +86,10 @@ impl<const N: usize> Outlet for ToAll<N> {
         has_lost_name(&self.name)
     }
 
+    fn receivers(&self) -> usize {
+        self.tx.receivers()
+    }
+
     fn is_received(&self) -> bool {
         self.tx.is_empty()
     }

@@ -25,12 +25,12 @@ pub(super) struct Channel {
     /// channel must be for as many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
     senders: Option<u16>,
-    /// Make a new channel for up to N receivers at a time, all of which get each record [default with --to all: 8]; an existing
-    /// channel must be for as many
+    /// Make a new channel for at most N receivers at a time, all of which get each record [default with --to all: 8]; an existing
+    /// channel must be for as many. It does not wait for N: see --wait-for of `send`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "senders")]
     receivers: Option<u16>,
-    /// Longest record of a new channel for taps or for several receivers, at most 65500: it is a little more, and each record takes
-    /// as much room [default: 988]
+    /// Longest record of a new channel for taps or for several receivers: rounded up to 52, 220, 988, 4060, 16348 or 65500, and each record
+    /// takes that much room, however short [default: 988]
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "senders")]
     max_bytes: Option<usize>,
     /// Records are not lines: before each comes its length, four bytes, little-endian
@@ -41,7 +41,7 @@ pub(super) struct Channel {
 /// Whom `send` makes a new channel for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum To {
-    /// All receivers there are: each gets each record, and the slowest one is waited for; so is the first
+    /// All receivers that are there: each gets each record, and the slowest is waited for. Sending begins when the first has come
     All,
     /// Any number of `recv --tap`, which this command does not notice: it never waits, and writes over the oldest record
     Taps,

@@ -21,6 +21,11 @@ pub(super) trait Outlet {
     /// Whether the channel's file is gone. A system call or more.
     fn is_removed(&self) -> bool;
 
+    /// Receivers that are there; as many as any may wait for where that is not known.
+    fn receivers(&self) -> usize {
+        usize::MAX
+    }
+
     /// Whether receivers have all that was sent and that they are to get.
     fn is_received(&self) -> bool;
 

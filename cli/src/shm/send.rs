@@ -1,7 +1,8 @@
 //! `ringmail send`: standard input into a channel.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use ringmail::shm::Cause;
@@ -19,8 +20,9 @@ Without a receiver the input goes into the channel until that is full; then this
 command waits for a receiver.
 
 With --to all each of several receivers gets each record from when it came; the
-slowest one is waited for, and so is the first. One that dies or leaves is waited
-for no more, and does not end this command.
+slowest one is waited for. Sending begins when the first receiver has come, or as
+many as --wait-for says. One that dies or leaves is waited for no more, and does
+not end this command.
 
 With --to taps it never waits: each record is written over the oldest one, and
 any number of `recv --tap` read what they can. The channel keeps --capacity bytes
@@ -42,7 +44,7 @@ Examples:
   for i in 1 2 3; do ./work $i | ringmail send --senders 3 log & done
   ringmail recv log
   ringmail recv --receivers 4 ticks >a & ringmail recv --receivers 4 ticks >b &
-  ./feed | ringmail send --to all --receivers 4 ticks
+  ./feed | ringmail send --to all --receivers 4 --wait-for 2 ticks
   ./server | ringmail send --to taps trace   # and, when there is a question:
   ringmail recv --tap trace
 
@@ -58,6 +60,9 @@ pub(crate) struct Send {
     /// Make a new channel for any number of receivers; an existing channel must be for them
     #[arg(long, value_enum, conflicts_with = "senders")]
     to: Option<To>,
+    /// With --to all, send nothing before N receivers are there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), requires = "to")]
+    wait_for: Option<u16>,
 }
 
 /// The exit code.
@@ -65,7 +70,14 @@ pub(super) fn run(args: &Send) -> Result<u8, Failure> {
     signals::watch()?;
     let channel = &args.channel;
     let input = Stream::new(&io::stdin(), "input")?;
+    if args.wait_for.is_some() && args.to == Some(To::Taps) {
+        return Err(Failure::usage("--wait-for is for --to all: nothing knows of taps".to_owned()));
+    }
     let mut tx = channel.open_sender(args.to)?;
+    let wanted = args.wait_for.map_or(0, usize::from);
+    while tx.receivers() < wanted && signals::caught().is_none() && !tx.is_removed() {
+        thread::sleep(TICK.min(Duration::from_millis(10)));
+    }
     let (max, longer) = (tx.max_len(), tx.longer());
     let from = BufReader::with_capacity(CHUNK, input);
     let result = pump(Input { from, framed: channel.length_framed, max, longer }, &mut *tx, args.wait);

@@ -22,8 +22,12 @@ pub fn shm_header_credulous(data: &[u8]) {
 const MOST: u64 = 1 << 30;
 /// Most lanes.
 const MOST_LANES: u32 = 128;
-/// The kind whose slots begin with a stamp.
+/// Most seats.
+const MOST_SEATS: u32 = 64;
+/// The kind whose slots begin with a stamp, the one whose receivers have seats, and the one whose workers have lanes.
 const LOSSY: u32 = 5;
+const BROADCAST: u32 = 6;
+const FAN_OUT: u32 = 7;
 
 /// The bytes of a header, the file's length, and this boot.
 struct Found {
@@ -64,8 +68,13 @@ impl Found {
             && self.has_slots()
             && (1..=MOST).contains(&capacity)
             && slots() < 1 << 46
-            && u128::from(PAGE) + u128::from(lanes) * (slots().next_multiple_of(PAGE.into()) + 2 * u128::from(PAGE))
-                == self.len.into()
+            && self.pages(lanes, slots().next_multiple_of(PAGE.into())) == self.len.into()
+    }
+
+    /// Bytes of the file: a page of header; pages of sender, receiver and `data` for each lane, or of the sender, of each seat, and `data`.
+    fn pages(&self, lanes: u32, data: u128) -> u128 {
+        let (page, lanes) = (u128::from(PAGE), u128::from(lanes));
+        if self.u32_at(20) == BROADCAST { (2 + lanes) * page + data } else { page + lanes * (data + 2 * page) }
     }
 
     /// Whether a slot is as long as one for such a message, and there are as many as the kind has.
@@ -75,17 +84,26 @@ impl Found {
         if self.u32_at(20) != LOSSY {
             return size.next_multiple_of(align.into()) == stride;
         }
-        // A stamp before the message, in the same line if that is short.
-        let words = if size <= 56 { 1 + size.div_ceil(8) } else { 4 + size.div_ceil(8) };
-        let words = if words <= 8 { words.next_power_of_two() } else { words.next_multiple_of(8) };
+        // A stamp before the message: in the same line if that is short, half a line before if it is long.
+        let words = match 1 + size.div_ceil(8) {
+            words @ ..=8 => words.next_power_of_two(),
+            words @ ..=31 => words,
+            words => (words + 3).next_multiple_of(8),
+        };
         align == 8 && 8 * words == stride && capacity.is_power_of_two() && capacity > 1
     }
 
     /// Whether an observer sees a channel.
     fn can_be_seen(&self) -> bool {
         let (kind, lanes) = (self.u32_at(20), self.u32_at(152));
-        let carries = [1, 3, LOSSY].contains(&kind) || [2, 4].contains(&kind) && self.u64_at(40) == 8;
-        self.is_usable() && carries && (lanes == 1 || [3, 4].contains(&kind) && (1..=MOST_LANES).contains(&lanes))
+        let carries =
+            [1, 3, LOSSY, BROADCAST, FAN_OUT].contains(&kind) || [2, 4].contains(&kind) && self.u64_at(40) == 8;
+        let most = match kind {
+            3 | 4 | FAN_OUT => MOST_LANES,
+            BROADCAST => MOST_SEATS,
+            _ => 1,
+        };
+        self.is_usable() && carries && (1..=most).contains(&lanes)
     }
 
     /// Whether that is its capacity; or at least that, where its maker did not ask for one.
@@ -222,7 +240,8 @@ fn header(data: &[u8], strict: bool) {
     let seen = inspect(&scratch.name()).map(|seen| {
         assert_eq!((seen.kind as u32, seen.capacity), (found.u32_at(20), found.u64_at(32)));
         assert!(seen.depth() == 0 && seen.sent() == 0 && !seen.to_string().is_empty());
-        assert_eq!(seen.lanes.len() as u32, found.u32_at(152));
+        let each = if seen.kind == Kind::Broadcast { seen.seats.len() } else { seen.lanes.len() };
+        assert_eq!(each as u32, found.u32_at(152));
     });
     judge(seen, found.can_be_seen());
     let removed = bytes::Builder::new(scratch.name()).remove();

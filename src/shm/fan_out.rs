@@ -68,12 +68,14 @@
 //! * A sender that is opened sends nothing by key before the other lanes have received what the last one sent.
 //! * *Received* is not *done*: after `recv` one worker may be at work on a message of a key when another receives the next. Under `recv_with` and `drain` a message is received when its handler has
 //!   returned, so the handlers of a key run one after the other, but for one that is run again because its worker was killed.
-//! * The keys of a lane that is corrupted go to others at once: what is in it is received by none.
+//! * The keys of a lane in which a worker wrote what cannot be go to others at once: what is in it is received by none. If a sender wrote a message that is none, sends by
+//!   the keys of that lane wait; then remove the channel.
 //!
 //! # Nonsense
 //!
 //! What a side reads of another's words is checked. A worker that writes what cannot be is sent nothing more; a sender that does is told to the worker of that lane as
-//! [`Cause::Corrupted`](super::Cause::Corrupted). The other lanes go on. What lies in such a lane stays there, and holds up no end; new workers pass it by.
+//! [`Cause::Corrupted`](super::Cause::Corrupted). The other lanes go on. What lies in such a lane stays there. Close the worker that is told of it: while its handle
+//! is there, the sender's end is not told to the others, and messages behind the one that is none go there.
 //!
 //! # Sleep and cost
 //!

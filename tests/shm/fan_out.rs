@@ -224,6 +224,38 @@ fn a_channel_without_a_worker_is_full() {
 }
 
 #[test]
+fn a_handle_that_has_closed_does_nothing_to_the_next_worker_of_its_lane() {
+    let dir = Scratch::new("closed-handle");
+    let mut tx = sender(&dir, 1, 4);
+    let mut one = worker(&dir);
+    one.close();
+    let mut next = worker(&dir);
+    drop(one);
+    for i in 0..8 {
+        tx.send_timeout(i, LONG).unwrap();
+        assert_eq!(next.recv_timeout(LONG), Ok(i));
+    }
+}
+
+#[test]
+fn what_a_killed_worker_left_is_found_by_verbs_that_do_not_wait() {
+    let dir = Scratch::new("killed-drain");
+    let mut tx = sender(&dir, 2, 8);
+    let mut children = Children::new(&dir);
+    children.start("hold");
+    let mut other = worker(&dir);
+    (0..6).for_each(|i| tx.send(i).unwrap());
+    children.kill(0);
+    // The sender does nothing more.
+    let (mut got, began) = (vec![], Instant::now());
+    while got.len() < 6 && began.elapsed() < LONG {
+        other.drain(8, |message| got.push(message));
+        got.extend(other.try_iter());
+    }
+    assert_eq!(sorted(got), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn what_a_worker_leaves_goes_to_the_others() {
     for ends in ["drop", "close", "panic"] {
         let dir = Scratch::new(ends);

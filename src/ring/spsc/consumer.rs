@@ -503,7 +503,8 @@ impl<B: Backend> Consumer<B> {
 
 impl<B: Backend> Drop for Consumer<B> {
     fn drop(&mut self) {
-        if !self.backend.is_here() {
+        // In shared memory the word is this end's while it has the role's lock, which it may have given back since it refused.
+        if !self.backend.is_here() || (B::SHARED && self.refused) {
             return;
         }
         self.refuse(false);

@@ -29,6 +29,9 @@ use core::mem::MaybeUninit;
 use std::sync::Arc;
 use zerocopy::{Immutable, TryFromBytes};
 
+/// Short sleeps in one wait, while another process has the lock of a lane that was closed.
+const SHORT_NAPS: u32 = 8;
+
 /// One in so many looks in vain is also at what others have left in order: their words, and no call of the kernel.
 const LOOKS_ELSEWHERE: u32 = 64;
 
@@ -322,7 +325,6 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
             return None;
         }
         let departed = self.departed().load(Ordering::Relaxed);
-        let mut is_held = false;
         for all in [false, true] {
             if all && !ask && departed == self.seen {
                 break;
@@ -332,15 +334,11 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
                 if lane == self.lane || self.unread(lane).is_none_or(|unread| unread == 0) {
                     continue;
                 }
-                let refused = self.is_refused(lane);
-                if refused == all {
+                if self.is_refused(lane) == all {
                     continue;
                 }
                 let map = Arc::clone(&self.maps[lane]);
-                let Some(lock) = self.others.take(lane as u32) else {
-                    is_held |= refused;
-                    continue;
-                };
+                let Some(lock) = self.others.take(lane as u32) else { continue };
                 // With the lock: what the last worker wrote is all there.
                 let is_sound = attachment::check_words(&map, &self.layout).is_ok();
                 let found = if is_sound {
@@ -363,9 +361,8 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
                 }
             }
         }
-        if !is_held {
-            self.seen = departed;
-        }
+        // Also where one is held, perhaps for as long as a handler takes: such a lane was closed, and each wait looks at those.
+        self.seen = departed;
         None
     }
 
@@ -396,7 +393,10 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
             return found;
         }
         self.tell_idle();
-        self.search(false, &mut f)
+        // Now and then by the kernel: a killed worker has closed nothing, and the sender may sleep.
+        let due = self.vain >= VAIN;
+        self.vain = if due { 1 } else { self.vain + 1 };
+        self.search(due, &mut f)
     }
 
     #[cold]
@@ -501,9 +501,7 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
                     return Some(());
                 }
                 is_held = held;
-                if !held {
-                    worker.seen = departed;
-                }
+                worker.seen = departed;
             }
             *before.borrow_mut() = (departed, is_held);
             match worker.why(asks) {
@@ -516,7 +514,7 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
             }
         };
         let barrier = || worker.borrow().rx.barrier(attachment::membarrier_all);
-        let mut sleeps = false;
+        let (mut sleeps, mut short_naps) = (false, SHORT_NAPS);
         let nap = |reached, limit| {
             let worker = worker.borrow();
             // Before the sleep: an onlooker sees by it that this side is asleep.
@@ -525,8 +523,10 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
             }
             let (departed, is_held) = *before.borrow();
             let longest = shortest(reached, limit);
-            // A worker that leaves gives its lock back after it has said so.
-            let longest = if is_held { longest.min(UNREACHED_INTERVAL) } else { longest };
+            // A worker that leaves gives its lock back soon after it has said so. If it does not, another has it, and may keep it for long.
+            let is_soon = is_held && short_naps != 0;
+            short_naps -= u32::from(is_soon);
+            let longest = if is_soon { longest.min(UNREACHED_INTERVAL) } else { longest };
             let words = worker.rx.word().into_iter().chain(iter::once((worker.departed(), departed)));
             let news = maps.iter().zip(&worker.news).enumerate().filter(|(at, _)| *at != lane);
             let news = news.map(|(_, (map, &word))| (&map.worker().news.0, word));

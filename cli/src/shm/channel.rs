@@ -29,8 +29,8 @@ pub(super) struct Channel {
     /// channel must be for as many. It does not wait for N: see --wait-for of `send`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "senders")]
     receivers: Option<u16>,
-    /// Longest record of a new channel for taps or for several receivers: rounded up to 52, 220, 988, 4060, 16348 or 65500, and each record
-    /// takes that much room, however short [default: 988]
+    /// Longest record of a new channel for taps or for several receivers: rounded up to 988, 8156 or 65500, and each record takes that
+    /// much room, however short [default: 988]
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "senders")]
     max_bytes: Option<usize>,
     /// Records are not lines: before each comes its length, four bytes, little-endian
@@ -89,7 +89,7 @@ const LOOKS: usize = 3;
 /// Bytes of a channel of messages if no side asks.
 const CAPACITY: usize = 1 << 20;
 /// Longest record of one if its creator does not ask.
-const MAX_BYTES: usize = SIZES[2] - LENGTH;
+const MAX_BYTES: usize = SIZES[0] - LENGTH;
 
 impl Channel {
     pub(super) fn open_sender(&self, to: Option<To>) -> Result<Box<dyn Outlet>, Failure> {

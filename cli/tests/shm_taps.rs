@@ -22,7 +22,8 @@ fn lines(numbers: impl Iterator<Item = u32>) -> String {
 }
 
 /// A tap that is there before the channel, so that it gets all of it: `tap NAME` runs in the background, and `$tap` is it.
-const TAP: &str = "tap() { rm -f err-$1; $R recv --tap ./$1 >out-$1 2>err-$1 & tap=$!; until_ grep -sq waiting err-$1; }\n";
+const TAP: &str =
+    "tap() { rm -f err-$1; $R recv --tap ./$1 >out-$1 2>err-$1 & tap=$!; until_ grep -sq waiting err-$1; }\n";
 
 #[test]
 fn a_tap_that_keeps_up_gets_every_record() {

@@ -145,7 +145,7 @@ fn a_signal_ends_a_tap_that_waits() {
 #[test]
 fn records_are_as_long_as_was_asked_for() {
     let dir = Folder::new("long");
-    for (longest, limit) in [("1", 988), ("988", 988), ("989", 8156), ("4K", 8156), ("65500", 65_500)] {
+    for (longest, limit) in [("1", 988), ("988", 988), ("989", 65_500), ("65500", 65_500)] {
         let most = "x".repeat(limit);
         std::fs::write(dir.file("most"), format!("{most}\n\n{most}")).unwrap();
         std::fs::write(dir.file("more"), format!("{most}x\n")).unwrap();

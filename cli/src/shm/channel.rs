@@ -29,8 +29,8 @@ pub(super) struct Channel {
     /// channel must be for as many. It does not wait for N: see --wait-for of `send`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "senders")]
     receivers: Option<u16>,
-    /// Longest record of a new channel for taps or for several receivers: rounded up to 988, 8156 or 65500, and each record takes that
-    /// much room, however short [default: 988]
+    /// Longest record of a new channel for taps or for several receivers: up to 988, or to 65500. Each record takes that much room,
+    /// however short [default: 988]
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "senders")]
     max_bytes: Option<usize>,
     /// Records are not lines: before each comes its length, four bytes, little-endian

@@ -85,7 +85,7 @@ pub(super) fn open_tap(name: &str, seen: &ChannelInfo, from: Start) -> Option<Re
             }
         };
     }
-    plain!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64 bool char)
+    plain!(u32 u64 i64 f64 bool)
 }
 
 fn open<M: Body>(name: &str, from: Start) -> Result<Box<dyn Listener>, OpenError> {

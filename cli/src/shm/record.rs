@@ -20,12 +20,12 @@ pub(super) const SCHEMA: &str = "ringmail-record";
 pub(super) const LENGTH: usize = 4;
 
 /// Bytes of a message: its type fixes them, so there are not more. With what a slot of `shm::lossy` has beside, each is a power of two.
-pub(super) const SIZES: [usize; 3] = [992, 8160, 65_504];
+pub(super) const SIZES: [usize; 2] = [992, 65_504];
 
 /// Runs `$body` with the constant `$n`: the longest body of a record in a message of `$bytes` bytes, if that is one of [`SIZES`].
 macro_rules! with_size {
     ($bytes:expr, $n:ident => $body:expr) => {
-        with_size!(@ $bytes, $n => $body; 992 8160 65_504)
+        with_size!(@ $bytes, $n => $body; 992 65_504)
     };
     (@ $bytes:expr, $n:ident => $body:expr; $($size:literal)*) => {
         match $bytes {
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!((size_for(size - LENGTH), size_for(size - LENGTH - 1)), (Some(size), Some(size)));
         }
         assert_eq!(with_size!(100, N => N), None);
-        assert_eq!((size_for(0), size_for(989), size_for(65_501)), (Some(992), Some(8160), None));
+        assert_eq!((size_for(0), size_for(989), size_for(65_501)), (Some(992), Some(65_504), None));
     }
 
     #[test]

@@ -101,7 +101,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64 bool char);
+plain!(u32 u64 i64 f64 bool);
 
 /// Bytes that a message of so many takes in a channel.
 pub(super) fn room(size: usize) -> usize {
@@ -155,6 +155,6 @@ mod tests {
     fn plain_messages_are_text() {
         assert_eq!(text(&7_u64).as_deref(), Some(&b"7"[..]));
         assert_eq!(text(&-1.5_f64).as_deref(), Some(&b"-1.5"[..]));
-        assert_eq!(text(&'é').as_deref(), Some("é".as_bytes()));
+        assert_eq!(text(&true).as_deref(), Some(&b"true"[..]));
     }
 }

@@ -24,10 +24,11 @@ From a channel for several receivers (--receivers, or `send --to all`) each gets
 every record from when it came; what it has not written when it is killed is lost
 to it, and to no other.
 
-With --tap it only reads: from a channel of `send --to taps`, or of a program's
-numbers (shm::lossy). It waits until there is such a channel. A tap that is slow
-loses records, counts them, and goes on in the middle of those that are kept;
-it says so on standard error, at most once a second and at the end.
+With --tap it only reads: from a channel of `send --to taps`, or a program's
+u32, u64, i64, f64 or bool (shm::lossy). It waits until there is one. A tap
+that is slow loses records, counts them, and goes on in the middle of those
+that are kept; it says so on standard error, at most once a second and at the
+end.
 
 A record leaves a channel for one receiver once it has been written.
   sender killed        all that it had sent is written

@@ -12,8 +12,8 @@
 //!   session set up; begins at head
 //! ```
 //!
-//! Of the two fences one is first. If it is the receiver's, the sender sees that the session has begun, so the seat gates: at its new head, or at that of a
-//! holder before, which is not beyond it. If it is the sender's, the receiver reads a `tail` that is not behind the one at that fence, so what the sender
+//! Of the two fences one is first. If it is the receiver's, the sender sees that the session has begun, so the seat gates: it leaves no room
+//! until the session is set up, and then that behind its head. If it is the sender's, the receiver reads a `tail` that is not behind the one at that fence, so what the sender
 //! was allowed to write at that look ends at `head + capacity` at the latest. (In one process, `ring::broadcast`, a receiver has no session. So there it
 //! reads `tail` twice.)
 //!

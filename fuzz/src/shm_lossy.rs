@@ -164,7 +164,7 @@ impl<T: Message + Copy> Subject<T> {
     /// Writes a word that only the sender should.
     fn interfere(&mut self, input: &mut Input<'_>) {
         let (n, byte) = (input.byte() as u64, input.byte());
-        let newest = self.words.get(TAIL).wrapping_sub(n % 5) & (self.capacity - 1);
+        let newest = (self.words.get(TAIL) / 2).wrapping_sub(n % 5) & (self.capacity - 1);
         let at = match input.below(8) {
             0..=1 => TAIL,
             2 => END,

@@ -1,9 +1,9 @@
 //! A ring that is written without looking at any reader: each message carries its number, and a reader that was too slow notices.
 //!
 //! ```text
-//!   tail: messages sent          slots, a power of two; message p lies in slot p mod capacity
+//!   tail: stamp of the newest    slots, a power of two; message p lies in slot p mod capacity
 //!  ┌──────────┐   ┌────────────┬────────────┬────────────┬────────────┐
-//!  │    6     │   │ stamp 10   │ stamp 12   │ stamp 13   │ stamp 8    │     the sender writes message 6 over message 2
+//!  │    12    │   │ stamp 10   │ stamp 12   │ stamp 13   │ stamp 8    │     the sender writes message 6 over message 2
 //!  └──────────┘   │ message 4  │ message 5  │ ·········· │ message 3  │
 //!                 └────────────┴────────────┴────────────┴────────────┘
 //! ```
@@ -19,13 +19,13 @@
 //! | 2 | `fence(Release)` | reads the words |
 //! | 3 | writes the words | `fence(Acquire)` |
 //! | 4 | stamp := 2p + 2 | stamp still the same? If not: overrun, and what was read is not used |
-//! | 5 | tail := p + 1, at least once in [`BATCH`] messages | |
+//! | 5 | tail := 2p + 2, at least once in [`BATCH`] messages; a short message is copied beside it ([`newest`]) | |
 //!
 //! **Invariants**
 //! * L1 A reader that finds the stamp `2p + 2` twice, with the words read between, has read message `p` whole: the first look comes after all
 //!   stores of step 3 (`stamp_message`, `observe_message`); a word of a later message is preceded by its odd stamp, which the second look then
 //!   sees, because of the two fences.
-//! * L2 A reader that sees `tail = t` finds at slot `t - 1` a stamp of `2t` at least (`publish_newest`, `observe_newest`).
+//! * L2 A reader that sees `tail = s` finds in the slot of the message of stamp `s` a stamp of `s` at least (`publish_newest`, `observe_newest`).
 //! * L3 Stamps of a slot and `tail` only grow.
 //! * L4 Words of a message are read by atomic loads, and used as a value only if L1 holds. Of a message type every byte is initialised: no
 //!   padding.
@@ -41,6 +41,7 @@
 
 pub(crate) mod between_processes;
 mod heap;
+pub(crate) mod newest;
 mod reader;
 pub(crate) mod words;
 mod writer;

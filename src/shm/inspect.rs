@@ -189,7 +189,7 @@ fn lane_view(map: &Map, layout: &Layout, sender: SideView, receiver: SideView) -
     let tail = Position::from_word(producer.block.tail.load(Ordering::Relaxed));
     let stats = if is_lossy {
         // Its receivers write nothing: what is kept is there for each of them.
-        let sent = stamped::page(map).tail.0.load(Ordering::Relaxed);
+        let sent = stamped::page(map).tail.tail.load(Ordering::Relaxed) / 2;
         Stats { sent, depth: sent.min(layout.capacity) as usize, ..Stats::default() }
     } else {
         crate::ring::spsc::stats(&producer.block, &consumer.block, Position::new(0), head, tail, layout.capacity)

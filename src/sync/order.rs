@@ -127,6 +127,16 @@ sites! {
     LookFence,
     /// The second look at the stamp of a message.
     LookTwice,
+    /// `begun` is stored before the copy of the newest message is written.
+    NewestBegun,
+    /// The fence between the two.
+    NewestFence,
+    /// A reader's look for the newest message goes by what it has seen as well.
+    NewestNotOlder,
+    /// The fence between the words of a copy and the look at `begun`.
+    NewestLookFence,
+    /// That look.
+    NewestLooks,
     /// A writer that comes after another finds the messages behind `tail`.
     ResumeScan,
     /// The fence between a stamp that was seen last and the look at how many messages were published, of a reader that believes neither.

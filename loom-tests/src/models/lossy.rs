@@ -146,6 +146,35 @@ pub fn the_newest_is_whole_while_the_sender_goes_on() {
     });
 }
 
+/// The newest message from its copy, once a reader has asked, while the sender goes on.
+pub fn the_newest_is_copied_whole() {
+    without_fences(|| {
+        outcomes("lossy::the_newest_is_copied_whole", Some(3), [1, 2], || {
+            let (mut tx, rx) = ring(1);
+            assert_eq!(newest(&rx), Some(0), "and it asks");
+            send(&mut tx, 1);
+            let (rx, seen) = beside(&mut tx, 1, rx, |rx| newest(rx).unwrap());
+            assert_eq!(newest(&rx), Some(2));
+            seen
+        });
+    });
+}
+
+/// Who has received a message finds that one, or a newer one.
+pub fn the_newest_is_not_older_than_what_was_received() {
+    without_fences(|| {
+        outcomes("lossy::the_newest_is_not_older_than_what_was_received", Some(3), [0, 1, 2], || {
+            let (mut tx, rx) = ring(0);
+            beside(&mut tx, 2, rx, |rx| {
+                let received = u64::from(look(rx)) + u64::from(look(rx));
+                assert!(newest(rx) >= rx.position().checked_sub(1));
+                received
+            })
+            .1
+        });
+    });
+}
+
 /// Each change has a greater number, and the last one is the newest message.
 pub fn changes_are_seen_in_order() {
     without_fences(|| {

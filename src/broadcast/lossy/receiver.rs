@@ -55,12 +55,13 @@ impl<T: Message> Receiver<T> {
         Seen::Lost(self.reader.skip(stamp, self.resume))
     }
 
-    /// The newest message and its number; `None` if none was sent. The position stays.
+    /// The newest message and its number; `None` if none was sent. Not older than what this receiver has received. The position stays.
     ///
-    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`; it writes nothing.
+    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`. The first call stores a word, by which it
+    /// asks the sender to copy short messages where this look finds them sooner; no other call writes.
     ///
-    /// Lock-free: it copies one message, and again only if the sender sent `capacity - 1` messages or more during the copy. A sender that stops in
-    /// the middle of a send does not delay it.
+    /// Lock-free: it copies one message, at most three times, and again only if the sender sent `capacity - 1` messages or more during the copy. A sender that
+    /// stops in the middle of a send does not delay it.
     ///
     /// ```
     /// use ringmail::broadcast::lossy;

@@ -41,8 +41,9 @@ impl<T, M: Memory> Writer<T, M> {
             // SAFETY: a word of the ring, which lives as long as `memory`.
             unsafe { &*stamp }.load(Ordering::Relaxed)
         };
-        let published = writer.sent();
-        if published > MOST || published.checked_sub(1).is_some_and(|newest| stamp(newest) != 2 * newest + 2) {
+        let (published, is_odd) = (writer.newest() / 2, writer.newest() % 2 != 0);
+        if is_odd || published > MOST || published.checked_sub(1).is_some_and(|newest| stamp(newest) != 2 * newest + 2)
+        {
             return Err(Nonsense);
         }
         let mut end = published;
@@ -54,22 +55,21 @@ impl<T, M: Memory> Writer<T, M> {
         if there != lap_before && there != 2 * end + 1 && !mutant!(ResumeScan) {
             return Err(Nonsense);
         }
-        writer.publish(end);
+        writer.publish(2 * end);
         Ok(writer)
     }
 
     /// Writes `whole` and begins to write `torn` behind them, publishes none of them, and makes way for the next writer.
     #[cfg(ringmail_loom)]
     pub(crate) fn is_killed(&mut self, whole: &[T], torn: &T) -> Result<(), Nonsense> {
-        let mut position = self.sent();
+        let mut stamp = self.newest();
         for value in whole {
-            self.write(position, value);
-            position += 1;
+            stamp = self.write(stamp, value);
         }
         // SAFETY: the slots are of `T`s, see `new`.
-        let slot = unsafe { self.words.slot::<T>(position) };
+        let slot = unsafe { self.words.slot::<T>(stamp / 2) };
         // SAFETY: a word of the ring, which lives as long as `memory`.
-        unsafe { &*slot }.store(2 * position + 1, Ordering::Relaxed);
+        unsafe { &*slot }.store(stamp + 1, Ordering::Relaxed);
         fence(Ordering::Release);
         // SAFETY: a slot of `T`s, written by no other, see `new`.
         unsafe { super::words::put(slot, torn) };
@@ -145,7 +145,7 @@ impl<T, M: Memory> Reader<T, M> {
     #[inline]
     pub(crate) fn newest_copy(&self) -> Result<Newest<T>, Nonsense> {
         for _ in 0..PASSES {
-            let Some(position) = self.sent_checked()?.checked_sub(1) else { return Ok(None) };
+            let Some(position) = self.sent_checked()?.max(self.known()).checked_sub(1) else { return Ok(None) };
             match self.copy(position) {
                 Look::Message(value) => return Ok(Some((position, value))),
                 // L2.
@@ -201,6 +201,7 @@ impl<T, M: Memory> Reader<T, M> {
     }
 
     fn sent_checked(&self) -> Result<u64, Nonsense> {
-        Some(self.sent()).filter(|&sent| sent <= MOST).ok_or(Nonsense)
+        let stamp = self.newest_stamp();
+        if stamp % 2 == 0 && stamp / 2 <= MOST { Ok(stamp / 2) } else { Err(Nonsense) }
     }
 }

@@ -1,5 +1,6 @@
 //! A stamped ring in memory of this process.
 
+use super::newest::TailBlock;
 use super::words::stride;
 use super::{MIN_CAPACITY, Memory, Reader, Words, Writer};
 use crate::error::BuildError;
@@ -15,7 +16,7 @@ pub(crate) struct Heap(Arc<Ring>);
 
 struct Ring {
     slots: Storage<AtomicU64>,
-    tail: Line<AtomicU64>,
+    tail: TailBlock,
     /// Away from `tail`: readers that find nothing read it, and it is written once.
     end: Line<AtomicU64>,
     mask: u64,
@@ -39,7 +40,7 @@ impl Heap {
         let len = slots.checked_mul(stride::<T>()).ok_or(BuildError::OutOfMemory { bytes: None })?;
         Ok(Self(share(Ring {
             slots: Storage::zeroed_words(len)?,
-            tail: Line(AtomicU64::new(0)),
+            tail: TailBlock::new(),
             end: Line(AtomicU64::new(0)),
             mask: slots as u64 - 1,
         })?))
@@ -47,13 +48,13 @@ impl Heap {
 }
 
 // SAFETY: the pointers lead into the `Arc`'s block and into the storage, both of which stay where they are until the last `Heap` drops; all words are
-// initialised when they are made, and only `Writer` writes them.
+// initialised when they are made; only `Writer` writes them, and readers the one of `newest` that is theirs.
 unsafe impl Memory for Heap {
     fn words(&self) -> Words {
         let ring = &*self.0;
         Words {
             slots: ring.slots.first(),
-            tail: NonNull::from(&ring.tail.0),
+            tail: NonNull::from(&ring.tail),
             end: NonNull::from(&ring.end.0),
             mask: ring.mask,
         }

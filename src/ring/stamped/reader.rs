@@ -1,14 +1,15 @@
 //! One of any number that read.
 
 use super::super::slip::Slip;
+use super::newest::is_copied;
 use super::words::{get, shares_lines};
-use super::{Memory, Resume, Words};
+use super::{Heap, Memory, Resume, Words};
 use crate::sync::order::{mutant, order};
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-/// A reader of a stamped ring. It writes no word of the ring.
+/// A reader of a stamped ring. It writes no word of the ring, but for one of [`super::newest`].
 pub(crate) struct Reader<T, M: Memory> {
     pub(super) words: Words,
     memory: M,
@@ -71,8 +72,13 @@ impl<T, M: Memory> Reader<T, M> {
     /// Messages sent, as far as the writer has published that.
     #[inline(always)]
     pub(crate) fn sent(&self) -> u64 {
+        self.newest_stamp() / 2
+    }
+
+    #[inline(always)]
+    pub(super) fn newest_stamp(&self) -> u64 {
         // SAFETY: a word of the ring, which lives as long as `memory`.
-        M::observe(unsafe { self.words.tail.as_ref() }, order!(observe_newest))
+        M::observe(&unsafe { self.words.tail.as_ref() }.tail, order!(observe_newest))
     }
 
     /// Whether nothing more is sent. What was sent before is there for the next look.
@@ -162,6 +168,12 @@ impl<T, M: Memory> Reader<T, M> {
         self.go_on(self.sent().max(stamp / 2), resume)
     }
 
+    /// Messages that were sent, as this reader knows: it may have seen a stamp of which `tail` says nothing yet.
+    #[inline(always)]
+    pub(super) fn known(&self) -> u64 {
+        if mutant!(NewestNotOlder) { 0 } else { self.next }
+    }
+
     /// Goes on where `resume` says, with so many messages sent. Returns how many were skipped, at least one.
     pub(super) fn go_on(&mut self, sent: u64, resume: Resume) -> u64 {
         let capacity = self.capacity();
@@ -176,13 +188,37 @@ impl<T, M: Memory> Reader<T, M> {
         skipped
     }
 
-    /// The newest message and its position, `None` if none was sent.
+    #[inline(always)]
+    fn slot(&self, position: u64) -> *const AtomicU64 {
+        // SAFETY: the slots are of `T`s, see `new`.
+        unsafe { self.words.slot::<T>(position) }
+    }
+
+    #[inline(always)]
+    pub(super) fn stamp(&self, position: u64) -> &AtomicU64 {
+        // SAFETY: a word of the ring, which lives as long as `memory`.
+        unsafe { &*self.slot(position) }
+    }
+}
+
+/// Where readers may write [`Words::newest`]'s word.
+impl<T> Reader<T, Heap> {
+    /// The newest message and its position, `None` if none was sent. Not older than what this reader has taken.
     ///
     /// Another pass follows only if `capacity - 1` messages or more were sent during the last one (L2).
     #[inline]
     pub(crate) fn newest(&self) -> Option<(u64, T)> {
+        if const { is_copied::<T>() } {
+            // SAFETY: messages are `T`s, see `new`.
+            if let Some((stamp, copy)) =
+                unsafe { self.words.newest::<T>() }.filter(|(stamp, _)| stamp / 2 >= self.known())
+            {
+                // SAFETY: all bytes are initialised, and are those of one message (L5), which the writer had as a `T`, see `new`.
+                return Some((stamp / 2 - 1, unsafe { copy.assume_init() }));
+            }
+        }
         loop {
-            let position = self.sent().checked_sub(1)?;
+            let position = self.sent().max(self.known()).checked_sub(1)?;
             match self.look(position) {
                 Look::Message(value) => return Some((position, value)),
                 Look::NotYet => debug_assert!(false, "a stamp is behind `tail` (L2)"),
@@ -213,17 +249,5 @@ impl<T, M: Memory> Reader<T, M> {
             }
             spin_loop();
         }
-    }
-
-    #[inline(always)]
-    fn slot(&self, position: u64) -> *const AtomicU64 {
-        // SAFETY: the slots are of `T`s, see `new`.
-        unsafe { self.words.slot::<T>(position) }
-    }
-
-    #[inline(always)]
-    pub(super) fn stamp(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: a word of the ring, which lives as long as `memory`.
-        unsafe { &*self.slot(position) }
     }
 }

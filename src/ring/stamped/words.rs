@@ -19,6 +19,7 @@
 //!
 //! It is copied word by word: rows of 16 bytes, as mapped rings use, took 1.3 times as long for 64 bytes, as the sender has just written them in words.
 
+use super::newest::TailBlock;
 use crate::sync::failpoint::point;
 use crate::sync::{AtomicU64, Ordering};
 use core::mem::MaybeUninit;
@@ -67,8 +68,8 @@ pub(crate) const fn stride_of(bytes: usize) -> usize {
 pub(crate) struct Words {
     /// First of `mask + 1` slots, each of [`stride`] words.
     pub(crate) slots: NonNull<AtomicU64>,
-    /// Messages sent.
-    pub(crate) tail: NonNull<AtomicU64>,
+    /// Stamp of the newest message that is published: twice the messages sent.
+    pub(crate) tail: NonNull<TailBlock>,
     /// 1 once nothing more is sent.
     pub(crate) end: NonNull<AtomicU64>,
     /// Slots less one: a power of two less one.
@@ -102,6 +103,18 @@ impl Words {
         unsafe { self.slots.as_ptr().add(index * const { stride::<T>() }) }
     }
 
+    /// The stamp of the slot of the message that follows the one of stamp `newest`. `twice_mask` is twice the mask. For the writer, whose `tail` is that
+    /// stamp: no shift to the position and back.
+    ///
+    /// # Safety
+    /// The slots are of messages of `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn next_slot<T>(&self, newest: u64, twice_mask: u64) -> *const AtomicU64 {
+        let twice_index = (newest & twice_mask) as usize;
+        // SAFETY: inside the slots: half of the index is at most `mask`.
+        unsafe { self.slots.as_ptr().byte_add(twice_index * const { stride::<T>() * WORD / 2 }) }
+    }
+
     pub(crate) fn capacity(&self) -> u64 {
         self.mask + 1
     }
@@ -113,8 +126,16 @@ impl Words {
 /// `stamp` is that of a slot of `T`s, which this thread alone writes. All bytes of a `T` are initialised.
 #[inline(always)]
 pub(crate) unsafe fn put<T>(stamp: *const AtomicU64, value: &T) {
-    // SAFETY: the message begins there, in the same slot.
-    let target = unsafe { stamp.add(const { head::<T>() }) };
+    // SAFETY: the message begins there, in the same slot; the rest as the caller promises.
+    unsafe { put_at(stamp.add(const { head::<T>() }), value) };
+}
+
+/// Writes `value` to the words at `target`.
+///
+/// # Safety
+/// So many words lie there, which this thread alone writes. All bytes of a `T` are initialised.
+#[inline(always)]
+pub(super) unsafe fn put_at<T>(target: *const AtomicU64, value: &T) {
     let source = (&raw const *value).cast::<u8>();
     for i in 0..const { size_of::<T>() / WORD } {
         // SAFETY: a whole word of the value.
@@ -148,8 +169,16 @@ pub(crate) unsafe fn put<T>(stamp: *const AtomicU64, value: &T) {
 /// `stamp` is that of a slot of `T`s.
 #[inline(always)]
 pub(crate) unsafe fn get<T>(stamp: *const AtomicU64) -> MaybeUninit<T> {
-    // SAFETY: the message begins there, in the same slot.
-    let source = unsafe { stamp.add(const { head::<T>() }) };
+    // SAFETY: the message begins there, in the same slot; the rest as the caller promises.
+    unsafe { get_at(stamp.add(const { head::<T>() })) }
+}
+
+/// Copies the words at `source`. All bytes of the answer are initialised; whether they are one message is for the caller to find out.
+///
+/// # Safety
+/// So many words lie there.
+#[inline(always)]
+pub(super) unsafe fn get_at<T>(source: *const AtomicU64) -> MaybeUninit<T> {
     let mut value = MaybeUninit::<T>::uninit();
     let target = value.as_mut_ptr().cast::<u8>();
     for i in 0..const { size_of::<T>() / WORD } {

@@ -1,5 +1,6 @@
 //! The one that writes.
 
+use super::newest::is_copied;
 use super::words::put;
 use super::{BATCH, Memory, Reader, Words};
 use crate::sync::failpoint::point;
@@ -10,6 +11,7 @@ use core::marker::PhantomData;
 /// The only writer of a stamped ring.
 pub(crate) struct Writer<T, M: Memory> {
     pub(super) words: Words,
+    twice_mask: u64,
     pub(super) memory: M,
     /// Invariant: readers are made of it, so its messages may not become others that live longer.
     messages: PhantomData<fn(T) -> T>,
@@ -27,7 +29,8 @@ impl<T, M: Memory> Writer<T, M> {
     /// The slots of `memory` are of `T`s and may be written, and no other writer lives. All bytes of each `T` are
     /// initialised, and a copy of the bytes is a `T` as good as the first.
     pub(crate) unsafe fn new(memory: M) -> Self {
-        Self { words: memory.words(), memory, messages: PhantomData }
+        let words = memory.words();
+        Self { words, twice_mask: 2 * words.mask, memory, messages: PhantomData }
     }
 
     /// A reader of what is sent from now on.
@@ -43,6 +46,12 @@ impl<T, M: Memory> Writer<T, M> {
     /// Messages sent.
     #[inline(always)]
     pub(crate) fn sent(&self) -> u64 {
+        self.newest() / 2
+    }
+
+    /// Stamp of the newest message.
+    #[inline(always)]
+    pub(super) fn newest(&self) -> u64 {
         // Its own word. There is no private copy: a store more would be a third of a short message's price.
         self.tail().load(Ordering::Relaxed)
     }
@@ -50,9 +59,9 @@ impl<T, M: Memory> Writer<T, M> {
     /// Sends a message. Wait-free.
     #[inline(always)]
     pub(crate) fn send(&mut self, value: &T) {
-        let position = self.sent();
-        self.write(position, value);
-        self.publish(position.wrapping_add(1));
+        let stamp = self.write(self.newest(), value);
+        self.copy_newest(stamp, value);
+        self.publish(stamp);
     }
 
     /// Sends all of them, and calls `published` after each batch. Wait-free but for that.
@@ -61,27 +70,28 @@ impl<T, M: Memory> Writer<T, M> {
         // Half a ring at most: who sees `tail` finds the newest message there.
         let batch = BATCH.min((self.words.capacity() / 2) as usize);
         for batch in values.chunks(batch) {
-            let mut position = self.sent();
+            let mut stamp = self.newest();
             for value in batch {
-                self.write(position, value);
-                position = position.wrapping_add(1);
+                stamp = self.write(stamp, value);
             }
-            self.publish(position);
+            self.copy_newest(stamp, &batch[batch.len() - 1]);
+            self.publish(stamp);
             published();
         }
     }
 
+    /// Writes the message that follows the one of stamp `newest`. Returns its own stamp.
     #[inline(always)]
-    pub(super) fn write(&mut self, position: u64, value: &T) {
+    pub(super) fn write(&mut self, newest: u64, value: &T) -> u64 {
         // SAFETY: the slots are of `T`s, see `new`.
-        let slot = unsafe { self.words.slot::<T>(position) };
+        let slot = unsafe { self.words.next_slot::<T>(newest, self.twice_mask) };
         // SAFETY: a word of the ring, which lives as long as `memory`.
         let stamp = unsafe { &*slot };
         point!();
         // Wrapping: where another process may write, `tail` may be a number that no ring reaches. Readers find that out.
-        let odd = position.wrapping_mul(2).wrapping_add(1);
+        let (odd, even) = (newest.wrapping_add(1), newest.wrapping_add(2));
         // Wrong on purpose: `verify/killsweep/check` shows with it that the sweep would notice.
-        let first = if cfg!(ringmail_planted_early_publish) { odd.wrapping_add(1) } else { odd };
+        let first = if cfg!(ringmail_planted_early_publish) { even } else { odd };
         if !mutant!(StampOdd) {
             stamp.store(first, Ordering::Relaxed);
         }
@@ -92,13 +102,24 @@ impl<T, M: Memory> Writer<T, M> {
         }
         // SAFETY: a slot of `T`s, written by no other, see `new`.
         unsafe { put(slot, value) };
-        stamp.store(odd.wrapping_add(1), order!(stamp_message));
+        stamp.store(even, order!(stamp_message));
         point!();
+        even
     }
 
+    /// Before all up to the message of that stamp, which is `value`, are published.
     #[inline(always)]
-    pub(super) fn publish(&self, sent: u64) {
-        self.tail().store(sent, order!(publish_newest));
+    fn copy_newest(&self, stamp: u64, value: &T) {
+        if const { is_copied::<T>() } {
+            // SAFETY: messages are `T`s, all of whose bytes are initialised, and no other writes them, see `new`.
+            unsafe { self.words.copy_newest(stamp, value) };
+        }
+    }
+
+    /// Publishes all up to the message of that stamp.
+    #[inline(always)]
+    pub(super) fn publish(&self, stamp: u64) {
+        self.tail().store(stamp, order!(publish_newest));
     }
 
     /// Sends nothing more.
@@ -110,6 +131,6 @@ impl<T, M: Memory> Writer<T, M> {
     #[inline(always)]
     fn tail(&self) -> &AtomicU64 {
         // SAFETY: a word of the ring, which lives as long as `memory`.
-        unsafe { self.words.tail.as_ref() }
+        &unsafe { self.words.tail.as_ref() }.tail
     }
 }

@@ -118,7 +118,7 @@ impl<T: Message + Copy> Receiver<T> {
         }
     }
 
-    /// The newest message and its number; `None` if none was sent. The position stays.
+    /// The newest message and its number; `None` if none was sent. Not older than what this receiver has received. The position stays.
     ///
     /// Messages that are sent meanwhile may be newer. A sender that stops in the middle of a send, or is killed there, does not delay it.
     ///

@@ -13,6 +13,7 @@
 use super::mapped::{ProducerPage, is_message};
 use crate::ring::layout::Line;
 use crate::ring::stamped::between_processes::Nonsense;
+use crate::ring::stamped::newest::TailBlock;
 use crate::ring::stamped::words::stride_of;
 use crate::ring::stamped::{Memory, Reader, Words, Writer};
 use crate::shm::peer::session::{self, Session};
@@ -29,8 +30,8 @@ use std::sync::Arc;
 /// The sender's page.
 #[repr(C)]
 pub(crate) struct StampedPage {
-    /// Messages sent.
-    pub(crate) tail: Line<AtomicU64>,
+    /// Twice the messages sent, and a copy of the newest.
+    pub(crate) tail: TailBlock,
     /// 1 if the last sender closed, and none has come since.
     pub(crate) end: Line<AtomicU64>,
     /// Where every kind of channel has it.
@@ -89,7 +90,7 @@ unsafe impl Memory for Stamped {
         let page = page(&self.map);
         Words {
             slots: slots.cast(),
-            tail: NonNull::from(&page.tail.0),
+            tail: NonNull::from(&page.tail),
             end: NonNull::from(&page.end.0),
             mask: self.capacity - 1,
         }

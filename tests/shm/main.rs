@@ -21,6 +21,7 @@ mod lossy;
 mod lossy_attacks;
 mod moves;
 mod open;
+mod refusals;
 mod remove;
 mod reservation;
 mod roles;

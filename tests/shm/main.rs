@@ -30,3 +30,4 @@ mod spsc;
 mod system;
 mod table_attacks;
 mod verbs;
+mod wakes;

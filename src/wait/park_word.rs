@@ -326,3 +326,25 @@ impl Sleeper {
         found.unwrap_or_else(|_| unreachable!())
     }
 }
+
+#[cfg(all(test, not(ringmail_loom)))]
+mod tests {
+    use super::Settled;
+
+    /// Words that a wait did not sleep on keep what they say, and are cleared with the others when the side does not sleep often any more.
+    #[test]
+    fn words_are_settled_and_cleared_each_for_itself() {
+        let mut settled = Settled::default();
+        assert!(!settled.has(0b01));
+        assert_eq!(settled.note(0b01, true, true), 0);
+        assert!(settled.has(0b01) && !settled.has(0b10) && !settled.has(0b11));
+        // A barrier that reached not all of them settles none of them.
+        assert_eq!(settled.note(0b110, false, true), 0);
+        assert!(settled.has(0b001) && !settled.has(0b010));
+        assert_eq!(settled.note(0b100, true, true), 0);
+        assert!(settled.has(0b101) && !settled.has(0b111));
+        assert_eq!(settled.note(1 << 127, false, false), 0b111);
+        assert!(!settled.has(0b001) && !settled.has(0b100));
+        assert_eq!(settled.note(0b001, false, false), 0, "cleared once");
+    }
+}

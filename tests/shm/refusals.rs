@@ -17,11 +17,16 @@ const F_OFD_SETLK: i32 = 37;
 
 /// From now on `fcntl` with `command` fails with `errno` in this thread. Whether a filter is to be had.
 fn refuse(command: i32, errno: i32) -> bool {
+    refuse_call(libc::SYS_fcntl, command, errno)
+}
+
+/// The same of `call` with `command` as its second argument.
+fn refuse_call(call: libc::c_long, command: i32, errno: i32) -> bool {
     let step = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
     let second_argument = 24 + if cfg!(target_endian = "big") { 4 } else { 0 };
     let mut steps = [
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 3, libc::SYS_fcntl as u32),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 3, call as u32),
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, second_argument),
         step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, command as u32),
         step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
@@ -149,6 +154,27 @@ fn a_worker_that_is_refused_a_lock_does_not_turn() {
         got.sort_unstable();
         assert_eq!(got, [0, 1, 2, 3]);
         assert_eq!(two.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+    }
+}
+
+/// Where a filter refuses the sleep on a word, a side sleeps otherwise, and does not turn.
+#[test]
+fn a_sleep_that_is_refused_is_no_busy_loop() {
+    for errno in [libc::EPERM, libc::ENOSYS, libc::ENOMEM] {
+        let dir = Scratch::new("refused-sleep");
+        let open = || broadcast::Builder::<u64>::new(dir.file()).wait(WaitStrategy::ParkAtOnce);
+        let (mut tx, mut rx) = (open().open_sender().unwrap(), open().open_receiver().unwrap());
+        aside(|| {
+            if !refuse_call(libc::SYS_futex, libc::FUTEX_WAIT, errno) {
+                return;
+            }
+            let before = worked();
+            assert_eq!(rx.recv_timeout(Duration::from_millis(500)), Err(RecvTimeoutError::Timeout));
+            let worked = worked() - before;
+            assert!(worked < Duration::from_millis(150), "{worked:?} of half a second");
+            tx.send(7).unwrap();
+            assert_eq!(rx.recv(), Ok(7));
+        });
     }
 }
 

@@ -164,6 +164,34 @@ fn a_receiver_that_cannot_be_reached_looks_by_itself_beside_one_that_can() {
     }
 }
 
+/// An event count that could not be reached for a while is found again: then its receiver does not look by itself any more.
+#[test]
+fn a_receiver_that_can_be_reached_again_sleeps() {
+    let dir = Scratch::new("wake-again");
+    let mut tx = broadcast::Builder::<u64>::new(dir.file()).capacity(8).receivers(3).open_sender().unwrap();
+    let mut rx = receiver(&dir);
+    let fd = rx.wake_fd().unwrap();
+    let (event, aside) = (dir.0.join(".channel.receiver.event"), dir.0.join("aside"));
+    let mut sleeps = |n| {
+        let armed = rx.arm().unwrap().expect("nothing is there");
+        tx.send(n).unwrap();
+        assert!(readable(&fd, Duration::from_secs(20)));
+        drop(armed);
+        assert_eq!(rx.recv(), Ok(n));
+        (0..ROUNDS).any(|_| {
+            let armed = rx.arm().unwrap().expect("nothing is there");
+            let started = Instant::now();
+            readable(&fd, Duration::from_millis(50));
+            drop(armed);
+            started.elapsed() >= Duration::from_millis(50)
+        })
+    };
+    std::fs::rename(&event, &aside).unwrap();
+    assert!(!sleeps(0), "it cannot be reached: it looks by itself");
+    std::fs::rename(&aside, &event).unwrap();
+    assert!(sleeps(1), "it can be reached");
+}
+
 /// One that can be reached is not woken each millisecond because of another that cannot, be that one alive or gone.
 #[test]
 fn a_receiver_that_can_be_reached_sleeps_beside_one_that_cannot() {

@@ -84,7 +84,7 @@ impl Before {
         let now = Self::now(dir);
         let Self { there, mappings, memory } = self;
         println!(
-            "{what}: {there:?}, {mappings} mappings, {memory} KiB before; {} mappings, {} KiB after",
+            "counted: {what}: {there:?}, {mappings} mappings, {memory} KiB before; {} mappings, {} KiB after",
             now.mappings, now.memory
         );
         assert_eq!(*there, now.there, "{what}");

@@ -110,7 +110,8 @@ macro_rules! every_model {
                 what_many_sent_in_time_is_dropped, what_many_sent_in_time_is_dropped_fenced,
                 two_claims_that_were_open_are_not_forgotten, an_event_count_forgets_who_left, an_event_count_forgets_who_left_with_a_claim_open;
             park: a_message_wakes_the_receiver, each_sleep_is_answered, a_message_wakes_the_receiver_fenced,
-                a_side_that_sleeps_often_is_settled_by_one_barrier, a_settled_side_needs_no_barrier, the_step_back_from_settled,
+                a_side_that_sleeps_often_is_settled_by_one_barrier, each_word_is_settled_by_a_barrier_of_its_own,
+                a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver, a_message_notifies_the_event_count;
             lossy: a_message_is_whole, a_message_that_is_written_over_is_not_shown, received_and_lost_add_up,
                 the_newest_is_never_looked_for_in_vain, the_newest_is_whole_while_the_sender_goes_on, the_newest_is_copied_whole, the_newest_is_not_older_than_what_was_received, changes_are_seen_in_order,

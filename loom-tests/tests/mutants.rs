@@ -134,6 +134,7 @@ fn judges(site: Site) -> &'static [&'static str] {
         | Site::AskDropOwner => &[],
         Site::ParkLight | Site::ParkHeavy => &["park::a_message_wakes_the_receiver"],
         Site::ParkAwaited => &["park::each_sleep_is_answered"],
+        Site::ParkSettled => &["park::each_word_is_settled_by_a_barrier_of_its_own"],
         Site::ParkFence | Site::ParkFenced => &["park::a_settled_side_needs_no_barrier"],
         Site::WriteEntry | Site::ReadEntry => &["session::an_entry_is_read_whole"],
         Site::NameDescriptor | Site::FindDescriptor => &["park::a_message_notifies_the_event_count"],

@@ -47,6 +47,9 @@
 //! While a worker has the lock of another lane, no new worker can take that lane: it tries for some milliseconds, then says
 //! [`NoFreeLane`](super::OpenError::NoFreeLane). With handlers that take long, make the channel with a lane more than there are workers.
 //!
+//! If the kernel refuses a worker the lock of another lane with an error (`ENOLCK`: no memory), what was left there waits: the worker tries again after
+//! its next sleep, 90 ms at the latest, and a verb that does not wait says `Empty`.
+//!
 //! **No worker.** A send waits for one, and `try_send` says `Full`. What the last workers left lies in their lanes for the next one, also across restarts of all processes.
 //!
 //! # The sender's end

@@ -277,6 +277,8 @@ sites! {
     ParkFence,
     /// A side that sleeps often says so in its word.
     ParkFenced,
+    /// A word is settled by a barrier of its own.
+    ParkSettled,
     /// Between processes: one that begins, and fences no more, fences after it has said so.
     BeginFence,
     /// Between processes: a waiter fences between its announcement and the question whether the other side fences.

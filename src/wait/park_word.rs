@@ -138,6 +138,34 @@ where
     }
 }
 
+/// Of a side with several words, which sleeps on some of them at a time, a bit for each word. One flag for all of them would not do: a wait on one word
+/// settles no other, whose other side may publish without a fence and miss the sleep.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Settled {
+    /// The words whose other sides have seen FENCED.
+    seen: u128,
+    /// The words that may say FENCED.
+    fenced: u128,
+}
+
+impl Settled {
+    /// Before a wait on `words`: whether the other sides of all of them have seen FENCED.
+    pub(crate) fn has(self, words: u128) -> bool {
+        if mutant!(ParkSettled) { self.seen != 0 } else { self.seen & words == words }
+    }
+
+    /// After that wait: whether it left them settled, and whether this side sleeps often. Returns the words to be cleared, as it does not any more: a wait
+    /// clears those alone that it sleeps on.
+    pub(crate) fn note(&mut self, words: u128, settled: bool, often: bool) -> u128 {
+        if often {
+            self.seen = if settled { self.seen | words } else { self.seen & !words };
+            self.fenced |= words;
+            return 0;
+        }
+        core::mem::take(self).fenced
+    }
+}
+
 /// The waiter's word, 0 at first. The waiter stores, the other side loads.
 #[derive(Debug)]
 #[repr(transparent)]
@@ -189,9 +217,12 @@ impl ParkWord {
 
     /// Called by the other side if this one may sleep: whether this one waits for one of the `n` positions from `from` on, just published.
     pub fn is_awaited(&self, from: u64, n: u64) -> bool {
-        if !mutant!(ParkLight) {
-            fence(Ordering::SeqCst);
-        }
+        fence_after_publication();
+        self.awaits(from, n)
+    }
+
+    /// The same, after [`fence_after_publication`]: one fence serves for the words of many waiters.
+    pub(crate) fn awaits(&self, from: u64, n: u64) -> bool {
         let word = self.0.load(Ordering::Relaxed);
         let ahead = (word >> FLAGS).wrapping_sub(from) & u64::MAX >> FLAGS;
         word & ASLEEP != 0 && ahead < n
@@ -204,12 +235,19 @@ impl ParkWord {
     }
 }
 
+/// The full fence of a side that has published, and is about to look which of its waiters wait for that.
+pub(crate) fn fence_after_publication() {
+    if !mutant!(ParkLight) {
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// A side for the models: it sleeps at once, one sleep after the other.
 #[cfg(ringmail_loom)]
 #[derive(Debug)]
 pub struct Sleeper {
     waiter: super::wait_policy::WaitPolicy,
-    settled: bool,
+    settled: Settled,
 }
 
 #[cfg(ringmail_loom)]
@@ -221,14 +259,16 @@ impl Sleeper {
         for _ in 0..if often { 64 } else { 0 } {
             waiter.sleeps_often(0);
         }
-        Self { waiter, settled: false }
+        Self { waiter, settled: Settled::default() }
     }
 
     /// Sets FENCED and passes the barrier that settles it.
     pub fn settle(&mut self, parked: &[(&ParkWord, u64)]) {
-        let mut slot = WordParkSlot::new(parked, &mut self.settled, || true, |_, _| {}, |_| false);
+        let mut settled = false;
+        let mut slot = WordParkSlot::new(parked, &mut settled, || true, |_, _| {}, |_| false);
         slot.prepare_wait(true);
         slot.leave(true);
+        self.settled.note(1, settled, true);
     }
 
     /// Announces a sleep by a descriptor and checks again. Whether the check found nothing; otherwise the announcement is taken back.
@@ -238,18 +278,21 @@ impl Sleeper {
         barrier: impl FnMut() -> bool,
         look: impl FnOnce() -> bool,
     ) -> bool {
-        let mut slot = WordParkSlot::new(parked, &mut self.settled, barrier, |_, _| {}, |_| false).by_descriptor(true);
+        let mut settled = self.settled.has(1);
+        let mut slot = WordParkSlot::new(parked, &mut settled, barrier, |_, _| {}, |_| false).by_descriptor(true);
         slot.prepare_wait(false);
         let found = look();
         if found {
             slot.leave(true);
         }
+        self.settled.note(1, settled, false);
         !found
     }
 
     /// The side does not sleep often any more.
     pub fn sleep_seldom(&mut self, parked: &[(&ParkWord, u64)]) {
-        WordParkSlot::new(parked, &mut self.settled, || true, |_, _| {}, |_| false).unfence();
+        WordParkSlot::new(parked, &mut false, || true, |_, _| {}, |_| false).unfence();
+        self.settled.note(1, false, false);
         self.waiter = super::wait_policy::WaitPolicy::new(super::WaitStrategy::ParkAtOnce);
     }
 
@@ -259,12 +302,49 @@ impl Sleeper {
         parked: &[(&ParkWord, u64)],
         transferred: u64,
         barrier: impl FnMut() -> bool,
+        look: impl FnMut() -> Option<R>,
+        park: impl FnMut(bool),
+    ) -> R {
+        self.sleep_on(1, parked, transferred, barrier, look, park)
+    }
+
+    /// The same on one of several words, of which `which` is the bit; those of the other functions are the first one.
+    pub fn sleep_on<R>(
+        &mut self,
+        which: u128,
+        parked: &[(&ParkWord, u64)],
+        transferred: u64,
+        barrier: impl FnMut() -> bool,
         mut look: impl FnMut() -> Option<R>,
         mut park: impl FnMut(bool),
     ) -> R {
-        let mut slot = WordParkSlot::new(parked, &mut self.settled, barrier, |reached, _| park(reached), |_| false);
+        let mut settled = self.settled.has(which);
+        let mut slot = WordParkSlot::new(parked, &mut settled, barrier, |reached, _| park(reached), |_| false);
         let found = self.waiter.wait(&mut slot, super::Deadline::NEVER, transferred, |_| look());
+        self.settled.note(which, settled, self.waiter.is_often());
         // There is no deadline to pass.
         found.unwrap_or_else(|_| unreachable!())
+    }
+}
+
+#[cfg(all(test, not(ringmail_loom)))]
+mod tests {
+    use super::Settled;
+
+    /// Words that a wait did not sleep on keep what they say, and are cleared with the others when the side does not sleep often any more.
+    #[test]
+    fn words_are_settled_and_cleared_each_for_itself() {
+        let mut settled = Settled::default();
+        assert!(!settled.has(0b01));
+        assert_eq!(settled.note(0b01, true, true), 0);
+        assert!(settled.has(0b01) && !settled.has(0b10) && !settled.has(0b11));
+        // A barrier that reached not all of them settles none of them.
+        assert_eq!(settled.note(0b110, false, true), 0);
+        assert!(settled.has(0b001) && !settled.has(0b010));
+        assert_eq!(settled.note(0b100, true, true), 0);
+        assert!(settled.has(0b101) && !settled.has(0b111));
+        assert_eq!(settled.note(1 << 127, false, false), 0b111);
+        assert!(!settled.has(0b001) && !settled.has(0b100));
+        assert_eq!(settled.note(0b001, false, false), 0, "cleared once");
     }
 }

@@ -11,12 +11,14 @@ fn main() {
         println!("a_child_leaves_its_parents_channel_alone: test");
         println!("a_child_leaves_its_parents_lossy_channel_alone: test");
         println!("a_child_leaves_its_parents_broadcast_alone: test");
+        println!("a_child_leaves_its_parents_fan_out_alone: test");
         return;
     }
     let laws = [
         imp::a_child_leaves_its_parents_channel_alone,
         imp::a_child_leaves_its_parents_lossy_channel_alone,
         imp::a_child_leaves_its_parents_broadcast_alone,
+        imp::a_child_leaves_its_parents_fan_out_alone,
     ];
     for law in laws {
         let held = std::panic::catch_unwind(|| law(&name));
@@ -25,15 +27,15 @@ fn main() {
             std::process::exit(1);
         }
     }
-    println!("\ntest result: ok. 3 passed; 0 failed");
+    println!("\ntest result: ok. 4 passed; 0 failed");
 }
 
 #[cfg(all(target_os = "linux", feature = "shm"))]
 mod imp {
-    use ringmail::shm::broadcast;
     use ringmail::shm::lossy::{self, Seen};
     use ringmail::shm::spsc::Builder;
     use ringmail::shm::{Cause, OpenError, Peer, RecvError, TryRecvError, WakeFd, Watched};
+    use ringmail::shm::{broadcast, fan_out};
     use std::io::Read;
 
     pub(crate) fn a_child_leaves_its_parents_channel_alone(name: &str) {
@@ -150,12 +152,19 @@ mod imp {
         let mut tx = open().open_sender().unwrap();
         let (mut rx, mut journal) = (open().open_receiver().unwrap(), open().open_reserved("journal").unwrap());
         tx.send(1).unwrap();
-        // A child has none of the memory, and ends no session of its parent's.
+        let fd = rx.wake_fd().unwrap();
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(maps().contains(name));
+        // A child has none of the memory, and ends no session of its parent's. It is refused a descriptor, and a sleep by one.
         let Some(child) = fork() else {
+            let is_refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::Unsupported;
+            let refused = journal.wake_fd().is_err_and(is_refused) && rx.arm().is_err_and(is_refused);
+            let mapped = maps().contains(name);
             drop((tx, rx, journal));
-            end(0);
+            end(i32::from(mapped || !refused));
         };
         assert_eq!(wait(child), 0, "the child ended as it should");
+        assert!(!is_readable(&fd));
         assert_eq!((rx.peer(), tx.receivers(), tx.departed()), (Peer::Here, 2, None));
         tx.send(2).unwrap();
         for rx in [&mut rx, &mut journal] {
@@ -175,6 +184,71 @@ mod imp {
         }
         let departed = tx.departed().map(|told| (told.seat, told.cause, told.at));
         assert_eq!(departed, Some((2, Cause::PeerDied, Some(2))));
+    }
+
+    pub(crate) fn a_child_leaves_its_parents_fan_out_alone(name: &str) {
+        let open = || fan_out::Builder::<u64>::new(name).capacity(4).lanes(3);
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut tx = open().open_sender().unwrap();
+        let (mut one, two) = (open().open_receiver().unwrap(), open().open_receiver().unwrap());
+        (0..4).for_each(|n| tx.send(n).unwrap());
+        assert!(maps().contains(name));
+        // A child has none of the memory, ends no session of its parent's, and gives none of its lanes back.
+        let Some(child) = fork() else {
+            let mapped = maps().contains(name);
+            drop((tx, one, two));
+            end(i32::from(mapped));
+        };
+        assert_eq!(wait(child), 0, "the child ended as it should");
+        assert_eq!((tx.worker_count(), one.peer()), (2, Peer::Here));
+        assert!(matches!(open().open_sender(), Err(OpenError::Taken { .. })));
+
+        // Nor those that a worker has for a moment: one that is forked in a handler and leaves that by a panic.
+        let lane = two.lane() as i32;
+        drop(two);
+        let mut got = Vec::new();
+        while !one.is_empty() {
+            got.push(one.recv().unwrap());
+        }
+        assert!(got.len() < 4, "one at least was left by the other");
+        let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            one.recv_with(|&message| {
+                let Some(child) = fork() else {
+                    std::panic::set_hook(Box::new(|_| {}));
+                    panic!("the child leaves the handler");
+                };
+                // The child has ended. The lane is locked still: a worker that comes has another.
+                let code = wait(child);
+                let next = open().open_receiver().unwrap();
+                (message, code, next.lane() as i32)
+            })
+        }));
+        let Ok(handled) = handled else {
+            // The child, which has dropped what the handler had.
+            drop((tx, one));
+            end(0);
+        };
+        let (message, code, next) = handled.unwrap();
+        assert_eq!(code, 0);
+        assert_ne!(next, lane, "its parent has the lane");
+        got.push(message);
+        got.extend(one.try_iter());
+        got.sort_unstable();
+        assert_eq!(got, [0, 1, 2, 3]);
+
+        // It takes a lane of its own, and ends without closing it: what is in it others receive.
+        let Some(child) = fork() else {
+            let rx = open().open_receiver().unwrap();
+            let lane = rx.lane() as i32;
+            std::mem::forget(rx);
+            end(lane);
+        };
+        assert_eq!(wait(child), lane);
+        for n in 4..40 {
+            tx.send(n).unwrap();
+            assert_eq!(one.recv(), Ok(n));
+        }
+        assert_eq!(tx.peer(lane as usize), Some(Peer::Died));
     }
 
     fn is_readable(fd: &WakeFd) -> bool {

@@ -116,6 +116,8 @@ impl Another {
         };
         let said = String::from_utf8_lossy(&output.stdout);
         let done = format!("done: {}", self.part);
+        // What was counted there, for `--nocapture`.
+        said.lines().filter(|line| line.starts_with("counted: ")).for_each(|line| println!("{line}"));
         assert!(output.status.success() && said.contains(&done), "{}: {output:?}", self.part);
         true
     }

@@ -130,6 +130,29 @@ pub fn a_settled_side_needs_no_barrier() {
     });
 }
 
+/// A side has settled one of its words. Before it first sleeps on another, whose sender does not know of FENCED yet, it passes a barrier again.
+pub fn each_word_is_settled_by_a_barrier_of_its_own() {
+    model("park::each_word_is_settled_by_a_barrier_of_its_own", Some(3), || {
+        let (first, second, passed) = (Line::new(1), Line::new(1), Cell::new(false));
+        let mut sleeper = Sleeper::new(true);
+        sleeper.settle(&[(&first.parked, 0)]);
+        let theirs = second.clone();
+        let sending = thread::spawn(move || theirs.send_all(0));
+        let barrier = || {
+            full();
+            passed.set(true);
+            true
+        };
+        let sleep = |_| {
+            assert!(passed.get(), "asleep on a word whose sender may publish without a fence");
+            second.sleepers.sleep(|| second.tail.load(Ordering::Relaxed) == 0);
+        };
+        let look = || (second.tail.load(Ordering::Acquire) == 1).then_some(());
+        sleeper.sleep_on(2, &[(&second.parked, 0)], 0, barrier, look, sleep);
+        sending.join().unwrap();
+    });
+}
+
 /// A side that slept often and no longer does clears the bit. Its next sleep passes a barrier again.
 pub fn the_step_back_from_settled() {
     model("park::the_step_back_from_settled", Some(3), || {

@@ -50,6 +50,7 @@ impl<T: Message + Copy> Receiver<T> {
         let map = Arc::new(Map::new(&file, layout, 0, None, place.pages).map_err(failed("map", path))?);
         let session = &map.producer().session;
         check_counts(session)?;
+        is_taken(&file, LockRange::sender(0)).map_err(failed("look at the locks of", path))?;
         let reader = stamped::reader::<T>(&map, layout, from_oldest).map_err(|_| OpenError::Corrupted)?;
         // The end of a session whose messages it is about to get is told.
         let has_some = reader.has_news();
@@ -283,7 +284,7 @@ iterates! {
 
 /// Whether a process has the sending side.
 fn is_held(file: &File) -> bool {
-    // A kernel that cannot tell (there is none) must not make a death of it.
+    // An error makes no death of it: the kernel has no memory at the moment, and is asked again. One that never says is refused at the opening.
     let held = is_taken(file, LockRange::sender(0)).unwrap_or(true);
     // This side has no lock of its own, so the kernel may answer without taking one: what it looked at comes before what is read next.
     fence(Ordering::SeqCst);

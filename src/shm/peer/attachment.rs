@@ -176,6 +176,7 @@ impl Attachment {
     ) -> Waited {
         let (mut waiter, mut settled) = (core::mem::take(&mut self.waiter), self.settled);
         let (expected, mut asks) = (Cell::new(0), LivenessChecks::default());
+        let seat = self.seat;
         let look = |look| {
             expected.set(match ready(&self.reported) {
                 None => return Some(Waited::Ready),
@@ -191,11 +192,12 @@ impl Attachment {
             }
             match sleep {
                 Sleep::Here(_) => futex::sleep_on(word, expected.get(), shortest(reached, limit)),
-                Sleep::Elsewhere(watch) => watch.begin(shortest(reached, limit), iter::once(is_mute(peer))),
+                Sleep::Elsewhere(watch) => {
+                    watch.begin(shortest(reached, limit), iter::once(is_mute(peer, seat.unwrap_or(0))));
+                }
             }
         };
         let parked = [(&own.parked.0, awaited.count())];
-        let seat = self.seat;
         // A sender that does not look at this seat yet does so for each publication behind what is seen once it says so.
         let is_covered = || seat.is_none_or(|seat| observe(&peer.covers, order!(see_session)) > u64::from(seat));
         let barrier = || peer.barrier(membarrier_all) && is_covered();
@@ -251,9 +253,9 @@ pub(crate) fn membarrier_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
-/// Whether the other side cannot reach this one's event.
-pub(crate) fn is_mute(peer: &Session) -> bool {
-    observe(&peer.mute, Ordering::Relaxed) != 0
+/// Whether the other side cannot reach this one's event; `seat` is 0 but of a broadcast's receiver.
+pub(crate) fn is_mute(peer: &Session, seat: u32) -> bool {
+    observe(&peer.mute, Ordering::Relaxed) >> seat & 1 != 0
 }
 
 /// Checks the positions and counts of a segment that a new side takes over.

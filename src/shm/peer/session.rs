@@ -55,7 +55,7 @@ pub struct Session {
     pub(crate) taken: AtomicU64,
     /// By which number the holder's event count is known, see `shm::wait::wake_fd`; 0 before it has one.
     pub(crate) event: AtomicU64,
-    /// 1 if the holder could not reach the other side's event count: that one had better look by itself.
+    /// Whether the holder could not reach the other side's event count: that one had better look by itself. Bit 0; of a broadcast's sender a bit for each seat.
     pub(crate) mute: AtomicU64,
     /// Of a broadcast's sender: at so many seats, from the first on, it looks for sleepers after it publishes. It never becomes less.
     pub(crate) covers: AtomicU64,

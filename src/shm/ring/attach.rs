@@ -34,7 +34,8 @@ impl Attached {
 
     /// Whether these roles are held, one of them at least.
     pub(crate) fn is_held(&self, seats: LockRange) -> bool {
-        // A kernel that cannot tell (there is none) must not make a death of it.
+        // An error makes no death of it. It is one of the moment (the kernel has no memory), as this side was told when it was opened (`segment::attach`): the
+        // next look, within 90 ms where this side sleeps, asks again.
         is_taken(self.held.file(), seats).unwrap_or(true)
     }
 

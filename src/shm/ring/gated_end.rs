@@ -19,7 +19,7 @@ use crate::sync::failpoint::point;
 use crate::sync::order::order;
 use crate::sync::position::Position;
 use crate::sync::{AtomicU64, Ordering};
-use crate::wait::park_word::WordParkSlot;
+use crate::wait::park_word::{WordParkSlot, fence_after_publication};
 use crate::wait::{CheckPhase, Deadline, WaitStrategy};
 use core::cell::RefCell;
 use crossbeam_utils::CachePadded;
@@ -143,9 +143,11 @@ impl<T> GatedTx<T> {
     fn wake(&mut self, n: u64) {
         let (map, from) = (&self.pages.map, self.count().wrapping_sub(n));
         let (mut woken, mut by_word) = (false, false);
+        // Once for all of them: this is also the way of a sender that has messages for one that is awake, and a sleeper beside it.
+        fence_after_publication();
         for seat in 0..self.covered {
             let session = &map.seat(seat).consumer.session;
-            if session.parked.0.is_awaited(from, n) {
+            if session.parked.0.awaits(from, n) {
                 woken = true;
                 // One that sleeps by its event count sleeps nowhere else.
                 by_word |= !self.notifiers[seat as usize].notify(session);
@@ -159,7 +161,10 @@ impl<T> GatedTx<T> {
         if woken {
             self.ring.count_wake();
         }
-        self.cover();
+        // Seats are taken from the first on: with the last of those that are looked at, the next ones are to be.
+        if self.covered < self.seats() && self.pages.map.seat(self.covered - 1).consumer.session.last() != 0 {
+            self.cover();
+        }
     }
 
     /// Sends a copy of `value`. Whether there was room.

@@ -564,7 +564,7 @@ impl<T> Rx<T> {
 
     /// Whether the lane's sender cannot reach that.
     pub(crate) fn is_mute(&self) -> bool {
-        attachment::is_mute(self.sender())
+        attachment::is_mute(self.sender(), 0)
     }
 
     /// After the announcement of a sleep: whether the sender could be reached.

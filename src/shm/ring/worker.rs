@@ -23,7 +23,7 @@ use crate::try_alloc;
 use crate::wait::park_word::WordParkSlot;
 use crate::wait::wait_policy::WaitPolicy;
 use crate::wait::{CheckPhase, Deadline, WaitStrategy};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::iter;
 use core::mem::MaybeUninit;
 use std::sync::Arc;
@@ -147,6 +147,8 @@ pub(crate) struct Worker<T> {
     others: OtherLanes,
     /// Lanes whose words cannot be, or that hold what is no message, a bit each: this worker takes nothing there.
     damaged: u128,
+    /// Lanes whose lock the kernel refused this worker, a bit each: with an error, which says nothing of who has it. It tries again after a sleep.
+    refused: Cell<u128>,
     /// Departures that the sender has told, of which nothing is left.
     seen: u64,
     /// Where the next search begins.
@@ -180,6 +182,7 @@ impl<T> Worker<T> {
             layout,
             others: OtherLanes::new(file),
             damaged: 0,
+            refused: Cell::new(0),
             seen: 0,
             at: 0,
             // The first look in vain asks the kernel.
@@ -249,11 +252,18 @@ impl<T> Worker<T> {
         self.maps[lane].consumer().block.gone.0.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether this worker was refused the lock of a lane, since it last slept.
+    fn was_refused(&self, lane: usize) -> bool {
+        self.refused.get() >> lane & 1 != 0
+    }
+
     /// Whether there is a message in a lane that has no worker; by the kernel's word. `all`: of each lane with messages, not of those alone that were closed.
     /// Also whether there is a closed one whose lock is held for a moment.
     fn has_left(&self, all: bool) -> (bool, bool) {
         let mut is_held = false;
-        for lane in self.other_lanes() {
+        self.others.give_back();
+        // To find one again whose lock was just refused would be a wait without a sleep.
+        for lane in self.other_lanes().filter(|&lane| !self.was_refused(lane)) {
             let refused = self.is_refused(lane);
             if (refused || all) && self.others.is_free(lane as u32) {
                 return (true, is_held);
@@ -325,6 +335,7 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
             return None;
         }
         let departed = self.departed().load(Ordering::Relaxed);
+        self.others.give_back();
         for all in [false, true] {
             if all && !ask && departed == self.seen {
                 break;
@@ -338,7 +349,14 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
                     continue;
                 }
                 let map = Arc::clone(&self.maps[lane]);
-                let Some(lock) = self.others.take(lane as u32) else { continue };
+                let lock = match self.others.take(lane as u32) {
+                    Ok(Some(lock)) => lock,
+                    Ok(None) => continue,
+                    Err(_) => {
+                        self.refused.set(self.refused.get() | 1 << lane);
+                        continue;
+                    }
+                };
                 // With the lock: what the last worker wrote is all there.
                 let is_sound = attachment::check_words(&map, &self.layout).is_ok();
                 let found = if is_sound {
@@ -493,6 +511,10 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
                 return Some(());
             }
             let asks = asks.asks(phase);
+            if asks && phase != CheckPhase::BeforeSleep {
+                // Of a side that stays awake, which comes here once in thousands of looks.
+                worker.refused.set(0);
+            }
             let mut is_held = false;
             if asks || phase == CheckPhase::BeforeSleep || worker.has_departed() {
                 let (is_left, held) = worker.has_left(asks || worker.has_departed());
@@ -531,6 +553,7 @@ impl<T: TryFromBytes + Immutable> Worker<T> {
             let news = maps.iter().zip(&worker.news).enumerate().filter(|(at, _)| *at != lane);
             let news = news.map(|(_, (map, &word))| (&map.worker().news.0, word));
             futex::sleep_on_any(words.chain(news), longest);
+            worker.refused.set(0);
         };
         let shares = |core| Rx::<T>::waits_on(own, core);
         let beds = [bed];

@@ -14,10 +14,10 @@ use crate::shm::wait::{LIVENESS_INTERVAL, LivenessChecks, Sleep, Waited, futex, 
 use crate::sync::Ordering;
 use crate::sync::failpoint::point;
 use crate::sync::position::Position;
-use crate::wait::park_word::WordParkSlot;
+use crate::wait::park_word::{Settled, WordParkSlot};
 use crate::wait::wait_policy::WaitPolicy;
 use crate::wait::{Deadline, WaitStrategy};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -147,8 +147,8 @@ pub(crate) struct Workers<T> {
     departed: u64,
     closed: bool,
     pub(crate) waiter: WaitPolicy,
-    /// Whether the workers know that this side sleeps often, see `wait::parked`.
-    settled: bool,
+    /// Of which lanes the workers know that this side sleeps often, a bit for each lane.
+    settled: Settled,
 }
 
 /// Mixes the bits: the end of Steele and others' `SplitMix64`.
@@ -188,7 +188,7 @@ impl<T> Workers<T> {
             departed,
             closed: false,
             waiter: WaitPolicy::new(wait),
-            settled: false,
+            settled: Settled::default(),
         };
         (0..workers.lanes.len()).for_each(|lane| _ = workers.look(lane, false));
         workers
@@ -462,20 +462,26 @@ impl<T> Workers<T> {
     fn sleep(&mut self, deadline: Deadline) -> Option<Found> {
         // They go with the handle, which the looks borrow.
         let (maps, mut waiter) = (Arc::clone(&self.maps), core::mem::take(&mut self.waiter));
-        let (mut settled, key) = (self.settled, self.key);
+        let key = self.key;
         let owner = key.and_then(|hash| self.owner(hash));
+        // The key's lane, if its worker is gone: also a worker that comes there ends the wait, not only the messages that are received.
+        let vacant = owner.filter(|&owner| self.lanes[owner].holder != LaneHolder::Worker);
         // A wait allocates nothing.
         let mut beds = [(&maps[0].producer().session.parked.0, 0); MOST_SLEPT_ON as usize];
         // What each lane's word held before the last look: of a worker's its position, where none is awaited the count of those that came.
         let words = RefCell::new([(false, 0u64); MOST_SLEPT_ON as usize]);
-        let mut n = 0;
+        let (mut n, mut which) = (0, 0);
         for (at, map) in maps.iter().enumerate() {
             if let Some(awaited) = self.awaited(at, owner) {
                 beds[n] = (&map.producer().session.parked.0, awaited);
                 words.borrow_mut()[at].0 = true;
                 n += 1;
+                which |= 1 << at;
             }
         }
+        let mut settled = self.settled.has(which);
+        let joins = |at: usize| &maps[at].consumer().session.epoch;
+        let joined = Cell::new(0);
         let passed = self.lanes.iter().fold(0, |sum: u64, lane| sum.wrapping_add(lane.tx.ring.position().count()));
         let workers = RefCell::new(&mut *self);
         let mut asks = LivenessChecks::default();
@@ -485,6 +491,7 @@ impl<T> Workers<T> {
                 let consumer = map.consumer();
                 *word = if *moves { &consumer.block.head } else { &consumer.session.epoch }.load(Ordering::Relaxed);
             }
+            joined.set(vacant.map_or(0, |at| joins(at).load(Ordering::Relaxed)));
             let asks = asks.asks(look);
             // Others have come or gone, or the key belongs to another: the wait is for other words then.
             if workers.look_around(asks)
@@ -517,10 +524,14 @@ impl<T> Workers<T> {
                 workers.borrow().lanes[0].tx.ring.count_parks(1);
             }
             let words = words.borrow();
-            let words = maps.iter().zip(&*words).map(|(map, &(moves, word))| {
+            // Without the workers that come to other lanes: while messages lie in the key's lane, those must be received first, which ends the wait. So the
+            // one word more is too many for the kernel only if messages are awaited in each of 128 lanes: then that worker is found within 90 ms.
+            let lanes = maps.iter().zip(&*words).filter(|(_, (moves, _))| *moves || vacant.is_none());
+            let lanes = lanes.map(|(map, &(moves, word))| {
                 let consumer = map.consumer();
                 (if moves { &consumer.block.head } else { &consumer.session.epoch }, word)
             });
+            let words = lanes.chain(vacant.map(|at| (joins(at), joined.get())));
             futex::sleep_on_any(words, shortest(reached, limit));
         };
         let shares = |core| {
@@ -529,7 +540,13 @@ impl<T> Workers<T> {
         };
         let bed = WordParkSlot::new(&beds[..n], &mut settled, barrier, nap, shares);
         let waited = Sleep::Here(deadline).wait(&mut waiter, bed, passed, look);
-        (self.waiter, self.settled) = (waiter, settled);
+        let cleared = self.settled.note(which, settled, waiter.is_often());
+        for (_, map) in maps.iter().enumerate().filter(|(at, _)| cleared >> at & 1 != 0) {
+            point!();
+            map.producer().session.parked.0.clear();
+            point!();
+        }
+        self.waiter = waiter;
         match waited {
             Ok(found) => found,
             Err(_) if asks.asked() => None,

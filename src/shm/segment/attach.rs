@@ -10,8 +10,10 @@ use crate::shm::segment::locks::LockRange;
 use crate::shm::segment::map::{Map, Pages};
 use crate::shm::segment::{create, locks};
 use crate::sync::failpoint::point;
+use core::cell::Cell;
 use core::iter;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -86,7 +88,8 @@ impl RoleLock {
     pub(crate) fn give(&self) {
         if self.pid == std::process::id() {
             point!();
-            locks::give(&self.lock, self.seats);
+            // If the kernel does not take them now, it does when the file is closed, with this handle.
+            let _ = locks::give(&self.lock, self.seats);
             point!();
         }
     }
@@ -98,6 +101,8 @@ impl RoleLock {
 pub(crate) struct OtherLanes {
     lock: File,
     pid: u32,
+    /// Lanes whose roles the kernel did not take back yet, a bit each.
+    kept: Cell<u128>,
 }
 
 /// The receiver's role of a lane, taken for a moment.
@@ -109,22 +114,39 @@ pub(crate) struct LaneLock<'a> {
 
 impl OtherLanes {
     pub(crate) fn new(lock: File) -> Self {
-        Self { lock, pid: std::process::id() }
+        Self { lock, pid: std::process::id(), kept: Cell::new(0) }
     }
 
-    /// Takes the role of `lane` if it is free: its worker, if it had one, has ended.
-    pub(crate) fn take(&mut self, lane: u32) -> Option<LaneLock<'_>> {
+    fn give(&self, lane: u32) {
+        if self.pid == std::process::id() {
+            point!();
+            let given = locks::give(&self.lock, LockRange::worker(lane));
+            point!();
+            let (kept, bit) = (self.kept.get(), 1 << lane);
+            self.kept.set(if given { kept & !bit } else { kept | bit });
+        }
+    }
+
+    /// Gives back what the kernel did not take: else no worker could take that lane while this one lives. To be called now and then.
+    pub(crate) fn give_back(&self) {
+        let kept = self.kept.get();
+        if kept != 0 {
+            (0..u128::BITS).filter(|lane| kept >> lane & 1 != 0).for_each(|lane| self.give(lane));
+        }
+    }
+
+    /// Takes the role of `lane` if it is free: its worker, if it had one, has ended. An error says nothing of that worker.
+    pub(crate) fn take(&mut self, lane: u32) -> io::Result<Option<LaneLock<'_>>> {
         if self.pid != std::process::id() {
-            return None;
+            return Ok(None);
         }
         point!();
-        // A kernel that refuses has said nothing of that worker.
-        let taken = locks::take(&self.lock, LockRange::worker(lane)).unwrap_or(false);
+        let taken = locks::take(&self.lock, LockRange::worker(lane));
         point!();
-        taken.then_some(LaneLock { lanes: self, lane })
+        Ok(taken?.then_some(LaneLock { lanes: self, lane }))
     }
 
-    /// Whether the role of `lane` is free.
+    /// Whether the role of `lane` is free. Not if the kernel does not say: it is asked again with the next look.
     pub(crate) fn is_free(&self, lane: u32) -> bool {
         self.pid == std::process::id() && locks::is_taken(&self.lock, LockRange::worker(lane)).is_ok_and(|taken| !taken)
     }
@@ -139,11 +161,7 @@ impl LaneLock<'_> {
 impl Drop for LaneLock<'_> {
     fn drop(&mut self) {
         // A forked child's lock is its parent's.
-        if self.lanes.pid == std::process::id() {
-            point!();
-            locks::give(&self.lanes.lock, LockRange::worker(self.lane));
-            point!();
-        }
+        self.lanes.give(self.lane);
     }
 }
 
@@ -266,6 +284,8 @@ pub(crate) fn take(
         };
         if same {
             point!();
+            // Later, a kernel that does not say who holds a lock is taken to say that a process does (`Attached::is_held`): no death would ever be noticed.
+            locks::is_taken(&held.lock, held.seats).map_err(failed("look at the locks of", path))?;
             let chose = takes_seat || (is_one_of_many && found.lanes != 1);
             let is = if chose { lane_is(&map, &found, lane)? } else { LaneState::Good };
             let is_own = named.is_some() && is == LaneState::Reserved;

@@ -62,6 +62,9 @@ fn set(file: &File, command: libc::c_int, seats: LockRange, kind: libc::c_int) -
 
 /// Takes the roles if none of them is held. The kernel gives them back when the last descriptor of this `open` is gone, however
 /// the process ends.
+///
+/// An error says nothing of who holds them: the kernel has no memory for a lock (ENOLCK, also ENOMEM), or a filter or a file system refuses the call. Where
+/// a side is opened it is the user's; a side that is open tries again later, after a sleep if it sleeps at all. This holds for the other calls, too.
 pub(crate) fn take(file: &File, seats: LockRange) -> io::Result<bool> {
     match lock(file, libc::F_OFD_SETLK, seats) {
         Ok(_) => Ok(true),
@@ -70,9 +73,10 @@ pub(crate) fn take(file: &File, seats: LockRange) -> io::Result<bool> {
     }
 }
 
-/// Gives the roles back, also where a forked child still has this descriptor: closing it would not do then.
-pub(crate) fn give(file: &File, seats: LockRange) {
-    let _ = set(file, libc::F_OFD_SETLK, seats, libc::F_UNLCK);
+/// Gives the roles back, also where a forked child still has this descriptor: closing it would not do then. Whether the kernel took them: it needs
+/// memory for that, too.
+pub(crate) fn give(file: &File, seats: LockRange) -> bool {
+    set(file, libc::F_OFD_SETLK, seats, libc::F_UNLCK).is_ok()
 }
 
 /// Whether another process, or another `open` of this one, has one of the roles.

@@ -21,9 +21,9 @@ fn low_half(word: &AtomicU64) -> &AtomicU32 {
 
 /// Sleeps until `word` is not `expected` any more and a wake comes, at most for `timeout`; may also return for no reason.
 pub(crate) fn sleep_on(word: &AtomicU64, expected: u64, timeout: Duration) {
-    let timeout = futex::Timespec::try_from(timeout).ok();
-    // Every error (value changed, signal, timeout) means "look again", which the caller does.
-    let _ = futex::wait(low_half(word), futex::Flags::empty(), expected as u32, timeout.as_ref());
+    let limit = futex::Timespec::try_from(timeout).ok();
+    let slept = futex::wait(low_half(word), futex::Flags::empty(), expected as u32, limit.as_ref());
+    after(slept, timeout);
 }
 
 /// As [`sleep_on`], on each of the words that hold what is expected of them, until one does not: at most [`MOST_SLEPT_ON`] of them.
@@ -38,8 +38,14 @@ pub(crate) fn sleep_on_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u64)>
     }
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let end = rustix::time::Timespec::try_from(timeout).ok().and_then(|timeout| now.checked_add(timeout));
-    match futex::waitv(&waits[..n], futex::WaitvFlags::empty(), end.as_ref(), futex::ClockId::Monotonic) {
-        // As with one word.
+    let slept = futex::waitv(&waits[..n], futex::WaitvFlags::empty(), end.as_ref(), futex::ClockId::Monotonic);
+    after(slept, timeout);
+}
+
+/// Sleeps instead, where the kernel did not.
+fn after<R>(slept: Result<R, Errno>, timeout: Duration) {
+    match slept {
+        // Each of these (a wake, another value, a signal, the time) means "look again", which the caller does.
         Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
         // A kernel that does not know the call, or a filter that forbids it, with any error: it would not sleep, so we do, and a wake
         // may be lost.

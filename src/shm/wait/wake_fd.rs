@@ -381,10 +381,16 @@ impl PeerNotifier {
         let named = peer.event();
         if let Some(number) = named {
             let mut event = self.event.borrow_mut();
-            if event.0 != number {
+            // Also one that could not be reached last time: there may have been too many open files.
+            if event.0 != number || event.1.is_none() {
                 *event = (number, self.find(number).ok());
                 let own = attachment::sessions(&self.map, self.role).0;
-                own.mute.store(event.1.is_none().into(), Ordering::Relaxed);
+                // Of each seat by itself: what becomes of one receiver's event count says nothing of another's.
+                let (before, bit) = (own.mute.load(Ordering::Relaxed), 1 << self.seat);
+                let mute = if event.1.is_none() { before | bit } else { before & !bit };
+                point!();
+                own.mute.store(mute, Ordering::Relaxed);
+                point!();
             }
             if let Some(event) = &event.1 {
                 point!();

@@ -114,7 +114,7 @@ macro_rules! every_model {
                 a_settled_side_needs_no_barrier, the_step_back_from_settled,
                 any_lane_wakes_the_receiver, a_message_notifies_the_event_count;
             lossy: a_message_is_whole, a_message_that_is_written_over_is_not_shown, received_and_lost_add_up,
-                the_newest_is_never_looked_for_in_vain, the_newest_is_whole_while_the_sender_goes_on, the_newest_is_copied_whole, the_newest_is_not_older_than_what_was_received, changes_are_seen_in_order,
+                the_newest_is_never_looked_for_in_vain, the_newest_is_whole_while_the_sender_goes_on, the_newest_is_copied_whole, the_newest_is_not_older_than_what_was_received, the_newest_is_there_after_a_loss, the_newest_of_a_slice_is_copied_whole, changes_are_seen_in_order,
                 a_slice_appears_whole, one_that_joins_begins_with_what_comes_next,
                 disconnected_only_after_the_last_message, the_last_message_stays;
             lossy_restart: a_sender_that_comes_after_one_killed_uses_no_number_twice, one_killed_beside_old_messages_hides_none,

@@ -88,6 +88,7 @@ fn judges(site: Site) -> &'static [&'static str] {
             &["lossy::the_newest_is_copied_whole"]
         }
         Site::NewestNotOlder => &["lossy::the_newest_is_not_older_than_what_was_received"],
+        Site::LostFence => &["lossy::the_newest_is_there_after_a_loss"],
         Site::ResumeScan => &["lossy_restart::a_sender_that_comes_after_one_killed_uses_no_number_twice"],
         Site::SkipFence => &["lossy_restart::no_honest_sender_is_found_out"],
         Site::PublishNewest | Site::ObserveNewest => &["lossy::the_newest_is_never_looked_for_in_vain"],

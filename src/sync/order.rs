@@ -131,6 +131,8 @@ sites! {
     NewestBegun,
     /// The fence between the two.
     NewestFence,
+    /// The fence between the second look at a stamp and what a reader that was overrun does by it.
+    LostFence,
     /// A reader's look for the newest message goes by what it has seen as well.
     NewestNotOlder,
     /// The fence between the words of a copy and the look at `begun`.

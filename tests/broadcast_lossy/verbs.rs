@@ -105,6 +105,7 @@ fn travels<T: Message + PartialEq + Debug>(messages: [T; 3]) {
     for message in &messages[..2] {
         assert_eq!(rx.try_recv(), Ok(Seen::Message(*message)));
     }
+    assert_eq!(rx.latest(), Some((4, messages[1])), "the last of a slice");
 }
 
 #[test]
@@ -124,7 +125,13 @@ fn messages_of_every_size_travel_whole() {
     travels([1, 2, 3].map(|n| Quote { price: f64::from(n), size: n as u32, side: [n as u8; 3], open: n == 2 }));
     bytes::<3>();
     bytes::<12>();
+    bytes::<7>();
+    bytes::<9>();
     bytes::<24>();
+    bytes::<41>();
+    bytes::<47>();
+    bytes::<48>();
+    bytes::<49>();
     bytes::<55>();
     bytes::<56>();
     bytes::<57>();

@@ -175,6 +175,52 @@ pub fn the_newest_is_not_older_than_what_was_received() {
     });
 }
 
+/// Who was overrun, which a second look has found, goes by that stamp alone. A message too long to be copied: no other fence is on the way.
+pub fn the_newest_is_there_after_a_loss() {
+    without_fences(|| {
+        outcomes("lossy::the_newest_is_there_after_a_loss", Some(3), [false, true], || {
+            let (mut tx, mut rx) = lossy::channel::<[u64; 7]>(4).unwrap();
+            rx.set_resume(Resume::Newest);
+            (0..3).for_each(|p| tx.send([p; 7]));
+            let reader = thread::spawn(move || {
+                let lost = match rx.try_recv() {
+                    Ok(Seen::Message(message)) => {
+                        assert_eq!(message, [0; 7]);
+                        false
+                    }
+                    Ok(Seen::Lost(_)) => true,
+                    Err(error) => panic!("{error}"),
+                };
+                let (number, message) = rx.latest().unwrap();
+                assert_eq!(message, [number; 7]);
+                assert!(number + 1 >= rx.position(), "older than what it has received");
+                lost
+            });
+            (3..5).for_each(|p| tx.send([p; 7]));
+            reader.join().unwrap()
+        });
+    });
+}
+
+/// The newest message of a slice, from its copy.
+pub fn the_newest_of_a_slice_is_copied_whole() {
+    without_fences(|| {
+        outcomes("lossy::the_newest_of_a_slice_is_copied_whole", Some(2), [0, 2], || {
+            let (mut tx, rx) = lossy::channel::<Pair>(4).unwrap();
+            send(&mut tx, 1);
+            assert_eq!(newest(&rx), Some(0), "and it asks");
+            let reader = thread::spawn(move || {
+                let seen = newest(&rx).unwrap();
+                (rx, seen)
+            });
+            tx.send_slice(&[[1, 1], [2, 2]]);
+            let (rx, seen) = reader.join().unwrap();
+            assert_eq!(newest(&rx), Some(2));
+            seen
+        });
+    });
+}
+
 /// Each change has a greater number, and the last one is the newest message.
 pub fn changes_are_seen_in_order() {
     without_fences(|| {

@@ -57,11 +57,11 @@ impl<T: Message> Receiver<T> {
 
     /// The newest message and its number; `None` if none was sent. Not older than what this receiver has received. The position stays.
     ///
-    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`. The first call stores a word, by which it
-    /// asks the sender to copy short messages where this look finds them sooner; no other call writes.
+    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`. If messages have 48 bytes at most and no copy
+    /// is there, it stores a word, by which it asks the sender for copies (see [`lossy`](super)).
     ///
-    /// Lock-free: it copies one message, at most three times, and again only if the sender sent `capacity - 1` messages or more during the copy. A sender that
-    /// stops in the middle of a send does not delay it.
+    /// Lock-free: two looks at the copy, one at the message itself, and again there only if the sender sent `capacity - 1` messages or more meanwhile. A sender
+    /// that stops in the middle of a send does not delay it.
     ///
     /// ```
     /// use ringmail::broadcast::lossy;
@@ -83,7 +83,7 @@ impl<T: Message> Receiver<T> {
     /// Those that it passes over are not lost but skipped: so many as the number exceeds the [`position`](Receiver::position) before. While nothing
     /// is new it reads no word that the sender writes meanwhile.
     ///
-    /// Lock-free, as [`Receiver::latest`].
+    /// Lock-free, as [`Receiver::latest`], without copies: it writes nothing.
     ///
     /// # Errors
     /// `Empty`: nothing new. `Disconnected`: and the sender is gone.

@@ -48,8 +48,10 @@ impl Heap {
 }
 
 // SAFETY: the pointers lead into the `Arc`'s block and into the storage, both of which stay where they are until the last `Heap` drops; all words are
-// initialised when they are made; only `Writer` writes them, and readers the one of `newest` that is theirs.
+// initialised when they are made; only `Writer` writes them, and readers `asked`.
 unsafe impl Memory for Heap {
+    const COPIES: bool = true;
+
     fn words(&self) -> Words {
         let ring = &*self.0;
         Words {

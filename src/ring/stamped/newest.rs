@@ -24,8 +24,8 @@
 //!
 //! So no look waits for a copy that is being written, and nothing depends on when the writer sees that it is asked.
 //!
-//! **Only in memory of one process.** A writer that comes after one that was killed may publish a stamp whose copy is half written; and a process that maps
-//! the memory for reading cannot ask. So readers of other processes look in the slots.
+//! **Only in memory of one process** ([`Memory::COPIES`](super::Memory::COPIES)). A writer that comes after one that was killed may publish a stamp whose copy is
+//! half written; and a process that maps the memory for reading cannot ask.
 
 use super::Words;
 use super::words::{get_at, put_at};

@@ -9,7 +9,7 @@ use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-/// A reader of a stamped ring. It writes no word of the ring, but for one of [`super::newest`].
+/// A reader of a stamped ring. It writes no word of the ring, but in memory of one process `asked` of [`super::newest`].
 pub(crate) struct Reader<T, M: Memory> {
     pub(super) words: Words,
     memory: M,
@@ -164,6 +164,10 @@ impl<T, M: Memory> Reader<T, M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn skip(&mut self, stamp: u64, resume: Resume) -> u64 {
+        // The second look at a stamp is relaxed. With this fence all messages that it says were sent are there, for who looks by `next`.
+        if !mutant!(LostFence) {
+            fence(Ordering::Acquire);
+        }
         // The stamp may be ahead of `tail`: every message before the one that it names was sent.
         self.go_on(self.sent().max(stamp / 2), resume)
     }
@@ -201,7 +205,7 @@ impl<T, M: Memory> Reader<T, M> {
     }
 }
 
-/// Where readers may write [`Words::newest`]'s word.
+/// Where readers may ask for copies.
 impl<T> Reader<T, Heap> {
     /// The newest message and its position, `None` if none was sent. Not older than what this reader has taken.
     ///
@@ -209,7 +213,7 @@ impl<T> Reader<T, Heap> {
     #[inline]
     pub(crate) fn newest(&self) -> Option<(u64, T)> {
         if const { is_copied::<T>() } {
-            // SAFETY: messages are `T`s, see `new`.
+            // SAFETY: messages are `T`s, and are copied.
             if let Some((stamp, copy)) =
                 unsafe { self.words.newest::<T>() }.filter(|(stamp, _)| stamp / 2 >= self.known())
             {
@@ -217,11 +221,17 @@ impl<T> Reader<T, Heap> {
                 return Some((stamp / 2 - 1, unsafe { copy.assume_init() }));
             }
         }
+        self.newest_in_slot()
+    }
+
+    /// As [`Reader::newest`], without its copy, and asks for none.
+    #[inline]
+    fn newest_in_slot(&self) -> Option<(u64, T)> {
         loop {
             let position = self.sent().max(self.known()).checked_sub(1)?;
             match self.look(position) {
                 Look::Message(value) => return Some((position, value)),
-                Look::NotYet => debug_assert!(false, "a stamp is behind `tail` (L2)"),
+                Look::NotYet => debug_assert!(false, "a stamp is behind `tail` (L2), or behind what was taken"),
                 Look::Overrun(_) => {}
             }
             spin_loop();
@@ -230,14 +240,14 @@ impl<T> Reader<T, Heap> {
 
     /// Takes the newest message, unless it was taken before, and passes over those before it. Returns its position, too.
     ///
-    /// Steps as for [`Reader::newest`].
+    /// Steps as for [`Reader::newest`]. The first look is at the slot of the message that it wants: a copy elsewhere saves no line, and is not asked for.
     #[inline]
     pub(crate) fn take_newest(&mut self) -> Option<(u64, T)> {
         if !self.has_news() {
             return None;
         }
         loop {
-            let newest = self.newest().filter(|(position, _)| *position >= self.next);
+            let newest = self.newest_in_slot().filter(|(position, _)| *position >= self.next);
             // `tail` may be behind the stamp that this reader has seen.
             let found = newest.or_else(|| match self.look(self.next) {
                 Look::Message(value) => Some((self.next, value)),

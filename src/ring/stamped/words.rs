@@ -82,6 +82,9 @@ pub(crate) struct Words {
 /// As long as the value or a clone of it lives, the words of [`Memory::words`] can be read, mean the same memory, hold initialised values, and are
 /// written by atomic stores alone. The answer never changes. A clone may be used and dropped on any thread.
 pub(crate) unsafe trait Memory: Clone {
+    /// Whether its readers may ask for copies of the newest message, by a store: see [`super::newest`].
+    const COPIES: bool;
+
     fn words(&self) -> Words;
 
     /// Reads a word of the ring.

@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// The sender's page.
 #[repr(C)]
 pub(crate) struct StampedPage {
-    /// Twice the messages sent, and a copy of the newest.
+    /// Twice the messages sent. What lies beside it is not used here.
     pub(crate) tail: TailBlock,
     /// 1 if the last sender closed, and none has come since.
     pub(crate) end: Line<AtomicU64>,
@@ -85,6 +85,8 @@ impl Stamped {
 // of the memory say. A process that keeps to the protocol writes by atomic stores, and what another one does cannot be more than that to this
 // process: bytes that change between loads.
 unsafe impl Memory for Stamped {
+    const COPIES: bool = false;
+
     fn words(&self) -> Words {
         let [_, _, slots] = self.map.starts();
         let page = page(&self.map);

@@ -154,7 +154,7 @@ fn colour_needs_to_be_asked_for_and_no_color_is_heard() {
     let Some(([a, b], _turn)) = two_cores() else { return };
     let measure = |color: &str, no_color: &str| {
         let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms", "--color", color];
-        out(&ringmail().args(args).env("NO_COLOR", no_color).output().unwrap())
+        out(&support::output(ringmail().args(args).env("NO_COLOR", no_color)))
     };
     assert!(!measure("auto", "1").contains('\u{1b}'));
     assert!(!measure("never", "").contains('\u{1b}'));
@@ -165,7 +165,7 @@ fn colour_needs_to_be_asked_for_and_no_color_is_heard() {
 fn ascii_and_narrow_output_keep_their_word() {
     let Some(([a, b], _turn)) = two_cores() else { return };
     let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms", "--ascii"];
-    let text = out(&ringmail().args(args).env("COLUMNS", "40").output().unwrap());
+    let text = out(&support::output(ringmail().args(args).env("COLUMNS", "40")));
     assert!(text.is_ascii() && text.contains("floor"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 40), "{text}");
 }

@@ -186,7 +186,7 @@ fn every_output_shows_the_processes() {
         assert_eq!(output.status.code(), Some(0), "{flag}: {}", err(&output));
         assert!(out(&output).contains(part), "{flag} has no {part:?}: {}", out(&output));
     }
-    let narrow = ringmail().args(ipc).args(["--ascii", "--color", "never"]).env("COLUMNS", "40").output().unwrap();
+    let narrow = support::output(ringmail().args(ipc).args(["--ascii", "--color", "never"]).env("COLUMNS", "40"));
     let text = out(&narrow);
     assert!(text.is_ascii() && text.contains("channel, processes"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 40), "{text}");

@@ -79,10 +79,10 @@ fn it_is_shown_beside_its_floor_in_every_output() {
         assert!(words.contains(part), "{part:?} is missing in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no colour into a pipe");
-    let narrow = ringmail().args(measure).arg("--ascii").env("COLUMNS", "40").output().unwrap();
+    let narrow = support::output(ringmail().args(measure).arg("--ascii").env("COLUMNS", "40"));
     let text = out(&narrow);
     assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 40), "{text}");
-    let colour = ringmail().args(measure).args(["--color", "auto"]).env("NO_COLOR", "1").output().unwrap();
+    let colour = support::output(ringmail().args(measure).args(["--color", "auto"]).env("NO_COLOR", "1"));
     assert!(!out(&colour).contains('\u{1b}'));
     for (option, part) in [("--csv", ",channel,p50,"), ("--svg", "</svg>"), ("--html", "over a mesh of 2 cores")] {
         let output = run(&[&measure[..], &[option, "-"]].concat());

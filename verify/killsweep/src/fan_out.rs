@@ -190,11 +190,22 @@ fn of_child(seen: &[(Event, u64)]) -> (Vec<u64>, Vec<u64>, bool) {
     (had, open, in_receive)
 }
 
+/// One of the others leaves before the worker comes: what it left is taken at the same points each time.
+fn worker_after_another_at(name: &Name, at: u64) -> Result<bool, String> {
+    worker_beside(name, at, true)
+}
+
+/// One of the others leaves while the worker is at work.
 fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
+    worker_beside(name, at, false)
+}
+
+fn worker_beside(name: &Name, at: u64, leaves_first: bool) -> Result<bool, String> {
     let open = || builder(&name.channel).open_receiver().map_err(|error| format!("a worker: {error}"));
     let mut tx = builder(&name.channel).open_sender().map_err(|error| error.to_string())?;
     let (mut stays, free, leaves) = (open()?, open()?, open()?);
     drop(free);
+    let mut leaves = Some(leaves);
     let mut sent = 0;
     let mut send = |tx: &mut Sender<Words>| {
         if tx.try_send(Words::new(sent)).is_err() {
@@ -204,6 +215,9 @@ fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
         true
     };
     (0..6).for_each(|_| _ = send(&mut tx));
+    if leaves_first {
+        leaves = None;
+    }
     let mut run = Run::start("worker", &name.channel, at)?;
     if run.wait_for(Event::Opened) {
         (0..4).for_each(|_| _ = send(&mut tx));
@@ -333,7 +347,8 @@ type AtPoint = fn(&Name, u64) -> Result<bool, String>;
 
 /// Each point of each part, several at a time.
 pub(crate) fn sweep(wanted: Wanted<'_>) -> ExitCode {
-    let parts: [(&str, AtPoint); 2] = [("worker", worker_at), ("sender", sender_at)];
+    let parts: [(&str, AtPoint); 3] =
+        [("worker", worker_at), ("worker after another", worker_after_another_at), ("sender", sender_at)];
     let (mut points, mut violations) = (0, 0);
     for (part, at_point) in parts {
         let found = points::sweep(&format!("fan_out {part}"), MOST_VIOLATIONS, wanted, |at| {

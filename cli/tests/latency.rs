@@ -52,8 +52,19 @@ fn a_pair_is_measured_and_shown_beside_its_floor() {
 fn json_on_standard_output_is_all_of_it() {
     let Some(([a, b], _turn)) = two_cores() else { return };
     let list = format!("{a},{b}");
-    let output =
-        run(&["latency", "--cores", &list, "--duration", "300ms", "--time-budget", "3s", "--seed", "7", "--json", "-"]);
+    let output = run(&[
+        "latency",
+        "--cores",
+        &list,
+        "--duration",
+        "300ms",
+        "--time-budget",
+        "60s",
+        "--seed",
+        "7",
+        "--json",
+        "-",
+    ]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
@@ -143,7 +154,7 @@ fn colour_needs_to_be_asked_for_and_no_color_is_heard() {
     let Some(([a, b], _turn)) = two_cores() else { return };
     let measure = |color: &str, no_color: &str| {
         let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms", "--color", color];
-        out(&ringmail().args(args).env("NO_COLOR", no_color).output().unwrap())
+        out(&support::output(ringmail().args(args).env("NO_COLOR", no_color)))
     };
     assert!(!measure("auto", "1").contains('\u{1b}'));
     assert!(!measure("never", "").contains('\u{1b}'));
@@ -154,7 +165,7 @@ fn colour_needs_to_be_asked_for_and_no_color_is_heard() {
 fn ascii_and_narrow_output_keep_their_word() {
     let Some(([a, b], _turn)) = two_cores() else { return };
     let args = ["latency", "pair", &a, &b, "--samples", "50", "--time-budget", "500ms", "--ascii"];
-    let text = out(&ringmail().args(args).env("COLUMNS", "40").output().unwrap());
+    let text = out(&support::output(ringmail().args(args).env("COLUMNS", "40")));
     assert!(text.is_ascii() && text.contains("floor"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 40), "{text}");
 }
@@ -208,15 +219,16 @@ fn the_time_budget_holds() {
     let began = Instant::now();
     let output = run(&["latency", "--samples", "1000000000", "--time-budget", "1s", "--quiet"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(60), "a thousand million would take far longer");
 }
 
 #[cfg(unix)]
 #[test]
 fn an_interrupt_reports_what_there_is() {
     let Some(([a, b], _turn)) = two_cores() else { return };
-    let report = interrupted(&["latency", "pair", &a, &b]);
-    assert!(report["pairs"][0]["channel"]["samples"].as_u64().unwrap() > 0, "{report}");
+    interrupted(&["latency", "pair", &a, &b], |report| {
+        report["pairs"][0]["channel"]["samples"].as_u64().is_some_and(|samples| samples > 0)
+    });
 }
 
 #[test]
@@ -228,7 +240,7 @@ fn help_shows_examples_and_exit_codes() {
     }
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_before_anything_was_measured_leaves_the_earlier_report() {
     let Some(([a, b], _turn)) = two_cores() else { return };
@@ -238,7 +250,7 @@ fn an_interrupt_before_anything_was_measured_leaves_the_earlier_report() {
     let args = ["latency", "pair", &a, &b, "--duration", "60s", "--json", &json, "--svg", &svg];
     let child = ringmail().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The first second watches the cores.
-    std::thread::sleep(Duration::from_millis(300));
+    support::until_it_listens(child.id());
     assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", err(&output));

@@ -79,9 +79,11 @@ fn wrong_arguments_end_with_code_2_and_a_reason() {
 #[test]
 fn an_interrupted_watch_reports_what_it_has() {
     let Some(([a, _], _turn)) = two_cores() else { return };
-    let report = support::interrupted(&["latency", "jitter", "--cores", &a]);
-    let watched = report["jitter"][0]["watched_s"].as_f64().unwrap();
-    assert!(watched > 0.5 && watched < 30.0, "{watched}");
+    let watched = |report: &Value| report["jitter"][0]["watched_s"].as_f64();
+    let report = support::interrupted(&["latency", "jitter", "--cores", &a], |report| {
+        watched(report).is_some_and(|watched| watched > 0.5)
+    });
+    assert!(watched(&report).unwrap() < 30.0, "{report}");
     assert!(report["warnings"].to_string().contains("interrupted"), "{}", report["warnings"]);
 }
 
@@ -90,17 +92,19 @@ fn an_interrupted_watch_reports_what_it_has() {
 #[test]
 fn injected_stops_are_told_within_a_tenth() {
     let Some(([a, b], _turn)) = two_cores() else { return };
-    let mut disturbed = false;
-    for _ in 0..4 {
+    let (mut disturbed, mut possible) = (false, false);
+    for _ in 0..8 {
         let attempt = stops::inject(&a, b.parse().unwrap());
         eprintln!("{attempt:?}");
-        assert!(attempt.is_possible(), "stops are missing, or gaps that nothing explains are there");
         if attempt.is_told() {
             return;
         }
+        // A busy machine may begin to watch late, or stop when the watch is over.
+        possible |= attempt.is_possible();
         // Where other programs take the core for longer than 5 ms too, stops are not the only gaps. Otherwise they are, but for the hypervisor.
         disturbed |= attempt.was_disturbed();
     }
+    assert!(possible, "stops are missing, or gaps that nothing explains are there");
     assert!(disturbed, "the core was free, and yet the stops were not told");
 }
 

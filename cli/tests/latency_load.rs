@@ -130,13 +130,15 @@ fn csv_has_rows_of_each_rate() {
 #[test]
 fn an_interrupt_reports_what_there_is() {
     let Some(([a, b], _turn)) = two_cores() else { return };
-    let report = interrupted(&["latency", "load", &a, &b, "--rate", "1k,2k"]);
-    let steps = report["load"]["steps"].as_array().unwrap();
-    assert_eq!(steps.len(), 1, "{report}");
-    // Only what was due until then was planned.
-    let planned = number(&steps[0]["planned"]);
-    assert!((100.0..10_000.0).contains(&planned), "{planned}");
-    assert!(number(&steps[0]["response"]["samples"]) > 0.0);
+    let step = |report: &Value| report["load"]["steps"][0].clone();
+    let report = interrupted(&["latency", "load", &a, &b, "--rate", "1k,2k"], |report| {
+        step(report)["planned"].as_f64().is_some_and(|planned| planned >= 100.0)
+    });
+    assert_eq!(report["load"]["steps"].as_array().unwrap().len(), 1, "{report}");
+    // Only what was due until then was planned, of 60,000.
+    let planned = number(&step(&report)["planned"]);
+    assert!(planned < 25_000.0, "{planned}");
+    assert!(number(&step(&report)["response"]["samples"]) > 0.0);
 }
 
 #[test]
@@ -207,8 +209,9 @@ fn the_help_explains_and_shows_examples() {
 fn stops_from_outside_are_in_the_high_percentiles() {
     let Some((cores, _turn)) = two_cores() else { return };
     // A machine at work may hold up the one that stops, too.
-    let tries: Vec<_> = (0..4).map_while(|_| stopped_from_outside(&cores).err()).collect();
-    assert!(tries.len() < 4, "{tries:#?}");
+    const TRIES: usize = 10;
+    let tries: Vec<_> = (0..TRIES).map_while(|_| stopped_from_outside(&cores).err()).collect();
+    assert!(tries.len() < TRIES, "{tries:#?}");
 }
 
 /// Fails with what was seen if the stops are not in the percentiles.

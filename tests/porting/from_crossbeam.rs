@@ -90,7 +90,7 @@ fn an_engine_with_select() -> Result<(), ringmail::BuildError> {
     let (mut operator, control) = spsc::Builder::new(4).receiver_event(event.clone()).build()?;
     operator.send(Control::Limit(900)).unwrap();
     let engine = thread::spawn(move || engine(orders, control, event));
-    thread::sleep(Duration::from_millis(300)); // nothing comes for some heartbeats
+    thread::sleep(Duration::from_secs(1)); // nothing comes for some heartbeats
     for client in 0..4 {
         let mut tx = tx.clone(); // a handle for each thread: `send` takes `&mut self`
         thread::spawn(move || {

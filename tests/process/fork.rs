@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Seconds after which a child that hangs is killed by a signal of its own.
-const ALARM: u32 = 20;
+const ALARM: u32 = 60;
 const WAIT: Duration = Duration::from_millis(60);
 
 fn cpu() -> Duration {

@@ -2,6 +2,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use crate::support::seen;
 use ringmail::WaitStrategy;
 use ringmail::shm::broadcast::{Builder, NoReceiver, Receiver, Sender};
 use ringmail::shm::{self, Cause, Kind, Message, OpenError, Peer, RecvError, RecvTimeoutError, Schema, TryRecvError};
@@ -10,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than any of this takes.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A message of that many words, each of which names it.
 #[derive(Clone, Copy, zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
@@ -222,7 +223,7 @@ fn a_killed_receiver_is_passed_over() {
     kill(child);
     let started = Instant::now();
     tx.send(11).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < LONG);
     let departed = tx.departed().unwrap();
     let told = (departed.seat, departed.session, departed.pid, departed.at, departed.cause);
     assert_eq!(told, (1, 1, pid, Some(3), Cause::PeerDied));
@@ -280,13 +281,25 @@ fn receivers_that_come_are_covered_at_the_next_look() {
         assert_eq!(second.recv(), Ok(n));
     }
     second.set_wait(WaitStrategy::ParkAtOnce);
-    let sleeper = std::thread::spawn(move || (20..60).for_each(|n| assert_eq!(second.recv(), Ok(n))));
-    for n in 20..60 {
+    let sleeper = std::thread::spawn(move || {
+        let mut next = 20;
+        while let Ok(message) = second.recv() {
+            assert_eq!(message, next);
+            next += 1;
+        }
+        next - 20
+    });
+    // On a busy machine it may not have come to sleeping before the next message.
+    let late = Instant::now() + LONG;
+    let mut sent = 0;
+    while tx.stats().sender_wakes < 10 {
+        assert!(Instant::now() < late, "it is woken, and does not nap: {:?}", tx.stats());
         std::thread::sleep(Duration::from_millis(3));
-        tx.send(n).unwrap();
+        tx.send(20 + sent).unwrap();
+        sent += 1;
     }
-    sleeper.join().unwrap();
-    assert!(tx.stats().sender_wakes >= 10, "it is woken, and does not nap: {:?}", tx.stats());
+    drop(tx);
+    assert_eq!(sleeper.join().unwrap(), sent);
 }
 
 #[test]
@@ -418,28 +431,30 @@ fn a_receiver_that_sleeps_is_woken_and_so_is_the_sender() {
 
 #[test]
 fn a_wake_comes_soon() {
-    let dir = Scratch::new("broadcast-wake");
-    let mut tx = sender(&dir);
-    let (mut a, mut b, mut c) = (receiver(&dir), receiver(&dir), receiver(&dir));
-    std::thread::scope(|scope| {
-        for rx in [&mut a, &mut b, &mut c] {
-            scope.spawn(move || {
-                for _ in 0..20 {
-                    rx.recv().unwrap();
-                }
-            });
-        }
+    seen(|| {
+        let dir = Scratch::new("broadcast-wake");
+        let mut tx = sender(&dir);
+        let (mut a, mut b, mut c) = (receiver(&dir), receiver(&dir), receiver(&dir));
         let mut slow = Duration::ZERO;
-        for n in 0..20 {
-            std::thread::sleep(Duration::from_millis(5));
-            let started = Instant::now();
-            tx.send(n).unwrap();
-            while !tx.is_empty() {
-                std::thread::yield_now();
+        std::thread::scope(|scope| {
+            for rx in [&mut a, &mut b, &mut c] {
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        rx.recv().unwrap();
+                    }
+                });
             }
-            slow += started.elapsed();
-        }
-        assert!(slow < Duration::from_millis(20 * 45), "wakes are lost: {slow:?}");
+            for n in 0..20 {
+                std::thread::sleep(Duration::from_millis(5));
+                let started = Instant::now();
+                tx.send(n).unwrap();
+                while !tx.is_empty() {
+                    std::thread::yield_now();
+                }
+                slow += started.elapsed();
+            }
+        });
+        if slow < Duration::from_millis(20 * 45) { Ok(()) } else { Err(format!("wakes are lost: {slow:?}")) }
     });
 }
 
@@ -632,22 +647,24 @@ fn an_anonymous_channel_has_seats_too() {
 fn receivers_wait_by_descriptors() {
     use ringmail::shm::Watched;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let dir = Scratch::new("broadcast-fd");
-    let mut tx = sender(&dir);
-    let (mut a, mut b) = (receiver(&dir), receiver(&dir));
-    let fds = [a.wake_fd().unwrap(), b.wake_fd().unwrap()];
-    let mut late = 0;
-    for n in 0..20 {
-        let armed = [a.arm().unwrap().expect("nothing is there"), b.arm().unwrap().expect("nothing is there")];
-        let started = Instant::now();
-        tx.send(n).unwrap();
-        for fd in &fds {
-            let seconds = Timespec { tv_sec: 5, tv_nsec: 0 };
-            assert_eq!(poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&seconds)), Ok(1));
+    seen(|| {
+        let dir = Scratch::new("broadcast-fd");
+        let mut tx = sender(&dir);
+        let (mut a, mut b) = (receiver(&dir), receiver(&dir));
+        let fds = [a.wake_fd().unwrap(), b.wake_fd().unwrap()];
+        let mut late = 0;
+        for n in 0..20 {
+            let armed = [a.arm().unwrap().expect("nothing is there"), b.arm().unwrap().expect("nothing is there")];
+            let started = Instant::now();
+            tx.send(n).unwrap();
+            for fd in &fds {
+                let seconds = Timespec { tv_sec: 60, tv_nsec: 0 };
+                assert_eq!(poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&seconds)), Ok(1));
+            }
+            late += u32::from(started.elapsed() > Duration::from_millis(85));
+            drop(armed);
+            assert_eq!((a.recv(), b.recv()), (Ok(n), Ok(n)));
         }
-        late += u32::from(started.elapsed() > Duration::from_millis(85));
-        drop(armed);
-        assert_eq!((a.recv(), b.recv()), (Ok(n), Ok(n)));
-    }
-    assert!(late < 10, "{late} of 20 wakes came by the timer");
+        if late < 10 { Ok(()) } else { Err(format!("{late} of 20 wakes came by the timer")) }
+    });
 }

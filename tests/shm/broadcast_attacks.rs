@@ -9,7 +9,7 @@ const TAIL: u64 = 4096;
 const SENDER_BEGUN: u64 = TAIL + 256;
 const CAPACITY: u64 = 8;
 /// Longer than any of this takes.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 /// Where a seat's words are.
 const fn begun(seat: u64) -> u64 {
@@ -59,7 +59,7 @@ fn a_head_that_no_receiver_writes() {
             tx.send_timeout(n, LONG).unwrap();
             assert_eq!(rx.recv_timeout(LONG), Ok(n), "no other is harmed");
         }
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < LONG);
         let told = tx.departed().expect("it is told");
         assert_eq!((told.seat, told.session, told.cause), (1, 1, Cause::Corrupted), "{wrong}");
         assert_eq!((tx.departed(), tx.receivers()), (None, 1));
@@ -97,7 +97,7 @@ fn sessions_and_other_words_that_no_receiver_writes() {
             (tx.slowest(), tx.receivers(), tx.departed(), tx.stats(), shm::inspect(&dir.file()).map(|c| c.to_string()));
         drop(other);
         let _ = (tx.try_send(0), tx.departed(), open(&dir).open_receiver().map(|mut rx| rx.try_recv()));
-        assert!(started.elapsed() < Duration::from_secs(10), "{at} {wrong}");
+        assert!(started.elapsed() < LONG, "{at} {wrong}");
     }
 }
 

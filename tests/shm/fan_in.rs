@@ -2,6 +2,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use crate::support::seen;
 use ringmail::shm::fan_in::Disconnected;
 use ringmail::shm::fan_in::{Builder, Departed, Receiver, Sender};
 use ringmail::shm::{self, Cause, Kind, OpenError, Peer, Role, TrySendError, bytes, spsc};
@@ -10,6 +11,8 @@ use ringmail::{BuildError, WaitStrategy};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 fn receiver(dir: &Scratch, lanes: usize, capacity: usize) -> Receiver<u64> {
@@ -51,7 +54,7 @@ fn spawn(dir: &Scratch, messages: u64) -> Child {
 
 /// What is told where `lane`'s session of this number left in order, which had sent so many messages.
 fn left(rx: &mut Receiver<u64>, lane: usize, epoch: u64, sent: u64) {
-    let told = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
+    let told = rx.recv_timeout(Duration::from_secs(60)).unwrap_err();
     let RecvTimeoutError::Disconnected(Disconnected::Sender(departed)) = told else { panic!("{told:?}") };
     let Departed { sent: told, cause: why, .. } = departed;
     assert_eq!((departed.lane, departed.epoch, told, why), (lane, epoch, Some(sent), Cause::Closed));
@@ -152,14 +155,13 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
         let dir = Scratch::new(&format!("death{wait:?}"));
         let mut rx = Builder::<u64>::new(dir.file()).lanes(8).wait(wait).open_receiver().unwrap();
         let victim = spawn(&dir, 5);
-        assert!(rx.wait_for_sender(Duration::from_secs(20)));
+        assert!(rx.wait_for_sender(Duration::from_secs(60)));
         let mut other = sender(&dir);
         for i in 0..5 {
             assert_eq!(rx.recv_from(), Ok((0, i)));
         }
         kill(victim);
-        let killed = Instant::now();
-        let departed = rx.recv_timeout(Duration::from_secs(20)).unwrap_err();
+        let departed = rx.recv_timeout(Duration::from_secs(60)).unwrap_err();
         let RecvTimeoutError::Disconnected(Disconnected::Sender(Departed {
             lane: 0,
             epoch: 1,
@@ -170,8 +172,6 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
         else {
             panic!("{departed:?}")
         };
-        // A machine with more to do than it has cores for may take longer.
-        assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
         assert_eq!(rx.peer(0), Some(Peer::Died));
         assert_eq!(rx.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout), "told once");
         other.send(9).unwrap();
@@ -184,11 +184,31 @@ fn a_death_is_told_once_with_what_was_sent_and_the_others_go_on() {
 }
 
 #[test]
+fn a_death_is_told_soon() {
+    for wait in [WaitStrategy::Park, WaitStrategy::Yield, WaitStrategy::BusySpin] {
+        seen(|| {
+            let dir = Scratch::new(&format!("soon{wait:?}"));
+            let mut rx = Builder::<u64>::new(dir.file()).lanes(8).wait(wait).open_receiver().unwrap();
+            let victim = spawn(&dir, 5);
+            for i in 0..5 {
+                assert_eq!(rx.recv_from(), Ok((0, i)));
+            }
+            kill(victim);
+            let killed = Instant::now();
+            let told = rx.recv_timeout(Duration::from_secs(60)).unwrap_err();
+            let took = killed.elapsed();
+            assert!(matches!(told, RecvTimeoutError::Disconnected(Disconnected::Sender(_))), "{told:?}");
+            if took < Duration::from_secs(1) { Ok(()) } else { Err(format!("{wait:?}: {took:?}")) }
+        });
+    }
+}
+
+#[test]
 fn a_death_is_told_with_where_its_successor_began() {
     let dir = Scratch::new("successor");
     let mut rx = receiver(&dir, 2, 64);
     let victim = spawn(&dir, 5);
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     while rx.len() != 5 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -306,25 +326,32 @@ fn a_receiver_that_sleeps_is_woken_by_any_lane() {
     // Moved in: if this fails the receiver goes, and no send waits for it.
     std::thread::scope(move |scope| {
         let (mut first, mut last) = (senders.remove(0), senders.pop().unwrap());
+        let enough = Arc::new(AtomicBool::new(false));
+        let is_enough = Arc::clone(&enough);
         scope.spawn(move || {
-            for i in 0..50 {
+            for i in 0.. {
                 std::thread::sleep(Duration::from_millis(2));
-                if i % 2 == 0 { first.send(i).unwrap() } else { last.send(i).unwrap() }
+                let sent = if i % 2 == 0 { first.send(i) } else { last.send(i) };
+                // The receiver goes when it has seen enough.
+                if is_enough.load(Ordering::Relaxed) {
+                    break;
+                }
+                sent.unwrap();
             }
-            std::thread::sleep(Duration::from_millis(300));
         });
-        let (mut slowest, mut next) = (Duration::ZERO, [0, 1]);
-        for _ in 0..50 {
-            let began = Instant::now();
-            // On a busy machine the next may be there already, and the lanes then take turns.
+        let (mut next, late) = ([0, 1], Instant::now() + Duration::from_secs(60));
+        let wakes = |rx: &Receiver<u64>| [0, 127].map(|lane| rx.stats(lane).unwrap().sender_wakes);
+        // On a busy machine the next may be there already: then it is not woken, and the lanes take turns.
+        while wakes(&rx).iter().any(|&wakes| wakes < 13) {
+            assert!(Instant::now() < late, "{:?} wakes of {next:?}", wakes(&rx));
             let (lane, value) = rx.recv_from().unwrap();
             let of = usize::from(lane == 127);
             assert_eq!((lane, value), ([0, 127][of], next[of]));
             next[of] += 2;
-            slowest = slowest.max(began.elapsed());
         }
-        let wakes: u64 = (0..128).map(|lane| rx.stats(lane).unwrap().sender_wakes).sum();
-        assert!(wakes > 25, "{wakes} wakes, the slowest took {slowest:?}");
+        enough.store(true, Ordering::Relaxed);
+        let others = (1..127).map(|lane| rx.stats(lane).unwrap().sender_wakes).sum::<u64>();
+        assert_eq!(others, 0, "no other one answers");
     });
 }
 

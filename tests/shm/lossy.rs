@@ -172,8 +172,8 @@ fn a_receiver_that_waits_gets_what_comes() {
     std::thread::scope(|scope| {
         let waits = scope.spawn(move || (0..5).map(|_| rx.recv().unwrap().message()).collect::<Vec<_>>());
         let changes = scope.spawn(move || {
-            while config.changed_timeout(Duration::from_secs(20)).unwrap().0 != 4 {}
-            config.recv_timeout(Duration::from_secs(20))
+            while config.changed_timeout(Duration::from_secs(60)).unwrap().0 != 4 {}
+            config.recv_timeout(Duration::from_secs(60))
         });
         for n in 0..5 {
             std::thread::sleep(Duration::from_millis(5));

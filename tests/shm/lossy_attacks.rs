@@ -46,11 +46,11 @@ const CORRUPTED: Result<ringmail::shm::lossy::Seen<u64>, RecvTimeoutError<Cause>
 /// It says so each time, by each verb, at once.
 fn is_corrupted(rx: &mut Receiver<u64>) {
     let started = Instant::now();
-    assert_eq!(rx.recv_timeout(Duration::from_secs(20)), CORRUPTED);
+    assert_eq!(rx.recv_timeout(Duration::from_secs(120)), CORRUPTED);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
     assert_eq!(rx.try_changed(), Err(TryRecvError::Disconnected(Cause::Corrupted)));
     assert_eq!(rx.latest(), Err(Cause::Corrupted));
-    assert!(rx.is_closed() && started.elapsed() < Duration::from_secs(10));
+    assert!(rx.is_closed() && started.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(40);
-const LATE: Duration = Duration::from_secs(20);
+const LATE: Duration = Duration::from_secs(60);
 
 /// How a session of the other process ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -415,7 +415,7 @@ fn a_file_that_is_gone_ends_every_wait() {
                 assert_eq!(rx.peer(), Peer::Removed);
             }
         }
-        assert!(start.elapsed() < Duration::from_secs(5), "{kind}");
+        assert!(start.elapsed() < LATE, "{kind}");
         // The next of that name is another channel.
         let mut other = Rx::open(kind, &name, false);
         send(kind, &name, 7, 1, End::Close);

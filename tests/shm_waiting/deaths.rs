@@ -2,6 +2,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use crate::support::seen;
 use ringmail::WaitStrategy;
 use ringmail::shm::{fan_in, spsc};
 use std::process::{Child, Command};
@@ -47,11 +48,11 @@ fn noticed(wait: WaitStrategy, timeout: Duration, pause: Duration) -> Option<Dur
     let dir = Scratch::new("deaths");
     let mut rx = spsc::Builder::<u64>::new(dir.file()).capacity(4).wait(wait).open_receiver().unwrap();
     let mut child = start("sender", &dir.file());
-    assert!(rx.wait_for_peer(Duration::from_secs(20)));
+    assert!(rx.wait_for_peer(Duration::from_secs(60)));
     child.kill().unwrap();
     child.wait().unwrap();
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(3) {
+    while start.elapsed() < Duration::from_secs(60) {
         match rx.recv_timeout(timeout) {
             Err(ringmail::shm::RecvTimeoutError::Timeout) => std::thread::sleep(pause),
             _ => return Some(start.elapsed()),
@@ -63,21 +64,27 @@ fn noticed(wait: WaitStrategy, timeout: Duration, pause: Duration) -> Option<Dur
 #[test]
 fn a_death_is_noticed_by_short_waits() {
     let all = [WaitStrategy::Park, WaitStrategy::ParkAtOnce, WaitStrategy::Yield, WaitStrategy::BusySpin];
-    let mut bad = vec![];
     for wait in all {
         for us in [0, 1, 20, 100, 1000] {
-            let took = noticed(wait, Duration::from_micros(us), Duration::from_millis(1));
-            println!("{wait:?} {us} us: {took:?}");
-            if took.is_none_or(|took| took > Duration::from_millis(150)) {
-                bad.push((wait, us, took));
-            }
+            seen(|| {
+                let took = noticed(wait, Duration::from_micros(us), Duration::from_millis(1)).expect("it is noticed");
+                println!("{wait:?} {us} us: {took:?}");
+                is_soon(took)
+            });
         }
     }
-    assert!(bad.is_empty(), "{bad:?}");
+}
+
+fn is_soon(took: Duration) -> Result<(), String> {
+    if took < Duration::from_millis(150) { Ok(()) } else { Err(format!("noticed after {took:?}")) }
 }
 
 #[test]
 fn a_side_that_yields_beside_a_computing_thread_notices_a_death() {
+    seen(|| is_soon(noticed_beside_a_computing_thread()));
+}
+
+fn noticed_beside_a_computing_thread() -> Duration {
     use rustix::thread::{CpuSet, sched_setaffinity};
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let pin = || {
@@ -95,20 +102,23 @@ fn a_side_that_yields_beside_a_computing_thread_notices_a_death() {
     let dir = Scratch::new("deaths-yield");
     let mut rx = spsc::Builder::<u64>::new(dir.file()).capacity(4).wait(WaitStrategy::Yield).open_receiver().unwrap();
     let mut child = start("sender", &dir.file());
-    assert!(rx.wait_for_peer(Duration::from_secs(20)));
+    assert!(rx.wait_for_peer(Duration::from_secs(60)));
     let killer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(700));
         child.kill().unwrap();
         child.wait().unwrap();
         Instant::now()
     });
-    pin();
-    let end = rx.recv();
-    let end_at = Instant::now();
+    // A thread of its own, as the others may not stay on one core.
+    let waits = std::thread::spawn(move || {
+        pin();
+        (rx.recv(), Instant::now())
+    });
+    let (end, end_at) = waits.join().unwrap();
     let killed = killer.join().unwrap();
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     t.join().unwrap();
     let took = end_at.saturating_duration_since(killed);
     println!("{end:?} after {took:?}");
-    assert!(took < Duration::from_millis(150), "{took:?}");
+    took
 }

@@ -3,6 +3,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use crate::support::seen;
 use ringmail::WaitStrategy;
 use ringmail::shm::{fan_in, spsc};
 use std::io::{BufRead, BufReader, Lines};
@@ -92,7 +93,7 @@ fn the_other_process() {
         "idle-lanes" => {
             let mut rx = lanes(name).open_receiver().unwrap();
             // A lane that somebody has, whom the kernel is asked about.
-            assert!(rx.wait_for_sender(Duration::from_secs(20)));
+            assert!(rx.wait_for_sender(Duration::from_secs(60)));
             wait_alone(|timeout| rx.recv_timeout(timeout).is_ok());
         }
         "idle-sender" => {
@@ -113,6 +114,10 @@ fn the_other_process() {
 /// machine where as many sleeps alone take more than half of that, at most twice what these do.
 #[test]
 fn a_side_that_sleeps_in_another_process_uses_no_processor_time() {
+    seen(used_by_sides_that_sleep);
+}
+
+fn used_by_sides_that_sleep() -> Result<(), String> {
     let [receiver, sender, fan] = ["receiver", "sender", "lanes"].map(Scratch::new);
     let _tx = messages(&receiver.file(), WaitStrategy::Park).open_sender().unwrap();
     let _rx = messages(&sender.file(), WaitStrategy::Park).open_receiver().unwrap();
@@ -128,12 +133,15 @@ fn a_side_that_sleeps_in_another_process_uses_no_processor_time() {
         println!("{part}: {share:.4} % of a core; as many bare sleeps: {sleeps:.4} %");
         // A build that is not optimised may take twice as long about it.
         let most = if cfg!(debug_assertions) { 2.0 * most } else { most };
-        assert!(share < f64::max(most, 2.0 * sleeps), "{part}: {share:.4} % of a core; bare sleeps: {sleeps:.4} %");
+        if share >= f64::max(most, 2.0 * sleeps) {
+            return Err(format!("{part}: {share:.4} % of a core; bare sleeps: {sleeps:.4} %"));
+        }
     }
+    Ok(())
 }
 
 fn soon(what: &str, mut holds: impl FnMut() -> bool) {
-    let late = Instant::now() + Duration::from_secs(20);
+    let late = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < late, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(1));

@@ -2,6 +2,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
+use crate::support::seen;
 use ringmail::WaitStrategy;
 use ringmail::shm::{self, Cause, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +14,8 @@ use tokio::io::unix::AsyncFd;
 
 /// A death is to be noticed within 100 ms; this machine may have more to do.
 const SOON: Duration = Duration::from_secs(1);
+/// Far longer than any timer.
+const LONG: Duration = Duration::from_secs(60);
 /// The timer of a side that is armed ends its sleep about now: a wake that comes so late may have been lost.
 const LATE: Duration = Duration::from_millis(85);
 const RECORDS: u64 = 10_000;
@@ -30,6 +33,15 @@ impl Other {
 
     fn ends_well(mut self) {
         assert!(self.0.wait().expect("it ends").success());
+    }
+
+    /// The machine may stop a process for as long as the timer runs, but not often: how many of its waits ended late, if that were many.
+    fn ends_in_time(mut self) -> Result<(), String> {
+        match self.0.wait().expect("it ends").code() {
+            Some(0) => Ok(()),
+            Some(OFTEN_LATE) => Err("many came late".into()),
+            code => panic!("{code:?}"),
+        }
     }
 
     fn kill(&mut self) {
@@ -69,7 +81,7 @@ fn recv(rx: &mut spsc::Receiver<u64>, fd: &WakeFd, late: &mut u64) -> Result<u64
         }
         let Some(armed) = rx.arm().unwrap() else { continue };
         let start = Instant::now();
-        assert!(readable(fd, SOON), "neither a wake nor the timer");
+        assert!(readable(fd, LONG), "neither a wake nor the timer");
         let waited = start.elapsed();
         drop(armed);
         *late += u64::from(waited > LATE && !rx.is_empty());
@@ -85,9 +97,17 @@ fn send(tx: &mut spsc::Sender<u64>, fd: &WakeFd, n: u64) -> Result<(), Cause> {
             Err(TrySendError::Full(_)) => {}
         }
         if let Some(_armed) = tx.arm().unwrap() {
-            assert!(readable(fd, SOON), "neither a wake nor the timer");
+            assert!(readable(fd, LONG), "neither a wake nor the timer");
         }
     }
+}
+
+/// The exit code of a process whose waits often ended late.
+const OFTEN_LATE: i32 = 77;
+
+/// The machine may stop a process for as long as the timer runs, but not often.
+fn is_seldom(late: u64) -> Result<(), String> {
+    if late < 3 { Ok(()) } else { Err(format!("{late} wakes came by the timer alone")) }
 }
 
 fn register(fd: WakeFd) -> AsyncFd<WakeFd> {
@@ -152,7 +172,9 @@ fn the_other_process() {
             for i in 0..RECORDS {
                 assert_eq!(recv(&mut rx, &fd, &mut late), Ok(i));
             }
-            assert!(late < 3, "{late} of {RECORDS} came late");
+            if is_seldom(late).is_err() {
+                std::process::exit(OFTEN_LATE);
+            }
         }
         "sit" => {
             let _tx = numbers(name).open_sender().unwrap();
@@ -197,42 +219,50 @@ fn the_other_process() {
 
 #[test]
 fn ten_thousand_records_go_to_and_fro_through_tokio_with_sleeps() {
-    let dir = Scratch::new("fd-tokio");
-    let name = dir.0.to_string_lossy().into_owned();
-    let tx = records(&format!("{name}/there")).open_sender().unwrap();
-    let rx = records(&format!("{name}/back")).open_receiver().unwrap();
-    let other = Other::start("echo", &name, None);
-    let (start, parks) = (Instant::now(), tokio(ask(tx, rx, RECORDS)));
-    println!("{RECORDS} round trips in {:?}, {parks} sleeps", start.elapsed());
-    // The others were answered before the look after the announcement.
-    assert!(parks > RECORDS / 2, "{parks} sleeps: it did not sleep between them");
-    other.ends_well();
+    seen(|| {
+        let dir = Scratch::new("fd-tokio");
+        let name = dir.0.to_string_lossy().into_owned();
+        let tx = records(&format!("{name}/there")).open_sender().unwrap();
+        let rx = records(&format!("{name}/back")).open_receiver().unwrap();
+        let other = Other::start("echo", &name, None);
+        let (start, parks) = (Instant::now(), tokio(ask(tx, rx, RECORDS)));
+        println!("{RECORDS} round trips in {:?}, {parks} sleeps", start.elapsed());
+        other.ends_well();
+        // The others were answered before the look after the announcement.
+        if parks > RECORDS / 2 { Ok(()) } else { Err(format!("{parks} sleeps: it did not sleep between them")) }
+    });
 }
 
 #[test]
 fn a_channel_without_a_name_wakes_another_process() {
-    let channel = spsc::Builder::<u64>::create_anonymous(4).unwrap();
-    let other = Other::start("anonymous", "", Some(channel.as_fd().try_clone_to_owned().unwrap()));
-    let mut tx = spsc::Builder::<u64>::from_fd(&channel).wait(WaitStrategy::ParkAtOnce).open_sender().unwrap();
-    for i in 0..RECORDS {
-        tx.send(i).unwrap();
-        // So that the other side sleeps by its event count now and then, which it is to be woken from.
-        if i % 100 == 0 {
-            thread::sleep(Duration::from_millis(1));
+    seen(|| {
+        let channel = spsc::Builder::<u64>::create_anonymous(4).unwrap();
+        let other = Other::start("anonymous", "", Some(channel.as_fd().try_clone_to_owned().unwrap()));
+        let mut tx = spsc::Builder::<u64>::from_fd(&channel).wait(WaitStrategy::ParkAtOnce).open_sender().unwrap();
+        for i in 0..RECORDS {
+            tx.send(i).unwrap();
+            // So that the other side sleeps by its event count now and then, which it is to be woken from.
+            if i % 100 == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
-    }
-    other.ends_well();
+        other.ends_in_time()
+    });
 }
 
 #[test]
 fn a_death_makes_it_readable() {
+    seen(a_death_in_time);
+}
+
+fn a_death_in_time() -> Result<(), String> {
     let dir = Scratch::new("fd-death");
     let mut rx = numbers(&dir.file()).open_receiver().unwrap();
     let mut other = Other::start("sit", &dir.file(), None);
-    assert!(rx.wait_for_peer(Duration::from_secs(20)));
+    assert!(rx.wait_for_peer(LONG));
     let fd = rx.wake_fd().unwrap();
     let mut late = 0;
-    thread::scope(|s| {
+    let noticed = thread::scope(|s| {
         let killer = s.spawn(|| {
             thread::sleep(Duration::from_millis(30));
             other.kill();
@@ -241,14 +271,19 @@ fn a_death_makes_it_readable() {
         assert_eq!(recv(&mut rx, &fd, &mut late), Err(Cause::PeerDied));
         let noticed = killer.join().unwrap().elapsed();
         println!("a death was noticed after {noticed:?}");
-        assert!(noticed < SOON, "{noticed:?}");
+        noticed
     });
     // Told once.
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    if noticed < SOON { Ok(()) } else { Err(format!("noticed after {noticed:?}")) }
 }
 
 #[test]
 fn the_removal_of_the_file_makes_it_readable() {
+    seen(a_removal_in_time);
+}
+
+fn a_removal_in_time() -> Result<(), String> {
     let dir = Scratch::new("fd-removal");
     let mut rx = numbers(&dir.file()).open_receiver().unwrap();
     let mut tx = numbers(&dir.file()).capacity(1024).open_sender().unwrap();
@@ -259,7 +294,8 @@ fn the_removal_of_the_file_makes_it_readable() {
     assert_eq!(send(&mut tx, &room, 7), Err(Cause::Removed));
     (0..1024).for_each(|n| assert_eq!(rx.try_recv(), Ok(n)));
     assert_eq!(recv(&mut rx, &fd, &mut 0), Err(Cause::Removed));
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    let took = start.elapsed();
+    if took < SOON { Ok(()) } else { Err(format!("told after {took:?}")) }
 }
 
 #[test]
@@ -268,10 +304,9 @@ fn a_close_and_a_session_that_gives_up_make_it_readable_at_once() {
         let dir = Scratch::new("fd-close");
         let mut rx = numbers(&dir.file()).open_receiver().unwrap();
         let fd = rx.wake_fd().unwrap();
-        let mut soonest = Duration::MAX;
-        for _ in 0..5 {
+        // Before the timer, by the event.
+        seen(|| {
             let mut tx = numbers(&dir.file()).open_sender().unwrap();
-            // Before the timer, by the event.
             while rx.arm().unwrap().is_none() {}
             let armed = rx.arm().unwrap().expect("there is nothing");
             let start = Instant::now();
@@ -280,44 +315,47 @@ fn a_close_and_a_session_that_gives_up_make_it_readable_at_once() {
             } else {
                 tx.close()
             }
-            assert!(readable(&fd, SOON));
-            soonest = soonest.min(start.elapsed());
+            assert!(readable(&fd, LONG));
+            let took = start.elapsed();
             drop(armed);
             let told = if gives_up { Cause::GivenUp } else { Cause::Closed };
             assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected(told)));
-        }
-        assert!(soonest < LATE / 2, "{soonest:?}");
+            if took < LATE / 2 { Ok(()) } else { Err(format!("told after {took:?}")) }
+        });
     }
 }
 
 /// The look after the announcement, and the wake, between them miss nothing, whenever the message comes.
 #[test]
 fn no_wake_is_lost_between_a_look_and_a_sleep() {
-    let dir = Scratch::new("fd-hammer");
-    let mut rx = numbers(&dir.file()).open_receiver().unwrap();
-    let other = Other::start("hammer", &dir.file(), None);
-    let (fd, mut late) = (rx.wake_fd().unwrap(), 0);
-    for i in 0..HAMMERED {
-        assert_eq!(recv(&mut rx, &fd, &mut late), Ok(i));
-    }
-    println!("{HAMMERED} messages, {} sleeps, {late} late", rx.stats().receiver_parks);
-    // The machine may stop a process for so long, but not often.
-    assert!(late < 3, "{late} of {HAMMERED} wakes came by the timer alone");
-    other.ends_well();
+    seen(|| {
+        let dir = Scratch::new("fd-hammer");
+        let mut rx = numbers(&dir.file()).open_receiver().unwrap();
+        let other = Other::start("hammer", &dir.file(), None);
+        let (fd, mut late) = (rx.wake_fd().unwrap(), 0);
+        for i in 0..HAMMERED {
+            assert_eq!(recv(&mut rx, &fd, &mut late), Ok(i));
+        }
+        println!("{HAMMERED} messages, {} sleeps, {late} late", rx.stats().receiver_parks);
+        other.ends_well();
+        is_seldom(late)
+    });
 }
 
 #[test]
 fn a_sender_that_waits_for_room_and_its_receiver_take_turns() {
-    let dir = Scratch::new("fd-turns");
-    let mut rx = numbers(&dir.file()).capacity(1).open_receiver().unwrap();
-    let other = Other::start("take-turns", &dir.file(), None);
-    let (fd, mut late) = (rx.wake_fd().unwrap(), 0);
-    for i in 0..RECORDS {
-        assert_eq!(recv(&mut rx, &fd, &mut late), Ok(i));
-    }
-    assert_eq!(recv(&mut rx, &fd, &mut late), Err(Cause::Closed));
-    assert!(late < 3, "{late} of {RECORDS} wakes came by the timer alone");
-    other.ends_well();
+    seen(|| {
+        let dir = Scratch::new("fd-turns");
+        let mut rx = numbers(&dir.file()).capacity(1).open_receiver().unwrap();
+        let other = Other::start("take-turns", &dir.file(), None);
+        let (fd, mut late) = (rx.wake_fd().unwrap(), 0);
+        for i in 0..RECORDS {
+            assert_eq!(recv(&mut rx, &fd, &mut late), Ok(i));
+        }
+        assert_eq!(recv(&mut rx, &fd, &mut late), Err(Cause::Closed));
+        other.ends_well();
+        is_seldom(late)
+    });
 }
 
 #[test]
@@ -362,7 +400,7 @@ fn many_lanes_wake_one_descriptor() {
             Err(TryRecvError::Disconnected(fan_in::Disconnected::All)) => {}
             Err(TryRecvError::Empty) => {
                 if let Some(_armed) = rx.arm().unwrap() {
-                    assert!(readable(&fd, SOON), "neither a wake nor the timer");
+                    assert!(readable(&fd, LONG), "neither a wake nor the timer");
                 }
             }
             Err(other) => panic!("{other}"),
@@ -401,7 +439,7 @@ fn the_next_side_uses_or_removes_a_killed_sides_bell() {
     for _ in 0..2 {
         let mut tx = numbers(&dir.file()).open_sender().unwrap();
         let mut other = Other::start("sit-armed", &dir.file(), None);
-        assert!(tx.wait_for_peer(Duration::from_secs(20)));
+        assert!(tx.wait_for_peer(LONG));
         while !shm::inspect(&dir.file()).unwrap().receiver.parked {
             thread::sleep(Duration::from_millis(1));
         }
@@ -434,16 +472,21 @@ fn a_side_whose_bell_cannot_be_reached_looks_by_itself() {
     let mut tx = numbers(&dir.file()).open_sender().unwrap();
     let fd = rx.wake_fd().unwrap();
     std::fs::remove_file(dir.0.join(".channel.receiver.event")).unwrap();
-    let start = Instant::now();
-    for i in 0..50 {
-        let armed = rx.arm().unwrap().expect("there is nothing");
-        tx.try_send(i).unwrap();
-        assert!(readable(&fd, SOON));
-        drop(armed);
-        assert_eq!(rx.try_recv(), Ok(i));
-    }
     // The first by the timer of 90 ms, the others by that of one.
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    let mut i = 0;
+    seen(|| {
+        let start = Instant::now();
+        for _ in 0..50 {
+            i += 1;
+            let armed = rx.arm().unwrap().expect("there is nothing");
+            tx.try_send(i).unwrap();
+            assert!(readable(&fd, LONG));
+            drop(armed);
+            assert_eq!(rx.try_recv(), Ok(i));
+        }
+        let took = start.elapsed();
+        if took < SOON { Ok(()) } else { Err(format!("50 by the timers took {took:?}")) }
+    });
 
     // In the event count's place lies what is none: refused.
     drop(rx);

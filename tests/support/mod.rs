@@ -47,6 +47,19 @@ pub fn until(mut happened: impl FnMut() -> bool) {
     }
 }
 
+/// Tries until it was seen: a busy machine may hold up any one try, what is wrong shows in all of them. Fails with what the last one saw.
+#[track_caller]
+pub fn seen<R>(mut attempt: impl FnMut() -> Result<R, String>) -> R {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        match attempt() {
+            Ok(found) => return found,
+            Err(saw) => println!("not yet: {saw}"),
+        }
+    }
+    attempt().unwrap_or_else(|saw| panic!("not in {TRIES} tries: {saw}"))
+}
+
 /// Counts its wakes.
 #[derive(Default)]
 pub struct Wakes(AtomicUsize);

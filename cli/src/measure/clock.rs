@@ -173,10 +173,15 @@ mod tests {
     fn both_clocks_agree_with_the_wall() {
         for source in [None, Some("tsc")] {
             let clock = Clock::choose(source);
-            let (raw, wall) = (clock.raw(), Instant::now());
-            std::thread::sleep(Duration::from_millis(30));
-            let (ns, wall) = (clock.ns(raw, clock.raw()) as f64, wall.elapsed().as_nanos() as f64);
-            assert!((ns / wall - 1.0).abs() < 0.05, "{ns} against {wall} ns");
+            // A busy machine may come between the two.
+            let agree = |_| {
+                let (raw, wall) = (clock.raw(), Instant::now());
+                std::thread::sleep(Duration::from_millis(30));
+                let (ns, wall) = (clock.ns(raw, clock.raw()) as f64, wall.elapsed().as_nanos() as f64);
+                println!("{ns} against {wall} ns");
+                (ns / wall - 1.0).abs() < 0.05
+            };
+            assert!((0..20).any(agree), "{clock:?}");
         }
     }
 

@@ -229,13 +229,19 @@ mod tests {
     #[test]
     fn a_pair_is_measured_while_others_poll() {
         let Some([a, b]) = pair() else { return };
-        let mut seats = seats(4);
-        let wires = [1, 0].map(|peer| connects(Join { seat: seats.next().unwrap(), peer }));
-        // On a core of the pair, for there may be no other.
-        let idle = Idle::start([b, b].into_iter().zip(seats)).unwrap();
-        let extent = Extent { time: Duration::from_secs(1), samples: 20 };
-        let visit = pair::visit(&plan(Wait::Yield), [a, b], wires, None, extent, None).unwrap();
-        idle.stop().unwrap();
+        let visit = || {
+            let mut seats = seats(4);
+            let wires = [1, 0].map(|peer| connects(Join { seat: seats.next().unwrap(), peer }));
+            // On a core of the pair, for there may be no other.
+            let idle = Idle::start([b, b].into_iter().zip(seats)).unwrap();
+            let extent = Extent { time: Duration::from_secs(1), samples: 20 };
+            let visit = pair::visit(&plan(Wait::Yield), [a, b], wires, None, extent, None);
+            idle.stop().unwrap();
+            visit
+        };
+        // On a busy machine three threads on one core may keep one from answering in time.
+        let visit =
+            (0..10).find_map(|_| visit().inspect_err(|why| println!("{why}")).ok()).expect("one in ten answers");
         assert!(!visit.channel.is_empty() && !visit.floors[0].is_empty() && !visit.slices.is_empty());
     }
 

@@ -168,8 +168,13 @@ mod tests {
         let slice = run_slice(&mut Stalls(0), &plan, 1, u64::MAX, &mut samples).unwrap();
         assert!(samples.max() >= 5_000_000 && slice.p50_ns < 100_000.0, "{slice:?}");
         assert!(plan.clock.ns(slice.span[0], slice.span[1]) >= 20_000_000);
-        let few = run_slice(&mut Stalls(0), &plan, 1, 3, &mut samples).unwrap();
-        assert_eq!((samples.len(), few.lost_ns < 1_000_000), (3, true));
+        // A busy machine may stop any slice for so long.
+        let few = |_| {
+            let few = run_slice(&mut Stalls(0), &plan, 1, 3, &mut samples).unwrap();
+            assert_eq!(samples.len(), 3);
+            few.lost_ns < 1_000_000
+        };
+        assert!((0..20).any(few));
     }
 
     #[test]

@@ -15,6 +15,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Terminal {
     /// What the user has in hands; `None` once the terminal is closed.
     pub(crate) user: Option<File>,
+    /// What it has shown so far, as far as that was read.
+    shown: Vec<u8>,
     child: Child,
 }
 
@@ -50,7 +52,7 @@ impl Terminal {
         };
         // SAFETY: `lead` makes two system calls and allocates nothing.
         unsafe { command.pre_exec(lead) };
-        Self { user: Some(user), child: command.spawn().unwrap() }
+        Self { user: Some(user), shown: vec![], child: command.spawn().unwrap() }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -59,6 +61,21 @@ impl Terminal {
 
     pub(crate) fn types(&mut self, text: &[u8]) {
         self.user.as_mut().unwrap().write_all(text).unwrap();
+    }
+
+    /// Waits until it has shown this.
+    pub(crate) fn shows(&mut self, part: &str) {
+        let (deadline, mut bytes) = (Instant::now() + LIMIT, [0; 4096]);
+        let user = self.user.as_mut().unwrap();
+        while !String::from_utf8_lossy(&self.shown).contains(part) {
+            assert!(Instant::now() < deadline, "it never showed {part:?}: {}", String::from_utf8_lossy(&self.shown));
+            let mut wanted = libc::pollfd { fd: user.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: one entry, there to be written.
+            if unsafe { libc::poll(&mut wanted, 1, 100) } == 1 {
+                let read = user.read(&mut bytes).unwrap();
+                self.shown.extend_from_slice(&bytes[..read]);
+            }
+        }
     }
 
     /// The exit code.
@@ -75,7 +92,7 @@ impl Terminal {
 
     /// All that it showed. To be called once it has ended.
     pub(crate) fn screen(&mut self) -> String {
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.shown);
         // Behind the last of it there is EIO.
         let _ = self.user.as_mut().unwrap().read_to_end(&mut bytes);
         String::from_utf8(bytes).unwrap().replace("\r\n", "\n")

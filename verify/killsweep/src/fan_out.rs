@@ -14,6 +14,8 @@ use crate::child::failpoint;
 use crate::directory::Name;
 use crate::limits::{STALL, STEP};
 use crate::message::{Event, Words, report};
+use crate::points;
+use crate::wanted::Wanted;
 use ringmail::WaitStrategy;
 use ringmail::shm::fan_out::{Builder, Receiver, Sender};
 use ringmail::shm::{Cause, Peer, RecvTimeoutError};
@@ -26,7 +28,7 @@ use std::time::{Duration, Instant};
 
 const LANES: usize = 3;
 const CAPACITY: usize = 4;
-/// Of one part.
+/// After so many the sweep of a part ends.
 const MOST_VIOLATIONS: u64 = 20;
 /// Without a message for so long a child that is a worker ends.
 const IDLE: Duration = Duration::from_millis(60);
@@ -188,11 +190,22 @@ fn of_child(seen: &[(Event, u64)]) -> (Vec<u64>, Vec<u64>, bool) {
     (had, open, in_receive)
 }
 
+/// One of the others leaves before the worker comes: what it left is taken at the same points each time.
+fn worker_after_another_at(name: &Name, at: u64) -> Result<bool, String> {
+    worker_beside(name, at, true)
+}
+
+/// One of the others leaves while the worker is at work.
 fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
+    worker_beside(name, at, false)
+}
+
+fn worker_beside(name: &Name, at: u64, leaves_first: bool) -> Result<bool, String> {
     let open = || builder(&name.channel).open_receiver().map_err(|error| format!("a worker: {error}"));
     let mut tx = builder(&name.channel).open_sender().map_err(|error| error.to_string())?;
     let (mut stays, free, leaves) = (open()?, open()?, open()?);
     drop(free);
+    let mut leaves = Some(leaves);
     let mut sent = 0;
     let mut send = |tx: &mut Sender<Words>| {
         if tx.try_send(Words::new(sent)).is_err() {
@@ -202,6 +215,9 @@ fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
         true
     };
     (0..6).for_each(|_| _ = send(&mut tx));
+    if leaves_first {
+        leaves = None;
+    }
     let mut run = Run::start("worker", &name.channel, at)?;
     if run.wait_for(Event::Opened) {
         (0..4).for_each(|_| _ = send(&mut tx));
@@ -240,14 +256,35 @@ fn worker_at(name: &Name, at: u64) -> Result<bool, String> {
     let mut next = open()?;
     tx.send(Words::new(sent)).map_err(|refused| refused.to_string())?;
     drop(tx);
-    let mut last = Vec::new();
-    let told =
-        [drain(&mut next, &mut last, STEP)?, drain(&mut stays, &mut last, STALL)?, drain(&mut next, &mut last, STALL)?];
-    let is_told = told[1] == Some(Cause::Closed) && (told[0].or(told[2]) == Some(Cause::Closed));
+    let (mut last, mut told) = (Vec::new(), [None; 2]);
+    let late = Instant::now() + STALL;
+    while told.contains(&None) && Instant::now() < late {
+        for (rx, told) in [&mut stays, &mut next].into_iter().zip(&mut told) {
+            if told.is_none() {
+                *told = drain(rx, &mut last, Duration::from_millis(1))?;
+            }
+        }
+    }
+    let is_told = told == [Some(Cause::Closed); 2];
     if last != [sent] || !is_told {
         return Err(format!("after that {last:?} of [{sent}], told {told:?}"));
     }
     Ok(killed)
+}
+
+/// Takes what each of the two workers finds, up to a wait in vain of `step` each.
+fn poll(
+    rxs: [&mut Receiver<Words>; 2],
+    got: &mut Vec<u64>,
+    ends: &mut [Vec<Cause>; 2],
+    step: Duration,
+) -> Result<(), String> {
+    for (rx, ends) in rxs.into_iter().zip(ends) {
+        while let Some(cause) = drain(rx, got, step)? {
+            ends.push(cause);
+        }
+    }
+    Ok(())
 }
 
 fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
@@ -257,27 +294,24 @@ fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
     run.wait_for(Event::Handling);
     drop(leaves);
     let (mut got, mut ends) = (Vec::new(), [Vec::new(), Vec::new()]);
-    let mut poll = |rxs: [&mut Receiver<Words>; 2], got: &mut Vec<u64>, step| -> Result<(), String> {
-        for (rx, ends) in rxs.into_iter().zip(&mut ends) {
-            while let Some(cause) = drain(rx, got, step)? {
-                ends.push(cause);
-            }
-        }
-        Ok(())
-    };
     while run.child.try_wait().map_err(|error| error.to_string())?.is_none() {
-        poll([&mut stays, &mut busy], &mut got, Duration::from_millis(1))?;
+        poll([&mut stays, &mut busy], &mut got, &mut ends, Duration::from_millis(1))?;
     }
     let killed = run.killed()?;
-    poll([&mut stays, &mut busy], &mut got, STEP)?;
-    poll([&mut stays, &mut busy], &mut got, STEP)?;
+    // One that was killed before its session began is not told.
+    let opened = run.seen.iter().any(|event| event.0 == Event::Opened);
+    let late = Instant::now() + if opened { STALL } else { 2 * STEP };
+    while ends.iter().any(Vec::is_empty) && Instant::now() < late {
+        poll([&mut stays, &mut busy], &mut got, &mut ends, Duration::from_millis(1))?;
+    }
+    // Told once.
+    poll([&mut stays, &mut busy], &mut got, &mut ends, STEP / 4)?;
     let last_of = |what| run.seen.iter().rev().find(|event| event.0 == what).map_or(0, |event| event.1 + 1);
     let (sent, begun) = (last_of(Event::Sent), last_of(Event::Sending));
     got.sort_unstable();
     if !got.iter().copied().eq(0..got.len() as u64) || (got.len() as u64) < sent || got.len() as u64 > begun {
         return Err(format!("received {got:?} of {sent} sent, {begun} begun"));
     }
-    let opened = run.seen.iter().any(|event| event.0 == Event::Opened);
     let closed = run.seen.iter().any(|event| event.0 == Event::Closed);
     for ends in &ends {
         let is_right = match ends[..] {
@@ -311,30 +345,18 @@ fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
 /// Plays the others of a part that is killed at one point. Whether there is such a point.
 type AtPoint = fn(&Name, u64) -> Result<bool, String>;
 
-/// Each point of each part in its turn.
-pub(crate) fn sweep() -> ExitCode {
-    let parts: [(&str, AtPoint); 2] = [("worker", worker_at), ("sender", sender_at)];
+/// Each point of each part, several at a time.
+pub(crate) fn sweep(wanted: Wanted<'_>) -> ExitCode {
+    let parts: [(&str, AtPoint); 3] =
+        [("worker", worker_at), ("worker after another", worker_after_another_at), ("sender", sender_at)];
     let (mut points, mut violations) = (0, 0);
     for (part, at_point) in parts {
-        let mut found = 0;
-        // After so many violations the sweep of a part ends.
-        for at in 1..10_000 {
-            let done = Name::of(&format!("fan-out-{part}-{at}")).and_then(|name| at_point(&name, at));
-            match done {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(why) => {
-                    println!("violation: fan_out {part} Kill({at}): {why}");
-                    found += 1;
-                }
-            }
-            points += 1;
-            if found == MOST_VIOLATIONS {
-                break;
-            }
-        }
-        violations += found;
-        println!("fan_out {part}: {points} points so far");
+        let found = points::sweep(&format!("fan_out {part}"), MOST_VIOLATIONS, wanted, |at| {
+            at_point(&Name::of(&format!("fan-out-{part}-{at}"))?, at)
+        });
+        points += found.points;
+        violations += found.violations;
+        println!("fan_out {part}: {} points", found.points);
     }
     println!("fan_out: {points} points, {violations} violations");
     if violations == 0 && points != 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

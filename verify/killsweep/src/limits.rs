@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 /// One step of the driver's; longer than a death may go unnoticed.
 pub(crate) const STEP: Duration = Duration::from_millis(200);
-/// Without progress for so long something hangs.
-pub(crate) const STALL: Duration = Duration::from_secs(5);
+/// Without progress for so long something hangs, also on a machine with more to do than it has cores for.
+pub(crate) const STALL: Duration = Duration::from_secs(60);
+
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
     let late = Instant::now() + STALL;
     while !holds() {

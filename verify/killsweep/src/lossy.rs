@@ -7,18 +7,24 @@
 
 use crate::child::failpoint;
 use crate::directory::Name;
-use crate::limits::STEP;
+use crate::limits::{STALL, STEP};
 use crate::message::Words;
+use crate::points::{self, Found};
+use crate::wanted::Wanted;
 use ringmail::shm::lossy::{Builder, Receiver, Seen, Sender};
 use ringmail::shm::{Cause, OpenError, RecvTimeoutError};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 /// Messages of the channel: a third of what one child sends, twice the batch of a slice.
 const CAPACITY: usize = 8;
 /// Messages that a child sends one by one, and in a slice.
 const SINGLE: u64 = 3;
 const SLICE: u64 = 7;
+
+/// After so many the sweep ends.
+const MOST_VIOLATIONS: u64 = 100;
 
 fn builder(channel: &str) -> Builder<Words> {
     Builder::new(channel).capacity(CAPACITY)
@@ -53,11 +59,11 @@ fn run(channel: &str, at: u64) -> Result<bool, String> {
 struct Reader(Receiver<Words>);
 
 impl Reader {
-    /// Takes what there is, and what is told at its end.
-    fn drain(&mut self) -> Result<Option<Cause>, String> {
+    /// Takes what there is, and what is told at its end; until nothing comes for `step`.
+    fn drain(&mut self, step: Duration) -> Result<Option<Cause>, String> {
         loop {
             let number = self.0.position();
-            match self.0.recv_timeout(STEP) {
+            match self.0.recv_timeout(step) {
                 Ok(Seen::Message(words)) => match words.number()? {
                     found if found == number => {}
                     found => return Err(format!("message {number} is {found}")),
@@ -74,7 +80,8 @@ impl Reader {
     /// After a child: whether it was killed, by what is told of its session, the `epoch`th.
     fn check(&mut self, killed: bool, epoch: u64) -> Result<(), String> {
         let begun = self.0.session().is_some_and(|session| session.number == epoch);
-        match (self.drain()?, killed) {
+        // One that was killed before its session began is not told.
+        match (self.drain(if begun { STALL } else { STEP })?, killed) {
             (Some(Cause::PeerDied), true) | (Some(Cause::Closed), _) if begun => {}
             (None, true) if !begun => {}
             (told, _) => return Err(format!("told {told:?}; session {epoch} had begun: {begun}")),
@@ -117,36 +124,16 @@ fn at_point(name: &Name, at: u64) -> Result<bool, String> {
     }
     tx.send(Words::new(tx.sent()));
     drop(tx);
-    match reader.drain()? {
+    match reader.drain(STALL)? {
         Some(Cause::Closed) => Ok(killed),
         told => Err(format!("the last sender closed, and {told:?} was told")),
     }
 }
 
-/// Each point in its turn.
-pub(crate) fn sweep() -> ExitCode {
-    let (mut points, mut violations) = (0, 0);
-    loop {
-        let name = match Name::of(&format!("lossy-{}", points + 1)) {
-            Ok(name) => name,
-            Err(error) => {
-                eprintln!("{error}");
-                return ExitCode::FAILURE;
-            }
-        };
-        match at_point(&name, points + 1) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(why) => {
-                println!("violation: lossy Kill({}): {why}", points + 1);
-                violations += 1;
-            }
-        }
-        points += 1;
-        if points == 10_000 || violations == 100 {
-            break;
-        }
-    }
+/// Each point, several at a time.
+pub(crate) fn sweep(wanted: Wanted<'_>) -> ExitCode {
+    let Found { points, violations } =
+        points::sweep("lossy", MOST_VIOLATIONS, wanted, |at| at_point(&Name::of(&format!("lossy-{at}"))?, at));
     println!("lossy: {points} points, {violations} violations");
     if violations == 0 && points != 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

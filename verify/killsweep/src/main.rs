@@ -1,12 +1,14 @@
 //! Kills one side of a channel between processes at every point at which the other can see a difference, and checks what is left.
 //!
 //! ```text
-//! ringmail-killsweep                every scenario, some at a time
-//! ringmail-killsweep sweep NAME     one of them
-//! ringmail-killsweep lossy          the sender of `shm::lossy`, see `lossy`
-//! ringmail-killsweep broadcast      each side of `shm::broadcast`, see `broadcast`
-//! ringmail-killsweep fan-out        both sides of `shm::fan_out`, see `fan_out`
+//! ringmail-killsweep                         every scenario, some at a time
+//! ringmail-killsweep sweep NAME [TEXT...]    one of them
+//! ringmail-killsweep lossy [TEXT...]         the sender of `shm::lossy`, see `lossy`
+//! ringmail-killsweep broadcast [TEXT...]     each side of `shm::broadcast`, see `broadcast`
+//! ringmail-killsweep fan-out [TEXT...]       both sides of `shm::fan_out`, see `fan_out`
 //! ```
+//!
+//! With texts, each part ends at the first violation with one of them.
 //!
 //! A scenario is a script for one side, run by a process of its own (`child`). It is run again and again, killed at the first
 //! point, the second, and so on until one run reaches its end. The driver (`driver`) plays the other side (`counterpart`), and then
@@ -52,6 +54,8 @@ mod lossy;
 #[cfg(target_os = "linux")]
 mod message;
 #[cfg(target_os = "linux")]
+mod points;
+#[cfg(target_os = "linux")]
 mod postconditions;
 #[cfg(target_os = "linux")]
 mod removal;
@@ -67,8 +71,12 @@ mod sides;
 mod sum;
 #[cfg(target_os = "linux")]
 mod trace;
+#[cfg(target_os = "linux")]
+mod wanted;
 
 use std::process::ExitCode;
+#[cfg(target_os = "linux")]
+use wanted::Wanted;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
@@ -76,16 +84,16 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         [] => driver::all(),
-        ["sweep", name] => match scenario::find(name) {
-            Some(scenario) if scenario.restarts => restarts::sweep(scenario),
-            Some(scenario) => driver::sweep(scenario),
+        ["sweep", name, ref texts @ ..] => match scenario::find(name) {
+            Some(scenario) if scenario.restarts => restarts::sweep(scenario, Wanted(texts)),
+            Some(scenario) => driver::sweep(scenario, Wanted(texts)),
             None => usage(),
         },
-        ["broadcast"] => broadcast::sweep(),
+        ["broadcast", ref texts @ ..] => broadcast::sweep(Wanted(texts)),
         ["broadcast-child", part, channel, at] => broadcast::child(part, channel, at),
-        ["lossy"] => lossy::sweep(),
+        ["lossy", ref texts @ ..] => lossy::sweep(Wanted(texts)),
         ["lossy-child", channel, at] => lossy::child(channel, at),
-        ["fan-out"] => fan_out::sweep(),
+        ["fan-out", ref texts @ ..] => fan_out::sweep(Wanted(texts)),
         ["fan-out-child", part, channel, at] => fan_out::child(part, channel, at),
         ["child", kind, script, channel, wait, first, how, at] => match scenario::Kind::find(kind) {
             Some(kind) => child::main(kind, script, channel, wait, first, how, at),
@@ -103,6 +111,9 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn usage() -> ExitCode {
-    eprintln!("usage: ringmail-killsweep [lossy | broadcast | fan-out | sweep NAME]; names: {}", scenario::names());
+    eprintln!(
+        "usage: ringmail-killsweep [(lossy | broadcast | fan-out | sweep NAME) [TEXT...]]; names: {}",
+        scenario::names()
+    );
     ExitCode::FAILURE
 }

@@ -38,14 +38,29 @@ fn every_subject_is_woken_in_every_way_it_knows() {
         assert!(row.figures.samples >= u64::from(FEWEST_ROUNDS), "{row:?}");
         assert!((0.0..=1.0).contains(&row.slept_share), "{row:?}");
         assert_eq!(row.ratio.is_none(), row.subject == "futex", "{row:?}");
-        if row.wait == "spin" {
-            // Another program may take the core away.
-            assert!(row.slept_share < 0.5, "a spinning receiver slept: {row:?}");
-        }
     }
     // Each message over the futex is beside one over a channel.
     let channels: u64 = outcome.rows[1..].iter().map(|row| row.figures.samples).sum();
     assert_eq!(futex.figures.samples, channels);
+}
+
+/// Measures until each row was once as it should be: on a busy machine a single short run shows little.
+fn see_in_every_row(mut job: Job, wanted: &str, holds: impl Fn(&WakeRow) -> bool) {
+    const MOST: u32 = 20;
+    let shortest = job.steps[0].time;
+    let mut seen: Vec<bool> = Vec::new();
+    for times in 1..=MOST {
+        job.steps[0].time = shortest * times;
+        let rows = run(&job).unwrap().rows;
+        seen.resize(rows.len(), false);
+        for (seen, row) in seen.iter_mut().zip(&rows) {
+            *seen |= holds(row);
+        }
+        if seen.iter().all(|&seen| seen) {
+            return;
+        }
+        assert!(times < MOST, "never {wanted}: {:?}", rows.iter().zip(&seen).find(|&(_, seen)| !seen));
+    }
 }
 
 #[test]
@@ -53,9 +68,16 @@ fn receivers_that_sleep_are_seen_to_sleep() {
     let ways = [Way::Park, Way::ParkAtOnce, Way::Fd, Way::Async];
     let contenders = ways.map(|way| (Subject::Spsc, way)).to_vec();
     let Some(job) = job(contenders, Duration::from_millis(2)) else { return };
-    for row in run(&job).unwrap().rows {
-        assert!(row.slept_share > 0.5, "{row:?}");
-    }
+    see_in_every_row(job, "asleep in more than half", |row| row.slept_share > 0.5);
+}
+
+#[test]
+fn receivers_that_spin_are_seen_awake() {
+    let spinning: Vec<_> =
+        SUBJECTS.into_iter().map(|subject| (subject, Way::Spin)).filter(|&(subject, way)| subject.knows(way)).collect();
+    assert!(spinning.len() >= 4, "{spinning:?}");
+    let Some(job) = job(spinning, Duration::from_micros(300)) else { return };
+    see_in_every_row(job, "awake in more than half", |row| row.wait == "futex" || row.slept_share < 0.5);
 }
 
 #[test]

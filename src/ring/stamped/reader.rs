@@ -214,9 +214,8 @@ impl<T> Reader<T, Heap> {
     pub(crate) fn newest(&self) -> Option<(u64, T)> {
         if const { is_copied::<T>() } {
             // SAFETY: messages are `T`s, and are copied.
-            if let Some((stamp, copy)) =
-                unsafe { self.words.newest::<T>() }.filter(|(stamp, _)| stamp / 2 >= self.known())
-            {
+            let copy = unsafe { self.words.newest::<T>() };
+            if let Some((stamp, copy)) = copy.filter(|(stamp, _)| stamp / 2 >= self.known()) {
                 // SAFETY: all bytes are initialised, and are those of one message (L5), which the writer had as a `T`, see `new`.
                 return Some((stamp / 2 - 1, unsafe { copy.assume_init() }));
             }

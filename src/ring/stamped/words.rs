@@ -129,8 +129,10 @@ impl Words {
 /// `stamp` is that of a slot of `T`s, which this thread alone writes. All bytes of a `T` are initialised.
 #[inline(always)]
 pub(crate) unsafe fn put<T>(stamp: *const AtomicU64, value: &T) {
-    // SAFETY: the message begins there, in the same slot; the rest as the caller promises.
-    unsafe { put_at(stamp.add(const { head::<T>() }), value) };
+    // SAFETY: the message begins there, in the same slot.
+    let target = unsafe { stamp.add(const { head::<T>() }) };
+    // SAFETY: as the caller promises.
+    unsafe { put_at(target, value) };
 }
 
 /// Writes `value` to the words at `target`.
@@ -172,8 +174,10 @@ pub(super) unsafe fn put_at<T>(target: *const AtomicU64, value: &T) {
 /// `stamp` is that of a slot of `T`s.
 #[inline(always)]
 pub(crate) unsafe fn get<T>(stamp: *const AtomicU64) -> MaybeUninit<T> {
-    // SAFETY: the message begins there, in the same slot; the rest as the caller promises.
-    unsafe { get_at(stamp.add(const { head::<T>() })) }
+    // SAFETY: the message begins there, in the same slot.
+    let source = unsafe { stamp.add(const { head::<T>() }) };
+    // SAFETY: as the caller promises.
+    unsafe { get_at(source) }
 }
 
 /// Copies the words at `source`. All bytes of the answer are initialised; whether they are one message is for the caller to find out.

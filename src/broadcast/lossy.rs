@@ -14,9 +14,9 @@
 //! | that no message is lost | another channel: here the sender does not wait |
 //!
 //! **The sender** writes its message over the oldest one. It never waits, never fails, and does not know how many receivers there are. A send is
-//! wait-free, and costs the same for none or a thousand that read (but see *the newest*). Only receivers that *sleep* cost it something: it wakes all of them.
+//! wait-free, and costs the same for none or a thousand that read. Only receivers that *sleep* cost it something: it wakes all of them.
 //!
-//! **A receiver** writes nothing that another side reads, but for one word if it asks for [`latest`](Receiver::latest). It needs no registration, and
+//! **A receiver** writes nothing that another side reads. It needs no registration, and
 //! it may stop for ever: no other side notices. [`Clone`] goes on at the same position; [`Receiver::resubscribe`] and [`Sender::subscribe`] begin with what is sent from now on.
 //!
 //! **Loss is a value with a count.** A receiver that is `capacity` messages behind is overrun. It gets [`Seen::Lost`] once, with the exact number of
@@ -27,9 +27,8 @@
 //! message, the oldest one is already gone.
 //!
 //! **The newest** message stays whole while the sender writes others beside it. [`Receiver::latest`] looks again only if the sender sent
-//! `capacity - 1` messages or more while it copied one. So a sender at full speed does not starve it, in a ring of 64 messages or more. Once a receiver has
-//! called it, and for as long as the channel lives, a sender of messages of up to 48 bytes also copies each beside its position: a look then reads one cache
-//! line, not two, and a send stores a word more, and one for each eight bytes.
+//! `capacity - 1` messages or more while it copied one. So a sender at full speed does not starve it, in a ring of 64 messages or more. [`Builder::copy_newest`]
+//! makes such a look read one cache line of a short message.
 //!
 //! **Numbers.** The first message has number 0. [`Receiver::position`] is the number of the message that comes next, [`Receiver::latest`] gives that of the
 //! newest one. They have 63 bits and do not wrap.

@@ -11,8 +11,7 @@
 //! A stamp is `2p + 1` while message `p` is written, and `2p + 2` when it is whole. It lies in the line of the message: a message of up to 56
 //! bytes costs one line to read, and none that other readers write.
 //!
-//! **Who writes what.** The sender writes every word. Readers write none: any number of them, from memory that they may only read. In memory of one process
-//! a reader that looks for the newest message writes one word that holds nothing but 0 or 1, seldom more than once ([`newest`]).
+//! **Who writes what.** The sender writes every word. Readers write none: any number of them, from memory that they may only read.
 //!
 //! | step | sender | reader that wants message `p` |
 //! |---|---|---|
@@ -20,7 +19,7 @@
 //! | 2 | `fence(Release)` | reads the words |
 //! | 3 | writes the words | `fence(Acquire)` |
 //! | 4 | stamp := 2p + 2 | stamp still the same? If not: overrun, and what was read is not used |
-//! | 5 | tail := 2p + 2, at least once in [`BATCH`] messages; a short message is copied beside it first, if a reader has asked ([`newest`]) | |
+//! | 5 | tail := 2p + 2, at least once in [`BATCH`] messages; a short message may be copied beside it first ([`newest`]) | |
 //!
 //! **Invariants**
 //! * L1 A reader that finds the stamp `2p + 2` twice, with the words read between, has read message `p` whole: the first look comes after all

@@ -95,7 +95,13 @@ fn a_sender_without_receivers_sends() {
 
 /// Sends three of them round a ring of two, and reads each.
 fn travels<T: Message + PartialEq + Debug>(messages: [T; 3]) {
-    let (mut tx, mut rx) = channel::<T>(2).unwrap();
+    for copies in [false, true] {
+        travels_by(Builder::new(2).copy_newest(copies), messages);
+    }
+}
+
+fn travels_by<T: Message + PartialEq + Debug>(builder: Builder, messages: [T; 3]) {
+    let (mut tx, mut rx) = builder.build::<T>().unwrap();
     for (number, message) in messages.into_iter().enumerate() {
         tx.send(message);
         assert_eq!(rx.latest(), Some((number as u64, message)));

@@ -2,7 +2,7 @@
 //! in a bound of a constant.)
 
 use super::{Contender, Suite, stream};
-use crate::peers::{PlainStores, RingmailLossy, SequenceLock, Swapped, TokioLossy, TokioWatch};
+use crate::peers::{PlainStores, RingmailLossy, RingmailNewest, SequenceLock, Swapped, TokioLossy, TokioWatch};
 use crate::work::lossy::{newest, received, sent};
 
 macro_rules! suites {
@@ -33,7 +33,7 @@ macro_rules! suites {
             concat!("latest-", $bytes),
             concat!("newest message beside a sender at full speed, ", $bytes, " bytes"),
             rows![
-                "ringmail" => newest::<RingmailLossy, $words>,
+                "ringmail" => newest::<RingmailNewest, $words>,
                 "sequence-lock" => newest::<SequenceLock, $words>,
                 "arc-swap" => newest::<Swapped, $words>,
                 "tokio-watch" => newest::<TokioWatch, $words>,

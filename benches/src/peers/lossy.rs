@@ -71,13 +71,37 @@ where
     }
 }
 
-impl<const W: usize> SeeNewest<W> for RingmailLossy
+impl<const W: usize> SeeNewest<W> for RingmailNewest
 where
     Words<W>: Message,
 {
     #[inline]
     fn newest(rx: &mut Self::Rx) -> Option<Words<W>> {
         rx.latest().map(|(_, message)| message)
+    }
+}
+
+/// The same with a copy of the newest message: for those that look at that one alone.
+#[derive(Debug)]
+pub struct RingmailNewest;
+
+impl<const W: usize> Overwriting<W> for RingmailNewest
+where
+    Words<W>: Message,
+{
+    type Tx = lossy::Sender<Words<W>>;
+    type Rx = lossy::Receiver<Words<W>>;
+
+    fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
+        let (mut tx, mut rx) = lossy::Builder::new(capacity).copy_newest(true).build().expect("memory for a ring");
+        tx.send([0; W]);
+        assert!(rx.try_recv().is_ok());
+        (tx, rx)
+    }
+
+    #[inline]
+    fn send(tx: &mut Self::Tx, message: Words<W>) {
+        tx.send(message);
     }
 }
 

@@ -57,11 +57,10 @@ impl<T: Message> Receiver<T> {
 
     /// The newest message and its number; `None` if none was sent. Not older than what this receiver has received. The position stays.
     ///
-    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`. If messages have 48 bytes at most and no copy
-    /// is there, it stores a word, by which it asks the sender for copies (see [`lossy`](super)).
+    /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`; it writes nothing.
     ///
-    /// Lock-free: two looks at the copy, one at the message itself, and again there only if the sender sent `capacity - 1` messages or more meanwhile. A sender
-    /// that stops in the middle of a send does not delay it.
+    /// Lock-free: it copies one message, and again only if the sender sent `capacity - 1` messages or more during the copy; before that it looks twice at the
+    /// copy of [`Builder::copy_newest`](super::Builder::copy_newest), if there are such. A sender that stops in the middle of a send does not delay it.
     ///
     /// ```
     /// use ringmail::broadcast::lossy;
@@ -83,7 +82,7 @@ impl<T: Message> Receiver<T> {
     /// Those that it passes over are not lost but skipped: so many as the number exceeds the [`position`](Receiver::position) before. While nothing
     /// is new it reads no word that the sender writes meanwhile.
     ///
-    /// Lock-free, as [`Receiver::latest`], without copies: it writes nothing.
+    /// Lock-free, as [`Receiver::latest`] without such a copy.
     ///
     /// # Errors
     /// `Empty`: nothing new. `Disconnected`: and the sender is gone.

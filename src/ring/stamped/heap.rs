@@ -20,6 +20,7 @@ struct Ring {
     /// Away from `tail`: readers that find nothing read it, and it is written once.
     end: Line<AtomicU64>,
     mask: u64,
+    copies: bool,
 }
 
 // SAFETY: all words are atomics, and the storage frees its memory on any thread.
@@ -34,7 +35,7 @@ impl Clone for Heap {
 }
 
 impl Heap {
-    fn new<T>(capacity: usize) -> Result<Self, BuildError> {
+    fn new<T>(capacity: usize, copies: bool) -> Result<Self, BuildError> {
         check(capacity)?;
         let slots = capacity.next_power_of_two().max(MIN_CAPACITY);
         let len = slots.checked_mul(stride::<T>()).ok_or(BuildError::OutOfMemory { bytes: None })?;
@@ -43,21 +44,21 @@ impl Heap {
             tail: TailBlock::new(),
             end: Line(AtomicU64::new(0)),
             mask: slots as u64 - 1,
+            copies,
         })?))
     }
 }
 
 // SAFETY: the pointers lead into the `Arc`'s block and into the storage, both of which stay where they are until the last `Heap` drops; all words are
-// initialised when they are made; only `Writer` writes them, and readers `asked`.
+// initialised when they are made, and only `Writer` writes them.
 unsafe impl Memory for Heap {
-    const COPIES: bool = true;
-
     fn words(&self) -> Words {
         let ring = &*self.0;
         Words {
             slots: ring.slots.first(),
             tail: NonNull::from(&ring.tail),
             end: NonNull::from(&ring.end.0),
+            copies: ring.copies,
             mask: ring.mask,
         }
     }
@@ -66,14 +67,14 @@ unsafe impl Memory for Heap {
 /// The writer and a reader of a ring.
 pub(crate) type Ends<T> = (Writer<T, Heap>, Reader<T, Heap>);
 
-/// A ring of `capacity` slots, rounded up to a power of two, its writer, and a reader at its begin.
+/// A ring of `capacity` slots, rounded up to a power of two, its writer, and a reader at its begin. `copies`: short messages are copied beside `tail`.
 ///
 /// # Errors
 /// The capacity is out of range, or there is no memory.
-pub(crate) fn pair<T: Copy + IntoBytes + Immutable>(capacity: usize) -> Result<Ends<T>, BuildError> {
+pub(crate) fn pair<T: Copy + IntoBytes + Immutable>(capacity: usize, copies: bool) -> Result<Ends<T>, BuildError> {
     // SAFETY: the only writer of these words, which were made for slots of `T`. All bytes of a `T` are initialised (`IntoBytes`), none of them is
     // behind a cell (`Immutable`), and a copy is as good (`Copy`).
-    let writer = unsafe { Writer::new(Heap::new::<T>(capacity)?) };
+    let writer = unsafe { Writer::new(Heap::new::<T>(capacity, copies)?) };
     let reader = writer.reader();
     Ok((writer, reader))
 }

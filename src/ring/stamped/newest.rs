@@ -2,30 +2,26 @@
 //!
 //! ```text
 //!  0      8       16               64
-//!  ┌──────┬───────┬───────────┐    ┌───────┐
-//!  │ tail │ begun │ message   │    │ asked │     a message of up to 48 bytes; a longer one is not copied
-//!  └──────┴───────┴───────────┘    └───────┘
-//!  what a send stores to anyway    seldom written
+//!  ┌──────┬───────┬───────────────┐
+//!  │ tail │ begun │ message       │     a message of up to 48 bytes; a longer one is not copied
+//!  └──────┴───────┴───────────────┘
 //! ```
 //!
-//! Without it such a look moves two lines: that of `tail`, and that of the message. With it, one, for some stores more in a send. So the writer copies only once
-//! a reader has asked.
+//! Without it such a look moves two lines: that of `tail`, and that of the message. With it, one; but a send stores a word more, and one for each eight bytes. So
+//! whoever makes the ring says whether there are copies.
 //!
 //! | step | writer of a message whose stamp is `s` | reader |
 //! |---|---|---|
 //! | 1 | begun := s | tail = s |
 //! | 2 | `fence(Release)` | reads the words |
 //! | 3 | writes the words | `fence(Acquire)` |
-//! | 4 | tail := s | begun = s? If not: it asks for copies, and takes the message from its slot |
+//! | 4 | tail := s | begun = s? If not: it takes the message from its slot |
 //!
 //! **Invariant** L5 A reader that reads `tail = s`, the words, and then `begun = s` has read the message of stamp `s` whole. `begun := s` and the words came
 //! before `tail := s` (`publish_newest`, `observe_newest`), so the words are not older. Words of a later message have a later `begun` before them, which
-//! the last look then sees, because of the two fences. If that message was not copied, `begun` is another stamp.
+//! the last look then sees, because of the two fences. So no look waits for a copy that is being written.
 //!
-//! So no look waits for a copy that is being written, and nothing depends on when the writer sees that it is asked.
-//!
-//! **Only in memory of one process** ([`Memory::COPIES`](super::Memory::COPIES)). A writer that comes after one that was killed may publish a stamp whose copy is
-//! half written; and a process that maps the memory for reading cannot ask.
+//! **Only in memory of one process.** A writer that comes after one that was killed may publish a stamp whose copy is half written.
 
 use super::Words;
 use super::words::{get_at, put_at};
@@ -45,37 +41,31 @@ pub(crate) struct TailBlock {
     pub(crate) tail: AtomicU64,
     begun: AtomicU64,
     message: [AtomicU64; MOST],
-    /// 1 once a reader has asked for copies: the one word of a ring that readers write, all of them the same value.
-    asked: AtomicU64,
 }
 
 #[cfg(not(ringmail_loom))]
-const _: () = assert!(core::mem::offset_of!(TailBlock, asked) == 64 && size_of::<TailBlock>() == 128);
+const _: () = assert!(core::mem::offset_of!(TailBlock, message) + 8 * MOST == 64 && size_of::<TailBlock>() == 128);
 
 impl TailBlock {
     pub(super) fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { tail: zero(), begun: zero(), message: core::array::from_fn(|_| zero()), asked: zero() }
+        Self { tail: zero(), begun: zero(), message: core::array::from_fn(|_| zero()) }
     }
 }
 
-/// Whether messages of that type are copied.
+/// Whether messages of that type are copied, where there are copies.
 pub(super) const fn is_copied<T>() -> bool {
     size_of::<T>() <= MOST * size_of::<u64>()
 }
 
 impl Words {
-    /// Copies the message of that stamp, which is published next, if a reader has asked.
+    /// Copies the message of that stamp, which is published next.
     ///
     /// # Safety
     /// Messages are `T`s that [are copied](is_copied), and this thread alone writes them. All bytes of a `T` are initialised.
     #[inline(always)]
     pub(super) unsafe fn copy_newest<T>(&self, stamp: u64, value: &T) {
         let block = self.block();
-        // Relaxed: it carries nothing.
-        if block.asked.load(Ordering::Relaxed) == 0 {
-            return;
-        }
         if !mutant!(NewestBegun) {
             block.begun.store(stamp, Ordering::Relaxed);
         }
@@ -93,7 +83,7 @@ impl Words {
     /// The newest message and its stamp, if its copy is there. All of its bytes are initialised.
     ///
     /// # Safety
-    /// Messages are `T`s that [are copied](is_copied).
+    /// Messages are `T`s that [are copied](is_copied), and all of them were.
     #[inline(always)]
     pub(super) unsafe fn newest<T>(&self) -> Option<(u64, MaybeUninit<T>)> {
         let block = self.block();
@@ -110,17 +100,7 @@ impl Words {
                 return Some((stamp, value));
             }
         }
-        self.ask();
         None
-    }
-
-    #[cold]
-    fn ask(&self) {
-        let asked = &self.block().asked;
-        // Not again: the writer reads that line.
-        if asked.load(Ordering::Relaxed) == 0 {
-            asked.store(1, Ordering::Relaxed);
-        }
     }
 
     #[inline(always)]

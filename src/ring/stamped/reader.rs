@@ -9,7 +9,7 @@ use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-/// A reader of a stamped ring. It writes no word of the ring, but in memory of one process `asked` of [`super::newest`].
+/// A reader of a stamped ring. It writes no word of the ring.
 pub(crate) struct Reader<T, M: Memory> {
     pub(super) words: Words,
     memory: M,
@@ -205,14 +205,14 @@ impl<T, M: Memory> Reader<T, M> {
     }
 }
 
-/// Where readers may ask for copies.
+/// Where there may be copies.
 impl<T> Reader<T, Heap> {
     /// The newest message and its position, `None` if none was sent. Not older than what this reader has taken.
     ///
     /// Another pass follows only if `capacity - 1` messages or more were sent during the last one (L2).
     #[inline]
     pub(crate) fn newest(&self) -> Option<(u64, T)> {
-        if const { is_copied::<T>() } {
+        if self.words.copies && const { is_copied::<T>() } {
             // SAFETY: messages are `T`s, and are copied.
             let copy = unsafe { self.words.newest::<T>() };
             if let Some((stamp, copy)) = copy.filter(|(stamp, _)| stamp / 2 >= self.known()) {
@@ -223,7 +223,7 @@ impl<T> Reader<T, Heap> {
         self.newest_in_slot()
     }
 
-    /// As [`Reader::newest`], without its copy, and asks for none.
+    /// As [`Reader::newest`], without its copy.
     #[inline]
     fn newest_in_slot(&self) -> Option<(u64, T)> {
         loop {
@@ -239,7 +239,7 @@ impl<T> Reader<T, Heap> {
 
     /// Takes the newest message, unless it was taken before, and passes over those before it. Returns its position, too.
     ///
-    /// Steps as for [`Reader::newest`]. The first look is at the slot of the message that it wants: a copy elsewhere saves no line, and is not asked for.
+    /// Steps as for [`Reader::newest`]. The first look is at the slot of the message that it wants: a copy elsewhere saves no line.
     #[inline]
     pub(crate) fn take_newest(&mut self) -> Option<(u64, T)> {
         if !self.has_news() {

@@ -72,6 +72,8 @@ pub(crate) struct Words {
     pub(crate) tail: NonNull<TailBlock>,
     /// 1 once nothing more is sent.
     pub(crate) end: NonNull<AtomicU64>,
+    /// Whether the newest message is copied beside `tail`, if it is short.
+    pub(crate) copies: bool,
     /// Slots less one: a power of two less one.
     pub(crate) mask: u64,
 }
@@ -82,9 +84,6 @@ pub(crate) struct Words {
 /// As long as the value or a clone of it lives, the words of [`Memory::words`] can be read, mean the same memory, hold initialised values, and are
 /// written by atomic stores alone. The answer never changes. A clone may be used and dropped on any thread.
 pub(crate) unsafe trait Memory: Clone {
-    /// Whether its readers may ask for copies of the newest message, by a store: see [`super::newest`].
-    const COPIES: bool;
-
     fn words(&self) -> Words;
 
     /// Reads a word of the ring.

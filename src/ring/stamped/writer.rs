@@ -110,7 +110,7 @@ impl<T, M: Memory> Writer<T, M> {
     /// Before all up to the message of that stamp, which is `value`, are published.
     #[inline(always)]
     fn copy_newest(&self, stamp: u64, value: &T) {
-        if const { M::COPIES && is_copied::<T>() } {
+        if self.words.copies && const { is_copied::<T>() } {
             // SAFETY: messages are `T`s, all of whose bytes are initialised, and no other writes them, see `new`.
             unsafe { self.words.copy_newest(stamp, value) };
         }

@@ -85,8 +85,6 @@ impl Stamped {
 // of the memory say. A process that keeps to the protocol writes by atomic stores, and what another one does cannot be more than that to this
 // process: bytes that change between loads.
 unsafe impl Memory for Stamped {
-    const COPIES: bool = false;
-
     fn words(&self) -> Words {
         let [_, _, slots] = self.map.starts();
         let page = page(&self.map);
@@ -94,6 +92,7 @@ unsafe impl Memory for Stamped {
             slots: slots.cast(),
             tail: NonNull::from(&page.tail),
             end: NonNull::from(&page.end.0),
+            copies: false,
             mask: self.capacity - 1,
         }
     }

@@ -59,7 +59,14 @@ pub(crate) fn add(paths: &mut Vec<Path>) {
     });
     // Nothing but the newest: a burst would pass over the others.
     paths.push(("lossy/latest/ping", |n| {
-        over(n, 1, 1, lossy::channel(CAPACITY).unwrap(), |tx, v| tx.send(v), |rx| rx.latest().unwrap().1);
+        over(
+            n,
+            1,
+            1,
+            lossy::Builder::new(CAPACITY).copy_newest(true).build().unwrap(),
+            |tx, v| tx.send(v),
+            |rx| rx.latest().unwrap().1,
+        );
     }));
     shapes!(paths, "fan_out/try", 1, |n, depth| {
         over(n, depth, 1, workers::<1>(), |tx, v| tx.try_send(v).unwrap(), next)

@@ -55,7 +55,8 @@ fn exchange<const W: usize>(capacity: usize, resume: Resume, barrier: FenceMode,
 where
     Words<W>: Message,
 {
-    let builder = Builder::new(capacity).resume(resume).fence_mode(barrier);
+    // Those of 9 words are too long for it.
+    let builder = Builder::new(capacity).resume(resume).fence_mode(barrier).copy_newest(true);
     let (mut tx, rx) = builder.build::<Words<W>>().expect("there is memory");
     let newest = rx.clone();
     let readers = reads::<W>().map(|read| {

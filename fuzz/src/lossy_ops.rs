@@ -150,7 +150,8 @@ impl<T: Numbered> Model<T> {
         let wait = [WaitStrategy::Park, WaitStrategy::Yield, WaitStrategy::BusySpin][flags % 3];
         let barrier = [FenceMode::Fence, FenceMode::Auto, FenceMode::Never][flags / 3 % 3];
         let resume = resume(input);
-        let builder = Builder::new(asked).receiver_wait(wait).fence_mode(barrier).resume(resume);
+        let builder =
+            Builder::new(asked).receiver_wait(wait).fence_mode(barrier).resume(resume).copy_newest(flags / 9 % 2 == 0);
         let (tx, rx) = builder.build().unwrap();
         let capacity = asked.next_power_of_two().max(2);
         assert_eq!((tx.capacity(), rx.capacity()), (capacity, capacity));

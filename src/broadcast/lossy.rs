@@ -16,8 +16,8 @@
 //! **The sender** writes its message over the oldest one. It never waits, never fails, and does not know how many receivers there are. A send is
 //! wait-free, and costs the same for none or a thousand that read. Only receivers that *sleep* cost it something: it wakes all of them.
 //!
-//! **A receiver** writes nothing that another side reads. It needs no registration, and
-//! it may stop for ever: no other side notices. [`Clone`] goes on at the same position; [`Receiver::resubscribe`] and [`Sender::subscribe`] begin with what is sent from now on.
+//! **A receiver** writes nothing that another side reads. It needs no registration, and it may stop for ever: no other side notices. [`Clone`] goes on at the
+//! same position; [`Receiver::resubscribe`] and [`Sender::subscribe`] begin with what is sent from now on.
 //!
 //! **Loss is a value with a count.** A receiver that is `capacity` messages behind is overrun. It gets [`Seen::Lost`] once, with the exact number of
 //! messages that it passes over, and goes on where [`Receiver::set_resume`] says. Received and lost add up to what was sent. It is no error: a loop over

@@ -26,7 +26,7 @@
 //!   stores of step 3 (`stamp_message`, `observe_message`); a word of a later message is preceded by its odd stamp, which the second look then
 //!   sees, because of the two fences.
 //! * L2 A reader that sees `tail = s` finds in the slot of the message of stamp `s` a stamp of `s` at least (`publish_newest`, `observe_newest`).
-//! * L3 Stamps of a slot and `tail` only grow.
+//! * L3 Stamps of a slot and `tail` only grow. `tail` is never odd.
 //! * L4 Words of a message are read by atomic loads, and used as a value only if L1 holds. Of a message type every byte is initialised: no
 //!   padding.
 //!

@@ -2,7 +2,7 @@
 
 use crate::support::another::the_test;
 use crate::support::scratch::Scratch;
-use crate::support::seen;
+use crate::support::{seen, seen_in};
 use ringmail::WaitStrategy;
 use ringmail::shm::{self, Cause, TryRecvError, TrySendError, WakeFd, Watched, bytes, fan_in, spsc};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -328,7 +328,7 @@ fn a_close_and_a_session_that_gives_up_make_it_readable_at_once() {
 /// The look after the announcement, and the wake, between them miss nothing, whenever the message comes.
 #[test]
 fn no_wake_is_lost_between_a_look_and_a_sleep() {
-    seen(|| {
+    seen_in(3, || {
         let dir = Scratch::new("fd-hammer");
         let mut rx = numbers(&dir.file()).open_receiver().unwrap();
         let other = Other::start("hammer", &dir.file(), None);
@@ -344,7 +344,7 @@ fn no_wake_is_lost_between_a_look_and_a_sleep() {
 
 #[test]
 fn a_sender_that_waits_for_room_and_its_receiver_take_turns() {
-    seen(|| {
+    seen_in(3, || {
         let dir = Scratch::new("fd-turns");
         let mut rx = numbers(&dir.file()).capacity(1).open_receiver().unwrap();
         let other = Other::start("take-turns", &dir.file(), None);

@@ -49,15 +49,20 @@ pub fn until(mut happened: impl FnMut() -> bool) {
 
 /// Tries until it was seen: a busy machine may hold up any one try, what is wrong shows in all of them. Fails with what the last one saw.
 #[track_caller]
-pub fn seen<R>(mut attempt: impl FnMut() -> Result<R, String>) -> R {
-    const TRIES: u32 = 20;
-    for _ in 1..TRIES {
+pub fn seen<R>(attempt: impl FnMut() -> Result<R, String>) -> R {
+    seen_in(20, attempt)
+}
+
+/// The same in so many tries: few, where what is wrong shows in some of them alone.
+#[track_caller]
+pub fn seen_in<R>(tries: u32, mut attempt: impl FnMut() -> Result<R, String>) -> R {
+    for _ in 1..tries {
         match attempt() {
             Ok(found) => return found,
             Err(saw) => println!("not yet: {saw}"),
         }
     }
-    attempt().unwrap_or_else(|saw| panic!("not in {TRIES} tries: {saw}"))
+    attempt().unwrap_or_else(|saw| panic!("not in {tries} tries: {saw}"))
 }
 
 /// Counts its wakes.

@@ -52,9 +52,12 @@ impl Builder {
         self
     }
 
-    /// Whether the sender also copies each message beside its position, for receivers that call [`Receiver::latest`] again and again: such a look then reads
-    /// one cache line, not two, and is two to four times as fast beside a sender at full speed. A send stores a word more, and one for each eight bytes.
-    /// Only messages of up to 48 bytes are copied. Without this setting none is.
+    /// Whether the sender keeps a copy of the newest message where it also says how many were sent. For channels whose receivers call
+    /// [`Receiver::latest`] all the time while the sender sends: each call then reads one cache line instead of two (8 bytes, two cores: two to four times as
+    /// many calls a second, see `docs/benchmarks.md`).
+    ///
+    /// Each send, and each 32 messages of a slice, then store the message a second time, and one word more. Only messages of up to 48 bytes are copied.
+    /// Other verbs than `latest` do not use the copy. The default is none.
     ///
     /// ```
     /// use ringmail::broadcast::lossy::Builder;

@@ -41,7 +41,8 @@ impl<T, M: Memory> Writer<T, M> {
             // SAFETY: a word of the ring, which lives as long as `memory`.
             unsafe { &*stamp }.load(Ordering::Relaxed)
         };
-        let (published, is_odd) = (writer.newest() / 2, writer.newest() % 2 != 0);
+        let newest = writer.newest();
+        let (published, is_odd) = (newest / 2, newest % 2 != 0);
         if is_odd || published > MOST || published.checked_sub(1).is_some_and(|newest| stamp(newest) != 2 * newest + 2)
         {
             return Err(Nonsense);

@@ -67,7 +67,7 @@ unsafe impl Memory for Heap {
 /// The writer and a reader of a ring.
 pub(crate) type Ends<T> = (Writer<T, Heap>, Reader<T, Heap>);
 
-/// A ring of `capacity` slots, rounded up to a power of two, its writer, and a reader at its begin. `copies`: short messages are copied beside `tail`.
+/// A ring of `capacity` slots, rounded up to a power of two, its writer, and a reader at its begin. `copies`: whether short messages are copied beside `tail`.
 ///
 /// # Errors
 /// The capacity is out of range, or there is no memory.

@@ -7,8 +7,8 @@
 //!  └──────┴───────┴───────────────┘
 //! ```
 //!
-//! Without it such a look moves two lines: that of `tail`, and that of the message. With it, one; but a send stores a word more, and one for each eight bytes. So
-//! whoever makes the ring says whether there are copies.
+//! Without it such a look moves two lines: that of `tail`, and that of the message. With it, one; but a send also stores `begun`, and the words of the
+//! message once more. So the maker of the ring says whether there are copies.
 //!
 //! | step | writer of a message whose stamp is `s` | reader |
 //! |---|---|---|

@@ -164,7 +164,8 @@ impl<T, M: Memory> Reader<T, M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn skip(&mut self, stamp: u64, resume: Resume) -> u64 {
-        // The second look at a stamp is relaxed. With this fence all messages that it says were sent are there, for who looks by `next`.
+        // The second look at a stamp is relaxed. With this fence the messages up to the one two before that of the stamp are there (an odd one comes behind the
+        // fence of the message before it). `go_on` keeps one at least, so `newest_in_slot` looks at none that is newer.
         if !mutant!(LostFence) {
             fence(Ordering::Acquire);
         }

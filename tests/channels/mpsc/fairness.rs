@@ -3,7 +3,7 @@
 //! `cargo test --test channels mpsc::fairness -- --nocapture` prints what was seen; `RINGMAIL_MESSAGES=10000000` makes it long.
 
 use crate::support::tasks::poll;
-use crate::support::{ends, seen};
+use crate::support::{ends, seen_in};
 use ringmail::WaitStrategy;
 use ringmail::mpsc::Builder;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,7 +50,7 @@ fn overtaken(senders: usize, capacity: usize, wait: WaitStrategy, messages: u64)
 /// Counted from the call. A thread that is interrupted before it stands in the queue does not wait yet: a few sends in a thousand
 /// may be over the bound for that.
 fn overtaken_within_the_bound(senders: usize, capacity: usize) {
-    ends(move || seen(|| try_overtaken(senders, capacity)));
+    ends(move || seen_in(3, || try_overtaken(senders, capacity)));
 }
 
 fn try_overtaken(senders: usize, capacity: usize) -> Result<(), String> {

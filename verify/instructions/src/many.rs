@@ -47,6 +47,11 @@ fn seen(seen: lossy::Seen<u64>) -> u64 {
 }
 
 /// All of them. `-3` and `-4`: with so many receivers; every one of a broadcast receives each message, one of a `fan_out`.
+fn newest(n: u64, copies: bool) {
+    let channel = lossy::Builder::new(CAPACITY).copy_newest(copies).build().unwrap();
+    over(n, 1, 1, channel, |tx, v| tx.send(v), |rx| rx.latest().unwrap().1);
+}
+
 pub(crate) fn add(paths: &mut Vec<Path>) {
     shapes!(paths, "broadcast/try", 1, |n, depth| {
         over(n, depth, 1, receivers::<1>(), |tx, v| tx.try_send(v).unwrap(), each)
@@ -58,16 +63,8 @@ pub(crate) fn add(paths: &mut Vec<Path>) {
         over(n, depth, 1, lossy::channel(CAPACITY).unwrap(), |tx, v| tx.send(v), |rx| seen(rx.try_recv().unwrap()))
     });
     // Nothing but the newest: a burst would pass over the others.
-    paths.push(("lossy/latest/ping", |n| {
-        over(
-            n,
-            1,
-            1,
-            lossy::Builder::new(CAPACITY).copy_newest(true).build().unwrap(),
-            |tx, v| tx.send(v),
-            |rx| rx.latest().unwrap().1,
-        );
-    }));
+    paths.push(("lossy/latest/ping", |n| newest(n, false)));
+    paths.push(("lossy/latest-copied/ping", |n| newest(n, true)));
     shapes!(paths, "fan_out/try", 1, |n, depth| {
         over(n, depth, 1, workers::<1>(), |tx, v| tx.try_send(v).unwrap(), next)
     });

@@ -25,6 +25,8 @@ const AT_A_TIME: usize = 20;
 /// A death is reported within this, by contract, and what a busy machine may add.
 const NOTICE: Duration = Duration::from_millis(100);
 const SLACK: Duration = Duration::from_millis(400);
+/// After so many numbers in a row that were not reached, there are no more.
+const MISSES: u64 = 3;
 /// Runs in which it may be later, one after the other: a busy machine may hold up any of them.
 const LATE_RUNS: usize = 5;
 /// How long a stopped child stays so, and how many are.
@@ -98,18 +100,23 @@ pub(crate) fn sweep(scenario: &Scenario, wanted: Wanted<'_>) -> ExitCode {
             (violations < MOST_VIOLATIONS && !wanted.is_in(&what)).then_some(true)
         }
     };
-    let mut go_on = judge(Fate::Kill(1));
-    while go_on == Some(true) {
-        kills += 1;
-        go_on = judge(Fate::Kill(kills + 1));
+    // How many points a child passes depends on who waits for whom: the end is where several numbers in a row were not reached.
+    let (mut at, mut goes_on) = (0, true);
+    while goes_on && at < kills + MISSES {
+        at += 1;
+        match judge(Fate::Kill(at)) {
+            Some(true) => kills = at,
+            Some(false) => {}
+            None => goes_on = false,
+        }
     }
     let (stops, removes) = (STOPS.min(kills), removal::MOST.min(kills));
     let fates = (0..stops).map(|i| Fate::Stop(1 + i * kills / stops));
     let mut fates = fates.chain((0..removes).map(|i| Fate::Remove(1 + i * kills / removes)));
-    if go_on.is_none() || !fates.all(|fate| judge(fate).is_some()) {
+    if !goes_on || !fates.all(|fate| judge(fate).is_some()) {
         println!("and no more of {}", scenario.name);
     }
-    let runs = kills + 1 + stops + removes;
+    let runs = at + stops + removes;
     println!(
         "{:<30} {kills:4} points, {runs:4} runs ({stops} stopped, {removals} removed: {told} told, {apart} apart), {violations} violations, {:5.1} s",
         scenario.name,

@@ -1,5 +1,6 @@
 //! How long a step and a wait of the driver take at most.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,29 @@ use std::time::{Duration, Instant};
 pub(crate) const STEP: Duration = Duration::from_millis(200);
 /// Without progress for so long something hangs, also on a machine with more to do than it has cores for.
 pub(crate) const STALL: Duration = Duration::from_secs(60);
+
+/// An end is told sooner, but for a machine with more to do.
+const PROMPT: Duration = Duration::from_millis(500);
+
+/// Ends that were waited for, and those that were told later than [`PROMPT`].
+static ENDS: Mutex<[u64; 2]> = Mutex::new([0; 2]);
+
+/// Waits for an end by `wait`, and notes how long that took.
+pub(crate) fn noted<R>(wait: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let waited = wait();
+    let is_late = start.elapsed() > PROMPT;
+    let [all, late] = &mut *ENDS.lock().unwrap_or_else(PoisonError::into_inner);
+    (*all, *late) = (*all + 1, *late + u64::from(is_late));
+    waited
+}
+
+/// Whether most ends of this process were told in time, and there were some. Prints it.
+pub(crate) fn most_were_prompt(part: &str) -> bool {
+    let [all, late] = *ENDS.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("{part}: {late} of {all} ends were told later than {} ms", PROMPT.as_millis());
+    all != 0 && late * 2 < all
+}
 
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
     let late = Instant::now() + STALL;

@@ -56,7 +56,8 @@ where
     Words<W>: Message,
 {
     // Those of 9 words are too long for it.
-    let builder = Builder::new(capacity).resume(resume).fence_mode(barrier).copy_newest(true);
+    let copies = barrier == FenceMode::Fence;
+    let builder = Builder::new(capacity).resume(resume).fence_mode(barrier).copy_newest(copies);
     let (mut tx, rx) = builder.build::<Words<W>>().expect("there is memory");
     let newest = rx.clone();
     let readers = reads::<W>().map(|read| {

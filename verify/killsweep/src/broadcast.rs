@@ -7,7 +7,7 @@
 
 use crate::child::failpoint;
 use crate::directory::Name;
-use crate::limits::{STALL, STEP, most_were_prompt, noted};
+use crate::limits::{STALL, STEP, most_were_prompt, note_end};
 use crate::message::Words;
 use crate::points;
 use crate::wanted::Wanted;
@@ -129,11 +129,11 @@ fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
                 loop {
                     // One that was killed before its session began is not told.
                     let over = dead.get().is_some();
-                    let told = if over && next != 0 {
-                        noted(|| follow(&mut rx, &mut next, STALL))?
-                    } else {
-                        follow(&mut rx, &mut next, STEP)?
-                    };
+                    let step = if over && next != 0 { STALL } else { STEP };
+                    let told = follow(&mut rx, &mut next, step)?;
+                    if told.is_some() {
+                        note_end(dead.get().map_or(Duration::ZERO, Instant::elapsed));
+                    }
                     if told.is_some() || over {
                         return Ok::<_, String>((rx, next, told));
                     }
@@ -142,7 +142,7 @@ fn sender_at(name: &Name, at: u64) -> Result<bool, String> {
         })
         .collect();
     let killed = run("sender", &name.channel, at);
-    let _ = dead.set(());
+    let _ = dead.set(Instant::now());
     let mut ends = Vec::new();
     for follower in followers {
         ends.push(follower.join().map_err(|_| "a follower panicked")??);

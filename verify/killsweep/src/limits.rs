@@ -15,14 +15,10 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// Ends that were waited for, and those that were told later than [`PROMPT`].
 static ENDS: Mutex<[u64; 2]> = Mutex::new([0; 2]);
 
-/// Waits for an end by `wait`, and notes how long that took.
-pub(crate) fn noted<R>(wait: impl FnOnce() -> R) -> R {
-    let start = Instant::now();
-    let waited = wait();
-    let is_late = start.elapsed() > PROMPT;
+/// Notes how long after it an end was told.
+pub(crate) fn note_end(took: Duration) {
     let [all, late] = &mut *ENDS.lock().unwrap_or_else(PoisonError::into_inner);
-    (*all, *late) = (*all + 1, *late + u64::from(is_late));
-    waited
+    (*all, *late) = (*all + 1, *late + u64::from(took > PROMPT));
 }
 
 /// Whether most ends of this process were told in time, and there were some. Prints it.

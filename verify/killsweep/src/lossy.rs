@@ -7,7 +7,7 @@
 
 use crate::child::failpoint;
 use crate::directory::Name;
-use crate::limits::{STALL, STEP, most_were_prompt, noted};
+use crate::limits::{STALL, STEP, most_were_prompt, note_end};
 use crate::message::Words;
 use crate::points::{self, Found};
 use crate::wanted::Wanted;
@@ -15,7 +15,7 @@ use ringmail::shm::lossy::{Builder, Receiver, Seen, Sender};
 use ringmail::shm::{Cause, OpenError, RecvTimeoutError};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Messages of the channel: a third of what one child sends, twice the batch of a slice.
 const CAPACITY: usize = 8;
@@ -81,8 +81,12 @@ impl Reader {
     fn check(&mut self, killed: bool, epoch: u64) -> Result<(), String> {
         let begun = self.0.session().is_some_and(|session| session.number == epoch);
         // One that was killed before its session began is not told.
-        let told = if begun { noted(|| self.drain(STALL)) } else { self.drain(STEP) };
-        match (told?, killed) {
+        let over = Instant::now();
+        let told = self.drain(if begun { STALL } else { STEP })?;
+        if begun {
+            note_end(over.elapsed());
+        }
+        match (told, killed) {
             (Some(Cause::PeerDied), true) | (Some(Cause::Closed), _) if begun => {}
             (None, true) if !begun => {}
             (told, _) => return Err(format!("told {told:?}; session {epoch} had begun: {begun}")),

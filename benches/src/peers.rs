@@ -39,8 +39,8 @@ pub use disruptor::{Disruptor, DisruptorMulti};
 pub use flume::Flume;
 pub use kanal::{KanalAsync, KanalSync};
 pub use lossy::{
-    Overwriting, PlainRing, PlainSlot, PlainStores, RingmailLossy, RingmailNewest, SeeNewest, SeeNext, Seqlock,
-    SequenceLock, Swapped, TokioLossy, TokioWatch, Words,
+    Overwriting, PlainRing, PlainSlot, PlainStores, RingmailLossy, SeeNewest, SeeNext, Seqlock, SequenceLock, Swapped,
+    TokioLossy, TokioWatch, Words,
 };
 pub use many::{CheckEach, Drain, MAX_SENDERS, ManySenders, share, tag};
 pub use mesh::{Bulk, Inbox, Inboxes, Mesh, RingmailMesh, RingmailShard, Shard};

@@ -2,7 +2,7 @@
 //! in a bound of a constant.)
 
 use super::{Contender, Suite, stream};
-use crate::peers::{PlainStores, RingmailLossy, RingmailNewest, SequenceLock, Swapped, TokioLossy, TokioWatch};
+use crate::peers::{PlainStores, RingmailLossy, SequenceLock, Swapped, TokioLossy, TokioWatch};
 use crate::work::lossy::{newest, received, sent};
 
 macro_rules! suites {
@@ -12,7 +12,7 @@ macro_rules! suites {
             concat!("lossy-recv-", $bytes),
             concat!("received beside a sender at full speed, ", $bytes, " bytes"),
             rows![
-                "ringmail" => received::<RingmailLossy, $words>,
+                "ringmail" => received::<RingmailLossy<false>, $words>,
                 "tokio-broadcast" => received::<TokioLossy, $words>,
             ],
         );
@@ -23,7 +23,7 @@ macro_rules! suites {
             concat!("sent beside a receiver that reads what it can, ", $bytes, " bytes"),
             rows![
                 "plain-stores" => sent::<PlainStores, $words>,
-                "ringmail" => sent::<RingmailLossy, $words>,
+                "ringmail" => sent::<RingmailLossy<false>, $words>,
                 "tokio-broadcast" => sent::<TokioLossy, $words>,
             ],
         );
@@ -33,7 +33,7 @@ macro_rules! suites {
             concat!("latest-", $bytes),
             concat!("newest message beside a sender at full speed, ", $bytes, " bytes"),
             rows![
-                "ringmail" => newest::<RingmailNewest, $words>,
+                "ringmail" => newest::<RingmailLossy<true>, $words>,
                 "sequence-lock" => newest::<SequenceLock, $words>,
                 "arc-swap" => newest::<Swapped, $words>,
                 "tokio-watch" => newest::<TokioWatch, $words>,

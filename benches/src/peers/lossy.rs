@@ -37,11 +37,11 @@ pub trait SeeNewest<const W: usize>: Overwriting<W> {
     fn newest(rx: &mut Self::Rx) -> Option<Words<W>>;
 }
 
-/// `ringmail::broadcast::lossy`.
+/// `ringmail::broadcast::lossy`. `COPIED`: its sender keeps a copy of the newest message, for those that look at that one alone.
 #[derive(Debug)]
-pub struct RingmailLossy;
+pub struct RingmailLossy<const COPIED: bool>;
 
-impl<const W: usize> Overwriting<W> for RingmailLossy
+impl<const W: usize, const COPIED: bool> Overwriting<W> for RingmailLossy<COPIED>
 where
     Words<W>: Message,
 {
@@ -49,7 +49,7 @@ where
     type Rx = lossy::Receiver<Words<W>>;
 
     fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
-        let (mut tx, mut rx) = lossy::channel(capacity).expect("memory for a ring");
+        let (mut tx, mut rx) = lossy::Builder::new(capacity).copy_newest(COPIED).build().expect("memory for a ring");
         tx.send([0; W]);
         assert!(rx.try_recv().is_ok());
         (tx, rx)
@@ -61,7 +61,7 @@ where
     }
 }
 
-impl<const W: usize> SeeNext<W> for RingmailLossy
+impl<const W: usize> SeeNext<W> for RingmailLossy<false>
 where
     Words<W>: Message,
 {
@@ -71,37 +71,13 @@ where
     }
 }
 
-impl<const W: usize> SeeNewest<W> for RingmailNewest
+impl<const W: usize> SeeNewest<W> for RingmailLossy<true>
 where
     Words<W>: Message,
 {
     #[inline]
     fn newest(rx: &mut Self::Rx) -> Option<Words<W>> {
         rx.latest().map(|(_, message)| message)
-    }
-}
-
-/// The same with a copy of the newest message: for those that look at that one alone.
-#[derive(Debug)]
-pub struct RingmailNewest;
-
-impl<const W: usize> Overwriting<W> for RingmailNewest
-where
-    Words<W>: Message,
-{
-    type Tx = lossy::Sender<Words<W>>;
-    type Rx = lossy::Receiver<Words<W>>;
-
-    fn pair(capacity: usize) -> (Self::Tx, Self::Rx) {
-        let (mut tx, mut rx) = lossy::Builder::new(capacity).copy_newest(true).build().expect("memory for a ring");
-        tx.send([0; W]);
-        assert!(rx.try_recv().is_ok());
-        (tx, rx)
-    }
-
-    #[inline]
-    fn send(tx: &mut Self::Tx, message: Words<W>) {
-        tx.send(message);
     }
 }
 

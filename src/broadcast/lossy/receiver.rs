@@ -59,8 +59,9 @@ impl<T: Message> Receiver<T> {
     ///
     /// Messages that are sent meanwhile may be newer, of a slice up to 32. Any number of threads may ask, by `&self`; it writes nothing.
     ///
-    /// Lock-free: it copies one message, and again only if the sender sent `capacity - 1` messages or more during the copy; before that it looks twice at the
-    /// copy of [`Builder::copy_newest`](super::Builder::copy_newest), if there are such. A sender that stops in the middle of a send does not delay it.
+    /// Lock-free: it copies one message, and again only if the sender sent `capacity - 1` messages or more during the copy; with
+    /// [`Builder::copy_newest`](super::Builder::copy_newest) it looks at the copy before that, twice at most. A sender that stops in the middle of a send does
+    /// not delay it.
     ///
     /// ```
     /// use ringmail::broadcast::lossy;

@@ -73,7 +73,7 @@ impl Words {
             // A reader that sees one of the words below sees `begun`, too.
             fence(Ordering::Release);
         }
-        // SAFETY: so many words lie there, and this thread alone writes them.
+        // SAFETY: `message` has `MOST` words, which a `T` does not exceed (`is_copied`), and this thread alone writes them.
         unsafe { put_at(block.message.as_ptr(), value) };
         if mutant!(NewestBegun) {
             block.begun.store(stamp, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Words {
         let block = self.block();
         for _ in 0..TRIES {
             let stamp = block.tail.load(order!(observe_newest));
-            // SAFETY: so many words lie there.
+            // SAFETY: `message` has `MOST` words, which a `T` does not exceed (`is_copied`).
             let value = unsafe { get_at::<T>(block.message.as_ptr()) };
             if !mutant!(NewestLookFence) {
                 // Of a later message whose words were read, `begun` is seen below.
